@@ -1,0 +1,1 @@
+"""What recurring tasks mean: pure functions and values. No database, no clock, no framework."""

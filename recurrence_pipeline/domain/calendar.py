@@ -1,0 +1,175 @@
+"""Slots: where a rule puts the occurrences of a series. Pure date arithmetic: no tasks, no clock, no storage.
+
+A slot is a function of the anchor, the rule and its number alone, so that no error adds up: the third month after
+Jan 31 is Apr 30, whatever February was. Rules count on the wall clock of the series' time zone, and instants are UTC:
+09:00 stays 09:00 across DST. A time that does not exist that day moves forward by the gap (RFC 5545, section 3.3.5,
+with erratum 4271); of a time that exists twice the first is meant. PEP 495 gives both to a datetime with `fold=0`.
+"""
+
+from calendar import monthrange
+from datetime import datetime, timedelta, tzinfo
+from datetime import timezone as fixed_offset
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from recurrence_pipeline.domain.errors import InvalidRecurrence
+
+REPEAT_TYPES = ("daily", "weekly", "monthly")
+"""The rules. `none`, which a task may also say, is not one."""
+
+UTC = fixed_offset.utc
+
+DRIFT = timedelta(hours=2)
+"""How far from its slot a task still counts as on it: DST moves what was counted in another zone by no more."""
+
+_DAY = timedelta(days=1)
+_WEEK = timedelta(weeks=1)
+_SHORTEST_MONTH = 28
+
+
+def slot(anchor: datetime, repeat_type: str, number: int, timezone: str | None = None) -> datetime:
+    """Return slot `number` of the series, in UTC; slot 0 is the anchor itself.
+
+    `anchor` is aware, and read as wall-clock time in `timezone` (an IANA name; None: UTC).
+
+    Raises:
+        InvalidRecurrence: for a naive anchor, an unknown rule or zone, a number that is no count, or a slot that
+            lies past the year 9999.
+    """
+    wall = _wall_clock("anchor", anchor, timezone)
+    return _slot(wall, repeat_type, _count("number", number))
+
+
+def slot_number(anchor: datetime, repeat_type: str, when: datetime, timezone: str | None = None) -> int:
+    """Return the number of the slot that `when` stands for: `slot_number(slot(n)) == n`.
+
+    That is the distance from the anchor in calendar days, weeks or months on the wall clock, negative before the
+    anchor: of Jan 31 monthly, Feb 29 and Mar 29 are slots 1 and 2. Where a neighbouring slot is within `DRIFT` of
+    `when`, it is that one: a gap moved it over midnight, or a worker counting in another zone did. Where two days of
+    the wall clock share an instant (Pacific/Apia, 2011-12-30), it is the later one.
+
+    Raises:
+        InvalidRecurrence: for a naive time or an unknown rule or zone.
+    """
+    wall = _wall_clock("anchor", anchor, timezone)
+    number = _distance(wall, _wall_clock("when", when, timezone), repeat_type)
+    candidates = (number, number + 1, number - 1)
+    return next((n for n in candidates if _stands_for(when, wall, repeat_type, n)), number)
+
+
+def occurrences(start: datetime, repeat_type: str, count: int, timezone: str | None = None) -> list[datetime]:
+    """Return the `count` slots after `start`: slots 1 to `count` of a series anchored there.
+
+    Raises:
+        InvalidRecurrence: as `slot` does.
+    """
+    wall = _wall_clock("start", start, timezone)
+    _require_rule(repeat_type)
+    return [_slot(wall, repeat_type, number) for number in range(1, _count("count", count) + 1)]
+
+
+def next_occurrence(
+    base: datetime, repeat_type: str, timezone: str | None = None, anchor: datetime | None = None
+) -> datetime:
+    """Return the first slot strictly after `base`, in constant time; the anchor is `base` unless given.
+
+    Raises:
+        InvalidRecurrence: as `slot` does.
+    """
+    wall = _wall_clock("anchor", base if anchor is None else anchor, timezone)
+    wall_base = _wall_clock("base", base, timezone)
+    after = base.astimezone(UTC)
+    # A gap or an overlap around midnight puts the answer one off the calendar's, either way: four slots at most.
+    number = max(_distance(wall, wall_base, repeat_type) - 1, 0)
+    while (found := _slot(wall, repeat_type, number)) <= after:
+        number += 1
+    return found
+
+
+def time_zone(name: str | None) -> tzinfo:
+    """Return the zone of an IANA name; None is UTC.
+
+    Raises:
+        InvalidRecurrence: where the name is not one.
+    """
+    if name is None:
+        return UTC
+    try:
+        return _load_zone(name)
+    except (KeyError, ValueError, TypeError, OSError) as error:  # zoneinfo lets through what its files raise
+        raise InvalidRecurrence(
+            f"timezone: {name!r} is not an IANA time zone", field="timezone", value=name
+        ) from error
+
+
+@lru_cache(maxsize=1024)
+def _load_zone(name: str) -> tzinfo:
+    return UTC if name == "UTC" else ZoneInfo(name)
+
+
+def _wall_clock(field: str, time: datetime, timezone: str | None) -> datetime:
+    """Return an aware time as the clocks of the zone show it."""
+    zone = time_zone(timezone)
+    if not isinstance(time, datetime) or time.utcoffset() is None:
+        raise InvalidRecurrence(f"{field}: {time!r} is not a date with a time zone", field=field, value=time)
+    try:
+        return time.astimezone(zone)
+    except OverflowError as error:
+        message = f"{field}: {time.isoformat()} lies outside the years 1 to 9999 in {zone}"
+        raise InvalidRecurrence(message, field=field, value=time) from error
+
+
+def _count(field: str, value: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise InvalidRecurrence(f"{field}: {value!r} is not a whole number from 0", field=field, value=value)
+    return value
+
+
+def _require_rule(repeat_type: str) -> None:
+    if repeat_type not in REPEAT_TYPES:
+        raise InvalidRecurrence(f"Invalid repeat type: {repeat_type}", field="repeatType", value=repeat_type)
+
+
+def _slot(wall: datetime, repeat_type: str, number: int) -> datetime:
+    """Return slot `number`, which may be negative here, of an anchor on the wall clock."""
+    try:
+        return _shifted(wall, repeat_type, number).astimezone(UTC)
+    except (OverflowError, ValueError) as error:
+        raise InvalidRecurrence(
+            f"number: slot {number} ({repeat_type} from {wall.isoformat()}) lies outside the years 1 to 9999",
+            field="number",
+            value=number,
+        ) from error
+
+
+def _shifted(wall: datetime, repeat_type: str, number: int) -> datetime:
+    """Return the wall clock `number` steps on, with `fold=0` as datetime arithmetic leaves it; 0 steps keep the fold."""
+    _require_rule(repeat_type)
+    if number == 0:
+        return wall
+    if repeat_type == "daily":
+        return wall + _DAY * number
+    if repeat_type == "weekly":
+        return wall + _WEEK * number
+    years, month = divmod(wall.month - 1 + number, 12)
+    year, month, day = wall.year + years, month + 1, wall.day
+    if day > _SHORTEST_MONTH:
+        day = min(day, monthrange(year, month)[1])
+    return wall.replace(year, month, day, fold=0)
+
+
+def _distance(start: datetime, end: datetime, repeat_type: str) -> int:
+    """Return how many whole calendar steps `end` is from `start`, both on the same wall clock."""
+    _require_rule(repeat_type)
+    if repeat_type == "monthly":
+        return (end.year - start.year) * 12 + end.month - start.month
+    days = end.toordinal() - start.toordinal()
+    return days if repeat_type == "daily" else days // 7
+
+
+def _stands_for(when: datetime, wall: datetime, repeat_type: str, number: int) -> bool:
+    """Say whether `when` is on slot `number` or within `DRIFT` of it."""
+    try:
+        return abs(_slot(wall, repeat_type, number) - when) <= DRIFT
+    except InvalidRecurrence:  # the calendar ends before that slot
+        return False

@@ -1,0 +1,113 @@
+"""The errors of the system, sorted by what to do next. Drivers' errors are translated into these in storage/mongo.py.
+
+    RecurrenceError
+    ├── Permanent             the same input fails for ever: the event ends `rejected`
+    │   ├── InvalidInput        a request names something that cannot be (field and value in the text)
+    │   ├── InvalidRecurrence   the task may not recur, or its calendar has no such slot
+    │   ├── OriginalNotFound    the task, or the original of its series, is not there
+    │   ├── RuleChanged         the original's repeatType is not the one its cursor was counted in
+    │   └── WriteRefused        the database took the command and refused this document
+    ├── Transient             may work a moment later: the event is tried again with backoff
+    │   ├── TaskNotVisibleYet   a young event names a task that is not there yet
+    │   ├── Partial             some writes of the event were refused, the others are done
+    │   └── HolderDied          the workers that held the event died, again and again
+    ├── LeaseLost             another worker holds the event now: whoever lost it stops writing
+    ├── Outage                the database cannot be worked with: stop the run, use up no attempt
+    └── ConfigurationError    a setting is wrong: refuse to start, with the variable's name
+"""
+
+from datetime import datetime
+from typing import ClassVar
+
+
+class RecurrenceError(Exception):
+    """Base of all errors raised on purpose; `code` is stable and meant for programs, the text for people."""
+
+    code: ClassVar[str] = "ERROR"
+
+
+class Permanent(RecurrenceError):
+    """Trying again cannot help."""
+
+    code = "PERMANENT"
+
+
+class InvalidInput(Permanent):
+    """A request holds a value that cannot be right."""
+
+    code = "INVALID_INPUT"
+
+
+class InvalidRecurrence(Permanent):
+    """The task may not recur; `field` and `value` say why."""
+
+    code = "INVALID_RECURRENCE"
+
+    def __init__(self, message: str, *, field: str, value: object = None) -> None:
+        super().__init__(message)
+        self.field = field
+        self.value = value
+
+
+class OriginalNotFound(Permanent):
+    """There is no task to work on."""
+
+    code = "ORIGINAL_NOT_FOUND"
+
+
+class RuleChanged(Permanent):
+    """The series was counted in another repeatType; it is left alone until a person decides."""
+
+    code = "RULE_CHANGED"
+
+
+class WriteRefused(Permanent):
+    """The database refused a document (validator, size, a unique key that is taken)."""
+
+    code = "WRITE_REFUSED"
+
+
+class Transient(RecurrenceError):
+    """Trying again later may help."""
+
+    code = "TRANSIENT"
+
+
+class TaskNotVisibleYet(Transient):
+    """The event came before the task it names, and is worth waiting for until `until`."""
+
+    code = "TASK_NOT_VISIBLE_YET"
+
+    def __init__(self, message: str, *, until: datetime) -> None:
+        super().__init__(message)
+        self.until = until
+
+
+class Partial(Transient):
+    """Some writes of the event were refused; the text names what was and was not done."""
+
+    code = "PARTIAL"
+
+
+class HolderDied(Transient):
+    """Every worker that took the event died holding it."""
+
+    code = "HOLDER_DIED"
+
+
+class LeaseLost(RecurrenceError):
+    """The lease ran out or was taken over; nothing more may be written for these events."""
+
+    code = "LEASE_LOST"
+
+
+class Outage(RecurrenceError):
+    """The database is away, refuses us, or is not the one we were told to use."""
+
+    code = "OUTAGE"
+
+
+class ConfigurationError(RecurrenceError):
+    """A setting cannot be used; the text names the variable and the value."""
+
+    code = "CONFIGURATION"

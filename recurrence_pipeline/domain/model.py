@@ -1,0 +1,164 @@
+"""The things the system speaks of, as plain values. How they are stored is in storage/documents.py.
+
+Ids are strings of 24 hex digits here and ObjectIds in the database. Times are aware UTC, cut to the millisecond
+that BSON holds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from hashlib import blake2b
+
+HORIZON = 3
+"""How many occurrences a series stays ahead of its next one."""
+
+
+class Operation(str, Enum):
+    """What happened to the task, as the application says it."""
+
+    CREATE = "create"
+    COMPLETE = "complete"
+    DELETE = "delete"
+
+
+class Source(str, Enum):
+    """Who wrote the event."""
+
+    OUTBOX = "outbox"
+    API = "api"
+    RECONCILE = "reconcile"
+    MANUAL = "manual"
+
+
+class EventStatus(str, Enum):
+    """Where an event is on its way.
+
+        pending --lease--> processing --done, or nothing to do--> completed
+           ^                   |  |--permanent error------------> rejected   logged, not tried again by itself
+           |--transient error--|  |--attempts used up, partial--> failed     dead letter, for review
+           |--lease ran out----|
+        failed, rejected --replay (manual)--> pending
+    """
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    REJECTED = "rejected"
+    FAILED = "failed"
+
+
+class Action(str, Enum):
+    """What the activity log of a user can say about this worker."""
+
+    CREATED = "RECURRING_TASK_CREATED"
+    UPDATED = "RECURRING_TASK_UPDATED"
+    DELETED = "RECURRING_TASKS_DELETED"
+    ORPHAN_CLEANED = "ORPHANED_RECURRING_TASK_CLEANED"
+    CREATE_FAILED = "WORKER_CREATE_FAILED"
+    COMPLETE_FAILED = "WORKER_COMPLETE_FAILED"
+    DELETE_FAILED = "WORKER_DELETE_FAILED"
+
+
+FAILURE_ACTIONS: Mapping[Operation, Action] = {
+    Operation.CREATE: Action.CREATE_FAILED,
+    Operation.COMPLETE: Action.COMPLETE_FAILED,
+    Operation.DELETE: Action.DELETE_FAILED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The last slot ever generated for a series, and the repeatType it was counted in."""
+
+    number: int
+    repeat_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What the worker needs to know of a task.
+
+    `due_date` and `original_due_date` are whatever is stored where that is not a date, so that validation can say so.
+    """
+
+    id: str
+    user_id: str | None = None
+    title: str = ""
+    repeat_type: str = "none"
+    due_date: object = None
+    original_due_date: object = None
+    is_completed: bool = False
+    parent_task_id: str | None = None
+    parent_recurring_id: str | None = None
+    created_at: datetime | None = None
+    timezone: str | None = None
+    occurrence_number: int | None = None
+    cursor: Cursor | None = None
+    content: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
+    """Of an original: the fields that its occurrences copy, as stored."""
+
+    @property
+    def anchor(self) -> object:
+        """The wall-clock date that a task's slot is counted from or at."""
+        return self.original_due_date if isinstance(self.original_due_date, datetime) else self.due_date
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """An original and the tasks that hang on it; `original` is None where it has gone."""
+
+    id: str
+    original: Task | None
+    occurrences: tuple[Task, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRecord:
+    """One failed try, as kept on the event (the last five are)."""
+
+    kind: str
+    code: str
+    message: str
+    at: datetime
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEvent:
+    """ "Look at this task, because of create / complete / delete." """
+
+    id: str
+    operation: Operation
+    task_id: str
+    created_at: datetime
+    user_id: str | None = None
+    source: Source = Source.OUTBOX
+    attempts: int = 0
+    term: int = 0
+    owner: str | None = None
+    holder_deaths: int = 0
+    errors: tuple[ErrorRecord, ...] = ()
+    deleting: tuple[str, ...] = ()
+    """The tasks a deletion has said it will remove; its count stays true after a crash."""
+
+
+def derived_id(base_id: str, *facts: object) -> str:
+    """Return the id that (base, facts) always has: the base's 4 time bytes, then 8 bytes of BLAKE2b.
+
+    Writing the same fact twice therefore collides on `_id`, which is how a repeated write is recognised, whatever other
+    indexes a collection has. 64 bits for each second of creation: for 10 million ids with one time stamp, a collision
+    has odds of 1 in 360,000.
+    """
+    text = "\0".join((base_id, *map(str, facts)))
+    return base_id[:8] + blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def occurrence_id(original_id: str, slot: int) -> str:
+    """Return the `_id` of slot `slot` of the series."""
+    return derived_id(original_id, "occurrence", slot)
+
+
+def activity_id(action: Action, subject_id: str) -> str:
+    """Return the `_id` of the activity that states `action` of `subject_id` (a task, or the event that deleted)."""
+    return derived_id(subject_id, action.value)

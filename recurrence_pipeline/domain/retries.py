@@ -1,0 +1,70 @@
+"""What to do with an event whose try failed. No clock, no chance, no storage: callers pass them in and act."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from recurrence_pipeline.domain.errors import HolderDied, Permanent, RecurrenceError, TaskNotVisibleYet
+
+JITTER = 0.25
+"""The largest part of a delay that chance adds to it, so that what failed together is not tried again together."""
+
+_ENOUGH_DOUBLINGS = 67
+"""2**67 microseconds are longer than the longest timedelta."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often, and after how long, a failed event is tried again."""
+
+    max_retries: int
+    base_delay: timedelta
+    cap: timedelta = timedelta(minutes=5)
+
+    def delay(self, attempt: int) -> timedelta:
+        """Return the wait after failed try `attempt` (1: the first): the base, doubled each time, at most the cap."""
+        factor = 2 ** min(attempt - 1, _ENOUGH_DOUBLINGS)
+        return self.cap if self.base_delay > self.cap // factor else self.base_delay * factor
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAt:
+    """The event is due again at `at`, cut to the millisecond."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """The event ends `failed` and waits for a person."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """The event ends `rejected`: no further try could go better."""
+
+    reason: str
+
+
+def after_failure(
+    error: RecurrenceError, *, attempt: int, now: datetime, policy: RetryPolicy, jitter: float
+) -> RetryAt | DeadLetter | Reject:
+    """Decide about an event after its try `attempt` (1: the first) failed with `error`.
+
+    `jitter`, from 0 up to 1, is the part of `JITTER` to add to the delay. A task that is not visible yet is waited for
+    as long as its error says, even when the retries are used up: only then is it known to be missing.
+    """
+    if isinstance(error, Permanent):
+        return Reject(str(error))
+    if isinstance(error, HolderDied):
+        return DeadLetter(str(error))
+    if attempt <= policy.max_retries:
+        return RetryAt(_to_millisecond(now + policy.delay(attempt) * (1 + JITTER * jitter)))
+    if isinstance(error, TaskNotVisibleYet) and now < error.until:
+        return RetryAt(_to_millisecond(error.until))
+    return DeadLetter(str(error))
+
+
+def _to_millisecond(time: datetime) -> datetime:
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)

@@ -1,0 +1,43 @@
+"""May this task recur? The rules of the application, and nothing else: where slots lie is in calendar.py."""
+
+from datetime import datetime, timedelta
+
+from recurrence_pipeline.domain.calendar import REPEAT_TYPES, UTC, time_zone
+from recurrence_pipeline.domain.errors import InvalidRecurrence
+from recurrence_pipeline.domain.model import Task
+
+GRACE = timedelta(days=1)
+"""How far before the task's creation its due date may lie."""
+
+
+def validate_recurrence(task: Task, *, created_at: datetime) -> None:
+    """Check that a task may recur; one that repeats `none` always may stay as it is.
+
+    The due date is compared with `created_at`, not with now: a backlog worked off late must not refuse good tasks.
+
+    Raises:
+        InvalidRecurrence: with the field, the value, and the text the application shows.
+    """
+    if task.repeat_type == "none":
+        return
+    if task.repeat_type not in REPEAT_TYPES:
+        raise _invalid(f"Invalid repeat type: {task.repeat_type}", "repeatType", task.repeat_type)
+    if task.due_date is None:
+        raise _invalid("Due date is required for recurring tasks", "dueDate", None)
+    if not isinstance(task.due_date, datetime) or task.due_date.utcoffset() is None:
+        raise _invalid("Due date must be a valid date", "dueDate", task.due_date)
+    if created_at - task.due_date > GRACE:
+        message = "Due date for recurring tasks should not be more than 1 day in the past"
+        raise _invalid(message, "dueDate", task.due_date)
+    if task.parent_task_id is not None:
+        raise _invalid("Sub-tasks cannot have recurring patterns", "parentTaskId", task.parent_task_id)
+    time_zone(task.timezone)
+
+
+def creation_time(task: Task) -> datetime:
+    """Return when the task was created; where it does not say, its id does (MongoDB manual, "ObjectId": 4 time bytes)."""
+    return task.created_at or datetime.fromtimestamp(int(task.id[:8], 16), UTC)
+
+
+def _invalid(message: str, field: str, value: object) -> InvalidRecurrence:
+    return InvalidRecurrence(message, field=field, value=value)

@@ -1,0 +1,1 @@
+"""MongoDB, and nothing but MongoDB: the only package that imports pymongo and bson."""

@@ -1,0 +1,184 @@
+"""The application's tasks: reading what a batch speaks of, and the writes of a plan.
+
+Reads go out in chunks of `read_chunk` ids per `$in`, writes in chunks of `write_chunk` documents: the number of commands
+depends on the size of a batch only, never on what is in it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from bson import ObjectId
+from pymongo import DeleteMany, UpdateOne
+from pymongo.errors import BulkWriteError
+
+from recurrence_pipeline.domain.model import Series, Task, derived_id
+from recurrence_pipeline.domain.planning import MAX_NESTING, CursorMove, Link, NewOccurrence, Removal, Snapshot
+from recurrence_pipeline.storage.documents import COPIED_FIELDS, MEMBER_FIELDS, Document, occurrence_document, task_from
+from recurrence_pipeline.storage.mongo import Mongo, refusals, translated
+from recurrence_pipeline.storage.numbering import Inserted, Numbering
+
+MEMBER = dict.fromkeys(MEMBER_FIELDS, 1)
+ORIGINAL = MEMBER | dict.fromkeys(COPIED_FIELDS, 1)
+
+
+class Tasks:
+    """Reads and writes `tasks`, and keeps copies of what it deletes in `deleted_tasks`."""
+
+    def __init__(self, mongo: Mongo, *, read_chunk: int, write_chunk: int) -> None:
+        self._tasks = mongo.tasks
+        self._deleted = mongo.deleted
+        self._read_chunk = read_chunk
+        self._write_chunk = write_chunk
+        self._numbering = Numbering(mongo, "tasks", "taskId", write_chunk=write_chunk)
+
+    @translated()
+    def load(self, task_ids: Iterable[str]) -> Snapshot:
+        """Read the named tasks, the originals above them, and everything that hangs on those."""
+        named = set(task_ids)
+        tasks = self._by_id(named)
+        for _ in range(MAX_NESTING):
+            above = {t.parent_recurring_id for t in tasks.values() if t.parent_recurring_id} - tasks.keys()
+            found = self._by_id(above)
+            tasks |= found
+            if not any(t.parent_recurring_id for t in found.values()):
+                break
+        climbing = Snapshot(tasks)
+        head_of = {i: climbing.series_of(i).id for i in tasks.keys() | named}
+        head_of |= {head: head for head in head_of.values()}
+        parents = [i for i, head in head_of.items() if head not in tasks or tasks[head].repeat_type != "none"]
+        members: dict[str, list[Task]] = defaultdict(list)
+        for parent, children in self._children(parents).items():
+            members[head_of[parent]] += children
+        return Snapshot(tasks, {head: _series(head, tasks, members) for head in set(head_of.values())})
+
+    @translated()
+    def load_for_deletion(self, task_ids: Iterable[str]) -> Snapshot:
+        """Read the named tasks, what hangs on them, and what hangs on the same original as they do."""
+        named = set(task_ids)
+        tasks = self._by_id(named)
+        heads = named | {t.parent_recurring_id for t in tasks.values() if t.parent_recurring_id}
+        tasks |= self._by_id(heads - tasks.keys() - named)
+        members = self._children(heads)
+        return Snapshot(tasks, {head: _series(head, tasks, members) for head in heads})
+
+    @translated()
+    def documents(self, task_ids: Iterable[str]) -> dict[str, Document]:
+        """Return whole documents by id."""
+        found = self._find("_id", task_ids, None)
+        return {document["_id"].binary.hex(): document for document in found}
+
+    @translated()
+    def existing(self, task_ids: Iterable[str]) -> set[str]:
+        """Return which of the tasks are there."""
+        return {document["_id"].binary.hex() for document in self._find("_id", task_ids, {"_id": 1})}
+
+    @translated()
+    def insert(self, occurrences: Sequence[NewOccurrence], now: datetime) -> Inserted:
+        """Insert occurrences under their derived ids, numbered from the counter."""
+        return self._numbering.insert({new.id: partial(occurrence_document, new, now) for new in occurrences})
+
+    @translated()
+    def link(self, links: Sequence[Link], now: datetime) -> None:
+        """Hang tasks on their original."""
+        self._bulk(
+            UpdateOne(
+                {"_id": ObjectId(link.task_id)},
+                {"$set": {"parentRecurringId": ObjectId(link.original_id), "updatedAt": now}},
+            )
+            for link in links
+        )
+
+    @translated()
+    def move_cursors(self, moves: Sequence[CursorMove]) -> None:
+        """Raise cursors; an original whose repeatType has changed meanwhile keeps what it has."""
+        self._bulk(
+            UpdateOne(
+                {"_id": ObjectId(move.original_id), "repeatType": move.cursor.repeat_type},
+                {
+                    "$max": {"recurrenceCursor.number": move.cursor.number},
+                    "$set": {"recurrenceCursor.repeatType": move.cursor.repeat_type},
+                },
+            )
+            for move in moves
+        )
+
+    @translated()
+    def keep_deleted(self, removals: Sequence[Removal], now: datetime) -> None:
+        """Copy what is about to be deleted, with who, when and why; a copy that is there already stays as it is."""
+        cause = {task_id: removal for removal in removals for task_id in removal.task_ids}
+        copies = []
+        for document in self._find("_id", cause, None):
+            removal = cause[document["_id"].binary.hex()]
+            copies.append(
+                {
+                    "_id": ObjectId(derived_id(document["_id"].binary.hex(), "deleted", removal.event.id)),
+                    "deletion": ObjectId(removal.event.id),
+                    "deletedBy": ObjectId(removal.event.user_id) if removal.event.user_id else None,
+                    "deletedAt": now,
+                    "reason": removal.reason,
+                    "task": document,
+                }
+            )
+        for start in range(0, len(copies), self._write_chunk):
+            try:
+                self._deleted.insert_many(copies[start : start + self._write_chunk], ordered=False)
+            except BulkWriteError as error:
+                if any(not (refusal.key_value and "_id" in refusal.key_value) for refusal in refusals(error)):
+                    raise
+
+    @translated()
+    def delete(self, task_ids: Iterable[str]) -> int:
+        """Delete tasks and return how many this call removed."""
+        chunks = _chunks(task_ids, self._read_chunk)
+        requests = [DeleteMany({"_id": {"$in": chunk}}) for chunk in chunks]
+        return self._tasks.bulk_write(requests, ordered=False).deleted_count if requests else 0
+
+    @translated()
+    def count_by_kind(self, user_id: str | None = None) -> list[Document]:
+        """Return one row per repeatType and kind: `{repeatType, isOccurrence, count}`."""
+        pipeline: list[Mapping[str, Any]] = [
+            {
+                "$group": {
+                    "_id": {"repeatType": "$repeatType", "isOccurrence": {"$gt": ["$parentRecurringId", None]}},
+                    "count": {"$sum": 1},
+                }
+            }
+        ]
+        if user_id is not None:
+            pipeline.insert(0, {"$match": {"userId": ObjectId(user_id)}})
+        return [row["_id"] | {"count": row["count"]} for row in self._tasks.aggregate(pipeline)]
+
+    def _by_id(self, task_ids: Iterable[str]) -> dict[str, Task]:
+        found = (task_from(document, with_content=True) for document in self._find("_id", task_ids, ORIGINAL))
+        return {task.id: task for task in found}
+
+    def _children(self, parents: Iterable[str]) -> dict[str, list[Task]]:
+        children: dict[str, list[Task]] = defaultdict(list)
+        for document in self._find("parentRecurringId", parents, MEMBER):
+            children[document["parentRecurringId"].binary.hex()].append(task_from(document))
+        return children
+
+    def _find(self, field: str, ids: Iterable[str], projection: Mapping[str, int] | None) -> Iterator[Document]:
+        for chunk in _chunks(ids, self._read_chunk):
+            yield from self._tasks.find({field: {"$in": chunk}}, projection)
+
+    def _bulk(self, requests: Iterable[UpdateOne]) -> None:
+        pending = list(requests)
+        for start in range(0, len(pending), self._write_chunk):
+            self._tasks.bulk_write(pending[start : start + self._write_chunk], ordered=False)
+
+
+def _series(head: str, tasks: Mapping[str, Task], members: Mapping[str, Sequence[Task]]) -> Series:
+    original = tasks.get(head)
+    if original is not None and original.parent_recurring_id is not None:
+        original = None  # it hangs on something itself: an occurrence starts no series inside the series
+    return Series(head, original, tuple(members.get(head, ())))
+
+
+def _chunks(ids: Iterable[str], size: int) -> Iterator[list[ObjectId]]:
+    ordered = sorted(ids)
+    for start in range(0, len(ordered), size):
+        yield [ObjectId(i) for i in ordered[start : start + size]]
