@@ -1,4 +1,4 @@
-"""The background worker for recurring tasks: see README.md for the operator, DESIGN notes in each module for the reader."""
+"""The background worker for recurring tasks. README.md is for the operator; each module says what belongs in it."""
 
 from importlib.metadata import version
 

@@ -97,9 +97,7 @@ def time_zone(name: str | None) -> tzinfo:
     try:
         return _load_zone(name)
     except (KeyError, ValueError, TypeError, OSError) as error:  # zoneinfo lets through what its files raise
-        raise InvalidRecurrence(
-            f"timezone: {name!r} is not an IANA time zone", field="timezone", value=name
-        ) from error
+        raise InvalidRecurrence(f"timezone: {name!r} is not an IANA time zone", field="timezone", value=name) from error
 
 
 @lru_cache(maxsize=1024)

@@ -1,19 +1,20 @@
 """The errors of the system, sorted by what to do next. Drivers' errors are translated into these in storage/mongo.py.
 
-    RecurrenceError
-    ├── Permanent             the same input fails for ever: the event ends `rejected`
-    │   ├── InvalidInput        a request names something that cannot be (field and value in the text)
-    │   ├── InvalidRecurrence   the task may not recur, or its calendar has no such slot
-    │   ├── OriginalNotFound    the task, or the original of its series, is not there
-    │   ├── RuleChanged         the original's repeatType is not the one its cursor was counted in
-    │   └── WriteRefused        the database took the command and refused this document
-    ├── Transient             may work a moment later: the event is tried again with backoff
-    │   ├── TaskNotVisibleYet   a young event names a task that is not there yet
-    │   ├── Partial             some writes of the event were refused, the others are done
-    │   └── HolderDied          the workers that held the event died, again and again
-    ├── LeaseLost             another worker holds the event now: whoever lost it stops writing
-    ├── Outage                the database cannot be worked with: stop the run, use up no attempt
-    └── ConfigurationError    a setting is wrong: refuse to start, with the variable's name
+RecurrenceError
+├── Permanent             the same input fails for ever: the event ends `rejected`
+│   ├── InvalidInput        a request names something that cannot be (field and value in the text)
+│   ├── InvalidRecurrence   the task may not recur, or its calendar has no such slot
+│   ├── OriginalNotFound    the task, or the original of its series, is not there
+│   ├── RuleChanged         the original's repeatType is not the one its cursor was counted in
+│   └── WriteRefused        the database took the command and refused this document
+├── Transient             may work a moment later: the event is tried again with backoff
+│   ├── TaskNotVisibleYet   a young event names a task that is not there yet
+│   ├── Partial             some writes of the event were refused, the others are done
+│   ├── Unexpected          something that nobody foresaw: a defect of ours, or data of a shape never seen
+│   └── HolderDied          the workers that held the event died, again and again
+├── LeaseLost             another worker holds the event now: whoever lost it stops writing
+├── Outage                the database cannot be worked with: stop the run, use up no attempt
+└── ConfigurationError    a setting is wrong: refuse to start, with the variable's name
 """
 
 from datetime import datetime
@@ -89,6 +90,12 @@ class Partial(Transient):
     code = "PARTIAL"
 
 
+class Unexpected(Transient):
+    """An error of no known kind; the text is its own."""
+
+    code = "UNEXPECTED"
+
+
 class HolderDied(Transient):
     """Every worker that took the event died holding it."""
 
@@ -105,6 +112,16 @@ class Outage(RecurrenceError):
     """The database is away, refuses us, or is not the one we were told to use."""
 
     code = "OUTAGE"
+
+
+class ProcessingFailed(RecurrenceError):
+    """An operation that was asked for at once failed; `retryable` says that it is being tried again."""
+
+    def __init__(self, operation: str, cause: str, *, code: str, retryable: bool) -> None:
+        super().__init__(f"Worker processing failed for operation: {operation}: {cause}")
+        self.cause = cause
+        self.cause_code = code
+        self.retryable = retryable
 
 
 class ConfigurationError(RecurrenceError):

@@ -34,11 +34,11 @@ class Source(str, Enum):
 class EventStatus(str, Enum):
     """Where an event is on its way.
 
-        pending --lease--> processing --done, or nothing to do--> completed
-           ^                   |  |--permanent error------------> rejected   logged, not tried again by itself
-           |--transient error--|  |--attempts used up, partial--> failed     dead letter, for review
-           |--lease ran out----|
-        failed, rejected --replay (manual)--> pending
+    pending --lease--> processing --done, or nothing to do--> completed
+       ^                   |  |--permanent error------------> rejected   logged, not tried again by itself
+       |--transient error--|  |--attempts used up, partial--> failed     dead letter, for review
+       |--lease ran out----|
+    failed, rejected --replay (manual)--> pending
     """
 
     PENDING = "pending"
@@ -126,7 +126,7 @@ class ErrorRecord:
 
 @dataclass(frozen=True, slots=True)
 class TaskEvent:
-    """ "Look at this task, because of create / complete / delete." """
+    """Look at this task, because of create / complete / delete."""
 
     id: str
     operation: Operation
@@ -138,6 +138,8 @@ class TaskEvent:
     term: int = 0
     owner: str | None = None
     holder_deaths: int = 0
+    leased_until: datetime | None = None
+    started_at: datetime | None = None
     errors: tuple[ErrorRecord, ...] = ()
     deleting: tuple[str, ...] = ()
     """The tasks a deletion has said it will remove; its count stays true after a crash."""

@@ -1,141 +1,25 @@
 """What should exist, compared with what does: events + snapshot + now -> Plan. Pure: nothing is read or written here.
 
 The plan of a series does not depend on which event asked ("level-triggered"), so an event may come twice, late, out of
-order or in two workers at once, and every path ends in the same documents. A plan is applied by worker/processor.py.
+order or in two workers at once, and every path ends in the same documents. A plan is applied by worker/batch.py.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from recurrence_pipeline.domain.calendar import slot, slot_number
 from recurrence_pipeline.domain.errors import (
     InvalidInput,
-    InvalidRecurrence,
     OriginalNotFound,
     Permanent,
     RecurrenceError,
-    RuleChanged,
     TaskNotVisibleYet,
 )
-from recurrence_pipeline.domain.model import (
-    HORIZON,
-    Action,
-    Cursor,
-    Operation,
-    Series,
-    Source,
-    Task,
-    TaskEvent,
-    activity_id,
-    occurrence_id,
-)
-from recurrence_pipeline.domain.validation import creation_time, validate_recurrence
+from recurrence_pipeline.domain.model import Action, Cursor, Operation, Series, Source, Task, TaskEvent, occurrence_id
+from recurrence_pipeline.domain.plan import Answer, CursorMove, Link, NewActivity, Plan, Removal, Snapshot
+from recurrence_pipeline.domain.progress import Progress
 
 PATIENCE = timedelta(seconds=30)
 """How long a task that an outbox event names may take to become visible."""
-
-MAX_NEW_PER_SERIES = 1000
-"""No honest history asks for more in one go; a tampered slot number would."""
-
-MAX_NESTING = 8
-"""How many occurrences may hang on each other before the search for the original gives up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """The tasks and series that a batch speaks of, as one moment saw them."""
-
-    tasks: Mapping[str, Task] = field(default_factory=dict)
-    series: Mapping[str, Series] = field(default_factory=dict)
-
-    def series_of(self, task_id: str) -> Series:
-        """Return the series that a task belongs to; one without an original where nothing is known of it."""
-        head = task_id
-        for _ in range(MAX_NESTING):
-            task = self.tasks.get(head)
-            if task is None or task.parent_recurring_id is None:
-                break
-            head = task.parent_recurring_id
-        return self.series.get(head) or Series(head, None)
-
-
-@dataclass(frozen=True, slots=True)
-class NewOccurrence:
-    """An occurrence to insert; its `taskId` is given when it is written."""
-
-    id: str
-    original: Task
-    slot: int
-    due: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class NewActivity:
-    """A line for the user's activity log; the same fact always has the same id."""
-
-    id: str
-    action: Action
-    user_id: str
-    task_id: str
-    error: str | None = None
-
-    @classmethod
-    def of(cls, action: Action, user_id: str, task_id: str, *, subject: str | None = None, error: str | None = None) -> "NewActivity":
-        """Build the activity whose identity is (action, subject); the subject is the task unless named."""
-        return cls(activity_id(action, subject or task_id), action, user_id, task_id, error)
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """The next occurrence hangs on something else than its original: mend that."""
-
-    task_id: str
-    original_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class CursorMove:
-    """Raise the cursor of an original; it is never lowered."""
-
-    original_id: str
-    cursor: Cursor
-
-
-@dataclass(frozen=True, slots=True)
-class Removal:
-    """Tasks to remove because of an event, and why."""
-
-    event: TaskEvent
-    task_ids: tuple[str, ...]
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What an event came to. `created` is in the order of slots."""
-
-    created: tuple[str, ...] = ()
-    updated: str | None = None
-    deleted: int = 0
-
-
-@dataclass(slots=True)
-class Plan:
-    """Everything a batch should write, and what each of its events is told."""
-
-    occurrences: list[NewOccurrence] = field(default_factory=list)
-    activities: list[NewActivity] = field(default_factory=list)
-    links: list[Link] = field(default_factory=list)
-    cursors: list[CursorMove] = field(default_factory=list)
-    removals: list[Removal] = field(default_factory=list)
-    answers: dict[str, Answer] = field(default_factory=dict)
-    refusals: dict[str, RecurrenceError] = field(default_factory=dict)
-    series_of_event: dict[str, str] = field(default_factory=dict)
-
-    def refuse(self, events: Iterable[TaskEvent], error: RecurrenceError) -> None:
-        """Record the same error for each event."""
-        self.refusals.update((event.id, error) for event in events)
 
 
 def plan_batch(events: Sequence[TaskEvent], snapshot: Snapshot, *, now: datetime, timezone: str | None = None) -> Plan:
@@ -196,83 +80,17 @@ def failure_activity(action: Action, event: TaskEvent, task: Task | None, error:
     return NewActivity.of(action, user_id, event.task_id, error=error) if user_id else None
 
 
-class _Progress:
-    """How far a series is: which slot each member has, the cursor, and the highest completed slot."""
-
-    def __init__(self, series: Series, original: Task, timezone: str | None) -> None:
-        self.original = original
-        self.timezone = original.timezone or timezone
-        if original.cursor is not None and original.cursor.repeat_type != original.repeat_type:
-            raise RuleChanged(
-                f"repeatType is {original.repeat_type!r}, but the series was counted as {original.cursor.repeat_type!r}: "
-                "it is left alone"
-            )
-        if original.cursor is None and not series.occurrences:
-            validate_recurrence(original, created_at=creation_time(original))
-        if not isinstance(original.anchor, datetime):
-            raise InvalidRecurrence("Due date must be a valid date", field="originalDueDate", value=original.anchor)
-        self.anchor = original.anchor
-        self.slots = {task.id: number for task in series.occurrences if (number := self.number(task)) is not None}
-        self.slots[original.id] = 0
-        older = [self.slots[t.id] for t in series.occurrences if t.occurrence_number is None and t.id in self.slots]
-        self.cursor = original.cursor.number if original.cursor else max([0, *older])
-        self.finished = max((self.slots[t.id] for t in (original, *series.occurrences) if t.is_completed and t.id in self.slots), default=-1)
-        self.open = {t.id: t for t in series.occurrences if not t.is_completed and t.id in self.slots}
-
-    def number(self, task: Task) -> int | None:
-        """Return the slot of a member; None where it has neither a number nor a date."""
-        if task.id == self.original.id:
-            return 0
-        if task.occurrence_number is not None:
-            return task.occurrence_number
-        if not isinstance(task.anchor, datetime):
-            return None
-        return slot_number(self.anchor, self.original.repeat_type, task.anchor, self.timezone)
-
-    def complete(self, task: Task) -> int:
-        """Count a task as completed, whatever its flag says, and return its slot."""
-        number = self.slots.get(task.id)
-        if number is None:
-            number = self.number(task) or 0
-        self.finished = max(self.finished, number)
-        self.open.pop(task.id, None)
-        return number
-
-    def advance(self) -> Iterator[tuple[NewOccurrence, bool]]:
-        """Yield the slots to be generated, each with whether it is there already, and move the cursor past them."""
-        wanted = range(self.cursor + 1, self.finished + 1 + HORIZON + 1)
-        if len(wanted) > MAX_NEW_PER_SERIES:
-            raise InvalidRecurrence(
-                f"slot {self.finished} is completed but the cursor is {self.cursor}: refusing to create {len(wanted)} tasks",
-                field="occurrenceNumber",
-                value=self.finished,
-            )
-        taken = {number for task_id, number in self.slots.items() if task_id != occurrence_id(self.original.id, number)}
-        for number in wanted:
-            if number not in taken:
-                due = slot(self.anchor, self.original.repeat_type, number, self.timezone)
-                new = NewOccurrence(occurrence_id(self.original.id, number), self.original, number, due)
-                yield new, new.id in self.slots
-                self._remember(new)
-        self.cursor = max(self.cursor, self.finished + 1 + HORIZON)
-
-    def _remember(self, new: NewOccurrence) -> None:
-        if new.id not in self.slots:
-            self.slots[new.id] = new.slot
-            self.open[new.id] = Task(id=new.id, parent_recurring_id=self.original.id, occurrence_number=new.slot)
-
-    def next_open(self, number: int) -> Task | None:
-        """Return the open task with the lowest slot above `number`."""
-        later = (task for task in self.open.values() if self.slots[task.id] > number)
-        return min(later, key=lambda task: (self.slots[task.id], task.id), default=None)
-
-
 def _plan_series(
-    plan: Plan, series: Series, original: Task, events: Sequence[TaskEvent], tasks: Mapping[str, Task], timezone: str | None
+    plan: Plan,
+    series: Series,
+    original: Task,
+    events: Sequence[TaskEvent],
+    tasks: Mapping[str, Task],
+    timezone: str | None,
 ) -> None:
     part = Plan()
     try:
-        progress = _Progress(series, original, timezone)
+        progress = Progress(series, original, timezone)
         for event in events:
             _answer(part, progress, event, tasks[event.task_id])
     except Permanent as error:
@@ -287,7 +105,7 @@ def _plan_series(
     plan.answers.update(part.answers)
 
 
-def _answer(part: Plan, progress: _Progress, event: TaskEvent, task: Task) -> None:
+def _answer(part: Plan, progress: Progress, event: TaskEvent, task: Task) -> None:
     """Plan what one event adds to its series, and what it is told."""
     original = progress.original
     completed = progress.complete(task) if event.operation is Operation.COMPLETE else None
@@ -340,7 +158,7 @@ def _cursor_past(series: Series, deleted: Sequence[Task], timezone: str | None) 
     if original is None or original.repeat_type == "none" or not deleted:
         return []
     try:
-        progress = _Progress(series, original, timezone)
+        progress = Progress(series, original, timezone)
     except Permanent:
         return []
     reached = max([progress.cursor, *(progress.slots[t.id] for t in deleted if t.id in progress.slots)])

@@ -35,7 +35,7 @@ def validate_recurrence(task: Task, *, created_at: datetime) -> None:
 
 
 def creation_time(task: Task) -> datetime:
-    """Return when the task was created; where it does not say, its id does (MongoDB manual, "ObjectId": 4 time bytes)."""
+    """Return when the task was created, by its own word or by its id (MongoDB manual, "ObjectId": 4 time bytes)."""
     return task.created_at or datetime.fromtimestamp(int(task.id[:8], 16), UTC)
 
 

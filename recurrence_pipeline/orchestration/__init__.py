@@ -1,1 +1,1 @@
-"""Dagster's view of the work: thin functions that call the worker and report numbers. Only this package imports dagster."""
+"""Dagster's view of the work: thin functions that call the worker and report numbers. Nothing else imports dagster."""

@@ -6,7 +6,7 @@ from functools import partial
 
 import structlog
 
-from recurrence_pipeline.domain.planning import NewActivity
+from recurrence_pipeline.domain.plan import NewActivity
 from recurrence_pipeline.storage.documents import activity_document
 from recurrence_pipeline.storage.mongo import Mongo, translated
 from recurrence_pipeline.storage.numbering import Numbering
@@ -22,9 +22,11 @@ class Activities:
 
     @translated()
     def write(self, activities: Iterable[NewActivity], now: datetime) -> int:
-        """Write what is not there yet and return how many that were; what the database refuses is logged and given up."""
+        """Write what is not there yet and return how many that were; what the database refuses is logged."""
         by_id = {activity.id: activity for activity in activities}
-        inserted = self._numbering.insert({key: partial(activity_document, activity, now) for key, activity in by_id.items()})
+        inserted = self._numbering.insert(
+            {key: partial(activity_document, activity, now) for key, activity in by_id.items()}
+        )
         for key, reason in inserted.refused.items():
             log.warning("activity refused", action=by_id[key].action.value, taskId=by_id[key].task_id, error=reason)
         return len(inserted.written)

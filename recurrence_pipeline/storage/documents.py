@@ -1,12 +1,14 @@
-"""Between values and documents. Reading is total: a field of the wrong type reads as absent (or as it is, where
-validation has to name it), so one odd document never costs a batch.
+"""Between values and documents.
+
+Reading is total: a field of the wrong type reads as absent (or as it is, where validation has to name it), so one odd
+document never costs a batch.
 """
 
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from bson import ObjectId
+from bson import Int64, ObjectId
 
 from recurrence_pipeline.domain.errors import InvalidInput
 from recurrence_pipeline.domain.model import (
@@ -17,7 +19,7 @@ from recurrence_pipeline.domain.model import (
     Task,
     TaskEvent,
 )
-from recurrence_pipeline.domain.planning import NewActivity, NewOccurrence
+from recurrence_pipeline.domain.plan import Answer, NewActivity, NewOccurrence
 
 Document = dict[str, Any]
 
@@ -44,6 +46,8 @@ MEMBER_FIELDS = (
 EPOCH = datetime.fromtimestamp(0, timezone.utc)
 MAX_ERROR = 1000
 MAX_MESSAGE = 500
+MAX_WHOLE = 2**53
+"""Above it a double skips numbers; and what is read must fit in 64 bits when it is written back, one higher."""
 
 
 def object_id(value: object, field: str = "taskId") -> ObjectId:
@@ -69,11 +73,15 @@ def _whole(value: object) -> int | None:
     """Return a whole number, which JavaScript may have stored as a double."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return int(value) if value == value // 1 else None
+    return int(value) if abs(value) <= MAX_WHOLE and value == value // 1 else None
 
 
 def _count(value: object) -> int:
     return max(_whole(value) or 0, 0)
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
 
 
 def _cursor(value: object) -> Cursor | None:
@@ -89,7 +97,7 @@ def task_from(doc: Mapping[str, Any], *, with_content: bool = False) -> Task:
     return Task(
         id=doc["_id"].binary.hex() if isinstance(doc["_id"], ObjectId) else str(doc["_id"]),
         user_id=_id(doc.get("userId")),
-        title=str(doc.get("title", "")),
+        title=str(doc.get("title") or ""),
         repeat_type=str(doc.get("repeatType") or "none"),
         due_date=doc.get("dueDate"),
         original_due_date=doc.get("originalDueDate"),
@@ -102,6 +110,31 @@ def task_from(doc: Mapping[str, Any], *, with_content: bool = False) -> Task:
         cursor=_cursor(doc.get("recurrenceCursor")),
         content={name: doc[name] for name in COPIED_FIELDS if name in doc} if with_content else {},
     )
+
+
+def task_from_request(fields: Mapping[str, Any]) -> Task:
+    """Read a task as a JSON request describes it: dates are ISO 8601 strings, and what is not one stays as it is."""
+    due = fields.get("dueDate")
+    if isinstance(due, str):
+        try:
+            due = datetime.fromisoformat(due.replace("Z", "+00:00"))
+        except ValueError:
+            due = str(due)
+    if isinstance(due, datetime) and due.tzinfo is None:
+        due = due.replace(tzinfo=timezone.utc)
+    zone = fields.get("timezone")
+    return Task(
+        id="0" * 24,
+        repeat_type=str(fields.get("repeatType") or "none"),
+        due_date=due or None,
+        parent_task_id=str(fields["parentTaskId"]) if fields.get("parentTaskId") else None,
+        timezone=str(zone) if zone else None,
+    )
+
+
+def new_id() -> str:
+    """Return an id that nothing has yet."""
+    return str(ObjectId())
 
 
 def occurrence_document(new: NewOccurrence, now: datetime, number: int) -> Document:
@@ -157,31 +190,62 @@ def event_document(event: TaskEvent, *, available_at: datetime, status: str = "p
 
 def event_from(doc: Mapping[str, Any]) -> TaskEvent:
     """Read an event that the collection's validator has let in."""
-    lease = doc.get("lease") or {}
-    source = doc.get("source")
+    lease = doc["lease"] if isinstance(doc.get("lease"), Mapping) else {}
     return TaskEvent(
         id=doc["_id"].binary.hex(),
         operation=Operation(doc["operation"]),
         task_id=doc["taskId"].binary.hex(),
         created_at=_date(doc["createdAt"]) or EPOCH,
         user_id=_id(doc.get("userId")),
-        source=Source(source) if source in set(Source) else Source.OUTBOX,
+        source=_source(doc.get("source")),
         attempts=_count(doc.get("attempts")),
         term=_count(lease.get("term")),
-        owner=lease.get("owner"),
+        owner=owner if isinstance(owner := lease.get("owner"), str) else None,
         holder_deaths=_count(lease.get("deaths")),
-        errors=tuple(_error_from(error) for error in doc.get("errors") or ()),
-        deleting=tuple(_id(i) or "" for i in doc.get("deleting") or ()),
+        leased_until=_date(lease.get("until")),
+        started_at=_date(doc.get("startedAt")),
+        errors=tuple(_error_from(error) for error in _list(doc.get("errors")) if isinstance(error, Mapping)),
+        deleting=tuple(task_id for task_id in map(_id, _list(doc.get("deleting"))) if task_id),
     )
+
+
+def _source(value: object) -> Source:
+    return next((source for source in Source if source.value == value), Source.OUTBOX)
 
 
 def _error_from(doc: Mapping[str, Any]) -> ErrorRecord:
     at = _date(doc.get("at")) or EPOCH
-    return ErrorRecord(str(doc.get("kind")), str(doc.get("code")), str(doc.get("message")), at, _count(doc.get("attempt")))
+    return ErrorRecord(
+        str(doc.get("kind")), str(doc.get("code")), str(doc.get("message")), at, _count(doc.get("attempt"))
+    )
 
 
 def error_document(error: ErrorRecord) -> Document:
     """Write one failed try."""
-    return {"kind": error.kind, "code": error.code, "message": error.message[:MAX_ERROR], "at": error.at, "attempt": error.attempt}
+    return {
+        "kind": error.kind,
+        "code": error.code,
+        "message": error.message[:MAX_ERROR],
+        "at": error.at,
+        "attempt": error.attempt,
+    }
 
 
+def result_document(answer: Answer) -> Document:
+    """Write what an event came to."""
+    return {
+        "created": [ObjectId(i) for i in answer.created],
+        "updated": ObjectId(answer.updated) if answer.updated else None,
+        "deleted": answer.deleted,
+    }
+
+
+def as_contract(value: Any) -> Any:
+    """Return a stored value as the HTTP contract has it: ids as 24 hex digits; dates stay dates."""
+    if isinstance(value, ObjectId):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {name: as_contract(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [as_contract(item) for item in value]
+    return int(value) if isinstance(value, Int64) else value

@@ -19,6 +19,9 @@ from recurrence_pipeline.storage.mongo import Mongo, refusals
 ROUNDS = 5
 """How often a lagging counter is moved past the numbers in use before a document is given up."""
 
+NUMBERED: Mapping[str, str] = {"tasks": "taskId", "useractivities": "activityId"}
+"""The counters of this system (each named like its collection), and the field that holds the number."""
+
 Maker = Callable[[int], Document]
 
 
@@ -34,7 +37,7 @@ class Numbering:
     """Numbered inserts into one collection: `counter` is both the counter's `_id` and the collection's name."""
 
     def __init__(self, mongo: Mongo, counter: str, number_field: str, *, write_chunk: int) -> None:
-        self._collection: Collection[Document] = mongo.db[counter]
+        self._collection: Collection[Document] = mongo.numbered(counter)
         self._counters: Collection[Document] = mongo.counters
         self._counter = counter
         self._field = number_field

@@ -1,7 +1,7 @@
 """The application's tasks: reading what a batch speaks of, and the writes of a plan.
 
-Reads go out in chunks of `read_chunk` ids per `$in`, writes in chunks of `write_chunk` documents: the number of commands
-depends on the size of a batch only, never on what is in it.
+Reads go out in chunks of `read_chunk` ids per `$in`, writes in chunks of `write_chunk` documents: how many commands that
+is depends on the size of a batch only.
 """
 
 from collections import defaultdict
@@ -15,7 +15,7 @@ from pymongo import DeleteMany, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from recurrence_pipeline.domain.model import Series, Task, derived_id
-from recurrence_pipeline.domain.planning import MAX_NESTING, CursorMove, Link, NewOccurrence, Removal, Snapshot
+from recurrence_pipeline.domain.plan import MAX_NESTING, CursorMove, Link, NewOccurrence, Removal, Snapshot
 from recurrence_pipeline.storage.documents import COPIED_FIELDS, MEMBER_FIELDS, Document, occurrence_document, task_from
 from recurrence_pipeline.storage.mongo import Mongo, refusals, translated
 from recurrence_pipeline.storage.numbering import Inserted, Numbering

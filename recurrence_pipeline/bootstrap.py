@@ -1,0 +1,81 @@
+"""Settings -> Worker: the composition root, the only place that wires parts together and knows the real clock."""
+
+import random
+from collections.abc import Callable
+from datetime import datetime, timezone
+from types import TracebackType
+
+from typing_extensions import Self
+
+from recurrence_pipeline.domain.retries import RetryPolicy
+from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.storage.activities import Activities
+from recurrence_pipeline.storage.events import Events
+from recurrence_pipeline.storage.mongo import Mongo
+from recurrence_pipeline.storage.schema import SchemaReport, ensure_schema
+from recurrence_pipeline.storage.tasks import Tasks
+from recurrence_pipeline.worker.kit import Kit, Rules, Step
+from recurrence_pipeline.worker.service import WorkerService
+
+
+def utc_now() -> datetime:
+    """Return the time, cut to the millisecond that the database holds."""
+    now = datetime.now(timezone.utc)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+class Worker:
+    """An open worker: its settings, its connection, and the service. Close it, or use it as a context manager."""
+
+    def __init__(self, settings: Settings, mongo: Mongo, service: WorkerService) -> None:
+        self.settings = settings
+        self.mongo = mongo
+        self.service = service
+
+    def init_db(self) -> SchemaReport:
+        """Create what the database lacks; may be run at any time."""
+        return ensure_schema(self.mongo, self.settings)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.mongo.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_worker(
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    chance: Callable[[], float] = random.random,
+    after_step: Callable[[Step], None] = lambda _: None,
+) -> Worker:
+    """Wire a worker together. It connects when it is first asked for something.
+
+    Raises:
+        ConfigurationError: the URL of the database cannot be used.
+    """
+    mongo = Mongo(settings)
+    chunks = {"read_chunk": settings.read_chunk, "write_chunk": settings.write_chunk}
+    kit = Kit(
+        tasks=Tasks(mongo, **chunks),
+        activities=Activities(mongo, write_chunk=settings.write_chunk),
+        events=Events(mongo, **chunks),
+        rules=Rules(
+            batch_size=settings.batch_size,
+            lease=settings.lease,
+            lease_margin=settings.lease_margin,
+            retries=RetryPolicy(settings.worker_retry_attempts, settings.worker_retry_delay),
+            timezone=settings.recurrence_timezone,
+        ),
+        clock=clock,
+        chance=chance,
+        after_step=after_step,
+    )
+    return Worker(settings, mongo, WorkerService(kit))

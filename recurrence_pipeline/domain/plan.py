@@ -1,0 +1,112 @@
+"""What planning reads and what it comes to, as values: a Snapshot in, a Plan out.
+
+How one follows from the other is in planning.py; how a plan is carried out, in worker/batch.py.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from recurrence_pipeline.domain.errors import RecurrenceError
+from recurrence_pipeline.domain.model import Action, Cursor, Series, Task, TaskEvent, activity_id
+
+MAX_NESTING = 8
+"""How many occurrences may hang on each other before the search for the original gives up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The tasks and series that a batch speaks of, as one moment saw them."""
+
+    tasks: Mapping[str, Task] = field(default_factory=dict)
+    series: Mapping[str, Series] = field(default_factory=dict)
+
+    def series_of(self, task_id: str) -> Series:
+        """Return the series that a task belongs to; one without an original where nothing is known of it."""
+        head = task_id
+        for _ in range(MAX_NESTING):
+            task = self.tasks.get(head)
+            if task is None or task.parent_recurring_id is None:
+                break
+            head = task.parent_recurring_id
+        return self.series.get(head) or Series(head, None)
+
+
+@dataclass(frozen=True, slots=True)
+class NewOccurrence:
+    """An occurrence to insert; its `taskId` is given when it is written."""
+
+    id: str
+    original: Task
+    slot: int
+    due: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewActivity:
+    """A line for the user's activity log; the same fact always has the same id."""
+
+    id: str
+    action: Action
+    user_id: str
+    task_id: str
+    error: str | None = None
+
+    @classmethod
+    def of(
+        cls, action: Action, user_id: str, task_id: str, *, subject: str | None = None, error: str | None = None
+    ) -> "NewActivity":
+        """Build the activity whose identity is (action, subject); the subject is the task unless named."""
+        return cls(activity_id(action, subject or task_id), action, user_id, task_id, error)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The next occurrence hangs on something else than its original: mend that."""
+
+    task_id: str
+    original_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CursorMove:
+    """Raise the cursor of an original; it is never lowered."""
+
+    original_id: str
+    cursor: Cursor
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """Tasks to remove because of an event, and why."""
+
+    event: TaskEvent
+    task_ids: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an event came to. `created` is in the order of slots."""
+
+    created: tuple[str, ...] = ()
+    updated: str | None = None
+    deleted: int = 0
+
+
+@dataclass(slots=True)
+class Plan:
+    """Everything a batch should write, and what each of its events is told."""
+
+    occurrences: list[NewOccurrence] = field(default_factory=list)
+    activities: list[NewActivity] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+    cursors: list[CursorMove] = field(default_factory=list)
+    removals: list[Removal] = field(default_factory=list)
+    answers: dict[str, Answer] = field(default_factory=dict)
+    refusals: dict[str, RecurrenceError] = field(default_factory=dict)
+    series_of_event: dict[str, str] = field(default_factory=dict)
+
+    def refuse(self, events: Iterable[TaskEvent], error: RecurrenceError) -> None:
+        """Record the same error for each event."""
+        self.refusals.update((event.id, error) for event in events)

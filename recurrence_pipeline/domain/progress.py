@@ -1,0 +1,87 @@
+"""How far one series is, and which slots it still lacks. Who asked, and what else a batch holds, is planning.py's."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from recurrence_pipeline.domain.calendar import slot, slot_number
+from recurrence_pipeline.domain.errors import InvalidRecurrence, RuleChanged
+from recurrence_pipeline.domain.model import HORIZON, Series, Task, occurrence_id
+from recurrence_pipeline.domain.plan import NewOccurrence
+from recurrence_pipeline.domain.validation import creation_time, validate_recurrence
+
+MAX_NEW_PER_SERIES = 1000
+"""No honest history asks for more in one go; a tampered slot number would."""
+
+
+class Progress:
+    """How far a series is: which slot each member has, the cursor, and the highest completed slot."""
+
+    def __init__(self, series: Series, original: Task, timezone: str | None) -> None:
+        self.original = original
+        self.timezone = original.timezone or timezone
+        if original.cursor is not None and original.cursor.repeat_type != original.repeat_type:
+            raise RuleChanged(
+                f"repeatType is {original.repeat_type!r}, but the series was counted as "
+                f"{original.cursor.repeat_type!r}: it is left alone"
+            )
+        if original.cursor is None and not series.occurrences:
+            validate_recurrence(original, created_at=creation_time(original))
+        if not isinstance(original.anchor, datetime):
+            raise InvalidRecurrence("Due date must be a valid date", field="originalDueDate", value=original.anchor)
+        self.anchor = original.anchor
+        self.slots = {task.id: number for task in series.occurrences if (number := self.number(task)) is not None}
+        self.slots[original.id] = 0
+        older = [self.slots[t.id] for t in series.occurrences if t.occurrence_number is None and t.id in self.slots]
+        self.cursor = original.cursor.number if original.cursor else max([0, *older])
+        self.finished = max(
+            (self.slots[t.id] for t in (original, *series.occurrences) if t.is_completed and t.id in self.slots),
+            default=-1,
+        )
+        self.open = {t.id: t for t in series.occurrences if not t.is_completed and t.id in self.slots}
+
+    def number(self, task: Task) -> int | None:
+        """Return the slot of a member; None where it has neither a number nor a date."""
+        if task.id == self.original.id:
+            return 0
+        if task.occurrence_number is not None:
+            return task.occurrence_number
+        if not isinstance(task.anchor, datetime):
+            return None
+        return slot_number(self.anchor, self.original.repeat_type, task.anchor, self.timezone)
+
+    def complete(self, task: Task) -> int:
+        """Count a task as completed, whatever its flag says, and return its slot."""
+        number = self.slots.get(task.id)
+        if number is None:
+            number = self.number(task) or 0
+        self.finished = max(self.finished, number)
+        self.open.pop(task.id, None)
+        return number
+
+    def advance(self) -> Iterator[tuple[NewOccurrence, bool]]:
+        """Yield the slots to be generated, each with whether it is there already, and move the cursor past them."""
+        wanted = range(self.cursor + 1, self.finished + 1 + HORIZON + 1)
+        if len(wanted) > MAX_NEW_PER_SERIES:
+            raise InvalidRecurrence(
+                f"slot {self.finished} is completed but the cursor is {self.cursor}: refusing {len(wanted)} new tasks",
+                field="occurrenceNumber",
+                value=self.finished,
+            )
+        taken = {number for task_id, number in self.slots.items() if task_id != occurrence_id(self.original.id, number)}
+        for number in wanted:
+            if number not in taken:
+                due = slot(self.anchor, self.original.repeat_type, number, self.timezone)
+                new = NewOccurrence(occurrence_id(self.original.id, number), self.original, number, due)
+                yield new, new.id in self.slots
+                self._remember(new)
+        self.cursor = max(self.cursor, self.finished + 1 + HORIZON)
+
+    def _remember(self, new: NewOccurrence) -> None:
+        if new.id not in self.slots:
+            self.slots[new.id] = new.slot
+            self.open[new.id] = Task(id=new.id, parent_recurring_id=self.original.id, occurrence_number=new.slot)
+
+    def next_open(self, number: int) -> Task | None:
+        """Return the open task with the lowest slot above `number`."""
+        later = (task for task in self.open.values() if self.slots[task.id] > number)
+        return min(later, key=lambda task: (self.slots[task.id], task.id), default=None)

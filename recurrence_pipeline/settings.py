@@ -1,0 +1,165 @@
+"""The settings of the system: frozen, read once from a mapping of environment variables, never at import."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from recurrence_pipeline.domain.calendar import time_zone
+from recurrence_pipeline.domain.errors import ConfigurationError, InvalidRecurrence
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+def _whole_number(value: object) -> int:
+    try:
+        return int(str(value))
+    except ValueError:
+        raise ValueError("is not a whole number") from None
+
+
+def _milliseconds(value: object) -> timedelta:
+    if isinstance(value, timedelta):
+        return value
+    text = str(value)
+    if not text.isascii() or not text.isdigit() or len(text) > 12:
+        raise ValueError("is not a number of milliseconds")
+    return timedelta(milliseconds=int(text))
+
+
+def _positive(value: timedelta) -> timedelta:
+    if not value:
+        raise ValueError("must be more than 0 milliseconds")
+    return value
+
+
+def _zone(value: str) -> str:
+    try:
+        time_zone(value)
+    except InvalidRecurrence:
+        raise ValueError("is not an IANA time zone") from None
+    return value
+
+
+def _log_level(value: object) -> str:
+    level = {"warn": "warning"}.get(str(value).lower(), str(value).lower())
+    if level not in LOG_LEVELS:
+        raise ValueError(f"is not one of {', '.join(LOG_LEVELS)}")
+    return level
+
+
+def _mongodb_url(value: str) -> str:
+    if not value.startswith(("mongodb://", "mongodb+srv://")):
+        raise ValueError("does not begin with mongodb:// or mongodb+srv://")
+    return value
+
+
+def _bounded(low: int, high: int) -> Any:
+    def check(value: int) -> int:
+        if not low <= value <= high:
+            raise ValueError(f"is not between {low} and {high}")
+        return value
+
+    return AfterValidator(check)
+
+
+WholeNumber = Annotated[int, BeforeValidator(_whole_number)]
+Milliseconds = Annotated[timedelta, BeforeValidator(_milliseconds)]
+Duration = Annotated[Milliseconds, AfterValidator(_positive)]
+
+
+class Settings(BaseModel):
+    """What an operator can set; each field's alias is its environment variable."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True, extra="ignore", validate_default=True)
+
+    mongodb_url: Annotated[str, AfterValidator(_mongodb_url)] = Field(
+        "mongodb://localhost:27017/task-app",
+        alias="MONGODB_URL",
+        repr=False,
+        description="The database; `demo` and `up` start an embedded one where this is not set.",
+    )
+    mongodb_pool_size: Annotated[WholeNumber, _bounded(1, 1000)] = Field(
+        10, alias="MONGODB_POOL_SIZE", description="Most connections one process opens to the database."
+    )
+    worker_retry_attempts: Annotated[WholeNumber, _bounded(0, 100)] = Field(
+        3,
+        alias="WORKER_RETRY_ATTEMPTS",
+        description="How often a failed event is tried again before it is a dead letter.",
+    )
+    worker_retry_delay: Milliseconds = Field(
+        timedelta(milliseconds=500),
+        alias="WORKER_RETRY_DELAY",
+        description="Wait before the first retry, in ms; doubled each time, at most 5 minutes, with up to 25 % jitter.",
+    )
+    worker_timeout: Duration = Field(
+        timedelta(seconds=10), alias="WORKER_TIMEOUT", description="Longest wait for one answer of the database, in ms."
+    )
+    recurrence_timezone: Annotated[str, AfterValidator(_zone)] = Field(
+        "UTC", alias="RECURRENCE_TIMEZONE", description="IANA time zone of tasks that have none of their own."
+    )
+    log_level: Annotated[str, BeforeValidator(_log_level)] = Field(
+        "info", alias="LOG_LEVEL", description="Least severe log lines written: debug, info, warning, error."
+    )
+    log_file: Path | None = Field(
+        None, alias="LOG_FILE", description="A file that gets the log lines too (rotated at 10 MB, 5 kept)."
+    )
+    batch_size: Annotated[WholeNumber, _bounded(1, 10_000)] = Field(
+        500, alias="WORKER_BATCH_SIZE", description="Most events planned and written together."
+    )
+    run_max_events: Annotated[WholeNumber, _bounded(1, 1_000_000)] = Field(
+        2000, alias="WORKER_RUN_MAX_EVENTS", description="Most events one Dagster run takes on."
+    )
+    max_runs_in_flight: Annotated[WholeNumber, _bounded(1, 64)] = Field(
+        1, alias="WORKER_MAX_RUNS", description="How many Dagster runs may work on events at a time."
+    )
+    lease: Duration = Field(
+        timedelta(seconds=60),
+        alias="WORKER_LEASE",
+        description="How long a worker holds an event without renewing, in ms: what a killed worker costs.",
+    )
+    lease_margin: Duration = Field(
+        timedelta(seconds=10),
+        alias="WORKER_LEASE_MARGIN",
+        description="How long before its end a worker stops trusting a lease, in ms (clock differences, slow writes).",
+    )
+    read_chunk: Annotated[WholeNumber, _bounded(1, 10_000)] = Field(
+        100,
+        alias="MONGODB_READ_CHUNK",
+        description="Most ids in one `$in`; the embedded server is fastest at 50 to 100.",
+    )
+    write_chunk: Annotated[WholeNumber, _bounded(1, 10_000)] = Field(
+        500, alias="MONGODB_WRITE_CHUNK", description="Most documents in one write command."
+    )
+    keep_deleted_days: Annotated[WholeNumber, _bounded(1, 36_500)] = Field(
+        30, alias="KEEP_DELETED_DAYS", description="How long a copy of what was deleted is kept."
+    )
+    event_retention_days: Annotated[WholeNumber, _bounded(1, 36_500)] = Field(
+        30, alias="EVENT_RETENTION_DAYS", description="How long completed events are kept."
+    )
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+        """Read the settings; a variable that is empty counts as not set.
+
+        Raises:
+            ConfigurationError: naming every variable that holds a wrong value, with the value.
+        """
+        try:
+            settings = cls.model_validate({name: value for name, value in environment.items() if value.strip()})
+        except ValidationError as error:
+            raise ConfigurationError("\n".join(_sentence(detail) for detail in error.errors())) from None
+        if settings.lease_margin * 2 > settings.lease:
+            raise ConfigurationError(
+                f"WORKER_LEASE_MARGIN: {settings.lease_margin} is more than half of WORKER_LEASE ({settings.lease})"
+            )
+        return settings
+
+
+def _sentence(detail: Any) -> str:
+    name = str(detail["loc"][0])
+    reason = detail.get("ctx", {}).get("error", detail["msg"])
+    shown = "the value" if name == "MONGODB_URL" else repr(detail["input"])  # a URL can hold a password
+    return f"{name}: {shown} {reason}"

@@ -1,0 +1,296 @@
+"""The queue: `task_events`. Each write to an event that is held names owner and term; no match means the lease is lost.
+
+An owner names one claim, not one process, so that whoever holds the same event later is never taken for this one.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+from pymongo import UpdateMany, UpdateOne
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+
+from recurrence_pipeline.domain.errors import LeaseLost
+from recurrence_pipeline.domain.model import ErrorRecord, EventStatus, TaskEvent
+from recurrence_pipeline.domain.plan import Answer
+from recurrence_pipeline.storage.documents import (
+    Document,
+    error_document,
+    event_document,
+    event_from,
+    result_document,
+)
+from recurrence_pipeline.storage.mongo import Mongo, refusals, translated
+
+PENDING = EventStatus.PENDING.value
+PROCESSING = EventStatus.PROCESSING.value
+KEPT_ERRORS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a held event. `due_again` only where the status is pending."""
+
+    event: TaskEvent
+    status: EventStatus
+    answer: Answer | None = None
+    error: ErrorRecord | None = None
+    due_again: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """How much is due, and since when the oldest of it has been."""
+
+    due: int
+    oldest: datetime | None
+
+
+class Events:
+    """Reads and writes `task_events`."""
+
+    def __init__(self, mongo: Mongo, *, read_chunk: int, write_chunk: int) -> None:
+        self._events = mongo.events
+        self._read_chunk = read_chunk
+        self._write_chunk = write_chunk
+
+    @translated()
+    def lease(self, limit: int, *, owner: str, now: datetime, until: datetime) -> list[TaskEvent]:
+        """Hold up to `limit` due events for `owner`, the longest due first, and return those that were won.
+
+        Due are pending events whose time has come and held ones whose lease ran out; the term goes up by one with each
+        lease, and a lease that ran out counts as a death of its holder.
+        """
+        waiting = self._ids(_waiting(now), "availableAt", limit)
+        abandoned = self._ids(_abandoned(now), "lease.until", limit - len(waiting))
+        hold = {
+            "$set": {"status": PROCESSING, "lease.owner": owner, "lease.until": until, "startedAt": now},
+            "$inc": {"lease.term": 1},
+        }
+        died = hold | {"$inc": {"lease.term": 1, "lease.deaths": 1}}
+        requests = [UpdateMany({"_id": {"$in": ids}} | _waiting(now), hold) for ids in self._chunks(waiting)]
+        requests += [UpdateMany({"_id": {"$in": ids}} | _abandoned(now), died) for ids in self._chunks(abandoned)]
+        if not requests:
+            return []
+        self._events.bulk_write(requests, ordered=False)
+        return self._won([*waiting, *abandoned], owner, now)
+
+    @translated()
+    def renew(self, events: Sequence[TaskEvent], *, until: datetime) -> list[TaskEvent]:
+        """Hold events longer and return those that are still ours."""
+        if not events:
+            return []
+        requests = [
+            UpdateMany(
+                {"_id": {"$in": ids}, "lease.owner": owner, "status": PROCESSING}, {"$set": {"lease.until": until}}
+            )
+            for owner, ids in self._by_owner(events)
+        ]
+        renewed = self._events.bulk_write(requests, ordered=False)
+        if renewed.matched_count == len(events):
+            return list(events)
+        held = {
+            (e["_id"].binary.hex(), e["lease"]["term"])
+            for owner, ids in self._by_owner(events)
+            for e in self._held(ids, owner)
+        }
+        return [event for event in events if (event.id, event.term) in held]
+
+    @translated()
+    def announce(self, deletions: Mapping[str, tuple[TaskEvent, Sequence[str]]]) -> None:
+        """Record on each event (by its id) which tasks it is about to delete.
+
+        Raises:
+            LeaseLost: where one of the events is not ours any more.
+        """
+        self._update_held(
+            UpdateOne(_held_by(event), {"$set": {"deleting": [ObjectId(i) for i in ids]}})
+            for event, ids in deletions.values()
+        )
+
+    @translated()
+    def finish(self, outcomes: Sequence[Outcome], *, now: datetime, run_id: str | None = None) -> None:
+        """Record what became of held events and let go of them.
+
+        Raises:
+            LeaseLost: where one of the events was not ours any more; the others are recorded.
+        """
+        self._update_held(UpdateOne(_held_by(o.event), _outcome_update(o, now, run_id)) for o in outcomes)
+
+    @translated()
+    def release(self, events: Sequence[TaskEvent]) -> None:
+        """Give events back untouched: due at once, and no failure counted. What is not ours any more stays."""
+        requests = [
+            UpdateMany(
+                {"_id": {"$in": ids}, "lease.owner": owner, "status": PROCESSING},
+                {"$set": {"status": PENDING}, "$unset": {"lease.owner": "", "lease.until": ""}},
+            )
+            for owner, ids in self._by_owner(events)
+        ]
+        if requests:
+            self._events.bulk_write(requests, ordered=False)
+
+    @translated()
+    def add(self, events: Iterable[TaskEvent], *, available_at: datetime) -> int:
+        """Insert pending events and return how many are new; one whose id is there already is left as it is."""
+        documents = [event_document(event, available_at=available_at) for event in events]
+        added = 0
+        for start in range(0, len(documents), self._write_chunk):
+            chunk = documents[start : start + self._write_chunk]
+            added += len(chunk)
+            try:
+                self._events.insert_many(chunk, ordered=False)
+            except BulkWriteError as error:
+                if any("_id" not in (refusal.key_value or {}) for refusal in refusals(error)):
+                    raise
+                added -= len(refusals(error))
+        return added
+
+    @translated()
+    def add_held(self, event: TaskEvent, *, owner: str, now: datetime, until: datetime) -> TaskEvent:
+        """Insert an event that its writer works off itself: if the writer dies, the lease runs out like any other."""
+        held = replace(event, owner=owner, term=1)
+        document = event_document(event, available_at=now, status=PROCESSING) | {
+            "lease": {"owner": owner, "term": 1, "until": until},
+            "startedAt": now,
+        }
+        try:
+            self._events.insert_one(document)
+        except DuplicateKeyError:
+            raise LeaseLost(f"event {event.id} is there already") from None
+        return held
+
+    @translated()
+    def get(self, event_id: str) -> Document | None:
+        """Return an event as stored."""
+        return self._events.find_one({"_id": ObjectId(event_id)})
+
+    @translated()
+    def queue(self, now: datetime, *, at_most: int) -> QueueState:
+        """Say how many events are due (counting no further than `at_most`) and since when the oldest has been."""
+        waiting = list(self._events.find(_waiting(now), {"availableAt": 1}).sort("availableAt", 1).limit(at_most))
+        abandoned = list(self._events.find(_abandoned(now), {"lease.until": 1}).sort("lease.until", 1).limit(at_most))
+        times = [d["availableAt"] for d in waiting[:1]] + [d["lease"]["until"] for d in abandoned[:1]]
+        return QueueState(min(len(waiting) + len(abandoned), at_most), min(times, default=None))
+
+    @translated()
+    def count_by_operation_and_status(self) -> dict[tuple[str, str], int]:
+        """Return the number of events for each (operation, status)."""
+        group = {"$group": {"_id": {"operation": "$operation", "status": "$status"}, "count": {"$sum": 1}}}
+        return {(r["_id"]["operation"], r["_id"]["status"]): r["count"] for r in self._events.aggregate([group])}
+
+    @translated()
+    def unfinished(self) -> int:
+        """Return how many events are pending or being worked on."""
+        return self._events.count_documents({"status": {"$in": [PENDING, PROCESSING]}})
+
+    @translated()
+    def next_due(self) -> datetime | None:
+        """Return when the next event becomes due: its time or, of a held one, the end of its lease."""
+        waiting = self._events.find_one({"status": PENDING}, {"availableAt": 1}, sort=[("availableAt", 1)])
+        held = self._events.find_one({"status": PROCESSING}, {"lease.until": 1}, sort=[("lease.until", 1)])
+        times = [waiting["availableAt"]] if waiting else []
+        times += [held["lease"]["until"]] if held else []
+        return min(times, default=None)
+
+    @translated()
+    def of_tasks(self, task_ids: Iterable[str], *, limit: int = 100) -> list[Document]:
+        """Return the events that name any of the tasks, newest first, as stored."""
+        found: list[Document] = []
+        for ids in self._chunks([ObjectId(i) for i in task_ids]):
+            found += self._events.find({"taskId": {"$in": ids}})
+        return sorted(found, key=lambda d: (d["createdAt"], d["_id"]), reverse=True)[:limit]
+
+    @translated()
+    def refused(self) -> list[Document]:
+        """Return why events were rejected or failed: rows of `{operation, status, reason, count}`."""
+        pipeline: list[Mapping[str, Any]] = [
+            {"$match": {"status": {"$in": [EventStatus.REJECTED.value, EventStatus.FAILED.value]}}},
+            {"$project": {"operation": 1, "status": 1, "reason": {"$arrayElemAt": ["$errors.message", -1]}}},
+            {
+                "$group": {
+                    "_id": {"operation": "$operation", "status": "$status", "reason": "$reason"},
+                    "count": {"$sum": 1},
+                }
+            },
+            {"$sort": {"count": -1, "_id": 1}},
+        ]
+        return [row["_id"] | {"count": row["count"]} for row in self._events.aggregate(pipeline)]
+
+    def _ids(self, due: Mapping[str, Any], since: str, limit: int) -> list[ObjectId]:
+        if limit <= 0:
+            return []
+        return [document["_id"] for document in self._events.find(due, {"_id": 1}).sort(since, 1).limit(limit)]
+
+    def _won(self, ids: Sequence[ObjectId], owner: str, now: datetime) -> list[TaskEvent]:
+        """Read what was won; an event that cannot be read is rejected on the spot, or it would hold up the rest."""
+        won: list[TaskEvent] = []
+        unreadable: list[UpdateOne] = []
+        for document in self._held(ids, owner):
+            try:
+                won.append(event_from(document))
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                record = ErrorRecord("permanent", "UNREADABLE_EVENT", f"the event lacks or misstates {error}", now, 1)
+                changes = {"status": EventStatus.REJECTED.value, "finishedAt": now, "errors": [error_document(record)]}
+                unreadable.append(UpdateOne({"_id": document["_id"], "lease.owner": owner}, {"$set": changes}))
+        if unreadable:
+            self._events.bulk_write(unreadable, ordered=False, bypass_document_validation=True)
+        return won
+
+    def _held(self, ids: Sequence[ObjectId], owner: str | None) -> Iterator[Document]:
+        for chunk in self._chunks(ids):
+            yield from self._events.find({"_id": {"$in": chunk}, "lease.owner": owner, "status": PROCESSING})
+
+    def _by_owner(self, events: Iterable[TaskEvent]) -> Iterator[tuple[str | None, list[ObjectId]]]:
+        owned: dict[str | None, list[ObjectId]] = {}
+        for event in events:
+            owned.setdefault(event.owner, []).append(ObjectId(event.id))
+        for owner, ids in owned.items():
+            for chunk in self._chunks(ids):
+                yield owner, chunk
+
+    def _update_held(self, updates: Iterable[UpdateOne]) -> None:
+        requests = list(updates)
+        matched = 0
+        for start in range(0, len(requests), self._write_chunk):
+            chunk = requests[start : start + self._write_chunk]
+            matched += self._events.bulk_write(chunk, ordered=False).matched_count
+        if matched != len(requests):
+            raise LeaseLost(f"{len(requests) - matched} of {len(requests)} events are held by another worker now")
+
+    def _chunks(self, ids: Sequence[ObjectId]) -> Iterator[list[ObjectId]]:
+        for start in range(0, len(ids), self._read_chunk):
+            yield list(ids[start : start + self._read_chunk])
+
+
+def _waiting(now: datetime) -> dict[str, Any]:
+    return {"status": PENDING, "availableAt": {"$lte": now}}
+
+
+def _abandoned(now: datetime) -> dict[str, Any]:
+    return {"status": PROCESSING, "lease.until": {"$lte": now}}
+
+
+def _held_by(event: TaskEvent) -> dict[str, Any]:
+    return {"_id": ObjectId(event.id), "status": PROCESSING, "lease.owner": event.owner, "lease.term": event.term}
+
+
+def _outcome_update(outcome: Outcome, now: datetime, run_id: str | None) -> Mapping[str, Any]:
+    """Build the update: what became of the event, and an end to its lease (its term stays, and only rises)."""
+    changes: dict[str, Any] = {"status": outcome.status.value}
+    if outcome.status is EventStatus.PENDING:
+        changes["availableAt"] = outcome.due_again
+    else:
+        changes["finishedAt"] = now
+    if outcome.answer is not None:
+        changes["result"] = result_document(outcome.answer)
+    if run_id is not None:
+        changes["runId"] = run_id
+    if outcome.error is not None:
+        changes["attempts"] = outcome.event.attempts + 1
+        changes["errors"] = [error_document(e) for e in (*outcome.event.errors, outcome.error)][-KEPT_ERRORS:]
+    if outcome.event.started_at is not None and outcome.status is not EventStatus.PENDING:
+        changes["durationMs"] = max(int((now - outcome.event.started_at).total_seconds() * 1000), 0)
+    return {"$set": changes, "$unset": {"lease.owner": "", "lease.until": ""}}

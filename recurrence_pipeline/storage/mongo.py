@@ -1,0 +1,189 @@
+"""The connection: client, collections, and the one table that sorts the driver's errors. No document is known here."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from types import MappingProxyType
+from typing import Any, ParamSpec, TypeVar
+
+from bson.errors import BSONError
+from pymongo import MongoClient, errors
+from pymongo.collection import Collection
+from pymongo.uri_parser import parse_uri
+
+from recurrence_pipeline.domain.errors import ConfigurationError, Outage, RecurrenceError, Transient, WriteRefused
+from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.storage.documents import Document
+
+DEFAULT_DATABASE = "task-app"
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Mongo:
+    """One client, and the collections by the names the application gave them."""
+
+    def __init__(self, settings: Settings) -> None:
+        timeout = int(settings.worker_timeout.total_seconds() * 1000)
+        defaults = {
+            "appname": "recurrence-pipeline",
+            "maxPoolSize": settings.mongodb_pool_size,
+            "timeoutMS": timeout,
+            "serverSelectionTimeoutMS": timeout,
+            "connectTimeoutMS": timeout,
+        }
+        try:
+            parsed = parse_uri(settings.mongodb_url)
+            chosen = {name.lower() for name in parsed["options"]}
+            options: dict[str, Any] = {name: value for name, value in defaults.items() if name.lower() not in chosen}
+            self.client: MongoClient[Document] = MongoClient(settings.mongodb_url, tz_aware=True, **options)
+        except (errors.PyMongoError, ValueError) as error:
+            # Never the URL itself: it can hold a password.
+            raise ConfigurationError(f"MONGODB_URL: {error}") from None
+        self.db = self.client[parsed["database"] or DEFAULT_DATABASE]
+        self.tasks = self.db["tasks"]
+        self.users = self.db["users"]
+        self.activities = self.db["useractivities"]
+        self.counters = self.db["counters"]
+        self.events = self.db["task_events"]
+        self.deleted = self.db["deleted_tasks"]
+
+    def numbered(self, counter: str) -> Collection[Document]:
+        """Return the collection whose numbers come from the counter of that name."""
+        return self.db[counter]
+
+    def ping(self) -> None:
+        """Ask the server for a sign of life.
+
+        Raises:
+            Outage: where none comes.
+        """
+        with translating():
+            self.client.admin.command("ping")
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.client.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One refused write of a bulk: its position, the unique key that was taken (or None), and the reason."""
+
+    index: int
+    key_value: dict[str, Any] | None
+    message: str
+
+
+def refusals(error: errors.BulkWriteError) -> list[Refusal]:
+    """Return the writes of a bulk that the database refused one by one.
+
+    Raises:
+        Outage: where something else went wrong with the bulk (write concern, a write that met an outage).
+        Transient: where a write may work a moment later.
+    """
+    details = error.details or {}
+    if details.get("writeConcernErrors"):
+        raise translation(error) from error
+    refused = []
+    for write in details.get("writeErrors", []):
+        if sort_code(write.get("code"), ()) is not WriteRefused:
+            raise translation(error) from error
+        refused.append(Refusal(int(write["index"]), write.get("keyValue"), _write_message(write)))
+    return refused
+
+
+_BY_CODE: MappingProxyType[int, type[RecurrenceError]] = MappingProxyType(
+    dict.fromkeys((11000, 11001, 12582), WriteRefused)  # a unique key is taken
+    | dict.fromkeys((121,), WriteRefused)  # DocumentValidationFailure
+    | dict.fromkeys((2, 22, 52, 10334, 17280, 17419, 17420), WriteRefused)  # a bad, or too large, document
+    | dict.fromkeys((24, 46, 50, 112, 202, 262, 290), Transient)  # locks, time limits, write conflicts
+    | dict.fromkeys((13, 18, 8000, 31), Outage)  # not authorised, authentication failed
+    | dict.fromkeys((6, 7, 89, 91, 189, 9001, 10107, 11600, 11602, 13435, 13436), Outage)  # network, no primary
+    | dict.fromkeys((64, 79, 100), Outage)  # write concern not met: done, but not as safely as asked
+    | dict.fromkeys((14031, 16500, 462), Outage)  # out of disk, overload
+    | dict.fromkeys((26, 73), Outage)  # the database or collection is not there
+)
+"""MongoDB's error codes (manual, "Error Codes") by what to do next; any other may be worth another try."""
+
+_OUTAGE_LABELS = frozenset({"SystemOverloadedError", "RetryableWriteError"})
+
+_BY_CLASS: tuple[tuple[type[BaseException], type[RecurrenceError]], ...] = (
+    (errors.DuplicateKeyError, WriteRefused),
+    (errors.DocumentTooLarge, WriteRefused),
+    (errors.WTimeoutError, Outage),
+    (errors.WriteConcernError, Outage),
+    (errors.ExecutionTimeout, Transient),
+    (errors.ConfigurationError, Outage),
+    (errors.ConnectionFailure, Outage),  # with AutoReconnect, NotPrimaryError, ServerSelectionTimeoutError
+)
+
+
+def sort_code(code: int | None, labels: tuple[str, ...]) -> type[RecurrenceError]:
+    """Return what an error code of the server means for whoever asked."""
+    if _OUTAGE_LABELS.intersection(labels):
+        return Outage
+    return _BY_CODE.get(code or 0, Transient)
+
+
+def translation(error: Exception) -> RecurrenceError:
+    """Return our error for one of the driver's; the text says what the server said, and never a URL."""
+    if isinstance(error, errors.BulkWriteError):
+        return _bulk_translation(error)
+    for kind, ours in _BY_CLASS:
+        if isinstance(error, kind):
+            return ours(_text(error))
+    if isinstance(error, errors.OperationFailure):
+        labels = tuple((error.details or {}).get("errorLabels", ()))
+        return sort_code(error.code, labels)(_text(error))
+    if isinstance(error, (errors.InvalidOperation, errors.InvalidURI)):
+        return Outage(_text(error))
+    if isinstance(error, (BSONError, OverflowError)):
+        return WriteRefused(f"a value cannot be stored: {error}")
+    return Transient(_text(error))
+
+
+@contextmanager
+def translating() -> Iterator[None]:
+    """Raise our errors instead of the driver's."""
+    try:
+        yield
+    except (errors.PyMongoError, BSONError, OverflowError) as error:
+        raise translation(error) from error
+
+
+def translated() -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make a function raise our errors instead of the driver's."""
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def translated_function(*args: P.args, **kwargs: P.kwargs) -> R:
+            with translating():
+                return function(*args, **kwargs)
+
+        return translated_function
+
+    return decorate
+
+
+def _bulk_translation(error: errors.BulkWriteError) -> RecurrenceError:
+    details = error.details or {}
+    if details.get("writeConcernErrors"):
+        return Outage(f"write concern not met: {details['writeConcernErrors'][0].get('errmsg')}")
+    writes = details.get("writeErrors", [])
+    kinds = {sort_code(write.get("code"), ()) for write in writes}
+    worst = next((kind for kind in (Outage, Transient, WriteRefused) if kind in kinds), Transient)
+    return worst(_write_message(writes[0]) if writes else _text(error))
+
+
+def _write_message(write: dict[str, Any]) -> str:
+    reason = str(write.get("errmsg", "refused"))
+    return f"{reason} ({write['keyValue']})" if write.get("keyValue") else reason
+
+
+def _text(error: BaseException) -> str:
+    code = getattr(error, "code", None)
+    text = str(error).split(", full error", 1)[0].split(", Timeout:", 1)[0]
+    return f"{text} (code {code})" if code else text

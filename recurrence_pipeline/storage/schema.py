@@ -1,0 +1,161 @@
+"""What the database must hold before work can begin: collections, validators, indexes, counters.
+
+`ensure_schema` may run at any time, also on the application's own data: it adds what is missing, and changes nothing
+that is there.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from pymongo.collection import Collection
+from pymongo.errors import CollectionInvalid, OperationFailure
+
+from recurrence_pipeline.domain.model import EventStatus, Operation, Source
+from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.storage.documents import Document
+from recurrence_pipeline.storage.mongo import Mongo, translated
+from recurrence_pipeline.storage.numbering import NUMBERED, Numbering
+
+DATE = {"bsonType": "date"}
+ID = {"bsonType": "objectId"}
+WHOLE = {"bsonType": ["int", "long", "double"], "minimum": 0}
+
+EVENT_SCHEMA: Mapping[str, Any] = {
+    "bsonType": "object",
+    "title": "An event for the recurrence worker: look at this task, because of create / complete / delete",
+    "required": ["operation", "taskId", "createdAt", "availableAt", "status"],
+    "properties": {
+        "operation": {"enum": [o.value for o in Operation], "description": "operation is create, complete or delete"},
+        "taskId": ID | {"description": "taskId is the ObjectId of the task"},
+        "userId": ID | {"description": "userId is an ObjectId; a delete needs it"},
+        "status": {"enum": [s.value for s in EventStatus], "description": "a producer writes status: 'pending'"},
+        "source": {"enum": [s.value for s in Source], "description": "source is outbox, api, reconcile or manual"},
+        "createdAt": DATE | {"description": "createdAt is the date of what happened"},
+        "availableAt": DATE | {"description": "availableAt is the date from which the event is due"},
+        "attempts": WHOLE | {"description": "attempts counts failures; a producer need not write it"},
+        "errors": {"bsonType": "array"},
+        "lease": {"bsonType": "object", "properties": {"term": WHOLE, "until": DATE, "owner": {"bsonType": "string"}}},
+    },
+    "anyOf": [
+        {"properties": {"operation": {"enum": ["create", "complete"]}}},
+        {"required": ["userId"], "description": "a delete event names its userId"},
+    ],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """One index of DESIGN section 5; `options` as createIndex takes them."""
+
+    collection: str
+    keys: tuple[tuple[str, int], ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The name MongoDB (and the application) gives such an index by default."""
+        return "_".join(f"{name}_{direction}" for name, direction in self.keys)
+
+
+def required_indexes(settings: Settings) -> list[Index]:
+    """Return every index the work relies on."""
+    return [
+        Index("tasks", (("taskId", 1),), {"unique": True}),
+        Index("tasks", (("parentRecurringId", 1),)),
+        Index("tasks", (("userId", 1), ("repeatType", 1))),
+        Index("tasks", (("userId", 1), ("dueDate", 1))),
+        Index("useractivities", (("activityId", 1),), {"unique": True}),
+        Index("useractivities", (("userId", 1), ("timestamp", -1))),
+        Index("task_events", (("status", 1), ("availableAt", 1))),
+        Index("task_events", (("status", 1), ("lease.until", 1))),
+        Index("task_events", (("taskId", 1),)),
+        Index(
+            "task_events",
+            (("finishedAt", 1),),
+            _kept_for(settings.event_retention_days) | {"partialFilterExpression": {"status": "completed"}},
+        ),
+        Index("deleted_tasks", (("deletion", 1),)),
+        Index("deleted_tasks", (("deletedAt", 1),), _kept_for(settings.keep_deleted_days)),
+    ]
+
+
+@dataclass(slots=True)
+class SchemaReport:
+    """What `ensure_schema` added, and what it could not (with the reason)."""
+
+    added: list[str] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
+@translated()
+def ensure_schema(mongo: Mongo, settings: Settings) -> SchemaReport:
+    """Create what is missing and report it; run again, it finds nothing to do.
+
+    An index that the data contradicts (two tasks with one `taskId`) is left out and reported: it must not keep the
+    worker from starting.
+    """
+    report = SchemaReport()
+    _ensure_events(mongo, report)
+    indexes = required_indexes(settings)
+    for collection in sorted({index.collection for index in indexes}):
+        _ensure_indexes(mongo.db[collection], [i for i in indexes if i.collection == collection], report)
+    for counter, number_field in NUMBERED.items():
+        if mongo.counters.find_one({"_id": counter}) is None:
+            Numbering(mongo, counter, number_field, write_chunk=1).catch_up()
+            report.added.append(f"counter {counter}")
+    return report
+
+
+def _ensure_events(mongo: Mongo, report: SchemaReport) -> None:
+    validator = {"$jsonSchema": EVENT_SCHEMA}
+    try:
+        mongo.db.create_collection("task_events", validator=validator)
+    except CollectionInvalid:  # it is there already
+        found = next(iter(mongo.db.list_collections(filter={"name": "task_events"})), {})
+        if found.get("options", {}).get("validator") == validator:
+            return
+        mongo.db.command("collMod", "task_events", validator=validator)
+    report.added.append("validator of task_events")
+
+
+def _ensure_indexes(collection: Collection[Document], wanted: Sequence[Index], report: SchemaReport) -> None:
+    existing = {tuple(info["key"]): info for info in collection.index_information().values()}
+    for index in wanted:
+        label = f"index {collection.name} {index.name}"
+        present = existing.get(index.keys)
+        if present is None:
+            try:
+                collection.create_index(list(index.keys), name=index.name, **index.options)
+            except OperationFailure as error:
+                report.left_out[label] = str(error).split(", full error", 1)[0]
+            else:
+                report.added.append(label)
+        elif differs(present, index):
+            _adjust(collection, index, present, label, report)
+
+
+def differs(present: Mapping[str, Any], index: Index) -> bool:
+    """Say whether an existing index on the same keys would not do the work of the required one."""
+    return any(
+        present.get(option) != value for option, value in index.options.items() if option != "partialFilterExpression"
+    )
+
+
+def _adjust(
+    collection: Collection[Document], index: Index, present: Mapping[str, Any], label: str, report: SchemaReport
+) -> None:
+    """Change how long a TTL index keeps documents; an index of another kind stays, and is reported."""
+    seconds = index.options.get("expireAfterSeconds")
+    if seconds is None or "expireAfterSeconds" not in present:
+        report.left_out[label] = "an index on the same fields with other options exists"
+        return
+    collection.database.command(
+        "collMod", collection.name, index={"keyPattern": dict(index.keys), "expireAfterSeconds": seconds}
+    )
+    report.added.append(f"{label} (kept {seconds} s)")
+
+
+def _kept_for(days: int) -> dict[str, Any]:
+    return {"expireAfterSeconds": int(timedelta(days=days).total_seconds())}

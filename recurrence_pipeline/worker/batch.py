@@ -1,0 +1,183 @@
+"""One batch of held events: load -> plan -> apply, in an order of writes that survives a crash at any point.
+
+Nothing is decided here: what should be written is planned in domain/planning.py, what a failure means in
+domain/retries.py. Which events make a batch, and what follows when one fails as a whole, is processor.py's business.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import ParamSpec, TypeVar
+
+from recurrence_pipeline.domain.errors import HolderDied, OriginalNotFound, Partial, Permanent, RecurrenceError
+from recurrence_pipeline.domain.model import FAILURE_ACTIONS, ErrorRecord, EventStatus, Operation, TaskEvent
+from recurrence_pipeline.domain.plan import Answer, NewActivity, Plan, Removal, Snapshot
+from recurrence_pipeline.domain.planning import failure_activity, plan_batch, plan_deletions
+from recurrence_pipeline.domain.retries import Reject, RetryAt, after_failure
+from recurrence_pipeline.storage.events import Outcome
+from recurrence_pipeline.worker.holding import Hold
+from recurrence_pipeline.worker.kit import Kit, Step
+from recurrence_pipeline.worker.summary import RETRIED, BatchSummary, Refused
+
+MAX_HOLDER_DEATHS = 5
+"""An event that so many workers died of is taken for the cause."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Batch:
+    """Works off the events of one hold, and counts.
+
+    Raises (from `run` and `fail`):
+        LeaseLost: where another worker holds one of the events now; nothing more was written.
+        RecurrenceError: where the database did not do what was asked; what was written can be written again.
+    """
+
+    def __init__(self, kit: Kit, hold: Hold, *, run_id: str | None) -> None:
+        self.summary = BatchSummary()
+        self._kit = kit
+        self._hold = hold
+        self._run_id = run_id
+        self._now: datetime = kit.clock()
+
+    def run(self) -> BatchSummary:
+        """Work off all events: creations and completions first, then deletions with a load of their own."""
+        self.summary.leases_lost += self._hold.refresh()
+        dead = [event for event in self._hold.events if event.holder_deaths >= MAX_HOLDER_DEATHS]
+        alive = [event for event in self._hold.events if event.holder_deaths < MAX_HOLDER_DEATHS]
+        deletions = [event for event in alive if event.operation is Operation.DELETE]
+        others = [event for event in alive if event.operation is not Operation.DELETE]
+        if dead:
+            self._finish(
+                dead, _all_refused(dead, HolderDied(f"{MAX_HOLDER_DEATHS} workers died holding it")), Snapshot()
+            )
+        if others:
+            snapshot = self._kit.tasks.load(event.task_id for event in others)
+            plan = plan_batch(others, snapshot, now=self._now, timezone=self._kit.rules.timezone)
+            self._apply(others, plan)
+            self._finish(others, plan, snapshot)
+        if deletions:
+            snapshot = self._kit.tasks.load_for_deletion(event.task_id for event in deletions)
+            plan = plan_deletions(deletions, snapshot, timezone=self._kit.rules.timezone)
+            self._apply_deletions(plan)
+            self._finish(deletions, plan, snapshot)
+        return self.summary
+
+    def fail(self, error: RecurrenceError) -> BatchSummary:
+        """Record that all events failed with the same error."""
+        self._finish(self._hold.events, _all_refused(self._hold.events, error), Snapshot())
+        return self.summary
+
+    def _apply(self, events: Sequence[TaskEvent], plan: Plan) -> None:
+        void = self._insert(plan)
+        touched = [event for event in events if plan.series_of_event[event.id] in void]
+        void |= {event.task_id for event in touched}
+        self._write(Step.ACTIVITIES, self._log, [a for a in plan.activities if a.task_id not in void])
+        self._write(Step.LINKS, self._kit.tasks.link, [x for x in plan.links if x.original_id not in void], self._now)
+        self._remove(plan.removals)
+        self._write(Step.CURSORS, self._kit.tasks.move_cursors, [c for c in plan.cursors if c.original_id not in void])
+
+    def _apply_deletions(self, plan: Plan) -> None:
+        announced = {removal.event.id: (removal.event, removal.task_ids) for removal in plan.removals}
+        self._write(Step.ANNOUNCE, self._kit.events.announce, announced)
+        self._write(Step.CURSORS_PAST_DELETIONS, self._kit.tasks.move_cursors, plan.cursors)
+        self._write(Step.ACTIVITIES, self._log, plan.activities)
+        self._remove(plan.removals)
+
+    def _insert(self, plan: Plan) -> set[str]:
+        """Insert what is planned; return the ids of the series, and of the occurrences, that did not come to be.
+
+        The events of such a series are refused in the plan: as partial where the database refused a document, as
+        without an original where that has gone since it was loaded.
+        """
+        if not plan.occurrences:
+            return set()
+        inserted = self._write(Step.OCCURRENCES, self._kit.tasks.insert, plan.occurrences, self._now)
+        self.summary.occurrences_created += len(inserted.written)
+        originals = {new.original.id for new in plan.occurrences}
+        gone = originals - self._kit.tasks.existing(originals)
+        leftover = [new.id for new in plan.occurrences if new.original.id in gone]
+        if leftover:
+            removed = self._write(Step.UNDO, self._kit.tasks.delete, leftover)
+            self.summary.occurrences_created -= min(removed, self.summary.occurrences_created)
+        problems: dict[str, RecurrenceError] = {
+            new.original.id: Partial(f"slot {new.slot} could not be written: {inserted.refused[new.id]}")
+            for new in plan.occurrences
+            if new.id in inserted.refused
+        }
+        problems |= dict.fromkeys(gone, OriginalNotFound("Original task not found"))
+        _refuse_series(plan, problems, set(inserted.refused) | set(leftover))
+        return set(problems) | set(inserted.refused) | set(leftover)
+
+    def _remove(self, removals: Sequence[Removal]) -> None:
+        if removals:
+            self._write(Step.KEEP_DELETED, self._kit.tasks.keep_deleted, removals, self._now)
+            ids = {task_id for removal in removals for task_id in removal.task_ids}
+            self.summary.occurrences_deleted += self._write(Step.DELETE, self._kit.tasks.delete, ids)
+
+    def _log(self, activities: Sequence[NewActivity]) -> None:
+        self.summary.activities_written += self._kit.activities.write(activities, self._now)
+
+    def _finish(self, events: Sequence[TaskEvent], plan: Plan, snapshot: Snapshot) -> None:
+        """Record what became of each event, after telling the users about those that failed for good."""
+        outcomes = [self._outcome(event, plan) for event in events]
+        failures = [
+            failure_activity(
+                FAILURE_ACTIONS[o.event.operation], o.event, snapshot.tasks.get(o.event.task_id), o.error.message
+            )
+            for o in outcomes
+            if o.error is not None and o.status is not EventStatus.PENDING
+        ]
+        self._write(Step.FAILURES, self._log, [activity for activity in failures if activity is not None])
+        self._write(Step.OUTCOMES, self._kit.events.finish, outcomes, now=self._kit.clock(), run_id=self._run_id)
+        self._hold.let_go(events)
+        self._count(outcomes)
+
+    def _outcome(self, event: TaskEvent, plan: Plan) -> Outcome:
+        error = plan.refusals.get(event.id)
+        answer = plan.answers.get(event.id)
+        if error is None:
+            return Outcome(event, EventStatus.COMPLETED, answer or Answer())
+        now = self._kit.clock()
+        attempt = event.attempts + 1
+        policy = self._kit.rules.retries
+        decision = after_failure(error, attempt=attempt, now=now, policy=policy, jitter=self._kit.chance())
+        kind = "permanent" if isinstance(error, Permanent) else "transient"
+        record = ErrorRecord(kind, error.code, str(error), now, attempt)
+        if isinstance(decision, RetryAt):
+            return Outcome(event, EventStatus.PENDING, answer, record, decision.at)
+        status = EventStatus.REJECTED if isinstance(decision, Reject) else EventStatus.FAILED
+        return Outcome(event, status, answer, record)
+
+    def _count(self, outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            event, status = outcome.event, outcome.status
+            name = RETRIED if status is EventStatus.PENDING else status.value
+            self.summary.outcomes[event.operation.value, name] += 1
+            if outcome.error is not None and status is not EventStatus.PENDING:
+                error = outcome.error
+                self.summary.refuse(
+                    Refused(event.id, event.operation, event.task_id, status.value, error.code, error.message)
+                )
+
+    def _write(self, step: Step, write: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Make one group of writes, sure of the lease."""
+        self._hold.ensure()
+        result = write(*args, **kwargs)
+        self._kit.after_step(step)
+        return result
+
+
+def _all_refused(events: Sequence[TaskEvent], error: RecurrenceError) -> Plan:
+    plan = Plan()
+    plan.refuse(events, error)
+    return plan
+
+
+def _refuse_series(plan: Plan, problems: Mapping[str, RecurrenceError], missing: set[str]) -> None:
+    """Refuse the events of troubled series; their answers keep only what was done."""
+    for event_id, series_id in plan.series_of_event.items():
+        if series_id in problems and event_id not in plan.refusals:
+            plan.refusals[event_id] = problems[series_id]
+            answer = plan.answers.get(event_id, Answer())
+            plan.answers[event_id] = Answer(tuple(i for i in answer.created if i not in missing), answer.updated)

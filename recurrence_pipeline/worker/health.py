@@ -1,0 +1,79 @@
+"""How the work is going: status and statistics. Numbers over time belong to the metrics, findings to consistency."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from recurrence_pipeline.domain.calendar import REPEAT_TYPES
+from recurrence_pipeline.domain.errors import RecurrenceError
+from recurrence_pipeline.domain.model import EventStatus
+from recurrence_pipeline.storage.documents import object_id
+from recurrence_pipeline.storage.events import Events
+from recurrence_pipeline.storage.tasks import Tasks
+
+
+class Health:
+    """Counts tasks and events. Every figure is read when asked for."""
+
+    def __init__(self, tasks: Tasks, events: Events, *, clock: Callable[[], datetime]) -> None:
+        self._tasks = tasks
+        self._events = events
+        self._clock = clock
+
+    def statistics(self, user_id: str | None = None) -> dict[str, int]:
+        """Count tasks by kind, of one user or of all.
+
+        Originals are recurring tasks, occurrences recurring instances; a document without the fields is neither.
+        """
+        rows = self._tasks.count_by_kind(user_id)
+        originals = {
+            repeat_type: sum(r["count"] for r in rows if r.get("repeatType") == repeat_type and not r["isOccurrence"])
+            for repeat_type in REPEAT_TYPES
+        }
+        return {
+            "totalTasks": sum(row["count"] for row in rows),
+            "recurringTasks": sum(originals.values()),
+            "recurringInstances": sum(row["count"] for row in rows if row["isOccurrence"]),
+            "dailyRecurring": originals["daily"],
+            "weeklyRecurring": originals["weekly"],
+            "monthlyRecurring": originals["monthly"],
+        }
+
+    def queue(self) -> dict[str, int]:
+        """Count events by status; every status has a figure."""
+        counts = dict.fromkeys((status.value for status in EventStatus), 0)
+        for (_, status), count in self._events.count_by_operation_and_status().items():
+            counts[status] = counts.get(status, 0) + count
+        return counts
+
+    def status(self) -> dict[str, Any]:
+        """Return the health in the shape of the HTTP contract; an outage makes it unhealthy, not an error."""
+        try:
+            statistics: dict[str, Any] = self.statistics()
+        except RecurrenceError as error:
+            return self._status("unhealthy", "unavailable", {}) | {"error": str(error)}
+        return self._status("healthy", "operational", statistics)
+
+    def detailed(self, user_id: str | None = None) -> dict[str, Any]:
+        """Return statistics of one user, or of all, with the state of the worker.
+
+        Raises:
+            InvalidInput: `user_id` is not an id.
+        """
+        if user_id is not None:
+            object_id(user_id, "userId")
+        queue = self.queue()
+        return {
+            "timestamp": self._clock(),
+            "userId": user_id or "all_users",
+            "recurringTasks": self.statistics(user_id),
+            "workerStatus": {"status": "operational", "queue": queue},
+        }
+
+    def _status(self, status: str, services: str, statistics: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "status": status,
+            "timestamp": self._clock(),
+            "services": {"tasksWorker": services, "recurrenceEngine": services},
+            "stats": statistics,
+        }

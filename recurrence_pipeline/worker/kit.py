@@ -1,0 +1,55 @@
+"""What the worker works with: the stores, the rules, a clock and chance. Put together in bootstrap.py."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+
+from recurrence_pipeline.domain.retries import RetryPolicy
+from recurrence_pipeline.storage.activities import Activities
+from recurrence_pipeline.storage.events import Events
+from recurrence_pipeline.storage.tasks import Tasks
+
+
+class Step(str, Enum):
+    """The groups of writes of a batch."""
+
+    ANNOUNCE = "announce deletions on their events"
+    CURSORS_PAST_DELETIONS = "move cursors past what is deleted"
+    OCCURRENCES = "insert occurrences"
+    UNDO = "remove occurrences whose original has gone meanwhile"
+    ACTIVITIES = "write activities"
+    LINKS = "link the next occurrences"
+    KEEP_DELETED = "keep copies of what is deleted"
+    DELETE = "delete tasks"
+    CURSORS = "move cursors past what is created"
+    FAILURES = "write activities about failures"
+    OUTCOMES = "record what became of the events"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How the work is done."""
+
+    batch_size: int
+    lease: timedelta
+    lease_margin: timedelta
+    retries: RetryPolicy
+    timezone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """Everything a batch needs.
+
+    `clock` gives aware UTC times cut to the millisecond, `chance` numbers from 0 up to 1. `after_step` is called after
+    each group of writes: where tests crash, freeze and look.
+    """
+
+    tasks: Tasks
+    activities: Activities
+    events: Events
+    rules: Rules
+    clock: Callable[[], datetime]
+    chance: Callable[[], float]
+    after_step: Callable[[Step], None] = lambda _: None

@@ -1,0 +1,106 @@
+"""Leases events and works them off batch by batch. What happens inside a batch is in batch.py.
+
+A batch that fails as a whole is halved until the event that is to blame stands alone: one bad item costs one item. An
+outage is nobody's fault: it stops the work, gives back what is held, and uses up no attempt.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from uuid import uuid4
+
+import structlog
+
+from recurrence_pipeline.domain.errors import LeaseLost, Outage, RecurrenceError, Transient, Unexpected
+from recurrence_pipeline.domain.model import Operation, TaskEvent
+from recurrence_pipeline.domain.plan import Plan
+from recurrence_pipeline.domain.planning import plan_batch, plan_deletions
+from recurrence_pipeline.worker.batch import Batch
+from recurrence_pipeline.worker.holding import Hold
+from recurrence_pipeline.worker.kit import Kit
+from recurrence_pipeline.worker.summary import BatchSummary
+
+log = structlog.get_logger(__name__)
+
+
+class Processor:
+    """Works off events, from anywhere and any number of them side by side."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+
+    def lease(self, limit: int) -> list[TaskEvent]:
+        """Hold up to `limit` due events and return them; none where nothing is due.
+
+        Raises:
+            Outage: where the database is away.
+        """
+        held: list[TaskEvent] = []
+        while len(held) < limit:
+            size = min(self._kit.rules.batch_size, limit - len(held))
+            now = self._kit.clock()
+            won = self._kit.events.lease(size, owner=uuid4().hex, now=now, until=now + self._kit.rules.lease)
+            if not won:
+                break
+            held += won
+        return held
+
+    def hold_new(self, event: TaskEvent) -> TaskEvent:
+        """Insert an event that this worker is about to work off, already held."""
+        now = self._kit.clock()
+        return self._kit.events.add_held(event, owner=uuid4().hex, now=now, until=now + self._kit.rules.lease)
+
+    def process(self, events: Sequence[TaskEvent], *, run_id: str | None = None) -> BatchSummary:
+        """Work off held events, deletions last.
+
+        Raises:
+            Outage: where the database cannot be worked with; what was not finished is given back, or its lease runs
+                out, and no attempt is used up.
+        """
+        ordered = sorted(events, key=lambda event: event.operation is Operation.DELETE)
+        size = self._kit.rules.batch_size
+        summary = BatchSummary()
+        for start in range(0, len(ordered), size):
+            try:
+                summary += self._process_batch(ordered[start : start + size], run_id)
+            except BaseException:
+                with suppress(RecurrenceError):
+                    self._kit.events.release(ordered[start:])
+                raise
+        return summary
+
+    def plan(self, event: TaskEvent) -> Plan:
+        """Return what an event would come to now; nothing is held and nothing written."""
+        timezone = self._kit.rules.timezone
+        if event.operation is Operation.DELETE:
+            return plan_deletions([event], self._kit.tasks.load_for_deletion([event.task_id]), timezone=timezone)
+        return plan_batch([event], self._kit.tasks.load([event.task_id]), now=self._kit.clock(), timezone=timezone)
+
+    def _process_batch(self, events: Sequence[TaskEvent], run_id: str | None) -> BatchSummary:
+        rules = self._kit.rules
+        hold = Hold(self._kit.events, events, clock=self._kit.clock, lease=rules.lease, margin=rules.lease_margin)
+        batch = Batch(self._kit, hold, run_id=run_id)
+        try:
+            batch.run()
+        except LeaseLost as error:
+            log.warning("lease lost: the batch is left to whoever holds it", error=str(error), events=len(hold.events))
+            self._kit.events.release(hold.events)
+            batch.summary.leases_lost += len(hold.events)
+        except Outage:
+            raise
+        except RecurrenceError as error:
+            return batch.summary + self._blame(hold, error, run_id)
+        except Exception as error:
+            log.exception("unexpected error", events=len(hold.events))
+            return batch.summary + self._blame(hold, Unexpected(f"{type(error).__name__}: {error}"), run_id)
+        return batch.summary
+
+    def _blame(self, hold: Hold, error: RecurrenceError, run_id: str | None) -> BatchSummary:
+        """Halve the batch to find the event that is to blame; a first transient error is nobody's yet."""
+        events = hold.events
+        nobodys = (
+            isinstance(error, Transient) and not isinstance(error, Unexpected) and not any(e.attempts for e in events)
+        )
+        if len(events) > 1 and not nobodys:
+            half = len(events) // 2
+            return self._process_batch(events[:half], run_id) + self._process_batch(events[half:], run_id)
+        return Batch(self._kit, hold, run_id=run_id).fail(error)

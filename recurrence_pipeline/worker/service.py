@@ -1,0 +1,216 @@
+"""The one door to the work, for a Dagster op, a terminal, an HTTP request or a test."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from recurrence_pipeline.domain.errors import InvalidInput, ProcessingFailed
+from recurrence_pipeline.domain.model import EventStatus, Operation, Source, TaskEvent
+from recurrence_pipeline.domain.plan import Plan
+from recurrence_pipeline.domain.preview import SlotPreview
+from recurrence_pipeline.domain.validation import validate_recurrence
+from recurrence_pipeline.storage.documents import as_contract, new_id, object_id, task_from_request
+from recurrence_pipeline.storage.events import QueueState
+from recurrence_pipeline.worker.health import Health
+from recurrence_pipeline.worker.inspection import Inspection, SeriesView
+from recurrence_pipeline.worker.kit import Kit
+from recurrence_pipeline.worker.processor import Processor
+from recurrence_pipeline.worker.summary import BatchSummary
+
+COUNTED_AT_MOST = 10_000
+"""How far a look at the queue counts."""
+
+
+class WorkerService:
+    """Everything that can be asked of the worker. Safe to use from several threads."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+        self._processor = Processor(kit)
+        self._health = Health(kit.tasks, kit.events, clock=kit.clock)
+        self._inspection = Inspection(kit.tasks, kit.events, timezone=kit.rules.timezone, clock=kit.clock)
+
+    # The work
+
+    def process_pending(self, limit: int | None = None, *, run_id: str | None = None) -> BatchSummary:
+        """Work off due events, at most `limit`, until none is due.
+
+        Raises:
+            Outage: where the database cannot be worked with.
+        """
+        summary = BatchSummary()
+        left = limit
+        while left is None or left > 0:
+            size = self._kit.rules.batch_size if left is None else min(left, self._kit.rules.batch_size)
+            events = self._processor.lease(size)
+            if not events:
+                break
+            summary += self._processor.process(events, run_id=run_id)
+            left = None if left is None else left - len(events)
+        return summary
+
+    def lease(self, limit: int) -> list[TaskEvent]:
+        """Hold up to `limit` due events; they are this caller's until their leases run out."""
+        return self._processor.lease(limit)
+
+    def process(self, events: Sequence[TaskEvent], *, run_id: str | None = None) -> BatchSummary:
+        """Work off held events.
+
+        Raises:
+            Outage: where the database cannot be worked with; what was not finished is given back.
+        """
+        return self._processor.process(events, run_id=run_id)
+
+    def process_task_recurrence(
+        self,
+        task_id: str,
+        operation: str,
+        user_id: str | None = None,
+        *,
+        source: Source = Source.MANUAL,
+        run_id: str | None = None,
+    ) -> dict[str, Any]:
+        """Work off one operation at once and return `{success, operation, taskId, result}`.
+
+        The result is, as the HTTP contract has it: for create the list of tasks (those just made, or where all were
+        there the open ones); for complete `{updatedTask, createdTask, createdTasks}`; for delete a number.
+
+        Raises:
+            InvalidInput: an argument that cannot be right.
+            ProcessingFailed: with the cause's code, and whether it is being tried again.
+            Outage: the database is away.
+        """
+        event = self._event(task_id, operation, user_id, source)
+        self.process([self._processor.hold_new(event)], run_id=run_id)
+        outcome = self._kit.events.get(event.id) or {}
+        if outcome.get("status") != EventStatus.COMPLETED.value:
+            raise _failure(event.operation, outcome)
+        result = self._result(event, outcome.get("result") or {})
+        return {"success": True, "operation": operation, "taskId": task_id, "result": result}
+
+    def enqueue(
+        self, task_id: str, operation: str, user_id: str | None = None, *, source: Source = Source.MANUAL
+    ) -> str:
+        """Add a pending event, as the application does, and return its id.
+
+        Raises:
+            InvalidInput: an argument that cannot be right.
+        """
+        event = self._event(task_id, operation, user_id, source)
+        self._kit.events.add([event], available_at=event.created_at)
+        return event.id
+
+    def plan(self, task_id: str, operation: str, user_id: str | None = None) -> tuple[TaskEvent, Plan]:
+        """Return what an operation would come to now; nothing is written (a dry run)."""
+        event = self._event(task_id, operation, user_id, Source.MANUAL)
+        return event, self._processor.plan(event)
+
+    # Questions
+
+    def validate_recurrence(self, task: Mapping[str, Any]) -> None:
+        """Check that a task as the application sends it may recur; the due date is compared with now.
+
+        Raises:
+            InvalidRecurrence: with the field, the value and the reason.
+        """
+        validate_recurrence(task_from_request(task), created_at=self._kit.clock())
+
+    def get_health_status(self) -> dict[str, Any]:
+        """Return `{status, timestamp, services, stats}`; never raises for a database that is away."""
+        return self._health.status()
+
+    def get_detailed_stats(self, user_id: str | None = None) -> dict[str, Any]:
+        """Return `{timestamp, userId, recurringTasks, workerStatus}`.
+
+        Raises:
+            InvalidInput: `user_id` is not an id.
+            Outage: the database is away.
+        """
+        return self._health.detailed(user_id)
+
+    def queue(self, *, at_most: int = COUNTED_AT_MOST) -> QueueState:
+        """Say how many events are due and since when."""
+        return self._kit.events.queue(self._kit.clock(), at_most=at_most)
+
+    def next_due(self) -> datetime | None:
+        """Return when the next event becomes due; None where nothing is unfinished."""
+        return self._kit.events.next_due()
+
+    def unfinished(self) -> int:
+        """Return how many events are pending or being worked on."""
+        return self._kit.events.unfinished()
+
+    def event_counts(self) -> dict[tuple[str, str], int]:
+        """Return the number of events by (operation, status)."""
+        return self._kit.events.count_by_operation_and_status()
+
+    def refusals(self) -> list[dict[str, Any]]:
+        """Return why events were rejected or failed: rows of `{operation, status, reason, count}`."""
+        return self._kit.events.refused()
+
+    def preview(self, task_id: str, count: int = 10) -> list[SlotPreview]:
+        """Return the next `count` slots of a task's series.
+
+        Raises:
+            InvalidInput, OriginalNotFound, InvalidRecurrence: where there are none.
+        """
+        return self._inspection.preview(_checked(task_id), count)
+
+    def series(self, task_id: str) -> SeriesView:
+        """Return the series a task belongs to: members, cursor, events, and why nothing more came.
+
+        Raises:
+            InvalidInput, OriginalNotFound: where there is none.
+        """
+        return self._inspection.series(_checked(task_id))
+
+    def _event(self, task_id: str, operation: str, user_id: str | None, source: Source) -> TaskEvent:
+        if operation not in {known.value for known in Operation}:
+            raise InvalidInput(f"operation: {operation!r} is not one of create, complete, delete")
+        if operation == Operation.DELETE.value and user_id is None:
+            raise InvalidInput("userId is required for delete operation")
+        if user_id is not None:
+            object_id(user_id, "userId")
+        return TaskEvent(new_id(), Operation(operation), _checked(task_id), self._kit.clock(), user_id, source)
+
+    def _result(self, event: TaskEvent, result: Mapping[str, Any]) -> Any:
+        created = [str(i) for i in result.get("created", ())]
+        match event.operation:
+            case Operation.DELETE:
+                return int(result.get("deleted", 0))
+            case Operation.CREATE:
+                return self._tasks(created or self._open_occurrences(event.task_id))
+            case Operation.COMPLETE:
+                updated = str(result["updated"]) if result.get("updated") else None
+                found = {task["_id"]: task for task in self._tasks([*created, *([updated] if updated else [])])}
+                made = [found[i] for i in created if i in found]
+                return {
+                    "updatedTask": found.get(updated or ""),
+                    "createdTask": made[0] if made else None,
+                    "createdTasks": made,
+                }
+
+    def _open_occurrences(self, task_id: str) -> list[str]:
+        series = self._kit.tasks.load([task_id]).series_of(task_id)
+        still_open = [t for t in series.occurrences if not t.is_completed and isinstance(t.anchor, datetime)]
+        return [t.id for t in sorted(still_open, key=lambda t: (str(t.anchor), t.id))]
+
+    def _tasks(self, ids: Iterable[str]) -> list[dict[str, Any]]:
+        wanted = list(ids)
+        found = self._kit.tasks.documents(wanted)
+        return [as_contract(found[i]) for i in wanted if i in found]
+
+
+def _checked(task_id: str) -> str:
+    return str(object_id(task_id))
+
+
+def _failure(operation: Operation, outcome: Mapping[str, Any]) -> ProcessingFailed:
+    errors = outcome.get("errors") or [{}]
+    retrying = outcome.get("status") in {EventStatus.PENDING.value, EventStatus.PROCESSING.value}
+    return ProcessingFailed(
+        operation.value,
+        str(errors[-1].get("message", "the event is held by another worker")),
+        code=str(errors[-1].get("code", "LEASE_LOST")),
+        retryable=retrying,
+    )

@@ -1,0 +1,84 @@
+"""What a piece of work came to, in numbers that add up."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from recurrence_pipeline.domain.model import Operation
+
+RETRIED = "retried"
+"""The outcome of an event that failed and is pending again; the other outcomes are final statuses."""
+
+MAX_REFUSALS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An event that ended `rejected` or `failed`, and why."""
+
+    event_id: str
+    operation: Operation
+    task_id: str
+    status: str
+    code: str
+    message: str
+
+
+@dataclass(slots=True)
+class BatchSummary:
+    """The numbers of one batch, or of many added up.
+
+    `outcomes` counts events by (operation, outcome), where an outcome is completed, rejected, failed or retried.
+    """
+
+    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    occurrences_created: int = 0
+    occurrences_deleted: int = 0
+    activities_written: int = 0
+    leases_lost: int = 0
+    refused: list[Refused] = field(default_factory=list)
+    """The first 50 events that were rejected or failed."""
+
+    @property
+    def events(self) -> int:
+        """How many events were worked on to an outcome."""
+        return self.outcomes.total()
+
+    def count(self, outcome: str) -> int:
+        """Return how many events had an outcome."""
+        return sum(number for (_, name), number in self.outcomes.items() if name == outcome)
+
+    def refuse(self, refused: Refused) -> None:
+        """Remember an event that was rejected or failed, if there is room."""
+        if len(self.refused) < MAX_REFUSALS:
+            self.refused.append(refused)
+
+    def __add__(self, other: "BatchSummary") -> "BatchSummary":
+        return BatchSummary(
+            self.outcomes + other.outcomes,
+            self.occurrences_created + other.occurrences_created,
+            self.occurrences_deleted + other.occurrences_deleted,
+            self.activities_written + other.activities_written,
+            self.leases_lost + other.leases_lost,
+            (self.refused + other.refused)[:MAX_REFUSALS],
+        )
+
+    def numbers(self) -> dict[str, int]:
+        """Return the figures by name."""
+        return {
+            "events": self.events,
+            "completed": self.count("completed"),
+            "rejected": self.count("rejected"),
+            "failed": self.count("failed"),
+            "retried": self.count(RETRIED),
+            "occurrences_created": self.occurrences_created,
+            "occurrences_deleted": self.occurrences_deleted,
+            "activities_written": self.activities_written,
+            "leases_lost": self.leases_lost,
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all of it for a program."""
+        return self.numbers() | {
+            "outcomes": [{"operation": o, "outcome": s, "count": n} for (o, s), n in sorted(self.outcomes.items())]
+        }
