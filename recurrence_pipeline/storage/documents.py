@@ -80,6 +80,10 @@ def _count(value: object) -> int:
     return max(_whole(value) or 0, 0)
 
 
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
 def _list(value: object) -> list[object]:
     return value if isinstance(value, list) else []
 
@@ -200,7 +204,7 @@ def event_from(doc: Mapping[str, Any]) -> TaskEvent:
         source=_source(doc.get("source")),
         attempts=_count(doc.get("attempts")),
         term=_count(lease.get("term")),
-        owner=owner if isinstance(owner := lease.get("owner"), str) else None,
+        owner=_text(lease.get("owner")),
         holder_deaths=_count(lease.get("deaths")),
         leased_until=_date(lease.get("until")),
         started_at=_date(doc.get("startedAt")),
