@@ -78,10 +78,9 @@ def next_occurrence(
     """
     wall = _wall_clock("anchor", base if anchor is None else anchor, timezone)
     wall_base = _wall_clock("base", base, timezone)
-    after = base.astimezone(UTC)
     # A gap or an overlap around midnight puts the answer one off the calendar's, either way: four slots at most.
     number = max(_distance(wall, wall_base, repeat_type) - 1, 0)
-    while (found := _slot(wall, repeat_type, number)) <= after:
+    while (found := _slot(wall, repeat_type, number)) <= base:
         number += 1
     return found
 
@@ -141,7 +140,7 @@ def _slot(wall: datetime, repeat_type: str, number: int) -> datetime:
 
 
 def _shifted(wall: datetime, repeat_type: str, number: int) -> datetime:
-    """Return the wall clock `number` steps on, with `fold=0` as datetime arithmetic leaves it; 0 steps keep the fold."""
+    """Return the wall clock `number` steps on, with `fold=0` as datetime arithmetic has it; 0 steps keep the fold."""
     _require_rule(repeat_type)
     if number == 0:
         return wall
