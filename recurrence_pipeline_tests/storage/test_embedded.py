@@ -152,7 +152,7 @@ PARENT = """
     starter = threading.Thread(target=lambda: servers.append(EmbeddedServer.start(Path(sys.argv[1]))))
     starter.start()
     starter.join()  # the server must outlive the thread that started it
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # from here on it waits for sigwait, however early it comes
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # else an early one is missed
     print(servers[0].port, servers[0].process.pid, flush=True)
     signal.sigwait({signal.SIGINT})
     print("interrupted", flush=True)
