@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from datetime import datetime, timezone
+from pathlib import Path
 from types import TracebackType
 
 from typing_extensions import Self
@@ -11,8 +12,9 @@ from recurrence_pipeline.domain.retries import RetryPolicy
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.activities import Activities
 from recurrence_pipeline.storage.events import Events
+from recurrence_pipeline.storage.importing import ImportReport, Progress, import_folder
 from recurrence_pipeline.storage.mongo import Mongo
-from recurrence_pipeline.storage.schema import SchemaReport, ensure_schema
+from recurrence_pipeline.storage.schema import SchemaReport, ensure_schema, require_schema
 from recurrence_pipeline.storage.tasks import Tasks
 from recurrence_pipeline.worker.kit import Kit, Rules, Step
 from recurrence_pipeline.worker.service import WorkerService
@@ -35,6 +37,19 @@ class Worker:
     def init_db(self) -> SchemaReport:
         """Create what the database lacks; may be run at any time."""
         return ensure_schema(self.mongo, self.settings)
+
+    def require_schema(self) -> None:
+        """Raise Outage, with a hint, where `init_db` has never been run on this database."""
+        require_schema(self.mongo)
+
+    def import_folder(self, folder: Path, progress: Progress = lambda _name, _done, _total: None) -> ImportReport:
+        """Load an export; see storage/importing.py.
+
+        Raises:
+            InvalidInput: a broken line, or nothing to import; nothing was written.
+            Outage: the database is away or not prepared.
+        """
+        return import_folder(self.mongo, folder, write_chunk=self.settings.write_chunk, progress=progress)
 
     def close(self) -> None:
         """Close the connections."""

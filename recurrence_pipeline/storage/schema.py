@@ -12,6 +12,7 @@ from typing import Any
 from pymongo.collection import Collection
 from pymongo.errors import CollectionInvalid, OperationFailure
 
+from recurrence_pipeline.domain.errors import Outage
 from recurrence_pipeline.domain.model import EventStatus, Operation, Source
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.documents import Document
@@ -106,6 +107,20 @@ def ensure_schema(mongo: Mongo, settings: Settings) -> SchemaReport:
             Numbering(mongo, counter, number_field, write_chunk=1).catch_up()
             report.added.append(f"counter {counter}")
     return report
+
+
+@translated()
+def require_schema(mongo: Mongo) -> None:
+    """Make sure that the database has been prepared.
+
+    Raises:
+        Outage: it has not, or is away.
+    """
+    if "task_events" not in mongo.db.list_collection_names(filter={"name": "task_events"}):
+        raise Outage(
+            f"database {mongo.db.name!r} has no collection task_events: run `recurrence init-db` first "
+            "(or does MONGODB_URL name another database?)"
+        )
 
 
 def _ensure_events(mongo: Mongo, report: SchemaReport) -> None:
