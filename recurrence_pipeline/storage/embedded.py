@@ -6,13 +6,11 @@ of its own and we talk to it over a socket like anybody else. Clients, collectio
 
 import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +19,7 @@ from typing import IO
 
 from typing_extensions import Self
 
+from recurrence_pipeline import processes
 from recurrence_pipeline.domain.errors import ConfigurationError, Outage
 
 HOST = "127.0.0.1"
@@ -39,14 +38,6 @@ CONFIG = "secantusd.toml"
 
 LISTENING = re.compile(rb"listening on [\w.]+:(\d+)")
 LAST_LINES = 8
-
-# The server must die with us, even by SIGKILL, but not by a Ctrl-C meant for our terminal. So it gets a session of its
-# own, and beside it a watcher that blocks on a pipe whose other end only we hold. The kernel closes that end however we
-# die, and the watcher kills the process group, itself included. Unlike Linux's PR_SET_PDEATHSIG this needs no code
-# between fork and exec (unsafe with threads), does not fire when merely the thread that started the server ends, and
-# works on every POSIX system. SIGKILL loses nothing: acknowledged writes are in the journal.
-# The shell becomes the server (`exec`), so the process we hold is the server itself.
-DIES_WITH_US = 'exec 3<&0 </dev/null; { cat <&3; kill -KILL 0; } >/dev/null 2>&1 & exec 3<&-; exec "$@"'
 
 
 class EmbeddedServer:
@@ -112,17 +103,13 @@ class EmbeddedServer:
         """Let the server close its files and end; kill it where it does not. Harmless where it has ended."""
         for _ in range(2):
             self.process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                self.process.wait(TERM_PATIENCE.total_seconds())
+            if processes.ended(self.process, TERM_PATIENCE):
                 break
         self.kill()
 
     def kill(self) -> None:
         """End the server at once, as a power cut would: for throwaway data, and for tests of just that."""
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-        if self.process.stdin is not None:
-            self.process.stdin.close()  # lets the watcher go
+        processes.kill(self.process)
 
     def __enter__(self) -> Self:
         return self
@@ -142,14 +129,8 @@ def _launch(folder: Path, port: int, output: IO[bytes], arguments: Sequence[str]
         *(sys.executable, "-m", "secantus", "--config", CONFIG, "--log-level", "INFO"),
         *("--host", HOST, "--port", str(port), "--storage-path", str(folder), *arguments),
     ]
-    return subprocess.Popen(
-        ["/bin/sh", "-c", DIES_WITH_US, "sh", *server],
-        cwd=folder,  # `-m` looks for modules in the current folder first
-        stdin=subprocess.PIPE,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
+    # `-m` looks for modules in the current folder first. To be killed with us loses nothing: the journal has it all.
+    return processes.start(server, cwd=folder, output=output)
 
 
 def _wait_until_listening(
