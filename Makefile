@@ -1,0 +1,59 @@
+# From a fresh clone, with Python, git and make alone: `make demo`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo up test lint format types contracts definitions job ci clean
+
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## Make .venv with everything that running and developing need
+
+demo: $(INSTALLED) ## Work off the sample data on this machine, show what came of it, and stop
+	@$(BIN)/recurrence demo
+
+up: $(INSTALLED) ## Run the whole system on this machine until Ctrl-C; its data stay in .recurrence
+	@$(BIN)/recurrence up
+
+test: $(INSTALLED) ## Run the tests
+	@$(BIN)/pytest
+
+lint: $(INSTALLED) ## Check style and format
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+
+format: $(INSTALLED) ## Mend what can be mended of style and format
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+types: $(INSTALLED) ## Check the types
+	@$(BIN)/mypy
+
+contracts: $(INSTALLED) ## Check that imports point one way
+	@$(BIN)/lint-imports
+
+definitions: $(INSTALLED) ## Check that Dagster can load the definitions
+	@$(BIN)/dagster definitions validate
+
+job: $(INSTALLED) ## Execute the job once, on a throwaway database that holds the sample data
+	@$(BIN)/python .ci/execute_job.py
+
+ci: ## Run every check, as the CI does
+	@.ci/run
+
+clean: ## Remove .venv and what tools left; what `make up` keeps in .recurrence stays
+	@rm -rf $(VENV) dist .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .recurrence/demo
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A failed installation leaves no stamp, so that the next one begins again.
+$(INSTALLED): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' || \
+	  { echo "Python 3.10 to 3.13 is needed, and $(PYTHON) is not one: make PYTHON=python3.12 ..."; exit 1; }
+	@echo "Installing into $(VENV), which takes a minute or two"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
