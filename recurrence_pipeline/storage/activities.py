@@ -18,6 +18,7 @@ class Activities:
     """Writes to `useractivities`."""
 
     def __init__(self, mongo: Mongo, *, write_chunk: int) -> None:
+        self._activities = mongo.activities
         self._numbering = Numbering(mongo, "useractivities", "activityId", write_chunk=write_chunk)
 
     @translated()
@@ -30,3 +31,8 @@ class Activities:
         for key, reason in inserted.refused.items():
             log.warning("activity refused", action=by_id[key].action.value, taskId=by_id[key].task_id, error=reason)
         return len(inserted.written)
+
+    @translated()
+    def count(self) -> int:
+        """Return how many there are, roughly where a cluster is moving documents."""
+        return self._activities.estimated_document_count()

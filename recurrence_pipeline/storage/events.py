@@ -187,6 +187,11 @@ class Events:
         return self._events.count_documents({"status": {"$in": [PENDING, PROCESSING]}})
 
     @translated()
+    def any_held(self, now: datetime) -> bool:
+        """Say whether an event is held under a lease that has not run out."""
+        return self._events.find_one({"status": PROCESSING, "lease.until": {"$gt": now}}, {"_id": 1}) is not None
+
+    @translated()
     def next_due(self) -> datetime | None:
         """Return when the next event becomes due: its time or, of a held one, the end of its lease."""
         waiting = self._events.find_one({"status": PENDING}, {"availableAt": 1}, sort=[("availableAt", 1)])
@@ -206,18 +211,22 @@ class Events:
     @translated()
     def refused(self) -> list[Document]:
         """Return why events were rejected or failed: rows of `{operation, status, reason, count}`."""
+        group = {"operation": "$operation", "status": "$status", "reason": "$last.message"}
         pipeline: list[Mapping[str, Any]] = [
             {"$match": {"status": {"$in": [EventStatus.REJECTED.value, EventStatus.FAILED.value]}}},
-            {"$project": {"operation": 1, "status": 1, "reason": {"$arrayElemAt": ["$errors.message", -1]}}},
-            {
-                "$group": {
-                    "_id": {"operation": "$operation", "status": "$status", "reason": "$reason"},
-                    "count": {"$sum": 1},
-                }
-            },
+            {"$project": {"operation": 1, "status": 1, "last": {"$arrayElemAt": ["$errors", -1]}}},
+            {"$group": {"_id": group, "count": {"$sum": 1}}},
             {"$sort": {"count": -1, "_id": 1}},
         ]
         return [row["_id"] | {"count": row["count"]} for row in self._events.aggregate(pipeline)]
+
+    @translated()
+    def totals(self) -> dict[str, int]:
+        """Return how many occurrences all events together have `created` and `deleted`."""
+        made = {"$size": {"$ifNull": ["$result.created", []]}}
+        sums = {"_id": None, "created": {"$sum": made}, "deleted": {"$sum": "$result.deleted"}}
+        rows = list(self._events.aggregate([{"$group": sums}]))
+        return {name: int(rows[0][name]) if rows else 0 for name in ("created", "deleted")}
 
     def _ids(self, due: Mapping[str, Any], since: str, limit: int) -> list[ObjectId]:
         if limit <= 0:

@@ -61,6 +61,10 @@ class WorkerService:
         """
         return self._processor.process(events, run_id=run_id)
 
+    def release(self, events: Sequence[TaskEvent]) -> None:
+        """Give held events back: due at once, and no failure counted. Those worked off, or held by others, stay."""
+        self._kit.events.release(events)
+
     def process_task_recurrence(
         self,
         task_id: str,
@@ -132,6 +136,10 @@ class WorkerService:
         """Say how many events are due and since when."""
         return self._kit.events.queue(self._kit.clock(), at_most=at_most)
 
+    def is_working(self) -> bool:
+        """Say whether any worker holds an event under a lease that has not run out."""
+        return self._kit.events.any_held(self._kit.clock())
+
     def next_due(self) -> datetime | None:
         """Return when the next event becomes due; None where nothing is unfinished."""
         return self._kit.events.next_due()
@@ -147,6 +155,10 @@ class WorkerService:
     def refusals(self) -> list[dict[str, Any]]:
         """Return why events were rejected or failed: rows of `{operation, status, reason, count}`."""
         return self._kit.events.refused()
+
+    def totals(self) -> dict[str, int]:
+        """Return what all events kept came to: occurrences `created` and `deleted`, and all `activities` there are."""
+        return self._kit.events.totals() | {"activities": self._kit.activities.count()}
 
     def preview(self, task_id: str, count: int = 10) -> list[SlotPreview]:
         """Return the next `count` slots of a task's series.
