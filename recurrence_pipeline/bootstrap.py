@@ -1,6 +1,7 @@
 """Settings -> Worker: the composition root, the only place that wires parts together and knows the real clock."""
 
 import random
+import time
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
@@ -16,8 +17,10 @@ from recurrence_pipeline.storage.importing import ImportReport, Progress, import
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.schema import SchemaReport, ensure_schema, require_schema
 from recurrence_pipeline.storage.tasks import Tasks
+from recurrence_pipeline.worker.draining import drain
 from recurrence_pipeline.worker.kit import Kit, Rules, Step
 from recurrence_pipeline.worker.service import WorkerService
+from recurrence_pipeline.worker.summary import BatchSummary
 
 
 def utc_now() -> datetime:
@@ -50,6 +53,28 @@ class Worker:
             Outage: the database is away or not prepared.
         """
         return import_folder(self.mongo, folder, write_chunk=self.settings.write_chunk, progress=progress)
+
+    def drain(
+        self,
+        *,
+        limit: int | None = None,
+        until_empty: bool = False,
+        progress: Callable[[BatchSummary], None] = lambda _: None,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> BatchSummary:
+        """Work off what is due, or with `until_empty` everything unfinished; see worker/draining.py.
+
+        Raises:
+            Outage: where the database cannot be worked with.
+        """
+        return drain(
+            self.service,
+            batch=self.settings.batch_size,
+            limit=limit,
+            until_empty=until_empty,
+            progress=progress,
+            wait=wait,
+        )
 
     def close(self) -> None:
         """Close the connections."""

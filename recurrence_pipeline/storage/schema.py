@@ -118,7 +118,7 @@ def require_schema(mongo: Mongo) -> None:
     """
     if "task_events" not in mongo.db.list_collection_names(filter={"name": "task_events"}):
         raise Outage(
-            f"database {mongo.db.name!r} has no collection task_events: run `recurrence init-db` first "
+            f"{mongo.db.name!r} has no collection task_events: run `recurrence init-db` first "
             "(or does MONGODB_URL name another database?)"
         )
 

@@ -1,0 +1,209 @@
+"""The `recurrence` command: parse, call, print. The work is behind bootstrap.py, the tables are in report.py.
+
+Exit codes: 0 done, 1 failed (the database is away, not found, refused), 2 asked wrongly (arguments, settings, files),
+130 interrupted. An expected error is one line on stderr. What takes long to import is imported by the command that
+needs it.
+"""
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from recurrence_pipeline.domain.errors import (
+    ConfigurationError,
+    InvalidInput,
+    Outage,
+    RecurrenceError,
+)
+
+if TYPE_CHECKING:
+    from recurrence_pipeline.bootstrap import Worker
+    from recurrence_pipeline.worker.summary import BatchSummary
+
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+ASKED_WRONGLY = (ConfigurationError, InvalidInput)
+WIDTH_OF_A_FILE = 140
+"""Columns where the output is no terminal: a table that is piped on should not be squeezed into 80."""
+
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+"""Any error of the command line; typer brings its own Click in newer releases, and exports only the special case."""
+
+app = typer.Typer(
+    name="recurrence",
+    help="Background worker for recurring tasks. Settings are environment variables; MONGODB_URL names the database.",
+    epilog="A first look, with nothing to set up: recurrence demo",
+    add_completion=False,
+    pretty_exceptions_enable=False,  # they show local variables, and those hold passwords
+    rich_markup_mode="rich",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+TaskId = Annotated[str, typer.Argument(help="The task's _id: 24 hex digits.", show_default=False)]
+Folder = Annotated[Path, typer.Option("--folder", help="Where the embedded database and Dagster keep their files.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a command works with: the environment, and where to print."""
+
+    environment: Mapping[str, str]
+    out: Console
+    err: Console
+
+    @contextmanager
+    def worker(self) -> "Iterator[Worker]":
+        """Open the worker that the environment describes."""
+        from recurrence_pipeline.bootstrap import open_worker
+        from recurrence_pipeline.logs import configure
+        from recurrence_pipeline.settings import Settings
+
+        settings = Settings.from_environment(self.environment)
+        configure(settings, readable=self.err.is_terminal)
+        with open_worker(settings) as worker:
+            yield worker
+
+    def show(self, data: object, draw: Callable[[Any], RenderableType], *, as_json: bool) -> None:
+        """Print data as JSON or, drawn, for people."""
+        from recurrence_pipeline.report import to_json
+
+        if as_json:
+            typer.echo(to_json(data))
+        else:
+            self.out.print(draw(data))
+
+    def progress(self, *columns: TextColumn | MofNCompleteColumn) -> Progress:
+        """Return a progress bar on stderr; silent where that is no terminal."""
+        every = (TextColumn("{task.description}"), BarColumn(), *columns, TaskProgressColumn(), TimeElapsedColumn())
+        return Progress(*every, console=self.err, disable=not self.err.is_terminal, transient=True)
+
+
+@app.callback(invoke_without_command=True)
+def _root(context: typer.Context) -> int | None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        return USAGE
+    return None
+
+
+@app.command("init-db", epilog="Example: MONGODB_URL=mongodb://db.example.org/task-app recurrence init-db")
+def init_db(context: typer.Context, *, as_json: Json = False) -> int:
+    """Create what the database lacks: collections, validators, indexes, counters. May be run at any time."""
+    session: Session = context.obj
+    with session.worker() as worker:
+        report = worker.init_db()
+    if as_json:
+        session.show({"added": report.added, "leftOut": report.left_out}, str, as_json=True)
+        return OK
+    session.out.print(f"{len(report.added)} added" if report.added else "Everything was there already.")
+    for line in (*report.added, *(f"left out: {name}: {why}" for name, why in report.left_out.items())):
+        session.out.print(f"  {line}", markup=False)
+    return OK
+
+
+@app.command("import", epilog="Example: recurrence import ./export (or the packaged data: recurrence import --sample)")
+def import_(
+    context: typer.Context,
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="FOLDER", help="Holds tasks.jsonl, users.jsonl, counters.jsonl, trigger_log.jsonl."),
+    ] = None,
+    *,
+    sample: Annotated[bool, typer.Option("--sample", help="Import the packaged sample data.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Load an export (MongoDB Extended JSON, a document a line). Importing again adds nothing."""
+    from recurrence_pipeline.report import import_table
+    from recurrence_pipeline.storage.importing import SAMPLE_DATA
+
+    if (folder is None) is not sample:
+        raise typer.BadParameter("name a FOLDER, or say --sample (not both)")
+    session: Session = context.obj
+    with session.worker() as worker, session.progress() as bar:
+        task = bar.add_task("import")
+        report = worker.import_folder(
+            folder or SAMPLE_DATA,
+            lambda name, done, total: bar.update(task, description=name, completed=done, total=total),
+        )
+    session.show(report.as_json(), import_table, as_json=as_json)
+    return FAILED if report.refused else OK
+
+
+@app.command(epilog="Example: recurrence process --until-empty")
+def process(
+    context: typer.Context,
+    *,
+    until_empty: Annotated[
+        bool, typer.Option("--until-empty", help="Wait for retries, until no event is unfinished.")
+    ] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Work on at most this many events.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Work off due events here and now, without Dagster."""
+    from recurrence_pipeline.report import figures_table
+
+    session: Session = context.obj
+    with session.worker() as worker, session.progress(MofNCompleteColumn()) as bar:
+        worker.require_schema()
+        task = bar.add_task("events", total=worker.service.unfinished())
+
+        def advance(so_far: "BatchSummary") -> None:
+            ended = so_far.events - so_far.count("retried")
+            bar.update(task, completed=ended, total=ended + worker.service.unfinished())
+
+        summary = worker.drain(limit=limit, until_empty=until_empty, progress=advance)
+        unfinished = worker.service.unfinished()
+    session.show(
+        summary.as_json() | {"unfinished": unfinished},
+        lambda _: figures_table("Worked off", summary.numbers() | {"unfinished": unfinished}),
+        as_json=as_json,
+    )
+    return OK
+
+
+@app.command(epilog="Example: recurrence version --json")
+def version(context: typer.Context, *, as_json: Json = False) -> int:
+    """Print the versions of this package and of what it stands on."""
+    session: Session = context.obj
+    names = ("recurrence-pipeline", "dagster", "pymongo")
+    versions = {name: installed_version(name) for name in names} | {"python": platform.python_version()}
+    session.show(versions, lambda found: "\n".join(f"{n} {v}" for n, v in found.items()), as_json=as_json)
+    return OK
+
+
+def main(argv: Sequence[str] | None = None, environment: Mapping[str, str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Args:
+        argv: the arguments without the program's name; those of this process where missing.
+        environment: the variables to read; those of this process where missing.
+    """
+    out, err = (
+        Console(file=file, width=None if file.isatty() else WIDTH_OF_A_FILE) for file in (sys.stdout, sys.stderr)
+    )
+    session = Session(os.environ if environment is None else environment, out, err)
+    try:
+        return int(app(sys.argv[1:] if argv is None else list(argv), standalone_mode=False, obj=session) or OK)
+    except UsageError as error:
+        return _complain(err, str(getattr(error, "format_message", error.__str__)()), USAGE)
+    except RecurrenceError as error:
+        where = "database: " if isinstance(error, Outage) else ""
+        return _complain(err, f"{where}{error}", USAGE if isinstance(error, ASKED_WRONGLY) else FAILED)
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+
+
+def _complain(err: Console, text: str, code: int) -> int:
+    """Print one line."""
+    line = "; ".join(part.strip() for part in text.splitlines() if part.strip())
+    err.print(f"recurrence: {line}", markup=False, highlight=False, soft_wrap=True)
+    return code

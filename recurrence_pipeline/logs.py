@@ -1,0 +1,123 @@
+"""How the system logs: structlog over the standard library, one JSON object a line, set up by `configure` alone.
+
+Only this package's loggers are touched: Dagster and other libraries keep theirs. A log line never holds the URL of a
+database, which can hold a password.
+"""
+
+import json
+import logging
+import re
+import sys
+from logging.handlers import RotatingFileHandler
+from typing import TextIO
+
+import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+from recurrence_pipeline.domain.errors import ConfigurationError
+from recurrence_pipeline.settings import Settings
+
+SERVICE = "recurrence-pipeline"
+ROOT = "recurrence_pipeline"
+"""The logger above all of this package's."""
+
+FILE_BYTES = 10 * 1024 * 1024
+FILES_KEPT = 5
+HIDDEN = "mongodb://***"
+URL = re.compile(r"""mongodb(?:\+srv)?://[^\s"'<>\\]+""")
+
+
+def configure(settings: Settings, *, stream: TextIO | None = None, readable: bool = False) -> None:
+    """Send log lines to `stream` (stderr) and to LOG_FILE; called again, it replaces what it set up before.
+
+    Args:
+        settings: LOG_LEVEL, LOG_FILE, and the URL that no line may hold.
+        stream: another place than stderr.
+        readable: plain lines for a person at a terminal instead of JSON; the file gets JSON either way.
+
+    Raises:
+        ConfigurationError: LOG_FILE cannot be written.
+    """
+    hide = _Hide(settings.mongodb_url)
+    as_json = structlog.processors.JSONRenderer()
+    as_text = structlog.dev.ConsoleRenderer(colors=False)
+    handlers: list[logging.Handler] = [logging.StreamHandler(stream or sys.stderr)]
+    handlers[0].setFormatter(_formatter(as_text if readable else as_json, hide))
+    if settings.log_file is not None:
+        handlers.append(_file_handler(settings))
+        handlers[1].setFormatter(_formatter(as_json, hide))
+    _replace_handlers(handlers, settings.log_level)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *_SHARED,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,  # a module's logger must follow a second `configure`
+    )
+
+
+def _with_service(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    event["service"] = SERVICE
+    return event
+
+
+_SHARED = (
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    _with_service,
+)
+
+
+class _Hide:
+    """Takes URLs of databases out of a finished line: the configured one to the letter, any other by its looks."""
+
+    def __init__(self, url: str) -> None:
+        self._spellings = sorted({url, json.dumps(url)[1:-1], repr(url)[1:-1]}, key=len, reverse=True)
+
+    def __call__(self, line: str) -> str:
+        for spelling in self._spellings:
+            line = line.replace(spelling, HIDDEN)
+        return URL.sub(HIDDEN, line)
+
+
+class _Formatter(structlog.stdlib.ProcessorFormatter):
+    """Renders a record as structlog does, then hides what nobody may read."""
+
+    hide: _Hide
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self.hide(super().format(record))
+
+
+def _formatter(renderer: structlog.typing.Processor, hide: _Hide) -> logging.Formatter:
+    processors: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    if isinstance(renderer, structlog.processors.JSONRenderer):
+        processors.append(structlog.processors.format_exc_info)  # the other renderer writes tracebacks itself
+    formatter = _Formatter(foreign_pre_chain=_SHARED, processors=[*processors, renderer])
+    formatter.hide = hide
+    return formatter
+
+
+def _file_handler(settings: Settings) -> logging.Handler:
+    path = settings.log_file
+    try:
+        return RotatingFileHandler(str(path), maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"LOG_FILE: {str(path)!r} cannot be written: {error.strerror or error}") from error
+
+
+def _replace_handlers(handlers: list[logging.Handler], level: str) -> None:
+    logger = logging.getLogger(ROOT)
+    for handler in logger.handlers[:]:
+        logger.removeHandler(handler)
+        handler.close()
+    for handler in handlers:
+        logger.addHandler(handler)
+    logger.setLevel(level.upper())
+    logger.propagate = False  # Dagster has handlers of its own at the root: each line once

@@ -1,0 +1,182 @@
+"""What the terminal shows: values -> plain data for programs -> tables for people. No database, no Dagster here.
+
+The functions named `..._data` fix the keys that `--json` prints; the others draw from just that data.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from recurrence_pipeline.domain.preview import SlotPreview
+from recurrence_pipeline.worker.inspection import Member, SeriesView
+
+Data = Mapping[str, Any]
+
+
+def iso(when: datetime) -> str:
+    """Return a time as `2024-02-29T09:00:00.000Z`."""
+    return when.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def to_json(data: object) -> str:
+    """Return plain data as JSON; dates as ISO 8601 with milliseconds and Z."""
+    return json.dumps(data, default=lambda value: iso(value) if isinstance(value, datetime) else str(value), indent=2)
+
+
+# Data for programs
+
+
+def events_data(counts: Mapping[tuple[str, str], int], refusals: Iterable[Data]) -> dict[str, Any]:
+    """Return the events by operation and status, and the reasons of those that were refused."""
+    return {
+        "events": [{"operation": o, "status": s, "count": n} for (o, s), n in sorted(counts.items())],
+        "reasons": [dict(row) for row in refusals],
+    }
+
+
+def preview_data(slots: Iterable[SlotPreview]) -> list[dict[str, Any]]:
+    """Return slots: `local` is wall-clock time with its offset, `utc` the same instant."""
+    return [
+        {"slot": s.number, "local": s.local.isoformat(), "utc": iso(s.utc), "offset": s.offset, "note": s.note}
+        for s in slots
+    ]
+
+
+def series_data(view: SeriesView) -> dict[str, Any]:
+    """Return a series with its members by slot and its events, newest first."""
+    original = view.original
+    return {
+        "seriesId": view.id,
+        "title": original.title if original else None,
+        "repeatType": original.repeat_type if original else None,
+        "anchor": original.anchor if original else None,
+        "timezone": view.timezone,
+        "cursor": view.cursor,
+        "members": [_member(member, view.id) for member in view.members],
+        "events": [dict(event) for event in view.events],
+        "remarks": list(view.remarks),
+    }
+
+
+def _member(member: Member, series_id: str) -> dict[str, Any]:
+    task = member.task
+    return {
+        "slot": member.slot,
+        "id": task.id,
+        "kind": "original" if task.id == series_id else "occurrence",
+        "dueDate": task.due_date,
+        "isCompleted": task.is_completed,
+        "title": task.title,
+    }
+
+
+# Tables for people
+
+
+def events_table(data: Data) -> RenderableType:
+    """Draw the events by operation and status, and why some were refused."""
+    statuses = sorted({row["status"] for row in data["events"]})
+    table = _table("Events", "operation", *statuses)
+    for operation in sorted({row["operation"] for row in data["events"]}):
+        counts = {row["status"]: row["count"] for row in data["events"] if row["operation"] == operation}
+        table.add_row(operation, *(str(counts.get(status, 0)) for status in statuses))
+    if not data["events"]:
+        return Text("No events.")
+    return Group(table, reasons_table(data["reasons"])) if data["reasons"] else table
+
+
+def reasons_table(reasons: Sequence[Data]) -> RenderableType:
+    """Draw why events were rejected or failed."""
+    table = _table("Why events ended rejected or failed", "operation", "status", "reason", "count")
+    for row in reasons:
+        table.add_row(
+            row["operation"], row["status"], _plain(row["reason"] or "(no reason recorded)"), str(row["count"])
+        )
+    return table
+
+
+def figures_table(title: str, figures: Mapping[str, int]) -> RenderableType:
+    """Draw named figures, one a line."""
+    table = _table(title, "figure", "count")
+    for name, count in figures.items():
+        table.add_row(_words(name), str(count))
+    return table
+
+
+def import_table(data: Data) -> RenderableType:
+    """Draw what became of each file."""
+    table = _table("Imported", "file", "read", "added", "already there", "refused")
+    for file in data["files"]:
+        table.add_row(file["file"], *(str(file[key]) for key in ("read", "added", "alreadyThere", "refused")))
+    reasons = [Text(reason, "yellow") for file in data["files"] for reason in file["reasons"]]
+    return Group(table, *reasons)
+
+
+def preview_table(rows: Iterable[Data]) -> RenderableType:
+    """Draw the slots of a series."""
+    table = _table("Slots to come", "slot", "local time", "UTC", "offset", "note")
+    for row in rows:
+        local = datetime.fromisoformat(row["local"])
+        utc = row["utc"].replace("T", " ").removesuffix("Z").removesuffix(".000")
+        table.add_row(str(row["slot"]), f"{local:%a %Y-%m-%d %H:%M:%S}", utc, row["offset"], row["note"])
+    return table
+
+
+def series_table(data: Data) -> RenderableType:
+    """Draw a series, its events, and why nothing more came."""
+    lines = [
+        f"Series {data['seriesId']}" + (f": {data['title']}" if data["title"] else ""),
+        f"{data['repeatType'] or 'no original'} from {_when(data['anchor'])}, time zone {data['timezone']}, "
+        f"cursor {'-' if data['cursor'] is None else data['cursor']}",
+    ]
+    members = _table("Members", "slot", "due (UTC)", "done", "kind", "id")
+    for member in data["members"]:
+        slot = "?" if member["slot"] is None else str(member["slot"])
+        done = "yes" if member["isCompleted"] else "no"
+        members.add_row(slot, _when(member["dueDate"]), done, member["kind"], member["id"])
+    events = _table("Events, newest first", "created (UTC)", "operation", "task", "status", "reason")
+    for event in data["events"]:
+        errors = event.get("errors") or [{}]
+        reason = "" if event["status"] == "completed" else _plain(errors[-1].get("message", ""))
+        events.add_row(_when(event["createdAt"]), event["operation"], event["taskId"], event["status"], reason)
+    remarks = [Text(f"- {remark}") for remark in data["remarks"]]
+    return Group(*map(Text, lines), members, events if data["events"] else Text("No events."), *remarks)
+
+
+def tasks_table(title: str, tasks: Iterable[Data]) -> RenderableType:
+    """Draw tasks as the application has them."""
+    table = _table(title, "slot", "due (UTC)", "number", "id", "title")
+    for task in tasks:
+        slot = str(task.get("occurrenceNumber", "-"))
+        title_text = _plain(task.get("title", ""))
+        table.add_row(slot, _when(task.get("dueDate")), str(task.get("taskId", "-")), task["_id"], title_text)
+    return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column in columns:
+        numeric = column in {"count", "read", "added", "already there", "refused", "slot", "number"}
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    return table
+
+
+def _when(value: object) -> str:
+    if not isinstance(value, datetime):
+        return "-" if value is None else _plain(value).plain
+    return f"{value.astimezone(timezone.utc):%a %Y-%m-%d %H:%M:%S}"
+
+
+def _plain(value: object) -> Text:
+    """Return text that holds no markup, whatever people write in their titles."""
+    return Text(str(value))
+
+
+def _words(name: str) -> str:
+    """Return `occurrences_created` or `recurringTasks` as words."""
+    return "".join(f" {c.lower()}" if c.isupper() else c for c in name.replace("_", " "))
