@@ -1,0 +1,40 @@
+"""Everything Dagster knows of us. An entry point: workspace.yaml and `-m recurrence_pipeline.definitions` load it."""
+
+import os
+
+import dagster as dg
+
+from recurrence_pipeline.orchestration.assets import COLLECTIONS, worker_health, worker_health_report
+from recurrence_pipeline.orchestration.checks import health_statistics
+from recurrence_pipeline.orchestration.jobs import process_task, process_task_events_job
+from recurrence_pipeline.orchestration.resources import WorkerResource
+from recurrence_pipeline.orchestration.sensors import task_event_sensor
+from recurrence_pipeline.settings import Settings
+
+
+def build_definitions(settings: Settings | None = None, *, worker: WorkerResource | None = None) -> dg.Definitions:
+    """Build the definitions for these settings, or those of the environment.
+
+    `worker` is given by whoever wants to close it.
+
+    Raises:
+        ConfigurationError: a variable of the environment holds a wrong value.
+    """
+    settings = settings or Settings.from_environment(os.environ)
+    resource = dg.ResourceDefinition.hardcoded_resource(
+        worker or WorkerResource(settings), description="The recurrence worker and its one connection to the database."
+    )
+    return dg.Definitions(
+        assets=[*COLLECTIONS, worker_health],
+        asset_checks=[health_statistics],
+        jobs=[process_task_events_job(settings), process_task, worker_health_report],
+        sensors=[task_event_sensor],
+        resources={"worker": resource, "io_manager": dg.mem_io_manager},
+        executor=dg.in_process_executor,  # with it a run is one process, and what ops hand on stays in its memory
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Read the environment when Dagster loads the definitions, not when this module is imported."""
+    return build_definitions()

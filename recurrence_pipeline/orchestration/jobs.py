@@ -1,0 +1,162 @@
+"""The jobs: working off events that are due, and one operation asked for by hand. When they start is in sensors.py."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Literal
+
+import dagster as dg
+from pydantic import Field
+
+from recurrence_pipeline.domain.errors import RecurrenceError
+from recurrence_pipeline.domain.model import Operation, TaskEvent
+from recurrence_pipeline.orchestration.metadata import answer_metadata, longest_wait, plan_metadata, refused_table
+from recurrence_pipeline.orchestration.resources import TEAM, WorkerResource, failing_in_one_line
+from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.worker.service import WorkerService
+from recurrence_pipeline.worker.summary import BatchSummary
+
+PROCESS_TASK_EVENTS = "process_task_events"
+
+WHOLE_RUN_AGAIN = {"dagster/retry_strategy": "ALL_STEPS"}
+"""A crashed run cannot go on from the op that failed: what the ops before it held was in the memory of the process."""
+
+Worker = dg.ResourceParam[WorkerResource]
+
+
+@dataclass(frozen=True, slots=True)
+class LeasedEvents:
+    """The events that a run holds."""
+
+    events: tuple[TaskEvent, ...]
+
+    def of(self, operation: Operation) -> list[TaskEvent]:
+        """Return those of one operation."""
+        return [event for event in self.events if event.operation is operation]
+
+
+class LeaseConfig(dg.Config):
+    """How much one run takes on."""
+
+    max_events: int = Field(
+        description="Most events this run leases (WORKER_RUN_MAX_EVENTS where started by itself).", ge=1
+    )
+
+
+@dg.op(out=dg.Out(description="The events this run holds."), tags={"kind": "lease"})
+def lease_events(context: dg.OpExecutionContext, config: LeaseConfig, worker: Worker) -> LeasedEvents:
+    """Hold the events that have been due the longest; none where nothing is due."""
+    with failing_in_one_line():
+        leased = LeasedEvents(tuple(worker.service.lease(config.max_events)))
+    numbers = {operation.value: len(leased.of(operation)) for operation in Operation}
+    wait = longest_wait(leased.events).total_seconds()
+    context.add_output_metadata({"leased": len(leased.events), **numbers, "longest_queue_wait_seconds": wait})
+    return leased
+
+
+@dg.op(out=dg.Out(description="What the creations came to."))
+def process_creations(context: dg.OpExecutionContext, worker: Worker, leased: LeasedEvents) -> BatchSummary:
+    """Generate the first occurrences of new series."""
+    return _work_off(context, worker.service, leased, Operation.CREATE)
+
+
+@dg.op(ins={"creations_done": dg.In(dg.Nothing)}, out=dg.Out(description="What the completions came to."))
+def process_completions(context: dg.OpExecutionContext, worker: Worker, leased: LeasedEvents) -> BatchSummary:
+    """Link the next occurrence of each completed task, and keep its series 3 ahead."""
+    return _work_off(context, worker.service, leased, Operation.COMPLETE)
+
+
+@dg.op(ins={"completions_done": dg.In(dg.Nothing)}, out=dg.Out(description="What the deletions came to."))
+def process_deletions(context: dg.OpExecutionContext, worker: Worker, leased: LeasedEvents) -> BatchSummary:
+    """Delete what hangs on deleted tasks; last, so that nothing is made under a task that is going."""
+    return _work_off(context, worker.service, leased, Operation.DELETE)
+
+
+@dg.op(out=dg.Out(description="The numbers of the whole run."))
+def summarize(
+    context: dg.OpExecutionContext, creations: BatchSummary, completions: BatchSummary, deletions: BatchSummary
+) -> BatchSummary:
+    """Add up the numbers, and list the events that were rejected or failed: they never fail the run."""
+    summary = creations + completions + deletions
+    numbers = summary.numbers()
+    context.add_output_metadata({**numbers, "refused": refused_table(summary.refused)})
+    if summary.events:
+        context.log_event(dg.AssetObservation("task_events", description="worked off by a run", metadata=numbers))
+    return summary
+
+
+@dg.graph(description="Work off the events that are due: creations, then completions, then deletions.")
+def process_task_events() -> None:  # noqa: D103 (Dagster shows the description above)
+    leased = lease_events()
+    creations = process_creations(leased)
+    completions = process_completions(leased, creations_done=creations)
+    deletions = process_deletions(leased, completions_done=completions)
+    summarize(creations, completions, deletions)
+
+
+class TaskConfig(dg.Config):
+    """One operation, asked for by hand."""
+
+    task_id: str = Field(description="The task: 24 hex digits.")
+    # Dagster wants the NAMES of an Enum, which are in capitals.
+    operation: Literal["create", "complete", "delete"] = Field(description="What happened to the task.")
+    user_id: str | None = Field(
+        default=None, description="Whose tasks are deleted: 24 hex digits; only delete needs it."
+    )
+    dry_run: bool = Field(default=True, description="Only show what would be done; set it to false to do it.")
+
+
+@dg.op(out=dg.Out(dg.Nothing))
+def process_one_task(context: dg.OpExecutionContext, config: TaskConfig, worker: Worker) -> None:
+    """Show what an operation on one task would come to or, without `dry_run`, work it off at once."""
+    asked = (config.task_id, config.operation, config.user_id)
+    with failing_in_one_line():
+        if config.dry_run:
+            metadata = plan_metadata(*worker.service.plan(*asked))
+        else:
+            answer = worker.service.process_task_recurrence(*asked, run_id=context.run_id)
+            metadata = answer_metadata(answer)
+    context.add_output_metadata(metadata)
+
+
+@dg.job(
+    description="One operation on one task, by hand. It only shows what it would do until `dry_run` is set to false.",
+    tags={"trigger": "manual"},
+    owners=[TEAM],
+)
+def process_task() -> None:  # noqa: D103
+    process_one_task()
+
+
+def process_task_events_job(settings: Settings) -> dg.JobDefinition:
+    """Build the job that works off what is due; launched without config it takes as much as a run started by itself."""
+    return process_task_events.to_job(
+        name=PROCESS_TASK_EVENTS,
+        config={"ops": {"lease_events": {"config": {"max_events": settings.run_max_events}}}},
+        tags={"trigger": "sensor"},
+        run_tags=WHOLE_RUN_AGAIN,
+        owners=[TEAM],
+    )
+
+
+def _work_off(
+    context: dg.OpExecutionContext, service: WorkerService, leased: LeasedEvents, operation: Operation
+) -> BatchSummary:
+    with failing_in_one_line(), _released_on_failure(service, leased):
+        summary = service.process(leased.of(operation), run_id=context.run_id)
+    context.add_output_metadata(summary.numbers())
+    return summary
+
+
+@contextmanager
+def _released_on_failure(service: WorkerService, leased: LeasedEvents) -> Iterator[None]:
+    """Give back what a failing run still holds, also for the ops that will not come to it.
+
+    Else each of its leases runs out, which counts as a death of its holder, and five are held against an event.
+    """
+    try:
+        yield
+    except BaseException:
+        with suppress(RecurrenceError):
+            service.release(leased.events)
+        raise

@@ -1,0 +1,74 @@
+"""The worker as a Dagster resource, and its errors as Dagster shows them. What it is asked for is in the jobs."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from recurrence_pipeline.bootstrap import Worker, open_worker
+from recurrence_pipeline.domain.errors import RecurrenceError
+from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.worker.service import WorkerService
+
+TEAM = "team:recurrence"
+"""Owns everything that has an owner."""
+
+
+class WorkerResource:
+    """One open worker, with one database client, for the whole process; opened when it is first asked for something.
+
+    A plain object and no `ConfigurableResource`: it has no configuration, so the URL of the database can appear neither
+    in a run's config nor in the UI. Without `settings` they are read from the environment.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self._settings = settings
+        self._worker: Worker | None = None
+        self._lock = threading.Lock()  # sensors are evaluated in threads
+
+    def open(self) -> Worker:
+        """Return the open worker.
+
+        Raises:
+            ConfigurationError: a setting is wrong.
+        """
+        with self._lock:
+            if self._worker is None:
+                self._worker = open_worker(self._settings or Settings.from_environment(os.environ))
+            return self._worker
+
+    @property
+    def service(self) -> WorkerService:
+        """The door to the work."""
+        return self.open().service
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that the worker was opened with."""
+        return self.open().settings
+
+    def close(self) -> None:
+        """Close the connections; the next use opens them again."""
+        with self._lock:
+            if self._worker is not None:
+                self._worker.close()
+                self._worker = None
+
+
+def one_line(error: BaseException) -> str:
+    """Return what an error says as one line."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+@contextmanager
+def failing_in_one_line() -> Iterator[None]:
+    """Turn an error of ours into a failure that says the cause in one line and that no retrier of Dagster repeats.
+
+    The queue tries again by itself; a retry of the op on top of that would multiply the attempts.
+    """
+    try:
+        yield
+    except RecurrenceError as error:
+        raise dg.Failure(one_line(error), metadata={"code": error.code}, allow_retries=False) from None
