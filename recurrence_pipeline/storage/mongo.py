@@ -38,7 +38,9 @@ class Mongo:
             parsed = parse_uri(settings.mongodb_url)
             chosen = {name.lower() for name in parsed["options"]}
             options: dict[str, Any] = {name: value for name, value in defaults.items() if name.lower() not in chosen}
-            self.client: MongoClient[Document] = MongoClient(settings.mongodb_url, tz_aware=True, **options)
+            self.client: MongoClient[Document] = MongoClient(
+                settings.mongodb_url, tz_aware=True, datetime_conversion="DATETIME_AUTO", **options
+            )
         except (errors.PyMongoError, ValueError) as error:
             # Never the URL itself: it can hold a password.
             raise ConfigurationError(f"MONGODB_URL: {error}") from None
@@ -62,6 +64,11 @@ class Mongo:
         """
         with translating():
             self.client.admin.command("ping")
+
+    def drop(self) -> None:
+        """Drop the whole database: for throwaway ones."""
+        with translating():
+            self.client.drop_database(self.db)
 
     def close(self) -> None:
         """Close every connection."""

@@ -21,13 +21,14 @@ from recurrence_pipeline.storage.numbering import NUMBERED, Numbering
 
 DATE = {"bsonType": "date"}
 ID = {"bsonType": "objectId"}
-WHOLE = {"bsonType": ["int", "long", "double"], "minimum": 0}
+WHOLE = {"bsonType": ["int", "long", "double"], "minimum": 0, "maximum": 2**53}
 
 EVENT_SCHEMA: Mapping[str, Any] = {
     "bsonType": "object",
     "title": "An event for the recurrence worker: look at this task, because of create / complete / delete",
     "required": ["operation", "taskId", "createdAt", "availableAt", "status"],
     "properties": {
+        "_id": ID,
         "operation": {"enum": [o.value for o in Operation], "description": "operation is create, complete or delete"},
         "taskId": ID | {"description": "taskId is the ObjectId of the task"},
         "userId": ID | {"description": "userId is an ObjectId; a delete needs it"},

@@ -1,7 +1,7 @@
 """The application's tasks: reading what a batch speaks of, and the writes of a plan.
 
-Reads go out in chunks of `read_chunk` ids per `$in`, writes in chunks of `write_chunk` documents: how many commands that
-is depends on the size of a batch only.
+Reads go out in chunks of `read_chunk` ids per `$in`, writes in chunks of `write_chunk` documents: how many commands
+that makes depends on the size of a batch only.
 """
 
 from collections import defaultdict
@@ -158,7 +158,10 @@ class Tasks:
     def _children(self, parents: Iterable[str]) -> dict[str, list[Task]]:
         children: dict[str, list[Task]] = defaultdict(list)
         for document in self._find("parentRecurringId", parents, MEMBER):
-            children[document["parentRecurringId"].binary.hex()].append(task_from(document))
+            parent = document["parentRecurringId"]
+            # What has ids of another type was not made by the application, and is not ours to move or delete.
+            if isinstance(parent, ObjectId) and isinstance(document["_id"], ObjectId):
+                children[parent.binary.hex()].append(task_from(document))
         return children
 
     def _find(self, field: str, ids: Iterable[str], projection: Mapping[str, int] | None) -> Iterator[Document]:
