@@ -25,6 +25,7 @@ from recurrence_pipeline.domain.errors import (
     Outage,
     RecurrenceError,
 )
+from recurrence_pipeline.domain.model import Operation
 
 if TYPE_CHECKING:
     from recurrence_pipeline.bootstrap import Worker
@@ -40,15 +41,17 @@ UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 app = typer.Typer(
     name="recurrence",
-    help="Background worker for recurring tasks. Settings are environment variables; MONGODB_URL names the database.",
+    help="Background worker for recurring tasks. Settings are environment variables; MONGODB_URL names the database. "
+    "Exit codes: 0 done, 1 failed, 2 asked wrongly, 130 interrupted.",
     epilog="A first look, with nothing to set up: recurrence demo",
     add_completion=False,
     pretty_exceptions_enable=False,  # they show local variables, and those hold passwords
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-TaskId = Annotated[str, typer.Argument(help="The task's _id: 24 hex digits.", show_default=False)]
+TaskId = Annotated[str, typer.Argument(metavar="TASK_ID", help="The task's _id: 24 hex digits.", show_default=False)]
+DATA_FOLDER = Path(".recurrence")
 Folder = Annotated[Path, typer.Option("--folder", help="Where the embedded database and Dagster keep their files.")]
 
 
@@ -97,7 +100,7 @@ def _root(context: typer.Context) -> int | None:
 
 @app.command("init-db", epilog="Example: MONGODB_URL=mongodb://db.example.org/task-app recurrence init-db")
 def init_db(context: typer.Context, *, as_json: Json = False) -> int:
-    """Create what the database lacks: collections, validators, indexes, counters. May be run at any time."""
+    """Create what the database lacks; may be run at any time."""
     session: Session = context.obj
     with session.worker() as worker:
         report = worker.init_db()
@@ -170,9 +173,105 @@ def process(
     return OK
 
 
+@app.command(epilog="Example: recurrence trigger complete 6b046c55c5f3b9749e06fec5 --now")
+def trigger(
+    context: typer.Context,
+    operation: Annotated[Operation, typer.Argument(help="What happened to the task.", show_default=False)],
+    task_id: TaskId,
+    *,
+    user_id: Annotated[str | None, typer.Option("--user-id", help="Whose task it is; a delete needs it.")] = None,
+    now: Annotated[bool, typer.Option("--now", help="Work it off at once and print the result.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Enqueue an event, as the application does."""
+    from recurrence_pipeline.report import result_view
+
+    session: Session = context.obj
+    with session.worker() as worker:
+        worker.require_schema()
+        if now:
+            result = worker.service.process_task_recurrence(task_id, operation.value, user_id)
+            session.show(result, result_view, as_json=as_json)
+            return OK
+        event_id = worker.service.enqueue(task_id, operation.value, user_id)
+    event = {"eventId": event_id, "operation": operation.value, "taskId": task_id, "status": "pending"}
+    session.show(event, lambda _: f"Event {event_id} is pending: {operation.value} of task {task_id}.", as_json=as_json)
+    return OK
+
+
+@app.command(epilog="Example: recurrence preview 6b046c55c5f3b9749e06fec5 -n 24")
+def preview(
+    context: typer.Context,
+    task_id: TaskId,
+    *,
+    count: Annotated[int, typer.Option("-n", "--count", min=1, max=1000, help="How many slots.")] = 10,
+    as_json: Json = False,
+) -> int:
+    """Show when a series comes next, and what is odd about it."""
+    from recurrence_pipeline.report import preview_data, preview_table
+
+    session: Session = context.obj
+    with session.worker() as worker:
+        slots = worker.service.preview(task_id, count)
+    session.show(preview_data(slots), preview_table, as_json=as_json)
+    return OK
+
+
+@app.command(epilog="Example: recurrence series 6b046c55c5f3b9749e06fec5")
+def series(context: typer.Context, task_id: TaskId, *, as_json: Json = False) -> int:
+    """Show a task's series, and why nothing more came."""
+    from recurrence_pipeline.report import series_data, series_view
+
+    session: Session = context.obj
+    with session.worker() as worker:
+        view = worker.service.series(task_id)
+    session.show(series_data(view), series_view, as_json=as_json)
+    return OK
+
+
+@app.command(epilog="Example: recurrence stats --json")
+def stats(
+    context: typer.Context,
+    *,
+    user_id: Annotated[str | None, typer.Option("--user-id", help="Count the tasks of this user only.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Count tasks by kind, and events by what became of them."""
+    from recurrence_pipeline.report import events_data, stats_view
+
+    session: Session = context.obj
+    with session.worker() as worker:
+        worker.require_schema()
+        found = worker.service.get_detailed_stats(user_id)
+        events = events_data(worker.service.event_counts(), worker.service.refusals())
+    session.show(found | events, stats_view, as_json=as_json)
+    return OK
+
+
+@app.command(epilog="Example: recurrence demo")
+def demo(context: typer.Context, *, folder: Folder = DATA_FOLDER) -> int:
+    """Show the work on sample data, in a database of its own."""
+    from recurrence_pipeline.local import run_demo
+
+    session: Session = context.obj
+    return int(run_demo(session.environment, folder, session.out))
+
+
+@app.command(epilog="Example: recurrence up (then open http://localhost:3000)")
+def up(context: typer.Context, *, folder: Folder = DATA_FOLDER) -> int:
+    """Run everything here: a database, Dagster and its web UI.
+
+    Where MONGODB_URL is set, that database is used, and none is started.
+    """
+    from recurrence_pipeline.local import run_up
+
+    session: Session = context.obj
+    return int(run_up(session.environment, folder, session.out))
+
+
 @app.command(epilog="Example: recurrence version --json")
 def version(context: typer.Context, *, as_json: Json = False) -> int:
-    """Print the versions of this package and of what it stands on."""
+    """Print the versions of this package and its main parts."""
     session: Session = context.obj
     names = ("recurrence-pipeline", "dagster", "pymongo")
     versions = {name: installed_version(name) for name in names} | {"python": platform.python_version()}
@@ -194,7 +293,8 @@ def main(argv: Sequence[str] | None = None, environment: Mapping[str, str] | Non
     try:
         return int(app(sys.argv[1:] if argv is None else list(argv), standalone_mode=False, obj=session) or OK)
     except UsageError as error:
-        return _complain(err, str(getattr(error, "format_message", error.__str__)()), USAGE)
+        text = str(getattr(error, "format_message", error.__str__)()).replace("Value error, ", "")
+        return _complain(err, text, USAGE)
     except RecurrenceError as error:
         where = "database: " if isinstance(error, Outage) else ""
         return _complain(err, f"{where}{error}", USAGE if isinstance(error, ASKED_WRONGLY) else FAILED)

@@ -27,12 +27,11 @@ HIDDEN = "mongodb://***"
 URL = re.compile(r"""mongodb(?:\+srv)?://[^\s"'<>\\]+""")
 
 
-def configure(settings: Settings, *, stream: TextIO | None = None, readable: bool = False) -> None:
-    """Send log lines to `stream` (stderr) and to LOG_FILE; called again, it replaces what it set up before.
+def configure(settings: Settings, *, readable: bool = False) -> None:
+    """Send log lines to stderr and to LOG_FILE; called again, it replaces what it set up before.
 
     Args:
         settings: LOG_LEVEL, LOG_FILE, and the URL that no line may hold.
-        stream: another place than stderr.
         readable: plain lines for a person at a terminal instead of JSON; the file gets JSON either way.
 
     Raises:
@@ -41,7 +40,7 @@ def configure(settings: Settings, *, stream: TextIO | None = None, readable: boo
     hide = _Hide(settings.mongodb_url)
     as_json = structlog.processors.JSONRenderer()
     as_text = structlog.dev.ConsoleRenderer(colors=False)
-    handlers: list[logging.Handler] = [logging.StreamHandler(stream or sys.stderr)]
+    handlers: list[logging.Handler] = [_Stderr()]
     handlers[0].setFormatter(_formatter(as_text if readable else as_json, hide))
     if settings.log_file is not None:
         handlers.append(_file_handler(settings))
@@ -58,6 +57,14 @@ def configure(settings: Settings, *, stream: TextIO | None = None, readable: boo
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,  # a module's logger must follow a second `configure`
     )
+
+
+class _Stderr(logging.StreamHandler[TextIO]):
+    """Writes to what is stderr at that moment: Dagster puts others in its place, and so do tests."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
 
 
 def _with_service(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

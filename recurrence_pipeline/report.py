@@ -127,7 +127,7 @@ def preview_table(rows: Iterable[Data]) -> RenderableType:
     return table
 
 
-def series_table(data: Data) -> RenderableType:
+def series_view(data: Data) -> RenderableType:
     """Draw a series, its events, and why nothing more came."""
     lines = [
         f"Series {data['seriesId']}" + (f": {data['title']}" if data["title"] else ""),
@@ -146,6 +146,29 @@ def series_table(data: Data) -> RenderableType:
         events.add_row(_when(event["createdAt"]), event["operation"], event["taskId"], event["status"], reason)
     remarks = [Text(f"- {remark}") for remark in data["remarks"]]
     return Group(*map(Text, lines), members, events if data["events"] else Text("No events."), *remarks)
+
+
+def result_view(data: Data) -> RenderableType:
+    """Draw what an operation that was worked off at once came to."""
+    result, task_id = data["result"], data["taskId"]
+    match data["operation"]:
+        case "delete":
+            return Text(f"{result} occurrences of task {task_id} deleted.")
+        case "complete":
+            updated = result["updatedTask"]
+            following = f"due {_when(updated['dueDate'])}" if updated else "none"
+            parts = [Text(f"Task {task_id} counts as completed; the next occurrence: {following}.")]
+            made = result["createdTasks"]
+        case _:
+            parts = []
+            made = result
+    return Group(*parts, tasks_table("Occurrences", made) if made else Text("Nothing new was made."))
+
+
+def stats_view(data: Data) -> RenderableType:
+    """Draw the statistics of tasks, and the events."""
+    whose = "all users" if data["userId"] == "all_users" else f"user {data['userId']}"
+    return Group(figures_table(f"Tasks of {whose}", data["recurringTasks"]), events_table(data))
 
 
 def tasks_table(title: str, tasks: Iterable[Data]) -> RenderableType:
