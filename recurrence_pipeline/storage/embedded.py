@@ -40,6 +40,10 @@ LISTENING = re.compile(rb"listening on [\w.]+:(\d+)")
 LAST_LINES = 8
 
 
+class FolderInUse(ConfigurationError):
+    """Another server uses the folder, or one that was killed just now still does."""
+
+
 class EmbeddedServer:
     """A running server. Close the clients that use it first: one that outlives it can block for 30 s on its `close()`.
 
@@ -70,7 +74,7 @@ class EmbeddedServer:
             timeout: how long it may take until it listens.
 
         Raises:
-            ConfigurationError: the extra is not installed, or the folder cannot be used.
+            ConfigurationError: the extra is not installed, or the folder cannot be used (`FolderInUse`: by us).
             Outage: it ended or hung before it listened; the text has its last lines.
         """
         if find_spec("secantus") is None:
@@ -148,7 +152,7 @@ def _wait_until_listening(
             break
         time.sleep(0.02)
     if b"Device or resource busy" in printed:
-        raise ConfigurationError(f"the embedded database cannot use {folder}: another process uses that folder")
+        raise FolderInUse(f"the embedded database cannot use {folder}: another process uses that folder")
     last = "\n".join(printed.decode(errors="replace").splitlines()[-LAST_LINES:]) or "(nothing)"
     what = (
         f"ended with status {process.returncode}" if ended else f"did not listen within {timeout.total_seconds():g} s"

@@ -1,0 +1,47 @@
+"""What `demo` and `up` have in common: how they speak, and how what ends them becomes an exit status."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+
+from rich.console import Console
+from rich.markup import escape
+
+from recurrence_pipeline.domain.errors import RecurrenceError
+from recurrence_pipeline.local.supervision import Stopped, stoppable
+
+KEPT_IN = ".recurrence"
+"""The folder, ignored by git, that keeps what runs on this machine stores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Narrator:
+    """Tells what is being done, with the seconds since the beginning."""
+
+    console: Console
+    began: float
+
+    def say(self, text: str) -> None:
+        """Print one line."""
+        self.console.print(f"[dim]{monotonic() - self.began:6.1f} s[/dim]  {escape(text)}", highlight=False, soft_wrap=True)
+
+
+def exit_status(console: Console, command: Callable[[Narrator], int], *, when_stopped: int | None = None) -> int:
+    """Run a command; print what it failed with.
+
+    Args:
+        console: where it prints.
+        command: returns its exit status.
+        when_stopped: the status when SIGINT, SIGTERM or SIGHUP stopped it; None is the shells' 128 + signal.
+    """
+    try:
+        with stoppable():
+            return command(Narrator(console, monotonic()))
+    except Stopped as stopped:
+        if when_stopped is not None:
+            return when_stopped
+        console.print(f"Stopped by {stopped}.", style="yellow")
+        return stopped.exit_code
+    except (RecurrenceError, OSError) as error:
+        console.print(str(error), style="red", markup=False, highlight=False)
+        return 1

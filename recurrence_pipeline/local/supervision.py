@@ -1,0 +1,155 @@
+"""Programs that run beside us: watched, quoted when they fail, stopped together. Which programs is said elsewhere."""
+
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from types import FrameType
+
+from recurrence_pipeline import processes
+from recurrence_pipeline.domain.errors import ConfigurationError, Outage
+
+HOST = "127.0.0.1"
+LAST_LINES = 15
+STOP_PATIENCE = timedelta(seconds=15)
+"""How long programs may take to end after they are asked to; then they are killed."""
+
+
+class Stopped(BaseException):
+    """We were told to stop, by this signal. Not an `Exception`: nothing that handles errors shall take it for one."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(signal.Signals(signal_number).name)
+        self.exit_code = 128 + signal_number
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Turn the first SIGINT, SIGTERM or SIGHUP into `Stopped`; later ones must not disturb the stopping.
+
+    Only the main thread can do this. SIGINT stops us even where a shell that started us in the background has set it to
+    be ignored; and the programs we start do not inherit that, because handlers end at `exec`.
+    """
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        for each in previous:
+            signal.signal(each, lambda *_: None)
+        raise Stopped(number)
+
+    wanted = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # else `nohup` started us
+        wanted.append(signal.SIGHUP)
+    previous = {number: signal.signal(number, stop) for number in wanted}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program that runs beside us: its name for people, its process, and the file it prints to."""
+
+    name: str
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+    @classmethod
+    def start(
+        cls, name: str, command: Sequence[str], *, cwd: Path, log: Path, environment: Mapping[str, str]
+    ) -> "Program":
+        """Start it as the leader of a process group that dies with us."""
+        with log.open("ab") as output:
+            process = processes.start(command, cwd=cwd, output=output, environment=environment)
+        return cls(name, process, log)
+
+    def check(self) -> None:
+        """Do nothing while it runs.
+
+        Raises:
+            Outage: it has ended; the text has its last lines.
+        """
+        status = self.process.poll()
+        if status is not None:
+            raise Outage(f"{self.name} ended unexpectedly, with status {status}\n{self.last_lines()}")
+
+    def last_lines(self) -> str:
+        """Return the last that it printed, and where the rest is."""
+        try:
+            lines = self.log.read_text(errors="replace").splitlines()[-LAST_LINES:]
+        except OSError as error:
+            return f"its log cannot be read: {error}"
+        return "\n".join([f"The last lines of {self.log}:", *(lines or ["(nothing)"])])
+
+
+def stop(programs: Sequence[Program], patience: timedelta = STOP_PATIENCE) -> None:
+    """Ask all of them to end, wait, and kill what is left of their process groups."""
+    deadline = time.monotonic() + patience.total_seconds()
+    for program in programs:
+        processes.interrupt(program.process)
+    for program in programs:
+        processes.ended(program.process, timedelta(seconds=max(deadline - time.monotonic(), 0)))
+        processes.kill(program.process)
+
+
+def wait_for(
+    fact: Callable[[], object], what: str, *, programs: Iterable[Program], asked: Program, timeout: timedelta
+) -> None:
+    """Return as soon as `fact()` is true.
+
+    Raises:
+        Outage: one of the programs ended; or it stays false for `timeout`, which the last lines of `asked` may explain.
+    """
+    deadline = time.monotonic() + timeout.total_seconds()
+    while not fact():
+        for program in programs:
+            program.check()
+        if time.monotonic() > deadline:
+            raise Outage(f"{what} within {timeout.total_seconds():g} s\n{asked.last_lines()}")
+        time.sleep(0.1)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Be the only one to hold this lock file, which is made, with its folder, where it is missing.
+
+    The kernel holds the lock for us and lets it go however we die: a file left behind locks nobody out.
+
+    Raises:
+        ConfigurationError: somebody else has it, or it cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.open("a+")
+    except OSError as error:
+        raise ConfigurationError(f"{path.parent} cannot be used: {error}") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            holder = lock.read().strip()
+            raise ConfigurationError(f"{path.parent} is in use by process {holder}: stop that one first") from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield
+
+
+def free_port(preferred: int = 0) -> int:
+    """Return the preferred port where it is free on loopback, else any that is."""
+    for port in (preferred, 0):
+        try:
+            with socket.create_server((HOST, port)) as probe:
+                return int(probe.getsockname()[1])
+        except OSError:
+            continue
+    raise ConfigurationError(f"no port is free on {HOST}")

@@ -1,0 +1,119 @@
+"""The parts of the system, started in order and stopped in reverse: database, worker, Dagster."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from time import monotonic, sleep
+from urllib.parse import parse_qsl, urlencode, urlsplit
+from uuid import uuid4
+
+from recurrence_pipeline.bootstrap import Worker, open_worker
+from recurrence_pipeline.local.dagster_programs import LocalDagster, running_dagster
+from recurrence_pipeline.local.supervision import Program, free_port
+from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.storage.embedded import EmbeddedServer, FolderInUse
+
+MONGODB_URL = "MONGODB_URL"
+DATABASE = "task-app"
+PREFERRED_MONGODB_PORT = 27117
+"""Not MongoDB's own 27017, or an application whose database is down would find ours instead."""
+PREFERRED_DAGSTER_PORT = 3000
+LETTING_GO = timedelta(seconds=10)
+"""A server that was killed together with its starter may hold its folder for a moment longer."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """The running system. `embedded` is None where the database is somebody else's."""
+
+    mongodb_url: str
+    worker: Worker
+    dagster: LocalDagster
+    embedded: Program | None
+
+    @property
+    def programs(self) -> tuple[Program, ...]:
+        """Everything that runs as a process of its own."""
+        return (*self.dagster.programs, *([self.embedded] if self.embedded else []))
+
+    def check(self) -> None:
+        """Do nothing while all of it runs.
+
+        Raises:
+            Outage: a process has ended; the text has its last lines.
+        """
+        for program in self.programs:
+            program.check()
+
+
+@contextmanager
+def running(home: Path, environment: Mapping[str, str], say: Say, *, throwaway: bool = False) -> Iterator[System]:
+    """Start the system, and stop it at the end.
+
+    The database is the one that MONGODB_URL names or, where that is not set, an embedded one under `home`.
+
+    Args:
+        home: holds all that is stored and logged; one system at a time may use it, which callers see to.
+        environment: the settings, and whatever else the processes shall find.
+        say: is told what is being done.
+        throwaway: nothing is kept. In somebody else's server all goes to a database of its own, dropped at the end.
+
+    Raises:
+        ConfigurationError: a setting is wrong, a part is not installed, or `home` cannot be used.
+        Outage: a part did not start; the text has its last lines.
+    """
+    with ExitStack() as stack:
+        logs = home / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        url, embedded = environment.get(MONGODB_URL, "").strip(), None
+        if not url:
+            say("Starting the embedded database")
+            server, embedded = _embedded(home, logs, port=0 if throwaway else PREFERRED_MONGODB_PORT)
+            stack.callback(server.kill if throwaway else server.stop)
+            url = server.url(DATABASE)
+        elif throwaway:
+            url = with_database(url, f"recurrence_demo_{uuid4().hex[:8]}")
+        environment = {**environment, MONGODB_URL: url}
+        worker = stack.enter_context(open_worker(Settings.from_environment(environment)))
+        if throwaway and not embedded:
+            stack.callback(worker.mongo.drop)
+        worker.init_db()
+        say("Starting Dagster's web server and daemon")
+        port = 0 if throwaway else PREFERRED_DAGSTER_PORT
+        dagster = stack.enter_context(running_dagster(home / "dagster", logs, environment, port=port))
+        stack.callback(say, "Stopping everything")
+        yield System(url, worker, dagster, embedded)
+
+
+def without_password(url: str) -> str:
+    """Return a MongoDB URL that can be shown."""
+    parts = urlsplit(url)
+    user, at, hosts = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{user.partition(':')[0]}{at}{hosts}").geturl()
+
+
+def with_database(url: str, database: str) -> str:
+    """Return a MongoDB URL that names another database; users are still looked up where they were."""
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query))
+    if "@" in parts.netloc:
+        options.setdefault("authSource", parts.path.strip("/") or "admin")
+    return parts._replace(path=f"/{database}", query=urlencode(options)).geturl()
+
+
+def _embedded(home: Path, logs: Path, *, port: int) -> tuple[EmbeddedServer, Program]:
+    log = logs / "mongodb.log"
+    deadline = monotonic() + LETTING_GO.total_seconds()
+    while True:
+        try:
+            server = EmbeddedServer.start(home / "mongodb", port=free_port(port), log_file=log)
+        except FolderInUse:
+            if monotonic() > deadline:
+                raise
+            sleep(0.2)
+        else:
+            return server, Program("the embedded database", server.process, log)
