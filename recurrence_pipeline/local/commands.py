@@ -7,7 +7,7 @@ from time import monotonic
 from rich.console import Console
 from rich.markup import escape
 
-from recurrence_pipeline.domain.errors import RecurrenceError
+from recurrence_pipeline.domain.errors import ConfigurationError, RecurrenceError
 from recurrence_pipeline.local.supervision import Stopped, stoppable
 
 KEPT_IN = ".recurrence"
@@ -23,11 +23,14 @@ class Narrator:
 
     def say(self, text: str) -> None:
         """Print one line."""
-        self.console.print(f"[dim]{monotonic() - self.began:6.1f} s[/dim]  {escape(text)}", highlight=False, soft_wrap=True)
+        elapsed = f"[dim]{monotonic() - self.began:6.1f} s[/dim]"
+        self.console.print(f"{elapsed}  {escape(text)}", highlight=False, soft_wrap=True)
 
 
 def exit_status(console: Console, command: Callable[[Narrator], int], *, when_stopped: int | None = None) -> int:
     """Run a command; print what it failed with.
+
+    An error is printed and gives 1, or 2 where a setting or the folder was wrong.
 
     Args:
         console: where it prints.
@@ -44,4 +47,4 @@ def exit_status(console: Console, command: Callable[[Narrator], int], *, when_st
         return stopped.exit_code
     except (RecurrenceError, OSError) as error:
         console.print(str(error), style="red", markup=False, highlight=False)
-        return 1
+        return 2 if isinstance(error, ConfigurationError) else 1

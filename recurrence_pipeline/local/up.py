@@ -19,10 +19,10 @@ def run_up(settings_environment: Mapping[str, str], folder: Path, console: Conso
     A database of its own gets the sample data first; into one that MONGODB_URL names nothing is imported.
 
     Returns:
-        0 when it was told to stop; or 1 where something failed, which is printed.
+        0 when it was told to stop; or 1 where something failed, 2 where a setting is wrong or another `up` runs here,
+        which is printed.
     """
-    home = (folder / KEPT_IN).resolve()
-    return exit_status(console, partial(_up, settings_environment, home), when_stopped=0)
+    return exit_status(console, partial(_up, settings_environment, (folder / KEPT_IN).resolve()), when_stopped=0)
 
 
 def _up(environment: Mapping[str, str], home: Path, narrator: Narrator) -> int:
