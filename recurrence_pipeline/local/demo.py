@@ -31,7 +31,8 @@ def run_demo(settings_environment: Mapping[str, str], folder: Path, console: Con
     MONGODB_URL is set, the data go to a database of their own on that server, which is dropped at the end.
 
     Returns:
-        0; or 1 where something failed, 2 where a setting is wrong, which is printed; or 128 + the number of the signal that stopped it.
+        0; or 1 where something failed and 2 where a setting is wrong, which is printed; or 128 + the number of the
+        signal that stopped it.
     """
     return exit_status(console, partial(_demo, settings_environment, (folder / KEPT_IN).resolve()))
 
