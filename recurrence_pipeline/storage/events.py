@@ -245,7 +245,7 @@ class Events:
                 changes = {"status": EventStatus.REJECTED.value, "finishedAt": now, "errors": [error_document(record)]}
                 unreadable.append(UpdateOne({"_id": document["_id"], "lease.owner": owner}, {"$set": changes}))
         if unreadable:
-            self._events.bulk_write(unreadable, ordered=False, bypass_document_validation=True)
+            self._events.bulk_write(unreadable, ordered=False)
         return won
 
     def _held(self, ids: Sequence[ObjectId], owner: str | None) -> Iterator[Document]:

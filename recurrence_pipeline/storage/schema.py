@@ -126,13 +126,15 @@ def require_schema(mongo: Mongo) -> None:
 
 def _ensure_events(mongo: Mongo, report: SchemaReport) -> None:
     validator = {"$jsonSchema": EVENT_SCHEMA}
+    # "moderate": an event that was wrong before the validator came can still be leased, and rejected.
+    rules: dict[str, Any] = {"validator": validator, "validationLevel": "moderate"}
     try:
-        mongo.db.create_collection("task_events", validator=validator)
+        mongo.db.create_collection("task_events", **rules)
     except CollectionInvalid:  # it is there already
         found = next(iter(mongo.db.list_collections(filter={"name": "task_events"})), {})
-        if found.get("options", {}).get("validator") == validator:
+        if rules.items() <= found.get("options", {}).items():
             return
-        mongo.db.command("collMod", "task_events", validator=validator)
+        mongo.db.command("collMod", "task_events", **rules)
     report.added.append("validator of task_events")
 
 

@@ -1,0 +1,278 @@
+"""What the processor promises of leases, crashes, refusals and outages."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from pymongo import MongoClient
+
+from recurrence_pipeline.bootstrap import open_worker
+from recurrence_pipeline.domain.errors import Outage
+from recurrence_pipeline.storage.documents import Document
+from recurrence_pipeline.worker.kit import Step
+from recurrence_pipeline_tests.world import Crash, World, utc
+
+ANCHOR = utc(2024, 1, 15, 9)
+PAST_THE_LEASE: dict[str, float] = {"seconds": 61}
+CREATE_STEPS = [Step.OCCURRENCES, Step.ACTIVITIES, Step.LINKS, Step.CURSORS, Step.FAILURES, Step.OUTCOMES]
+DELETE_STEPS = [Step.ANNOUNCE, Step.CURSORS_PAST_DELETIONS, Step.KEEP_DELETED, Step.DELETE, Step.OUTCOMES]
+
+
+@contextmanager
+def refusing(world: World, fail: dict[str, Any], mode: object = "alwaysOn") -> Iterator[None]:
+    """Make the server fail commands on purpose (MongoDB's `failCommand` fail point)."""
+    client: MongoClient[Document] = world.worker.mongo.client
+    client.admin.command("configureFailPoint", "failCommand", mode=mode, data=fail)
+    try:
+        yield
+    finally:
+        client.admin.command("configureFailPoint", "failCommand", mode="off")
+
+
+@pytest.mark.parametrize("step", CREATE_STEPS)
+def test_a_creation_and_a_completion_that_crash_after_any_step_end_like_calm_ones(mongodb_url: str, step: Step) -> None:
+    """The lease runs out, the next worker takes the event, and the same plan is completed."""
+    world = World(mongodb_url)
+    original = world.add_task(ANCHOR, "daily")
+    finished = world.add_task(ANCHOR, "weekly", isCompleted=True)
+    events = [world.add_event("create", original), world.add_event("complete", finished)]
+    world.crash_after = step
+    with pytest.raises(Crash):
+        world.work()
+    world.worker.mongo.events.update_many({"status": "pending"}, {"$set": {"status": "processing"}})
+
+    world.pass_time(**PAST_THE_LEASE)
+    world.worker.mongo.events.update_many(
+        {"status": "processing"}, {"$set": {"lease.until": world.now, "lease.owner": "who died"}}
+    )
+    world.work()
+
+    assert [task["occurrenceNumber"] for task in world.occurrences(original)] == [1, 2, 3]
+    assert [task["occurrenceNumber"] for task in world.occurrences(finished)] == [1, 2, 3, 4]
+    assert world.actions() == ["RECURRING_TASK_CREATED"] * 7 + ["RECURRING_TASK_UPDATED"]
+    assert {world.event(event)["status"] for event in events} == {"completed"}
+    assert {world.event(event).get("attempts", 0) for event in events} == {0}, "a death is no failure of the event"
+    world.close()
+
+
+@pytest.mark.parametrize("step", DELETE_STEPS)
+def test_the_count_of_a_deletion_that_crashed_anywhere_is_the_true_one(mongodb_url: str, step: Step) -> None:
+    world = World(mongodb_url)
+    original = world.create(ANCHOR, "daily")
+    event = world.add_event("delete", original)
+    world.crash_after = step
+    with pytest.raises(Crash):
+        world.work()
+
+    world.pass_time(**PAST_THE_LEASE)
+    world.work()
+
+    assert world.event(event)["result"]["deleted"] == 3
+    assert world.occurrences(original) == []
+    assert world.actions().count("RECURRING_TASKS_DELETED") == 1
+    assert world.worker.mongo.deleted.count_documents({"deletion": event}) == 3
+    world.close()
+
+
+def test_what_crashed_is_given_back_by_a_worker_that_can_still_speak(world: World) -> None:
+    original = world.add_task(ANCHOR, "daily")
+    event = world.add_event("create", original)
+    world.crash_after = Step.OCCURRENCES
+    with pytest.raises(Crash):
+        world.work()
+
+    assert world.event(event)["status"] == "pending"
+    assert world.work().numbers()["completed"] == 1
+
+
+def test_a_second_worker_that_took_over_wins_and_the_first_writes_nothing_more(world: World) -> None:
+    original = world.add_task(ANCHOR, "daily")
+    event = world.add_event("create", original)
+    held = world.service.lease(1)
+    world.pass_time(**PAST_THE_LEASE)
+    other = world.open_worker()
+    taken = other.service.lease(1)
+
+    late = world.service.process(held)
+
+    assert late.numbers() | {"leases_lost": 0} == dict.fromkeys(late.numbers(), 0)
+    assert late.leases_lost == 1
+    assert world.occurrences(original) == []
+    assert other.service.process(taken).count("completed") == 1
+    assert world.event(event)["lease"]["term"] == 2
+    other.close()
+
+
+def test_a_lease_that_ran_out_but_that_nobody_took_is_renewed(world: World) -> None:
+    original = world.add_task(ANCHOR, "daily")
+    world.add_event("create", original)
+    held = world.service.lease(1)
+    world.pass_time(**PAST_THE_LEASE)
+
+    assert world.service.process(held).count("completed") == 1
+
+
+def test_an_event_that_killed_five_workers_is_a_dead_letter(world: World) -> None:
+    original = world.add_task(ANCHOR, "daily")
+    event = world.add_event("create", original)
+    for _ in range(6):
+        assert len(world.service.lease(1)) == 1
+        world.pass_time(**PAST_THE_LEASE)
+
+    world.work()
+
+    stored = world.event(event)
+    assert (stored["status"], stored["errors"][-1]["code"]) == ("failed", "HOLDER_DIED")
+
+
+def test_a_page_of_events_that_fail_does_not_hold_up_those_behind_it(mongodb_url: str) -> None:
+    world = World(mongodb_url, WORKER_BATCH_SIZE="5")
+    nowhere = [world.add_event("create", ObjectId(), createdAt=utc(2023, 1, 1)) for _ in range(7)]
+    original = world.add_task(ANCHOR, "daily")
+    world.add_event("create", original)
+
+    world.work()
+
+    assert len(world.occurrences(original)) == 3
+    assert {world.event(event)["status"] for event in nowhere} == {"rejected"}
+    world.close()
+
+
+def test_a_task_that_comes_a_moment_after_its_event_is_waited_for(world: World) -> None:
+    late = ObjectId()
+    event = world.add_event("create", late)
+    assert world.work().numbers()["retried"] == 1
+    assert world.event(event)["availableAt"] == world.now + timedelta(milliseconds=500)
+
+    world.pass_time(seconds=1)
+    world.add_task(ANCHOR, "daily", _id=late)
+    world.work()
+
+    assert len(world.occurrences(late)) == 3
+    assert world.event(event)["attempts"] == 1
+
+
+def test_a_task_that_never_comes_is_rejected_after_half_a_minute_and_its_user_told(world: World) -> None:
+    event = world.add_event("create", ObjectId())
+    for _ in range(12):
+        world.work()
+        world.pass_time(seconds=5)
+
+    stored = world.event(event)
+    assert (stored["status"], stored["errors"][-1]["message"]) == ("rejected", "Original task not found")
+    assert world.actions() == ["WORKER_CREATE_FAILED"]
+
+
+def test_one_document_that_the_database_refuses_costs_one_event(world: World) -> None:
+    """Its good slots are there, the cursor waits for the missing one, and after the retries it is a dead letter."""
+    good = world.add_task(ANCHOR, "daily")
+    bad = world.add_task(ANCHOR, "weekly", title="Refuse the second")
+    refuse_22nd = {"$nor": [{"title": "Refuse the second", "dueDate": utc(2024, 1, 29, 9)}]}
+    world.worker.mongo.db.command("collMod", "tasks", validator=refuse_22nd)
+    world.add_event("create", good)
+    event = world.add_event("create", bad)
+
+    for _ in range(4):
+        world.work()
+        world.pass_time(minutes=10)
+
+    stored = world.event(event)
+    assert len(world.occurrences(good)) == 3
+    assert [task["occurrenceNumber"] for task in world.occurrences(bad)] == [1, 3]
+    assert (stored["status"], stored["errors"][-1]["code"], stored["attempts"]) == ("failed", "PARTIAL", 4)
+    assert "slot 2 could not be written" in stored["errors"][-1]["message"]
+    assert len(stored["result"]["created"]) == 2
+    assert "recurrenceCursor" not in world.task(bad)
+
+    world.worker.mongo.db.command("collMod", "tasks", validator={})
+    world.add_event("create", bad)
+    world.work()
+    assert [task["occurrenceNumber"] for task in world.occurrences(bad)] == [1, 2, 3]
+
+
+def test_an_original_that_goes_while_its_occurrences_are_written_takes_them_along(mongodb_url: str) -> None:
+    world = World(mongodb_url)
+    original = world.add_task(ANCHOR, "daily")
+    kept = world.add_task(ANCHOR, "daily")
+    events = [world.add_event("create", original), world.add_event("create", kept)]
+
+    def delete_meanwhile(step: Step) -> None:
+        if step is Step.OCCURRENCES:
+            world.worker.mongo.tasks.delete_one({"_id": original})
+
+    with open_worker(world.settings, clock=lambda: world.now, after_step=delete_meanwhile) as worker:
+        summary = worker.service.process_pending()
+
+    assert world.occurrences(original) == []
+    assert len(world.occurrences(kept)) == 3
+    assert [world.event(event)["status"] for event in events] == ["rejected", "completed"]
+    assert summary.occurrences_created == 3
+    assert world.actions() == ["RECURRING_TASK_CREATED"] * 3 + ["WORKER_CREATE_FAILED"]
+    world.close()
+
+
+def test_an_outage_stops_the_work_and_uses_up_no_attempt(world: World) -> None:
+    original = world.add_task(ANCHOR, "daily")
+    event = world.add_event("create", original)
+    with (
+        refusing(world, {"failCommands": ["insert"], "closeConnection": True}),
+        pytest.raises(Outage),
+    ):
+        world.work()
+
+    stored = world.event(event)
+    assert (stored["status"], stored.get("attempts", 0), stored.get("errors", [])) == ("pending", 0, [])
+    assert world.work().count("completed") == 1
+
+
+def test_a_time_limit_costs_an_attempt_and_the_next_one_succeeds(world: World) -> None:
+    original = world.add_task(ANCHOR, "daily")
+    event = world.add_event("create", original)
+    with refusing(world, {"failCommands": ["insert"], "errorCode": 50}, {"times": 1}):
+        assert world.work().numbers()["retried"] == 1
+
+    world.pass_time(seconds=1)
+    assert world.work().count("completed") == 1
+    stored = world.event(event)
+    assert (stored["attempts"], stored["errors"][0]["kind"]) == (1, "transient")
+
+
+def test_a_lagging_counter_is_moved_past_the_numbers_in_use(world: World) -> None:
+    original = world.add_task(ANCHOR, "daily")
+    world.worker.mongo.counters.update_one({"_id": "tasks"}, {"$set": {"sequence_value": 0}})
+    world.add_event("create", original)
+
+    assert world.work().count("completed") == 1
+    numbers = [task["taskId"] for task in world.worker.mongo.tasks.find()]
+    assert len(set(numbers)) == len(numbers) == 4
+
+
+def test_counters_that_are_emptied_meanwhile_start_after_the_highest_number(world: World) -> None:
+    world.create(ANCHOR, "daily")
+    world.worker.mongo.counters.delete_many({})
+    world.create(ANCHOR, "daily", taskId=100)
+
+    assert sorted(task["taskId"] for task in world.worker.mongo.tasks.find()) == [1, 2, 3, 4, 100, 101, 102, 103]
+
+
+def test_an_activity_that_the_database_refuses_never_fails_the_work(world: World) -> None:
+    world.worker.mongo.db.command("collMod", "useractivities", validator={"action": "never"})
+
+    original = world.create(ANCHOR, "daily")
+
+    assert len(world.occurrences(original)) == 3
+    assert world.actions() == []
+
+
+def test_a_deletion_without_a_user_is_rejected(world: World) -> None:
+    held = world.add_event("create", ObjectId())
+    world.worker.mongo.events.update_one(
+        {"_id": held}, {"$set": {"operation": "delete"}, "$unset": {"userId": ""}}, bypass_document_validation=True
+    )
+
+    world.work()
+
+    assert world.event(held)["errors"][-1]["message"] == "userId is required for delete operation"
