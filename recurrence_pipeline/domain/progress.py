@@ -33,10 +33,8 @@ class Progress:
         self.slots[original.id] = 0
         older = [self.slots[t.id] for t in series.occurrences if t.occurrence_number is None and t.id in self.slots]
         self.cursor = original.cursor.number if original.cursor else max([0, *older])
-        self.finished = max(
-            (self.slots[t.id] for t in (original, *series.occurrences) if t.is_completed and t.id in self.slots),
-            default=-1,
-        )
+        done = [self.slots[t.id] for t in (original, *series.occurrences) if t.is_completed and t.id in self.slots]
+        self.finished = max([-1, *done])
         self.open = {t.id: t for t in series.occurrences if not t.is_completed and t.id in self.slots}
 
     def number(self, task: Task) -> int | None:
@@ -49,32 +47,31 @@ class Progress:
             return None
         return slot_number(self.anchor, self.original.repeat_type, task.anchor, self.timezone)
 
-    def complete(self, task: Task) -> int:
-        """Count a task as completed, whatever its flag says, and return its slot."""
-        number = self.slots.get(task.id)
-        if number is None:
-            number = self.number(task) or 0
-        self.finished = max(self.finished, number)
+    def complete(self, task: Task) -> int | None:
+        """Count a task as completed, whatever its flag says, and return its slot; None where it has none."""
         self.open.pop(task.id, None)
+        number = self.number(task)
+        if number is not None:
+            self.finished = max(self.finished, number)
         return number
 
     def advance(self) -> Iterator[tuple[NewOccurrence, bool]]:
         """Yield the slots to be generated, each with whether it is there already, and move the cursor past them."""
-        wanted = range(self.cursor + 1, self.finished + 1 + HORIZON + 1)
-        if len(wanted) > MAX_NEW_PER_SERIES:
+        last = self.finished + 1 + HORIZON
+        if (missing := last - self.cursor) > MAX_NEW_PER_SERIES:
             raise InvalidRecurrence(
-                f"slot {self.finished} is completed but the cursor is {self.cursor}: refusing {len(wanted)} new tasks",
+                f"slot {self.finished} is completed but the cursor is {self.cursor}: refusing {missing} new tasks",
                 field="occurrenceNumber",
                 value=self.finished,
             )
         taken = {number for task_id, number in self.slots.items() if task_id != occurrence_id(self.original.id, number)}
-        for number in wanted:
+        for number in range(self.cursor + 1, last + 1):
             if number not in taken:
                 due = slot(self.anchor, self.original.repeat_type, number, self.timezone)
                 new = NewOccurrence(occurrence_id(self.original.id, number), self.original, number, due)
                 yield new, new.id in self.slots
                 self._remember(new)
-        self.cursor = max(self.cursor, self.finished + 1 + HORIZON)
+        self.cursor = max(self.cursor, last)
 
     def _remember(self, new: NewOccurrence) -> None:
         if new.id not in self.slots:

@@ -1,0 +1,229 @@
+"""What creations and completions come to: which slots are made, what is linked, what each event is told."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from recurrence_pipeline.domain.errors import InvalidRecurrence
+from recurrence_pipeline.domain.model import Action, Cursor, TaskEvent, occurrence_id
+from recurrence_pipeline.domain.plan import Answer, CursorMove, NewActivity, Plan
+from recurrence_pipeline_tests.domain.world import (
+    ALICE,
+    CREATED,
+    NOW,
+    ORIGINAL,
+    World,
+    a_running_series,
+    an_id,
+    an_original,
+    complete,
+    create,
+    new_days,
+    new_slots,
+    older,
+    ours,
+    refusal,
+    utc,
+    with_cursor,
+)
+
+SUB_TASK = replace(an_original(), parent_task_id=an_id(1))
+"""A task that may not start a series."""
+
+
+# A new series
+
+
+def test_a_daily_standup_gets_its_next_three_days() -> None:
+    event = create()
+    plan = World.of(an_original("daily")).plan(event)
+    ids = tuple(occurrence_id(ORIGINAL, n) for n in (1, 2, 3))
+    assert new_slots(plan) == [1, 2, 3]
+    assert new_days(plan) == ["02-02", "02-03", "02-04"]
+    assert tuple(new.id for new in plan.occurrences) == ids
+    assert plan.activities == [NewActivity.of(Action.CREATED, ALICE, i) for i in ids]
+    assert plan.cursors == [CursorMove(ORIGINAL, Cursor(3, "daily"))]
+    assert plan.answers == {event.id: Answer(created=ids)}
+
+
+def test_a_monthly_report_due_on_the_31st_gets_three_month_ends() -> None:
+    plan = World.of(an_original("monthly", utc(2024, 1, 31, 17))).plan(create())
+    assert [new.due for new in plan.occurrences] == [utc(2024, 2, 29, 17), utc(2024, 3, 31, 17), utc(2024, 4, 30, 17)]
+
+
+def test_the_task_s_own_zone_goes_before_the_zone_of_the_system() -> None:
+    """09:00 in New York is 14:00 UTC before 2024-03-10 and 13:00 UTC after; Berlin moves three weeks later."""
+    new_york = replace(an_original("daily", utc(2024, 3, 9, 14)), timezone="America/New_York")
+    assert World.of(new_york).plan(create(), timezone="Europe/Berlin").occurrences[0].due == utc(2024, 3, 10, 13)
+    no_zone = replace(new_york, timezone=None)
+    assert World.of(no_zone).plan(create(), timezone="America/New_York").occurrences[0].due == utc(2024, 3, 10, 13)
+    assert World.of(no_zone).plan(create()).occurrences[0].due == utc(2024, 3, 10, 14)
+
+
+def test_the_series_is_counted_from_the_original_due_date_where_the_due_date_has_moved() -> None:
+    postponed = replace(an_original(), due_date=utc(2024, 2, 5, 9))
+    assert new_days(World.of(postponed).plan(create())) == ["02-02", "02-03", "02-04"]
+
+
+def test_a_task_without_a_rule_is_done_with_at_once() -> None:
+    event = create()
+    plan = World.of(an_original("none")).plan(event)
+    assert plan == Plan(answers={event.id: Answer()}, series_of_event={event.id: ORIGINAL})
+
+
+def test_a_series_of_nobody_is_made_without_a_word_to_anyone() -> None:
+    plan = World.of(replace(an_original(), user_id=None)).plan(create())
+    assert new_slots(plan) == [1, 2, 3]
+    assert plan.activities == []
+
+
+@pytest.mark.parametrize("ask", [create, complete])
+def test_a_series_without_occurrences_is_validated_whichever_event_asks(ask: Callable[[], TaskEvent]) -> None:
+    assert str(refusal(World.of(SUB_TASK).plan(ask()))) == "Sub-tasks cannot have recurring patterns"
+
+
+def test_a_due_date_is_held_against_the_creation_and_not_against_now() -> None:
+    """Else a backlog worked off late refuses good tasks."""
+    due = CREATED - timedelta(hours=23)
+    assert new_slots(World.of(an_original(due=due)).plan(create(), now=NOW + timedelta(days=900))) == [1, 2, 3]
+    late = World.of(an_original(due=CREATED - timedelta(days=2))).plan(create())
+    assert "more than 1 day in the past" in str(refusal(late))
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        World.of(with_cursor(SUB_TASK, 3)),
+        World.of(SUB_TASK, *(older(n, utc(2024, 2, 1 + n, 9)) for n in (1, 2, 3))),
+        World.of(SUB_TASK, ours(1), ours(2), ours(3)),
+    ],
+    ids=["every occurrence was deleted", "the older worker's", "half made"],
+)
+def test_a_running_series_is_not_validated_again(world: World) -> None:
+    assert world.plan(create()).refusals == {}
+    assert 4 in new_slots(world.plan(complete()))
+
+
+def test_a_series_that_runs_on_but_lost_its_date_is_refused_by_name() -> None:
+    original = with_cursor(an_original(due="tomorrow"), 3)
+    error = refusal(World.of(original, ours(1)).plan(create()))
+    assert isinstance(error, InvalidRecurrence)
+    assert (error.field, error.value) == ("originalDueDate", "tomorrow")
+
+
+# Completions
+
+
+def test_completing_the_original_adds_a_fourth_slot_behind_the_next_one() -> None:
+    event = complete()
+    plan = a_running_series().plan(event)
+    assert new_slots(plan) == [4]
+    assert plan.links == []
+    assert plan.answers == {event.id: Answer((occurrence_id(ORIGINAL, 4),), occurrence_id(ORIGINAL, 1))}
+    assert NewActivity.of(Action.UPDATED, ALICE, ORIGINAL) in plan.activities
+    assert plan.cursors == [CursorMove(ORIGINAL, Cursor(4, "daily"))]
+
+
+def test_the_flag_of_the_named_task_makes_no_difference() -> None:
+    """An event may arrive before or after the application has stored the flag."""
+    event = complete()
+    assert a_running_series(completed=(0,)).plan(event).answers == a_running_series().plan(event).answers
+
+
+def test_completing_an_occurrence_adds_one_more() -> None:
+    event = complete(occurrence_id(ORIGINAL, 1))
+    world = World.of(with_cursor(an_original(completed=True), 4), *(ours(n) for n in (1, 2, 3, 4)))
+    plan = world.plan(event)
+    assert new_slots(plan) == [5]
+    assert plan.answers[event.id].updated == occurrence_id(ORIGINAL, 2)
+    assert plan.activities[-1] == NewActivity.of(Action.UPDATED, ALICE, occurrence_id(ORIGINAL, 1))
+
+
+def test_a_series_that_is_all_overdue_goes_on() -> None:
+    """It is slots that count, not days: being late must not end a series."""
+    event = complete(occurrence_id(ORIGINAL, 3))
+    plan = a_running_series(completed=(0, 1, 2)).plan(event, now=NOW + timedelta(days=3650))
+    assert new_slots(plan) == [4, 5, 6, 7]
+    assert plan.answers[event.id].updated == occurrence_id(ORIGINAL, 4)
+
+
+def test_completing_out_of_order_counts_from_the_highest_and_links_to_the_lowest_open_above() -> None:
+    third, first = complete(occurrence_id(ORIGINAL, 3)), complete(occurrence_id(ORIGINAL, 1))
+    plan = a_running_series().plan(third, first)
+    assert new_slots(plan) == [4, 5, 6, 7]
+    assert plan.answers[third.id].updated == occurrence_id(ORIGINAL, 4)
+    assert plan.answers[first.id] == Answer(updated=occurrence_id(ORIGINAL, 2))
+
+
+def test_a_task_completed_earlier_in_the_batch_is_not_the_next_one() -> None:
+    """Its flag may not have been stored when the tasks were read."""
+    first, original = complete(occurrence_id(ORIGINAL, 1)), complete()
+    plan = a_running_series().plan(first, original)
+    assert plan.answers[original.id].updated == occurrence_id(ORIGINAL, 2)
+
+
+def test_the_next_one_is_never_a_completed_one() -> None:
+    event = complete()
+    plan = a_running_series(completed=(1, 2)).plan(event)
+    assert plan.answers[event.id].updated == occurrence_id(ORIGINAL, 3)
+
+
+def test_two_events_of_one_series_are_answered_in_the_order_they_were_created() -> None:
+    early, late = complete(), complete()
+    plan = a_running_series().plan(late, early)
+    assert plan.answers[early.id].created == (occurrence_id(ORIGINAL, 4),)
+    assert plan.answers[late.id] == Answer(updated=occurrence_id(ORIGINAL, 1))
+
+
+def test_what_a_person_deleted_stays_deleted() -> None:
+    world = World.of(with_cursor(an_original(), 3), ours(3))
+    plan = world.plan(create(), complete())
+    assert new_slots(plan) == [4]
+
+
+def test_a_completed_task_without_slot_or_date_moves_nothing() -> None:
+    stray = replace(ours(1), id=an_id(5), occurrence_number=None)
+    event = complete(stray.id)
+    plan = World.of(with_cursor(an_original(), 3), stray, ours(2)).plan(event)
+    assert (plan.occurrences, plan.cursors, plan.answers) == ([], [], {event.id: Answer()})
+
+
+@pytest.mark.parametrize("number", [1001, 10**30])
+def test_a_slot_number_that_nobody_can_have_reached_is_refused(number: int) -> None:
+    """Else one tampered field makes tasks without end."""
+    world = World.of(with_cursor(an_original(), 3), replace(ours(1), occurrence_number=number))
+    error = refusal(world.plan(complete(ours(1).id)))
+    assert isinstance(error, InvalidRecurrence)
+    assert (error.field, error.value) == ("occurrenceNumber", number)
+
+
+def test_a_completed_task_from_before_the_anchor_does_not_shorten_the_horizon() -> None:
+    before = replace(older(1, utc(2024, 1, 20, 9)), is_completed=True)
+    assert new_slots(World.of(an_original(), before).plan(create())) == [1, 2, 3]
+
+
+def test_a_slot_past_the_calendar_refuses_the_event_and_makes_none_of_the_others() -> None:
+    original = an_original("monthly", utc(9999, 11, 30))
+    error = refusal(World.of(replace(original, created_at=utc(9999, 11, 1))).plan(create()))
+    assert isinstance(error, InvalidRecurrence)
+    assert error.field == "number"
+
+
+# After a crash
+
+
+def test_a_slot_that_is_there_already_is_told_again_and_not_made_again() -> None:
+    """A worker died between inserting and moving the cursor."""
+    event = create()
+    plan = World.of(an_original(), ours(1), ours(3)).plan(event)
+    assert new_slots(plan) == [2]
+    assert plan.answers[event.id].created == tuple(occurrence_id(ORIGINAL, n) for n in (1, 2, 3))
+    assert len(plan.activities) == 3
+    assert plan.cursors == [CursorMove(ORIGINAL, Cursor(3, "daily"))]
+
+
+def test_our_own_tasks_never_move_a_missing_cursor() -> None:
+    """Else the gap that a crash left between two inserts is never filled."""
+    assert new_slots(World.of(an_original(), ours(3)).plan(create())) == [1, 2]
