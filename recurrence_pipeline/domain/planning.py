@@ -54,23 +54,22 @@ def plan_deletions(events: Sequence[TaskEvent], snapshot: Snapshot, *, timezone:
     What an earlier attempt has announced on the event counts as deleted by it, whether or not it is still there.
     """
     plan = Plan()
-    gone: set[str] = set()
+    taken = {task_id for event in events for task_id in event.deleting}
     for event in sorted(events, key=lambda e: (e.created_at, e.id)):
         if event.user_id is None:
             plan.refuse([event], InvalidInput("userId is required for delete operation"))
             continue
         series = _series_to_delete(event, snapshot)
-        found = [t for t in series.occurrences if t.user_id == event.user_id and t.id not in gone]
-        announced = set(event.deleting)
-        ids = event.deleting + tuple(t.id for t in found if t.id not in announced)
-        gone.update(ids)
+        found = [t.id for t in series.occurrences if t.user_id == event.user_id and t.id not in taken]
+        ids = (*event.deleting, *found)
+        taken.update(found)
         plan.answers[event.id] = Answer(deleted=len(ids))
         plan.series_of_event[event.id] = series.id
         if not ids:
             continue
         plan.removals.append(Removal(event, ids, "cascade"))
         plan.activities.append(NewActivity.of(Action.DELETED, event.user_id, event.task_id, subject=event.id))
-        plan.cursors += _cursor_past(series, found, timezone)
+        plan.cursors += _cursor_past(series, ids, timezone)
     return plan
 
 
@@ -149,18 +148,21 @@ def _series_to_delete(event: TaskEvent, snapshot: Snapshot) -> Series:
     task = snapshot.tasks.get(event.task_id)
     if any(t.user_id == event.user_id for t in series.occurrences) or task is None or task.parent_recurring_id is None:
         return series
-    return snapshot.series.get(task.parent_recurring_id) or Series(task.parent_recurring_id, None)
+    siblings = snapshot.series.get(task.parent_recurring_id) or Series(task.parent_recurring_id, None)
+    # What hung on the task may be gone only because an earlier attempt removed it: that attempt did not mean the rest.
+    meant = not event.deleting or any(t.id in event.deleting for t in siblings.occurrences)
+    return siblings if meant else series
 
 
-def _cursor_past(series: Series, deleted: Sequence[Task], timezone: str | None) -> list[CursorMove]:
+def _cursor_past(series: Series, deleted: Sequence[str], timezone: str | None) -> list[CursorMove]:
     """Return the move that keeps what is deleted from being generated again; none where no series goes on."""
     original = series.original
-    if original is None or original.repeat_type == "none" or not deleted:
+    if original is None or original.repeat_type == "none":
         return []
     try:
         progress = Progress(series, original, timezone)
     except Permanent:
         return []
-    reached = max([progress.cursor, *(progress.slots[t.id] for t in deleted if t.id in progress.slots)])
+    reached = max([progress.cursor, *(progress.slots[i] for i in deleted if i in progress.slots)])
     cursor = Cursor(reached, original.repeat_type)
     return [] if cursor == original.cursor else [CursorMove(original.id, cursor)]
