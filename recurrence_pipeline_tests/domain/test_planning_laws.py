@@ -1,0 +1,149 @@
+"""Laws of planning: applied twice, in any order, twice over, crashed or from a stale reading, the same tasks result."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recurrence_pipeline.domain.calendar import REPEAT_TYPES, slot
+from recurrence_pipeline.domain.model import Cursor, Operation, Task, TaskEvent
+from recurrence_pipeline.domain.plan import Plan
+from recurrence_pipeline_tests.domain.world import (
+    ORIGINAL,
+    World,
+    an_original,
+    complete,
+    create,
+    delete,
+    older,
+    ours,
+    utc,
+)
+
+ANCHOR = utc(2024, 1, 31, 9)
+slots = st.sets(st.integers(1, 9), max_size=5)
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    """Draw a series in any state: new, running, half made, the older worker's, with gaps, twins and nested tasks."""
+    rule = draw(st.sampled_from(REPEAT_TYPES))
+    numbered, unnumbered = draw(slots), draw(slots)
+    tasks = [ours(number, completed=draw(st.booleans())) for number in sorted(numbered)]
+    parents = [ORIGINAL]
+    for number in sorted(unnumbered):
+        task = older(number, slot(ANCHOR, rule, number), parent=draw(st.sampled_from(parents)))
+        tasks.append(replace(task, is_completed=draw(st.booleans())))
+        parents.append(task.id)
+    original = an_original(rule, ANCHOR, completed=draw(st.booleans()))
+    reached = max(numbered | unnumbered, default=0)
+    cursor = draw(st.none() | st.integers(reached, reached + 3).map(lambda number: Cursor(number, rule)))
+    return World.of(replace(original, cursor=cursor), *tasks)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[World, list[TaskEvent]]:
+    """Draw a world, and creations and completions that speak of its tasks."""
+    world = draw(worlds())
+    asks = st.tuples(st.sampled_from((create, complete)), st.sampled_from(sorted(world.tasks)))
+    return world, [ask(task_id) for ask, task_id in draw(st.lists(asks, min_size=1, max_size=6))]
+
+
+def slot_drawn(task: Task) -> int:
+    """Return the slot that `worlds` put a task on: an older one's id ends in it."""
+    if task.id == ORIGINAL:
+        return 0
+    return int(task.id[8:], 16) if task.occurrence_number is None else task.occurrence_number
+
+
+def writes(plan: Plan) -> tuple[Sequence[object], ...]:
+    return plan.occurrences, plan.links, plan.cursors, plan.removals
+
+
+def after(world: World, *plans: Plan) -> World:
+    copy = deepcopy(world)
+    for plan in plans:
+        copy.apply(plan)
+    return copy
+
+
+def without_links(world: World) -> dict[str, Task]:
+    return {task_id: replace(task, parent_recurring_id=None) for task_id, task in world.tasks.items()}
+
+
+@given(history=histories())
+def test_a_plan_applied_leaves_nothing_to_plan(history: tuple[World, list[TaskEvent]]) -> None:
+    world, events = history
+    once = after(world, world.plan(*events))
+    again = once.plan(*events)
+    assert writes(again) == ([], [], [], [])
+    assert {activity.id for activity in again.activities} <= once.activities
+
+
+@given(history=histories())
+def test_applying_a_plan_twice_equals_applying_it_once(history: tuple[World, list[TaskEvent]]) -> None:
+    world, events = history
+    plan = world.plan(*events)
+    assert after(world, plan, plan) == after(world, plan)
+
+
+@given(history=histories(), data=st.data())
+def test_any_order_and_duplication_of_events_gives_the_same_tasks(
+    history: tuple[World, list[TaskEvent]], data: st.DataObject
+) -> None:
+    """Which task is the next one, and is linked, depends on when it is asked; which tasks there are does not."""
+    world, events = history
+    expected = after(world, world.plan(*events))
+    repeats = data.draw(st.lists(st.sampled_from(events), max_size=4))
+    shuffled = data.draw(st.permutations([*events, *repeats]))
+    size = data.draw(st.integers(1, len(shuffled)))
+    found = deepcopy(world).work_off(*(shuffled[start : start + size] for start in range(0, len(shuffled), size)))
+    assert without_links(found) == without_links(expected)
+
+
+@given(history=histories(), data=st.data())
+def test_two_workers_that_read_the_same_moment_end_in_the_tasks_of_one(
+    history: tuple[World, list[TaskEvent]], data: st.DataObject
+) -> None:
+    world, events = history
+    cut = data.draw(st.integers(0, len(events)))
+    one, two = world.plan(*events[:cut]), world.plan(*events[cut:])
+    expected = without_links(after(world, world.plan(*events)))
+    assert without_links(after(world, one, two)) == expected
+    assert without_links(after(world, two, one)) == expected
+
+
+@given(history=histories(), data=st.data())
+def test_a_crash_among_the_inserts_loses_no_slot_and_makes_none_twice(
+    history: tuple[World, list[TaskEvent]], data: st.DataObject
+) -> None:
+    world, events = history
+    plan = world.plan(*events)
+    lasted = data.draw(st.sets(st.sampled_from(plan.occurrences))) if plan.occurrences else set()
+    crashed = after(world, Plan(occurrences=list(lasted)))
+    resumed = crashed.plan(*events)
+    assert after(crashed, resumed) == after(world, plan)
+    assert resumed.answers == plan.answers
+
+
+@given(history=histories())
+def test_three_slots_stay_ahead_of_the_highest_completed_one(history: tuple[World, list[TaskEvent]]) -> None:
+    """Whatever was there before, the cursor ends at least three past the slot after the last completed one."""
+    world, events = history
+    completed = {event.task_id for event in events if event.operation is Operation.COMPLETE}
+    done = [slot_drawn(task) for task in world.tasks.values() if task.is_completed or task.id in completed]
+    cursor = after(world, world.plan(*events)).tasks[ORIGINAL].cursor
+    assert cursor is not None
+    assert cursor.number >= max([-1, *done]) + 1 + 3
+
+
+@given(history=histories())
+def test_what_a_cascade_deleted_never_comes_back(history: tuple[World, list[TaskEvent]]) -> None:
+    world, events = history
+    deletion = world.plan_deletions(delete())
+    deleted = {task_id for removal in deletion.removals for task_id in removal.task_ids}
+    left = after(world, deletion)
+    asked = [event for event in events if event.task_id in left.tasks]
+    assert deleted.isdisjoint(left.work_off(asked, asked).tasks)
