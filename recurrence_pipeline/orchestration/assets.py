@@ -77,7 +77,6 @@ worker_health_report = dg.define_asset_job(
     selection=dg.AssetSelection.assets(worker_health),
     description="Record the health of the worker, and check it.",
     tags={"trigger": "manual"},
-    owners=[TEAM],
 )
 
 

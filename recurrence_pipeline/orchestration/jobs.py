@@ -11,7 +11,7 @@ from pydantic import Field
 from recurrence_pipeline.domain.errors import RecurrenceError
 from recurrence_pipeline.domain.model import Operation, TaskEvent
 from recurrence_pipeline.orchestration.metadata import answer_metadata, longest_wait, plan_metadata, refused_table
-from recurrence_pipeline.orchestration.resources import TEAM, WorkerResource, failing_in_one_line
+from recurrence_pipeline.orchestration.resources import WorkerResource, failing_in_one_line
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.worker.service import WorkerService
 from recurrence_pipeline.worker.summary import BatchSummary
@@ -122,7 +122,6 @@ def process_one_task(context: dg.OpExecutionContext, config: TaskConfig, worker:
 @dg.job(
     description="One operation on one task, by hand. It only shows what it would do until `dry_run` is set to false.",
     tags={"trigger": "manual"},
-    owners=[TEAM],
 )
 def process_task() -> None:  # noqa: D103
     process_one_task()
@@ -135,7 +134,6 @@ def process_task_events_job(settings: Settings) -> dg.JobDefinition:
         config={"ops": {"lease_events": {"config": {"max_events": settings.run_max_events}}}},
         tags={"trigger": "sensor"},
         run_tags=WHOLE_RUN_AGAIN,
-        owners=[TEAM],
     )
 
 

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 import dagster as dg
 
 from recurrence_pipeline.bootstrap import Worker, open_worker
-from recurrence_pipeline.domain.errors import RecurrenceError
+from recurrence_pipeline.domain.errors import Outage, RecurrenceError
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.worker.service import WorkerService
 
 TEAM = "team:recurrence"
-"""Owns everything that has an owner."""
+"""Owns the assets. Owners of jobs and sensors are in beta."""
 
 
 class WorkerResource:
@@ -71,4 +71,7 @@ def failing_in_one_line() -> Iterator[None]:
     try:
         yield
     except RecurrenceError as error:
-        raise dg.Failure(one_line(error), metadata={"code": error.code}, allow_retries=False) from None
+        text = (
+            f"the database cannot be worked with: {one_line(error)}" if isinstance(error, Outage) else one_line(error)
+        )
+        raise dg.Failure(text, metadata={"code": error.code}, allow_retries=False) from None

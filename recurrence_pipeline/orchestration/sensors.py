@@ -1,5 +1,6 @@
 """What starts runs by itself. A sensor only reads: an evaluation that hangs is not killed, and overlaps the next."""
 
+import math
 from datetime import datetime, timedelta
 
 import dagster as dg
@@ -7,7 +8,8 @@ import dagster as dg
 from recurrence_pipeline.bootstrap import utc_now
 from recurrence_pipeline.domain.errors import Outage, Transient
 from recurrence_pipeline.orchestration.jobs import PROCESS_TASK_EVENTS
-from recurrence_pipeline.orchestration.resources import TEAM, WorkerResource, one_line
+from recurrence_pipeline.orchestration.resources import WorkerResource, one_line
+from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.worker.service import WorkerService
 
 IN_FLIGHT = [
@@ -28,7 +30,6 @@ AGE_TAG = "recurrence/oldest_due_seconds"
     minimum_interval_seconds=1,
     description="Starts runs while events are due, as many at a time as WORKER_MAX_RUNS allows.",
     tags={"reads": "task_events"},
-    owners=[TEAM],
 )
 def task_event_sensor(  # noqa: D103 (Dagster shows the description above)
     context: dg.SensorEvaluationContext, worker: dg.ResourceParam[WorkerResource]
@@ -42,13 +43,18 @@ def task_event_sensor(  # noqa: D103 (Dagster shows the description above)
         in_flight = runs_in_flight(context.instance, worker.service, lease=settings.lease, now=now)
     except (Outage, Transient) as error:
         return dg.SkipReason(f"the database is away: {one_line(error)}")
-    free = settings.max_runs_in_flight - in_flight
-    if free <= 0:
+    runs = runs_to_start(queue.due, in_flight, settings)
+    if not runs:
         return dg.SkipReason(f"{in_flight} of {settings.max_runs_in_flight} runs in flight, {queue.due} events due")
     age = int((now - queue.oldest).total_seconds())
     # No run_key: Dagster launches a key once, for ever, even where that run failed.
-    request = dg.RunRequest(tags={DUE_TAG: str(queue.due), AGE_TAG: str(age)})
-    return [request] * min(free, -(-queue.due // settings.run_max_events))
+    return [dg.RunRequest(tags={DUE_TAG: str(queue.due), AGE_TAG: str(age)})] * runs
+
+
+def runs_to_start(due: int, in_flight: int, settings: Settings) -> int:
+    """Return how many runs the due events are worth, at most as many as there are free places."""
+    free = max(settings.max_runs_in_flight - in_flight, 0)
+    return min(free, math.ceil(due / settings.run_max_events))
 
 
 def runs_in_flight(instance: dg.DagsterInstance, service: WorkerService, *, lease: timedelta, now: datetime) -> int:

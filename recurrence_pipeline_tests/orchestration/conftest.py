@@ -1,0 +1,89 @@
+"""What the tests of the Dagster layer start from: definitions on a database of their own, and an instance in memory."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import dagster as dg
+import pytest
+from bson import ObjectId
+
+from recurrence_pipeline.bootstrap import Worker
+from recurrence_pipeline.definitions import build_definitions
+from recurrence_pipeline.orchestration.resources import WorkerResource
+from recurrence_pipeline.settings import Settings
+
+NO_SERVER = "mongodb://someone:secret@127.0.0.1:1/tasks?authSource=admin"
+"""Nothing listens on port 1, and the password must be seen nowhere."""
+
+USER = ObjectId("64b5f8e2a1c9d4e7f0a1b2c3")
+
+Insert = Callable[..., str]
+
+
+@pytest.fixture
+def settings(mongodb_url: str) -> Settings:
+    return Settings.from_environment({"MONGODB_URL": mongodb_url, "WORKER_RUN_MAX_EVENTS": "10"})
+
+
+@pytest.fixture
+def resource(settings: Settings) -> Iterator[WorkerResource]:
+    resource = WorkerResource(settings)
+    resource.open().init_db()
+    yield resource
+    resource.close()
+
+
+@pytest.fixture
+def worker(resource: WorkerResource) -> Worker:
+    return resource.open()
+
+
+@pytest.fixture
+def definitions(settings: Settings, resource: WorkerResource) -> dg.Definitions:
+    return build_definitions(settings, worker=resource)
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def away() -> Iterator[WorkerResource]:
+    """Return a worker whose database does not answer."""
+    resource = WorkerResource(Settings.from_environment({"MONGODB_URL": NO_SERVER, "WORKER_TIMEOUT": "100"}))
+    yield resource
+    resource.close()
+
+
+@pytest.fixture
+def without_database(away: WorkerResource) -> dg.Definitions:
+    return build_definitions(away.settings, worker=away)
+
+
+@pytest.fixture
+def insert_task(worker: Worker) -> Insert:
+    """Return a function that inserts a task as the application does, and returns its id."""
+
+    def insert(title: str = "water the plants", **fields: Any) -> str:
+        task_id = ObjectId()
+        due = datetime.now(timezone.utc).replace(microsecond=0) + timedelta(days=1)
+        document = {
+            "_id": task_id,
+            "taskId": worker.mongo.tasks.count_documents({}) + 1,
+            "userId": USER,
+            "title": title,
+            "dueDate": due,
+            "originalDueDate": due,
+            "isCompleted": False,
+            "repeatType": "daily",
+            "parentTaskId": None,
+            "parentRecurringId": None,
+            "createdAt": due - timedelta(days=1),
+        }
+        worker.mongo.tasks.insert_one(document | fields)
+        return str(task_id)
+
+    return insert

@@ -1,0 +1,27 @@
+"""What tests look at after a run."""
+
+from typing import Any
+
+import dagster as dg
+
+from recurrence_pipeline.bootstrap import Worker
+
+
+def numbers_of(result: dg.ExecuteInProcessResult, op: str) -> dict[str, Any]:
+    """Return the metadata of an op's output, as plain values."""
+    (event,) = [e for e in result.events_for_node(op) if e.event_type is dg.DagsterEventType.STEP_OUTPUT]
+    return {name: value.value for name, value in event.step_output_data.metadata.items()}
+
+
+def failure_of(result: dg.ExecuteInProcessResult) -> str:
+    """Return what the op that failed says."""
+    (event,) = [e for e in result.all_events if e.event_type is dg.DagsterEventType.STEP_FAILURE]
+    data = event.step_failure_data.user_failure_data
+    assert data is not None
+    return str(data.description)
+
+
+def everything(worker: Worker) -> dict[str, list[dict[str, Any]]]:
+    """Return every document of the database."""
+    names = sorted(worker.mongo.db.list_collection_names())
+    return {name: sorted(worker.mongo.db[name].find(), key=lambda d: str(d["_id"])) for name in names}

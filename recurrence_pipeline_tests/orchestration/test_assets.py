@@ -1,0 +1,92 @@
+"""The health of the worker, as Dagster records and checks it."""
+
+from typing import Any
+
+import dagster as dg
+
+from recurrence_pipeline.bootstrap import Worker
+from recurrence_pipeline_tests.orchestration.conftest import Insert
+
+HEALTH = dg.AssetKey("worker_health")
+
+
+def report(definitions: dg.Definitions, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
+    return definitions.resolve_job_def("worker_health_report").execute_in_process(instance=instance)
+
+
+def recorded(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
+    (event,) = result.asset_materializations_for_node("worker_health")
+    return {name: value.value for name, value in event.metadata.items()}
+
+
+def checked(result: dg.ExecuteInProcessResult) -> dg.AssetCheckEvaluation:
+    (evaluation,) = result.get_asset_check_evaluations()
+    return evaluation
+
+
+def test_health_is_recorded_in_numbers(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
+) -> None:
+    worker.service.process_task_recurrence(insert_task(), "create")
+    worker.service.enqueue(insert_task(repeatType="weekly"), "create")
+
+    numbers = recorded(report(definitions, instance))
+
+    assert numbers.pop("oldest_due_age_seconds") >= 0
+    assert numbers == {
+        "healthy": 1,
+        "totalTasks": 5,
+        "recurringTasks": 2,
+        "recurringInstances": 3,
+        "dailyRecurring": 1,
+        "weeklyRecurring": 1,
+        "monthlyRecurring": 0,
+        "events_pending": 1,
+        "events_processing": 0,
+        "events_completed": 1,
+        "events_rejected": 0,
+        "events_failed": 0,
+        "events_due": 1,
+    }
+
+
+def test_the_check_passes_with_the_statistics(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, insert_task: Insert
+) -> None:
+    insert_task()
+
+    check = checked(report(definitions, instance))
+
+    assert check.passed
+    assert check.metadata["totalTasks"].value == 1
+
+
+def test_a_database_that_is_away_is_a_finding_and_not_a_failed_run(
+    without_database: dg.Definitions, instance: dg.DagsterInstance
+) -> None:
+    """The run that reports must not be what breaks: the check is what says so, and the plot of `healthy` falls to 0."""
+    result = report(without_database, instance)
+
+    assert result.success
+    numbers = recorded(result)
+    assert numbers["healthy"] == 0
+    assert "127.0.0.1:1" in numbers["error"]
+    check = checked(result)
+    assert not check.passed
+    assert check.severity is dg.AssetCheckSeverity.ERROR
+    assert "127.0.0.1:1" in str(check.description)
+    assert "secret" not in str(result.all_events)
+
+
+def test_every_collection_and_job_says_what_it_is(definitions: dg.Definitions, worker: Worker) -> None:
+    assets = definitions.resolve_asset_graph()
+    for key in assets.get_all_asset_keys():
+        node = assets.get(key)
+        assert node.description
+        assert node.group_name in {"application", "worker"}
+        assert node.kinds
+    assert assets.external_asset_keys == {
+        dg.AssetKey(name) for name in ("tasks", "useractivities", "task_events", "deleted_tasks", "counters")
+    }
+    for name in ("process_task_events", "process_task", "worker_health_report"):
+        assert definitions.resolve_job_def(name).description

@@ -1,0 +1,133 @@
+"""The job for one operation by hand: looks first, acts when told to, and says in one line what it cannot do."""
+
+from typing import Any
+
+import dagster as dg
+import pytest
+from bson import ObjectId
+
+from recurrence_pipeline.bootstrap import Worker
+from recurrence_pipeline_tests.orchestration.conftest import USER, Insert
+from recurrence_pipeline_tests.orchestration.looks import everything, failure_of, numbers_of
+
+OP = "process_one_task"
+
+
+def run(definitions: dg.Definitions, instance: dg.DagsterInstance, **config: Any) -> dg.ExecuteInProcessResult:
+    return definitions.resolve_job_def("process_task").execute_in_process(
+        run_config={"ops": {OP: {"config": config}}}, instance=instance, raise_on_error=False
+    )
+
+
+def rows(table: str) -> list[str]:
+    return table.splitlines()[2:]
+
+
+@pytest.mark.parametrize("operation", ["create", "complete", "delete"])
+def test_a_dry_run_writes_nothing(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert, operation: str
+) -> None:
+    series, fresh = insert_task(), insert_task()
+    worker.service.process_task_recurrence(series, "create")
+    before = everything(worker)
+
+    for task_id in (series, fresh, str(ObjectId())):
+        assert run(definitions, instance, task_id=task_id, operation=operation, user_id=str(USER)).success
+
+    assert everything(worker) == before
+
+
+def test_without_being_told_a_run_is_dry(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
+) -> None:
+    shown = numbers_of(run(definitions, instance, task_id=insert_task("pay"), operation="create"), OP)
+
+    assert shown["written"] is False
+    assert shown["would_create"] == 3
+    assert [row.split(" | ")[:2] for row in rows(shown["occurrences"])] == [
+        ["| 1", "pay"],
+        ["| 2", "pay"],
+        ["| 3", "pay"],
+    ]
+    assert rows(shown["cursors"])[0].endswith("| 3 |")
+    assert worker.mongo.tasks.count_documents({}) == 1
+
+
+def test_a_dry_run_shows_what_would_be_deleted(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
+) -> None:
+    series = insert_task()
+    worker.service.process_task_recurrence(series, "create")
+
+    shown = numbers_of(run(definitions, instance, task_id=series, operation="delete", user_id=str(USER)), OP)
+
+    assert shown["would_delete"] == 3
+    assert len(rows(shown["deletions"])) == 3
+
+
+def test_a_dry_run_shows_what_would_be_refused(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, insert_task: Insert
+) -> None:
+    shown = numbers_of(run(definitions, instance, task_id=insert_task(repeatType="hourly"), operation="create"), OP)
+
+    assert rows(shown["refusals"]) == ["| INVALID\\_RECURRENCE | Invalid repeat type: hourly |"]
+
+
+def test_told_to_it_works_the_operation_off_and_shows_the_tasks(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
+) -> None:
+    task_id = insert_task("a | b\nc")
+
+    made = numbers_of(run(definitions, instance, task_id=task_id, operation="create", dry_run=False), OP)
+    assert made["tasks"] == 3
+    assert [row.split(" | ")[:2] for row in rows(made["open_tasks"])] == [
+        ["| a \\| b c".replace(" | ", " \\| "), str(n)] for n in (1, 2, 3)
+    ]
+
+    done = numbers_of(run(definitions, instance, task_id=task_id, operation="complete", dry_run=False), OP)
+    assert done["created"] == 1
+    assert len(rows(done["next_task"])) == 1
+
+    gone = numbers_of(
+        run(definitions, instance, task_id=task_id, operation="delete", user_id=str(USER), dry_run=False), OP
+    )
+    assert gone["deleted"] == 4
+    assert worker.service.unfinished() == 0
+
+
+def test_an_id_that_is_none_fails_the_run_in_one_line(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker
+) -> None:
+    result = run(definitions, instance, task_id="12", operation="create")
+
+    assert failure_of(result) == "taskId: '12' is not an id of 24 hex digits"
+
+
+def test_a_delete_without_a_user_fails_the_run(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker
+) -> None:
+    result = run(definitions, instance, task_id=str(ObjectId()), operation="delete")
+
+    assert failure_of(result) == "userId is required for delete operation"
+
+
+def test_a_refusal_fails_the_run_for_here_a_person_asked(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, insert_task: Insert
+) -> None:
+    result = run(definitions, instance, task_id=insert_task(repeatType="hourly"), operation="create", dry_run=False)
+
+    assert failure_of(result) == "Worker processing failed for operation: create: Invalid repeat type: hourly"
+
+
+def test_an_outage_fails_the_run_in_one_line(without_database: dg.Definitions, instance: dg.DagsterInstance) -> None:
+    failure = failure_of(run(without_database, instance, task_id=str(ObjectId()), operation="create"))
+
+    assert "127.0.0.1:1" in failure
+    assert "\n" not in failure
+
+
+def test_an_operation_that_is_none_is_refused_before_the_run(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker
+) -> None:
+    with pytest.raises(dg.DagsterInvalidConfigError, match="operation"):
+        run(definitions, instance, task_id=str(ObjectId()), operation="undo")

@@ -1,0 +1,151 @@
+"""The job that works off what is due, run in this process on a real database."""
+
+import dagster as dg
+import pytest
+
+from recurrence_pipeline.bootstrap import Worker
+from recurrence_pipeline.domain.errors import Outage
+from recurrence_pipeline.worker.service import WorkerService
+from recurrence_pipeline_tests.orchestration.conftest import NO_SERVER, USER, Insert
+from recurrence_pipeline_tests.orchestration.looks import failure_of, numbers_of
+
+JOB = "process_task_events"
+
+
+def run(definitions: dg.Definitions, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
+    job = definitions.resolve_job_def(JOB)
+    return job.execute_in_process(instance=instance, raise_on_error=False)
+
+
+def test_a_run_works_off_what_is_due_and_reports_the_numbers(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
+) -> None:
+    created, completed, deleted = insert_task(), insert_task(isCompleted=True), insert_task()
+    for task_id in (created, completed, deleted):
+        worker.service.process_task_recurrence(task_id, "create")
+    fresh = insert_task()
+    worker.service.enqueue(fresh, "create")
+    worker.service.enqueue(completed, "complete")
+    worker.service.enqueue(deleted, "delete", str(USER))
+
+    result = run(definitions, instance)
+
+    assert result.success
+    leased = numbers_of(result, "lease_events")
+    assert {name: leased[name] for name in ("leased", "create", "complete", "delete")} == {
+        "leased": 3, "create": 1, "complete": 1, "delete": 1
+    }  # fmt: skip
+    assert leased["longest_queue_wait_seconds"] >= 0
+    assert numbers_of(result, "process_creations")["occurrences_created"] == 3
+    assert numbers_of(result, "process_completions")["completed"] == 1
+    assert numbers_of(result, "process_deletions")["occurrences_deleted"] == 3
+    total = numbers_of(result, "summarize")
+    assert (total["events"], total["completed"], total["rejected"]) == (3, 3, 0)
+    assert total["refused"] == "None."
+    assert worker.service.unfinished() == 0
+
+
+def test_an_event_names_the_run_that_worked_it_off(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
+) -> None:
+    worker.service.enqueue(insert_task(), "create")
+
+    result = run(definitions, instance)
+
+    (event,) = worker.mongo.events.find()
+    assert event["runId"] == result.run_id
+
+
+def test_nothing_due_is_a_success_with_zeros(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker
+) -> None:
+    result = run(definitions, instance)
+
+    assert result.success
+    total = numbers_of(result, "summarize")
+    assert total.pop("refused") == "None."
+    assert set(total.values()) == {0}
+
+
+def test_the_default_config_takes_on_what_the_settings_allow_to_one_run(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
+) -> None:
+    for _ in range(12):
+        worker.service.enqueue(insert_task(repeatType="none"), "create")
+
+    assert numbers_of(run(definitions, instance), "lease_events")["leased"] == 10
+    assert numbers_of(run(definitions, instance), "lease_events")["leased"] == 2
+
+
+def test_the_config_can_take_on_less(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
+) -> None:
+    for _ in range(3):
+        worker.service.enqueue(insert_task(repeatType="none"), "create")
+    config = {"ops": {"lease_events": {"config": {"max_events": 1}}}}
+
+    result = definitions.resolve_job_def(JOB).execute_in_process(run_config=config, instance=instance)
+
+    assert numbers_of(result, "lease_events")["leased"] == 1
+
+
+def test_a_bad_event_costs_itself_and_not_the_run(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
+) -> None:
+    worker.service.enqueue(insert_task(repeatType="hour|ly\n"), "create")
+    worker.service.enqueue(insert_task(), "create")
+
+    result = run(definitions, instance)
+
+    assert result.success
+    total = numbers_of(result, "summarize")
+    assert (total["completed"], total["rejected"]) == (1, 1)
+    assert "Invalid repeat type: hour\\|ly" in total["refused"]
+    assert len(total["refused"].splitlines()) == 3, "one row below the two of the header"
+
+
+def test_a_run_that_did_something_is_seen_on_the_queues_asset(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
+) -> None:
+    run(definitions, instance)
+    worker.service.enqueue(insert_task(), "create")
+    run(definitions, instance)
+
+    observations = instance.fetch_observations(dg.AssetKey("task_events"), limit=10).records
+    assert [o.asset_observation.metadata["completed"].value for o in observations if o.asset_observation] == [1]
+
+
+def test_an_outage_fails_the_run_in_one_line(
+    without_database: dg.Definitions, instance: dg.DagsterInstance, caplog: pytest.LogCaptureFixture
+) -> None:
+    result = run(without_database, instance)
+
+    assert not result.success
+    failure = failure_of(result)
+    assert "127.0.0.1:1" in failure
+    assert "\n" not in failure
+    assert "secret" not in caplog.text + failure + str(result.all_events)
+    assert NO_SERVER not in caplog.text
+
+
+def test_what_a_failing_run_holds_is_given_back(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    worker: Worker,
+    insert_task: Insert,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else a completion behind five failing creations would pass for the cause, and end as a dead letter."""
+    worker.service.enqueue(insert_task(), "create")
+    worker.service.enqueue(insert_task(), "complete")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise Outage("not authorised to write")
+
+    monkeypatch.setattr(WorkerService, "process", refuse)
+    assert failure_of(run(definitions, instance)) == "the database cannot be worked with: not authorised to write"
+    assert worker.service.queue().due == 2
+    monkeypatch.undo()
+
+    assert numbers_of(run(definitions, instance), "summarize")["completed"] == 2
+    assert worker.mongo.events.count_documents({"lease.deaths": {"$gte": 1}}) == 0

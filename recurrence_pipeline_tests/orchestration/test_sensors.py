@@ -1,0 +1,191 @@
+"""When runs start by themselves. Each evaluation is a real one, on a real database and an instance in memory."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import dagster as dg
+import pytest
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+
+from recurrence_pipeline.bootstrap import Worker
+from recurrence_pipeline.orchestration.resources import WorkerResource
+from recurrence_pipeline.orchestration.sensors import IN_FLIGHT, runs_to_start, task_event_sensor
+from recurrence_pipeline.settings import Settings
+from recurrence_pipeline_tests.orchestration.conftest import Insert
+from recurrence_pipeline_tests.orchestration.looks import everything
+from recurrence_pipeline_tests.waiting import wait_until
+
+JOB = "process_task_events"
+
+
+def tick(instance: dg.DagsterInstance, resource: WorkerResource) -> list[dg.RunRequest] | dg.SkipReason:
+    with dg.build_sensor_context(instance=instance, resources={"worker": resource}) as context:
+        result = task_event_sensor(context)
+    assert isinstance(result, (list, dg.SkipReason))
+    return result
+
+
+def requests(result: list[dg.RunRequest] | dg.SkipReason) -> list[dg.RunRequest]:
+    assert isinstance(result, list), result
+    return result
+
+
+def skipped(result: list[dg.RunRequest] | dg.SkipReason) -> str:
+    assert isinstance(result, dg.SkipReason), result
+    return str(result.skip_message)
+
+
+def make_due(worker: Worker, insert_task: Insert, count: int) -> None:
+    for _ in range(count):
+        worker.service.enqueue(insert_task(), "create")
+
+
+def origin(job: str) -> RemoteJobOrigin:
+    """Say where a run's job is defined, without which no run can be queued."""
+    location = RegisteredCodeLocationOrigin("recurrence_pipeline")
+    return RemoteJobOrigin(RemoteRepositoryOrigin(location, "__repository__"), job)
+
+
+def add_run(instance: dg.DagsterInstance, status: dg.DagsterRunStatus, *, job: str = JOB) -> None:
+    run = dg.DagsterRun(job_name=job, remote_job_origin=origin(job))
+    instance.add_run(run)
+    event = {
+        dg.DagsterRunStatus.QUEUED: dg.DagsterEventType.RUN_ENQUEUED,
+        dg.DagsterRunStatus.STARTING: dg.DagsterEventType.RUN_STARTING,
+        dg.DagsterRunStatus.STARTED: dg.DagsterEventType.RUN_START,
+        dg.DagsterRunStatus.CANCELING: dg.DagsterEventType.RUN_CANCELING,
+        dg.DagsterRunStatus.FAILURE: dg.DagsterEventType.RUN_FAILURE,
+    }.get(status)
+    if event is not None:
+        instance.report_dagster_event(dg.DagsterEvent(event.value, job_name=job), run.run_id)
+
+
+def test_nothing_due_starts_nothing_and_says_so(
+    instance: dg.DagsterInstance, resource: WorkerResource, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert skipped(tick(instance, resource)) == "nothing is due"
+    assert caplog.text == "", "an idle tick comes 17,000 times a day"
+
+
+def test_due_events_start_a_run_that_says_why(
+    instance: dg.DagsterInstance, resource: WorkerResource, worker: Worker, insert_task: Insert
+) -> None:
+    make_due(worker, insert_task, 2)
+
+    (request,) = requests(tick(instance, resource))
+
+    assert request.tags["recurrence/events_due"] == "2"
+    assert int(request.tags["recurrence/oldest_due_seconds"]) >= 0
+    assert request.run_key is None, "Dagster would launch a key once, for ever"
+
+
+def test_a_sensor_only_reads(
+    instance: dg.DagsterInstance, resource: WorkerResource, worker: Worker, insert_task: Insert
+) -> None:
+    make_due(worker, insert_task, 2)
+    before = everything(worker)
+
+    tick(instance, resource)
+
+    assert everything(worker) == before
+
+
+def test_an_event_that_is_not_due_yet_starts_nothing(
+    instance: dg.DagsterInstance, resource: WorkerResource, worker: Worker, insert_task: Insert
+) -> None:
+    make_due(worker, insert_task, 1)
+    (event,) = worker.mongo.events.find()
+    later = event["availableAt"] + timedelta(hours=1)
+    worker.mongo.events.update_one({"_id": event["_id"]}, {"$set": {"availableAt": later}})
+
+    assert skipped(tick(instance, resource)) == "nothing is due"
+
+
+@pytest.mark.parametrize("status", IN_FLIGHT, ids=lambda status: status.value)
+def test_a_run_in_flight_keeps_another_from_starting(
+    instance: dg.DagsterInstance, resource: WorkerResource, worker: Worker, insert_task: Insert,
+    status: dg.DagsterRunStatus,
+) -> None:  # fmt: skip
+    make_due(worker, insert_task, 2)
+    add_run(instance, status)
+
+    assert skipped(tick(instance, resource)) == "1 of 1 runs in flight, 2 events due"
+
+
+def test_a_run_that_is_over_or_of_another_job_keeps_nothing_from_starting(
+    instance: dg.DagsterInstance, resource: WorkerResource, worker: Worker, insert_task: Insert
+) -> None:
+    make_due(worker, insert_task, 1)
+    add_run(instance, dg.DagsterRunStatus.FAILURE)
+    add_run(instance, dg.DagsterRunStatus.STARTED, job="process_task")
+
+    assert len(requests(tick(instance, resource))) == 1
+
+
+@pytest.mark.parametrize(("due", "in_flight", "runs"), [(1, 0, 1), (5, 0, 1), (6, 0, 2), (40, 0, 3), (40, 2, 1)])
+def test_a_decision_takes_what_is_due_and_what_is_free(due: int, in_flight: int, runs: int) -> None:
+    settings = Settings.from_environment({"WORKER_RUN_MAX_EVENTS": "5", "WORKER_MAX_RUNS": "3"})
+
+    assert runs_to_start(due, in_flight, settings) == runs
+
+
+def test_a_backlog_starts_as_many_runs_as_there_are_free_places(
+    mongodb_url: str, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
+) -> None:
+    environment = {"MONGODB_URL": mongodb_url, "WORKER_RUN_MAX_EVENTS": "2", "WORKER_MAX_RUNS": "3"}
+    resource = WorkerResource(Settings.from_environment(environment))
+    make_due(worker, insert_task, 9)
+    add_run(instance, dg.DagsterRunStatus.STARTED)
+
+    assert len(requests(tick(instance, resource))) == 2
+    resource.close()
+
+
+@pytest.fixture
+def short_lease(mongodb_url: str, worker: Worker) -> Iterator[WorkerResource]:
+    environment = {"MONGODB_URL": mongodb_url, "WORKER_LEASE": "200", "WORKER_LEASE_MARGIN": "10"}
+    resource = WorkerResource(Settings.from_environment(environment))
+    yield resource
+    resource.close()
+
+
+def test_a_run_that_died_with_its_machine_does_not_count_once_its_leases_have_run_out(
+    short_lease: WorkerResource, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
+) -> None:
+    """It stays "started" until its longest run time is over: a quarter of an hour in which nothing would be done."""
+    make_due(worker, insert_task, 2)
+    add_run(instance, dg.DagsterRunStatus.STARTED)
+    assert len(short_lease.service.lease(1)) == 1
+    assert skipped(tick(instance, short_lease)) == "1 of 1 runs in flight, 1 events due"
+
+    wait_until(lambda: worker.service.queue().due == 2, "the lease runs out")
+
+    (request,) = requests(tick(instance, short_lease))
+    assert request.tags["recurrence/events_due"] == "2"
+
+
+def test_a_run_longer_than_a_lease_counts_while_events_are_held(
+    short_lease: WorkerResource, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
+) -> None:
+    """It renews what it holds: it is slow, and not dead."""
+    make_due(worker, insert_task, 3)
+    add_run(instance, dg.DagsterRunStatus.STARTED)
+    worker.service.lease(1)  # for a minute
+    short_lease.service.lease(1)
+
+    wait_until(lambda: worker.service.queue().due == 2, "a short lease has run out since")
+
+    assert skipped(tick(instance, short_lease)) == "1 of 1 runs in flight, 2 events due"
+
+
+def test_an_outage_is_a_skip_and_no_failed_tick(instance: dg.DagsterInstance, away: WorkerResource) -> None:
+    message = skipped(tick(instance, away))
+
+    assert message.startswith("the database is away: ")
+    assert "127.0.0.1:1" in message
+    assert "\n" not in message
+    assert "secret" not in message
+
+
+def test_the_sensor_runs_without_being_switched_on() -> None:
+    assert task_event_sensor.default_status is dg.DefaultSensorStatus.RUNNING
