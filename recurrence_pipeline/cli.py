@@ -29,10 +29,12 @@ from recurrence_pipeline.domain.model import Operation
 
 if TYPE_CHECKING:
     from recurrence_pipeline.bootstrap import Worker
+    from recurrence_pipeline.settings import Settings
     from recurrence_pipeline.worker.summary import BatchSummary
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 ASKED_WRONGLY = (ConfigurationError, InvalidInput)
+HERE = Path()
 WIDTH_OF_A_FILE = 140
 """Columns where the output is no terminal: a table that is piped on should not be squeezed into 80."""
 
@@ -51,8 +53,7 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 TaskId = Annotated[str, typer.Argument(metavar="TASK_ID", help="The task's _id: 24 hex digits.", show_default=False)]
-DATA_FOLDER = Path(".recurrence")
-Folder = Annotated[Path, typer.Option("--folder", help="Where the embedded database and Dagster keep their files.")]
+Folder = Annotated[Path, typer.Option("--folder", help="In it, `.recurrence` holds the database and Dagster's files.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +64,21 @@ class Session:
     out: Console
     err: Console
 
-    @contextmanager
-    def worker(self) -> "Iterator[Worker]":
-        """Open the worker that the environment describes."""
-        from recurrence_pipeline.bootstrap import open_worker
+    def settings(self) -> "Settings":
+        """Read the settings, and log as they say."""
         from recurrence_pipeline.logs import configure
         from recurrence_pipeline.settings import Settings
 
         settings = Settings.from_environment(self.environment)
         configure(settings, readable=self.err.is_terminal)
-        with open_worker(settings) as worker:
+        return settings
+
+    @contextmanager
+    def worker(self) -> "Iterator[Worker]":
+        """Open the worker that the environment describes."""
+        from recurrence_pipeline.bootstrap import open_worker
+
+        with open_worker(self.settings()) as worker:
             yield worker
 
     def show(self, data: object, draw: Callable[[Any], RenderableType], *, as_json: bool) -> None:
@@ -249,16 +255,17 @@ def stats(
 
 
 @app.command(epilog="Example: recurrence demo")
-def demo(context: typer.Context, *, folder: Folder = DATA_FOLDER) -> int:
+def demo(context: typer.Context, *, folder: Folder = HERE) -> int:
     """Show the work on sample data, in a database of its own."""
     from recurrence_pipeline.local import run_demo
 
     session: Session = context.obj
+    session.settings()
     return int(run_demo(session.environment, folder, session.out))
 
 
 @app.command(epilog="Example: recurrence up (then open http://localhost:3000)")
-def up(context: typer.Context, *, folder: Folder = DATA_FOLDER) -> int:
+def up(context: typer.Context, *, folder: Folder = HERE) -> int:
     """Run everything here: a database, Dagster and its web UI.
 
     Where MONGODB_URL is set, that database is used, and none is started.
@@ -266,6 +273,7 @@ def up(context: typer.Context, *, folder: Folder = DATA_FOLDER) -> int:
     from recurrence_pipeline.local import run_up
 
     session: Session = context.obj
+    session.settings()
     return int(run_up(session.environment, folder, session.out))
 
 

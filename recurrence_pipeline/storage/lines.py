@@ -111,8 +111,8 @@ def trigger_line(line: Line) -> Document:
     """
     document = line.document()
     operation = document.get("operation")
-    if operation not in {known.value for known in Operation}:
-        raise BadLine(f"operation: {operation!r} is not one of create, complete, delete")
+    if operation not in [known.value for known in Operation]:
+        raise BadLine(f"operation: {_shown(operation)} is not one of create, complete, delete")
     _need(document, "taskId", _is_id, "an ObjectId")
     _need(document, "createdAt", _is_date, "a date")
     _may_have(document, "availableAt", _is_date, "a date")
