@@ -69,7 +69,9 @@ def plan_deletions(events: Sequence[TaskEvent], snapshot: Snapshot, *, timezone:
             continue
         plan.removals.append(Removal(event, ids, "cascade"))
         plan.activities.append(NewActivity.of(Action.DELETED, event.user_id, event.task_id, subject=event.id))
-        plan.cursors += _cursor_past(series, ids, timezone)
+        gone = set(ids)
+        deleted = [t for t in series.occurrences if t.id in gone]
+        plan.cursors += _cursor_past(snapshot.series_of(event.task_id), deleted, timezone)
     return plan
 
 
@@ -150,19 +152,19 @@ def _series_to_delete(event: TaskEvent, snapshot: Snapshot) -> Series:
         return series
     siblings = snapshot.series.get(task.parent_recurring_id) or Series(task.parent_recurring_id, None)
     # What hung on the task may be gone only because an earlier attempt removed it: that attempt did not mean the rest.
-    meant = not event.deleting or any(t.id in event.deleting for t in siblings.occurrences)
+    meant = not event.deleting or not {t.id for t in siblings.occurrences}.isdisjoint(event.deleting)
     return siblings if meant else series
 
 
-def _cursor_past(series: Series, deleted: Sequence[str], timezone: str | None) -> list[CursorMove]:
+def _cursor_past(series: Series, deleted: Sequence[Task], timezone: str | None) -> list[CursorMove]:
     """Return the move that keeps what is deleted from being generated again; none where no series goes on."""
     original = series.original
     if original is None or original.repeat_type == "none":
         return []
     try:
         progress = Progress(series, original, timezone)
+        numbers = [number for task in deleted if (number := progress.number(task)) is not None]
     except Permanent:
         return []
-    reached = max([progress.cursor, *(progress.slots[i] for i in deleted if i in progress.slots)])
-    cursor = Cursor(reached, original.repeat_type)
+    cursor = Cursor(max([progress.cursor, *numbers]), original.repeat_type)
     return [] if cursor == original.cursor else [CursorMove(original.id, cursor)]

@@ -64,8 +64,11 @@ class Progress:
                 field="occurrenceNumber",
                 value=self.finished,
             )
-        taken = {number for task_id, number in self.slots.items() if task_id != occurrence_id(self.original.id, number)}
-        for number in range(self.cursor + 1, last + 1):
+        wanted = range(self.cursor + 1, last + 1)
+        taken = {
+            n for task_id, n in self.slots.items() if n in wanted and task_id != occurrence_id(self.original.id, n)
+        }
+        for number in wanted:
             if number not in taken:
                 due = slot(self.anchor, self.original.repeat_type, number, self.timezone)
                 new = NewOccurrence(occurrence_id(self.original.id, number), self.original, number, due)

@@ -94,6 +94,18 @@ def test_a_cursor_that_is_missing_is_set_by_a_deletion(members: tuple[Task, ...]
     assert plan.cursors == [CursorMove(ORIGINAL, Cursor(3, "daily"))]
 
 
+def test_deleting_a_series_inside_a_series_moves_the_cursor_of_the_outer_one() -> None:
+    """The older worker started one for a create on an occurrence; its tasks lie on slots of the outer series."""
+    outer = [older(n, utc(2024, 2, 1 + n, 9)) for n in (1, 2)]
+    inner = [older(n, utc(2024, 2, 1 + n, 9), parent=outer[1].id) for n in (3, 4, 5)]
+    world = World.of(an_original(), *outer, *inner)
+    plan = world.plan_deletions(delete(outer[1].id))
+    assert removed(plan) == ids(*inner)
+    assert plan.cursors == [CursorMove(ORIGINAL, Cursor(5, "daily"))]
+    world.apply(plan)
+    assert new_slots(world.plan(complete())) == []
+
+
 def test_a_cursor_that_is_past_it_all_stays() -> None:
     world = World.of(with_cursor(an_original(), 5), ours(1), ours(2))
     assert world.plan_deletions(delete()).cursors == []
