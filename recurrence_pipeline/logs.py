@@ -4,7 +4,6 @@ Only this package's loggers are touched: Dagster and other libraries keep theirs
 database, which can hold a password.
 """
 
-import json
 import logging
 import re
 import sys
@@ -24,27 +23,27 @@ ROOT = "recurrence_pipeline"
 FILE_BYTES = 10 * 1024 * 1024
 FILES_KEPT = 5
 HIDDEN = "mongodb://***"
-URL = re.compile(r"""mongodb(?:\+srv)?://[^\s"'<>\\]+""")
+URL = re.compile(r"""mongodb(?:\+srv)?://(?:\S*@)?[^\s"'<>\\]*""")
+"""All up to the last `@`, whatever quotes and escapes a password brings along, and then the hosts and the rest."""
 
 
 def configure(settings: Settings, *, readable: bool = False) -> None:
     """Send log lines to stderr and to LOG_FILE; called again, it replaces what it set up before.
 
     Args:
-        settings: LOG_LEVEL, LOG_FILE, and the URL that no line may hold.
+        settings: LOG_LEVEL and LOG_FILE are what counts.
         readable: plain lines for a person at a terminal instead of JSON; the file gets JSON either way.
 
     Raises:
         ConfigurationError: LOG_FILE cannot be written.
     """
-    hide = _Hide(settings.mongodb_url)
     as_json = structlog.processors.JSONRenderer()
     as_text = structlog.dev.ConsoleRenderer(colors=False)
     handlers: list[logging.Handler] = [_Stderr()]
-    handlers[0].setFormatter(_formatter(as_text if readable else as_json, hide))
+    handlers[0].setFormatter(_formatter(as_text if readable else as_json))
     if settings.log_file is not None:
         handlers.append(_file_handler(settings))
-        handlers[1].setFormatter(_formatter(as_json, hide))
+        handlers[1].setFormatter(_formatter(as_json))
     _replace_handlers(handlers, settings.log_level)
     structlog.configure(
         processors=[
@@ -81,34 +80,18 @@ _SHARED = (
 )
 
 
-class _Hide:
-    """Takes URLs of databases out of a finished line: the configured one to the letter, any other by its looks."""
-
-    def __init__(self, url: str) -> None:
-        self._spellings = sorted({url, json.dumps(url)[1:-1], repr(url)[1:-1]}, key=len, reverse=True)
-
-    def __call__(self, line: str) -> str:
-        for spelling in self._spellings:
-            line = line.replace(spelling, HIDDEN)
-        return URL.sub(HIDDEN, line)
-
-
 class _Formatter(structlog.stdlib.ProcessorFormatter):
-    """Renders a record as structlog does, then hides what nobody may read."""
-
-    hide: _Hide
+    """Renders a record as structlog does, then hides the URLs of databases, wherever in the line they are."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return self.hide(super().format(record))
+        return URL.sub(HIDDEN, super().format(record))
 
 
-def _formatter(renderer: structlog.typing.Processor, hide: _Hide) -> logging.Formatter:
+def _formatter(renderer: structlog.typing.Processor) -> logging.Formatter:
     processors: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if isinstance(renderer, structlog.processors.JSONRenderer):
         processors.append(structlog.processors.format_exc_info)  # the other renderer writes tracebacks itself
-    formatter = _Formatter(foreign_pre_chain=_SHARED, processors=[*processors, renderer])
-    formatter.hide = hide
-    return formatter
+    return _Formatter(foreign_pre_chain=_SHARED, processors=[*processors, renderer])
 
 
 def _file_handler(settings: Settings) -> logging.Handler:

@@ -147,8 +147,9 @@ class Settings(BaseModel):
         Raises:
             ConfigurationError: naming every variable that holds a wrong value, with the value.
         """
+        ours = {str(field.alias) for field in cls.model_fields.values()}.intersection(environment)
         try:
-            settings = cls.model_validate({name: value for name, value in environment.items() if value.strip()})
+            settings = cls.model_validate({name: environment[name] for name in ours if environment[name].strip()})
         except ValidationError as error:
             raise ConfigurationError("\n".join(_sentence(detail) for detail in error.errors())) from None
         if settings.lease_margin * 2 > settings.lease:

@@ -1,10 +1,12 @@
 """The fixtures that every test may use: a real server for each test process, a database of its own for each test."""
 
+import logging
 import os
 from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
+import structlog
 from hypothesis import settings
 from pymongo import MongoClient
 
@@ -45,3 +47,16 @@ def mongodb_url(mongodb_server: str, mongodb_janitor: MongoClient[Document]) -> 
     name = f"test_{uuid4().hex}"
     yield with_database(mongodb_server, name)
     mongodb_janitor.drop_database(name)
+
+
+@pytest.fixture
+def logging_as_before() -> Iterator[None]:
+    """Undo what `logs.configure` sets up, for the tests that come after."""
+    yield
+    logger = logging.getLogger("recurrence_pipeline")
+    for handler in logger.handlers[:]:
+        logger.removeHandler(handler)
+        handler.close()
+    logger.setLevel(logging.NOTSET)
+    logger.propagate = True
+    structlog.reset_defaults()

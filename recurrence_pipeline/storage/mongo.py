@@ -41,7 +41,7 @@ class Mongo:
             self.client: MongoClient[Document] = MongoClient(
                 settings.mongodb_url, tz_aware=True, datetime_conversion="DATETIME_AUTO", **options
             )
-        except (errors.PyMongoError, ValueError) as error:
+        except (errors.PyMongoError, ValueError, OSError) as error:  # OSError: a certificate that is not there
             # Never the URL itself: it can hold a password.
             raise ConfigurationError(f"MONGODB_URL: {error}") from None
         self.db = self.client[parsed["database"] or DEFAULT_DATABASE]

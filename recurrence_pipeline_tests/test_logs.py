@@ -1,0 +1,140 @@
+"""Logs: one JSON object a line, the same whoever writes it, and never the URL of a database."""
+
+import json
+import logging
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from recurrence_pipeline.domain.errors import ConfigurationError
+from recurrence_pipeline.logs import FILE_BYTES, FILES_KEPT, HIDDEN, configure
+from recurrence_pipeline.settings import Settings
+
+pytestmark = pytest.mark.usefixtures("logging_as_before")
+
+URL = "mongodb://worker:t0p%20secret'\"@db.example.org/task-app"
+log = structlog.get_logger("recurrence_pipeline.somewhere")
+
+
+def configured(readable: bool = False, **environment: str) -> None:  # noqa: FBT001, FBT002 - a fact, not a flag
+    configure(Settings.from_environment({"MONGODB_URL": URL} | environment), readable=readable)
+
+
+def lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_a_line_is_a_json_object_with_time_level_and_service(capsys: pytest.CaptureFixture[str]) -> None:
+    configured()
+    log.warning("lease lost", events=3, taskId="6b04")
+
+    captured = capsys.readouterr()
+    (line,) = lines(captured.err)
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {
+        "event": "lease lost",
+        "events": 3,
+        "taskId": "6b04",
+        "level": "warning",
+        "logger": "recurrence_pipeline.somewhere",
+        "service": "recurrence-pipeline",
+    }
+    assert captured.out == "", "a program reads the output"
+
+
+def test_loggers_of_the_standard_library_write_the_same_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    configured()
+    logging.getLogger("recurrence_pipeline.plain").warning("seen %d times", 4)
+
+    (line,) = lines(capsys.readouterr().err)
+    assert (line["event"], line["level"], line["service"]) == ("seen 4 times", "warning", "recurrence-pipeline")
+
+
+def test_an_exception_stays_on_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    configured()
+    try:
+        raise ValueError("odd\ndata")
+    except ValueError:
+        log.exception("unexpected error")
+
+    (line,) = lines(capsys.readouterr().err)
+    assert "ValueError: odd\ndata" in line["exception"]
+
+
+def test_lines_below_the_level_are_not_written(capsys: pytest.CaptureFixture[str]) -> None:
+    configured(LOG_LEVEL="warn")
+    log.info("idle")
+    log.warning("busy")
+    configured(LOG_LEVEL="debug")
+    log.debug("details")
+
+    assert [line["event"] for line in lines(capsys.readouterr().err)] == ["busy", "details"]
+
+
+def test_a_file_gets_the_same_lines_and_is_rotated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "worker.log"
+    configured(LOG_FILE=str(file))
+    log.info("caf\u00e9")
+
+    assert file.read_text(encoding="utf-8") == capsys.readouterr().err
+    (handler,) = (h for h in logging.getLogger("recurrence_pipeline").handlers if isinstance(h, RotatingFileHandler))
+    assert (handler.maxBytes, handler.backupCount) == (FILE_BYTES, FILES_KEPT) == (10 * 1024 * 1024, 5)
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"^LOG_FILE: '.*nowhere/worker.log' cannot be written: No such file"):
+        configured(LOG_FILE=str(tmp_path / "nowhere" / "worker.log"))
+
+
+def test_configured_twice_each_line_comes_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        configured(LOG_FILE=str(tmp_path / "worker.log"))
+    log.info("once")
+
+    assert len(lines(capsys.readouterr().err)) == 1
+    assert len(lines((tmp_path / "worker.log").read_text())) == 1
+
+
+def test_at_a_terminal_lines_are_plain_and_the_file_stays_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configured(readable=True, LOG_FILE=str(tmp_path / "worker.log"))
+    log.warning("lease lost", events=3)
+
+    shown = capsys.readouterr().err
+    assert "lease lost" in shown
+    assert "events=3" in shown
+    assert "\x1b" not in shown
+    assert lines((tmp_path / "worker.log").read_text())[0]["events"] == 3
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_the_url_of_a_database_is_never_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], *, readable: bool
+) -> None:
+    """It can hold a password, and logs are shipped to places where many may read."""
+    configured(readable=readable, LOG_FILE=str(tmp_path / "worker.log"))
+    log.info("connecting", to=f"to {URL}", settings={"url": URL, "nested": [URL]}, text=repr(URL))
+    log.info("another one", url="mongodb+srv://someone:t0p@elsewhere.example.org/x?tls=true")
+    logging.getLogger("recurrence_pipeline.plain").error("cannot reach %s", URL)
+    try:
+        raise ValueError(URL)
+    except ValueError:
+        log.exception("unexpected error")
+
+    written = capsys.readouterr().err + (tmp_path / "worker.log").read_text()
+    assert "t0p" not in written
+    assert "example.org" not in written
+    assert written.count(HIDDEN) >= 14
+    assert len(lines((tmp_path / "worker.log").read_text())) == 4, "what is left is still JSON"
+
+
+def test_loggers_of_others_are_left_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    before = logging.getLogger().handlers[:]
+    configured()
+    assert logging.getLogger().handlers == before
+    assert logging.getLogger("dagster").handlers == []
+    assert capsys.readouterr().err == ""

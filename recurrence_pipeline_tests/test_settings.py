@@ -1,0 +1,125 @@
+"""Settings: every variable has a default, is read, and is named where its value is wrong; a password is never shown."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from recurrence_pipeline.bootstrap import open_worker
+from recurrence_pipeline.domain.errors import ConfigurationError
+from recurrence_pipeline.settings import Settings
+
+
+def ms(number: int) -> timedelta:
+    return timedelta(milliseconds=number)
+
+
+VARIABLES: list[tuple[str, Any, str, Any, str, str]] = [
+    (
+        "MONGODB_URL",
+        "mongodb://localhost:27017/task-app",
+        "mongodb+srv://db.example.org/app",
+        "mongodb+srv://db.example.org/app",
+        "postgresql://db.example.org/app",
+        "the value does not begin with mongodb:// or mongodb+srv://",
+    ),
+    ("MONGODB_POOL_SIZE", 10, "25", 25, "0", "'0' is not between 1 and 1000"),
+    ("WORKER_RETRY_ATTEMPTS", 3, "0", 0, "three", "'three' is not a whole number"),
+    ("WORKER_RETRY_DELAY", ms(500), "0", ms(0), "-1", "'-1' is not a number of milliseconds"),
+    ("WORKER_TIMEOUT", ms(10_000), "2500", ms(2500), "10s", "'10s' is not a number of milliseconds"),
+    ("RECURRENCE_TIMEZONE", "UTC", "Asia/Kolkata", "Asia/Kolkata", "Mars/Olympus", "is not an IANA time zone"),
+    ("LOG_LEVEL", "info", "WARN", "warning", "loud", "'loud' is not one of debug, info, warning, error"),
+    ("LOG_FILE", None, "/var/log/worker.log", Path("/var/log/worker.log"), "", ""),
+    ("WORKER_BATCH_SIZE", 500, "1", 1, "10001", "'10001' is not between 1 and 10000"),
+    ("WORKER_RUN_MAX_EVENTS", 2000, "1000000", 1_000_000, "0", "'0' is not between 1 and 1000000"),
+    ("WORKER_MAX_RUNS", 1, "64", 64, "65", "'65' is not between 1 and 64"),
+    ("WORKER_LEASE", ms(60_000), "30000", ms(30_000), "0", "'0' must be more than 0 milliseconds"),
+    ("WORKER_LEASE_MARGIN", ms(10_000), "500", ms(500), "0", "'0' must be more than 0 milliseconds"),
+    ("MONGODB_READ_CHUNK", 100, "50", 50, "0", "'0' is not between 1 and 10000"),
+    ("MONGODB_WRITE_CHUNK", 500, "50", 50, "1.5", "'1.5' is not a whole number"),
+    ("KEEP_DELETED_DAYS", 30, "7", 7, "40000", "'40000' is not between 1 and 36500"),
+    ("EVENT_RETENTION_DAYS", 30, "7", 7, "0", "'0' is not between 1 and 36500"),
+]
+NAMES = [variable[0] for variable in VARIABLES]
+FIELDS = {field.alias: name for name, field in Settings.model_fields.items()}
+
+WITH_PASSWORD = "mongodb://worker:t0p-secret@localhost:1/task-app"
+
+
+@pytest.mark.parametrize("variable", VARIABLES, ids=NAMES)
+def test_a_variable_has_a_default_is_read_and_is_named_where_it_is_wrong(
+    variable: tuple[str, Any, str, Any, str, str],
+) -> None:
+    name, default, good, value, wrong, reason = variable
+    assert getattr(Settings.from_environment({}), FIELDS[name]) == default
+    assert getattr(Settings.from_environment({name: good}), FIELDS[name]) == value
+    if wrong:
+        with pytest.raises(ConfigurationError) as caught:
+            Settings.from_environment({name: wrong})
+        assert str(caught.value).startswith(f"{name}: ")
+        assert reason in str(caught.value)
+
+
+def test_no_variable_is_without_a_test_or_a_description() -> None:
+    assert [field.alias for field in Settings.model_fields.values()] == NAMES
+    assert all(field.description for field in Settings.model_fields.values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_variable_that_is_empty_counts_as_not_set(name: str) -> None:
+    """Compose files and CI systems set variables to nothing where they mean to leave them alone."""
+    assert Settings.from_environment({name: " "}) == Settings.from_environment({})
+
+
+def test_all_wrong_variables_are_named_at_once() -> None:
+    with pytest.raises(ConfigurationError, match=r"(?s)WORKER_TIMEOUT: .*LOG_LEVEL: "):
+        Settings.from_environment({"LOG_LEVEL": "loud", "WORKER_TIMEOUT": "soon"})
+
+
+def test_a_margin_of_more_than_half_the_lease_is_refused() -> None:
+    """Else a worker would renew its lease without end, and work for no time at all."""
+    with pytest.raises(ConfigurationError, match=r"WORKER_LEASE_MARGIN: .* is more than half of WORKER_LEASE"):
+        Settings.from_environment({"WORKER_LEASE": "10000", "WORKER_LEASE_MARGIN": "5001"})
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings.from_environment({}).batch_size = 7
+
+
+def test_other_variables_are_none_of_our_business() -> None:
+    assert Settings.from_environment(
+        {"PATH": "/bin", "batch_size": "7", "mongodb_url": "x"}
+    ) == Settings.from_environment({})
+
+
+def test_a_password_is_not_shown_by_the_settings() -> None:
+    settings = Settings.from_environment({"MONGODB_URL": WITH_PASSWORD})
+    assert settings.mongodb_url == WITH_PASSWORD
+    assert "t0p-secret" not in f"{settings!r} {settings}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        WITH_PASSWORD.replace("mongodb://", "mongo://"),
+        WITH_PASSWORD.replace("mongodb://", " mongodb://"),
+        WITH_PASSWORD.replace("t0p-secret", "t0p-secret/"),
+        WITH_PASSWORD.replace("t0p-secret", "t0p-secret%"),
+        WITH_PASSWORD.replace("localhost:1", "localhost:port"),
+        WITH_PASSWORD.replace("localhost:1", ""),
+        WITH_PASSWORD + "?authMechanism=t0p-secret",
+        WITH_PASSWORD + "?tlsCAFile=/t0p-secret",
+    ],
+)
+def test_a_password_is_not_shown_by_an_error(url: str) -> None:
+    """Error texts end up in logs, in run histories and on screens that are shared."""
+    with pytest.raises(ConfigurationError) as caught:
+        open_worker(Settings.from_environment({"MONGODB_URL": url})).close()
+    assert str(caught.value).startswith("MONGODB_URL: ")
+    assert "worker" not in str(caught.value)
+    if "?" not in url:
+        assert "t0p-secret" not in str(caught.value)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
