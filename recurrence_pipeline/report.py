@@ -6,14 +6,16 @@ The functions named `..._data` fix the keys that `--json` prints; the others dra
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from recurrence_pipeline.domain.preview import SlotPreview
-from recurrence_pipeline.worker.inspection import Member, SeriesView
+
+if TYPE_CHECKING:  # at run time it would bring the database along
+    from recurrence_pipeline.worker.inspection import Member, SeriesView
 
 Data = Mapping[str, Any]
 
@@ -47,7 +49,7 @@ def preview_data(slots: Iterable[SlotPreview]) -> list[dict[str, Any]]:
     ]
 
 
-def series_data(view: SeriesView) -> dict[str, Any]:
+def series_data(view: "SeriesView") -> dict[str, Any]:
     """Return a series with its members by slot and its events, newest first."""
     original = view.original
     return {
@@ -63,7 +65,7 @@ def series_data(view: SeriesView) -> dict[str, Any]:
     }
 
 
-def _member(member: Member, series_id: str) -> dict[str, Any]:
+def _member(member: "Member", series_id: str) -> dict[str, Any]:
     task = member.task
     return {
         "slot": member.slot,

@@ -3,15 +3,20 @@
 import logging
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 import structlog
 from hypothesis import settings
 from pymongo import MongoClient
+from pymongo.database import Database
 
+from recurrence_pipeline.cli import main
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.embedded import EmbeddedServer
+from recurrence_pipeline.storage.importing import SAMPLE_DATA
+from recurrence_pipeline_tests.commands import WEEKLY, Ran, Run
 from recurrence_pipeline_tests.urls import with_database
 
 REAL_SERVER = "RECURRENCE_TEST_MONGODB_URL"
@@ -60,3 +65,39 @@ def logging_as_before() -> Iterator[None]:
     logger.setLevel(logging.NOTSET)
     logger.propagate = True
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def db(mongodb_url: str) -> Iterator[Database[Document]]:
+    """Return the database of this test, as the application sees it."""
+    with MongoClient[Document](mongodb_url, tz_aware=True) as client:
+        yield client.get_default_database()
+
+
+@pytest.fixture
+def run(mongodb_url: str, capsys: pytest.CaptureFixture[str], logging_as_before: None) -> Run:
+    """Return a function that runs the `recurrence` command in this process, on the database of this test."""
+
+    def run(*arguments: str, **environment: str) -> Ran:
+        code = main(arguments, {"MONGODB_URL": mongodb_url} | environment)
+        return Ran(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def few(tmp_path: Path) -> Path:
+    """Return an export of one weekly task and the trigger that it was created."""
+    task = next(line for line in (SAMPLE_DATA / "tasks.jsonl").read_text().splitlines() if WEEKLY in line)
+    trigger = next(line for line in (SAMPLE_DATA / "trigger_log.jsonl").read_text().splitlines() if WEEKLY in line)
+    (tmp_path / "tasks.jsonl").write_text(task)
+    (tmp_path / "trigger_log.jsonl").write_text(trigger)
+    return tmp_path
+
+
+@pytest.fixture
+def prepared(run: Run, few: Path) -> Run:
+    """Return `run`, on a database with one weekly task whose creation is pending."""
+    assert run("init-db").code == 0
+    assert run("import", str(few)).code == 0
+    return run

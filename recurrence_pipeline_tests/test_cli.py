@@ -1,0 +1,217 @@
+"""The `recurrence` command: what it does and prints. How it refuses is in test_cli_errors.py."""
+
+import re
+from pathlib import Path
+
+from bson import ObjectId
+from pymongo.database import Database
+
+from recurrence_pipeline import __version__
+from recurrence_pipeline.storage.documents import Document
+from recurrence_pipeline_tests.commands import MISSING, OWNER, WEEKLY, Run
+
+# Getting started
+
+
+def test_init_db_may_be_run_again(run: Run) -> None:
+    first = run("init-db")
+    assert (first.code, first.err) == (0, "")
+    assert "index tasks parentRecurringId_1" in first.out
+    assert run("init-db").out == "Everything was there already.\n"
+    assert run("init-db", "--json").json == {"added": [], "leftOut": {}}
+
+
+def test_init_db_names_an_index_that_the_data_contradict(run: Run, db: Database[Document]) -> None:
+    db["tasks"].insert_many([{"taskId": 7}, {"taskId": 7}])
+    ran = run("init-db")
+    assert ran.code == 0
+    assert "left out: index tasks taskId_1: " in ran.out
+
+
+def test_import_tells_what_was_read_added_and_there(run: Run, few: Path) -> None:
+    run("init-db")
+    assert run("import", str(few), "--json").json == {
+        "files": [
+            {"file": name, "read": 1, "added": 1, "alreadyThere": 0, "refused": 0, "reasons": []}
+            for name in ("tasks.jsonl", "trigger_log.jsonl")
+        ]
+    }
+    again = run("import", str(few))
+    assert again.code == 0
+    assert re.search(r"trigger_log.jsonl\W+1\W+0\W+1\W+0\W", again.out)
+
+
+def test_import_of_the_sample_needs_no_folder(run: Run, db: Database[Document]) -> None:
+    run("init-db")
+    files = run("import", "--sample", "--json").json["files"]
+    assert [file["added"] for file in files] == [933, 12, 2, 808]
+    assert db["task_events"].count_documents({"status": "pending"}) == 808
+
+
+def test_import_of_a_task_whose_number_is_taken_is_a_failure_that_is_named(prepared: Run, few: Path) -> None:
+    tasks = few / "tasks.jsonl"
+    tasks.write_text(tasks.read_text().replace(WEEKLY, MISSING))
+    ran = prepared("import", str(few))
+    assert ran.code == 1
+    assert f"tasks.jsonl line 1: {MISSING}: taskId 1 belongs to another document of 'tasks'" in ran.out
+
+
+# The work
+
+
+def test_process_works_off_what_is_due(prepared: Run, db: Database[Document]) -> None:
+    result = prepared("process", "--json").json
+    assert result == {
+        "events": 1,
+        "completed": 1,
+        "rejected": 0,
+        "failed": 0,
+        "retried": 0,
+        "occurrences_created": 3,
+        "occurrences_deleted": 0,
+        "activities_written": 3,
+        "leases_lost": 0,
+        "outcomes": [{"operation": "create", "outcome": "completed", "count": 1}],
+        "unfinished": 0,
+    }
+    assert db["tasks"].count_documents({"parentRecurringId": ObjectId(WEEKLY)}) == 3
+    again = prepared("process")
+    assert again.code == 0
+    assert re.search(r"events\W+0\W", again.out)
+
+
+def test_process_stops_at_its_limit(prepared: Run) -> None:
+    prepared("trigger", "complete", WEEKLY)
+    result = prepared("process", "--limit", "1", "--json").json
+    assert (result["events"], result["unfinished"]) == (1, 1)
+    result = prepared("process", "--until-empty", "--limit", "5", "--json").json
+    assert (result["events"], result["unfinished"]) == (1, 0)
+
+
+def test_process_until_empty_waits_for_retries(prepared: Run, db: Database[Document]) -> None:
+    """An event of this moment whose task is not there yet is tried again, and found missing in the end."""
+    db["task_events"].update_one({}, {"$set": {"taskId": ObjectId(MISSING)}, "$currentDate": {"createdAt": True}})
+
+    at_once = prepared("process", "--json").json
+    assert (at_once["retried"], at_once["unfinished"]) == (1, 1)
+    db["task_events"].update_one({}, [{"$set": {"createdAt": {"$subtract": ["$createdAt", 60_000]}}}])
+
+    result = prepared("process", "--until-empty", "--json").json
+    assert (result["rejected"], result["unfinished"]) == (1, 0)
+
+
+def test_trigger_enqueues_what_the_application_would(prepared: Run, db: Database[Document]) -> None:
+    event = prepared("trigger", "complete", WEEKLY, "--user-id", OWNER, "--json").json
+    assert event.keys() == {"eventId", "operation", "taskId", "status"}
+    stored = db["task_events"].find_one({"_id": ObjectId(event["eventId"])}) or {}
+    assert (stored["status"], stored["source"], str(stored["taskId"])) == ("pending", "manual", WEEKLY)
+    assert f"is pending: create of task {WEEKLY}" in prepared("trigger", "create", WEEKLY).out
+
+
+def test_trigger_now_answers_as_the_http_contract_does(prepared: Run) -> None:
+    created = prepared("trigger", "create", WEEKLY, "--now", "--json").json
+    assert {name: created[name] for name in ("success", "operation", "taskId")} == {
+        "success": True,
+        "operation": "create",
+        "taskId": WEEKLY,
+    }
+    assert [task["dueDate"] for task in created["result"]] == [
+        "2024-10-24T02:00:00.000Z",
+        "2024-10-31T02:00:00.000Z",
+        "2024-11-07T02:00:00.000Z",
+    ]
+    assert {task["parentRecurringId"] for task in created["result"]} == {WEEKLY}
+
+    completed = prepared("trigger", "complete", WEEKLY, "--now", "--json").json["result"]
+    assert completed["updatedTask"]["_id"] == created["result"][0]["_id"]
+    assert completed["createdTask"]["dueDate"] == "2024-11-14T02:00:00.000Z"
+    assert prepared("trigger", "delete", WEEKLY, "--user-id", OWNER, "--now", "--json").json["result"] == 4
+
+
+def test_trigger_now_tells_people_what_was_made(prepared: Run) -> None:
+    assert "Thu 2024-11-07 02:00:00" in prepared("trigger", "create", WEEKLY, "--now").out
+    completed = prepared("trigger", "complete", WEEKLY, "--now").out
+    assert "the next occurrence: due Thu 2024-10-24 02:00:00" in completed
+    assert "Thu 2024-11-14 02:00:00" in completed
+    assert "Nothing new was made." in prepared("trigger", "complete", WEEKLY, "--now").out
+    deleted = prepared("trigger", "delete", WEEKLY, "--user-id", OWNER, "--now")
+    assert deleted.out == f"4 occurrences of task {WEEKLY} deleted.\n"
+
+
+# Questions
+
+
+def test_preview_shows_slots_and_writes_nothing(prepared: Run, db: Database[Document]) -> None:
+    db["tasks"].update_one({}, {"$set": {"timezone": "Europe/Berlin"}})
+    rows = prepared("preview", WEEKLY, "-n", "3", "--json").json
+    assert [(row["slot"], row["utc"], row["offset"]) for row in rows] == [
+        (1, "2024-10-24T02:00:00.000Z", "+02:00"),
+        (2, "2024-10-31T03:00:00.000Z", "+01:00"),
+        (3, "2024-11-07T03:00:00.000Z", "+01:00"),
+    ]
+    assert all(row["local"][11:16] == "04:00" for row in rows)
+    drawn = prepared("preview", WEEKLY)
+    assert "Thu 2024-10-31 04:00:00" in drawn.out
+    assert drawn.out.count("2024-1") + drawn.out.count("2025-0") >= 10
+    assert db["tasks"].count_documents({}) == 1
+
+
+def test_preview_says_what_is_odd_about_a_slot(prepared: Run, db: Database[Document]) -> None:
+    db["tasks"].update_one(
+        {}, [{"$set": {"repeatType": "monthly", "originalDueDate": {"$toDate": "2024-01-31T09:00:00Z"}}}]
+    )
+    assert "31 clamped to 29" in prepared("preview", WEEKLY).out
+
+
+def test_series_shows_members_events_and_why_nothing_more_came(prepared: Run) -> None:
+    prepared("process")
+    view = prepared("series", WEEKLY, "--json").json
+    assert [(m["slot"], m["kind"], m["isCompleted"]) for m in view["members"]] == [
+        (0, "original", False),
+        (1, "occurrence", False),
+        (2, "occurrence", False),
+        (3, "occurrence", False),
+    ]
+    assert (view["seriesId"], view["cursor"], view["repeatType"], view["timezone"]) == (WEEKLY, 3, "weekly", "UTC")
+    assert view["anchor"] == "2024-10-17T02:00:00.000Z"
+    assert [(event["operation"], event["status"]) for event in view["events"]] == [("create", "completed")]
+
+    drawn = prepared("series", view["members"][2]["id"]).out
+    assert f"Series {WEEKLY}: Grocery shopping" in drawn
+    assert "Slot 3 was the last made, because none is completed" in drawn
+
+
+def test_series_names_the_reason_of_a_refusal(prepared: Run) -> None:
+    assert prepared("trigger", "create", MISSING, "--now").code == 1
+    assert "Original task not found" in prepared("series", MISSING).out
+
+
+def test_stats_count_tasks_and_events_with_reasons(prepared: Run) -> None:
+    prepared("process")
+    prepared("trigger", "create", MISSING, "--now")
+    data = prepared("stats", "--json").json
+    assert data["recurringTasks"]["recurringInstances"] == 3
+    assert data["events"] == [
+        {"operation": "create", "status": "completed", "count": 1},
+        {"operation": "create", "status": "rejected", "count": 1},
+    ]
+    assert data["reasons"] == [
+        {"operation": "create", "status": "rejected", "reason": "Original task not found", "count": 1}
+    ]
+    assert prepared("stats", "--user-id", MISSING, "--json").json["recurringTasks"]["totalTasks"] == 0
+    drawn = prepared("stats").out
+    assert "Original task not found" in drawn
+    assert re.search(r"recurring instances\W+3\W", drawn)
+
+
+def test_titles_are_shown_as_they_are_and_not_read_as_markup(prepared: Run, db: Database[Document]) -> None:
+    """Else a task called `[/]` breaks the command, and one called `[link=...]` fools its reader."""
+    db["tasks"].update_one({}, {"$set": {"title": "[bold]buy[/bold] [/] milk"}})
+    prepared("process")
+    for arguments in (("series", WEEKLY), ("trigger", "create", WEEKLY, "--now")):
+        assert "[bold]buy[/bold] [/] milk" in prepared(*arguments).out
+
+
+def test_version_says_what_is_installed(run: Run) -> None:
+    assert run("version", "--json").json["recurrence-pipeline"] == __version__
+    assert f"recurrence-pipeline {__version__}" in run("version").out
