@@ -16,16 +16,16 @@ from recurrence_pipeline.domain.errors import LeaseLost
 from recurrence_pipeline.domain.model import ErrorRecord, EventStatus, TaskEvent
 from recurrence_pipeline.domain.plan import Answer
 from recurrence_pipeline.storage.documents import (
+    EPOCH,
     Document,
     error_document,
     event_document,
     event_from,
     result_document,
 )
+from recurrence_pipeline.storage.leasing import ANY_TIME, PENDING, PROCESSING, abandoned, held_by, holding, waiting
 from recurrence_pipeline.storage.mongo import Mongo, refusals, translated
 
-PENDING = EventStatus.PENDING.value
-PROCESSING = EventStatus.PROCESSING.value
 KEPT_ERRORS = 5
 
 
@@ -60,22 +60,20 @@ class Events:
     def lease(self, limit: int, *, owner: str, now: datetime, until: datetime) -> list[TaskEvent]:
         """Hold up to `limit` due events for `owner`, the longest due first, and return those that were won.
 
-        Due are pending events whose time has come and held ones whose lease ran out; the term goes up by one with each
-        lease, and a lease that ran out counts as a death of its holder.
+        Due are held events whose lease ran out (they come first, or a long queue would keep them from ever being
+        done) and pending ones whose time has come. The term goes up by one with each lease, and a lease that ran out
+        counts as a death of its holder.
         """
-        waiting = self._ids(_waiting(now), "availableAt", limit)
-        abandoned = self._ids(_abandoned(now), "lease.until", limit - len(waiting))
-        hold = {
-            "$set": {"status": PROCESSING, "lease.owner": owner, "lease.until": until, "startedAt": now},
-            "$inc": {"lease.term": 1},
-        }
-        died = hold | {"$inc": {"lease.term": 1, "lease.deaths": 1}}
-        requests = [UpdateMany({"_id": {"$in": ids}} | _waiting(now), hold) for ids in self._chunks(waiting)]
-        requests += [UpdateMany({"_id": {"$in": ids}} | _abandoned(now), died) for ids in self._chunks(abandoned)]
+        left = self._ids(abandoned(now), "lease.until", limit)
+        due = self._ids(waiting(now), "availableAt", limit - len(left))
+        hold = holding(owner, now, until, deaths=0)
+        died = holding(owner, now, until, deaths=1)
+        requests = [UpdateMany({"_id": {"$in": ids}} | waiting(now), hold) for ids in self._chunks(due)]
+        requests += [UpdateMany({"_id": {"$in": ids}} | abandoned(now), died) for ids in self._chunks(left)]
         if not requests:
             return []
         self._events.bulk_write(requests, ordered=False)
-        return self._won([*waiting, *abandoned], owner, now)
+        return self._won([*left, *due], owner, now)
 
     @translated()
     def renew(self, events: Sequence[TaskEvent], *, until: datetime) -> list[TaskEvent]:
@@ -106,7 +104,7 @@ class Events:
             LeaseLost: where one of the events is not ours any more.
         """
         self._update_held(
-            UpdateOne(_held_by(event), {"$set": {"deleting": [ObjectId(i) for i in ids]}})
+            UpdateOne(held_by(event), {"$set": {"deleting": [ObjectId(i) for i in ids]}})
             for event, ids in deletions.values()
         )
 
@@ -117,7 +115,7 @@ class Events:
         Raises:
             LeaseLost: where one of the events was not ours any more; the others are recorded.
         """
-        self._update_held(UpdateOne(_held_by(o.event), _outcome_update(o, now, run_id)) for o in outcomes)
+        self._update_held(UpdateOne(held_by(o.event), _outcome_update(o, now, run_id)) for o in outcomes)
 
     @translated()
     def release(self, events: Sequence[TaskEvent]) -> None:
@@ -170,16 +168,17 @@ class Events:
     @translated()
     def queue(self, now: datetime, *, at_most: int) -> QueueState:
         """Say how many events are due (counting no further than `at_most`) and since when the oldest has been."""
-        waiting = list(self._events.find(_waiting(now), {"availableAt": 1}).sort("availableAt", 1).limit(at_most))
-        abandoned = list(self._events.find(_abandoned(now), {"lease.until": 1}).sort("lease.until", 1).limit(at_most))
-        times = [d["availableAt"] for d in waiting[:1]] + [d["lease"]["until"] for d in abandoned[:1]]
-        return QueueState(min(len(waiting) + len(abandoned), at_most), min(times, default=None))
+        due = list(self._events.find(waiting(now), {"availableAt": 1}).sort("availableAt", 1).limit(at_most))
+        left = list(self._events.find(abandoned(now), {"lease.until": 1}).sort("lease.until", 1).limit(at_most))
+        times = [d["availableAt"] for d in due[:1]] + [d["lease"]["until"] for d in left[:1]]
+        return QueueState(min(len(due) + len(left), at_most), min(times, default=None))
 
     @translated()
     def count_by_operation_and_status(self) -> dict[tuple[str, str], int]:
         """Return the number of events for each (operation, status)."""
         group = {"$group": {"_id": {"operation": "$operation", "status": "$status"}, "count": {"$sum": 1}}}
-        return {(r["_id"]["operation"], r["_id"]["status"]): r["count"] for r in self._events.aggregate([group])}
+        rows = [(r["_id"], r["count"]) for r in self._events.aggregate([group])]
+        return {(str(of.get("operation")), str(of.get("status"))): count for of, count in rows}
 
     @translated()
     def unfinished(self) -> int:
@@ -194,9 +193,11 @@ class Events:
     @translated()
     def next_due(self) -> datetime | None:
         """Return when the next event becomes due: its time or, of a held one, the end of its lease."""
-        waiting = self._events.find_one({"status": PENDING}, {"availableAt": 1}, sort=[("availableAt", 1)])
-        held = self._events.find_one({"status": PROCESSING}, {"lease.until": 1}, sort=[("lease.until", 1)])
-        times = [waiting["availableAt"]] if waiting else []
+        pending = {"status": PENDING, "availableAt": ANY_TIME}
+        processing = {"status": PROCESSING, "lease.until": ANY_TIME}
+        due = self._events.find_one(pending, {"availableAt": 1}, sort=[("availableAt", 1)])
+        held = self._events.find_one(processing, {"lease.until": 1}, sort=[("lease.until", 1)])
+        times = [due["availableAt"]] if due else []
         times += [held["lease"]["until"]] if held else []
         return min(times, default=None)
 
@@ -206,7 +207,7 @@ class Events:
         found: list[Document] = []
         for ids in self._chunks([ObjectId(i) for i in task_ids]):
             found += self._events.find({"taskId": {"$in": ids}})
-        return sorted(found, key=lambda d: (d["createdAt"], d["_id"]), reverse=True)[:limit]
+        return sorted(found, key=lambda d: (_created(d), d["_id"]), reverse=True)[:limit]
 
     @translated()
     def refused(self) -> list[Document]:
@@ -222,7 +223,7 @@ class Events:
 
     @translated()
     def totals(self) -> dict[str, int]:
-        """Return how many occurrences all events together have `created` and `deleted`."""
+        """Return the occurrences `created` and `deleted` by the last attempts: what a crashed one made is not in it."""
         made = {"$size": {"$ifNull": ["$result.created", []]}}
         sums = {"_id": None, "created": {"$sum": made}, "deleted": {"$sum": "$result.deleted"}}
         rows = list(self._events.aggregate([{"$group": sums}]))
@@ -274,16 +275,9 @@ class Events:
             yield list(ids[start : start + self._read_chunk])
 
 
-def _waiting(now: datetime) -> dict[str, Any]:
-    return {"status": PENDING, "availableAt": {"$lte": now}}
-
-
-def _abandoned(now: datetime) -> dict[str, Any]:
-    return {"status": PROCESSING, "lease.until": {"$lte": now}}
-
-
-def _held_by(event: TaskEvent) -> dict[str, Any]:
-    return {"_id": ObjectId(event.id), "status": PROCESSING, "lease.owner": event.owner, "lease.term": event.term}
+def _created(document: Document) -> datetime:
+    """Return when an event was made; one that was rejected as unreadable may not say it."""
+    return document["createdAt"] if isinstance(document.get("createdAt"), datetime) else EPOCH
 
 
 def _outcome_update(outcome: Outcome, now: datetime, run_id: str | None) -> Mapping[str, Any]:

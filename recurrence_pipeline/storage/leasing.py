@@ -1,0 +1,46 @@
+"""Which events may be held, and what holding one writes: filters and updates as values. Who sends them is events.py."""
+
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from bson import ObjectId
+
+from recurrence_pipeline.domain.model import EventStatus, TaskEvent
+
+PENDING = EventStatus.PENDING.value
+PROCESSING = EventStatus.PROCESSING.value
+
+ANY_TIME = {"$gte": datetime.min.replace(tzinfo=timezone.utc), "$lte": datetime.max.replace(tzinfo=timezone.utc)}
+"""Leaves out what lacks the field, or has no date in it that Python knows."""
+
+
+def waiting(now: datetime) -> dict[str, Any]:
+    """Select pending events whose time has come."""
+    return {"status": PENDING, "availableAt": {"$lte": now}}
+
+
+def abandoned(now: datetime) -> dict[str, Any]:
+    """Select held events whose lease ran out."""
+    return {"status": PROCESSING, "lease.until": {"$lte": now}}
+
+
+def held_by(event: TaskEvent) -> dict[str, Any]:
+    """Select an event as long as it is held under the very lease it was read with."""
+    return {"_id": ObjectId(event.id), "status": PROCESSING, "lease.owner": event.owner, "lease.term": event.term}
+
+
+def holding(owner: str, now: datetime, until: datetime, *, deaths: int) -> list[Mapping[str, Any]]:
+    """Build the update that holds any event, whatever stands where its lease should be: one must not cost the rest."""
+    lease = {
+        "owner": {"$literal": owner},
+        "until": until,
+        "term": _raised("term", 1),
+        "deaths": _raised("deaths", deaths),
+    }
+    # $mergeObjects replaces the field as a whole; an object as such would be written into each item of an array.
+    return [{"$set": {"status": PROCESSING, "startedAt": now, "lease": {"$mergeObjects": [lease]}}}]
+
+
+def _raised(name: str, by: int) -> Mapping[str, Any]:
+    return {"$add": [{"$convert": {"input": f"$lease.{name}", "to": "long", "onError": 0, "onNull": 0}}, by]}
