@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from pymongo import timeout
 from pymongo.collection import Collection
 from pymongo.errors import CollectionInvalid, OperationFailure
 
@@ -40,11 +41,26 @@ EVENT_SCHEMA: Mapping[str, Any] = {
         "errors": {"bsonType": "array"},
         "lease": {"bsonType": "object", "properties": {"term": WHOLE, "until": DATE, "owner": {"bsonType": "string"}}},
     },
-    "anyOf": [
-        {"properties": {"operation": {"enum": ["create", "complete"]}}},
-        {"required": ["userId"], "description": "a delete event names its userId"},
+    "allOf": [
+        {
+            "anyOf": [
+                {"properties": {"operation": {"enum": ["create", "complete"]}}},
+                {"required": ["userId"], "description": "a delete event names its userId"},
+            ]
+        },
+        {
+            "anyOf": [
+                {"properties": {"status": {"enum": [s.value for s in EventStatus if s is not EventStatus.PROCESSING]}}},
+                {"required": ["lease"], "description": "an event in work has a lease, or nobody ever takes it over"},
+            ]
+        },
     ],
 }
+
+INDEX_BUILD = timedelta(hours=1)
+"""Longest wait for one index. The timeout of other commands would end the build on a big collection every time."""
+
+NAMESPACE_EXISTS = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +146,9 @@ def _ensure_events(mongo: Mongo, report: SchemaReport) -> None:
     rules: dict[str, Any] = {"validator": validator, "validationLevel": "moderate"}
     try:
         mongo.db.create_collection("task_events", **rules)
-    except CollectionInvalid:  # it is there already
+    except (CollectionInvalid, OperationFailure) as error:  # it is there already, or is made by another just now
+        if isinstance(error, OperationFailure) and error.code != NAMESPACE_EXISTS:
+            raise
         found = next(iter(mongo.db.list_collections(filter={"name": "task_events"})), {})
         if rules.items() <= found.get("options", {}).items():
             return
@@ -145,7 +163,8 @@ def _ensure_indexes(collection: Collection[Document], wanted: Sequence[Index], r
         present = existing.get(index.keys)
         if present is None:
             try:
-                collection.create_index(list(index.keys), name=index.name, **index.options)
+                with timeout(INDEX_BUILD.total_seconds()):
+                    collection.create_index(list(index.keys), name=index.name, **index.options)
             except OperationFailure as error:
                 report.left_out[label] = str(error).split(", full error", 1)[0]
             else:
