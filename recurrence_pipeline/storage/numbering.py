@@ -13,7 +13,7 @@ from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from recurrence_pipeline.domain.errors import Transient
-from recurrence_pipeline.storage.documents import Document
+from recurrence_pipeline.storage.documents import MAX_WHOLE, Document
 from recurrence_pipeline.storage.mongo import Mongo, refusals
 
 ROUNDS = 5
@@ -59,7 +59,8 @@ class Numbering:
 
     def catch_up(self) -> None:
         """Create the counter, or raise it, so that it starts after the highest number in use."""
-        highest = self._collection.find_one({}, {self._field: 1}, sort=[(self._field, -1)]) or {}
+        numbers = {self._field: {"$gte": 0, "$lte": MAX_WHOLE}}  # else the highest could be a text, which sorts above
+        highest = self._collection.find_one(numbers, {self._field: 1}, sort=[(self._field, -1)]) or {}
         number = highest.get(self._field)
         try:
             self._counters.update_one(
