@@ -1,5 +1,6 @@
 """The connection: client, collections, and the one table that sorts the driver's errors. No document is known here."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, ParamSpec, TypeVar
 
 from bson.errors import BSONError
-from pymongo import MongoClient, errors
+from pymongo import MongoClient, ReadPreference, errors
 from pymongo.collection import Collection
 from pymongo.uri_parser import parse_uri
 
@@ -43,8 +44,10 @@ class Mongo:
             )
         except (errors.PyMongoError, ValueError, OSError) as error:  # OSError: a certificate that is not there
             # Never the URL itself: it can hold a password.
-            raise ConfigurationError(f"MONGODB_URL: {error}") from None
-        self.db = self.client[parsed["database"] or DEFAULT_DATABASE]
+            raise ConfigurationError(f"MONGODB_URL: {_without_password(settings.mongodb_url, error)}") from None
+        # What was written is read back, to see what was won: a secondary, even if the URL asks for one, may lag behind.
+        name = parsed["database"] or DEFAULT_DATABASE
+        self.db = self.client.get_database(name, read_preference=ReadPreference.PRIMARY)
         self.tasks = self.db["tasks"]
         self.users = self.db["users"]
         self.activities = self.db["useractivities"]
@@ -115,6 +118,9 @@ _BY_CODE: MappingProxyType[int, type[RecurrenceError]] = MappingProxyType(
 )
 """MongoDB's error codes (manual, "Error Codes") by what to do next; any other may be worth another try."""
 
+UNSTORABLE = (BSONError, OverflowError, UnicodeEncodeError)
+"""What the driver raises for a value that BSON cannot hold: no type for it, over 64 bits, half a character."""
+
 _OUTAGE_LABELS = frozenset({"SystemOverloadedError", "RetryableWriteError"})
 
 _BY_CLASS: tuple[tuple[type[BaseException], type[RecurrenceError]], ...] = (
@@ -147,7 +153,7 @@ def translation(error: Exception) -> RecurrenceError:
         return sort_code(error.code, labels)(_text(error))
     if isinstance(error, (errors.InvalidOperation, errors.InvalidURI)):
         return Outage(_text(error))
-    if isinstance(error, (BSONError, OverflowError)):
+    if isinstance(error, UNSTORABLE):
         return WriteRefused(f"a value cannot be stored: {error}")
     return Transient(_text(error))
 
@@ -157,7 +163,7 @@ def translating() -> Iterator[None]:
     """Raise our errors instead of the driver's."""
     try:
         yield
-    except (errors.PyMongoError, BSONError, OverflowError) as error:
+    except (errors.PyMongoError, *UNSTORABLE) as error:
         raise translation(error) from error
 
 
@@ -180,14 +186,23 @@ def _bulk_translation(error: errors.BulkWriteError) -> RecurrenceError:
     if details.get("writeConcernErrors"):
         return Outage(f"write concern not met: {details['writeConcernErrors'][0].get('errmsg')}")
     writes = details.get("writeErrors", [])
-    kinds = {sort_code(write.get("code"), ()) for write in writes}
-    worst = next((kind for kind in (Outage, Transient, WriteRefused) if kind in kinds), Transient)
-    return worst(_write_message(writes[0]) if writes else _text(error))
+    by_kind = {sort_code(write.get("code"), ()): write for write in reversed(writes)}
+    for worst in (Outage, Transient, WriteRefused):
+        if worst in by_kind:
+            return worst(_write_message(by_kind[worst]))
+    return Transient(_text(error))
 
 
 def _write_message(write: dict[str, Any]) -> str:
     reason = str(write.get("errmsg", "refused"))
     return f"{reason} ({write['keyValue']})" if write.get("keyValue") else reason
+
+
+def _without_password(url: str, error: Exception) -> str:
+    """Return the reason; a password with a bare / or ? ends up in what the driver quotes as the database's name."""
+    if "@" in re.split("[/?]", url.partition("://")[2], maxsplit=1)[-1]:
+        return "a character such as : / ? # [ ] @ % in the user name or password must be percent-encoded"
+    return str(error)
 
 
 def _text(error: BaseException) -> str:
