@@ -1,0 +1,127 @@
+"""`recurrence demo` and `recurrence up`, as people run them: what they show, and that they leave nothing behind."""
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from recurrence_pipeline.bootstrap import open_worker
+from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.worker.service import WorkerService
+from recurrence_pipeline_tests.marked import PROC, Command, recurrence
+from recurrence_pipeline_tests.waiting import wait_until
+
+pytestmark = [
+    pytest.mark.timeout(420),
+    pytest.mark.skipif(not (PROC / "self" / "environ").exists(), reason="looks for processes in /proc"),
+]
+
+STARTED = timedelta(seconds=150)
+WORKED_OFF = timedelta(seconds=240)
+GONE = timedelta(seconds=40)
+OCCURRENCES = 1730
+"""How many the sample comes to, without any interruption."""
+
+
+def rows(printed: str) -> list[list[str]]:
+    """Return the cells of every table row."""
+    return [[cell.strip() for cell in line.strip("│ \n").split("│")] for line in printed.splitlines() if "│" in line]
+
+
+def wait_until_up(command: Command) -> None:
+    wait_until(
+        lambda: "Ctrl-C stops everything" in command.printed() or command.process.poll() is not None,
+        "up says where everything is",
+        timeout=STARTED,
+    )
+    assert command.process.poll() is None, command.printed()
+
+
+@contextmanager
+def service_of(command: Command) -> Iterator[WorkerService]:
+    """Open the database whose URL was printed."""
+    url = command.found(r"MongoDB  (\S+)")
+    with open_worker(Settings.from_environment({"MONGODB_URL": url})) as worker:
+        yield worker.service
+
+
+def completed(service: WorkerService) -> int:
+    return sum(count for (_, status), count in service.event_counts().items() if status == "completed")
+
+
+def test_the_demo_works_off_the_sample_shows_it_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    with recurrence("demo", folder=tmp_path) as demo:
+        demo.process.wait()
+        printed = demo.printed()
+        assert demo.process.returncode == 0, printed
+        assert demo.family() == []
+    shown = rows(printed)
+    assert ["create", "441", "55"] in shown
+    assert ["complete", "242", "3"] in shown
+    assert ["delete", "67", "0"] in shown
+    assert ["occurrences created", "1520"] in shown
+    assert ["occurrences deleted", "45"] in shown
+    assert ["create", "rejected", "Original task not found", "42"] in shown
+    assert "808/808" in printed
+    assert re.search(r"process_task_events +│ SUCCESS +│ +\d", printed)
+    assert all(date in printed for date in ("Thu 2024-02-29", "Sun 2024-03-31", "Tue 2024-04-30")), "month ends"
+    assert not (tmp_path / ".recurrence" / "demo").exists()
+
+
+def test_up_stops_on_ctrl_c_without_an_error_or_a_process_left(tmp_path: Path) -> None:
+    with recurrence("up", folder=tmp_path) as up:
+        wait_until_up(up)
+        with recurrence("up", folder=tmp_path) as second:
+            assert second.process.wait() == 2
+            assert f"is in use by process {up.process.pid}" in second.printed()
+        up.process.send_signal(signal.SIGINT)
+        assert up.process.wait(GONE.total_seconds()) == 0, up.printed()
+        assert up.family() == []
+
+
+def test_what_kill_minus_9_interrupts_the_next_up_completes(tmp_path: Path) -> None:
+    """Else a power cut would cost occurrences, or leave files that keep the system from starting."""
+    with recurrence("up", folder=tmp_path) as up:
+        wait_until_up(up)
+        with service_of(up) as service:
+            wait_until(lambda: completed(service) > 0, "some events are completed", timeout=WORKED_OFF)
+        up.process.kill()
+        up.process.wait()
+        wait_until(lambda: not up.family(), "nothing outlives it", timeout=GONE)
+
+    with recurrence("up", folder=tmp_path) as again:
+        wait_until_up(again)
+        assert "Sample data: there" in again.printed()
+        with service_of(again) as service:
+            wait_until(lambda: service.unfinished() == 0, "the rest is worked off", timeout=WORKED_OFF)
+            assert completed(service) == 750
+            assert service.get_detailed_stats()["recurringTasks"]["recurringInstances"] == OCCURRENCES
+        again.process.send_signal(signal.SIGTERM)
+        assert again.process.wait(GONE.total_seconds()) == 0, again.printed()
+        assert again.family() == []
+
+
+def test_a_part_that_dies_ends_the_demo_and_is_quoted(tmp_path: Path) -> None:
+    """Else the demo would wait for minutes for what can no longer come."""
+    with recurrence("demo", folder=tmp_path) as demo:
+        wait_until(lambda: "Dagster answers" in demo.printed(), "the demo has started", timeout=STARTED)
+        (webserver,) = (pid for pid in demo.family("-m dagster_webserver") if os.getpgid(pid) == pid)
+        os.kill(webserver, signal.SIGKILL)
+        assert demo.process.wait(GONE.total_seconds()) == 1
+        assert "dagster-webserver ended unexpectedly, with status -9" in demo.printed()
+        assert re.search(r"(?s)The last lines of .*dagster-webserver.log:.*Serving dagster-webserver", demo.printed())
+        assert demo.family() == []
+
+
+def test_a_demo_that_is_stopped_midway_leaves_nothing_behind(tmp_path: Path) -> None:
+    with recurrence("demo", folder=tmp_path) as demo:
+        wait_until(lambda: demo.family("-m dagster._daemon"), "the daemon is being started", timeout=STARTED)
+        demo.process.send_signal(signal.SIGTERM)
+        assert demo.process.wait(GONE.total_seconds()) == 128 + signal.SIGTERM, demo.printed()
+        assert demo.family() == []
+    assert not (tmp_path / ".recurrence" / "demo").exists()
