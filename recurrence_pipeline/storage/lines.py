@@ -10,14 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import bson
-from bson import ObjectId, json_util
+from bson import DatetimeMS, ObjectId, json_util
+from bson.codec_options import DatetimeConversion
 from bson.errors import BSONError
 
 from recurrence_pipeline.domain.errors import InvalidInput
 from recurrence_pipeline.domain.model import Operation, TaskEvent, derived_id
 from recurrence_pipeline.storage.documents import Document, event_document
 
-OPTIONS = json_util.JSONOptions(tz_aware=True, tzinfo=timezone.utc)
+OPTIONS = json_util.JSONOptions(
+    tz_aware=True, tzinfo=timezone.utc, datetime_conversion=DatetimeConversion.DATETIME_AUTO
+)
+"""A date after the year 9999, which JavaScript and BSON have and Python has not, comes as DatetimeMS and is kept."""
+
 MAX_LINE = 64 * 1024 * 1024
 """In bytes. A document of 16 MB, the most MongoDB stores, is shorter than this in any spelling that is not a joke."""
 
@@ -85,7 +90,7 @@ def task_line(line: Line) -> Document:
     _may_have(document, "parentRecurringId", _is_id, "an ObjectId")
     _may_have(document, "parentTaskId", _is_id, "an ObjectId")
     _may_have(document, "isCompleted", _is_flag, "true or false")
-    _may_have(document, "createdAt", _is_date, "a date")
+    _may_have(document, "createdAt", _is_any_date, "a date")
     return storable(document)
 
 
@@ -168,6 +173,10 @@ def _is_id(value: object) -> bool:
 
 def _is_date(value: object) -> bool:
     return isinstance(value, datetime)
+
+
+def _is_any_date(value: object) -> bool:
+    return isinstance(value, (datetime, DatetimeMS))
 
 
 def _is_flag(value: object) -> bool:

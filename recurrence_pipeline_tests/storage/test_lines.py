@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from bson import Int64
+from bson import DatetimeMS, Int64
 
 from recurrence_pipeline.domain.errors import InvalidInput
 from recurrence_pipeline.storage import lines
@@ -35,6 +35,16 @@ def test_numbers_keep_the_type_they_were_exported_with() -> None:
     text = TASK.replace('"taskId": 1', '"taskId": {"$numberInt": "1"}, "size": {"$numberLong": "5"}')
     document = task_line(line(text))
     assert (type(document["taskId"]), type(document["size"])) == (int, Int64)
+
+
+def test_a_date_beyond_pythons_is_kept_as_it_is_where_no_event_depends_on_it() -> None:
+    """The application's JavaScript can store the year 20000, and such a task is the worker's to judge."""
+    far = DatetimeMS(568_971_820_800_000)
+    date = '{"$date": {"$numberLong": "568971820800000"}}'
+    document = task_line(line(TASK.replace(DATE, date).replace('"title"', f'"dueDate": {date}, "title"')))
+    assert document["dueDate"] == document["createdAt"] == far
+    with pytest.raises(BadLine, match=r"createdAt: DatetimeMS\(568971820800000\) is not a date"):
+        trigger_line(line(TRIGGER.replace(DATE, date)))
 
 
 def test_an_event_id_follows_from_number_and_content_alone() -> None:

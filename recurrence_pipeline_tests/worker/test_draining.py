@@ -1,0 +1,88 @@
+"""Working off the queue from a terminal: when it ends, and what it waits for."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from bson import ObjectId
+
+from recurrence_pipeline.bootstrap import Worker, open_worker
+from recurrence_pipeline.settings import Settings
+
+NOW = datetime(2024, 3, 1, 9, tzinfo=timezone.utc)
+
+
+class Clock:
+    """Stands still, but for those who wait."""
+
+    def __init__(self) -> None:
+        self.waited = timedelta()
+
+    def __call__(self) -> datetime:
+        return NOW + self.waited
+
+    def wait(self, seconds: float) -> None:
+        """Let the time pass that somebody waits."""
+        self.waited += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def worker(mongodb_url: str, clock: Clock) -> Iterator[Worker]:
+    settings = Settings.from_environment({"MONGODB_URL": mongodb_url, "WORKER_BATCH_SIZE": "2"})
+    with open_worker(settings, clock=clock, chance=lambda: 0.0) as worker:
+        worker.init_db()
+        yield worker
+
+
+def enqueue(worker: Worker, count: int = 1, *, due_in: timedelta = timedelta()) -> None:
+    """Add events whose task is not there: they are refused as soon as they are worked on."""
+    worker.mongo.events.insert_many(
+        {
+            "operation": "create",
+            "taskId": ObjectId(),
+            "createdAt": NOW - timedelta(hours=1),
+            "availableAt": NOW + due_in,
+            "status": "pending",
+        }
+        for _ in range(count)
+    )
+
+
+def test_it_works_off_what_is_due_in_batches_and_does_not_wait(worker: Worker, clock: Clock) -> None:
+    enqueue(worker, 5)
+    enqueue(worker, due_in=timedelta(seconds=1))
+    signs: list[int] = []
+
+    summary = worker.drain(progress=lambda so_far: signs.append(so_far.events), wait=clock.wait)
+
+    assert summary.count("rejected") == 5
+    assert signs == [2, 4, 5, 5]
+    assert not clock.waited
+
+
+def test_until_empty_it_waits_for_what_comes_due(worker: Worker, clock: Clock) -> None:
+    enqueue(worker, due_in=timedelta(seconds=1))
+
+    assert worker.drain(until_empty=True, wait=clock.wait).count("rejected") == 1
+    assert timedelta(seconds=1) <= clock.waited < timedelta(seconds=1.3)
+
+
+def test_until_empty_it_waits_for_what_a_dead_worker_holds(worker: Worker, clock: Clock) -> None:
+    """Else `process --until-empty` after a crash ends with work left, and says that all is done."""
+    enqueue(worker)
+    assert len(worker.service.lease(1)) == 1
+
+    assert worker.drain(until_empty=True, wait=clock.wait).count("rejected") == 1
+    assert worker.settings.lease <= clock.waited < worker.settings.lease + timedelta(seconds=1)
+
+
+def test_a_limit_is_kept_across_batches(worker: Worker, clock: Clock) -> None:
+    enqueue(worker, 5)
+
+    assert worker.drain(limit=3, until_empty=True, wait=clock.wait).events == 3
+    assert worker.service.unfinished() == 2
