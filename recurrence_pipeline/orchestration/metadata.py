@@ -59,12 +59,14 @@ def refused_table(refused: Iterable[Refused]) -> dg.MarkdownMetadataValue:
 def plan_metadata(event: TaskEvent, plan: Plan) -> dict[str, Any]:
     """Return what an operation would come to."""
     new = [(o.slot, o.original.title, o.due) for o in plan.occurrences]
+    answer = plan.answers.get(event.id)
     removed = [(task_id, removal.reason) for removal in plan.removals for task_id in removal.task_ids]
     return {
         "written": False,
         "series": plan.series_of_event.get(event.id, event.task_id),
         "would_create": len(new),
         "would_delete": len(removed),
+        "next_task": (answer.updated if answer else None) or "none",
         "occurrences": markdown(markdown_table(["slot", "title", "due"], new)),
         "deletions": markdown(markdown_table(["task", "reason"], removed)),
         "links": markdown(markdown_table(["task", "to original"], [(x.task_id, x.original_id) for x in plan.links])),

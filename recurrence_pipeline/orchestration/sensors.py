@@ -1,6 +1,7 @@
 """What starts runs by itself. A sensor only reads: an evaluation that hangs is not killed, and overlaps the next."""
 
 import math
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import dagster as dg
@@ -12,13 +13,10 @@ from recurrence_pipeline.orchestration.resources import WorkerResource, one_line
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.worker.service import WorkerService
 
-IN_FLIGHT = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
+WAITING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
+"""Runs that have leased nothing yet."""
+
+IN_FLIGHT = [*WAITING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 DUE_TAG = "recurrence/events_due"
 AGE_TAG = "recurrence/oldest_due_seconds"
@@ -45,19 +43,31 @@ def task_event_sensor(  # noqa: D103 (Dagster shows the description above)
         return dg.SkipReason(f"the database is away: {one_line(error)}")
     runs = runs_to_start(queue.due, in_flight, settings)
     if not runs:
-        return dg.SkipReason(f"{in_flight} of {settings.max_runs_in_flight} runs in flight, {queue.due} events due")
+        return dg.SkipReason(
+            f"{in_flight.total} of {settings.max_runs_in_flight} runs in flight, {queue.due} events due"
+        )
     age = int((now - queue.oldest).total_seconds())
     # No run_key: Dagster launches a key once, for ever, even where that run failed.
     return [dg.RunRequest(tags={DUE_TAG: str(queue.due), AGE_TAG: str(age)})] * runs
 
 
-def runs_to_start(due: int, in_flight: int, settings: Settings) -> int:
-    """Return how many runs the due events are worth, at most as many as there are free places."""
-    free = max(settings.max_runs_in_flight - in_flight, 0)
-    return min(free, math.ceil(due / settings.run_max_events))
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """The runs that work on events, and of those the ones that have not begun."""
+
+    total: int
+    waiting: int = 0
 
 
-def runs_in_flight(instance: dg.DagsterInstance, service: WorkerService, *, lease: timedelta, now: datetime) -> int:
+def runs_to_start(due: int, in_flight: InFlight, settings: Settings) -> int:
+    """Return how many runs the due events are worth beside those that wait, at most as many as places are free."""
+    free = settings.max_runs_in_flight - in_flight.total
+    return max(min(free, math.ceil(due / settings.run_max_events) - in_flight.waiting), 0)
+
+
+def runs_in_flight(
+    instance: dg.DagsterInstance, service: WorkerService, *, lease: timedelta, now: datetime
+) -> InFlight:
     """Count the runs that work on events, or will.
 
     A run that died with its machine stays "started" until its longest run time is over. So one that began longer than a
@@ -65,7 +75,9 @@ def runs_in_flight(instance: dg.DagsterInstance, service: WorkerService, *, leas
     """
     records = instance.get_run_records(dg.RunsFilter(job_name=PROCESS_TASK_EVENTS, statuses=IN_FLIGHT))
     old = sum(1 for record in records if _began_before(record, now - lease))
-    return len(records) - (old if old and not service.is_working() else 0)
+    dead = old if old and not service.is_working() else 0
+    waiting = sum(1 for record in records if record.dagster_run.status in WAITING)
+    return InFlight(len(records) - dead, waiting)
 
 
 def _began_before(record: dg.RunRecord, time: datetime) -> bool:

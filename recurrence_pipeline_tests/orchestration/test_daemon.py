@@ -62,7 +62,7 @@ def test_the_daemon_starts_a_run_that_works_off_what_is_due(
         return list(history.get_runs(dg.RunsFilter(job_name="process_task_events")))
 
     wait_until(
-        lambda: runs() and all(run.is_finished for run in runs()) and not worker.service.unfinished(),
+        lambda: not worker.service.unfinished() and all(run.is_finished for run in runs()),
         "the sensor starts a run, and the run works off the events",
         timeout=PATIENCE,
     )

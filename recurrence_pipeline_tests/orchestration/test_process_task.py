@@ -53,6 +53,18 @@ def test_without_being_told_a_run_is_dry(
     assert worker.mongo.tasks.count_documents({}) == 1
 
 
+def test_a_dry_run_of_a_completion_names_the_next_task(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
+) -> None:
+    series = insert_task()
+    first = worker.service.process_task_recurrence(series, "create")["result"][0]
+
+    shown = numbers_of(run(definitions, instance, task_id=series, operation="complete"), OP)
+
+    assert shown["next_task"] == first["_id"]
+    assert shown["would_create"] == 1
+
+
 def test_a_dry_run_shows_what_would_be_deleted(
     definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
 ) -> None:

@@ -9,7 +9,7 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobO
 
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.orchestration.resources import WorkerResource
-from recurrence_pipeline.orchestration.sensors import IN_FLIGHT, runs_to_start, task_event_sensor
+from recurrence_pipeline.orchestration.sensors import IN_FLIGHT, InFlight, runs_to_start, task_event_sensor
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline_tests.orchestration.conftest import Insert
 from recurrence_pipeline_tests.orchestration.looks import everything
@@ -122,8 +122,23 @@ def test_a_run_that_is_over_or_of_another_job_keeps_nothing_from_starting(
     assert len(requests(tick(instance, resource))) == 1
 
 
-@pytest.mark.parametrize(("due", "in_flight", "runs"), [(1, 0, 1), (5, 0, 1), (6, 0, 2), (40, 0, 3), (40, 2, 1)])
-def test_a_decision_takes_what_is_due_and_what_is_free(due: int, in_flight: int, runs: int) -> None:
+@pytest.mark.parametrize(
+    ("due", "in_flight", "runs"),
+    [
+        (1, InFlight(0), 1),
+        (5, InFlight(0), 1),
+        (6, InFlight(0), 2),
+        (40, InFlight(0), 3),
+        (40, InFlight(2), 1),
+        (40, InFlight(4), 0),
+        (6, InFlight(1, waiting=1), 1),
+        (5, InFlight(2, waiting=2), 0),
+    ],
+)
+def test_a_run_starts_for_what_no_waiting_run_will_take_where_a_place_is_free(
+    due: int, in_flight: InFlight, runs: int
+) -> None:
+    """A run that finds nothing left costs 2 s of a processor all the same."""
     settings = Settings.from_environment({"WORKER_RUN_MAX_EVENTS": "5", "WORKER_MAX_RUNS": "3"})
 
     assert runs_to_start(due, in_flight, settings) == runs
