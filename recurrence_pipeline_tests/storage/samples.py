@@ -1,0 +1,52 @@
+"""Values that tests of the stores begin with: events, tasks, and a clock in minutes."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from bson import ObjectId
+
+from recurrence_pipeline.domain.model import Operation, TaskEvent
+from recurrence_pipeline.storage.documents import Document
+from recurrence_pipeline_tests.storage.values import DUE, NOW, USER
+
+
+def at(minutes: float) -> datetime:
+    """Return the time so many minutes after the tests' beginning."""
+    return NOW + timedelta(minutes=minutes)
+
+
+def an_event(operation: Operation = Operation.CREATE, **fields: Any) -> TaskEvent:
+    return TaskEvent(
+        **{
+            "id": str(ObjectId()),
+            "operation": operation,
+            "task_id": str(ObjectId()),
+            "created_at": NOW,
+            "user_id": USER,
+            **fields,
+        }
+    )
+
+
+def task_document(number: int, **fields: Any) -> Document:
+    """Return a task as the application stores it."""
+    return {
+        "_id": ObjectId(),
+        "userId": ObjectId(USER),
+        "title": "Daily standup",
+        "description": "",
+        "dueDate": DUE,
+        "originalDueDate": DUE,
+        "priority": "medium",
+        "category": "work",
+        "isCompleted": False,
+        "repeatType": "daily",
+        "parentTaskId": None,
+        "parentRecurringId": None,
+        "links": [],
+        "additionalNotes": "",
+        "taskId": number,
+        "createdAt": NOW,
+        "updatedAt": NOW,
+        "__v": 0,
+    } | fields

@@ -1,0 +1,244 @@
+"""Who holds an event: one worker at a time, under a term that only rises, and nobody for ever."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from recurrence_pipeline.domain.errors import LeaseLost
+from recurrence_pipeline.domain.model import EventStatus, TaskEvent
+from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.storage.documents import Document
+from recurrence_pipeline.storage.events import Events, Outcome
+from recurrence_pipeline.storage.mongo import Mongo
+from recurrence_pipeline_tests.storage.samples import an_event, at
+
+
+@pytest.fixture
+def events(mongo: Mongo) -> Events:
+    return Events(mongo, read_chunk=100, write_chunk=500)
+
+
+def lease(events: Events, limit: int = 10, *, owner: str = "me", minute: float = 0) -> list[TaskEvent]:
+    """Hold events for a minute, beginning at that minute."""
+    return events.lease(limit, owner=owner, now=at(minute), until=at(minute + 1))
+
+
+def stored(events: Events, event: TaskEvent) -> Document:
+    document = events.get(event.id)
+    assert document is not None
+    return document
+
+
+def ids(events: list[TaskEvent]) -> set[str]:
+    return {event.id for event in events}
+
+
+def test_the_longest_due_are_held_first_and_none_before_its_time(events: Events) -> None:
+    late, early, later = an_event(), an_event(), an_event()
+    for event, due in ((late, -1), (early, -2), (later, 1)):
+        events.add([event], available_at=at(due))
+
+    assert ids(lease(events, 1)) == {early.id}
+    assert ids(lease(events, 5)) == {late.id}
+    assert lease(events, 5) == []
+    assert ids(lease(events, 5, minute=1)) >= {later.id}
+
+
+def test_a_held_event_says_who_holds_it_and_until_when(events: Events) -> None:
+    events.add([an_event()], available_at=at(0))
+    [held] = lease(events, owner="me")
+
+    assert (held.owner, held.term, held.leased_until, held.started_at) == ("me", 1, at(1), at(0))
+    assert stored(events, held)["status"] == "processing"
+    assert lease(events, owner="you") == []
+
+
+def test_the_term_rises_with_each_lease_and_never_falls(events: Events) -> None:
+    events.add([an_event()], available_at=at(0))
+    terms = []
+    for minute in range(4):
+        [held] = lease(events, owner=f"worker {minute}", minute=minute)
+        terms.append(held.term)
+        if minute % 2:
+            events.release([held])
+    assert terms == [1, 2, 3, 4]
+
+
+def test_an_expired_lease_is_taken_over_and_counts_a_death(events: Events) -> None:
+    events.add([an_event()], available_at=at(0))
+    lease(events, owner="who dies")
+    assert lease(events, minute=0.9) == []
+    [held] = lease(events, owner="heir", minute=1)
+    assert (held.owner, held.term, held.holder_deaths, held.attempts) == ("heir", 2, 1, 0)
+
+
+def test_an_abandoned_event_does_not_wait_for_the_end_of_a_long_queue(events: Events) -> None:
+    """Else a queue that is always longer than a batch keeps it from ever being done."""
+    events.add([an_event()], available_at=at(0))
+    [abandoned] = lease(events, owner="who dies")
+    events.add([an_event() for _ in range(20)], available_at=at(-60))
+    assert abandoned.id in ids(lease(events, 10, minute=2))
+
+
+def test_two_never_hold_the_same_event(events: Events, settings: Settings) -> None:
+    events.add([an_event() for _ in range(200)], available_at=at(0))
+
+    def claim(worker: int) -> list[str]:
+        mongo = Mongo(settings)
+        own = Events(mongo, read_chunk=7, write_chunk=500)
+        won: list[str] = []
+        for turn in range(50):
+            held = lease(own, 20, owner=f"worker {worker} turn {turn}")
+            won += [event.id for event in held]
+            if not held and not own.queue(at(0), at_most=1).due:
+                break
+        mongo.close()
+        return won
+
+    with ThreadPoolExecutor(4) as threads:
+        won = [event for part in threads.map(claim, range(4)) for event in part]
+    assert (len(won), len(set(won))) == (200, 200)
+
+
+def test_renewing_keeps_what_is_ours_and_says_what_is_not(events: Events) -> None:
+    events.add([an_event() for _ in range(3)], available_at=at(0))
+    held = lease(events)
+    assert events.renew(held, until=at(5)) == held
+    [stolen] = lease(events, 1, owner="you", minute=6)
+
+    still_ours = events.renew(held, until=at(9))
+
+    assert ids(still_ours) == ids(held) - {stolen.id}
+    assert {stored(events, event)["lease"]["until"] for event in still_ours} == {at(9)}
+    assert stored(events, stolen)["lease"]["until"] == at(7), "what you hold is not held longer by me"
+    assert events.renew([], until=at(9)) == []
+
+
+def test_a_lease_that_ran_out_but_that_nobody_took_can_be_renewed(events: Events) -> None:
+    events.add([an_event()], available_at=at(0))
+    held = lease(events)
+    assert events.renew(held, until=at(20)) == held
+    assert lease(events, owner="you", minute=10) == []
+
+
+def test_an_outcome_from_an_older_term_changes_nothing_and_the_others_are_recorded(events: Events) -> None:
+    """Else a slow worker closes an event that another one holds."""
+    events.add([an_event() for _ in range(3)], available_at=at(0))
+    held = lease(events)
+    [stolen] = lease(events, 1, owner="you", minute=2)
+    before = stored(events, stolen)
+
+    with pytest.raises(LeaseLost, match="1 of 3"):
+        events.finish([Outcome(event, EventStatus.COMPLETED) for event in held], now=at(2))
+
+    assert stored(events, stolen) == before
+    assert [stored(events, e)["status"] for e in held if e.id != stolen.id] == ["completed", "completed"]
+
+
+def test_an_older_term_of_the_same_owner_is_lost_too(events: Events) -> None:
+    events.add([an_event()], available_at=at(0))
+    [first] = lease(events, owner="me")
+    [second] = lease(events, owner="me", minute=2)
+    with pytest.raises(LeaseLost):
+        events.finish([Outcome(first, EventStatus.FAILED)], now=at(2))
+    events.finish([Outcome(second, EventStatus.COMPLETED)], now=at(2))
+
+
+def test_a_deletion_is_announced_by_its_holder_only(events: Events) -> None:
+    events.add([an_event()], available_at=at(0))
+    [mine] = lease(events)
+    events.announce({mine.id: (mine, [str(ObjectId())])})
+    [yours] = lease(events, owner="you", minute=2)
+    before = stored(events, yours)
+
+    with pytest.raises(LeaseLost):
+        events.announce({mine.id: (mine, [])})
+
+    assert stored(events, yours) == before
+    assert yours.deleting == tuple(str(task) for task in before["deleting"])
+    assert len(yours.deleting) == 1
+
+
+def test_what_is_given_back_is_due_at_once_and_counts_no_failure(events: Events) -> None:
+    events.add([an_event() for _ in range(2)], available_at=at(0))
+    mine = lease(events)
+    [stolen] = lease(events, 1, owner="you", minute=2)
+    events.release(mine)
+    events.release([])
+
+    assert stored(events, stolen)["lease"]["owner"] == "you"
+    [again] = lease(events, owner="next", minute=2)
+    assert (again.attempts, again.holder_deaths, again.term) == (0, 0, 2)
+
+
+def test_an_event_that_its_writer_holds_runs_out_like_any_other(events: Events) -> None:
+    event = an_event()
+    held = events.add_held(event, owner="api", now=at(0), until=at(1))
+    assert (held.owner, held.term) == ("api", 1)
+    with pytest.raises(LeaseLost):
+        events.add_held(event, owner="api again", now=at(0), until=at(1))
+    assert lease(events) == []
+    [taken] = lease(events, minute=1)
+    assert (taken.id, taken.term) == (event.id, 2)
+    assert events.any_held(at(1.5))
+    assert not events.any_held(at(2))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"taskId": "a string"},
+        {"operation": "update"},
+        {"operation": None},
+        {"taskId": None},
+        {"_id": "a string"},
+        {"lease": None, "taskId": 5},
+    ],
+    ids=str,
+)
+def test_an_unreadable_event_is_rejected_at_once_and_holds_nobody_up(
+    events: Events, mongo: Mongo, odd: Document
+) -> None:
+    unreadable: dict[str, Any] = {"_id": ObjectId(), "operation": "create", "taskId": ObjectId(), "createdAt": at(-9)}
+    unreadable |= {"availableAt": at(-5), "status": "pending"} | odd
+    mongo.events.insert_one(unreadable, bypass_document_validation=True)
+    good = an_event()
+    events.add([good], available_at=at(0))
+
+    assert ids(lease(events)) == {good.id}
+
+    document = mongo.events.find_one({"_id": unreadable["_id"]})
+    assert document is not None
+    assert (document["status"], document["finishedAt"]) == ("rejected", at(0))
+    assert document["errors"][0]["code"] == "UNREADABLE_EVENT"
+    assert lease(events, minute=50, owner="later") != []
+    assert events.refused()[0]["count"] == 1
+    assert sum(events.count_by_operation_and_status().values()) == 2
+
+
+@pytest.mark.parametrize(
+    "odd", [None, "mine", [{"term": 3}], {"term": "x"}, {"term": 1.5}, {"deaths": "many"}], ids=str
+)
+def test_an_event_is_held_whatever_stands_where_its_lease_should_be(events: Events, mongo: Mongo, odd: object) -> None:
+    """Else one odd document fails the update of all that are held with it, and the queue stands still for ever."""
+    event = an_event()
+    events.add([event, an_event()], available_at=at(0))
+    mongo.events.update_one({"_id": ObjectId(event.id)}, {"$set": {"lease": odd}}, bypass_document_validation=True)
+
+    held = lease(events)
+
+    assert len(held) == 2
+    events.finish([Outcome(event, EventStatus.COMPLETED) for event in held], now=at(0))
+
+
+def test_an_event_that_was_there_before_the_validator_comes_to_an_end(events: Events, mongo: Mongo) -> None:
+    old = an_event()
+    events.add([old], available_at=at(0))
+    mongo.events.update_one(
+        {"_id": ObjectId(old.id)}, {"$set": {"source": "the first version"}}, bypass_document_validation=True
+    )
+    held = lease(events)
+    events.finish([Outcome(event, EventStatus.COMPLETED) for event in held], now=at(0))
+    assert stored(events, old)["status"] == "completed"
