@@ -2,7 +2,6 @@
 
 import pytest
 from bson import ObjectId
-from bson.datetime_ms import DatetimeMS
 
 from recurrence_pipeline.domain.errors import WriteRefused
 from recurrence_pipeline.domain.model import ErrorRecord, EventStatus, Operation, TaskEvent
@@ -191,13 +190,3 @@ def test_totals_add_up_what_events_came_to(events: Events) -> None:
         now=at(0),
     )
     assert events.totals() == {"created": 3, "deleted": 4}
-
-
-def test_an_event_of_the_far_future_is_not_due_and_stops_nothing(events: Events, mongo: Mongo) -> None:
-    beyond_year_9999 = DatetimeMS(10**15)
-    events.add([an_event()], available_at=at(0))
-    mongo.events.update_one({}, {"$set": {"availableAt": beyond_year_9999}})
-    assert events.next_due() is None
-    assert events.queue(at(0), at_most=5).due == 0
-    events.add([an_event()], available_at=at(0))
-    assert len(events.lease(5, owner="me", now=at(0), until=at(1))) == 1

@@ -1,0 +1,170 @@
+"""Numbers for people: never given twice, consecutive within a batch, whatever happens to the counter."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from bson import ObjectId
+from pymongo.errors import AutoReconnect
+
+from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.storage.mongo import Mongo
+from recurrence_pipeline.storage.numbering import Maker, Numbering
+from recurrence_pipeline_tests.storage.conftest import FailPoint
+from recurrence_pipeline_tests.storage.samples import task_document
+
+THREADS = 4
+
+
+@pytest.fixture
+def numbering(mongo: Mongo) -> Numbering:
+    return Numbering(mongo, "tasks", "taskId", write_chunk=3)
+
+
+@pytest.fixture
+def several(mongo: Mongo, settings: Settings) -> Iterator[list[Numbering]]:
+    """Return the numbering of several workers, each with a client of its own."""
+    clients = [Mongo(settings) for _ in range(THREADS)]
+    yield [Numbering(client, "tasks", "taskId", write_chunk=3) for client in clients]
+    for client in clients:
+        client.close()
+
+
+def makers(count: int, *, title: str | None = "Daily standup") -> dict[str, Maker]:
+    """Return what makes so many tasks once their numbers are known."""
+
+    def maker(key: str) -> Maker:
+        return lambda number: task_document(number, _id=ObjectId(key), title=title)
+
+    return {key: maker(key) for key in (str(ObjectId()) for _ in range(count))}
+
+
+def numbers(mongo: Mongo) -> list[int]:
+    return sorted(task["taskId"] for task in mongo.tasks.find())
+
+
+def counter(mongo: Mongo) -> int:
+    found = mongo.counters.find_one({"_id": "tasks"})
+    assert found is not None
+    return int(found["sequence_value"])
+
+
+def test_the_numbers_of_a_batch_follow_each_other_and_the_last_one_given(mongo: Mongo, numbering: Numbering) -> None:
+    first, second = makers(5), makers(2)
+    assert numbering.insert(first).written == set(first)
+    assert numbering.insert(second).written == set(second)
+    assert numbers(mongo) == [1, 2, 3, 4, 5, 6, 7]
+    assert counter(mongo) == 7
+
+
+def test_inserting_twice_is_inserting_once(mongo: Mongo, numbering: Numbering) -> None:
+    batch = makers(5)
+    numbering.insert(batch)
+    before = list(mongo.tasks.find())
+    again = numbering.insert(batch)
+    assert (again.written, again.refused) == (set(), {})
+    assert list(mongo.tasks.find()) == before
+
+
+def test_an_interrupted_batch_is_completed(mongo: Mongo, numbering: Numbering, fail_point: FailPoint) -> None:
+    batch = makers(7)
+    numbering.insert(dict(list(batch.items())[:4]))
+    fail_point("insert", closeConnection=True)
+    with pytest.raises(AutoReconnect):
+        numbering.insert(batch)
+    assert numbering.insert(batch).written == set(list(batch)[4:])
+    assert len(set(numbers(mongo))) == 7
+
+
+def test_nothing_to_insert_takes_no_number(mongo: Mongo, numbering: Numbering) -> None:
+    assert numbering.insert({}).written == set()
+    assert counter(mongo) == 0
+
+
+@pytest.mark.parametrize("lost", ["missing", "behind", "without a value"])
+def test_a_counter_is_moved_past_the_highest_number_in_use(mongo: Mongo, numbering: Numbering, lost: str) -> None:
+    mongo.tasks.insert_many([task_document(number) for number in (4, 5, 6, 40)])
+    if lost == "missing":
+        mongo.counters.delete_many({})
+    elif lost == "without a value":
+        mongo.counters.update_one({"_id": "tasks"}, {"$unset": {"sequence_value": ""}})
+    else:
+        mongo.counters.update_one({"_id": "tasks"}, {"$set": {"sequence_value": 3}})
+    batch = makers(4)
+
+    assert numbering.insert(batch).written == set(batch)
+
+    assert len(set(numbers(mongo))) == 8
+    assert counter(mongo) >= max(numbers(mongo))
+
+
+def test_the_counters_may_be_emptied_between_batches(mongo: Mongo, numbering: Numbering) -> None:
+    for _ in range(3):
+        batch = makers(3)
+        assert numbering.insert(batch).written == set(batch)
+        mongo.counters.delete_many({})
+    assert numbers(mongo) == list(range(1, 10))
+
+
+def test_a_text_among_the_numbers_does_not_reset_the_counter(mongo: Mongo, numbering: Numbering) -> None:
+    """A text sorts above every number: taken for the highest, it would start the counter at 1 again and again."""
+    mongo.tasks.insert_many([task_document(99), task_document(0, taskId="A-17"), task_document(0, taskId=float("inf"))])
+    mongo.counters.delete_many({})
+    batch = makers(2)
+    assert numbering.insert(batch).written == set(batch)
+    assert mongo.tasks.count_documents({"taskId": {"$in": [100, 101]}}) == 2
+
+
+def test_workers_that_race_to_create_the_counter_get_different_numbers(mongo: Mongo, several: list[Numbering]) -> None:
+    mongo.tasks.insert_one(task_document(1000))
+    barrier = Barrier(THREADS)
+    for _ in range(5):
+        mongo.counters.delete_many({})
+        highest = max(numbers(mongo))
+        batches = [makers(5) for _ in range(THREADS)]
+
+        def insert(worker: int, batches: list[dict[str, Maker]] = batches) -> set[str]:
+            barrier.wait()
+            return several[worker].insert(batches[worker]).written
+
+        with ThreadPoolExecutor(THREADS) as threads:
+            written = list(threads.map(insert, range(THREADS)))
+
+        assert written == [set(batch) for batch in batches]
+        assert numbers(mongo)[-20:] == list(range(highest + 1, highest + 21))
+
+
+def test_two_that_insert_the_same_at_once_insert_it_once(mongo: Mongo, several: list[Numbering]) -> None:
+    batch = makers(20)
+    with ThreadPoolExecutor(THREADS) as threads:
+        results = list(threads.map(lambda worker: worker.insert(batch), several))
+    assert sorted(key for result in results for key in result.written) == sorted(batch), "each by exactly one"
+    assert [result.refused for result in results] == [{}] * THREADS
+    assert mongo.tasks.count_documents({}) == 20
+
+
+def test_a_refused_document_costs_itself_only(mongo: Mongo, numbering: Numbering) -> None:
+    mongo.db.command("collMod", "tasks", validator={"$jsonSchema": {"properties": {"title": {"bsonType": "string"}}}})
+    good, bad = makers(5), makers(2, title=None)
+    keys = sorted([*good, *bad])
+    result = numbering.insert({key: (good | bad)[key] for key in keys})
+    assert result.written == set(good)
+    assert set(result.refused) == set(bad)
+    assert all("validation" in reason for reason in result.refused.values())
+
+
+def test_a_number_that_can_never_be_had_is_given_up(mongo: Mongo, numbering: Numbering) -> None:
+    """Here a foreign unique index stands in the way; a loop without an end would stop the worker."""
+    mongo.tasks.create_index([("taskId", 1), ("userId", 1)], unique=True)
+    mongo.tasks.drop_index("taskId_1")
+    [(key, make)] = makers(1).items()
+    mongo.tasks.insert_one(task_document(50))
+    result = numbering.insert({key: lambda _number: make(50)})
+    assert list(result.refused) == [key]
+    assert "no free taskId" in result.refused[key]
+
+
+def test_numbers_are_taken_in_one_block(mongo: Mongo, numbering: Numbering) -> None:
+    assert numbering.take(1000) == range(1, 1001)
+    assert counter(mongo) == 1000
