@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
@@ -12,9 +12,10 @@ from typing_extensions import Self
 from recurrence_pipeline.domain.retries import RetryPolicy
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.activities import Activities
+from recurrence_pipeline.storage.event_log import EventLog
 from recurrence_pipeline.storage.events import Events
 from recurrence_pipeline.storage.importing import ImportReport, Progress, import_folder
-from recurrence_pipeline.storage.mongo import Mongo
+from recurrence_pipeline.storage.mongo import Listener, Mongo
 from recurrence_pipeline.storage.schema import SchemaReport, ensure_schema, require_schema
 from recurrence_pipeline.storage.tasks import Tasks
 from recurrence_pipeline.worker.draining import drain
@@ -95,24 +96,29 @@ def open_worker(
     clock: Callable[[], datetime] = utc_now,
     chance: Callable[[], float] = random.random,
     after_step: Callable[[Step], None] = lambda _: None,
+    listeners: Sequence[Listener] = (),
 ) -> Worker:
     """Wire a worker together. It connects when it is first asked for something.
+
+    `listeners` are told of every command that is sent to the database.
 
     Raises:
         ConfigurationError: the URL of the database cannot be used.
     """
-    mongo = Mongo(settings)
+    mongo = Mongo(settings, listeners=listeners)
     chunks = {"read_chunk": settings.read_chunk, "write_chunk": settings.write_chunk}
     kit = Kit(
         tasks=Tasks(mongo, **chunks),
         activities=Activities(mongo, write_chunk=settings.write_chunk),
         events=Events(mongo, **chunks),
+        event_log=EventLog(mongo, read_chunk=settings.read_chunk),
         rules=Rules(
             batch_size=settings.batch_size,
             lease=settings.lease,
             lease_margin=settings.lease_margin,
             retries=RetryPolicy(settings.worker_retry_attempts, settings.worker_retry_delay),
             timezone=settings.recurrence_timezone,
+            orphan_limit=settings.orphan_cleanup_limit,
         ),
         clock=clock,
         chance=chance,

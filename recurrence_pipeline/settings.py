@@ -2,15 +2,19 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from recurrence_pipeline.domain.calendar import time_zone
 from recurrence_pipeline.domain.errors import ConfigurationError, InvalidRecurrence
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
+SECRET = frozenset({"MONGODB_URL", "INTERNAL_API_KEY", "JWT_SECRET"})
+"""Variables whose values are never shown (a URL can hold a password)."""
 
 
 def _whole_number(value: object) -> int:
@@ -56,6 +60,33 @@ def _mongodb_url(value: str) -> str:
     return value
 
 
+def _list(value: object) -> object:
+    return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+
+def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    for network in value:
+        try:
+            ip_network(network)
+        except ValueError:
+            raise ValueError(f"holds {network!r}, which is neither an IP address nor a network") from None
+    return value
+
+
+def _origins(value: tuple[str, ...]) -> tuple[str, ...]:
+    for origin in value:
+        parts = urlsplit(origin)
+        if origin != f"{parts.scheme}://{parts.netloc}" or parts.scheme not in {"http", "https"} or not parts.netloc:
+            raise ValueError(f"holds {origin!r}, which is not an origin such as https://app.example.org")
+    return value
+
+
+def _keys(value: SecretStr) -> SecretStr:
+    if not _list(value.get_secret_value()):
+        raise ValueError("holds no key")
+    return value
+
+
 def _bounded(low: int, high: int) -> Any:
     def check(value: int) -> int:
         if not low <= value <= high:
@@ -68,6 +99,8 @@ def _bounded(low: int, high: int) -> Any:
 WholeNumber = Annotated[int, BeforeValidator(_whole_number)]
 Milliseconds = Annotated[timedelta, BeforeValidator(_milliseconds)]
 Duration = Annotated[Milliseconds, AfterValidator(_positive)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_list)]
+"""Separated by commas."""
 
 
 class Settings(BaseModel):
@@ -140,6 +173,51 @@ class Settings(BaseModel):
         30, alias="EVENT_RETENTION_DAYS", description="How long completed events are kept."
     )
 
+    orphan_cleanup_limit: Annotated[WholeNumber, _bounded(0, 1_000_000_000)] = Field(
+        1000,
+        alias="ORPHAN_CLEANUP_LIMIT",
+        description="A cleanup of more orphans than this, and of more than 20 % of all occurrences, must be confirmed.",
+    )
+    port: Annotated[WholeNumber, _bounded(0, 65_535)] = Field(
+        3000, alias="PORT", description="Where the internal API listens; 0 takes a free port."
+    )
+    host: Names = Field(
+        ("127.0.0.1", "::1"),
+        alias="HOST",
+        description="Addresses the internal API listens on, separated by commas; 0.0.0.0 or :: for all.",
+    )
+    internal_api_key: Annotated[SecretStr, AfterValidator(_keys)] | None = Field(
+        None,
+        alias="INTERNAL_API_KEY",
+        repr=False,
+        description="What the header x-internal-api-key must hold; several keys, separated by commas, allow rotation. "
+        "Not set: only loopback may ask.",
+    )
+    jwt_secret: SecretStr | None = Field(
+        None,
+        alias="JWT_SECRET",
+        repr=False,
+        description="Secret of the application's tokens (HS256), with which users may read what is theirs.",
+    )
+    allowed_origins: Annotated[Names, AfterValidator(_origins)] = Field(
+        (), alias="ALLOWED_ORIGINS", description="Origins of web pages that may call the internal API (CORS)."
+    )
+    rate_limit_per_minute: Annotated[WholeNumber, _bounded(0, 1_000_000)] = Field(
+        1000,
+        alias="RATE_LIMIT_PER_MINUTE",
+        description="Most requests in a minute of one key, user or address; 0 for no limit.",
+    )
+    trusted_proxies: Annotated[Names, AfterValidator(_networks)] = Field(
+        (),
+        alias="TRUSTED_PROXIES",
+        description="Addresses or networks of proxies whose X-Forwarded-For is believed, separated by commas.",
+    )
+
+    def api_keys(self) -> tuple[bytes, ...]:
+        """Return the keys of the internal API, none where it is open to loopback."""
+        text = self.internal_api_key.get_secret_value() if self.internal_api_key else ""
+        return tuple(key.strip().encode() for key in text.split(",") if key.strip())
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         """Read the settings; a variable that is empty counts as not set.
@@ -162,5 +240,5 @@ class Settings(BaseModel):
 def _sentence(detail: Any) -> str:
     name = str(detail["loc"][0])
     reason = detail.get("ctx", {}).get("error", detail["msg"])
-    shown = "the value" if name == "MONGODB_URL" else repr(detail["input"])  # a URL can hold a password
+    shown = "the value" if name in SECRET else repr(detail["input"])
     return f"{name}: {shown} {reason}"

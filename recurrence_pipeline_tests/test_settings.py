@@ -41,6 +41,7 @@ VARIABLES: list[tuple[str, Any, str, Any, str, str]] = [
     ("MONGODB_WRITE_CHUNK", 500, "50", 50, "1.5", "'1.5' is not a whole number"),
     ("KEEP_DELETED_DAYS", 30, "7", 7, "40000", "'40000' is not between 1 and 36500"),
     ("EVENT_RETENTION_DAYS", 30, "7", 7, "0", "'0' is not between 1 and 36500"),
+    ("ORPHAN_CLEANUP_LIMIT", 1000, "0", 0, "-1", "'-1' is not between 0 and 1000000000"),
 ]
 NAMES = [variable[0] for variable in VARIABLES]
 FIELDS = {field.alias: name for name, field in Settings.model_fields.items()}

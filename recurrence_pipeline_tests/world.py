@@ -4,6 +4,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from bson import ObjectId
+from pymongo import ReturnDocument
 
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.settings import Settings
@@ -28,7 +29,6 @@ class World:
         self.settings = Settings.from_environment({"MONGODB_URL": mongodb_url, **environment})
         self.worker = self.open_worker()
         self.worker.init_db()
-        self._task_number = 0
 
     def open_worker(self) -> Worker:
         """Open one more worker on the same database and clock."""
@@ -54,10 +54,9 @@ class World:
 
     def add_task(self, due: datetime, repeat_type: str, **fields: Any) -> ObjectId:
         """Store a task as the application does and return its id."""
-        self._task_number += 1
         document: Document = {
             "_id": ObjectId(),
-            "taskId": self._task_number,
+            "taskId": self._next_number(),
             "userId": self.user,
             "title": "Daily standup",
             "description": "",
@@ -76,8 +75,14 @@ class World:
             "__v": 0,
         }
         self.worker.mongo.tasks.insert_one(document | fields)
-        self.worker.mongo.counters.update_one({"_id": "tasks"}, {"$max": {"sequence_value": self._task_number}})
         return ObjectId((document | fields)["_id"])
+
+    def _next_number(self) -> int:
+        counter = self.worker.mongo.counters.find_one_and_update(
+            {"_id": "tasks"}, {"$inc": {"sequence_value": 1}}, return_document=ReturnDocument.AFTER
+        )
+        assert counter is not None, "init_db made the counter"
+        return int(counter["sequence_value"])
 
     def add_event(self, operation: str, task_id: ObjectId, **fields: Any) -> ObjectId:
         """Insert an event as a producer does and return its id."""
@@ -123,6 +128,10 @@ class World:
     def occurrences(self, task_id: ObjectId) -> list[Document]:
         """Return what hangs on a task, by due date."""
         return sorted(self.worker.mongo.tasks.find({"parentRecurringId": task_id}), key=lambda task: task["dueDate"])
+
+    def occurrences_by_slot(self, task_id: ObjectId) -> dict[int, ObjectId]:
+        """Return the ids of what hangs on a task, by slot number."""
+        return {task["occurrenceNumber"]: task["_id"] for task in self.occurrences(task_id)}
 
     def due_dates(self, task_id: ObjectId) -> list[datetime]:
         """Return when the occurrences of a task are due."""

@@ -14,6 +14,8 @@ RecurrenceError
 │   └── HolderDied          the workers that held the event died, again and again
 ├── LeaseLost             another worker holds the event now: whoever lost it stops writing
 ├── Outage                the database cannot be worked with: stop the run, use up no attempt
+├── CleanupRefused        the orphan cleanup would delete too much to do so unasked
+├── ProcessingFailed      what was asked for at once did not come to be; the text has the cause
 └── ConfigurationError    a setting is wrong: refuse to start, with the variable's name
 """
 
@@ -112,6 +114,12 @@ class Outage(RecurrenceError):
     """The database is away, refuses us, or is not the one we were told to use."""
 
     code = "OUTAGE"
+
+
+class CleanupRefused(RecurrenceError):
+    """So many occurrences have no original that the originals may be what is missing: nothing was deleted."""
+
+    code = "CLEANUP_REFUSED"
 
 
 class ProcessingFailed(RecurrenceError):

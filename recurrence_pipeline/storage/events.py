@@ -149,7 +149,7 @@ class Events:
     @translated()
     def add_held(self, event: TaskEvent, *, owner: str, now: datetime, until: datetime) -> TaskEvent:
         """Insert an event that its writer works off itself: if the writer dies, the lease runs out like any other."""
-        held = replace(event, owner=owner, term=1)
+        held = replace(event, owner=owner, term=1, leased_until=until, started_at=now)
         document = event_document(event, available_at=now, status=PROCESSING) | {
             "lease": {"owner": owner, "term": 1, "until": until},
             "startedAt": now,

@@ -1,7 +1,7 @@
 """The connection: client, collections, and the one table that sorts the driver's errors. No document is known here."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 from bson.errors import BSONError
 from pymongo import MongoClient, ReadPreference, errors
 from pymongo.collection import Collection
+from pymongo.monitoring import CommandListener
 from pymongo.uri_parser import parse_uri
 
 from recurrence_pipeline.domain.errors import ConfigurationError, Outage, RecurrenceError, Transient, WriteRefused
@@ -19,6 +20,9 @@ from recurrence_pipeline.storage.documents import Document
 
 DEFAULT_DATABASE = "task-app"
 
+Listener = CommandListener
+"""What is told of every command that is sent (PyMongo, "monitoring")."""
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -26,7 +30,7 @@ R = TypeVar("R")
 class Mongo:
     """One client, and the collections by the names the application gave them."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, listeners: Sequence[Listener] = ()) -> None:
         timeout = int(settings.worker_timeout.total_seconds() * 1000)
         defaults = {
             "appname": "recurrence-pipeline",
@@ -40,7 +44,11 @@ class Mongo:
             chosen = {name.lower() for name in parsed["options"]}
             options: dict[str, Any] = {name: value for name, value in defaults.items() if name.lower() not in chosen}
             self.client: MongoClient[Document] = MongoClient(
-                settings.mongodb_url, tz_aware=True, datetime_conversion="DATETIME_AUTO", **options
+                settings.mongodb_url,
+                tz_aware=True,
+                datetime_conversion="DATETIME_AUTO",
+                event_listeners=listeners,
+                **options,
             )
         except (errors.PyMongoError, ValueError, OSError) as error:  # OSError: a certificate that is not there
             # Never the URL itself: it can hold a password.

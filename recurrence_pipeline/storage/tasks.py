@@ -6,7 +6,7 @@ that makes depends on the size of a batch only.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -17,8 +17,15 @@ from pymongo.errors import BulkWriteError
 from recurrence_pipeline.domain.model import Series, Task, derived_id
 from recurrence_pipeline.domain.plan import MAX_NESTING, CursorMove, Link, NewOccurrence, Removal, Snapshot
 from recurrence_pipeline.storage.documents import COPIED_FIELDS, MEMBER_FIELDS, Document, occurrence_document, task_from
+from recurrence_pipeline.storage.limits import within
 from recurrence_pipeline.storage.mongo import Mongo, refusals, translated
 from recurrence_pipeline.storage.numbering import Inserted, Numbering
+
+LONG = timedelta(hours=1)
+"""For what reads a whole collection."""
+
+ANY_ID = {"$gte": ObjectId("0" * 24), "$lte": ObjectId("f" * 24)}
+"""Matches ids only, and is a range that an index serves."""
 
 MEMBER = dict.fromkeys(MEMBER_FIELDS, 1)
 ORIGINAL = MEMBER | dict.fromkeys(COPIED_FIELDS, 1)
@@ -150,6 +157,32 @@ class Tasks:
         if user_id is not None:
             pipeline.insert(0, {"$match": {"userId": ObjectId(user_id)}})
         return [row["_id"] | {"count": row["count"]} for row in self._tasks.aggregate(pipeline)]
+
+    @translated()
+    def count_occurrences(self) -> int:
+        """Return how many tasks hang on another."""
+        return self._tasks.count_documents({"parentRecurringId": ANY_ID})
+
+    @translated()
+    def orphans(self) -> dict[str, int]:
+        """Return the originals that are gone, and how many tasks hang on each: one pass over what hangs on anything.
+
+        The `$lookup` asks for each distinct original once, by `_id`.
+        """
+        pipeline: list[Mapping[str, Any]] = [
+            {"$match": {"parentRecurringId": ANY_ID}},
+            {"$group": {"_id": "$parentRecurringId", "count": {"$sum": 1}}},
+            {"$lookup": {"from": self._tasks.name, "localField": "_id", "foreignField": "_id", "as": "original"}},
+            {"$match": {"original": []}},
+            {"$project": {"count": 1}},
+        ]
+        with within(LONG):
+            return {row["_id"].binary.hex(): row["count"] for row in self._tasks.aggregate(pipeline, allowDiskUse=True)}
+
+    @translated()
+    def hanging_on(self, parents: Iterable[str]) -> list[Task]:
+        """Return the tasks that hang directly on any of the given ones."""
+        return [task for children in self._children(parents).values() for task in children]
 
     def _by_id(self, task_ids: Iterable[str]) -> dict[str, Task]:
         found = (task_from(document, with_content=True) for document in self._find("_id", task_ids, ORIGINAL))

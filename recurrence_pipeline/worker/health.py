@@ -1,23 +1,26 @@
 """How the work is going: status and statistics. Numbers over time belong to the metrics, findings to consistency."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from recurrence_pipeline.domain.calendar import REPEAT_TYPES
 from recurrence_pipeline.domain.errors import RecurrenceError
 from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.storage.documents import object_id
+from recurrence_pipeline.storage.event_log import EventLog
 from recurrence_pipeline.storage.events import Events
+from recurrence_pipeline.storage.limits import within
 from recurrence_pipeline.storage.tasks import Tasks
 
 
 class Health:
     """Counts tasks and events. Every figure is read when asked for."""
 
-    def __init__(self, tasks: Tasks, events: Events, *, clock: Callable[[], datetime]) -> None:
+    def __init__(self, tasks: Tasks, events: Events, log: EventLog, *, clock: Callable[[], datetime]) -> None:
         self._tasks = tasks
         self._events = events
+        self._log = log
         self._clock = clock
 
     def statistics(self, user_id: str | None = None) -> dict[str, int]:
@@ -46,9 +49,15 @@ class Health:
             counts[status] = counts.get(status, 0) + count
         return counts
 
-    def status(self) -> dict[str, Any]:
-        """Return the health in the shape of the HTTP contract; an outage makes it unhealthy, not an error."""
+    def status(self, patience: timedelta | None = None) -> dict[str, Any]:
+        """Return the health in the shape of the HTTP contract; an outage makes it unhealthy, not an error.
+
+        `patience` is how long the database may take for a sign of life; counting many tasks may take longer.
+        """
         try:
+            if patience is not None:
+                with within(patience):
+                    self._log.ping()
             statistics: dict[str, Any] = self.statistics()
         except RecurrenceError as error:
             return self._status("unhealthy", "unavailable", {}) | {"error": str(error)}

@@ -7,6 +7,7 @@ from enum import Enum
 
 from recurrence_pipeline.domain.retries import RetryPolicy
 from recurrence_pipeline.storage.activities import Activities
+from recurrence_pipeline.storage.event_log import EventLog
 from recurrence_pipeline.storage.events import Events
 from recurrence_pipeline.storage.tasks import Tasks
 
@@ -36,6 +37,7 @@ class Rules:
     lease_margin: timedelta
     retries: RetryPolicy
     timezone: str
+    orphan_limit: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Kit:
     tasks: Tasks
     activities: Activities
     events: Events
+    event_log: EventLog
     rules: Rules
     clock: Callable[[], datetime]
     chance: Callable[[], float]

@@ -1,7 +1,7 @@
 """The one door to the work, for a Dagster op, a terminal, an HTTP request or a test."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from recurrence_pipeline.domain.errors import InvalidInput, ProcessingFailed
@@ -12,8 +12,10 @@ from recurrence_pipeline.domain.validation import validate_recurrence
 from recurrence_pipeline.storage.documents import as_contract, new_id, object_id, task_from_request
 from recurrence_pipeline.storage.events import QueueState
 from recurrence_pipeline.worker.health import Health
+from recurrence_pipeline.worker.history import Event, History
 from recurrence_pipeline.worker.inspection import Inspection, SeriesView
 from recurrence_pipeline.worker.kit import Kit
+from recurrence_pipeline.worker.maintenance import Maintenance
 from recurrence_pipeline.worker.processor import Processor
 from recurrence_pipeline.worker.summary import BatchSummary
 
@@ -27,7 +29,9 @@ class WorkerService:
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
         self._processor = Processor(kit)
-        self._health = Health(kit.tasks, kit.events, clock=kit.clock)
+        self._health = Health(kit.tasks, kit.events, kit.event_log, clock=kit.clock)
+        self._maintenance = Maintenance(kit.tasks, kit.activities, orphan_limit=kit.rules.orphan_limit, clock=kit.clock)
+        self._history = History(kit.event_log, kit.events, clock=kit.clock)
         self._inspection = Inspection(kit.tasks, kit.events, timezone=kit.rules.timezone, clock=kit.clock)
 
     # The work
@@ -104,10 +108,27 @@ class WorkerService:
         self._kit.events.add([event], available_at=event.created_at)
         return event.id
 
+    def replay(self, event_id: str) -> tuple[Event, bool] | None:
+        """Make a failed or rejected event pending again; return it, and whether it was refused. None: no such event.
+
+        Raises:
+            NotReplayable: it is being worked on, or is completed.
+        """
+        return self._history.replay(event_id)
+
     def plan(self, task_id: str, operation: str, user_id: str | None = None) -> tuple[TaskEvent, Plan]:
         """Return what an operation would come to now; nothing is written (a dry run)."""
         event = self._event(task_id, operation, user_id, Source.MANUAL)
         return event, self._processor.plan(event)
+
+    def clean_orphans(self, *, confirm: bool = False) -> int:
+        """Delete occurrences whose original is gone and return how many went.
+
+        Raises:
+            CleanupRefused: where so many would go that somebody should confirm it.
+            Outage: the database is away.
+        """
+        return self._maintenance.clean_orphans(confirm=confirm)
 
     # Questions
 
@@ -119,9 +140,12 @@ class WorkerService:
         """
         validate_recurrence(task_from_request(task), created_at=self._kit.clock())
 
-    def get_health_status(self) -> dict[str, Any]:
-        """Return `{status, timestamp, services, stats}`; never raises for a database that is away."""
-        return self._health.status()
+    def get_health_status(self, *, patience: timedelta | None = None) -> dict[str, Any]:
+        """Return `{status, timestamp, services, stats}`; never raises for a database that is away.
+
+        `patience` is how long the database may take for a sign of life; None is as long as for anything else.
+        """
+        return self._health.status(patience)
 
     def get_detailed_stats(self, user_id: str | None = None) -> dict[str, Any]:
         """Return `{timestamp, userId, recurringTasks, workerStatus}`.
@@ -159,6 +183,24 @@ class WorkerService:
     def totals(self) -> dict[str, int]:
         """Return what all events kept came to: occurrences `created` and `deleted`, and all `activities` there are."""
         return self._kit.events.totals() | {"activities": self._kit.activities.count()}
+
+    def events(
+        self, *, limit: int, status: EventStatus | None = None, task_id: str | None = None, user_id: str | None = None
+    ) -> list[Event]:
+        """Return up to `limit` events, newest first, of one task or of all; with `user_id`, of that user's tasks only.
+
+        Raises:
+            NotTheirs: the task is another user's.
+        """
+        return self._history.newest(limit=limit, status=status, task_id=task_id, user_id=user_id)
+
+    def require_owner(self, task_id: str, user_id: str) -> None:
+        """Make sure that a task, where it is there, is this user's.
+
+        Raises:
+            NotTheirs: it is another user's.
+        """
+        self._history.require_owner(task_id, user_id)
 
     def preview(self, task_id: str, count: int = 10) -> list[SlotPreview]:
         """Return the next `count` slots of a task's series.

@@ -1,0 +1,79 @@
+"""Looking back on events, and putting refused ones back into the queue. Leasing and outcomes are events.py's.
+
+Each list is served by an index: by task, by status and time, or by `_id`, whose first bytes are the time it was made.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+
+from recurrence_pipeline.domain.model import EventStatus
+from recurrence_pipeline.storage.documents import Document
+from recurrence_pipeline.storage.mongo import Mongo, translated
+
+REFUSED = [EventStatus.FAILED.value, EventStatus.REJECTED.value]
+
+
+class EventLog:
+    """Reads `task_events` by what people ask for."""
+
+    def __init__(self, mongo: Mongo, *, read_chunk: int) -> None:
+        self._mongo = mongo
+        self._events = mongo.events
+        self._read_chunk = read_chunk
+
+    def ping(self) -> None:
+        """Ask the server for a sign of life.
+
+        Raises:
+            Outage: where none comes.
+        """
+        self._mongo.ping()
+
+    @translated()
+    def newest(
+        self, *, limit: int, status: EventStatus | None = None, task_ids: Iterable[str] | None = None
+    ) -> list[Document]:
+        """Return up to `limit` events as stored, newest first: of these tasks, or of all."""
+        wanted: Document = {} if status is None else {"status": status.value}
+        if task_ids is None:
+            newest_first = "_id" if status is None else "availableAt"
+            return list(self._events.find(wanted).sort(newest_first, -1).limit(limit))
+        ids = [ObjectId(i) for i in task_ids]
+        found: list[Document] = []
+        for start in range(0, len(ids), self._read_chunk):
+            chunk = {"taskId": {"$in": ids[start : start + self._read_chunk]}}
+            found += self._events.find(wanted | chunk).sort("_id", -1).limit(limit)
+        return sorted(found, key=lambda event: str(event["_id"]), reverse=True)[:limit]
+
+    @translated()
+    def replay(self, event_id: str, now: datetime) -> bool:
+        """Put a failed or rejected event back into the queue, due at once; say whether it was one.
+
+        Its failures and the deaths of its holders count from 0 again; its errors and its term stay.
+        """
+        term = {"$convert": {"input": "$lease.term", "to": "long", "onError": 0, "onNull": 0}}
+        again: Document = {
+            "status": EventStatus.PENDING.value,
+            "availableAt": now,
+            "attempts": 0,
+            # $mergeObjects replaces what is there, whatever it is; without an owner, nobody holds it.
+            "lease": {"$mergeObjects": [{"term": term, "deaths": 0}]},
+        }
+        update: list[dict[str, Any]] = [{"$set": again}, {"$unset": ["finishedAt", "durationMs"]}]
+        written = self._events.update_one({"_id": ObjectId(event_id), "status": {"$in": REFUSED}}, update)
+        return written.matched_count == 1
+
+    @translated()
+    def owned_by(self, user_id: str) -> list[str]:
+        """Return the ids of a user's tasks."""
+        owned = self._mongo.tasks.find({"userId": ObjectId(user_id)}, {"_id": 1})
+        return [str(task["_id"]) for task in owned if isinstance(task["_id"], ObjectId)]
+
+    @translated()
+    def owner(self, task_id: str) -> str | None:
+        """Return the id of the user whose task it is, None where the task is gone."""
+        task = self._mongo.tasks.find_one({"_id": ObjectId(task_id)}, {"userId": 1})
+        return str(task["userId"]) if task and task.get("userId") else None

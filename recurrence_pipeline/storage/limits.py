@@ -1,0 +1,17 @@
+"""How long the database may take for several commands in all. The limit of a single command is the client's."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pymongo
+
+
+@contextmanager
+def within(limit: timedelta) -> Iterator[None]:
+    """Give all that this thread asks of the database so long together, the search for a server included.
+
+    What comes too late fails as an outage or as a transient error. A limit around this one stays in force.
+    """
+    with pymongo.timeout(limit.total_seconds()):
+        yield

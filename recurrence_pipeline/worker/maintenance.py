@@ -1,0 +1,76 @@
+"""Maintenance of the data: occurrences whose original is gone. Finding what is inconsistent belongs to the checks."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+
+import structlog
+
+from recurrence_pipeline.domain.errors import CleanupRefused
+from recurrence_pipeline.domain.model import Action, Operation, Source, TaskEvent
+from recurrence_pipeline.domain.plan import NewActivity, Removal
+from recurrence_pipeline.storage.activities import Activities
+from recurrence_pipeline.storage.documents import new_id
+from recurrence_pipeline.storage.tasks import Tasks
+
+TOO_LARGE_A_PART = 0.2
+"""Of all occurrences: so many orphans look like originals that are missing, after half a restore for instance."""
+
+ORIGINALS_AT_A_TIME = 100
+
+log = structlog.get_logger(__name__)
+
+
+class Maintenance:
+    """Cleans up. Safe to run twice, at once, and to be killed anywhere."""
+
+    def __init__(
+        self, tasks: Tasks, activities: Activities, *, orphan_limit: int, clock: Callable[[], datetime]
+    ) -> None:
+        self._tasks = tasks
+        self._activities = activities
+        self._orphan_limit = orphan_limit
+        self._clock = clock
+
+    def clean_orphans(self, *, confirm: bool = False) -> int:
+        """Delete occurrences whose original is gone, keep copies, tell their users, and return how many went.
+
+        Raises:
+            CleanupRefused: there are more than the limit, and more than 20 % of all occurrences, and nobody confirmed.
+        """
+        orphans = self._tasks.orphans()
+        if not orphans:
+            return 0
+        found, occurrences = sum(orphans.values()), self._tasks.count_occurrences()
+        if not confirm and found > self._orphan_limit and found > TOO_LARGE_A_PART * occurrences:
+            raise CleanupRefused(
+                f"{found} of {occurrences} occurrences have no original, more than ORPHAN_CLEANUP_LIMIT "
+                f"({self._orphan_limit}) and 20 %: nothing was deleted. If that is right, run it with confirm: true"
+            )
+        cause = TaskEvent(new_id(), Operation.DELETE, next(iter(orphans)), self._clock(), source=Source.MANUAL)
+        deleted = 0
+        for originals in _chunks(orphans, ORIGINALS_AT_A_TIME):
+            deleted += self._clean(originals, cause)
+            log.info("orphans cleaned", deleted=deleted, found=found)
+        return deleted
+
+    def _clean(self, originals: Sequence[str], cause: TaskEvent) -> int:
+        """Delete what hangs on the given originals, unless one has come back meanwhile.
+
+        In the order of a cascade: activities, copies, deletion. A crash in between is completed by the next cleanup;
+        of two at once each task is deleted, and counted, by one.
+        """
+        gone = set(originals) - self._tasks.existing(originals)
+        orphans = self._tasks.hanging_on(gone)
+        now = self._clock()
+        owned = [(task.id, task.user_id) for task in orphans if task.user_id is not None]
+        self._activities.write((NewActivity.of(Action.ORPHAN_CLEANED, user, task) for task, user in owned), now)
+        ids = tuple(task.id for task in orphans)
+        self._tasks.keep_deleted([Removal(cause, ids, "orphan")], now)
+        return self._tasks.delete(ids)
+
+
+def _chunks(ids: dict[str, int], size: int) -> Iterator[list[str]]:
+    iterator = iter(ids)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
