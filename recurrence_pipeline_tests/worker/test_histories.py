@@ -1,0 +1,209 @@
+"""Any history ends in the documents of a simple model: events come twice, late, out of order, in two workers at once.
+
+The model is a few sets: which slots were ever made, which were deleted, which are completed. Its rule is one line:
+every slot up to the highest completed one + 1 + 3 is made once.
+"""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from bson import ObjectId
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from recurrence_pipeline.bootstrap import Worker
+from recurrence_pipeline.domain.calendar import slot
+from recurrence_pipeline.domain.model import TaskEvent
+from recurrence_pipeline_tests.world import World, utc
+
+START = utc(2024, 1, 31, 9)
+
+
+@dataclass
+class ModelSeries:
+    """What should be there of one series."""
+
+    original: ObjectId
+    repeat_type: str
+    made: int = 0
+    completed: set[int] = field(default_factory=set)
+    deleted: set[int] = field(default_factory=set)
+
+    def expect_ahead(self) -> None:
+        """Every slot up to the highest completed one + 1 + 3 has been made."""
+        self.made = max(self.made, max(self.completed, default=-1) + 1 + 3)
+
+    def slots(self) -> list[int]:
+        """Which slots hold an occurrence."""
+        return [number for number in range(1, self.made + 1) if number not in self.deleted]
+
+
+class Histories(RuleBasedStateMachine):
+    """The application on one side, two workers on the other, events repeated and delayed in between."""
+
+    mongodb_url: str
+
+    series = Bundle("series")
+
+    @initialize()
+    def begin(self) -> None:
+        self.world = World(self.mongodb_url, now=START, WORKER_BATCH_SIZE="7")
+        mongo = self.world.worker.mongo
+        for collection in (mongo.tasks, mongo.events, mongo.activities, mongo.counters, mongo.deleted):
+            collection.delete_many({})
+        self.world.worker.init_db()
+        self.workers: list[Worker] = [self.world.worker, self.world.open_worker()]
+        self.held: list[tuple[Worker, list[TaskEvent]]] = []
+        self.model: dict[ObjectId, ModelSeries] = {}
+        self.announced: list[tuple[str, ObjectId]] = []
+
+    @rule(target=series, repeat_type=st.sampled_from(["daily", "weekly", "monthly"]), completed=st.booleans())
+    def create(self, repeat_type: str, completed: bool) -> ObjectId:  # noqa: FBT001
+        original = self.world.add_task(START, repeat_type, isCompleted=completed)
+        self.model[original] = ModelSeries(original, repeat_type, completed={0} if completed else set())
+        self.announce("create", original)
+        return original
+
+    @rule(original=series, data=st.data())
+    def complete(self, original: ObjectId, data: st.DataObject) -> None:
+        self.settle()
+        known = self.model[original]
+        number = data.draw(st.sampled_from([0, *known.slots()]), label="slot")
+        task_id = original if number == 0 else self.world.occurrences_by_slot(original)[number]
+        self.world.complete(task_id)
+        known.completed.add(number)
+        self.announce("complete", task_id)
+
+    @rule(original=series, data=st.data())
+    def delete_one_occurrence(self, original: ObjectId, data: st.DataObject) -> None:
+        """The application deletes the task itself, then tells; the siblings stay."""
+        self.settle()
+        known = self.model[original]
+        still_open = [number for number in known.slots() if number not in known.completed]
+        if still_open:
+            number = data.draw(st.sampled_from(still_open), label="slot")
+            task_id = self.world.occurrences_by_slot(original)[number]
+            self.world.worker.mongo.tasks.delete_one({"_id": task_id})
+            known.deleted.add(number)
+            self.world.add_event("delete", task_id)
+
+    @rule(original=consumes(series))
+    def delete_the_series(self, original: ObjectId) -> None:
+        self.world.worker.mongo.tasks.delete_one({"_id": original})
+        del self.model[original]
+        self.settle()
+        self.announce("delete", original)
+
+    @rule(original=series, days=st.integers(-1, 5))
+    def move_the_due_date(self, original: ObjectId, days: int) -> None:
+        """A person moves a task, no further back than a new one may lie; its series stays where it was anchored."""
+        self.world.worker.mongo.tasks.update_one({"_id": original}, {"$set": {"dueDate": START + timedelta(days=days)}})
+
+    @precondition(lambda self: self.announced)
+    @rule(data=st.data())
+    def tell_again(self, data: st.DataObject) -> None:
+        operation, task_id = data.draw(st.sampled_from(self.announced), label="event")
+        self.world.add_event(operation, task_id)
+
+    @rule(data=st.data(), limit=st.integers(1, 10))
+    def hold(self, data: st.DataObject, limit: int) -> None:
+        """A worker leases some events and is slow to work on them."""
+        worker = data.draw(st.sampled_from(self.workers), label="worker")
+        self.held.append((worker, worker.service.lease(limit)))
+
+    @precondition(lambda self: self.held)
+    @rule()
+    def work_on_what_is_held(self) -> None:
+        worker, events = self.held.pop(0)
+        worker.service.process(events)
+
+    @precondition(lambda self: self.held)
+    @rule()
+    def die_holding(self) -> None:
+        self.held.pop()
+
+    @rule()
+    def let_leases_run_out(self) -> None:
+        self.world.pass_time(seconds=61)
+
+    @rule(data=st.data())
+    def work(self, data: st.DataObject) -> None:
+        data.draw(st.sampled_from(self.workers), label="worker").service.process_pending(5)
+
+    @invariant()
+    def no_two_tasks_are_on_one_slot(self) -> None:
+        if hasattr(self, "world"):
+            tasks = list(self.world.worker.mongo.tasks.find({"parentRecurringId": {"$ne": None}}))
+            places = [(task["parentRecurringId"], task["occurrenceNumber"]) for task in tasks]
+            assert len(set(places)) == len(places)
+
+    def announce(self, operation: str, task_id: ObjectId) -> None:
+        self.world.add_event(operation, task_id)
+        self.announced.append((operation, task_id))
+
+    def settle(self) -> None:
+        """Let the second worker finish what there is, as the application's user would see it after a while."""
+        for _ in range(8):
+            self.world.pass_time(seconds=70)
+            self.workers[1].service.process_pending()
+        for known in self.model.values():
+            known.expect_ahead()
+
+    def teardown(self) -> None:
+        if not hasattr(self, "world"):
+            return
+        try:
+            self.settle()
+            self.compare()
+        finally:
+            for worker in self.workers:
+                worker.close()
+
+    def compare(self) -> None:
+        mongo = self.world.worker.mongo
+        assert mongo.events.count_documents({"status": {"$nin": ["completed", "rejected"]}}) == 0
+        for original, known in self.model.items():
+            there = self.world.occurrences_by_slot(original)
+            assert sorted(there) == known.slots()
+            for number, task_id in there.items():
+                task = self.world.task(task_id)
+                assert task["dueDate"] == slot(START, known.repeat_type, number)
+                assert task["isCompleted"] == (number in known.completed)
+            assert self.world.task(original)["recurrenceCursor"]["number"] == known.made
+        everything = mongo.tasks.count_documents({})
+        assert everything == sum(1 + len(known.slots()) for known in self.model.values()), (
+            "nothing of dead series is left"
+        )
+        self.compare_activities()
+
+    def compare_activities(self) -> None:
+        created = list(self.world.worker.mongo.activities.find({"action": "RECURRING_TASK_CREATED"}))
+        facts = [activity["taskId"] for activity in created]
+        assert len(set(facts)) == len(facts), "one activity for each occurrence"
+        for original in self.model:
+            assert set(self.world.occurrences_by_slot(original).values()) <= set(facts)
+
+
+def test_any_history_ends_in_the_documents_of_the_model(mongodb_url: str) -> None:
+    """No slot lost, none made twice, deleted ones stay deleted, one activity for each occurrence."""
+
+    class OnThisDatabase(Histories):
+        pass
+
+    OnThisDatabase.mongodb_url = mongodb_url
+    run_state_machine_as_test(
+        OnThisDatabase,
+        settings=settings(
+            max_examples=60, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )
