@@ -1,0 +1,290 @@
+"""What is read of tasks, in how many commands, and writes that may be repeated."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
+
+from recurrence_pipeline.domain.errors import Outage
+from recurrence_pipeline.domain.model import Cursor, Operation, Series, Task, TaskEvent, occurrence_id
+from recurrence_pipeline.domain.plan import CursorMove, Link, NewOccurrence, Removal, Snapshot
+from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.storage.documents import Document
+from recurrence_pipeline.storage.mongo import Mongo
+from recurrence_pipeline.storage.tasks import Tasks
+from recurrence_pipeline_tests.storage.conftest import FailPoint
+from recurrence_pipeline_tests.storage.samples import an_event, at, task_document
+from recurrence_pipeline_tests.storage.values import DUE, NOW, USER
+
+Add = Callable[..., str]
+
+
+class Commands(CommandListener):
+    """Counts the commands that go to the collections of tasks."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        if event.command.get(event.command_name) in ("tasks", "deleted_tasks"):
+            self.sent.append(event.command_name)
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        """Be silent."""
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        """Be silent."""
+
+
+@pytest.fixture
+def tasks(mongo: Mongo) -> Tasks:
+    return Tasks(mongo, read_chunk=100, write_chunk=500)
+
+
+@pytest.fixture
+def add(mongo: Mongo) -> Add:
+    """Return a function that stores a task as the application does and returns its id."""
+
+    def store(parent: str | None = None, **fields: Any) -> str:
+        number = mongo.tasks.count_documents({}) + 1
+        document = task_document(number, parentRecurringId=ObjectId(parent) if parent else None, **fields)
+        return str(mongo.tasks.insert_one(document).inserted_id)
+
+    return store
+
+
+@pytest.fixture
+def counted(mongo: Mongo, settings: Settings) -> Iterator[tuple[Tasks, Commands]]:
+    """Return a store, and the commands it sends."""
+    commands = Commands()
+    client = Mongo(settings, listeners=[commands])
+    yield Tasks(client, read_chunk=20, write_chunk=20), commands
+    client.close()
+
+
+def members(series: Series) -> set[str]:
+    return {task.id for task in series.occurrences}
+
+
+def occurrences(snapshot: Snapshot, original: str, *slots: int) -> list[NewOccurrence]:
+    head = snapshot.tasks[original]
+    return [NewOccurrence(occurrence_id(original, slot), head, slot, DUE) for slot in slots]
+
+
+def stored(mongo: Mongo, task_id: str) -> Document:
+    document = mongo.tasks.find_one({"_id": ObjectId(task_id)})
+    assert document is not None
+    return document
+
+
+def test_loading_an_occurrence_brings_its_original_and_all_its_siblings(tasks: Tasks, add: Add) -> None:
+    original, other = add(), add()
+    first, second = add(original), add(original)
+    add(other)
+    snapshot = tasks.load([first])
+
+    series = snapshot.series_of(first)
+    assert series.original is not None
+    assert (series.id, series.original.id, members(series)) == (original, original, {first, second})
+    assert series.original.content["priority"] == "medium", "occurrences are made from it"
+    assert set(snapshot.tasks) == {original, first}
+
+
+def test_occurrences_that_hang_on_occurrences_belong_to_the_outermost_original(tasks: Tasks, add: Add) -> None:
+    original = add()
+    first = add(original)
+    nested = add(first)
+    deepest, beside = add(nested), add(nested)
+    series = tasks.load([deepest]).series_of(deepest)
+    assert series.id == original
+    assert members(series) == {first, nested, deepest, beside}
+
+
+def test_the_series_of_an_original_that_is_gone_has_its_occurrences_and_no_original(tasks: Tasks, add: Add) -> None:
+    gone = str(ObjectId())
+    left = add(gone)
+    assert tasks.load([gone]).series_of(gone) == tasks.load([left]).series_of(left)
+    series = tasks.load([gone]).series_of(gone)
+    assert (series.original, members(series)) == (None, {left})
+
+
+def test_tasks_that_hang_on_each_other_in_a_circle_are_loaded_all_the_same(
+    tasks: Tasks, add: Add, mongo: Mongo
+) -> None:
+    first = add()
+    second = add(first)
+    mongo.tasks.update_one({"_id": ObjectId(first)}, {"$set": {"parentRecurringId": ObjectId(second)}})
+    assert tasks.load([first]).series_of(first).original is None
+
+
+def test_a_task_that_nobody_knows_has_an_empty_series(tasks: Tasks) -> None:
+    unknown = str(ObjectId())
+    assert tasks.load([unknown]).series_of(unknown) == Series(unknown, None)
+    assert tasks.load([]).tasks == {}
+
+
+def test_foreign_documents_under_an_original_are_not_its_members(tasks: Tasks, add: Add, mongo: Mongo) -> None:
+    original = add()
+    mongo.tasks.insert_one({"_id": "of another program", "taskId": 99, "parentRecurringId": ObjectId(original)})
+    assert members(tasks.load([original]).series_of(original)) == set()
+
+
+def test_a_deletion_sees_what_hangs_on_the_task_and_beside_it(tasks: Tasks, add: Add) -> None:
+    original = add()
+    first, second = add(original), add(original)
+    nested = add(first)
+    snapshot = tasks.load_for_deletion([first])
+    assert members(snapshot.series[original]) == {first, second}
+    assert members(snapshot.series[first]) == {nested}
+    assert snapshot.series[original].original is not None
+
+
+@pytest.mark.parametrize("named", [20, 40])
+def test_how_many_commands_a_load_takes_depends_on_the_size_of_the_batch_only(
+    counted: tuple[Tasks, Commands], add: Add, named: int
+) -> None:
+    store, commands = counted
+    originals = [add() for _ in range(named)]
+    store.load(originals)
+    without_occurrences = list(commands.sent)
+    for original in originals[:5]:
+        for _ in range(6):
+            add(original)
+    commands.sent.clear()
+
+    store.load(originals)
+
+    assert commands.sent == without_occurrences
+    assert len(commands.sent) == 2 * named / 20, "one for the tasks, one for what hangs on them, per chunk of 20"
+
+
+def test_inserting_twice_is_inserting_once(tasks: Tasks, add: Add, mongo: Mongo) -> None:
+    original = add(timezone="Europe/Berlin")
+    new = occurrences(tasks.load([original]), original, 1, 2, 3)
+    assert tasks.insert(new, NOW).written == {occurrence.id for occurrence in new}
+    before = list(mongo.tasks.find().sort("occurrenceNumber"))
+    assert tasks.insert(new, at(9)).written == set()
+    assert list(mongo.tasks.find().sort("occurrenceNumber")) == before
+    assert [t.get("occurrenceNumber") for t in before] == [None, 1, 2, 3]
+    assert {t["timezone"] for t in before} == {"Europe/Berlin"}
+    assert tasks.existing([*(o.id for o in new), str(ObjectId())]) == {o.id for o in new}
+
+
+def test_an_occurrence_that_a_validator_refuses_comes_back_and_the_others_are_written(
+    tasks: Tasks, add: Add, mongo: Mongo
+) -> None:
+    original = add()
+    schema = {"properties": {"occurrenceNumber": {"enum": [1, 3]}}}
+    mongo.db.command("collMod", "tasks", validator={"$jsonSchema": schema})
+    one, two, three = occurrences(tasks.load([original]), original, 1, 2, 3)
+    inserted = tasks.insert([one, two, three], NOW)
+    assert inserted.written == {one.id, three.id}
+    assert set(inserted.refused) == {two.id}
+
+
+def test_an_outage_while_inserting_is_said_to_be_one(tasks: Tasks, add: Add, fail_point: FailPoint) -> None:
+    original = add()
+    new = occurrences(tasks.load([original]), original, 1, 2)
+    fail_point("insert", closeConnection=True)
+    with pytest.raises(Outage):
+        tasks.insert(new, NOW)
+    assert len(tasks.insert(new, NOW).written) == 2
+
+
+def move(original: str, number: int, repeat_type: str = "daily") -> CursorMove:
+    return CursorMove(original, Cursor(number, repeat_type))
+
+
+def test_a_cursor_is_raised_and_never_lowered(tasks: Tasks, add: Add, mongo: Mongo) -> None:
+    original = add()
+    for number, expected in ((3, 3), (7, 7), (5, 7)):
+        tasks.move_cursors([move(original, number)])
+        assert stored(mongo, original)["recurrenceCursor"] == {"number": expected, "repeatType": "daily"}
+    assert tasks.load([original]).tasks[original].cursor == Cursor(7, "daily")
+
+
+def test_the_cursor_of_an_original_whose_rule_has_changed_stays(tasks: Tasks, add: Add, mongo: Mongo) -> None:
+    changed, other = add(repeatType="weekly"), add()
+    before = stored(mongo, changed)
+    tasks.move_cursors([move(changed, 9), move(other, 9), move(str(ObjectId()), 9)])
+    assert stored(mongo, changed) == before
+    assert stored(mongo, other)["recurrenceCursor"]["number"] == 9
+    assert mongo.tasks.count_documents({}) == 2
+
+
+def test_a_link_hangs_a_task_on_its_original(tasks: Tasks, add: Add, mongo: Mongo) -> None:
+    original, stray = add(), add()
+    for _ in range(2):
+        tasks.link([Link(stray, original), Link(str(ObjectId()), original)], at(1))
+        document = stored(mongo, stray)
+        assert (document["parentRecurringId"], document["updatedAt"]) == (ObjectId(original), at(1))
+    assert mongo.tasks.count_documents({}) == 2
+
+
+def removal(*task_ids: str, event: TaskEvent | None = None) -> Removal:
+    return Removal(event or an_event(Operation.DELETE), task_ids, "its original was deleted")
+
+
+def test_what_is_deleted_is_kept_whole_with_who_when_and_why(tasks: Tasks, add: Add, mongo: Mongo) -> None:
+    task = add(ofAnotherVersion={"of": ["the", "application"]})
+    cause = removal(task)
+    tasks.keep_deleted([cause], at(1))
+    before = list(mongo.deleted.find())
+    tasks.keep_deleted([cause], at(2))
+
+    assert list(mongo.deleted.find()) == before, "the first time is the true one"
+    [copy] = before
+    assert copy["task"] == stored(mongo, task)
+    assert (copy["deletion"], copy["deletedBy"]) == (ObjectId(cause.event.id), ObjectId(USER))
+    assert (copy["deletedAt"], copy["reason"]) == (at(1), "its original was deleted")
+
+
+def test_two_deletions_of_one_task_are_two_entries(tasks: Tasks, add: Add, mongo: Mongo) -> None:
+    """A task that was put back and deleted again can be put back again."""
+    task = add()
+    tasks.keep_deleted([removal(task)], at(1))
+    tasks.keep_deleted([removal(task, event=replace(an_event(Operation.DELETE), user_id=None))], at(2))
+    assert sorted(copy["deletedAt"] for copy in mongo.deleted.find()) == [at(1), at(2)]
+
+
+def test_a_copy_that_cannot_be_kept_is_an_error(tasks: Tasks, add: Add, fail_point: FailPoint) -> None:
+    """Else the task would be deleted with no way back."""
+    task = add()
+    fail_point("insert", closeConnection=True)
+    with pytest.raises(Outage):
+        tasks.keep_deleted([removal(task)], at(1))
+
+
+def test_deleting_counts_what_this_call_removed(counted: tuple[Tasks, Commands], add: Add, mongo: Mongo) -> None:
+    store, commands = counted
+    ids = [add() for _ in range(50)]
+    assert store.delete([*ids[:45], str(ObjectId())]) == 45
+    assert commands.sent == ["delete"], "one command, whatever the chunks"
+    assert store.delete(ids) == 5
+    assert store.delete([]) == 0
+    assert mongo.tasks.count_documents({}) == 0
+
+
+def test_tasks_are_counted_by_kind_and_those_without_the_fields_are_neither(
+    tasks: Tasks, add: Add, mongo: Mongo
+) -> None:
+    original = add()
+    add(original), add(original), add(repeatType="none")
+    mongo.tasks.insert_one({"taskId": 50, "userId": ObjectId(USER)})
+    mongo.tasks.insert_one({"taskId": 51, "userId": ObjectId(), "repeatType": "weekly"})
+
+    def kinds(user_id: str | None = None) -> dict[tuple[str | None, bool], int]:
+        return {(r.get("repeatType"), r["isOccurrence"]): r["count"] for r in tasks.count_by_kind(user_id)}
+
+    mine = {("daily", False): 1, ("daily", True): 2, ("none", False): 1, (None, False): 1}
+    assert kinds() == mine | {("weekly", False): 1}
+    assert kinds(USER) == mine
+
+
+def test_whole_documents_are_given_by_id(tasks: Tasks, add: Add, mongo: Mongo) -> None:
+    ids = [add(), add()]
+    assert tasks.documents([*ids, str(ObjectId())]) == {i: stored(mongo, i) for i in ids}
+    assert isinstance(tasks.load(ids).tasks[ids[0]], Task)
