@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from bson import ObjectId, json_util
 from pymongo.errors import WriteError
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from recurrence_pipeline.domain.errors import Outage
 from recurrence_pipeline.settings import Settings
@@ -94,13 +95,40 @@ def test_several_may_prepare_one_database_at_once(empty: Mongo, settings: Settin
     assert [report.left_out for report in reports] == [{}] * 4
 
 
+class FasterOne(CommandListener):
+    """Makes the collection right after another client has looked and seen that it is not there."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+        self._done = False
+
+    def started(self, event: CommandStartedEvent) -> None:
+        """Be silent."""
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        if event.command_name == "listCollections" and not self._done:
+            self._done = True
+            self._mongo.db.create_collection("task_events")
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        """Be silent."""
+
+
 def test_a_collection_that_another_makes_in_the_same_moment_gets_its_validator(
-    empty: Mongo, settings: Settings, fail_point: FailPoint
+    empty: Mongo, settings: Settings
 ) -> None:
-    empty.db.create_collection("task_events")
-    fail_point("create", errorCode=48)
-    report = ensure_schema(empty, settings)
+    slower = Mongo(settings, listeners=[FasterOne(empty)])
+    report = ensure_schema(slower, settings)
+    slower.close()
     assert "validator of task_events" in report.added
+    with pytest.raises(WriteError):
+        empty.events.insert_one({})
+
+
+def test_a_collection_that_may_not_be_made_is_an_error(empty: Mongo, settings: Settings, fail_point: FailPoint) -> None:
+    fail_point("create", errorCode=13)
+    with pytest.raises(Outage):
+        ensure_schema(empty, settings)
 
 
 def test_the_application_s_own_data_stays_as_it_is(empty: Mongo, settings: Settings) -> None:
