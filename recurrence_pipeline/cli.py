@@ -277,6 +277,20 @@ def up(context: typer.Context, *, folder: Folder = HERE) -> int:
     return int(run_up(session.environment, folder, session.out))
 
 
+@app.command(epilog="Example: PORT=3000 INTERNAL_API_KEY=... recurrence api (its page is at /internal/docs)")
+def api(context: typer.Context) -> int:
+    """Serve the internal HTTP API until SIGTERM; requests in flight are finished.
+
+    It listens on PORT at HOST. Where INTERNAL_API_KEY is not set, only this machine may ask.
+    """
+    from recurrence_pipeline.api.server import serve
+
+    session: Session = context.obj
+    with session.worker() as worker:
+        serve(worker, listening=lambda urls: session.out.print(f"Internal API: {', '.join(urls)}", soft_wrap=True))
+    return OK
+
+
 @app.command(epilog="Example: recurrence version --json")
 def version(context: typer.Context, *, as_json: Json = False) -> int:
     """Print the versions of this package and its main parts."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from recurrence_pipeline.bootstrap import open_worker
 from recurrence_pipeline.domain.errors import ConfigurationError
@@ -42,6 +42,20 @@ VARIABLES: list[tuple[str, Any, str, Any, str, str]] = [
     ("KEEP_DELETED_DAYS", 30, "7", 7, "40000", "'40000' is not between 1 and 36500"),
     ("EVENT_RETENTION_DAYS", 30, "7", 7, "0", "'0' is not between 1 and 36500"),
     ("ORPHAN_CLEANUP_LIMIT", 1000, "0", 0, "-1", "'-1' is not between 0 and 1000000000"),
+    ("PORT", 3000, "0", 0, "65536", "'65536' is not between 0 and 65535"),
+    ("HOST", ("127.0.0.1", "::1"), "0.0.0.0, ::", ("0.0.0.0", "::"), "", ""),
+    ("INTERNAL_API_KEY", None, "new,old", SecretStr("new,old"), " , ", "the value holds no key"),
+    ("JWT_SECRET", None, "s3cret", SecretStr("s3cret"), "", ""),
+    (
+        "ALLOWED_ORIGINS",
+        (),
+        "https://app.example.org,http://localhost:5173",
+        ("https://app.example.org", "http://localhost:5173"),
+        "https://app.example.org/",
+        "which is not an origin such as https://app.example.org",
+    ),
+    ("RATE_LIMIT_PER_MINUTE", 1000, "0", 0, "1000001", "'1000001' is not between 0 and 1000000"),
+    ("TRUSTED_PROXIES", (), "10.0.0.0/8, ::1", ("10.0.0.0/8", "::1"), "proxy", "neither an IP address nor a network"),
 ]
 NAMES = [variable[0] for variable in VARIABLES]
 FIELDS = {field.alias: name for name, field in Settings.model_fields.items()}
@@ -100,6 +114,12 @@ def test_a_password_is_not_shown_by_the_settings() -> None:
     settings = Settings.from_environment({"MONGODB_URL": WITH_PASSWORD})
     assert settings.mongodb_url == WITH_PASSWORD
     assert "t0p-secret" not in f"{settings!r} {settings}"
+
+
+def test_keys_and_secrets_are_not_shown_by_the_settings() -> None:
+    settings = Settings.from_environment({"INTERNAL_API_KEY": "canary-1, canary-2", "JWT_SECRET": "canary-3"})
+    assert settings.api_keys() == (b"canary-1", b"canary-2")
+    assert "canary" not in f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
 
 
 @pytest.mark.parametrize(

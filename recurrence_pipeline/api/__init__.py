@@ -1,0 +1,1 @@
+"""The internal HTTP API: the worker as the application knows it. The work itself is behind worker/service.py."""

@@ -1,0 +1,80 @@
+"""The application: its parts put together. What each route does is in routes.py."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+from anyio import create_task_group, to_thread
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+
+from recurrence_pipeline.api import docs
+from recurrence_pipeline.api.answers import error_answer
+from recurrence_pipeline.api.envelope import REQUEST_ID, Envelope
+from recurrence_pipeline.api.errors import ApiError, answer_to, bad_request, no_such_path
+from recurrence_pipeline.api.guard import Guard
+from recurrence_pipeline.api.limiting import RateLimit
+from recurrence_pipeline.api.routes import build_router
+from recurrence_pipeline.api.security import KEY_HEADER, Access
+from recurrence_pipeline.bootstrap import Worker
+from recurrence_pipeline.domain.errors import Outage, RecurrenceError
+
+log = structlog.get_logger(__name__)
+
+
+def create_app(worker: Worker) -> FastAPI:
+    """Return the internal API of a worker, as an ASGI application. Closing the worker is its opener's business."""
+    settings = worker.settings
+    access = Access(settings)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        for remark in access.remarks:
+            log.warning(remark)
+        log.info("internal API", keys=access.key_names, tokens=settings.jwt_secret is not None)
+        async with create_task_group() as beside:
+            beside.start_soon(_look_at_database, worker)
+            yield
+
+    app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app.include_router(build_router(worker, Guard(access, RateLimit(settings.rate_limit_per_minute))))
+    app.openapi = lambda: docs.describe(app)  # type: ignore[method-assign]
+    app.add_exception_handler(ApiError, _answer)
+    app.add_exception_handler(RecurrenceError, _answer)
+    app.add_exception_handler(HTTPException, _answer)
+    if settings.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.allowed_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", KEY_HEADER, REQUEST_ID],
+            expose_headers=[REQUEST_ID, "Retry-After"],
+        )
+    app.add_middleware(Envelope)
+    return app
+
+
+async def _look_at_database(worker: Worker) -> None:
+    """Say at once, in the log, what would slow down or fail every request; keep nobody from asking."""
+    try:
+        await to_thread.run_sync(worker.require_schema, abandon_on_cancel=True)
+    except Outage as error:
+        log.warning("the database is not prepared, or away", error=str(error))
+    except RecurrenceError as error:
+        log.warning("the database could not be looked at", error=str(error))
+
+
+async def _answer(_request: Request, error: Any) -> Response:
+    match error:
+        case ApiError():
+            return error_answer(error)
+        case RecurrenceError():
+            log.warning("not done", code=error.code, error=str(error))
+            return error_answer(answer_to(error))
+        case HTTPException(status_code=404 | 405):
+            return error_answer(no_such_path())
+    return error_answer(bad_request("The request cannot be read"))

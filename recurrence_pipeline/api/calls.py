@@ -1,0 +1,42 @@
+"""Calls of the worker, which blocks, from an event loop that must not.
+
+As many at a time as there are connections to the database: more would wait for one another in its driver. Each has a
+time limit, counted from when it was asked for, whether it waited for its turn or for the database.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from time import monotonic
+from typing import TypeVar
+
+from anyio import CapacityLimiter, to_thread
+
+from recurrence_pipeline.domain.errors import Outage
+from recurrence_pipeline.storage.limits import within
+
+Answer = TypeVar("Answer")
+
+
+class Calls:
+    """A number of threads, and the time that a call may take."""
+
+    def __init__(self, *, at_a_time: int, patience: timedelta) -> None:
+        self._turns = CapacityLimiter(at_a_time)
+        self._patience = patience
+
+    async def __call__(self, function: Callable[[], Answer]) -> Answer:
+        """Return what the function returns.
+
+        Raises:
+            Outage: its turn did not come in time, or the database did not answer in time.
+        """
+        begun = monotonic()
+
+        def limited() -> Answer:
+            left = self._patience - timedelta(seconds=monotonic() - begun)
+            if left <= timedelta(0):
+                raise Outage("the worker is busy: no connection to the database became free in time")
+            with within(left):
+                return function()
+
+        return await to_thread.run_sync(limited, limiter=self._turns)

@@ -1,0 +1,116 @@
+"""What goes wrong, as answers: one class that carries an answer, and the table from the system's errors to statuses.
+
+Bodies: 400 and 403 are `{error, message}`, an unknown path is `{success, error, message}`, as the application knows
+them; all others are `{success, error, code, message, retryable}`. `retryable` says whether to send it again.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from recurrence_pipeline.domain.errors import (
+    InvalidInput,
+    LeaseLost,
+    OriginalNotFound,
+    Outage,
+    Permanent,
+    ProcessingFailed,
+    RecurrenceError,
+    Transient,
+    Unexpected,
+)
+from recurrence_pipeline.worker.history import NotTheirs
+
+RETRY_AFTER = 2
+"""In seconds: a server that is being restarted, or a primary being elected, is back after some."""
+
+_STATUS: Mapping[type[RecurrenceError], int] = {
+    OriginalNotFound: 404,
+    Permanent: 422,
+    Transient: 503,
+    LeaseLost: 503,
+    Outage: 503,
+}
+"""The first that fits counts; anything else is in the way of what was asked: 409."""
+
+NO_CAUSE = "the log of the worker has the cause"
+UNREACHABLE = "the database cannot be worked with at the moment"
+_HIDDEN = {Outage: UNREACHABLE, Unexpected: NO_CAUSE}
+"""What stands in place of texts that name hosts and insides of ours; the log has them."""
+
+
+class ApiError(Exception):
+    """An answer that is not a success."""
+
+    def __init__(self, status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(str(body.get("message")))
+        self.status = status
+        self.body = dict(body)
+        self.headers = dict(headers or {})
+
+
+def bad_request(message: str) -> ApiError:
+    """Return the answer to a request that cannot be right."""
+    return ApiError(400, {"error": "Bad Request", "message": message})
+
+
+def forbidden(message: str) -> ApiError:
+    """Return the answer to somebody who may not ask this."""
+    return ApiError(403, {"error": "Forbidden", "message": message})
+
+
+def no_such_path() -> ApiError:
+    """Return the answer to an unknown path or method."""
+    return ApiError(404, {"success": False, "error": "Not Found", "message": "Internal API endpoint not found"})
+
+
+def failure(status: int, code: str, message: str, *, retry_after: int | None = None) -> ApiError:
+    """Return an answer of our own kind; `retry_after` is in seconds, and makes it retryable."""
+    body = {
+        "success": False,
+        "error": HTTPStatus(status).phrase,
+        "code": code,
+        "message": message,
+        "retryable": retry_after is not None,
+    }
+    return ApiError(status, body, None if retry_after is None else {"Retry-After": str(retry_after)})
+
+
+def invalid_recurrence(reason: str) -> ApiError:
+    """Return the answer of the validation to a task that may not recur."""
+    message = f"Recurrence validation failed: {reason}"
+    return ApiError(400, {"success": False, "error": "Validation Error", "message": message})
+
+
+def answer_to(error: RecurrenceError, *, operation: str | None = None) -> ApiError:
+    """Return the answer to one of the system's errors; an `operation` is named in its message."""
+    match error:
+        case ProcessingFailed():
+            return _processing_failed(error)
+        case InvalidInput():
+            return bad_request(str(error))
+        case NotTheirs():
+            return forbidden(str(error))
+    text = next((text for kind, text in _HIDDEN.items() if isinstance(error, kind)), str(error))
+    message = f"Worker processing failed for operation: {operation}: {text}" if operation else text
+    return _failure(_status(type(error)), error.code, message)
+
+
+def _processing_failed(error: ProcessingFailed) -> ApiError:
+    message = str(error)
+    if error.cause_code == Unexpected.code:
+        message = message.removesuffix(error.cause) + NO_CAUSE
+    kinds = {kind.code: kind for kind in _all_below(RecurrenceError)}
+    return _failure(_status(kinds.get(error.cause_code, Transient)), error.cause_code, message)
+
+
+def _status(kind: type[RecurrenceError]) -> int:
+    return next((status for each, status in _STATUS.items() if issubclass(kind, each)), 409)
+
+
+def _failure(status: int, code: str, message: str) -> ApiError:
+    return failure(status, code, message, retry_after=RETRY_AFTER if status == 503 else None)
+
+
+def _all_below(kind: type[RecurrenceError]) -> set[type[RecurrenceError]]:
+    return {kind}.union(*(_all_below(below) for below in kind.__subclasses__()))

@@ -1,0 +1,121 @@
+"""What the routes do: read the request, call the worker, shape the answer. Their paths are in routes.py."""
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import Depends
+from starlette.requests import Request
+from starlette.responses import Response
+
+from recurrence_pipeline.api import requests
+from recurrence_pipeline.api.answers import cleaned, event_answers, json_answer, processed
+from recurrence_pipeline.api.calls import Calls
+from recurrence_pipeline.api.errors import UNREACHABLE, answer_to, failure, forbidden, invalid_recurrence
+from recurrence_pipeline.api.guard import known_caller
+from recurrence_pipeline.api.security import Caller
+from recurrence_pipeline.bootstrap import Worker, utc_now
+from recurrence_pipeline.domain.errors import InvalidRecurrence, RecurrenceError
+from recurrence_pipeline.domain.model import Source
+from recurrence_pipeline.report import preview_data
+
+SIGN_OF_LIFE = timedelta(seconds=1.5)
+"""How long the database may take for one: health answers within 2 s."""
+SHARE_OF_TIMEOUT = 0.9
+"""Of WORKER_TIMEOUT, for the work of one request; the rest is for its answer."""
+HEALTH_CHECKS = 2
+"""Checks of health at a time. They have turns of their own: what waits for the database must not hold them up."""
+
+WhoAsks = Annotated[Caller, Depends(known_caller)]
+
+
+class Handlers:
+    """The worker's service behind HTTP, in threads and with time limits."""
+
+    def __init__(self, worker: Worker) -> None:
+        patience = worker.settings.worker_timeout * SHARE_OF_TIMEOUT
+        self._service = worker.service
+        self._call = Calls(at_a_time=max(worker.settings.mongodb_pool_size - 1, 1), patience=patience)
+        self._check = Calls(at_a_time=HEALTH_CHECKS, patience=patience)
+        self._sign_of_life = min(SIGN_OF_LIFE, patience)
+
+    async def recurrence(self, request: Request) -> Response:
+        """Work off an operation on a task at once. Asked again, it answers the same and changes nothing."""
+        asked = requests.recurrence(await requests.read_json(request))
+
+        def work_off() -> dict[str, Any]:
+            return self._service.process_task_recurrence(
+                asked.task_id, asked.operation, asked.user_id, source=Source.API
+            )
+
+        try:
+            data = await self._call(work_off)
+        except RecurrenceError as error:
+            raise answer_to(error, operation=asked.operation) from error
+        return json_answer(processed(data))
+
+    async def cleanup(self, request: Request) -> Response:
+        """Delete occurrences whose original is gone. So many that they look like a mistake are refused with 409."""
+        await requests.read_json(request)
+        count = await self._call(self._service.clean_orphans)
+        return json_answer(cleaned(count, utc_now()))
+
+    async def validate(self, request: Request) -> Response:
+        """Say whether a task may recur; its due date is compared with now."""
+        task = requests.task_to_validate(await requests.read_json(request))
+        try:
+            self._service.validate_recurrence(task)
+        except InvalidRecurrence as error:
+            raise invalid_recurrence(str(error)) from error
+        return json_answer({"success": True, "data": {"valid": True, "task": task}})
+
+    async def health(self) -> Response:
+        """Say whether the worker can work, within 2 s where the database is away."""
+        data = await self._check(lambda: self._service.get_health_status(patience=self._sign_of_life))
+        if data["status"] == "healthy":
+            return json_answer({"success": True, "data": data})
+        return json_answer({"success": False, "data": data | {"error": UNREACHABLE}}, 503)
+
+    async def stats(self, request: Request, caller: WhoAsks) -> Response:
+        """Count tasks by kind: a user's, or everybody's."""
+        user_id = requests.optional_id(requests.query(request.query_params, "userId"), "userId")
+        if caller.user_id is not None:
+            if user_id not in {None, caller.user_id}:
+                raise forbidden("The tasks belong to another user")
+            user_id = caller.user_id
+        data = await self._call(lambda: self._service.get_detailed_stats(user_id))
+        if caller.user_id is not None:
+            data["workerStatus"].pop("queue", None)  # everybody's events are counted there
+        return json_answer({"success": True, "data": data})
+
+    async def preview(self, request: Request, caller: WhoAsks) -> Response:
+        """Show the next slots of a task, and what is odd about each."""
+        given = requests.query(request.query_params, "taskId", "count")
+        task_id = requests.required_id(given, "taskId")
+        count = requests.number(given, "count", default=requests.DEFAULT_PREVIEW, at_most=requests.MAX_PREVIEW)
+
+        def slots() -> list[dict[str, Any]]:
+            if caller.user_id is not None:
+                self._service.require_owner(task_id, caller.user_id)
+            return preview_data(self._service.preview(task_id, count))
+
+        return json_answer({"success": True, "data": {"taskId": task_id, "slots": await self._call(slots)}})
+
+    async def events(self, request: Request, caller: WhoAsks) -> Response:
+        """Say what happened, newest first: to one task, or to all."""
+        given = requests.query(request.query_params, "status", "taskId", "limit")
+        status, task_id = requests.optional_status(given), requests.optional_id(given, "taskId")
+        limit = requests.number(given, "limit", default=requests.DEFAULT_EVENTS, at_most=requests.MAX_EVENTS)
+        found = await self._call(
+            lambda: self._service.events(limit=limit, status=status, task_id=task_id, user_id=caller.user_id)
+        )
+        return json_answer({"success": True, "data": {"events": event_answers(found)}})
+
+    async def replay(self, request: Request) -> Response:
+        """Give a failed or rejected event another try; one that is being worked on or is completed answers 409."""
+        event_id = requests.required_id(request.path_params, "event_id")
+        found = await self._call(lambda: self._service.replay(event_id))
+        if found is None:
+            raise failure(404, "EVENT_NOT_FOUND", f"There is no event {event_id}")
+        event, replayed = found
+        data = {"event": event_answers([event])[0], "replayed": replayed}
+        return json_answer({"success": True, "message": f"Event {event_id} is pending", "data": data})

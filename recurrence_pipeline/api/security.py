@@ -1,0 +1,135 @@
+"""Who asks, and whether they may. Decides on values: the peer's socket address and the headers. No framework here.
+
+* A key, where keys are configured, opens everything; without one nothing is open, not even to loopback.
+* Where none is configured, loopback is open: by the address of the socket. What a proxy says of its client counts only
+  if TRUSTED_PROXIES names that proxy.
+* A user's token (HS256, claim `_id`), where JWT_SECRET is configured, opens what is read of the user's own tasks.
+"""
+
+import hashlib
+import hmac
+import ipaddress
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import jwt
+from jwt.warnings import InsecureKeyLengthWarning
+
+from recurrence_pipeline.api.requests import is_id
+from recurrence_pipeline.settings import Settings
+
+KEY_HEADER = "x-internal-api-key"
+LOOPBACK = frozenset({"127.0.0.1", "::1"})
+"""An IPv4 address that comes over an IPv6 socket (`::ffff:127.0.0.1`) is read as what it is."""
+UNKNOWN = "unknown"
+SHORTEST_SECRET = 32
+"""In bytes; RFC 7518, section 3.2: a key for HS256 has at least as many bits as its hash."""
+
+Headers = Mapping[str, Sequence[str]]
+"""All values of each header, by its name in lower case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: a name for the log and the rate limit, and the one user whose tasks they may see (None: all)."""
+
+    name: str
+    user_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Nobody we know. `reason` is for the log: an answer that told it would help to guess."""
+
+    address: str
+    reason: str
+
+
+class Access:
+    """The access rules that the settings make."""
+
+    def __init__(self, settings: Settings) -> None:
+        keys = settings.api_keys()
+        self._keys = {_digest(key): key_name(key) for key in keys}
+        self._secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else None
+        self._proxies = [ipaddress.ip_network(proxy) for proxy in settings.trusted_proxies]
+        self.refusal = "Invalid internal API key" if keys else "Internal API access restricted"
+        self.remarks: list[str] = []
+        if self._secret and len(self._secret.encode()) < SHORTEST_SECRET:
+            self.remarks.append(f"JWT_SECRET is shorter than {SHORTEST_SECRET} bytes: it can be guessed")
+            warnings.filterwarnings("ignore", category=InsecureKeyLengthWarning)  # once is enough, not for each token
+
+    @property
+    def key_names(self) -> list[str]:
+        """The names of the keys."""
+        return list(self._keys.values())
+
+    def identify(self, peer: str | None, headers: Headers) -> Caller | Refused:
+        """Say who asks, from the address of the socket and the headers."""
+        address = self.address(peer, headers.get("x-forwarded-for", ()))
+        keys = headers.get(KEY_HEADER, ())
+        if self._keys and keys:
+            name = self._key(keys)
+            return Caller(f"key {name}") if name else Refused(address, "wrong key")
+        if self._secret and (token := _bearer(headers.get("authorization", ()))) is not None:
+            return self._user(token, address)
+        if self._keys:
+            return Refused(address, "no key")
+        return Caller(address) if address in LOOPBACK else Refused(address, "no key is set, and this is not loopback")
+
+    def address(self, peer: str | None, forwarded: Sequence[str] = ()) -> str:
+        """Return the address of whoever asks: the peer's or, behind trusted proxies, the last that none of them has."""
+        if peer is None:
+            return UNKNOWN
+        address = peer
+        hops = [hop.strip() for line in forwarded for hop in line.split(",")]
+        while hops and self._is_proxy(address):
+            address = hops.pop()
+        return str(_parsed(address) or UNKNOWN)
+
+    def _is_proxy(self, address: str) -> bool:
+        parsed = _parsed(address)
+        return parsed is not None and any(parsed in network for network in self._proxies)
+
+    def _key(self, given: Sequence[str]) -> str | None:
+        """Return the name of the key that was given; every key is compared, so that the time tells nothing."""
+        if len(given) != 1:
+            return None
+        digest = _digest(given[0].encode("latin-1"))
+        names = [name for key, name in self._keys.items() if hmac.compare_digest(key, digest)]
+        return names[0] if names else None
+
+    def _user(self, token: str, address: str) -> Caller | Refused:
+        try:
+            claims = jwt.decode(token, self._secret or "", algorithms=["HS256"], options={"verify_aud": False})
+        except jwt.InvalidTokenError as error:
+            return Refused(address, f"bad token: {type(error).__name__}")
+        user_id = claims.get("_id")
+        if not isinstance(user_id, str) or not is_id(user_id):
+            return Refused(address, "bad token: its claim _id is no id")
+        return Caller(f"user {user_id.lower()}", user_id.lower())
+
+
+def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return None
+    return getattr(parsed, "ipv4_mapped", None) or parsed
+
+
+def key_name(key: bytes) -> str:
+    """Return what a key is called in logs: 8 hex digits of a hash, which say nothing of a key worth its name."""
+    return hashlib.blake2b(key, digest_size=4, person=b"key name").hexdigest()
+
+
+def _digest(key: bytes) -> bytes:
+    """Return 32 bytes to compare in place of a key: equally long, whatever the key's length."""
+    return hashlib.sha256(key).digest()
+
+
+def _bearer(given: Sequence[str]) -> str | None:
+    """Return the token, None where there is none at all."""
+    scheme, _, token = (given[0] if given else "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None

@@ -1,0 +1,118 @@
+"""Serving the API: the sockets it listens on, and an end that lets requests finish."""
+
+import errno
+import logging
+import signal
+import socket
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from datetime import timedelta
+from ipaddress import ip_address
+
+import structlog
+import uvicorn
+
+from recurrence_pipeline.api.app import create_app
+from recurrence_pipeline.bootstrap import Worker
+from recurrence_pipeline.domain.errors import ConfigurationError
+from recurrence_pipeline.logs import ROOT
+
+BACKLOG = 2048
+KEPT_ALIVE = timedelta(seconds=75)
+"""Longer than clients keep idle connections, or they would send on one that is being closed."""
+LAST_ANSWERS = timedelta(seconds=5)
+"""More than the longest call, for requests in flight when the server is told to stop."""
+MISSING_FAMILY = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})
+
+log = structlog.get_logger(__name__)
+
+
+def serve(worker: Worker, *, listening: Callable[[list[str]], None] = lambda _urls: None) -> None:
+    """Serve until SIGTERM or SIGINT, and finish what has begun; `listening` is told the URLs once they answer.
+
+    Raises:
+        ConfigurationError: HOST or PORT cannot be used.
+        KeyboardInterrupt: SIGINT ended it.
+    """
+    settings = worker.settings
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(each) for each in listen(settings.host, settings.port)]
+        logging.getLogger("uvicorn").handlers = logging.getLogger(ROOT).handlers
+        logging.getLogger("uvicorn").setLevel("WARNING")
+        config = uvicorn.Config(
+            create_app(worker),
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,  # the socket's address is what counts; see security.py
+            server_header=False,
+            timeout_keep_alive=int(KEPT_ALIVE.total_seconds()),
+            timeout_graceful_shutdown=int((settings.worker_timeout + LAST_ANSWERS).total_seconds()),
+        )
+        urls = [_url(each) for each in sockets]
+        log.info("listening", urls=urls)
+        listening(urls)
+        # The server raises the signal that ended it once more; SIGTERM is a wish that was granted, not a failure.
+        before = signal.signal(signal.SIGTERM, lambda *_: None)
+        try:
+            uvicorn.Server(config).run(sockets=sockets)
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        log.info("stopped listening")
+
+
+def listen(hosts: Iterable[str], port: int) -> list[socket.socket]:
+    """Return listening sockets, all on one port: the one given or, for 0, one that is free on the first host.
+
+    Where this machine lacks one of several addresses (IPv6, often), the others do.
+
+    Raises:
+        ConfigurationError: none can be had, or the port is in use.
+    """
+    sockets: list[socket.socket] = []
+    try:
+        for family, address in _addresses(hosts):
+            try:
+                opened = _listening(family, address, sockets[0].getsockname()[1] if sockets else port)
+            except OSError as error:
+                if error.errno not in MISSING_FAMILY:
+                    raise ConfigurationError(f"PORT: {port} on {address}: {error.strerror}") from error
+                log.warning("this machine lacks an address of HOST", address=address)
+            else:
+                sockets.append(opened)
+    except BaseException:
+        for each in sockets:
+            each.close()
+        raise
+    if not sockets:
+        raise ConfigurationError(f"HOST: this machine has none of {', '.join(hosts)}")
+    return sockets
+
+
+def _addresses(hosts: Iterable[str]) -> list[tuple[socket.AddressFamily, str]]:
+    found = []
+    for host in hosts:
+        try:
+            infos = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise ConfigurationError(f"HOST: {host!r} is not an address here: {error.strerror}") from error
+        found += [(family, str(address[0])) for family, _, _, _, address in infos]
+    return list(dict.fromkeys(found))
+
+
+def _listening(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not ip_address(address).is_unspecified)
+        opened.bind((address, port))
+        opened.listen(BACKLOG)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def _url(listening: socket.socket) -> str:
+    address, port = listening.getsockname()[:2]
+    return f"http://[{address}]:{port}" if listening.family == socket.AF_INET6 else f"http://{address}:{port}"
