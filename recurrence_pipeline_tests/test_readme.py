@@ -1,0 +1,59 @@
+"""The README says what is true: its settings, its commands and its paths are held against the code."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from recurrence_pipeline.cli import app
+from recurrence_pipeline.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def shown(default: object) -> str:
+    """Return a default as an operator would write it."""
+    if isinstance(default, timedelta):
+        return str(int(default.total_seconds() * 1000))
+    if isinstance(default, tuple):
+        return ",".join(default) or "not set"
+    return "not set" if default is None else str(default)
+
+
+@pytest.mark.parametrize("field", Settings.model_fields.values(), ids=lambda field: str(field.alias))
+def test_each_setting_stands_in_the_table_with_its_default(field: object) -> None:
+    alias, default, text = (getattr(field, name) for name in ("alias", "default", "description"))
+
+    assert f"| `{alias}` | {shown(default)} | {text} |" in README
+
+
+def test_the_table_of_settings_names_no_variable_that_is_not_read() -> None:
+    table = README.split("## Settings")[1].split("\n## ")[0]
+
+    assert set(re.findall(r"^\| `([A-Z_]+)`", table, re.MULTILINE)) == {
+        field.alias for field in Settings.model_fields.values()
+    }
+
+
+def test_every_command_it_shows_exists() -> None:
+    named = set(re.findall(r"`?(?:\.venv/bin/)?\brecurrence ([a-z][a-z-]+)", README)) - {"worker"}
+    commands = getattr(get_command(app), "commands")  # noqa: B009  (a group has them, which its type does not say)
+
+    assert named
+    assert named <= set(commands)
+
+
+def test_every_make_target_it_shows_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+
+    assert set(re.findall(r"(?:`|^)make ([a-z]+)", README, re.MULTILINE)) <= targets
+
+
+def test_every_file_it_links_to_exists() -> None:
+    linked = [path for path in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in path]
+
+    assert linked
+    assert [path for path in linked if not (ROOT / path).exists()] == []
