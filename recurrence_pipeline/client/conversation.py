@@ -1,0 +1,122 @@
+"""How a client talks with the worker: what to send, how long to wait, what to write down. Does none of it itself.
+
+A conversation is a generator. It yields steps, is sent what came of each, and returns what the caller asked for; so
+one text serves a client that blocks and one that awaits.
+"""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias, TypeVar
+
+import structlog
+
+from recurrence_pipeline.client.answers import (
+    HEALTH,
+    Call,
+    Delivered,
+    Delivery,
+    Lost,
+    Queued,
+    Refused,
+    Trigger,
+    TriggerError,
+    call_for,
+    is_undelivered,
+    read,
+    wait_before_next,
+)
+from recurrence_pipeline.domain.errors import InvalidInput
+from recurrence_pipeline.domain.retries import RetryPolicy
+
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+ONCE = RetryPolicy(0, timedelta())
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send it; a Reply or a NoReply comes back."""
+
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Do nothing for so long."""
+
+    duration: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class WriteDown:
+    """Keep it in the outbox; the id of the event comes back, or a RecurrenceError."""
+
+    trigger: Trigger
+
+
+Step: TypeAlias = Send | Wait | WriteDown
+Conversation: TypeAlias = Generator[Step, Any, T]
+
+
+@dataclass(frozen=True, slots=True)
+class Conversations:
+    """The conversations of one client."""
+
+    policy: RetryPolicy
+    clock: Callable[[], datetime]
+    chance: Callable[[], float]
+    secret: str | None
+    has_outbox: bool
+
+    def ask(self, call: Call, policy: RetryPolicy | None = None) -> Conversation[dict[str, Any]]:
+        """Return the data of the answer, or raise a TriggerError."""
+        attempt = 1
+        while True:
+            answer = read(call, (yield Send(call)), secret=self.secret)
+            if not isinstance(answer, TriggerError):
+                return answer
+            wait = wait_before_next(
+                answer, attempt=attempt, policy=policy or self.policy, now=self.clock(), jitter=self.chance()
+            )
+            if wait is None:
+                raise answer
+            log.info(
+                "worker is asked again",
+                path=call.path,
+                attempt=attempt,
+                reason=str(answer),
+                wait_s=wait.total_seconds(),
+            )
+            yield Wait(wait)
+            attempt += 1
+
+    def deliver(self, trigger: Trigger) -> Conversation[Delivery]:
+        """Deliver a trigger, or have it written down, or report it as lost; raise what the worker refused."""
+        try:
+            return Delivered((yield from self.ask(call_for(trigger))))
+        except TriggerError as failure:
+            if not is_undelivered(failure) or (isinstance(failure, Refused) and not self.has_outbox):
+                raise
+            reason = str(failure)
+        if self.has_outbox:
+            kept = yield WriteDown(trigger)
+            if isinstance(kept, str):
+                log.warning("trigger queued", event_id=kept, reason=reason, **trigger.as_body())
+                return Queued(kept, reason)
+            if isinstance(kept, InvalidInput):
+                raise Refused(str(kept), status=None, reason=kept.code) from kept
+            reason = f"{reason}; outbox: {kept}"
+        log.error("trigger lost", reason=reason, **trigger.as_body())
+        return Lost(reason)
+
+    def is_available(self) -> Conversation[bool]:
+        """Ask once whether the worker is healthy."""
+        try:
+            health = yield from self.ask(HEALTH, ONCE)
+        except TriggerError as error:
+            log.info("worker is not available", reason=str(error))
+            return False
+        return bool(health["status"] == "healthy")

@@ -1,0 +1,32 @@
+"""Where triggers go that could not be delivered: written down as events, they are worked off like all others."""
+
+from typing import Protocol
+
+from recurrence_pipeline.bootstrap import open_worker
+from recurrence_pipeline.domain.model import Source
+from recurrence_pipeline.settings import Settings
+
+
+class Outbox(Protocol):
+    """Keeps triggers until the worker is back."""
+
+    def enqueue(self, task_id: str, operation: str, user_id: str | None) -> str:
+        """Write a pending event down and return its id; raise a RecurrenceError where that cannot be."""
+
+
+class DatabaseOutbox:
+    """The `task_events` of a database. It is connected to for each event, as it is rarely needed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def enqueue(self, task_id: str, operation: str, user_id: str | None) -> str:
+        """Write a pending event down and return its id.
+
+        Raises:
+            InvalidInput: no event can say that.
+            Outage: the database is away, or was never prepared: an event there would wait for ever.
+        """
+        with open_worker(self._settings) as worker:
+            worker.require_schema()
+            return worker.service.enqueue(task_id, operation, user_id, source=Source.OUTBOX)

@@ -1,0 +1,238 @@
+"""The client of the internal API, once for threads and once for asyncio.
+
+    trigger = WorkerTrigger.from_environment(os.environ)
+    match trigger.trigger_task_creation(task_id):
+        case Delivered(data): ...      # data["result"] is the list of new tasks
+        case Queued(event_id): ...     # the worker is away: the database keeps it until it is back
+        case Lost(reason): ...         # and there is no database either
+
+Both clients act out the same conversations (client/conversation.py). They differ in how they send, wait and write
+down, and in nothing else; what an answer means is said in client/answers.py, with the tree of errors.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from types import TracebackType
+from typing import Any, ParamSpec, TypeVar, cast
+
+import httpx
+from typing_extensions import Self, assert_never
+
+from recurrence_pipeline.client.answers import (
+    CLEANUP,
+    HEALTH,
+    Call,
+    Delivered,
+    Delivery,
+    Lost,
+    NoReply,
+    Queued,
+    Refused,
+    Reply,
+    Trigger,
+    TriggerError,
+    TurnedAway,
+    Unavailable,
+    validation_of,
+)
+from recurrence_pipeline.client.base import Client, Edge, log_failure, unless_lost
+from recurrence_pipeline.client.conversation import Conversation, Send, Step, Wait, WriteDown
+from recurrence_pipeline.client.outbox import DatabaseOutbox, Outbox
+from recurrence_pipeline.domain.model import Operation
+from recurrence_pipeline.storage.documents import as_contract
+
+__all__ = [
+    "AsyncWorkerTrigger", "DatabaseOutbox", "Delivered", "Delivery", "Edge", "Lost", "Outbox", "Queued", "Refused",
+    "TriggerError", "TurnedAway", "Unavailable", "WorkerTrigger",
+]  # fmt: skip
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class WorkerTrigger(Client):
+    """The client for threads. Close it, or use it as a context manager."""
+
+    def _open(self, **options: Any) -> None:
+        self._http = httpx.Client(**options)
+
+    def trigger_task_creation(self, task_id: str) -> Delivery:
+        """Say that a recurring task was created.
+
+        Raises:
+            Refused: the worker will never do it; `TurnedAway`, without an outbox: the key or the URL is wrong.
+        """
+        return self._act(self._talk.deliver(Trigger(Operation.CREATE, str(task_id))))
+
+    def trigger_task_completion(self, task_id: str) -> Delivery:
+        """Say that a task of a series was completed; raises as `trigger_task_creation` does."""
+        return self._act(self._talk.deliver(Trigger(Operation.COMPLETE, str(task_id))))
+
+    def trigger_task_deletion(self, task_id: str, user_id: str) -> Delivery:
+        """Say that a user's recurring task was deleted; raises as `trigger_task_creation` does."""
+        return self._act(self._talk.deliver(Trigger(Operation.DELETE, str(task_id), str(user_id))))
+
+    def trigger_cleanup(self) -> dict[str, Any]:
+        """Have orphans removed now, and return `{timestamp, operations, success}`.
+
+        Raises:
+            TriggerError: it was not done. It is not queued either: a schedule does it anyway.
+        """
+        return self._act(self._talk.ask(CLEANUP))
+
+    def get_worker_health(self) -> dict[str, Any]:
+        """Return `{status, timestamp, services, stats}`; a worker that says it is unhealthy has answered.
+
+        Raises:
+            TriggerError: there is no such answer.
+        """
+        return self._act(self._talk.ask(HEALTH))
+
+    def validate_recurrence(self, task: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask whether a task may recur, and return `{valid, task}`; dates may be `datetime`s.
+
+        Raises:
+            Refused: it may not; `message` says why.
+            Unavailable: nobody is there to say.
+            InvalidInput: JSON has no way to write a value of the task.
+        """
+        return self._act(self._talk.ask(validation_of(as_contract(task))))
+
+    def is_worker_available(self) -> bool:
+        """Ask, once, whether the worker is healthy."""
+        return self._act(self._talk.is_available())
+
+    def safe_trigger(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+        """Call a method and return its answer, or None where it raised or lost something. Never raises; logs."""
+        try:
+            return unless_lost(function(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - that is its promise
+            log_failure(function, error)
+            return None
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _act(self, conversation: Conversation[T]) -> T:
+        came_of_it: object = None
+        try:
+            while True:
+                came_of_it = self._do(conversation.send(came_of_it))
+        except StopIteration as end:
+            return cast("T", end.value)
+
+    def _do(self, step: Step) -> object:
+        match step:
+            case Send(call):
+                return self._send(call)
+            case Wait(duration):
+                self._edge.sleep(duration.total_seconds())
+                return None
+            case WriteDown(trigger):
+                return self._write_down(trigger)
+        assert_never(step)
+
+    def _send(self, call: Call) -> Reply | NoReply:
+        body = self._body()
+        try:
+            with self._http.stream(**self._request(call)) as response:
+                for chunk in response.iter_bytes():
+                    if not body.takes(chunk):
+                        break
+                return body.reply(response)
+        except httpx.HTTPError as error:
+            return self._no_reply(error)
+
+
+class AsyncWorkerTrigger(Client):
+    """The client for asyncio: as `WorkerTrigger`, whose methods it has, to be awaited."""
+
+    def _open(self, **options: Any) -> None:
+        self._http = httpx.AsyncClient(**options)
+
+    async def trigger_task_creation(self, task_id: str) -> Delivery:
+        """See `WorkerTrigger`."""
+        return await self._act(self._talk.deliver(Trigger(Operation.CREATE, str(task_id))))
+
+    async def trigger_task_completion(self, task_id: str) -> Delivery:
+        """See `WorkerTrigger`."""
+        return await self._act(self._talk.deliver(Trigger(Operation.COMPLETE, str(task_id))))
+
+    async def trigger_task_deletion(self, task_id: str, user_id: str) -> Delivery:
+        """See `WorkerTrigger`."""
+        return await self._act(self._talk.deliver(Trigger(Operation.DELETE, str(task_id), str(user_id))))
+
+    async def trigger_cleanup(self) -> dict[str, Any]:
+        """See `WorkerTrigger`."""
+        return await self._act(self._talk.ask(CLEANUP))
+
+    async def get_worker_health(self) -> dict[str, Any]:
+        """See `WorkerTrigger`."""
+        return await self._act(self._talk.ask(HEALTH))
+
+    async def validate_recurrence(self, task: Mapping[str, Any]) -> dict[str, Any]:
+        """See `WorkerTrigger`."""
+        return await self._act(self._talk.ask(validation_of(as_contract(task))))
+
+    async def is_worker_available(self) -> bool:
+        """See `WorkerTrigger`."""
+        return await self._act(self._talk.is_available())
+
+    async def safe_trigger(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T | None:
+        """See `WorkerTrigger`."""
+        try:
+            return unless_lost(await function(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - that is its promise
+            log_failure(function, error)
+            return None
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _act(self, conversation: Conversation[T]) -> T:
+        came_of_it: object = None
+        try:
+            while True:
+                came_of_it = await self._do(conversation.send(came_of_it))
+        except StopIteration as end:
+            return cast("T", end.value)
+
+    async def _do(self, step: Step) -> object:
+        match step:
+            case Send(call):
+                return await self._send(call)
+            case Wait(duration):
+                await self._edge.async_sleep(duration.total_seconds())
+                return None
+            case WriteDown(trigger):
+                return await asyncio.to_thread(self._write_down, trigger)
+        assert_never(step)
+
+    async def _send(self, call: Call) -> Reply | NoReply:
+        body = self._body()
+        try:
+            async with self._http.stream(**self._request(call)) as response:
+                async for chunk in response.aiter_bytes():
+                    if not body.takes(chunk):
+                        break
+                return body.reply(response)
+        except httpx.HTTPError as error:
+            return self._no_reply(error)
