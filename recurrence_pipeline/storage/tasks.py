@@ -14,7 +14,7 @@ from bson import ObjectId
 from pymongo import DeleteMany, UpdateOne
 from pymongo.errors import BulkWriteError
 
-from recurrence_pipeline.domain.model import Series, Task, derived_id
+from recurrence_pipeline.domain.model import Cursor, Series, Task, derived_id
 from recurrence_pipeline.domain.plan import MAX_NESTING, CursorMove, Link, NewOccurrence, Removal, Snapshot
 from recurrence_pipeline.storage.documents import COPIED_FIELDS, MEMBER_FIELDS, Document, occurrence_document, task_from
 from recurrence_pipeline.storage.limits import within
@@ -104,10 +104,7 @@ class Tasks:
         self._bulk(
             UpdateOne(
                 {"_id": ObjectId(move.original_id), "repeatType": move.cursor.repeat_type},
-                {
-                    "$max": {"recurrenceCursor.number": move.cursor.number},
-                    "$set": {"recurrenceCursor.repeatType": move.cursor.repeat_type},
-                },
+                [{"$set": {"recurrenceCursor": _raised(move.cursor)}}],
             )
             for move in moves
         )
@@ -205,6 +202,16 @@ class Tasks:
         pending = list(requests)
         for start in range(0, len(pending), self._write_chunk):
             self._tasks.bulk_write(pending[start : start + self._write_chunk], ordered=False)
+
+
+def _raised(cursor: Cursor) -> Document:
+    """Return the expression of a cursor that is never lowered, whatever is stored in its place."""
+    return {
+        "number": {
+            "$max": [{"$convert": {"input": "$recurrenceCursor.number", "to": "int", "onError": 0}}, cursor.number]
+        },
+        "repeatType": cursor.repeat_type,
+    }
 
 
 def _series(head: str, tasks: Mapping[str, Task], members: Mapping[str, Sequence[Task]]) -> Series:

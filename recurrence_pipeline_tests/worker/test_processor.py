@@ -261,6 +261,15 @@ def test_counters_that_are_emptied_meanwhile_start_after_the_highest_number(worl
     assert sorted(task["taskId"] for task in world.worker.mongo.tasks.find()) == [1, 2, 3, 4, 100, 101, 102, 103]
 
 
+@pytest.mark.parametrize("odd", [None, "lost", {"number": "three"}, {"number": 2.0, "repeatType": "daily"}])
+def test_a_cursor_of_an_odd_shape_is_written_anew(world: World, odd: object) -> None:
+    original = world.add_task(ANCHOR, "daily", recurrenceCursor=odd)
+    world.add_event("create", original)
+
+    assert world.work().count("completed") == 1
+    assert world.task(original)["recurrenceCursor"] == {"number": 3, "repeatType": "daily"}
+
+
 def test_an_activity_that_the_database_refuses_never_fails_the_work(world: World) -> None:
     world.worker.mongo.db.command("collMod", "useractivities", validator={"action": "never"})
 

@@ -1,0 +1,72 @@
+"""Statistics as the application reads them."""
+
+import pytest
+from bson import ObjectId
+
+from recurrence_pipeline.bootstrap import open_worker
+from recurrence_pipeline.domain.errors import InvalidInput
+from recurrence_pipeline.settings import Settings
+from recurrence_pipeline_tests.world import World, utc
+
+ANCHOR = utc(2024, 1, 15, 9)
+
+
+def test_85_originals_and_255_occurrences_are_counted_as_such(world: World) -> None:
+    """45 daily, 25 weekly and 15 monthly series, each three ahead."""
+    for repeat_type, count in (("daily", 45), ("weekly", 25), ("monthly", 15)):
+        for _ in range(count):
+            world.add_event("create", world.add_task(ANCHOR, repeat_type))
+    world.add_task(ANCHOR, "none")
+    world.work()
+
+    health = world.service.get_health_status()
+
+    assert health["status"] == "healthy"
+    assert health["services"] == {"tasksWorker": "operational", "recurrenceEngine": "operational"}
+    assert health["stats"] == {
+        "totalTasks": 341,
+        "recurringTasks": 85,
+        "recurringInstances": 255,
+        "dailyRecurring": 45,
+        "weeklyRecurring": 25,
+        "monthlyRecurring": 15,
+    }
+
+
+def test_documents_that_lack_the_fields_count_as_neither(world: World) -> None:
+    world.worker.mongo.tasks.insert_one({"taskId": 1, "title": "From somewhere else"})
+
+    statistics = world.service.get_health_status()["stats"]
+
+    assert (statistics["totalTasks"], statistics["recurringTasks"], statistics["recurringInstances"]) == (1, 0, 0)
+
+
+def test_statistics_of_one_user_leave_out_the_others(world: World) -> None:
+    world.create(ANCHOR, "daily")
+    world.create(ANCHOR, "weekly", userId=ObjectId())
+
+    mine = world.service.get_detailed_stats(str(world.user))
+    everybodys = world.service.get_detailed_stats()
+
+    assert (mine["userId"], mine["recurringTasks"]["totalTasks"]) == (str(world.user), 4)
+    assert (everybodys["userId"], everybodys["recurringTasks"]["totalTasks"]) == ("all_users", 8)
+    assert everybodys["workerStatus"]["queue"] == {
+        "pending": 0,
+        "processing": 0,
+        "completed": 2,
+        "rejected": 0,
+        "failed": 0,
+    }
+
+
+def test_a_user_id_that_cannot_be_one_is_refused(world: World) -> None:
+    with pytest.raises(InvalidInput, match="userId: 'everybody' is not an id"):
+        world.service.get_detailed_stats("everybody")
+
+
+def test_a_database_that_is_away_makes_it_unhealthy_and_is_no_error() -> None:
+    url = "mongodb://127.0.0.1:1/task-app?directConnection=true"
+    with open_worker(Settings.from_environment({"MONGODB_URL": url, "WORKER_TIMEOUT": "200"})) as worker:
+        health = worker.service.get_health_status()
+
+    assert (health["status"], health["services"]["tasksWorker"]) == ("unhealthy", "unavailable")

@@ -1,0 +1,180 @@
+"""What the one door answers, and what it refuses before anything is written."""
+
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from recurrence_pipeline.domain.errors import InvalidInput, InvalidRecurrence, OriginalNotFound, ProcessingFailed
+from recurrence_pipeline_tests.world import World, utc
+
+ANCHOR = utc(2024, 1, 15, 9)
+
+
+def test_creating_answers_with_the_tasks_in_the_shape_of_the_contract(world: World) -> None:
+    original = world.add_task(ANCHOR, "daily")
+
+    answer = world.service.process_task_recurrence(str(original), "create")
+
+    assert {name: answer[name] for name in ("success", "operation", "taskId")} == {
+        "success": True,
+        "operation": "create",
+        "taskId": str(original),
+    }
+    assert [task["dueDate"] for task in answer["result"]] == world.due_dates(original)
+    assert all(isinstance(task[name], str) for task in answer["result"] for name in ("_id", "userId"))
+    assert {task["parentRecurringId"] for task in answer["result"]} == {str(original)}
+
+
+def test_creating_again_answers_with_the_occurrences_that_are_open(world: World) -> None:
+    original = world.add_task(ANCHOR, "daily")
+    first = world.service.process_task_recurrence(str(original), "create")["result"]
+
+    assert world.service.process_task_recurrence(str(original), "create")["result"] == first
+
+
+def test_completing_the_last_of_nothing_new_answers_with_null(world: World) -> None:
+    original = world.create(ANCHOR, "daily", isCompleted=True)
+
+    answer = world.service.process_task_recurrence(str(original), "complete")["result"]
+
+    assert (answer["createdTask"], answer["createdTasks"]) == (None, [])
+    assert answer["updatedTask"]["dueDate"] == utc(2024, 1, 16, 9)
+
+
+def test_deleting_what_is_not_there_answers_0(world: World) -> None:
+    assert world.service.process_task_recurrence(str(ObjectId()), "delete", str(world.user))["result"] == 0
+
+
+@pytest.mark.parametrize(
+    ("task_id", "operation", "user_id", "text"),
+    [
+        ("abc", "create", None, "taskId: 'abc' is not an id of 24 hex digits"),
+        (str(ObjectId()), "destroy", None, "operation: 'destroy' is not one of create, complete, delete"),
+        (str(ObjectId()), "delete", None, "userId is required for delete operation"),
+        (str(ObjectId()), "delete", "me", "userId: 'me' is not an id of 24 hex digits"),
+    ],
+)
+def test_what_cannot_be_right_is_refused_before_anything_is_written(
+    world: World, task_id: str, operation: str, user_id: str | None, text: str
+) -> None:
+    for ask in (world.service.process_task_recurrence, world.service.enqueue, world.service.plan):
+        with pytest.raises(InvalidInput) as refused:
+            ask(task_id, operation, user_id)
+        assert str(refused.value) == text
+    assert world.worker.mongo.events.count_documents({}) == 0
+
+
+def test_a_refusal_says_which_operation_why_and_that_trying_again_is_no_use(world: World) -> None:
+    with pytest.raises(ProcessingFailed) as failed:
+        world.service.process_task_recurrence(str(ObjectId()), "create")
+
+    error = failed.value
+    assert str(error) == "Worker processing failed for operation: create: Original task not found"
+    assert (error.cause_code, error.retryable) == ("ORIGINAL_NOT_FOUND", False)
+
+
+def test_a_plan_shows_what_would_be_made_and_writes_nothing(world: World) -> None:
+    original = world.add_task(ANCHOR, "daily")
+    before = world.everything()
+
+    event, plan = world.service.plan(str(original), "create")
+
+    assert [new.slot for new in plan.occurrences] == [1, 2, 3]
+    assert len(plan.answers[event.id].created) == 3
+    assert world.everything() == before
+    assert world.worker.mongo.events.count_documents({}) == 0
+
+
+def test_working_off_pending_events_stops_at_the_limit(world: World) -> None:
+    for _ in range(5):
+        world.add_event("create", world.add_task(ANCHOR, "daily"))
+
+    assert world.service.process_pending(3).events == 3
+    assert world.service.unfinished() == 2
+    assert world.service.process_pending().events == 2
+
+
+@pytest.mark.parametrize(
+    ("task", "reason"),
+    [
+        ({"repeatType": "hourly"}, "Invalid repeat type: hourly"),
+        ({"repeatType": "daily"}, "Due date is required for recurring tasks"),
+        ({"repeatType": "daily", "dueDate": "soon"}, "Due date must be a valid date"),
+        (
+            {"repeatType": "daily", "dueDate": "2023-12-30T00:00:00.000Z"},
+            "Due date for recurring tasks should not be more than 1 day in the past",
+        ),
+        (
+            {"repeatType": "daily", "dueDate": "2024-02-01T00:00:00.000Z", "parentTaskId": "6b046c58c5f3b9749e070265"},
+            "Sub-tasks cannot have recurring patterns",
+        ),
+    ],
+)
+def test_a_task_that_may_not_recur_is_told_why(world: World, task: dict[str, Any], reason: str) -> None:
+    with pytest.raises(InvalidRecurrence) as refused:
+        world.service.validate_recurrence(task)
+
+    assert str(refused.value) == reason
+
+
+@pytest.mark.parametrize("task", [{}, {"repeatType": "none"}, {"repeatType": "weekly", "dueDate": "2024-01-02"}])
+def test_a_task_that_may_recur_or_need_not_is_fine(world: World, task: dict[str, Any]) -> None:
+    world.service.validate_recurrence(task)
+
+    assert world.worker.mongo.tasks.count_documents({}) == 0
+
+
+def test_a_series_is_shown_with_its_slots_events_and_why_nothing_more_came(world: World) -> None:
+    original = world.create(ANCHOR, "daily")
+    second = world.occurrences(original)[1]["_id"]
+    world.worker.mongo.tasks.delete_one({"_id": second})
+
+    view = world.service.series(str(world.occurrences(original)[0]["_id"]))
+
+    assert (view.id, view.cursor, view.timezone) == (str(original), 3, "UTC")
+    assert [member.slot for member in view.members] == [0, 1, 3]
+    assert [event["operation"] for event in view.events] == ["create"]
+    assert "Slot 3 was the last made, because none is completed: completing a later one makes more." in view.remarks
+    assert "Once made, or passed over, and not there now (never made again): slots 2." in view.remarks
+
+
+def test_a_series_that_may_not_recur_says_so(world: World) -> None:
+    task = world.add_task(ANCHOR, "daily", parentTaskId=ObjectId())
+
+    assert world.service.series(str(task)).remarks == ("Nothing is made: Sub-tasks cannot have recurring patterns",)
+
+
+def test_the_rest_of_a_series_without_its_original_is_still_shown(world: World) -> None:
+    original = world.create(ANCHOR, "daily")
+    world.worker.mongo.tasks.delete_one({"_id": original})
+
+    view = world.service.series(str(original))
+
+    assert [member.slot for member in view.members] == [1, 2, 3]
+    assert view.remarks[0].startswith("The original is gone")
+
+
+def test_a_preview_goes_on_from_the_task_it_is_asked_of(world: World) -> None:
+    rent = world.create(utc(2024, 1, 31, 9), "monthly")
+    second = world.occurrences(rent)[1]["_id"]
+
+    assert [slot.number for slot in world.service.preview(str(rent), 2)] == [1, 2]
+    assert [(slot.number, slot.note) for slot in world.service.preview(str(second), 2)] == [
+        (3, "31 clamped to 30"),
+        (4, ""),
+    ]
+
+
+@pytest.mark.parametrize("ask", ["preview", "series"])
+def test_what_is_not_there_is_said_to_be_not_there(world: World, ask: str) -> None:
+    with pytest.raises(OriginalNotFound):
+        getattr(world.service, ask)(str(ObjectId()))
+
+
+@pytest.mark.parametrize("count", [0, -1, 1001])
+def test_a_preview_of_no_or_too_many_slots_is_refused(world: World, count: int) -> None:
+    task = world.add_task(ANCHOR, "daily")
+
+    with pytest.raises(InvalidRecurrence, match=f"count: {count} is not between 1 and 1000"):
+        world.service.preview(str(task), count)
