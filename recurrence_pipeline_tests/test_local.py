@@ -9,11 +9,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pymongo import MongoClient
 
 from recurrence_pipeline.bootstrap import open_worker
 from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.storage.documents import Document
+from recurrence_pipeline.storage.embedded import EmbeddedServer
 from recurrence_pipeline.worker.service import WorkerService
 from recurrence_pipeline_tests.marked import PROC, Command, recurrence
+from recurrence_pipeline_tests.urls import with_database
 from recurrence_pipeline_tests.waiting import wait_until
 
 pytestmark = [
@@ -24,8 +28,8 @@ pytestmark = [
 STARTED = timedelta(seconds=150)
 WORKED_OFF = timedelta(seconds=240)
 GONE = timedelta(seconds=40)
-OCCURRENCES = 1730
-"""How many the sample comes to, without any interruption."""
+IN_THE_SAMPLE, IN_THE_END = 255, 255 + 1520 - 45
+"""Occurrences that the older worker made, and those that there are after an uninterrupted demo."""
 
 
 def rows(printed: str) -> list[list[str]]:
@@ -50,8 +54,12 @@ def service_of(command: Command) -> Iterator[WorkerService]:
         yield worker.service
 
 
-def completed(service: WorkerService) -> int:
-    return sum(count for (_, status), count in service.event_counts().items() if status == "completed")
+def count(service: WorkerService, status: str) -> int:
+    return sum(number for (_, name), number in service.event_counts().items() if name == status)
+
+
+def occurrences(service: WorkerService) -> int:
+    return int(service.get_detailed_stats()["recurringTasks"]["recurringInstances"])
 
 
 def test_the_demo_works_off_the_sample_shows_it_and_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -73,15 +81,23 @@ def test_the_demo_works_off_the_sample_shows_it_and_leaves_nothing_behind(tmp_pa
     assert not (tmp_path / ".recurrence" / "demo").exists()
 
 
-def test_up_stops_on_ctrl_c_without_an_error_or_a_process_left(tmp_path: Path) -> None:
+def test_up_stops_on_ctrl_c_gives_its_work_back_and_leaves_no_process(tmp_path: Path) -> None:
+    """Else the next `up` would have to wait until the leases of the interrupted run are over."""
     with recurrence("up", folder=tmp_path) as up:
         wait_until_up(up)
         with recurrence("up", folder=tmp_path) as second:
             assert second.process.wait() == 2
             assert f"is in use by process {up.process.pid}" in second.printed()
+        with service_of(up) as service:
+            wait_until(lambda: occurrences(service) > IN_THE_SAMPLE, "a run is at work", timeout=WORKED_OFF)
         up.process.send_signal(signal.SIGINT)
         assert up.process.wait(GONE.total_seconds()) == 0, up.printed()
         assert up.family() == []
+    with EmbeddedServer.start(tmp_path / ".recurrence" / "mongodb") as server:
+        url = server.url("task-app")
+        with open_worker(Settings.from_environment({"MONGODB_URL": url})) as worker:
+            assert count(worker.service, "pending") > 0
+            assert count(worker.service, "processing") == 0
 
 
 def test_what_kill_minus_9_interrupts_the_next_up_completes(tmp_path: Path) -> None:
@@ -89,7 +105,7 @@ def test_what_kill_minus_9_interrupts_the_next_up_completes(tmp_path: Path) -> N
     with recurrence("up", folder=tmp_path) as up:
         wait_until_up(up)
         with service_of(up) as service:
-            wait_until(lambda: completed(service) > 0, "some events are completed", timeout=WORKED_OFF)
+            wait_until(lambda: count(service, "completed") > 0, "some events are completed", timeout=WORKED_OFF)
         up.process.kill()
         up.process.wait()
         wait_until(lambda: not up.family(), "nothing outlives it", timeout=GONE)
@@ -99,8 +115,8 @@ def test_what_kill_minus_9_interrupts_the_next_up_completes(tmp_path: Path) -> N
         assert "Sample data: there" in again.printed()
         with service_of(again) as service:
             wait_until(lambda: service.unfinished() == 0, "the rest is worked off", timeout=WORKED_OFF)
-            assert completed(service) == 750
-            assert service.get_detailed_stats()["recurringTasks"]["recurringInstances"] == OCCURRENCES
+            assert count(service, "completed") == 750
+            assert occurrences(service) == IN_THE_END
         again.process.send_signal(signal.SIGTERM)
         assert again.process.wait(GONE.total_seconds()) == 0, again.printed()
         assert again.family() == []
@@ -118,10 +134,17 @@ def test_a_part_that_dies_ends_the_demo_and_is_quoted(tmp_path: Path) -> None:
         assert demo.family() == []
 
 
-def test_a_demo_that_is_stopped_midway_leaves_nothing_behind(tmp_path: Path) -> None:
-    with recurrence("demo", folder=tmp_path) as demo:
-        wait_until(lambda: demo.family("-m dagster._daemon"), "the daemon is being started", timeout=STARTED)
+def test_a_demo_that_is_stopped_midway_leaves_nothing_in_a_given_server_either(
+    tmp_path: Path, mongodb_server: str, mongodb_janitor: MongoClient[Document]
+) -> None:
+    """Else each look at the sample would leave a database in a server that is used for more than that."""
+    environment = {"MONGODB_URL": with_database(mongodb_server, "precious")}
+    with recurrence("demo", folder=tmp_path, environment=environment) as demo:
+        wait_until(lambda: "Dagster answers" in demo.printed(), "the demo has started", timeout=STARTED)
+        (name,) = (name for name in mongodb_janitor.list_database_names() if name.startswith("recurrence_demo_"))
+        assert mongodb_janitor[name]["tasks"].count_documents({}) >= 933
         demo.process.send_signal(signal.SIGTERM)
         assert demo.process.wait(GONE.total_seconds()) == 128 + signal.SIGTERM, demo.printed()
         assert demo.family() == []
+    assert not {name, "precious"} & set(mongodb_janitor.list_database_names())
     assert not (tmp_path / ".recurrence" / "demo").exists()

@@ -138,6 +138,7 @@ def running_dagster(home: Path, logs: Path, environment: Mapping[str, str], *, p
         "dagster-daemon": ("dagster._daemon", "run", *workspace),
     }
     programs: list[Program] = []
+    began = time.time()
     # Opened first: it makes the SQLite files, and two processes that both find none of them get in each other's way.
     with DagsterInstance.from_config(str(home)) as instance:
         try:
@@ -148,7 +149,19 @@ def running_dagster(home: Path, logs: Path, environment: Mapping[str, str], *, p
                 )
             yield LocalDagster(instance, programs[0], programs[1], port)
         finally:
-            stop(programs)
+            stop(programs, settled=lambda: not _running_since(instance, began))
+
+
+def _running_since(instance: "DagsterInstance", began: float) -> bool:
+    """Return whether a run works that began since then.
+
+    An interrupted run gives its leases back. Killed at that, its events would have to wait until those run out.
+    """
+    records = instance.get_run_records(limit=RUNS_SHOWN)
+    return any(
+        not record.dagster_run.is_finished and record.start_time is not None and record.start_time >= began
+        for record in records
+    )
 
 
 def shipped(name: str) -> Path:

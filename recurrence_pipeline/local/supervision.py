@@ -90,13 +90,21 @@ class Program:
         return "\n".join([f"The last lines of {self.log}:", *(lines or ["(nothing)"])])
 
 
-def stop(programs: Sequence[Program], patience: timedelta = STOP_PATIENCE) -> None:
-    """Ask all of them to end, wait, and kill what is left of their process groups."""
+def stop(
+    programs: Sequence[Program], *, settled: Callable[[], bool] = lambda: True, patience: timedelta = STOP_PATIENCE
+) -> None:
+    """Ask all of them, and their children, to end; wait; and kill what is left of their process groups.
+
+    Children can outlive the program that started them: `settled` says whether they too are done.
+    """
     deadline = time.monotonic() + patience.total_seconds()
     for program in programs:
         processes.interrupt(program.process)
+    while any(program.process.poll() is None for program in programs) or not settled():
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.1)
     for program in programs:
-        processes.ended(program.process, timedelta(seconds=max(deadline - time.monotonic(), 0)))
         processes.kill(program.process)
 
 

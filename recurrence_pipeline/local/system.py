@@ -99,9 +99,9 @@ def without_password(url: str) -> str:
 def with_database(url: str, database: str) -> str:
     """Return a MongoDB URL that names another database; users are still looked up where they were."""
     parts = urlsplit(url)
-    options = dict(parse_qsl(parts.query))
-    if "@" in parts.netloc:
-        options.setdefault("authSource", parts.path.strip("/") or "admin")
+    options = parse_qsl(parts.query)
+    if "@" in parts.netloc and not any(name.lower() == "authsource" for name, _ in options):
+        options.append(("authSource", parts.path.strip("/") or "admin"))
     return parts._replace(path=f"/{database}", query=urlencode(options)).geturl()
 
 

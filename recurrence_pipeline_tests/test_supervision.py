@@ -1,0 +1,156 @@
+"""The small parts of the local system: programs beside us, locks, ports, URLs."""
+
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from recurrence_pipeline import processes
+from recurrence_pipeline.domain.errors import ConfigurationError, Outage
+from recurrence_pipeline.local.dagster_programs import shipped
+from recurrence_pipeline.local.supervision import HOST, Program, Stopped, free_port, locked, stop, stoppable, wait_for
+from recurrence_pipeline.local.system import with_database, without_password
+from recurrence_pipeline_tests.waiting import wait_until
+
+NOW = timedelta(0)
+STUBBORN = """
+import signal, subprocess, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+print("child", child.pid, flush=True)
+child.wait()
+"""
+
+
+@pytest.fixture
+def stubborn(tmp_path: Path) -> Iterator[Program]:
+    """Return a program that ignores SIGINT, and so does its child."""
+    program = start(tmp_path, STUBBORN)
+    yield program
+    processes.kill(program.process)
+
+
+def start(folder: Path, code: str) -> Program:
+    return Program.start(
+        "the program", [sys.executable, "-c", code], cwd=folder, log=folder / "program.log", environment={}
+    )
+
+
+def group_lives(group: int) -> bool:
+    """Return whether a process of the group runs; dead ones that nobody has collected yet do not count."""
+    listing = subprocess.run(["ps", "-eo", "pgid=,stat="], capture_output=True, text=True, check=True).stdout  # noqa: S607
+    pairs = (line.split() for line in listing.splitlines())
+    return any(int(pgid) == group and not state.startswith("Z") for pgid, state in pairs)
+
+
+def test_a_program_that_ended_is_named_with_its_status_and_its_last_lines(tmp_path: Path) -> None:
+    program = start(tmp_path, "print('first'); print('the reason'); raise SystemExit(3)")
+    program.process.wait()
+    with pytest.raises(Outage, match=r"(?s)the program ended unexpectedly, with status 3\n.*program\.log:.*the reason"):
+        program.check()
+    processes.kill(program.process)
+
+
+def test_waiting_ends_when_a_program_does_and_not_at_the_timeout(tmp_path: Path) -> None:
+    program = start(tmp_path, "raise SystemExit(3)")
+    with pytest.raises(Outage, match="status 3"):
+        wait_for(lambda: False, "nothing", programs=[program], asked=program, timeout=timedelta(seconds=60))
+    processes.kill(program.process)
+
+
+def test_what_does_not_become_true_is_said_with_the_last_lines_of_whoever_was_asked(stubborn: Program) -> None:
+    wait_until(lambda: "child" in stubborn.log.read_text(), "it has printed")
+    with pytest.raises(Outage, match=r"(?s)it did not sing within 0 s\n.*child \d+"):
+        wait_for(lambda: False, "it did not sing", programs=[stubborn], asked=stubborn, timeout=NOW)
+
+
+def test_stopping_kills_what_does_not_listen_children_included(stubborn: Program) -> None:
+    wait_until(lambda: "child" in stubborn.log.read_text(), "it has a child")
+    stop([stubborn], patience=NOW)
+    assert stubborn.process.returncode == -signal.SIGKILL
+    wait_until(lambda: not group_lives(stubborn.process.pid), "nothing of its group is left")
+
+
+def test_stopping_waits_for_children_that_settle_after_their_parent(tmp_path: Path) -> None:
+    """Else a run is killed while it gives its leases back, because its code server was quicker."""
+    program = start(tmp_path, "pass")
+    answers = iter([False, False, True])
+    stop([program], settled=lambda: next(answers))
+    assert next(answers, None) is None
+
+
+def test_a_lock_is_held_by_one_and_a_file_left_behind_locks_nobody_out(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "lock"
+    with locked(path):
+        holder = path.read_text().strip()
+        with pytest.raises(ConfigurationError, match=f"{path.parent} is in use by process {holder}:"), locked(path):
+            pass
+    assert path.exists()
+    with locked(path):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match=str(tmp_path / "file")), locked(tmp_path / "file" / "lock"):
+        pass
+
+
+def test_a_port_that_is_taken_is_replaced_by_a_free_one() -> None:
+    with socket.create_server((HOST, 0)) as other:
+        taken = other.getsockname()[1]
+        assert free_port(taken) != taken
+    assert free_port(taken) == taken
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_first_signal_stops_and_the_next_do_not_disturb_the_stopping(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with pytest.raises(Stopped) as stopped, stoppable():  # noqa: PT012 (the second signal comes while stopping)
+        try:
+            signal.raise_signal(number)
+        finally:
+            signal.raise_signal(number)
+    assert stopped.value.exit_code == 128 + number
+    assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize("name", ["workspace.yaml", "dagster.yaml"])
+def test_the_files_that_dagster_needs_are_found(name: str) -> None:
+    assert shipped(name).stat().st_size > 0
+
+
+def test_a_file_that_is_not_shipped_is_named() -> None:
+    with pytest.raises(ConfigurationError, match=r"nothing\.yaml is neither in"):
+        shipped("nothing.yaml")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("mongodb://user:s3cret@a:1,b:2/tasks?tls=true", "mongodb://user@a:1,b:2/tasks?tls=true"),
+        ("mongodb+srv://user:p%40ss@cluster.example/tasks", "mongodb+srv://user@cluster.example/tasks"),
+        ("mongodb://localhost/tasks", "mongodb://localhost/tasks"),
+    ],
+)
+def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert without_password(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "other"),
+    [
+        ("mongodb://a:1,b:2/tasks?tls=true", "mongodb://a:1,b:2/other?tls=true"),
+        ("mongodb://localhost", "mongodb://localhost/other"),
+        ("mongodb://user:p@a/tasks", "mongodb://user:p@a/other?authSource=tasks"),
+        ("mongodb://user:p@a/", "mongodb://user:p@a/other?authSource=admin"),
+        ("mongodb://user:p@a/tasks?authSource=users", "mongodb://user:p@a/other?authSource=users"),
+    ],
+)
+def test_another_database_of_the_same_server_looks_users_up_where_they_were(url: str, other: str) -> None:
+    assert with_database(url, "other") == other
