@@ -1,10 +1,15 @@
 """Where triggers go that could not be delivered: written down as events, they are worked off like all others."""
 
+from datetime import timedelta
 from typing import Protocol
 
 from recurrence_pipeline.bootstrap import open_worker
 from recurrence_pipeline.domain.model import Source
 from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.storage.limits import within
+
+PATIENCE = timedelta(seconds=3)
+"""With the database: whoever waits for us has waited for the worker before."""
 
 
 class Outbox(Protocol):
@@ -27,6 +32,6 @@ class DatabaseOutbox:
             InvalidInput: no event can say that.
             Outage: the database is away, or was never prepared: an event there would wait for ever.
         """
-        with open_worker(self._settings) as worker:
+        with open_worker(self._settings) as worker, within(PATIENCE):
             worker.require_schema()
             return worker.service.enqueue(task_id, operation, user_id, source=Source.OUTBOX)
