@@ -39,15 +39,7 @@ def serve(worker: Worker, *, listening: Callable[[list[str]], None] = lambda _ur
         sockets = [stack.enter_context(each) for each in listen(settings.host, settings.port)]
         logging.getLogger("uvicorn").handlers = logging.getLogger(ROOT).handlers
         logging.getLogger("uvicorn").setLevel("WARNING")
-        config = uvicorn.Config(
-            create_app(worker),
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,  # the socket's address is what counts; see security.py
-            server_header=False,
-            timeout_keep_alive=int(KEPT_ALIVE.total_seconds()),
-            timeout_graceful_shutdown=int((settings.worker_timeout + LAST_ANSWERS).total_seconds()),
-        )
+        config = configuration(worker)
         urls = [_url(each) for each in sockets]
         log.info("listening", urls=urls)
         listening(urls)
@@ -58,6 +50,19 @@ def serve(worker: Worker, *, listening: Callable[[list[str]], None] = lambda _ur
         finally:
             signal.signal(signal.SIGTERM, before)
         log.info("stopped listening")
+
+
+def configuration(worker: Worker) -> uvicorn.Config:
+    """Return how the API is served."""
+    return uvicorn.Config(
+        create_app(worker),
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,  # the socket's address is what counts; see security.py
+        server_header=False,
+        timeout_keep_alive=int(KEPT_ALIVE.total_seconds()),
+        timeout_graceful_shutdown=int((worker.settings.worker_timeout + LAST_ANSWERS).total_seconds()),
+    )
 
 
 def listen(hosts: Iterable[str], port: int) -> list[socket.socket]:

@@ -18,7 +18,7 @@ def open_api(mongodb_url: str) -> Iterator[OpenApi]:
     with ExitStack() as stack:
 
         def opened(headers: dict[str, str] | None = None, **environment: str) -> Api:
-            world = World(mongodb_url, **environment)
+            world = World(mongodb_url, now=None, **environment)
             stack.callback(world.close)
             url = stack.enter_context(serving(world.worker))
             return Api(world, stack.enter_context(httpx.Client(base_url=url, headers=headers, trust_env=False)))

@@ -9,8 +9,7 @@ import httpx
 import uvicorn
 from bson import ObjectId
 
-from recurrence_pipeline.api.app import create_app
-from recurrence_pipeline.api.server import listen
+from recurrence_pipeline.api.server import configuration, listen
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline_tests.waiting import wait_until
 from recurrence_pipeline_tests.world import World
@@ -37,7 +36,7 @@ def bad_request(message: str) -> dict[str, str]:
 def serving(worker: Worker) -> Iterator[str]:
     """Serve a worker on a free port of loopback and return the URL."""
     (listening,) = listen(["127.0.0.1"], 0)
-    server = uvicorn.Server(uvicorn.Config(create_app(worker), log_config=None, proxy_headers=False))
+    server = uvicorn.Server(configuration(worker))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:
