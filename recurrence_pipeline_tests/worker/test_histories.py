@@ -204,6 +204,6 @@ def test_any_history_ends_in_the_documents_of_the_model(mongodb_url: str) -> Non
     run_state_machine_as_test(
         OnThisDatabase,
         settings=settings(
-            max_examples=60, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=30, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

@@ -9,6 +9,7 @@ from recurrence_pipeline.domain.errors import InvalidInput, InvalidRecurrence, O
 from recurrence_pipeline_tests.world import World, utc
 
 ANCHOR = utc(2024, 1, 15, 9)
+SOME_ID = "6b046c58c5f3b9749e070265"
 
 
 def test_creating_answers_with_the_tasks_in_the_shape_of_the_contract(world: World) -> None:
@@ -50,9 +51,9 @@ def test_deleting_what_is_not_there_answers_0(world: World) -> None:
     ("task_id", "operation", "user_id", "text"),
     [
         ("abc", "create", None, "taskId: 'abc' is not an id of 24 hex digits"),
-        (str(ObjectId()), "destroy", None, "operation: 'destroy' is not one of create, complete, delete"),
-        (str(ObjectId()), "delete", None, "userId is required for delete operation"),
-        (str(ObjectId()), "delete", "me", "userId: 'me' is not an id of 24 hex digits"),
+        (SOME_ID, "destroy", None, "operation: 'destroy' is not one of create, complete, delete"),
+        (SOME_ID, "delete", None, "userId is required for delete operation"),
+        (SOME_ID, "delete", "me", "userId: 'me' is not an id of 24 hex digits"),
     ],
 )
 def test_what_cannot_be_right_is_refused_before_anything_is_written(
