@@ -33,9 +33,9 @@ class Subject:
             with WorkerTrigger(base_url, **options) as self._client:
                 yield self
             return
+        self._client = AsyncWorkerTrigger(base_url, **options)
         loop = asyncio.new_event_loop()
         self._run = loop.run_until_complete
-        self._client = AsyncWorkerTrigger(base_url, **options)
         try:
             yield self
         finally:

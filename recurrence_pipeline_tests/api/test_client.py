@@ -64,9 +64,8 @@ def test_its_questions_are_answered(subject: Subject, api: Api) -> None:
 def test_what_the_api_refuses_is_refused_with_its_code(
     subject: Subject, api: Api, mongodb_url: str, arguments: list[Any], refusal: tuple[int, str | None]
 ) -> None:
-    with subject.open(str(api.client.base_url), database_url=mongodb_url) as client:
-        with pytest.raises(Refused) as caught:
-            client.call(*arguments)
+    with subject.open(str(api.client.base_url), database_url=mongodb_url) as client, pytest.raises(Refused) as caught:
+        client.call(*arguments)
     assert (caught.value.status, caught.value.reason) == refusal
     assert not isinstance(caught.value, TurnedAway), "or it would have been queued"
     assert api.world.worker.mongo.events.count_documents({"source": "outbox"}) == 0
@@ -95,7 +94,7 @@ def test_a_wrong_key_is_told_apart_and_loses_nothing(subject: Subject, open_api:
 
 
 def test_a_wrong_path_is_told_apart(subject: Subject, api: Api) -> None:
-    url = f"{api.client.base_url}elsewhere"
+    url = str(api.client.base_url).rstrip("/") + "/elsewhere"
     with subject.open(url) as client, pytest.raises(TurnedAway, match="Internal API endpoint not found"):
         client.call("trigger_task_creation", "f" * 24)
 
