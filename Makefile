@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test lint format types contracts definitions job ci clean
+.PHONY: help install demo up test lint format types contracts definitions job fuzz ci clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ up: $(INSTALLED) ## Run the whole system on this machine until Ctrl-C; its data 
 
 test: $(INSTALLED) ## Run the tests
 	@$(BIN)/pytest
+
+fuzz: $(INSTALLED) ## Send the internal API odd requests for some minutes (the tests do so for seconds)
+	@RECURRENCE_FUZZ_EXAMPLES=2000 $(BIN)/pytest -n 0 recurrence_pipeline_tests/api/test_fuzz.py
 
 lint: $(INSTALLED) ## Check style and format
 	@$(BIN)/ruff check

@@ -1,5 +1,6 @@
 """The OpenAPI description and the page that shows it, which asks nothing of any other host."""
 
+from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
@@ -86,18 +87,23 @@ def describe(app: FastAPI) -> dict[str, Any]:
 
 
 def operation(
-    security: list[dict[str, list[str]]], *parameters: dict[str, Any], body: type[BaseModel] | None = None
+    security: list[dict[str, list[str]]], *parameters: dict[str, Any], body: Sequence[type[BaseModel]] = ()
 ) -> dict[str, Any]:
     """Return what FastAPI cannot know of a route that reads its requests itself."""
     described: dict[str, Any] = {"security": security}
     if parameters:
         described["parameters"] = list(parameters)
-    if body is not None:
+    if body:
         described["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": body.model_json_schema()}},
+            "content": {"application/json": {"schema": _any_of(body)}},
         }
     return described
+
+
+def _any_of(models: Sequence[type[BaseModel]]) -> dict[str, Any]:
+    schemas = [model.model_json_schema() for model in models]
+    return schemas[0] if len(schemas) == 1 else {"oneOf": schemas}
 
 
 def in_query(name: str, schema: dict[str, Any], description: str, *, required: bool = False) -> dict[str, Any]:

@@ -18,10 +18,10 @@ from recurrence_pipeline.domain.errors import InvalidRecurrence, RecurrenceError
 from recurrence_pipeline.domain.model import Source
 from recurrence_pipeline.report import preview_data
 
-SIGN_OF_LIFE = timedelta(seconds=1.5)
+SIGN_OF_LIFE = timedelta(seconds=1.2)
 """How long the database may take for one: health answers within 2 s."""
-SHARE_OF_TIMEOUT = 0.9
-"""Of WORKER_TIMEOUT, for the work of one request; the rest is for its answer."""
+FOR_THE_ANSWER = timedelta(seconds=0.75)
+"""What is left of WORKER_TIMEOUT for the answer; the driver looks only each 0.5 s whether its time is over."""
 HEALTH_CHECKS = 2
 """Checks of health at a time. They have turns of their own: what waits for the database must not hold them up."""
 
@@ -32,7 +32,8 @@ class Handlers:
     """The worker's service behind HTTP, in threads and with time limits."""
 
     def __init__(self, worker: Worker) -> None:
-        patience = worker.settings.worker_timeout * SHARE_OF_TIMEOUT
+        timeout = worker.settings.worker_timeout
+        patience = max(timeout - FOR_THE_ANSWER, timeout / 2)
         self._service = worker.service
         self._call = Calls(at_a_time=max(worker.settings.mongodb_pool_size - 1, 1), patience=patience)
         self._check = Calls(at_a_time=HEALTH_CHECKS, patience=patience)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 HEX = r"^[0-9a-fA-F]{24}$"
+HEX_OR_NOTHING = r"^([0-9a-fA-F]{24})?$"
 ID = "6b046c55c5f3b9749e06fec5"
 ID_OF_OCCURRENCE = "6b046c553c1f0f6cf6bb8b3c"
 USER = "507f1f77bcf86cd799439011"
@@ -23,11 +24,19 @@ class Shape(BaseModel):
 
 
 class RecurrenceRequest(BaseModel):
-    """What happened to a task; other fields are ignored."""
+    """A task was created or completed; other fields are ignored."""
 
     taskId: str = Field(pattern=HEX, examples=[ID])
-    operation: Literal["create", "complete", "delete"] = Field(examples=["create"])
-    userId: str | None = Field(None, pattern=HEX, description="Needed to delete.", examples=[USER])
+    operation: Literal["create", "complete"] = Field(examples=["create"])
+    userId: str | None = Field(None, pattern=HEX_OR_NOTHING, examples=[USER])
+
+
+class DeletionRequest(BaseModel):
+    """A task was deleted; other fields are ignored."""
+
+    taskId: str = Field(pattern=HEX, examples=[ID])
+    operation: Literal["delete"]
+    userId: str = Field(pattern=HEX, description="Whose occurrences are to go.", examples=[USER])
 
 
 class ValidationRequest(BaseModel):

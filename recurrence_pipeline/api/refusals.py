@@ -67,7 +67,7 @@ BODY: Responses = {
 
 _REFUSED: Responses = {
     400: {"model": BadRequest, "description": "The request cannot be right"},
-    404: {"model": Failure, "description": "There is no such thing"},
+    404: {"model": Failure | NoSuchPath, "description": "There is no such thing, or no such path"},
     409: {"model": Failure, "description": "Not in the state that things are in"},
     422: {"model": Failure, "description": "The recurrence is refused"},
 }

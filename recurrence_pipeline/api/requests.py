@@ -66,9 +66,9 @@ def recurrence(body: Mapping[str, Any]) -> Recurrence:
         raise bad_request("Valid operation is required")
     if operation not in {known.value for known in Operation}:
         raise bad_request("Invalid operation. Must be one of: create, complete, delete")
-    if _absent(user_id):
-        if operation == Operation.DELETE.value:
-            raise bad_request("userId is required for delete operation")
+    if operation == Operation.DELETE.value and _absent(user_id):
+        raise bad_request("userId is required for delete operation")
+    if user_id is None or user_id == "":
         return Recurrence(str(task_id), operation, None)
     if not is_id(user_id):
         raise bad_request("Valid userId is required")

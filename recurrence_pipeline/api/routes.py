@@ -14,6 +14,7 @@ from recurrence_pipeline.api.handlers import Handlers
 from recurrence_pipeline.api.models import (
     HEX,
     CleanupAnswer,
+    DeletionRequest,
     EventsAnswer,
     HealthAnswer,
     PreviewAnswer,
@@ -52,7 +53,7 @@ def _add_work(router: APIRouter, handlers: Handlers, guard: Guard) -> None:
         "/worker/tasks/recurrence",
         handlers.recurrence,
         responses=_answers(RecurrenceAnswer, refused(400, 404, 422, body=True)),
-        openapi_extra=docs.operation(docs.KEY_ONLY, body=RecurrenceRequest),
+        openapi_extra=docs.operation(docs.KEY_ONLY, body=[RecurrenceRequest, DeletionRequest]),
         **common,
     )
     router.add_api_route(
@@ -66,7 +67,7 @@ def _add_work(router: APIRouter, handlers: Handlers, guard: Guard) -> None:
         "/worker/validate",
         handlers.validate,
         responses=_answers(ValidationAnswer, refused(body=True) | NOT_VALID),
-        openapi_extra=docs.operation(docs.KEY_ONLY, body=ValidationRequest),
+        openapi_extra=docs.operation(docs.KEY_ONLY, body=[ValidationRequest]),
         **common,
     )
     router.add_api_route(

@@ -1,7 +1,6 @@
 """Who may ask: keys, loopback, proxies, users' tokens, web pages, and how often."""
 
 import json
-import socket
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -143,13 +142,6 @@ def test_behind_named_proxies_the_last_address_that_is_none_of_them_counts(
 )
 def test_loopback_is_three_addresses(peer: str | None, open_to: bool) -> None:  # noqa: FBT001
     assert isinstance(Access(Settings.from_environment({})).identify(peer, {}), Caller) is open_to
-
-
-def test_both_families_of_loopback_are_let_in(open_api: OpenApi) -> None:
-    """`localhost` is ::1 to some clients and 127.0.0.1 to others."""
-    if not socket.has_ipv6:
-        pytest.skip("this machine has no IPv6")
-    assert isinstance(Access(Settings.from_environment({})).identify("::1", {}), Caller)
 
 
 # Tokens
