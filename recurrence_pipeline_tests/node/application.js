@@ -4,30 +4,29 @@
 
 const http = require("node:http");
 const express = require("express");
-const { createProxyMiddleware } = require("http-proxy-middleware");
 
-const WORKER_URL = process.env.WORKER_URL;
+const app = express();
 
-const proxies = {
-  // xfwd: the worker learns who asks; believed where TRUSTED_PROXIES names this machine
-  middleware: createProxyMiddleware({ target: WORKER_URL, pathFilter: "/internal", xfwd: true }),
-
-  // the same without a package
-  plain: (request, response, next) => {
-    if (!request.url.startsWith("/internal")) return next();
+// Both before express.json(), which would eat the body. Both say who asks (xfwd: X-Forwarded-For): believed by the
+// worker where its TRUSTED_PROXIES names this machine.
+if (process.argv[2] === "middleware") {
+  const { createProxyMiddleware } = require("http-proxy-middleware");
+  app.use(createProxyMiddleware({ target: process.env.WORKER_URL, pathFilter: "/internal", xfwd: true }));
+} else {
+  // The same without a package.
+  app.use("/internal", (request, response) => {
     const forwarded = [request.headers["x-forwarded-for"], request.socket.remoteAddress].filter(Boolean).join(", ");
     const headers = { ...request.headers, "x-forwarded-for": forwarded, connection: "close" };
-    const onward = http.request(WORKER_URL + request.url, { method: request.method, headers }, (answer) => {
+    const { method, originalUrl } = request;
+    const onward = http.request(process.env.WORKER_URL + originalUrl, { method, headers }, (answer) => {
       response.writeHead(answer.statusCode, answer.headers);
       answer.pipe(response);
     });
-    onward.on("error", () => response.headersSent ? response.destroy() : response.sendStatus(502));
+    onward.on("error", () => (response.headersSent ? response.destroy() : response.sendStatus(502)));
     request.pipe(onward);
-  },
-};
+  });
+}
 
-const app = express();
-app.use(proxies[process.argv[2]]); // before express.json(), which would eat the body
 app.use(express.json());
 app.post("/api/echo", (request, response) => response.json(request.body));
 

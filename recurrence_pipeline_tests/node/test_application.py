@@ -3,6 +3,7 @@
 These tests need Node and npm, and nginx for the last of them; elsewhere they are skipped.
 """
 
+import re
 import shutil
 import socket
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from recurrence_pipeline_tests.world import World, utc
 DUE = utc(2024, 1, 1, 9)
 RECURRENCE = "tasks/recurrence"
 UNKNOWN = "f" * 24
+PAGE = Path(__file__).parent.parent.parent / "docs" / "http-api.md"
 PROXIES = ["middleware", "plain"]
 
 
@@ -144,6 +146,7 @@ def nginx(folder: Path, worker_port: int) -> Iterator[int]:
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if program is None:
         pytest.skip("nginx is not installed")
+    (location,) = re.findall(r"^```nginx\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     port = unused_port()
     (folder / "nginx.conf").write_text(
         f"""
@@ -154,10 +157,7 @@ def nginx(folder: Path, worker_port: int) -> Iterator[int]:
           client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
           server {{
             listen {port};
-            location /internal/ {{
-              proxy_pass http://127.0.0.1:{worker_port};
-              proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-            }}
+            {location.replace("127.0.0.1:3001", f"127.0.0.1:{worker_port}")}
           }}
         }}
         """
