@@ -266,7 +266,7 @@ def demo(context: typer.Context, *, folder: Folder = HERE) -> int:
 
 @app.command(epilog="Example: recurrence up (then open http://localhost:3000)")
 def up(context: typer.Context, *, folder: Folder = HERE) -> int:
-    """Run everything here: a database, Dagster and its web UI.
+    """Run everything here: a database, Dagster and its web UI, the internal API.
 
     Where MONGODB_URL is set, that database is used, and none is started.
     """

@@ -81,6 +81,12 @@ def _origins(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _some(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value:
+        raise ValueError("holds no address")
+    return value
+
+
 def _keys(value: SecretStr) -> SecretStr:
     if not _list(value.get_secret_value()):
         raise ValueError("holds no key")
@@ -181,7 +187,7 @@ class Settings(BaseModel):
     port: Annotated[WholeNumber, _bounded(0, 65_535)] = Field(
         3000, alias="PORT", description="Where the internal API listens; 0 takes a free port."
     )
-    host: Names = Field(
+    host: Annotated[Names, AfterValidator(_some)] = Field(
         ("127.0.0.1", "::1"),
         alias="HOST",
         description="Addresses the internal API listens on, separated by commas; 0.0.0.0 or :: for all.",

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from pymongo import MongoClient
 
@@ -78,6 +79,9 @@ def test_the_demo_works_off_the_sample_shows_it_and_leaves_nothing_behind(tmp_pa
     assert "808/808" in printed
     assert re.search(r"process_task_events +│ SUCCESS +│ +\d", printed)
     assert all(date in printed for date in ("Thu 2024-02-29", "Sun 2024-03-31", "Tue 2024-04-30")), "month ends"
+    assert re.search(r"create of a monthly task.* 200 .*made: due \d{4}-02-2\dT09:00:00.000Z", printed)
+    assert re.search(r"(?s)complete of a monthly task.* 200 .*next: due .*made: due \d{4}-05-31T09", printed)
+    assert re.search(r"delete of a monthly task.* 200 .*4 occurrences deleted", printed)
     assert not (tmp_path / ".recurrence" / "demo").exists()
 
 
@@ -88,6 +92,8 @@ def test_up_stops_on_ctrl_c_gives_its_work_back_and_leaves_no_process(tmp_path: 
         with recurrence("up", folder=tmp_path) as second:
             assert second.process.wait() == 2
             assert f"is in use by process {up.process.pid}" in second.printed()
+        api = up.found(r"API      (\S+)")
+        assert httpx.get(f"{api}/internal/worker/health", trust_env=False).json()["data"]["status"] == "healthy"
         with service_of(up) as service:
             wait_until(lambda: occurrences(service) > IN_THE_SAMPLE, "a run is at work", timeout=WORKED_OFF)
         up.process.send_signal(signal.SIGINT)

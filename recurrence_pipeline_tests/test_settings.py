@@ -43,7 +43,7 @@ VARIABLES: list[tuple[str, Any, str, Any, str, str]] = [
     ("EVENT_RETENTION_DAYS", 30, "7", 7, "0", "'0' is not between 1 and 36500"),
     ("ORPHAN_CLEANUP_LIMIT", 1000, "0", 0, "-1", "'-1' is not between 0 and 1000000000"),
     ("PORT", 3000, "0", 0, "65536", "'65536' is not between 0 and 65535"),
-    ("HOST", ("127.0.0.1", "::1"), "10.0.0.5, ::", ("10.0.0.5", "::"), "", ""),
+    ("HOST", ("127.0.0.1", "::1"), "10.0.0.5, ::", ("10.0.0.5", "::"), " , ", "holds no address"),
     ("INTERNAL_API_KEY", None, "new,old", SecretStr("new,old"), " , ", "the value holds no key"),
     ("JWT_SECRET", None, "s3cret", SecretStr("s3cret"), "", ""),
     (

@@ -16,6 +16,7 @@ from recurrence_pipeline.local.commands import KEPT_IN, Narrator, exit_status
 from recurrence_pipeline.local.supervision import Stopped, locked
 from recurrence_pipeline.local.system import System, running
 from recurrence_pipeline.local.tables import runs_table, series_table
+from recurrence_pipeline.local.through_the_api import shown_through_the_api
 from recurrence_pipeline.report import events_data, events_table, figures_table
 from recurrence_pipeline.storage.importing import SAMPLE_DATA
 
@@ -61,7 +62,10 @@ def _worked_off_and_shown(environment: Mapping[str, str], home: Path, narrator: 
         system.dagster.wait_until_ready(system.programs)
         narrator.say(f"Dagster answers at {system.dagster.url}; its sensor finds the events and starts runs")
         _wait_until_worked_off(system, narrator.console)
-        return _show(system, narrator.console)
+        failure = _show(system, narrator.console)
+        system.api.wait_until_ready(system.programs)
+        narrator.console.print(shown_through_the_api(system, home))
+        return failure
 
 
 def _wait_until_worked_off(system: System, console: Console) -> None:

@@ -1,4 +1,4 @@
-"""The parts of the system, started in order and stopped in reverse: database, worker, Dagster."""
+"""The parts of the system, started in order and stopped in reverse: database, worker, API, Dagster."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import uuid4
 
 from recurrence_pipeline.bootstrap import Worker, open_worker
+from recurrence_pipeline.local.api_program import PORT, LocalApi, running_api
 from recurrence_pipeline.local.dagster_programs import LocalDagster, running_dagster
 from recurrence_pipeline.local.supervision import Program, free_port
 from recurrence_pipeline.settings import Settings
@@ -20,6 +21,8 @@ DATABASE = "task-app"
 PREFERRED_MONGODB_PORT = 27117
 """Not MongoDB's own 27017, or an application whose database is down would find ours instead."""
 PREFERRED_DAGSTER_PORT = 3000
+PREFERRED_API_PORT = 3001
+"""Where PORT is not set: its default, 3000, is Dagster's here, and the application's where that runs."""
 LETTING_GO = timedelta(seconds=10)
 """A server that was killed together with its starter may hold its folder for a moment longer."""
 
@@ -32,13 +35,14 @@ class System:
 
     mongodb_url: str
     worker: Worker
+    api: LocalApi
     dagster: LocalDagster
     embedded: Program | None
 
     @property
     def programs(self) -> tuple[Program, ...]:
         """Everything that runs as a process of its own."""
-        return (*self.dagster.programs, *([self.embedded] if self.embedded else []))
+        return (self.api.program, *self.dagster.programs, *([self.embedded] if self.embedded else []))
 
     def check(self) -> None:
         """Do nothing while all of it runs.
@@ -82,11 +86,14 @@ def running(home: Path, environment: Mapping[str, str], say: Say, *, throwaway: 
         if throwaway and not embedded:
             stack.callback(worker.mongo.drop)
         worker.init_db()
-        say("Starting Dagster's web server and daemon")
-        port = 0 if throwaway else PREFERRED_DAGSTER_PORT
+        say("Starting the internal API, and Dagster's web server and daemon")
+        api_port = 0 if throwaway else PREFERRED_API_PORT
+        api_environment = {**environment, PORT: "", "HOST": ""} if throwaway else environment
+        api = stack.enter_context(running_api(logs, api_environment, cwd=home, port=api_port))
+        port = 0 if throwaway or api.port == PREFERRED_DAGSTER_PORT else PREFERRED_DAGSTER_PORT
         dagster = stack.enter_context(running_dagster(home / "dagster", logs, environment, port=port))
         stack.callback(say, "Stopping everything")
-        yield System(url, worker, dagster, embedded)
+        yield System(url, worker, api, dagster, embedded)
 
 
 def without_password(url: str) -> str:

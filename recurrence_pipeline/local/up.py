@@ -31,8 +31,10 @@ def _up(environment: Mapping[str, str], home: Path, narrator: Narrator) -> int:
             report = system.worker.import_folder(SAMPLE_DATA)
             narrator.say(f"Sample data: {report.added} documents imported" if report.added else "Sample data: there")
         system.dagster.wait_until_ready(system.programs)
+        system.api.wait_until_ready(system.programs)
         console = narrator.console
         console.print(f"\n  Dagster  {system.dagster.url}", highlight=False)
+        console.print(f"  API      {system.api.url} (its page: {system.api.docs_url})", highlight=False, soft_wrap=True)
         console.print(
             f"  MongoDB  {without_password(system.mongodb_url)}", markup=False, highlight=False, soft_wrap=True
         )
