@@ -74,6 +74,6 @@ class EventLog:
 
     @translated()
     def owner(self, task_id: str) -> str | None:
-        """Return the id of the user whose task it is, None where the task is gone."""
+        """Return the id of the user whose task it is: empty where it is nobody's, None where the task is gone."""
         task = self._mongo.tasks.find_one({"_id": ObjectId(task_id)}, {"userId": 1})
-        return str(task["userId"]) if task and task.get("userId") else None
+        return None if task is None else str(task.get("userId") or "")

@@ -165,6 +165,7 @@ def test_a_user_sees_what_is_theirs(open_api: OpenApi) -> None:
     assert api.get(STATS, userId=ObjectId()).status_code == 403
     assert api.get(EVENTS, taskId=theirs).status_code == 403
     assert api.get(PREVIEW, taskId=theirs).status_code == 403
+    assert api.get(PREVIEW, taskId=api.world.add_task(utc(2024, 1, 2), "daily", userId=None)).status_code == 403
 
 
 def test_of_a_task_that_is_gone_a_user_sees_the_events_that_name_them(open_api: OpenApi) -> None:
