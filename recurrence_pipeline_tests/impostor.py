@@ -122,6 +122,15 @@ def trickles(handler: _Handler) -> None:
     handler.close_connection = True
 
 
+def pours(handler: _Handler) -> None:
+    """Send an answer that does not end, as fast as it is taken."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n")
+    with suppress(OSError):
+        while not handler.server.ending.is_set():
+            handler.wfile.write(b" " * 65536)
+    handler.close_connection = True
+
+
 @contextmanager
 def impostor() -> Iterator[Impostor]:
     """Run one in a thread; at the end nothing of it is left."""
