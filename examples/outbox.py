@@ -1,6 +1,6 @@
 """Hand a task over to the worker by writing an event: what a Python program beside the application does.
 
-    MONGODB_URL=mongodb://localhost:27017/task-app python examples/outbox.py create 6b046c58c5f3b9749e070265
+MONGODB_URL=mongodb://localhost:27017/task-app python examples/outbox.py create 6b046c58c5f3b9749e070265
 """
 
 import os
