@@ -11,6 +11,7 @@ from typing import Any
 from recurrence_pipeline.domain.errors import (
     InvalidInput,
     LeaseLost,
+    NotTheirs,
     OriginalNotFound,
     Outage,
     Permanent,
@@ -19,7 +20,6 @@ from recurrence_pipeline.domain.errors import (
     Transient,
     Unexpected,
 )
-from recurrence_pipeline.worker.history import NotTheirs
 
 RETRY_AFTER = 2
 """In seconds: a server that is being restarted, or a primary being elected, is back after some."""

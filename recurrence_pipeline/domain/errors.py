@@ -14,6 +14,8 @@ RecurrenceError
 │   └── HolderDied          the workers that held the event died, again and again
 ├── LeaseLost             another worker holds the event now: whoever lost it stops writing
 ├── Outage                the database cannot be worked with: stop the run, use up no attempt
+├── NotTheirs             a user asked for what belongs to another
+├── NotReplayable         the event is being worked on, or has been completed
 ├── CleanupRefused        the orphan cleanup would delete too much to do so unasked
 ├── ProcessingFailed      what was asked for at once did not come to be; the text has the cause
 └── ConfigurationError    a setting is wrong: refuse to start, with the variable's name
@@ -114,6 +116,18 @@ class Outage(RecurrenceError):
     """The database is away, refuses us, or is not the one we were told to use."""
 
     code = "OUTAGE"
+
+
+class NotTheirs(RecurrenceError):
+    """A user asked for what belongs to another."""
+
+    code = "NOT_THEIRS"
+
+
+class NotReplayable(RecurrenceError):
+    """The event is being worked on, or has been completed."""
+
+    code = "NOT_REPLAYABLE"
 
 
 class CleanupRefused(RecurrenceError):

@@ -23,7 +23,16 @@ from recurrence_pipeline.storage.documents import (
     event_from,
     result_document,
 )
-from recurrence_pipeline.storage.leasing import ANY_TIME, PENDING, PROCESSING, abandoned, held_by, holding, waiting
+from recurrence_pipeline.storage.leasing import (
+    ANY_TIME,
+    GIVEN_BACK,
+    PENDING,
+    PROCESSING,
+    abandoned,
+    held_by,
+    holding,
+    waiting,
+)
 from recurrence_pipeline.storage.mongo import Mongo, refusals, translated
 
 KEPT_ERRORS = 5
@@ -123,12 +132,17 @@ class Events:
         requests = [
             UpdateMany(
                 {"_id": {"$in": ids}, "lease.owner": owner, "status": PROCESSING},
-                {"$set": {"status": PENDING}, "$unset": {"lease.owner": "", "lease.until": ""}},
+                GIVEN_BACK,
             )
             for owner, ids in self._by_owner(events)
         ]
         if requests:
             self._events.bulk_write(requests, ordered=False)
+
+    @translated()
+    def release_claim(self, owner: str) -> None:
+        """Give back all that one claim holds, whether or not its holder got to know of it."""
+        self._events.update_many({"status": PROCESSING, "lease.owner": owner}, GIVEN_BACK)
 
     @translated()
     def add(self, events: Iterable[TaskEvent], *, available_at: datetime) -> int:

@@ -15,6 +15,13 @@ ANY_TIME = {"$gte": datetime.min.replace(tzinfo=timezone.utc), "$lte": datetime.
 """Leaves out what lacks the field, or has no date in it that Python knows."""
 
 
+GIVEN_BACK: Mapping[str, Any] = {
+    "$set": {"status": PENDING},
+    "$unset": {"lease.owner": "", "lease.until": ""},
+}
+"""The update that lets go of an event untouched: due at once, and its term stays."""
+
+
 def waiting(now: datetime) -> dict[str, Any]:
     """Select pending events whose time has come."""
     return {"status": PENDING, "availableAt": {"$lte": now}}

@@ -4,25 +4,13 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from recurrence_pipeline.domain.errors import RecurrenceError
+from recurrence_pipeline.domain.errors import NotReplayable, NotTheirs
 from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.storage.documents import as_contract, object_id
 from recurrence_pipeline.storage.event_log import EventLog
 from recurrence_pipeline.storage.events import Events
 
 Event = Mapping[str, Any]
-
-
-class NotTheirs(RecurrenceError):
-    """A user asked for what belongs to another."""
-
-    code = "NOT_THEIRS"
-
-
-class NotReplayable(RecurrenceError):
-    """The event is being worked on, or has been completed."""
-
-    code = "NOT_REPLAYABLE"
 
 
 class History:

@@ -31,17 +31,25 @@ class Processor:
     def lease(self, limit: int) -> list[TaskEvent]:
         """Hold up to `limit` due events and return them; none where nothing is due.
 
+        What ends it midway, an outage or an interruption, makes it give back what it holds.
+
         Raises:
             Outage: where the database is away.
         """
+        owner = uuid4().hex
         held: list[TaskEvent] = []
-        while len(held) < limit:
-            size = min(self._kit.rules.batch_size, limit - len(held))
-            now = self._kit.clock()
-            won = self._kit.events.lease(size, owner=uuid4().hex, now=now, until=now + self._kit.rules.lease)
-            if not won:
-                break
-            held += won
+        try:
+            while len(held) < limit:
+                size = min(self._kit.rules.batch_size, limit - len(held))
+                now = self._kit.clock()
+                won = self._kit.events.lease(size, owner=owner, now=now, until=now + self._kit.rules.lease)
+                if not won:
+                    break
+                held += won
+        except BaseException:
+            with suppress(RecurrenceError):
+                self._kit.events.release_claim(owner)
+            raise
         return held
 
     def hold_new(self, event: TaskEvent) -> TaskEvent:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -114,6 +114,26 @@ def test_a_lease_that_ran_out_but_that_nobody_took_is_renewed(world: World) -> N
     world.pass_time(**PAST_THE_LEASE)
 
     assert world.service.process(held).count("completed") == 1
+
+
+def test_a_claim_that_is_interrupted_midway_is_given_back(mongodb_url: str) -> None:
+    """Else what it held would wait for the end of a lease that nobody uses."""
+    world = World(mongodb_url, WORKER_BATCH_SIZE="2")
+    events = [world.add_event("create", world.add_task(ANCHOR, "daily")) for _ in range(5)]
+    ticks = iter([world.now, world.now])
+
+    def clock() -> datetime:
+        tick = next(ticks, None)
+        if tick is None:
+            raise Crash("while the third page is held")
+        return tick
+
+    with open_worker(world.settings, clock=clock) as worker, pytest.raises(Crash):
+        worker.service.lease(5)
+
+    assert {world.event(event)["status"] for event in events} == {"pending"}
+    assert world.work().count("completed") == 5
+    world.close()
 
 
 def test_an_event_that_killed_five_workers_is_a_dead_letter(world: World) -> None:
