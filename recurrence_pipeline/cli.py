@@ -266,7 +266,7 @@ def demo(context: typer.Context, *, folder: Folder = HERE) -> int:
 
 @app.command(epilog="Example: recurrence up (then open http://localhost:3000)")
 def up(context: typer.Context, *, folder: Folder = HERE) -> int:
-    """Run everything here: a database, Dagster and its web UI, the internal API.
+    """Run everything here: a database, Dagster, its UI and the API.
 
     Where MONGODB_URL is set, that database is used, and none is started.
     """
@@ -279,8 +279,9 @@ def up(context: typer.Context, *, folder: Folder = HERE) -> int:
 
 @app.command(epilog="Example: PORT=3000 INTERNAL_API_KEY=... recurrence api (its page is at /internal/docs)")
 def api(context: typer.Context) -> int:
-    """Serve the internal HTTP API until SIGTERM; requests in flight are finished.
+    """Serve the internal HTTP API.
 
+    SIGTERM lets it finish what it has begun.
     It listens on PORT at HOST. Where INTERNAL_API_KEY is not set, only this machine may ask.
     """
     from recurrence_pipeline.api.server import serve
