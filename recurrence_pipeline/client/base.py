@@ -4,6 +4,7 @@ import asyncio
 import random
 import ssl
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -43,7 +44,7 @@ class Edge:
     async_sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
-class Client:
+class Client(ABC):
     """What both clients have in common: all but the I/O."""
 
     def __init__(
@@ -84,9 +85,9 @@ class Client:
             verify=ssl.create_default_context(),  # the system's authorities, a company's own among them
         )
 
+    @abstractmethod
     def _open(self, **options: Any) -> None:
         """Make the client of httpx with these options."""
-        raise NotImplementedError
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], *, base_url: str | None = None) -> Self:
