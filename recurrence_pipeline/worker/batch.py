@@ -8,7 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import ParamSpec, TypeVar
 
-from recurrence_pipeline.domain.errors import HolderDied, OriginalNotFound, Partial, Permanent, RecurrenceError
+from recurrence_pipeline.domain.errors import (
+    HolderDied,
+    LeaseLost,
+    OriginalNotFound,
+    Partial,
+    Permanent,
+    RecurrenceError,
+)
 from recurrence_pipeline.domain.model import FAILURE_ACTIONS, ErrorRecord, EventStatus, Operation, TaskEvent
 from recurrence_pipeline.domain.plan import Answer, NewActivity, Plan, Removal, Snapshot
 from recurrence_pipeline.domain.planning import failure_activity, plan_batch, plan_deletions
@@ -162,7 +169,9 @@ class Batch:
 
     def _write(self, step: Step, write: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Make one group of writes, sure of the lease."""
-        self._hold.ensure()
+        if lost := self._hold.refresh():
+            self.summary.leases_lost += lost
+            raise LeaseLost(f"{lost} events are held by another worker now")
         result = write(*args, **kwargs)
         self._kit.after_step(step)
         return result

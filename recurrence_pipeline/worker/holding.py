@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from recurrence_pipeline.domain.errors import LeaseLost
 from recurrence_pipeline.domain.model import TaskEvent
 from recurrence_pipeline.storage.events import Events
 
@@ -41,16 +40,6 @@ class Hold:
         self.events = self._store.renew(self.events, until=until)
         self._until = until
         return before - len(self.events)
-
-    def ensure(self) -> None:
-        """Make sure of every event; to be called before each group of writes.
-
-        Raises:
-            LeaseLost: where one of them is held by another worker now.
-        """
-        lost = self.refresh()
-        if lost:
-            raise LeaseLost(f"{lost} events are held by another worker now")
 
     def let_go(self, events: Sequence[TaskEvent]) -> None:
         """Forget events whose outcome is recorded."""

@@ -90,9 +90,7 @@ class Processor:
         try:
             batch.run()
         except LeaseLost as error:
-            log.warning("lease lost: the batch is left to whoever holds it", error=str(error), events=len(hold.events))
-            self._kit.events.release(hold.events)
-            batch.summary.leases_lost += len(hold.events)
+            self._leave(batch, hold, error)
         except Outage:
             raise
         except RecurrenceError as error:
@@ -111,4 +109,15 @@ class Processor:
         if len(events) > 1 and not nobodys:
             half = len(events) // 2
             return self._process_batch(events[:half], run_id) + self._process_batch(events[half:], run_id)
-        return Batch(self._kit, hold, run_id=run_id).fail(error)
+        batch = Batch(self._kit, hold, run_id=run_id)
+        try:
+            batch.fail(error)
+        except LeaseLost as lost:
+            self._leave(batch, hold, lost)
+        return batch.summary
+
+    def _leave(self, batch: Batch, hold: Hold, error: LeaseLost) -> None:
+        """Leave a batch to whoever holds it now, and give back what of it is still ours."""
+        log.warning("lease lost: the batch is left to whoever holds it", error=str(error), events=len(hold.events))
+        self._kit.events.release(hold.events)
+        batch.summary.leases_lost += len(hold.events)

@@ -107,6 +107,28 @@ def test_a_second_worker_that_took_over_wins_and_the_first_writes_nothing_more(w
     other.close()
 
 
+def test_a_lease_lost_while_a_failure_is_recorded_is_an_answer_and_fails_nothing(world: World) -> None:
+    """Else a bad event and a slow moment together would fail a run."""
+    original = world.add_task(ANCHOR, "daily")
+    event = world.add_event("create", original)
+    other = world.open_worker()
+
+    def taken_over_meanwhile() -> float:
+        world.pass_time(**PAST_THE_LEASE)
+        assert len(other.service.lease(1)) == 1
+        return 0.0
+
+    with (
+        refusing(world, {"failCommands": ["insert"], "errorCode": 50}, {"times": 1}),
+        open_worker(world.settings, clock=lambda: world.now, chance=taken_over_meanwhile) as slow,
+    ):
+        summary = slow.service.process_pending(1)
+
+    assert (summary.events, summary.leases_lost) == (0, 1)
+    assert (world.event(event)["status"], world.event(event)["lease"]["term"]) == ("processing", 2)
+    other.close()
+
+
 def test_a_lease_that_ran_out_but_that_nobody_took_is_renewed(world: World) -> None:
     original = world.add_task(ANCHOR, "daily")
     world.add_event("create", original)
