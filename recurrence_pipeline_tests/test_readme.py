@@ -57,3 +57,11 @@ def test_every_file_it_links_to_exists() -> None:
 
     assert linked
     assert [path for path in linked if not (ROOT / path).exists()] == []
+
+
+def test_every_curl_line_it_shows_is_one_that_the_tests_of_the_api_page_run() -> None:
+    page = (ROOT / "docs" / "http-api.md").read_text(encoding="utf-8").splitlines()
+    lines = [line for line in README.splitlines() if line.startswith("curl ")]
+
+    assert len(lines) == 9
+    assert [line for line in lines if line not in page] == []
