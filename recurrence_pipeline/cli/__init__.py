@@ -1,0 +1,64 @@
+"""The `recurrence` command: parse, call, print. The work is behind bootstrap.py, the tables are in report.py.
+
+Exit codes: 0 done, 1 failed (the database is away, not found, refused), 2 asked wrongly (arguments, settings, files),
+130 interrupted. An expected error is one line on stderr. What takes long to import is imported by the command that
+needs it.
+"""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+import typer
+from rich.console import Console
+
+from recurrence_pipeline.cli import looking, preparing, running, working
+from recurrence_pipeline.cli.session import FAILED, INTERRUPTED, OK, USAGE, Session, app
+from recurrence_pipeline.domain.errors import ConfigurationError, InvalidInput, Outage, RecurrenceError
+
+__all__ = ["app", "looking", "main", "preparing", "running", "working"]
+
+ASKED_WRONGLY = (ConfigurationError, InvalidInput)
+WIDTH_OF_A_FILE = 140
+"""Columns where the output is no terminal: a table that is piped on should not be squeezed into 80."""
+
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+"""Any error of the command line; typer brings its own Click in newer releases, and exports only the special case."""
+
+
+@app.callback(invoke_without_command=True)
+def _root(context: typer.Context) -> int | None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        return USAGE
+    return None
+
+
+def main(argv: Sequence[str] | None = None, environment: Mapping[str, str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Args:
+        argv: the arguments without the program's name; those of this process where missing.
+        environment: the variables to read; those of this process where missing.
+    """
+    out, err = (
+        Console(file=file, width=None if file.isatty() else WIDTH_OF_A_FILE) for file in (sys.stdout, sys.stderr)
+    )
+    session = Session(os.environ if environment is None else environment, out, err)
+    try:
+        return int(app(sys.argv[1:] if argv is None else list(argv), standalone_mode=False, obj=session) or OK)
+    except UsageError as error:
+        text = str(getattr(error, "format_message", error.__str__)()).replace("Value error, ", "")
+        return _complain(err, text, USAGE)
+    except RecurrenceError as error:
+        where = "database: " if isinstance(error, Outage) else ""
+        return _complain(err, f"{where}{error}", USAGE if isinstance(error, ASKED_WRONGLY) else FAILED)
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+
+
+def _complain(err: Console, text: str, code: int) -> int:
+    """Print one line."""
+    line = "; ".join(part.strip() for part in text.splitlines() if part.strip())
+    err.print(f"recurrence: {line}", markup=False, highlight=False, soft_wrap=True)
+    return code

@@ -1,0 +1,51 @@
+"""Preparing a database: `init-db` and `import`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recurrence_pipeline.cli.session import FAILED, OK, Json, Session, app
+
+
+@app.command("init-db", epilog="Example: MONGODB_URL=mongodb://db.example.org/task-app recurrence init-db")
+def init_db(context: typer.Context, *, as_json: Json = False) -> int:
+    """Create what the database lacks; may be run at any time."""
+    session: Session = context.obj
+    with session.worker() as worker:
+        report = worker.init_db()
+    if as_json:
+        session.show({"added": report.added, "leftOut": report.left_out}, str, as_json=True)
+        return OK
+    session.out.print(f"{len(report.added)} added" if report.added else "Everything was there already.")
+    for line in (*report.added, *(f"left out: {name}: {why}" for name, why in report.left_out.items())):
+        session.out.print(f"  {line}", markup=False)
+    return OK
+
+
+@app.command("import", epilog="Example: recurrence import ./export (or the packaged data: recurrence import --sample)")
+def import_(
+    context: typer.Context,
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="FOLDER", help="Holds tasks.jsonl, users.jsonl, counters.jsonl, trigger_log.jsonl."),
+    ] = None,
+    *,
+    sample: Annotated[bool, typer.Option("--sample", help="Import the packaged sample data.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Load an export (MongoDB Extended JSON, a document a line). Importing again adds nothing."""
+    from recurrence_pipeline.report import import_table
+    from recurrence_pipeline.storage.importing import SAMPLE_DATA
+
+    if (folder is None) is not sample:
+        raise typer.BadParameter("name a FOLDER, or say --sample (not both)")
+    session: Session = context.obj
+    with session.worker() as worker, session.progress() as bar:
+        task = bar.add_task("import")
+        report = worker.import_folder(
+            folder or SAMPLE_DATA,
+            lambda name, done, total: bar.update(task, description=name, completed=done, total=total),
+        )
+    session.show(report.as_json(), import_table, as_json=as_json)
+    return FAILED if report.refused else OK

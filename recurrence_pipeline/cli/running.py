@@ -1,0 +1,43 @@
+"""Programs that run for longer: `demo`, `up` and `api`."""
+
+import typer
+
+from recurrence_pipeline.cli.session import HERE, OK, Folder, Session, app
+
+
+@app.command(epilog="Example: recurrence demo")
+def demo(context: typer.Context, *, folder: Folder = HERE) -> int:
+    """Show the work on sample data, in a database of its own."""
+    from recurrence_pipeline.local import run_demo
+
+    session: Session = context.obj
+    session.settings()
+    return int(run_demo(session.environment, folder, session.out))
+
+
+@app.command(epilog="Example: recurrence up (then open http://localhost:3000)")
+def up(context: typer.Context, *, folder: Folder = HERE) -> int:
+    """Run everything here: a database, Dagster, its UI and the API.
+
+    Where MONGODB_URL is set, that database is used, and none is started.
+    """
+    from recurrence_pipeline.local import run_up
+
+    session: Session = context.obj
+    session.settings()
+    return int(run_up(session.environment, folder, session.out))
+
+
+@app.command(epilog="Example: PORT=3000 INTERNAL_API_KEY=... recurrence api (its page is at /internal/docs)")
+def api(context: typer.Context) -> int:
+    """Serve the internal HTTP API.
+
+    SIGTERM lets it finish what it has begun.
+    It listens on PORT at HOST. Where INTERNAL_API_KEY is not set, only this machine may ask.
+    """
+    from recurrence_pipeline.api.server import serve
+
+    session: Session = context.obj
+    with session.worker() as worker:
+        serve(worker, listening=lambda urls: session.out.print(f"Internal API: {', '.join(urls)}", soft_wrap=True))
+    return OK

@@ -1,0 +1,75 @@
+"""What every command works with: the environment, where to print, exit codes, and the options they share.
+
+The commands themselves are in the modules beside this one, one module for each kind of thing people want to do.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+if TYPE_CHECKING:
+    from recurrence_pipeline.bootstrap import Worker
+    from recurrence_pipeline.settings import Settings
+
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+HERE = Path()
+
+app = typer.Typer(
+    name="recurrence",
+    help="Background worker for recurring tasks. Settings are environment variables; MONGODB_URL names the database. "
+    "Exit codes: 0 done, 1 failed, 2 asked wrongly, 130 interrupted.",
+    epilog="A first look, with nothing to set up: recurrence demo",
+    add_completion=False,
+    pretty_exceptions_enable=False,  # they show local variables, and those hold passwords
+    rich_markup_mode=None,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+TaskId = Annotated[str, typer.Argument(metavar="TASK_ID", help="The task's _id: 24 hex digits.", show_default=False)]
+Folder = Annotated[Path, typer.Option("--folder", help="In it, `.recurrence` holds the database and Dagster's files.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a command works with: the environment, and where to print."""
+
+    environment: Mapping[str, str]
+    out: Console
+    err: Console
+
+    def settings(self) -> "Settings":
+        """Read the settings, and log as they say."""
+        from recurrence_pipeline.logs import configure
+        from recurrence_pipeline.settings import Settings
+
+        settings = Settings.from_environment(self.environment)
+        configure(settings, readable=self.err.is_terminal)
+        return settings
+
+    @contextmanager
+    def worker(self) -> "Iterator[Worker]":
+        """Open the worker that the environment describes."""
+        from recurrence_pipeline.bootstrap import open_worker
+
+        with open_worker(self.settings()) as worker:
+            yield worker
+
+    def show(self, data: object, draw: Callable[[Any], RenderableType], *, as_json: bool) -> None:
+        """Print data as JSON or, drawn, for people."""
+        from recurrence_pipeline.report import to_json
+
+        if as_json:
+            typer.echo(to_json(data))
+        else:
+            self.out.print(draw(data))
+
+    def progress(self, *columns: TextColumn | MofNCompleteColumn) -> Progress:
+        """Return a progress bar on stderr; silent where that is no terminal."""
+        every = (TextColumn("{task.description}"), BarColumn(), *columns, TaskProgressColumn(), TimeElapsedColumn())
+        return Progress(*every, console=self.err, disable=not self.err.is_terminal, transient=True)

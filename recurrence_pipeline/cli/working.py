@@ -1,0 +1,70 @@
+"""Working events off, or asking for it: `process` and `trigger`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import MofNCompleteColumn
+
+from recurrence_pipeline.cli.session import OK, Json, Session, TaskId, app
+from recurrence_pipeline.domain.model import Operation
+
+if TYPE_CHECKING:
+    from recurrence_pipeline.worker.summary import BatchSummary
+
+
+@app.command(epilog="Example: recurrence process --until-empty")
+def process(
+    context: typer.Context,
+    *,
+    until_empty: Annotated[
+        bool, typer.Option("--until-empty", help="Wait for retries, until no event is unfinished.")
+    ] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Work on at most this many events.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Work off due events here and now, without Dagster."""
+    from recurrence_pipeline.report import figures_table
+
+    session: Session = context.obj
+    with session.worker() as worker, session.progress(MofNCompleteColumn()) as bar:
+        worker.require_schema()
+        task = bar.add_task("events", total=worker.service.unfinished())
+
+        def advance(so_far: "BatchSummary") -> None:
+            ended = so_far.events - so_far.count("retried")
+            bar.update(task, completed=ended, total=ended + worker.service.unfinished())
+
+        summary = worker.drain(limit=limit, until_empty=until_empty, progress=advance)
+        unfinished = worker.service.unfinished()
+    session.show(
+        summary.as_json() | {"unfinished": unfinished},
+        lambda _: figures_table("Worked off", summary.numbers() | {"unfinished": unfinished}),
+        as_json=as_json,
+    )
+    return OK
+
+
+@app.command(epilog="Example: recurrence trigger complete 6b046c55c5f3b9749e06fec5 --now")
+def trigger(
+    context: typer.Context,
+    operation: Annotated[Operation, typer.Argument(help="What happened to the task.", show_default=False)],
+    task_id: TaskId,
+    *,
+    user_id: Annotated[str | None, typer.Option("--user-id", help="Whose task it is; a delete needs it.")] = None,
+    now: Annotated[bool, typer.Option("--now", help="Work it off at once and print the result.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Enqueue an event, as the application does."""
+    from recurrence_pipeline.report import result_view
+
+    session: Session = context.obj
+    with session.worker() as worker:
+        worker.require_schema()
+        if now:
+            result = worker.service.process_task_recurrence(task_id, operation.value, user_id)
+            session.show(result, result_view, as_json=as_json)
+            return OK
+        event_id = worker.service.enqueue(task_id, operation.value, user_id)
+    event = {"eventId": event_id, "operation": operation.value, "taskId": task_id, "status": "pending"}
+    session.show(event, lambda _: f"Event {event_id} is pending: {operation.value} of task {task_id}.", as_json=as_json)
+    return OK
