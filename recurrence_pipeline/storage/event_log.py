@@ -1,16 +1,16 @@
-"""Looking back on events, and putting refused ones back into the queue. Leasing and outcomes are events.py's.
+"""Looking back on events, counting them, and putting refused ones back into the queue. Leasing is in events.py.
 
 Each list is served by an index: by task, by status and time, or by `_id`, whose first bytes are the time it was made.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
 
 from recurrence_pipeline.domain.model import EventStatus
-from recurrence_pipeline.storage.documents import Document
+from recurrence_pipeline.storage.documents import EPOCH, Document
 from recurrence_pipeline.storage.mongo import Mongo, translated
 
 REFUSED = [EventStatus.FAILED.value, EventStatus.REJECTED.value]
@@ -41,12 +41,45 @@ class EventLog:
         if task_ids is None:
             newest_first = "_id" if status is None else "availableAt"
             return list(self._events.find(wanted).sort(newest_first, -1).limit(limit))
-        ids = [ObjectId(i) for i in task_ids]
         found: list[Document] = []
-        for start in range(0, len(ids), self._read_chunk):
-            chunk = {"taskId": {"$in": ids[start : start + self._read_chunk]}}
-            found += self._events.find(wanted | chunk).sort("_id", -1).limit(limit)
+        for ids in self._chunks(task_ids):
+            found += self._events.find(wanted | {"taskId": {"$in": ids}}).sort("_id", -1).limit(limit)
         return sorted(found, key=lambda event: str(event["_id"]), reverse=True)[:limit]
+
+    @translated()
+    def count_by_operation_and_status(self) -> dict[tuple[str, str], int]:
+        """Return the number of events for each (operation, status)."""
+        group = {"$group": {"_id": {"operation": "$operation", "status": "$status"}, "count": {"$sum": 1}}}
+        rows = [(r["_id"], r["count"]) for r in self._events.aggregate([group])]
+        return {(str(of.get("operation")), str(of.get("status"))): count for of, count in rows}
+
+    @translated()
+    def of_tasks(self, task_ids: Iterable[str], *, limit: int = 100) -> list[Document]:
+        """Return the events that name any of the tasks, newest first, as stored."""
+        found: list[Document] = []
+        for ids in self._chunks(task_ids):
+            found += self._events.find({"taskId": {"$in": ids}})
+        return sorted(found, key=lambda d: (_created(d), d["_id"]), reverse=True)[:limit]
+
+    @translated()
+    def refused(self) -> list[Document]:
+        """Return why events were rejected or failed: rows of `{operation, status, reason, count}`."""
+        group = {"operation": "$operation", "status": "$status", "reason": "$last.message"}
+        pipeline: list[Mapping[str, Any]] = [
+            {"$match": {"status": {"$in": REFUSED}}},
+            {"$project": {"operation": 1, "status": 1, "last": {"$arrayElemAt": ["$errors", -1]}}},
+            {"$group": {"_id": group, "count": {"$sum": 1}}},
+            {"$sort": {"count": -1, "_id": 1}},
+        ]
+        return [row["_id"] | {"count": row["count"]} for row in self._events.aggregate(pipeline)]
+
+    @translated()
+    def totals(self) -> dict[str, int]:
+        """Return the occurrences `created` and `deleted` by the last attempts: what a crashed one made is not in it."""
+        made = {"$size": {"$ifNull": ["$result.created", []]}}
+        sums = {"_id": None, "created": {"$sum": made}, "deleted": {"$sum": "$result.deleted"}}
+        rows = list(self._events.aggregate([{"$group": sums}]))
+        return {name: int(rows[0][name]) if rows else 0 for name in ("created", "deleted")}
 
     @translated()
     def replay(self, event_id: str, now: datetime) -> bool:
@@ -77,3 +110,13 @@ class EventLog:
         """Return the id of the user whose task it is: empty where it is nobody's, None where the task is gone."""
         task = self._mongo.tasks.find_one({"_id": ObjectId(task_id)}, {"userId": 1})
         return None if task is None else str(task.get("userId") or "")
+
+    def _chunks(self, task_ids: Iterable[str]) -> Iterator[list[ObjectId]]:
+        ids = [ObjectId(i) for i in task_ids]
+        for start in range(0, len(ids), self._read_chunk):
+            yield ids[start : start + self._read_chunk]
+
+
+def _created(document: Document) -> datetime:
+    """Return when an event was made; one that was rejected as unreadable may not say it."""
+    return document["createdAt"] if isinstance(document.get("createdAt"), datetime) else EPOCH

@@ -16,7 +16,6 @@ from recurrence_pipeline.domain.errors import LeaseLost
 from recurrence_pipeline.domain.model import ErrorRecord, EventStatus, TaskEvent
 from recurrence_pipeline.domain.plan import Answer
 from recurrence_pipeline.storage.documents import (
-    EPOCH,
     Document,
     error_document,
     event_document,
@@ -188,13 +187,6 @@ class Events:
         return QueueState(min(len(due) + len(left), at_most), min(times, default=None))
 
     @translated()
-    def count_by_operation_and_status(self) -> dict[tuple[str, str], int]:
-        """Return the number of events for each (operation, status)."""
-        group = {"$group": {"_id": {"operation": "$operation", "status": "$status"}, "count": {"$sum": 1}}}
-        rows = [(r["_id"], r["count"]) for r in self._events.aggregate([group])]
-        return {(str(of.get("operation")), str(of.get("status"))): count for of, count in rows}
-
-    @translated()
     def unfinished(self) -> int:
         """Return how many events are pending or being worked on."""
         return self._events.count_documents({"status": {"$in": [PENDING, PROCESSING]}})
@@ -214,34 +206,6 @@ class Events:
         times = [due["availableAt"]] if due else []
         times += [held["lease"]["until"]] if held else []
         return min(times, default=None)
-
-    @translated()
-    def of_tasks(self, task_ids: Iterable[str], *, limit: int = 100) -> list[Document]:
-        """Return the events that name any of the tasks, newest first, as stored."""
-        found: list[Document] = []
-        for ids in self._chunks([ObjectId(i) for i in task_ids]):
-            found += self._events.find({"taskId": {"$in": ids}})
-        return sorted(found, key=lambda d: (_created(d), d["_id"]), reverse=True)[:limit]
-
-    @translated()
-    def refused(self) -> list[Document]:
-        """Return why events were rejected or failed: rows of `{operation, status, reason, count}`."""
-        group = {"operation": "$operation", "status": "$status", "reason": "$last.message"}
-        pipeline: list[Mapping[str, Any]] = [
-            {"$match": {"status": {"$in": [EventStatus.REJECTED.value, EventStatus.FAILED.value]}}},
-            {"$project": {"operation": 1, "status": 1, "last": {"$arrayElemAt": ["$errors", -1]}}},
-            {"$group": {"_id": group, "count": {"$sum": 1}}},
-            {"$sort": {"count": -1, "_id": 1}},
-        ]
-        return [row["_id"] | {"count": row["count"]} for row in self._events.aggregate(pipeline)]
-
-    @translated()
-    def totals(self) -> dict[str, int]:
-        """Return the occurrences `created` and `deleted` by the last attempts: what a crashed one made is not in it."""
-        made = {"$size": {"$ifNull": ["$result.created", []]}}
-        sums = {"_id": None, "created": {"$sum": made}, "deleted": {"$sum": "$result.deleted"}}
-        rows = list(self._events.aggregate([{"$group": sums}]))
-        return {name: int(rows[0][name]) if rows else 0 for name in ("created", "deleted")}
 
     def _ids(self, due: Mapping[str, Any], since: str, limit: int) -> list[ObjectId]:
         if limit <= 0:
@@ -287,11 +251,6 @@ class Events:
     def _chunks(self, ids: Sequence[ObjectId]) -> Iterator[list[ObjectId]]:
         for start in range(0, len(ids), self._read_chunk):
             yield list(ids[start : start + self._read_chunk])
-
-
-def _created(document: Document) -> datetime:
-    """Return when an event was made; one that was rejected as unreadable may not say it."""
-    return document["createdAt"] if isinstance(document.get("createdAt"), datetime) else EPOCH
 
 
 def _outcome_update(outcome: Outcome, now: datetime, run_id: str | None) -> Mapping[str, Any]:

@@ -9,7 +9,6 @@ from recurrence_pipeline.domain.errors import RecurrenceError
 from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.storage.documents import object_id
 from recurrence_pipeline.storage.event_log import EventLog
-from recurrence_pipeline.storage.events import Events
 from recurrence_pipeline.storage.limits import within
 from recurrence_pipeline.storage.tasks import Tasks
 
@@ -17,9 +16,8 @@ from recurrence_pipeline.storage.tasks import Tasks
 class Health:
     """Counts tasks and events. Every figure is read when asked for."""
 
-    def __init__(self, tasks: Tasks, events: Events, log: EventLog, *, clock: Callable[[], datetime]) -> None:
+    def __init__(self, tasks: Tasks, log: EventLog, *, clock: Callable[[], datetime]) -> None:
         self._tasks = tasks
-        self._events = events
         self._log = log
         self._clock = clock
 
@@ -45,7 +43,7 @@ class Health:
     def queue(self) -> dict[str, int]:
         """Count events by status; every status has a figure."""
         counts = dict.fromkeys((status.value for status in EventStatus), 0)
-        for (_, status), count in self._events.count_by_operation_and_status().items():
+        for (_, status), count in self._log.count_by_operation_and_status().items():
             counts[status] = counts.get(status, 0) + count
         return counts
 

@@ -10,7 +10,7 @@ from recurrence_pipeline.domain.model import HORIZON, Series, Task
 from recurrence_pipeline.domain.preview import SlotPreview, preview_slot
 from recurrence_pipeline.domain.progress import Progress
 from recurrence_pipeline.storage.documents import as_contract
-from recurrence_pipeline.storage.events import Events
+from recurrence_pipeline.storage.event_log import EventLog
 from recurrence_pipeline.storage.tasks import Tasks
 
 MAX_PREVIEW = 1000
@@ -40,7 +40,7 @@ class SeriesView:
 class Inspection:
     """Looks at one task or series at a time. `timezone` is the zone of tasks that have none."""
 
-    def __init__(self, tasks: Tasks, events: Events, *, timezone: str, clock: Callable[[], datetime]) -> None:
+    def __init__(self, tasks: Tasks, events: EventLog, *, timezone: str, clock: Callable[[], datetime]) -> None:
         self._tasks = tasks
         self._events = events
         self._timezone = timezone

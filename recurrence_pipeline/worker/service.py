@@ -29,10 +29,10 @@ class WorkerService:
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
         self._processor = Processor(kit)
-        self._health = Health(kit.tasks, kit.events, kit.event_log, clock=kit.clock)
+        self._health = Health(kit.tasks, kit.event_log, clock=kit.clock)
         self._maintenance = Maintenance(kit.tasks, kit.activities, orphan_limit=kit.rules.orphan_limit, clock=kit.clock)
         self._history = History(kit.event_log, kit.events, clock=kit.clock)
-        self._inspection = Inspection(kit.tasks, kit.events, timezone=kit.rules.timezone, clock=kit.clock)
+        self._inspection = Inspection(kit.tasks, kit.event_log, timezone=kit.rules.timezone, clock=kit.clock)
 
     # The work
 
@@ -174,15 +174,15 @@ class WorkerService:
 
     def event_counts(self) -> dict[tuple[str, str], int]:
         """Return the number of events by (operation, status)."""
-        return self._kit.events.count_by_operation_and_status()
+        return self._kit.event_log.count_by_operation_and_status()
 
     def refusals(self) -> list[dict[str, Any]]:
         """Return why events were rejected or failed: rows of `{operation, status, reason, count}`."""
-        return self._kit.events.refused()
+        return self._kit.event_log.refused()
 
     def totals(self) -> dict[str, int]:
         """Return what all events kept came to: occurrences `created` and `deleted`, and all `activities` there are."""
-        return self._kit.events.totals() | {"activities": self._kit.activities.count()}
+        return self._kit.event_log.totals() | {"activities": self._kit.activities.count()}
 
     def events(
         self, *, limit: int, status: EventStatus | None = None, task_id: str | None = None, user_id: str | None = None

@@ -8,6 +8,7 @@ from pymongo import MongoClient
 
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.documents import Document
+from recurrence_pipeline.storage.event_log import EventLog
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.schema import ensure_schema
 
@@ -44,3 +45,8 @@ def fail_point(mongodb_janitor: MongoClient[Document]) -> Iterator[FailPoint]:
 
     yield arm
     mongodb_janitor.admin.command("configureFailPoint", "failCommand", mode="off")
+
+
+@pytest.fixture
+def event_log(mongo: Mongo) -> EventLog:
+    return EventLog(mongo, read_chunk=3)

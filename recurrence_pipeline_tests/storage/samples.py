@@ -5,8 +5,9 @@ from typing import Any
 
 from bson import ObjectId
 
-from recurrence_pipeline.domain.model import Operation, TaskEvent
+from recurrence_pipeline.domain.model import ErrorRecord, Operation, TaskEvent
 from recurrence_pipeline.storage.documents import Document
+from recurrence_pipeline.storage.events import Events
 from recurrence_pipeline_tests.storage.values import DUE, NOW, USER
 
 
@@ -50,3 +51,14 @@ def task_document(number: int, **fields: Any) -> Document:
         "updatedAt": NOW,
         "__v": 0,
     } | fields
+
+
+def held(events: Events, *wanted: TaskEvent, minute: float = 0) -> list[TaskEvent]:
+    """Add events and hold them for a minute, in the order in which they are given."""
+    events.add(wanted, available_at=at(minute))
+    found = {event.id: event for event in events.lease(100, owner="me", now=at(minute), until=at(minute + 1))}
+    return [found[event.id] for event in wanted]
+
+
+def failure(attempt: int, text: str = "the database was busy") -> ErrorRecord:
+    return ErrorRecord("transient", "TRANSIENT", text, at(0), attempt)

@@ -4,12 +4,13 @@ import pytest
 from bson import ObjectId
 
 from recurrence_pipeline.domain.errors import WriteRefused
-from recurrence_pipeline.domain.model import ErrorRecord, EventStatus, Operation, TaskEvent
+from recurrence_pipeline.domain.model import EventStatus, Operation, TaskEvent
 from recurrence_pipeline.domain.plan import Answer
 from recurrence_pipeline.storage.documents import Document
+from recurrence_pipeline.storage.event_log import EventLog
 from recurrence_pipeline.storage.events import Events, Outcome, QueueState
 from recurrence_pipeline.storage.mongo import Mongo
-from recurrence_pipeline_tests.storage.samples import an_event, at
+from recurrence_pipeline_tests.storage.samples import an_event, at, failure, held
 
 
 @pytest.fixture
@@ -17,26 +18,10 @@ def events(mongo: Mongo) -> Events:
     return Events(mongo, read_chunk=3, write_chunk=4)
 
 
-def held(events: Events, *wanted: TaskEvent, minute: float = 0) -> list[TaskEvent]:
-    """Add events and hold them for a minute, in the order in which they are given."""
-    events.add(wanted, available_at=at(minute))
-    found = {event.id: event for event in events.lease(100, owner="me", now=at(minute), until=at(minute + 1))}
-    return [found[event.id] for event in wanted]
-
-
-def failure(attempt: int, text: str = "the database was busy") -> ErrorRecord:
-    return ErrorRecord("transient", "TRANSIENT", text, at(0), attempt)
-
-
 def stored(events: Events, event: TaskEvent) -> Document:
     document = events.get(event.id)
     assert document is not None
     return document
-
-
-def end(events: Events, event: TaskEvent, status: EventStatus, reason: str | None = None) -> None:
-    [taken] = held(events, event)
-    events.finish([Outcome(taken, status, error=failure(1, reason) if reason else None)], now=at(0))
 
 
 def test_a_completed_event_says_what_it_came_to_and_nobody_holds_it(events: Events) -> None:
@@ -75,10 +60,10 @@ def test_the_last_five_errors_are_kept(events: Events) -> None:
     assert event.attempts == 7
 
 
-def test_more_outcomes_than_one_command_takes_are_all_recorded(events: Events) -> None:
+def test_more_outcomes_than_one_command_takes_are_all_recorded(events: Events, event_log: EventLog) -> None:
     taken = held(events, *(an_event() for _ in range(11)))
     events.finish([Outcome(event, EventStatus.COMPLETED) for event in taken], now=at(0))
-    assert events.count_by_operation_and_status() == {("create", "completed"): 11}
+    assert event_log.count_by_operation_and_status() == {("create", "completed"): 11}
 
 
 def test_adding_an_event_again_leaves_it_as_it_is(events: Events) -> None:
@@ -141,52 +126,3 @@ def test_an_event_without_a_time_does_not_hide_when_the_next_is_due(
     assert events.next_due() is None
     events.add([an_event()], available_at=at(5))
     assert events.next_due() == at(5)
-
-
-def test_events_of_tasks_are_found_newest_first(events: Events) -> None:
-    tasks = [str(ObjectId()) for _ in range(5)]
-    mine = [an_event(task_id=task, created_at=at(n)) for n, task in enumerate(tasks)]
-    events.add([*mine, an_event()], available_at=at(0))
-
-    assert [str(found["_id"]) for found in events.of_tasks(tasks)] == [event.id for event in reversed(mine)]
-    assert [str(found["_id"]) for found in events.of_tasks(tasks, limit=2)] == [mine[4].id, mine[3].id]
-    assert events.of_tasks([]) == []
-
-
-def test_an_event_that_does_not_say_when_it_was_made_comes_last(events: Events, mongo: Mongo) -> None:
-    event = an_event()
-    events.add([event], available_at=at(0))
-    mongo.events.insert_one({"_id": 1, "taskId": ObjectId(event.task_id)}, bypass_document_validation=True)
-    assert [found["_id"] for found in events.of_tasks([event.task_id])] == [ObjectId(event.id), 1]
-
-
-def test_refused_events_are_counted_by_their_last_reason(events: Events) -> None:
-    end(events, an_event(), EventStatus.REJECTED, "Original task not found")
-    end(events, an_event(), EventStatus.REJECTED, "Original task not found")
-    end(events, an_event(Operation.COMPLETE), EventStatus.FAILED, "the database was busy")
-    end(events, an_event(), EventStatus.COMPLETED)
-
-    assert events.refused() == [
-        {"operation": "create", "status": "rejected", "reason": "Original task not found", "count": 2},
-        {"operation": "complete", "status": "failed", "reason": "the database was busy", "count": 1},
-    ]
-    assert events.count_by_operation_and_status() == {
-        ("create", "rejected"): 2,
-        ("complete", "failed"): 1,
-        ("create", "completed"): 1,
-    }
-
-
-def test_totals_add_up_what_events_came_to(events: Events) -> None:
-    assert events.totals() == {"created": 0, "deleted": 0}
-    first, second, third = held(events, an_event(), an_event(Operation.DELETE), an_event())
-    made = tuple(str(ObjectId()) for _ in range(3))
-    events.finish(
-        [
-            Outcome(first, EventStatus.COMPLETED, Answer(made)),
-            Outcome(second, EventStatus.COMPLETED, Answer(deleted=4)),
-            Outcome(third, EventStatus.REJECTED, error=failure(1)),
-        ],
-        now=at(0),
-    )
-    assert events.totals() == {"created": 3, "deleted": 4}

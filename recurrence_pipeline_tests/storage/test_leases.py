@@ -10,6 +10,7 @@ from recurrence_pipeline.domain.errors import LeaseLost
 from recurrence_pipeline.domain.model import EventStatus, TaskEvent
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.documents import Document
+from recurrence_pipeline.storage.event_log import EventLog
 from recurrence_pipeline.storage.events import Events, Outcome
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline_tests.storage.samples import an_event, at
@@ -199,7 +200,7 @@ def test_an_event_that_its_writer_holds_runs_out_like_any_other(events: Events) 
     ids=str,
 )
 def test_an_unreadable_event_is_rejected_at_once_and_holds_nobody_up(
-    events: Events, mongo: Mongo, odd: Document
+    events: Events, event_log: EventLog, mongo: Mongo, odd: Document
 ) -> None:
     unreadable: dict[str, Any] = {"_id": ObjectId(), "operation": "create", "taskId": ObjectId(), "createdAt": at(-9)}
     unreadable |= {"availableAt": at(-5), "status": "pending"} | odd
@@ -214,8 +215,8 @@ def test_an_unreadable_event_is_rejected_at_once_and_holds_nobody_up(
     assert (document["status"], document["finishedAt"]) == ("rejected", at(0))
     assert document["errors"][0]["code"] == "UNREADABLE_EVENT"
     assert lease(events, minute=50, owner="later") != []
-    assert events.refused()[0]["count"] == 1
-    assert sum(events.count_by_operation_and_status().values()) == 2
+    assert event_log.refused()[0]["count"] == 1
+    assert sum(event_log.count_by_operation_and_status().values()) == 2
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,72 @@
+"""What can be looked up and counted of events. What is written on them is test_events.py's subject."""
+
+import pytest
+from bson import ObjectId
+
+from recurrence_pipeline.domain.model import EventStatus, Operation, TaskEvent
+from recurrence_pipeline.domain.plan import Answer
+from recurrence_pipeline.storage.event_log import EventLog
+from recurrence_pipeline.storage.events import Events, Outcome
+from recurrence_pipeline.storage.mongo import Mongo
+from recurrence_pipeline_tests.storage.samples import an_event, at, failure, held
+
+
+@pytest.fixture
+def events(mongo: Mongo) -> Events:
+    return Events(mongo, read_chunk=3, write_chunk=4)
+
+
+def end(events: Events, event: TaskEvent, status: EventStatus, reason: str | None = None) -> None:
+    [taken] = held(events, event)
+    events.finish([Outcome(taken, status, error=failure(1, reason) if reason else None)], now=at(0))
+
+
+def test_events_of_tasks_are_found_newest_first(events: Events, event_log: EventLog) -> None:
+    tasks = [str(ObjectId()) for _ in range(5)]
+    mine = [an_event(task_id=task, created_at=at(n)) for n, task in enumerate(tasks)]
+    events.add([*mine, an_event()], available_at=at(0))
+
+    assert [str(found["_id"]) for found in event_log.of_tasks(tasks)] == [event.id for event in reversed(mine)]
+    assert [str(found["_id"]) for found in event_log.of_tasks(tasks, limit=2)] == [mine[4].id, mine[3].id]
+    assert event_log.of_tasks([]) == []
+
+
+def test_an_event_that_does_not_say_when_it_was_made_comes_last(
+    events: Events, event_log: EventLog, mongo: Mongo
+) -> None:
+    event = an_event()
+    events.add([event], available_at=at(0))
+    mongo.events.insert_one({"_id": 1, "taskId": ObjectId(event.task_id)}, bypass_document_validation=True)
+    assert [found["_id"] for found in event_log.of_tasks([event.task_id])] == [ObjectId(event.id), 1]
+
+
+def test_refused_events_are_counted_by_their_last_reason(events: Events, event_log: EventLog) -> None:
+    end(events, an_event(), EventStatus.REJECTED, "Original task not found")
+    end(events, an_event(), EventStatus.REJECTED, "Original task not found")
+    end(events, an_event(Operation.COMPLETE), EventStatus.FAILED, "the database was busy")
+    end(events, an_event(), EventStatus.COMPLETED)
+
+    assert event_log.refused() == [
+        {"operation": "create", "status": "rejected", "reason": "Original task not found", "count": 2},
+        {"operation": "complete", "status": "failed", "reason": "the database was busy", "count": 1},
+    ]
+    assert event_log.count_by_operation_and_status() == {
+        ("create", "rejected"): 2,
+        ("complete", "failed"): 1,
+        ("create", "completed"): 1,
+    }
+
+
+def test_totals_add_up_what_events_came_to(events: Events, event_log: EventLog) -> None:
+    assert event_log.totals() == {"created": 0, "deleted": 0}
+    first, second, third = held(events, an_event(), an_event(Operation.DELETE), an_event())
+    made = tuple(str(ObjectId()) for _ in range(3))
+    events.finish(
+        [
+            Outcome(first, EventStatus.COMPLETED, Answer(made)),
+            Outcome(second, EventStatus.COMPLETED, Answer(deleted=4)),
+            Outcome(third, EventStatus.REJECTED, error=failure(1)),
+        ],
+        now=at(0),
+    )
+    assert event_log.totals() == {"created": 3, "deleted": 4}
