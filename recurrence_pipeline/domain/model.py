@@ -94,6 +94,7 @@ class Task:
     created_at: datetime | None = None
     timezone: str | None = None
     occurrence_number: int | None = None
+    created_by_event: str | None = None
     cursor: Cursor | None = None
     content: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
     """Of an original: the fields that its occurrences copy, as stored."""

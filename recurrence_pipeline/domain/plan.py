@@ -34,12 +34,13 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class NewOccurrence:
-    """An occurrence to insert; its `taskId` is given when it is written."""
+    """An occurrence to insert, and the event that makes it; its `taskId` is given when it is written."""
 
     id: str
     original: Task
     slot: int
     due: datetime
+    event_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class Removal:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an event came to. `created` is in the order of slots."""
+    """What an event came to. `created` is what it made, in any of its attempts, in the order of slots."""
 
     created: tuple[str, ...] = ()
     updated: str | None = None

@@ -14,7 +14,7 @@ from recurrence_pipeline.domain.errors import (
     RecurrenceError,
     TaskNotVisibleYet,
 )
-from recurrence_pipeline.domain.model import Action, Cursor, Operation, Series, Source, Task, TaskEvent, occurrence_id
+from recurrence_pipeline.domain.model import Action, Cursor, Operation, Series, Source, Task, TaskEvent
 from recurrence_pipeline.domain.plan import Answer, CursorMove, Link, NewActivity, Plan, Removal, Snapshot
 from recurrence_pipeline.domain.progress import Progress
 
@@ -110,11 +110,11 @@ def _answer(part: Plan, progress: Progress, event: TaskEvent, task: Task) -> Non
     """Plan what one event adds to its series, and what it is told."""
     original = progress.original
     completed = progress.complete(task) if event.operation is Operation.COMPLETE else None
-    created = []
-    for new, exists in progress.advance():
+    created = progress.made_by(event.id)
+    for new, exists in progress.advance(event.id):
         if not exists:
             part.occurrences.append(new)
-        created.append(new.id)
+            created[new.slot] = new.id
         if original.user_id:
             part.activities.append(NewActivity.of(Action.CREATED, original.user_id, new.id))
     following = progress.next_open(completed) if completed is not None else None
@@ -123,7 +123,8 @@ def _answer(part: Plan, progress: Progress, event: TaskEvent, task: Task) -> Non
             part.links.append(Link(following.id, original.id))
         if original.user_id:
             part.activities.append(NewActivity.of(Action.UPDATED, original.user_id, task.id))
-    part.answers[event.id] = Answer(tuple(created), following.id if following else None)
+    in_order = tuple(created[slot] for slot in sorted(created))
+    part.answers[event.id] = Answer(in_order, following.id if following else None)
 
 
 def _not_found(event: TaskEvent, now: datetime) -> RecurrenceError:
@@ -134,14 +135,13 @@ def _not_found(event: TaskEvent, now: datetime) -> RecurrenceError:
 
 
 def _leftovers(series: Series, events: Sequence[TaskEvent], plan: Plan) -> list[Removal]:
-    """Return what an earlier attempt of these events inserted before the original went away (derived ids only)."""
+    """Return what earlier attempts of these very events made before the original went away.
+
+    Whatever else hangs on a missing original is left to the orphan cleanup, and to its guard.
+    """
     retried = [e for e in events if e.term > 1 and isinstance(plan.refusals[e.id], Permanent)]
-    ours = tuple(
-        t.id
-        for t in series.occurrences
-        if t.occurrence_number is not None and t.id == occurrence_id(series.id, t.occurrence_number)
-    )
-    return [Removal(retried[0], ours, "original gone")] if retried and ours else []
+    made = {e.id: tuple(t.id for t in series.occurrences if t.created_by_event == e.id) for e in retried}
+    return [Removal(event, made[event.id], "original gone") for event in retried if made[event.id]]
 
 
 def _series_to_delete(event: TaskEvent, snapshot: Snapshot) -> Series:

@@ -32,6 +32,7 @@ class Progress:
         self.slots = {task.id: number for task in series.occurrences if (number := self.number(task)) is not None}
         self.slots[original.id] = 0
         older = [self.slots[t.id] for t in series.occurrences if t.occurrence_number is None and t.id in self.slots]
+        self.makers = {task.id: task.created_by_event for task in series.occurrences}
         self.cursor = original.cursor.number if original.cursor else max([0, *older])
         done = [self.slots[t.id] for t in (original, *series.occurrences) if t.is_completed and t.id in self.slots]
         self.finished = max([-1, *done])
@@ -55,8 +56,12 @@ class Progress:
             self.finished = max(self.finished, number)
         return number
 
-    def advance(self) -> Iterator[tuple[NewOccurrence, bool]]:
-        """Yield the slots to be generated, each with whether it is there already, and move the cursor past them."""
+    def made_by(self, event_id: str) -> dict[int, str]:
+        """Return, by slot, the occurrences that an earlier attempt of this event made and that are still there."""
+        return {self.slots[i]: i for i, maker in self.makers.items() if maker == event_id and i in self.slots}
+
+    def advance(self, event_id: str) -> Iterator[tuple[NewOccurrence, bool]]:
+        """Yield what the event should generate, each with whether it is there already, and move the cursor past it."""
         last = self.finished + 1 + HORIZON
         if (missing := last - self.cursor) > MAX_NEW_PER_SERIES:
             raise InvalidRecurrence(
@@ -71,7 +76,7 @@ class Progress:
         for number in wanted:
             if number not in taken:
                 due = slot(self.anchor, self.original.repeat_type, number, self.timezone)
-                new = NewOccurrence(occurrence_id(self.original.id, number), self.original, number, due)
+                new = NewOccurrence(occurrence_id(self.original.id, number), self.original, number, due, event_id)
                 yield new, new.id in self.slots
                 self._remember(new)
         self.cursor = max(self.cursor, last)

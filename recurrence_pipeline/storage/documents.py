@@ -39,7 +39,7 @@ SCHEMA_DEFAULTS: Mapping[str, Any] = {
 
 MEMBER_FIELDS = (
     "userId", "title", "repeatType", "dueDate", "originalDueDate", "isCompleted", "parentTaskId", "parentRecurringId",
-    "createdAt", "timezone", "occurrenceNumber", "recurrenceCursor",
+    "createdAt", "timezone", "occurrenceNumber", "createdByEvent", "recurrenceCursor",
 )  # fmt: skip
 """What planning reads of a task."""
 
@@ -111,6 +111,7 @@ def task_from(doc: Mapping[str, Any], *, with_content: bool = False) -> Task:
         created_at=_date(doc.get("createdAt")),
         timezone=str(zone) if zone else None,
         occurrence_number=_whole(doc.get("occurrenceNumber")),
+        created_by_event=_id(doc.get("createdByEvent")),
         cursor=_cursor(doc.get("recurrenceCursor")),
         content={name: doc[name] for name in COPIED_FIELDS if name in doc} if with_content else {},
     )
@@ -153,6 +154,7 @@ def occurrence_document(new: NewOccurrence, now: datetime, number: int) -> Docum
         "parentTaskId": None,
         "parentRecurringId": ObjectId(new.original.id),
         "occurrenceNumber": new.slot,
+        "createdByEvent": ObjectId(new.event_id),
         "taskId": number,
         "createdAt": now,
         "updatedAt": now,

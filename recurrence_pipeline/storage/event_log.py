@@ -75,7 +75,7 @@ class EventLog:
 
     @translated()
     def totals(self) -> dict[str, int]:
-        """Return the occurrences `created` and `deleted` by the last attempts: what a crashed one made is not in it."""
+        """Return how many occurrences the events kept have `created` and `deleted`, in all their attempts."""
         made = {"$size": {"$ifNull": ["$result.created", []]}}
         sums = {"_id": None, "created": {"$sum": made}, "deleted": {"$sum": "$result.deleted"}}
         rows = list(self._events.aggregate([{"$group": sums}]))

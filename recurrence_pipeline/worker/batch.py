@@ -4,7 +4,8 @@ Nothing is decided here: what should be written is planned in domain/planning.py
 domain/retries.py. Which events make a batch, and what follows when one fails as a whole, is processor.py's business.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import ParamSpec, TypeVar
 
@@ -113,7 +114,9 @@ class Batch:
             if new.id in inserted.refused
         }
         problems |= dict.fromkeys(gone, OriginalNotFound("Original task not found"))
-        _refuse_series(plan, problems, set(inserted.refused) | set(leftover))
+        others = {new.id for new in plan.occurrences} - inserted.written - inserted.refused.keys()
+        _take_back(plan, inserted.refused.keys() | set(leftover) | others)
+        _refuse_series(plan, problems)
         return set(problems) | set(inserted.refused) | set(leftover)
 
     def _remove(self, removals: Sequence[Removal]) -> None:
@@ -183,10 +186,16 @@ def _all_refused(events: Sequence[TaskEvent], error: RecurrenceError) -> Plan:
     return plan
 
 
-def _refuse_series(plan: Plan, problems: Mapping[str, RecurrenceError], missing: set[str]) -> None:
-    """Refuse the events of troubled series; their answers keep only what was done."""
+def _take_back(plan: Plan, ids: Collection[str]) -> None:
+    """Keep in the answers only what the events made: not what was refused or undone, nor what another worker made."""
+    if ids:
+        for event_id, answer in plan.answers.items():
+            plan.answers[event_id] = replace(answer, created=tuple(i for i in answer.created if i not in ids))
+
+
+def _refuse_series(plan: Plan, problems: Mapping[str, RecurrenceError]) -> None:
+    """Refuse the events of troubled series; what else was done for them stays in their answers."""
     for event_id, series_id in plan.series_of_event.items():
         if series_id in problems and event_id not in plan.refusals:
             plan.refusals[event_id] = problems[series_id]
-            answer = plan.answers.get(event_id, Answer())
-            plan.answers[event_id] = Answer(tuple(i for i in answer.created if i not in missing), answer.updated)
+            plan.answers.setdefault(event_id, Answer())

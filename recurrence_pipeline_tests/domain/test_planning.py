@@ -217,11 +217,26 @@ def test_a_slot_past_the_calendar_refuses_the_event_and_makes_none_of_the_others
 def test_a_slot_that_is_there_already_is_told_again_and_not_made_again() -> None:
     """A worker died between inserting and moving the cursor."""
     event = create()
-    plan = World.of(an_original(), ours(1), ours(3)).plan(event)
+    plan = World.of(an_original(), ours(1, by=event.id), ours(3, by=event.id)).plan(event)
     assert new_slots(plan) == [2]
     assert plan.answers[event.id].created == tuple(occurrence_id(ORIGINAL, n) for n in (1, 2, 3))
     assert len(plan.activities) == 3
     assert plan.cursors == [CursorMove(ORIGINAL, Cursor(3, "daily"))]
+
+
+def test_what_another_event_made_is_told_by_that_event_alone() -> None:
+    first, second = create(), create()
+    plan = World.of(an_original(), ours(1, by=first.id)).plan(second)
+    assert plan.answers[second.id].created == (occurrence_id(ORIGINAL, 2), occurrence_id(ORIGINAL, 3))
+
+
+def test_an_event_whose_worker_died_before_the_end_tells_what_it_made() -> None:
+    """Only the outcome was missing: the cursor says that nothing is to be made, and the answer would be empty."""
+    event = create()
+    made = [ours(n, by=event.id) for n in (3, 2, 1)]
+    plan = World.of(with_cursor(an_original(), 3), *made).plan(event)
+    assert plan.occurrences == []
+    assert plan.answers[event.id].created == tuple(occurrence_id(ORIGINAL, n) for n in (1, 2, 3))
 
 
 def test_our_own_tasks_never_move_a_missing_cursor() -> None:

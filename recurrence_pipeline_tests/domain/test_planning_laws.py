@@ -69,8 +69,9 @@ def after(world: World, *plans: Plan) -> World:
     return copy
 
 
-def without_links(world: World) -> dict[str, Task]:
-    return {task_id: replace(task, parent_recurring_id=None) for task_id, task in world.tasks.items()}
+def generated(world: World) -> dict[str, Task]:
+    """Return the tasks without what depends on who asked when: what they hang on, and which event made them."""
+    return {i: replace(task, parent_recurring_id=None, created_by_event=None) for i, task in world.tasks.items()}
 
 
 @given(history=histories())
@@ -100,7 +101,20 @@ def test_any_order_and_duplication_of_events_gives_the_same_tasks(
     shuffled = data.draw(st.permutations([*events, *repeats]))
     size = data.draw(st.integers(1, len(shuffled)))
     found = deepcopy(world).work_off(*(shuffled[start : start + size] for start in range(0, len(shuffled), size)))
-    assert without_links(found) == without_links(expected)
+    assert generated(found) == generated(expected)
+
+
+@given(history=histories(), data=st.data())
+def test_each_occurrence_is_told_of_by_the_event_that_made_it_and_by_no_other(
+    history: tuple[World, list[TaskEvent]], data: st.DataObject
+) -> None:
+    """So that the occurrences that all events together created are as many as there are."""
+    world, events = history
+    before = set(world.tasks)
+    told: list[str] = []
+    for event in data.draw(st.permutations(events)):
+        told += world.apply(world.plan(event)).answers[event.id].created
+    assert sorted(told) == sorted(set(world.tasks) - before)
 
 
 @given(history=histories(), data=st.data())
@@ -110,9 +124,9 @@ def test_two_workers_that_read_the_same_moment_end_in_the_tasks_of_one(
     world, events = history
     cut = data.draw(st.integers(0, len(events)))
     one, two = world.plan(*events[:cut]), world.plan(*events[cut:])
-    expected = without_links(after(world, world.plan(*events)))
-    assert without_links(after(world, one, two)) == expected
-    assert without_links(after(world, two, one)) == expected
+    expected = generated(after(world, world.plan(*events)))
+    assert generated(after(world, one, two)) == expected
+    assert generated(after(world, two, one)) == expected
 
 
 @given(history=histories(), data=st.data())

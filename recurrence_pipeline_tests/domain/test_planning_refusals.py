@@ -99,9 +99,9 @@ def test_an_occurrence_whose_original_is_gone_is_refused_and_left_where_it_is_at
 
 @pytest.mark.parametrize("names", [ORIGINAL, occurrence_id(ORIGINAL, 2)])
 def test_a_later_attempt_removes_what_an_earlier_one_left_under_a_gone_original(names: str) -> None:
-    strays: list[Task] = [older(1, utc(2024, 2, 2, 9)), replace(ours(4), id=an_id(4))]
     event = create(names, term=2)
-    plan = World.of(ours(1), ours(2), *strays).plan(event)
+    of_others: list[Task] = [older(1, utc(2024, 2, 2, 9)), ours(3), ours(4, by=create().id)]
+    plan = World.of(ours(1, by=event.id), ours(2, by=event.id), *of_others).plan(event)
     (removal,) = plan.removals
     assert isinstance(plan.refusals[event.id], OriginalNotFound)
     assert removal.event == event

@@ -50,8 +50,8 @@ def older(number: int, due: datetime, *, parent: str = ORIGINAL, completed: bool
     )
 
 
-def ours(slot: int, *, completed: bool = False, user: str = ALICE) -> Task:
-    """Return an occurrence under its derived id, as this system writes it."""
+def ours(slot: int, *, completed: bool = False, user: str = ALICE, by: str | None = None) -> Task:
+    """Return an occurrence under its derived id, as this system writes it because of event `by`."""
     return Task(
         id=occurrence_id(ORIGINAL, slot),
         user_id=user,
@@ -59,6 +59,7 @@ def ours(slot: int, *, completed: bool = False, user: str = ALICE) -> Task:
         is_completed=completed,
         parent_recurring_id=ORIGINAL,
         occurrence_number=slot,
+        created_by_event=by,
     )
 
 
@@ -125,7 +126,9 @@ class World:
     def apply(self, plan: Plan) -> Plan:
         """Carry a plan out, each write as harmless to repeat as in the database, and return it."""
         for new in plan.occurrences:
-            occurrence = replace(ours(new.slot), user_id=new.original.user_id, repeat_type=new.original.repeat_type)
+            occurrence = replace(
+                ours(new.slot, by=new.event_id), user_id=new.original.user_id, repeat_type=new.original.repeat_type
+            )
             dated = replace(occurrence, id=new.id, due_date=new.due, original_due_date=new.due)
             self.tasks.setdefault(new.id, replace(dated, parent_recurring_id=new.original.id))
         self.activities |= {activity.id for activity in plan.activities}

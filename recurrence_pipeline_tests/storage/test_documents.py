@@ -28,6 +28,7 @@ from recurrence_pipeline.storage.documents import (
 )
 from recurrence_pipeline_tests.storage.values import (
     DUE,
+    EVENT,
     NOW,
     ORIGINAL,
     USER,
@@ -118,7 +119,7 @@ def test_whole_numbers_are_read_whatever_number_type_holds_them(number: object, 
 
 
 def _occurrence(original: Task, slot: int = 2) -> NewOccurrence:
-    return NewOccurrence(occurrence_id(original.id, slot), original, slot, DUE)
+    return NewOccurrence(occurrence_id(original.id, slot), original, slot, DUE, EVENT)
 
 
 def test_an_occurrence_copies_the_content_and_nothing_of_the_progress() -> None:
@@ -150,6 +151,7 @@ def test_an_occurrence_copies_the_content_and_nothing_of_the_progress() -> None:
         "parentTaskId": None,
         "parentRecurringId": ObjectId(ORIGINAL),
         "occurrenceNumber": 2,
+        "createdByEvent": ObjectId(EVENT),
         "createdAt": NOW,
         "updatedAt": NOW,
         "__v": 0,
@@ -167,11 +169,12 @@ def test_what_an_original_lacks_is_filled_in_as_the_applications_schema_does() -
 @given(ids, st.integers(1, 10_000), moments)
 def test_an_occurrence_reads_as_the_slot_it_was_written_for(original_id: str, slot: int, due: datetime) -> None:
     original = task_from({"_id": ObjectId(original_id), "repeatType": "daily"}, with_content=True)
-    new = NewOccurrence(occurrence_id(original_id, slot), original, slot, due)
+    new = NewOccurrence(occurrence_id(original_id, slot), original, slot, due, EVENT)
 
     read = task_from(stored(occurrence_document(new, NOW, 7)))
 
     assert (read.id, read.parent_recurring_id, read.occurrence_number) == (new.id, original_id, slot)
+    assert read.created_by_event == EVENT
     assert (read.due_date, read.anchor, read.repeat_type) == (due, due, "daily")
     assert not read.is_completed
 

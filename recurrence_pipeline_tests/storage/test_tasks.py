@@ -17,7 +17,7 @@ from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.tasks import Tasks
 from recurrence_pipeline_tests.storage.conftest import FailPoint
 from recurrence_pipeline_tests.storage.samples import an_event, at, task_document
-from recurrence_pipeline_tests.storage.values import DUE, NOW, USER
+from recurrence_pipeline_tests.storage.values import DUE, EVENT, NOW, USER
 
 Add = Callable[..., str]
 
@@ -71,7 +71,7 @@ def members(series: Series) -> set[str]:
 
 def occurrences(snapshot: Snapshot, original: str, *slots: int) -> list[NewOccurrence]:
     head = snapshot.tasks[original]
-    return [NewOccurrence(occurrence_id(original, slot), head, slot, DUE) for slot in slots]
+    return [NewOccurrence(occurrence_id(original, slot), head, slot, DUE, EVENT) for slot in slots]
 
 
 def stored(mongo: Mongo, task_id: str) -> Document:

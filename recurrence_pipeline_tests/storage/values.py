@@ -12,6 +12,7 @@ from recurrence_pipeline.storage.documents import Document
 
 ORIGINAL = "65a000000000000000000001"
 USER = "65a000000000000000000002"
+EVENT = "65a000000000000000000003"
 NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 DUE = datetime(2026, 3, 2, 9, 30, tzinfo=timezone.utc)
 

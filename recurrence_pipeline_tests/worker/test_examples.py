@@ -15,7 +15,9 @@ def test_a_daily_standup_gets_its_next_three_days(world: World) -> None:
 
 
 def test_an_occurrence_is_a_task_of_the_application_with_every_field(world: World) -> None:
-    standup = world.create(utc(2024, 1, 15, 9), "daily", title="Daily standup", description="10 minutes")
+    standup = world.add_task(utc(2024, 1, 15, 9), "daily", title="Daily standup", description="10 minutes")
+    event = world.add_event("create", standup)
+    world.work()
 
     first = world.occurrences(standup)[0]
 
@@ -36,6 +38,7 @@ def test_an_occurrence_is_a_task_of_the_application_with_every_field(world: Worl
         "links": ["https://example.org"],
         "additionalNotes": "",
         "occurrenceNumber": 1,
+        "createdByEvent": event,
         "createdAt": world.now,
         "updatedAt": world.now,
         "__v": 0,
