@@ -1,112 +1,31 @@
 """The settings of the system: frozen, read once from a mapping of environment variables, never at import."""
 
 from collections.abc import Mapping
-from datetime import timedelta
-from ipaddress import ip_network
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from recurrence_pipeline.domain.calendar import time_zone
-from recurrence_pipeline.domain.errors import ConfigurationError, InvalidRecurrence
+from recurrence_pipeline.domain.errors import ConfigurationError
+from recurrence_pipeline.variables import (
+    Addresses,
+    ClockTime,
+    Duration,
+    Keys,
+    LogLevel,
+    Milliseconds,
+    MongodbUrl,
+    Networks,
+    Origins,
+    Weekday,
+    WholeNumber,
+    Zone,
+    bounded,
+)
 
-LOG_LEVELS = ("debug", "info", "warning", "error")
 SECRET = frozenset({"MONGODB_URL", "INTERNAL_API_KEY", "JWT_SECRET"})
 """Variables whose values are never shown (a URL can hold a password)."""
-
-
-def _whole_number(value: object) -> int:
-    try:
-        return int(str(value))
-    except ValueError:
-        raise ValueError("is not a whole number") from None
-
-
-def _milliseconds(value: object) -> timedelta:
-    if isinstance(value, timedelta):
-        return value
-    text = str(value)
-    if not text.isascii() or not text.isdigit() or len(text) > 12:
-        raise ValueError("is not a number of milliseconds")
-    return timedelta(milliseconds=int(text))
-
-
-def _positive(value: timedelta) -> timedelta:
-    if not value:
-        raise ValueError("must be more than 0 milliseconds")
-    return value
-
-
-def _zone(value: str) -> str:
-    try:
-        time_zone(value)
-    except InvalidRecurrence:
-        raise ValueError("is not an IANA time zone") from None
-    return value
-
-
-def _log_level(value: object) -> str:
-    level = {"warn": "warning"}.get(str(value).lower(), str(value).lower())
-    if level not in LOG_LEVELS:
-        raise ValueError(f"is not one of {', '.join(LOG_LEVELS)}")
-    return level
-
-
-def _mongodb_url(value: str) -> str:
-    if not value.startswith(("mongodb://", "mongodb+srv://")):
-        raise ValueError("does not begin with mongodb:// or mongodb+srv://")
-    return value
-
-
-def _list(value: object) -> object:
-    return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
-
-
-def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
-    for network in value:
-        try:
-            ip_network(network)
-        except ValueError:
-            raise ValueError(f"holds {network!r}, which is neither an IP address nor a network") from None
-    return value
-
-
-def _origins(value: tuple[str, ...]) -> tuple[str, ...]:
-    for origin in value:
-        parts = urlsplit(origin)
-        if origin != f"{parts.scheme}://{parts.netloc}" or parts.scheme not in {"http", "https"} or not parts.netloc:
-            raise ValueError(f"holds {origin!r}, which is not an origin such as https://app.example.org")
-    return value
-
-
-def _some(value: tuple[str, ...]) -> tuple[str, ...]:
-    if not value:
-        raise ValueError("holds no address")
-    return value
-
-
-def _keys(value: SecretStr) -> SecretStr:
-    if not _list(value.get_secret_value()):
-        raise ValueError("holds no key")
-    return value
-
-
-def _bounded(low: int, high: int) -> Any:
-    def check(value: int) -> int:
-        if not low <= value <= high:
-            raise ValueError(f"is not between {low} and {high}")
-        return value
-
-    return AfterValidator(check)
-
-
-WholeNumber = Annotated[int, BeforeValidator(_whole_number)]
-Milliseconds = Annotated[timedelta, BeforeValidator(_milliseconds)]
-Duration = Annotated[Milliseconds, AfterValidator(_positive)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_list)]
-"""Separated by commas."""
 
 
 class Settings(BaseModel):
@@ -114,16 +33,16 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, extra="ignore", validate_default=True)
 
-    mongodb_url: Annotated[str, AfterValidator(_mongodb_url)] = Field(
+    mongodb_url: MongodbUrl = Field(
         "mongodb://localhost:27017/task-app",
         alias="MONGODB_URL",
         repr=False,
         description="The database; `demo` and `up` start an embedded one where this is not set.",
     )
-    mongodb_pool_size: Annotated[WholeNumber, _bounded(1, 1000)] = Field(
+    mongodb_pool_size: Annotated[WholeNumber, bounded(1, 1000)] = Field(
         10, alias="MONGODB_POOL_SIZE", description="Most connections one process opens to the database."
     )
-    worker_retry_attempts: Annotated[WholeNumber, _bounded(0, 100)] = Field(
+    worker_retry_attempts: Annotated[WholeNumber, bounded(0, 100)] = Field(
         3,
         alias="WORKER_RETRY_ATTEMPTS",
         description="How often a failed event is tried again before it is a dead letter.",
@@ -136,22 +55,22 @@ class Settings(BaseModel):
     worker_timeout: Duration = Field(
         timedelta(seconds=10), alias="WORKER_TIMEOUT", description="Longest wait for one answer of the database, in ms."
     )
-    recurrence_timezone: Annotated[str, AfterValidator(_zone)] = Field(
+    recurrence_timezone: Zone = Field(
         "UTC", alias="RECURRENCE_TIMEZONE", description="IANA time zone of tasks that have none of their own."
     )
-    log_level: Annotated[str, BeforeValidator(_log_level)] = Field(
+    log_level: LogLevel = Field(
         "info", alias="LOG_LEVEL", description="Least severe log lines written: debug, info, warning, error."
     )
     log_file: Path | None = Field(
         None, alias="LOG_FILE", description="A file that gets the log lines too (rotated at 10 MB, 5 kept)."
     )
-    batch_size: Annotated[WholeNumber, _bounded(1, 10_000)] = Field(
+    batch_size: Annotated[WholeNumber, bounded(1, 10_000)] = Field(
         500, alias="WORKER_BATCH_SIZE", description="Most events planned and written together."
     )
-    run_max_events: Annotated[WholeNumber, _bounded(1, 1_000_000)] = Field(
+    run_max_events: Annotated[WholeNumber, bounded(1, 1_000_000)] = Field(
         2000, alias="WORKER_RUN_MAX_EVENTS", description="Most events one Dagster run takes on."
     )
-    max_runs_in_flight: Annotated[WholeNumber, _bounded(1, 64)] = Field(
+    max_runs_in_flight: Annotated[WholeNumber, bounded(1, 64)] = Field(
         1, alias="WORKER_MAX_RUNS", description="How many Dagster runs may work on events at a time."
     )
     lease: Duration = Field(
@@ -164,35 +83,53 @@ class Settings(BaseModel):
         alias="WORKER_LEASE_MARGIN",
         description="How long before its end a worker stops trusting a lease, in ms (clock differences, slow writes).",
     )
-    read_chunk: Annotated[WholeNumber, _bounded(1, 10_000)] = Field(
+    read_chunk: Annotated[WholeNumber, bounded(1, 10_000)] = Field(
         100,
         alias="MONGODB_READ_CHUNK",
         description="Most ids in one `$in`; the embedded server is fastest at 50 to 100.",
     )
-    write_chunk: Annotated[WholeNumber, _bounded(1, 10_000)] = Field(
+    write_chunk: Annotated[WholeNumber, bounded(1, 10_000)] = Field(
         500, alias="MONGODB_WRITE_CHUNK", description="Most documents in one write command."
     )
-    keep_deleted_days: Annotated[WholeNumber, _bounded(1, 36_500)] = Field(
+    keep_deleted_days: Annotated[WholeNumber, bounded(1, 36_500)] = Field(
         30, alias="KEEP_DELETED_DAYS", description="How long a copy of what was deleted is kept."
     )
-    event_retention_days: Annotated[WholeNumber, _bounded(1, 36_500)] = Field(
+    event_retention_days: Annotated[WholeNumber, bounded(1, 36_500)] = Field(
         30, alias="EVENT_RETENTION_DAYS", description="How long completed events are kept."
     )
 
-    orphan_cleanup_limit: Annotated[WholeNumber, _bounded(0, 1_000_000_000)] = Field(
+    activity_retention_days: Annotated[WholeNumber, bounded(1, 36_500)] = Field(
+        90,
+        alias="ACTIVITY_RETENTION_DAYS",
+        description="How long activities stay in useractivities before they move to useractivities_archive.",
+    )
+    daily_maintenance_time: ClockTime = Field(
+        time(2), alias="DAILY_MAINTENANCE_TIME", description="When the daily maintenance runs, such as 02:00."
+    )
+    weekly_maintenance_day: Weekday = Field(
+        "sunday", alias="WEEKLY_MAINTENANCE_DAY", description="On which day the weekly maintenance runs."
+    )
+    weekly_maintenance_time: ClockTime = Field(
+        time(3), alias="WEEKLY_MAINTENANCE_TIME", description="When the weekly maintenance runs on that day."
+    )
+    maintenance_timezone: Zone = Field(
+        "UTC", alias="MAINTENANCE_TIMEZONE", description="IANA time zone of the times of maintenance."
+    )
+
+    orphan_cleanup_limit: Annotated[WholeNumber, bounded(0, 1_000_000_000)] = Field(
         1000,
         alias="ORPHAN_CLEANUP_LIMIT",
         description="A cleanup of more orphans than this, and of more than 20 % of all occurrences, must be confirmed.",
     )
-    port: Annotated[WholeNumber, _bounded(0, 65_535)] = Field(
+    port: Annotated[WholeNumber, bounded(0, 65_535)] = Field(
         3000, alias="PORT", description="Where the internal API listens; 0 takes a free port."
     )
-    host: Annotated[Names, AfterValidator(_some)] = Field(
+    host: Addresses = Field(
         ("127.0.0.1", "::1"),
         alias="HOST",
         description="Addresses the internal API listens on, separated by commas; 0.0.0.0 or :: for all.",
     )
-    internal_api_key: Annotated[SecretStr, AfterValidator(_keys)] | None = Field(
+    internal_api_key: Keys | None = Field(
         None,
         alias="INTERNAL_API_KEY",
         repr=False,
@@ -205,15 +142,15 @@ class Settings(BaseModel):
         repr=False,
         description="Secret of the application's tokens (HS256), with which users may read what is theirs.",
     )
-    allowed_origins: Annotated[Names, AfterValidator(_origins)] = Field(
+    allowed_origins: Origins = Field(
         (), alias="ALLOWED_ORIGINS", description="Origins of web pages that may call the internal API (CORS)."
     )
-    rate_limit_per_minute: Annotated[WholeNumber, _bounded(0, 1_000_000)] = Field(
+    rate_limit_per_minute: Annotated[WholeNumber, bounded(0, 1_000_000)] = Field(
         1000,
         alias="RATE_LIMIT_PER_MINUTE",
         description="Most requests in a minute of one key, user or address; 0 for no limit.",
     )
-    trusted_proxies: Annotated[Names, AfterValidator(_networks)] = Field(
+    trusted_proxies: Networks = Field(
         (),
         alias="TRUSTED_PROXIES",
         description="Addresses or networks of proxies whose X-Forwarded-For is believed, separated by commas.",

@@ -1,7 +1,7 @@
 """The README says what is true: its settings, its commands and its paths are held against the code."""
 
 import re
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,8 @@ def shown(default: object) -> str:
     """Return a default as an operator would write it."""
     if isinstance(default, timedelta):
         return str(int(default.total_seconds() * 1000))
+    if isinstance(default, time):
+        return f"{default:%H:%M}"
     if isinstance(default, tuple):
         return ",".join(default) or "not set"
     return "not set" if default is None else str(default)

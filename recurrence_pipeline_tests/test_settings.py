@@ -1,6 +1,6 @@
 """Settings: every variable has a default, is read, and is named where its value is wrong; a password is never shown."""
 
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,11 @@ VARIABLES: list[tuple[str, Any, str, Any, str, str]] = [
     ("MONGODB_WRITE_CHUNK", 500, "50", 50, "1.5", "'1.5' is not a whole number"),
     ("KEEP_DELETED_DAYS", 30, "7", 7, "40000", "'40000' is not between 1 and 36500"),
     ("EVENT_RETENTION_DAYS", 30, "7", 7, "0", "'0' is not between 1 and 36500"),
+    ("ACTIVITY_RETENTION_DAYS", 90, "365", 365, "0", "'0' is not between 1 and 36500"),
+    ("DAILY_MAINTENANCE_TIME", time(2), "4:30", time(4, 30), "24:00", "'24:00' is not a time of day such as 02:00"),
+    ("WEEKLY_MAINTENANCE_DAY", "sunday", "Monday", "monday", "Sonntag", "'Sonntag' is not one of sunday, monday, "),
+    ("WEEKLY_MAINTENANCE_TIME", time(3), "23:59", time(23, 59), "3 am", "'3 am' is not a time of day such as 02:00"),
+    ("MAINTENANCE_TIMEZONE", "UTC", "Europe/Berlin", "Europe/Berlin", "CEST+1", "is not an IANA time zone"),
     ("ORPHAN_CLEANUP_LIMIT", 1000, "0", 0, "-1", "'-1' is not between 0 and 1000000000"),
     ("PORT", 3000, "0", 0, "65536", "'65536' is not between 0 and 65535"),
     ("HOST", ("127.0.0.1", "::1"), "10.0.0.5, ::", ("10.0.0.5", "::"), " , ", "holds no address"),
