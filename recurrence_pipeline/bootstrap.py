@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import TracebackType
 
@@ -109,7 +109,7 @@ def open_worker(
     chunks = {"read_chunk": settings.read_chunk, "write_chunk": settings.write_chunk}
     kit = Kit(
         tasks=Tasks(mongo, **chunks),
-        activities=Activities(mongo, write_chunk=settings.write_chunk),
+        activities=Activities(mongo, **chunks),
         events=Events(mongo, **chunks),
         event_log=EventLog(mongo, read_chunk=settings.read_chunk),
         rules=Rules(
@@ -119,6 +119,7 @@ def open_worker(
             retries=RetryPolicy(settings.worker_retry_attempts, settings.worker_retry_delay),
             timezone=settings.recurrence_timezone,
             orphan_limit=settings.orphan_cleanup_limit,
+            activity_retention=timedelta(days=settings.activity_retention_days),
         ),
         clock=clock,
         chance=chance,

@@ -57,7 +57,7 @@ class Handlers:
     async def cleanup(self, request: Request) -> Response:
         """Delete occurrences whose original is gone. So many that they look like a mistake are refused with 409."""
         await requests.read_json(request)
-        count = await self._call(self._service.clean_orphans)
+        count = await self._call(self._service.maintenance.clean_orphans)
         return json_answer(cleaned(count, utc_now()))
 
     async def validate(self, request: Request) -> Response:

@@ -1,24 +1,31 @@
 """The users' activity log. It tells what was done and never fails the work."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
+from itertools import islice
 
 import structlog
+from pymongo import DeleteMany
+from pymongo.errors import BulkWriteError
 
 from recurrence_pipeline.domain.plan import NewActivity
-from recurrence_pipeline.storage.documents import activity_document
-from recurrence_pipeline.storage.mongo import Mongo, translated
+from recurrence_pipeline.storage.documents import Document, activity_document
+from recurrence_pipeline.storage.limits import LONG, within
+from recurrence_pipeline.storage.mongo import Mongo, refusals, translated
 from recurrence_pipeline.storage.numbering import Numbering
 
 log = structlog.get_logger(__name__)
 
 
 class Activities:
-    """Writes to `useractivities`."""
+    """Writes to `useractivities`, and moves what is old to `useractivities_archive`."""
 
-    def __init__(self, mongo: Mongo, *, write_chunk: int) -> None:
+    def __init__(self, mongo: Mongo, *, read_chunk: int, write_chunk: int) -> None:
         self._activities = mongo.activities
+        self._archive = mongo.archive
+        self._read_chunk = read_chunk
+        self._write_chunk = write_chunk
         self._numbering = Numbering(mongo, "useractivities", "activityId", write_chunk=write_chunk)
 
     @translated()
@@ -36,3 +43,29 @@ class Activities:
     def count(self) -> int:
         """Return how many there are, roughly where a cluster is moving documents."""
         return self._activities.estimated_document_count()
+
+    @translated()
+    def archive(self, before: datetime, progress: Callable[[int], None]) -> int:
+        """Move what is older than `before` to the archive and return how many that were; `progress` is told as it goes.
+
+        Each batch is copied before it is deleted, under the same `_id`: whatever cuts it off, the next call completes
+        it, and of two at once each activity is moved, and counted, by one.
+        """
+        moved = 0
+        with within(LONG):
+            cursor = self._activities.find({"timestamp": {"$lt": before}}, batch_size=self._write_chunk)
+            while old := list(islice(cursor, self._write_chunk)):
+                moved += self._move(old)
+                progress(moved)
+        return moved
+
+    def _move(self, old: Sequence[Document]) -> int:
+        try:
+            self._archive.insert_many(old, ordered=False)
+        except BulkWriteError as error:
+            if any("_id" not in (refusal.key_value or {}) for refusal in refusals(error)):
+                raise
+        ids = [activity["_id"] for activity in old]
+        chunks = (ids[start : start + self._read_chunk] for start in range(0, len(ids), self._read_chunk))
+        requests = [DeleteMany({"_id": {"$in": chunk}}) for chunk in chunks]
+        return self._activities.bulk_write(requests, ordered=False).deleted_count

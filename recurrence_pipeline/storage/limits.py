@@ -6,6 +6,9 @@ from datetime import timedelta
 
 import pymongo
 
+LONG = timedelta(hours=1)
+"""For what reads a whole collection."""
+
 
 @contextmanager
 def within(limit: timedelta) -> Iterator[None]:

@@ -62,6 +62,7 @@ class Mongo:
         self.counters = self.db["counters"]
         self.events = self.db["task_events"]
         self.deleted = self.db["deleted_tasks"]
+        self.archive = self.db["useractivities_archive"]
 
     def numbered(self, counter: str) -> Collection[Document]:
         """Return the collection whose numbers come from the counter of that name."""

@@ -6,7 +6,7 @@ that makes depends on the size of a batch only.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -17,12 +17,9 @@ from pymongo.errors import BulkWriteError
 from recurrence_pipeline.domain.model import Cursor, Series, Task, derived_id
 from recurrence_pipeline.domain.plan import MAX_NESTING, CursorMove, Link, NewOccurrence, Removal, Snapshot
 from recurrence_pipeline.storage.documents import COPIED_FIELDS, MEMBER_FIELDS, Document, occurrence_document, task_from
-from recurrence_pipeline.storage.limits import within
+from recurrence_pipeline.storage.limits import LONG, within
 from recurrence_pipeline.storage.mongo import Mongo, refusals, translated
 from recurrence_pipeline.storage.numbering import Inserted, Numbering
-
-LONG = timedelta(hours=1)
-"""For what reads a whole collection."""
 
 ANY_ID = {"$gte": ObjectId("0" * 24), "$lte": ObjectId("f" * 24)}
 """Matches ids only, and is a range that an index serves."""

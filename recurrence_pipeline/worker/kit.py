@@ -38,6 +38,7 @@ class Rules:
     retries: RetryPolicy
     timezone: str
     orphan_limit: int
+    activity_retention: timedelta
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,10 @@
-"""Maintenance of the data: occurrences whose original is gone. Finding what is inconsistent belongs to the checks."""
+"""Maintenance of the data: occurrences whose original is gone, and activities that are old.
+
+Finding what is inconsistent is consistency.py's business; when all this runs, orchestration/schedules.py's.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 
 import structlog
@@ -25,11 +28,18 @@ class Maintenance:
     """Cleans up. Safe to run twice, at once, and to be killed anywhere."""
 
     def __init__(
-        self, tasks: Tasks, activities: Activities, *, orphan_limit: int, clock: Callable[[], datetime]
+        self,
+        tasks: Tasks,
+        activities: Activities,
+        *,
+        orphan_limit: int,
+        activity_retention: timedelta,
+        clock: Callable[[], datetime],
     ) -> None:
         self._tasks = tasks
         self._activities = activities
         self._orphan_limit = orphan_limit
+        self._activity_retention = activity_retention
         self._clock = clock
 
     def clean_orphans(self, *, confirm: bool = False) -> int:
@@ -53,6 +63,12 @@ class Maintenance:
             deleted += self._clean(originals, cause)
             log.info("orphans cleaned", deleted=deleted, found=found)
         return deleted
+
+    def archive_activities(self) -> int:
+        """Move activities that have been kept long enough to the archive, and return how many went."""
+        return self._activities.archive(
+            self._clock() - self._activity_retention, lambda moved: log.info("activities archived", moved=moved)
+        )
 
     def _clean(self, originals: Sequence[str], cause: TaskEvent) -> int:
         """Delete what hangs on the given originals, unless one has come back meanwhile.

@@ -30,7 +30,13 @@ class WorkerService:
         self._kit = kit
         self._processor = Processor(kit)
         self._health = Health(kit.tasks, kit.event_log, clock=kit.clock)
-        self._maintenance = Maintenance(kit.tasks, kit.activities, orphan_limit=kit.rules.orphan_limit, clock=kit.clock)
+        self.maintenance = Maintenance(
+            kit.tasks,
+            kit.activities,
+            orphan_limit=kit.rules.orphan_limit,
+            activity_retention=kit.rules.activity_retention,
+            clock=kit.clock,
+        )
         self._history = History(kit.event_log, kit.events, clock=kit.clock)
         self._inspection = Inspection(kit.tasks, kit.event_log, timezone=kit.rules.timezone, clock=kit.clock)
 
@@ -120,15 +126,6 @@ class WorkerService:
         """Return what an operation would come to now; nothing is written (a dry run)."""
         event = self._event(task_id, operation, user_id, Source.MANUAL)
         return event, self._processor.plan(event)
-
-    def clean_orphans(self, *, confirm: bool = False) -> int:
-        """Delete occurrences whose original is gone and return how many went.
-
-        Raises:
-            CleanupRefused: where so many would go that somebody should confirm it.
-            Outage: the database is away.
-        """
-        return self._maintenance.clean_orphans(confirm=confirm)
 
     # Questions
 
