@@ -102,6 +102,41 @@ def reasons_table(reasons: Sequence[Data]) -> RenderableType:
     return table
 
 
+def event_list(events: Sequence[Data]) -> RenderableType:
+    """Draw events, one a line, with why each ended as it did."""
+    if not events:
+        return Text("No events.")
+    table = _table("Events, newest first", "created (UTC)", "operation", "task", "status", "attempts", "reason")
+    table.add_column("event")
+    for column in table.columns:
+        column.no_wrap = column.header in {"task", "event"}
+    for event in events:
+        errors = [] if event["status"] == "completed" else event.get("errors")
+        last = errors[-1] if errors else {}
+        what = (str(event.get("operation")), str(event.get("taskId")), event["status"], str(event.get("attempts", 0)))
+        why = _plain(f"{last.get('code')}: {last.get('message')}" if last else "")
+        table.add_row(_when(event.get("createdAt")), *what, why, str(event["_id"]))
+    return table
+
+
+def replay_view(data: Data) -> RenderableType:
+    """Draw what a replay came to, or would come to."""
+    if data["written"]:
+        lines = [f"{data['replayed']} of {data['selected']} events are pending again."]
+    elif data["selected"]:
+        lines = [f"{data['selected']} events would be pending again. Nothing was written: say --yes to do it."]
+    else:
+        lines = ["No refused event fits."]
+    if data["more"]:
+        lines.append("There are more that fit: run it again, or say a higher --limit.")
+    table = _table("Why they were refused", "operation", "status", "code", "reason", "count")
+    for row in data["reasons"]:
+        reason = _plain(row["reason"] or "(no reason recorded)")
+        table.add_row(row["operation"], row["status"], row["code"], reason, str(row["count"]))
+    left = [Text(f"- {row['eventId']} is left as it is: {row['reason']}") for row in data["left"]]
+    return Group(*map(Text, lines), *([table] if data["reasons"] else []), *left)
+
+
 def figures_table(title: str, figures: Mapping[str, int]) -> RenderableType:
     """Draw named figures, one a line."""
     table = _table(title, "figure", "count")

@@ -10,10 +10,14 @@ from typing import Any
 from bson import ObjectId
 
 from recurrence_pipeline.domain.model import EventStatus
+from recurrence_pipeline.domain.selection import REFUSED, RefusedEvent
 from recurrence_pipeline.storage.documents import EPOCH, Document
-from recurrence_pipeline.storage.mongo import Mongo, translated
+from recurrence_pipeline.storage.mongo import Mongo, translated, translating
 
-REFUSED = [EventStatus.FAILED.value, EventStatus.REJECTED.value]
+IS_REFUSED = [status.value for status in REFUSED]
+
+REFUSAL: Mapping[str, Any] = {"operation": 1, "status": 1, "finishedAt": 1, "errors": {"$slice": -1}}
+"""What a selection looks at: of the errors, the last."""
 
 
 class EventLog:
@@ -66,7 +70,7 @@ class EventLog:
         """Return why events were rejected or failed: rows of `{operation, status, reason, count}`."""
         group = {"operation": "$operation", "status": "$status", "reason": "$last.message"}
         pipeline: list[Mapping[str, Any]] = [
-            {"$match": {"status": {"$in": REFUSED}}},
+            {"$match": {"status": {"$in": IS_REFUSED}}},
             {"$project": {"operation": 1, "status": 1, "last": {"$arrayElemAt": ["$errors", -1]}}},
             {"$group": {"_id": group, "count": {"$sum": 1}}},
             {"$sort": {"count": -1, "_id": 1}},
@@ -81,11 +85,27 @@ class EventLog:
         rows = list(self._events.aggregate([{"$group": sums}]))
         return {name: int(rows[0][name]) if rows else 0 for name in ("created", "deleted")}
 
-    @translated()
-    def replay(self, event_id: str, now: datetime) -> bool:
-        """Put a failed or rejected event back into the queue, due at once; say whether it was one.
+    def refused_events(self, statuses: Iterable[EventStatus]) -> Iterator[RefusedEvent]:
+        """Yield the events of these statuses, of each status those that have been due the longest first."""
+        for status in statuses:
+            # The rows are read after this call has returned, out of reach of a decorator.
+            with translating(), self._events.find({"status": status.value}, REFUSAL).sort("availableAt", 1) as found:
+                yield from (_refused_event(event) for event in found if isinstance(event["_id"], ObjectId))
 
-        Its failures and the deaths of its holders count from 0 again; its errors and its term stay.
+    @translated()
+    def by_id(self, event_ids: Iterable[str]) -> list[RefusedEvent]:
+        """Return the events with these ids, whatever their status."""
+        return [
+            _refused_event(found)
+            for ids in self._chunks(event_ids)
+            for found in self._events.find({"_id": {"$in": ids}}, REFUSAL)
+        ]
+
+    @translated()
+    def replay(self, event_ids: Iterable[str], now: datetime) -> int:
+        """Put those that are failed or rejected back into the queue, due at once, and return how many that were.
+
+        Their failures and the deaths of their holders count from 0 again; their errors and terms stay.
         """
         term = {"$convert": {"input": "$lease.term", "to": "long", "onError": 0, "onNull": 0}}
         again: Document = {
@@ -96,8 +116,10 @@ class EventLog:
             "lease": {"$mergeObjects": [{"term": term, "deaths": 0}]},
         }
         update: list[dict[str, Any]] = [{"$set": again}, {"$unset": ["finishedAt", "durationMs"]}]
-        written = self._events.update_one({"_id": ObjectId(event_id), "status": {"$in": REFUSED}}, update)
-        return written.matched_count == 1
+        return sum(
+            self._events.update_many({"_id": {"$in": ids}, "status": {"$in": IS_REFUSED}}, update).matched_count
+            for ids in self._chunks(event_ids)
+        )
 
     @translated()
     def owned_by(self, user_id: str) -> list[str]:
@@ -120,3 +142,17 @@ class EventLog:
 def _created(document: Document) -> datetime:
     """Return when an event was made; one that was rejected as unreadable may not say it."""
     return document["createdAt"] if isinstance(document.get("createdAt"), datetime) else EPOCH
+
+
+def _refused_event(document: Document) -> RefusedEvent:
+    errors = document.get("errors")
+    last = errors[-1] if isinstance(errors, list) and errors and isinstance(errors[-1], Mapping) else {}
+    ended = document.get("finishedAt")
+    return RefusedEvent(
+        id=str(document["_id"]),
+        operation=str(document.get("operation")),
+        status=str(document.get("status")),
+        code=str(last.get("code") or ""),
+        reason=str(last.get("message") or ""),
+        finished_at=ended if isinstance(ended, datetime) else None,
+    )

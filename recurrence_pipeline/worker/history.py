@@ -27,9 +27,11 @@ class History:
         """Return up to `limit` events, newest first, of one task or of all; with `user_id`, of that user's tasks.
 
         Raises:
+            InvalidInput: `task_id` is not an id.
             NotTheirs: the task is another user's.
         """
         if task_id is not None:
+            object_id(task_id)
             gone = user_id is not None and self.require_owner(task_id, user_id) is None
             found = self._log.newest(limit=limit, status=status, task_ids=[task_id])
             return [as_contract(e) for e in found if not gone or str(e.get("userId")) == user_id]
@@ -56,7 +58,7 @@ class History:
             NotReplayable: it is being worked on, or is completed.
         """
         object_id(event_id, "eventId")
-        replayed = self._log.replay(event_id, self._clock())
+        replayed = self._log.replay([event_id], self._clock()) == 1
         event = self._events.get(event_id)
         if event is None:
             return None

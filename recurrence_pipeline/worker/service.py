@@ -17,6 +17,7 @@ from recurrence_pipeline.worker.inspection import Inspection, SeriesView
 from recurrence_pipeline.worker.kit import Kit
 from recurrence_pipeline.worker.maintenance import Maintenance
 from recurrence_pipeline.worker.processor import Processor
+from recurrence_pipeline.worker.replaying import DeadLetters
 from recurrence_pipeline.worker.summary import BatchSummary
 
 COUNTED_AT_MOST = 10_000
@@ -37,6 +38,7 @@ class WorkerService:
             activity_retention=kit.rules.activity_retention,
             clock=kit.clock,
         )
+        self.dead_letters = DeadLetters(kit.event_log, clock=kit.clock)
         self._history = History(kit.event_log, kit.events, clock=kit.clock)
         self._inspection = Inspection(kit.tasks, kit.event_log, timezone=kit.rules.timezone, clock=kit.clock)
 

@@ -3,11 +3,14 @@
 import pytest
 from bson import ObjectId
 
+from recurrence_pipeline.domain.errors import Outage
 from recurrence_pipeline.domain.model import EventStatus, Operation, TaskEvent
 from recurrence_pipeline.domain.plan import Answer
+from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.event_log import EventLog
 from recurrence_pipeline.storage.events import Events, Outcome
 from recurrence_pipeline.storage.mongo import Mongo
+from recurrence_pipeline_tests.storage.conftest import FailPoint
 from recurrence_pipeline_tests.storage.samples import an_event, at, failure, held
 
 
@@ -55,6 +58,45 @@ def test_refused_events_are_counted_by_their_last_reason(events: Events, event_l
         ("complete", "failed"): 1,
         ("create", "completed"): 1,
     }
+
+
+def test_refused_events_come_one_by_one_those_due_the_longest_first(
+    events: Events, event_log: EventLog, mongo: Mongo
+) -> None:
+    mine = [an_event() for _ in range(4)]
+    for event in mine:
+        end(events, event, EventStatus.FAILED, "busy")
+    for event, minute in zip(mine, (3, 1, 2, 0), strict=True):
+        mongo.events.update_one({"_id": ObjectId(event.id)}, {"$set": {"availableAt": at(minute)}})
+    mongo.events.insert_one({"_id": 1, "status": "failed"}, bypass_document_validation=True)
+
+    found = list(event_log.refused_events([EventStatus.REJECTED, EventStatus.FAILED]))
+
+    assert [event.id for event in found] == [mine[n].id for n in (3, 1, 2, 0)], "what has no id of ours is no event"
+    assert {(event.status, event.code, event.reason, event.finished_at) for event in found} == {
+        ("failed", "TRANSIENT", "busy", at(0))
+    }
+
+
+def test_an_event_whose_errors_are_in_disorder_is_still_found(event_log: EventLog, mongo: Mongo) -> None:
+    odd: list[Document] = [{"errors": []}, {"errors": ["busy"]}, {"errors": "busy"}, {"finishedAt": "today"}, {}]
+    ids = [ObjectId() for _ in odd]
+    mongo.events.insert_many(
+        [{"_id": i, "status": "failed"} | fields for i, fields in zip(ids, odd, strict=True)],
+        bypass_document_validation=True,
+    )
+
+    found = event_log.by_id(str(i) for i in ids)
+
+    assert [(event.code, event.reason, event.finished_at) for event in found] == [("", "", None)] * len(odd)
+
+
+def test_an_outage_while_refused_events_are_read_is_said_to_be_one(event_log: EventLog, fail_point: FailPoint) -> None:
+    """They are read after the call has returned."""
+    found = iter(event_log.refused_events([EventStatus.FAILED]))
+    fail_point("find", errorCode=13)
+    with pytest.raises(Outage):
+        next(found)
 
 
 def test_totals_add_up_what_events_came_to(events: Events, event_log: EventLog) -> None:

@@ -1,0 +1,84 @@
+"""Mending: looking at what was refused, giving it another try (`events`, `replay`), and undoing a deletion (`restore`).
+
+What changes something only shows what it would do until it is told `--yes`.
+"""
+
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+from recurrence_pipeline.cli.session import FAILED, OK, Json, Session, app
+from recurrence_pipeline.domain.model import EventStatus, Operation
+
+Yes = Annotated[bool, typer.Option("--yes", help="Do it; without it, only show what would be done.")]
+
+
+class Refused(str, Enum):
+    """What `--status` of `replay` takes."""
+
+    FAILED = EventStatus.FAILED.value
+    REJECTED = EventStatus.REJECTED.value
+
+
+@app.command(epilog="Example: recurrence events --status rejected --limit 50")
+def events(
+    context: typer.Context,
+    *,
+    status: Annotated[EventStatus | None, typer.Option("--status", help="Only events of this status.")] = None,
+    task_id: Annotated[str | None, typer.Option("--task", help="Only events that name this task.")] = None,
+    limit: Annotated[int, typer.Option("-n", "--limit", min=1, max=10_000, help="How many, the newest first.")] = 20,
+    as_json: Json = False,
+) -> int:
+    """List events: what became of each, and why it was refused."""
+    from recurrence_pipeline.report import event_list
+
+    session: Session = context.obj
+    with session.worker() as worker:
+        worker.require_schema()
+        found = worker.service.events(limit=limit, status=status, task_id=task_id)
+    session.show(found, event_list, as_json=as_json)
+    return OK
+
+
+@app.command(epilog="Example: recurrence replay --code ORIGINAL_NOT_FOUND --since 2026-11-24 --yes")
+def replay(  # noqa: PLR0913 (each is an option of its own)
+    context: typer.Context,
+    event_ids: Annotated[
+        list[str] | None, typer.Argument(metavar="EVENT_ID", help="Only these events: 24 hex digits each.")
+    ] = None,
+    *,
+    code: Annotated[
+        str | None, typer.Option("--code", help="Only those whose last error has this code, such as TRANSIENT.")
+    ] = None,
+    status: Annotated[Refused | None, typer.Option("--status", help="Only those of this status.")] = None,
+    operation: Annotated[Operation | None, typer.Option("--operation", help="Only those of this operation.")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", help="Only those that ended from this time on: 2026-11-24T09:30Z."),
+    ] = None,
+    until: Annotated[str | None, typer.Option("--until", help="Only those that ended before this time.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many, the longest waiting first.")] = 10_000,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> int:
+    """Give failed and rejected events another try.
+
+    An event that is refused again says so once more on the event, and tells its user nothing twice.
+    """
+    from recurrence_pipeline.domain.selection import REFUSED, Selection, moment
+    from recurrence_pipeline.report import replay_view
+
+    session: Session = context.obj
+    selection = Selection(
+        statuses=REFUSED if status is None else [EventStatus(status.value)],
+        operation=operation,
+        code=code,
+        since=moment("since", since),
+        until=moment("until", until),
+    )
+    with session.worker() as worker:
+        worker.require_schema()
+        done = worker.service.dead_letters.replay(selection, event_ids or (), limit=limit, dry_run=not yes)
+    session.show(done.as_json(), replay_view, as_json=as_json)
+    return FAILED if done.left else OK
