@@ -1,6 +1,7 @@
 """A worker's hold on the events it works on: renewed while working, given up the moment it is doubtful."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from recurrence_pipeline.domain.model import TaskEvent
@@ -40,6 +41,10 @@ class Hold:
         self.events = self._store.renew(self.events, until=until)
         self._until = until
         return before - len(self.events)
+
+    def announced(self, deleting: Mapping[str, Sequence[str]]) -> None:
+        """Keep with the events (by id) what they are about to delete: a second try under this hold must know it too."""
+        self.events = [replace(event, deleting=tuple(deleting.get(event.id, event.deleting))) for event in self.events]
 
     def let_go(self, events: Sequence[TaskEvent]) -> None:
         """Forget events whose outcome is recorded."""
