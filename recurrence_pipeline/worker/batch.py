@@ -9,16 +9,19 @@ from dataclasses import replace
 from datetime import datetime
 from typing import ParamSpec, TypeVar
 
+import structlog
+
 from recurrence_pipeline.domain.errors import (
     HolderDied,
     LeaseLost,
     OriginalNotFound,
+    Outage,
     Partial,
     Permanent,
     RecurrenceError,
 )
 from recurrence_pipeline.domain.model import FAILURE_ACTIONS, ErrorRecord, EventStatus, Operation, TaskEvent
-from recurrence_pipeline.domain.plan import Answer, NewActivity, Plan, Removal, Snapshot
+from recurrence_pipeline.domain.plan import Answer, NewActivity, NewOccurrence, Plan, Removal, Snapshot
 from recurrence_pipeline.domain.planning import failure_activity, plan_batch, plan_deletions
 from recurrence_pipeline.domain.retries import Reject, RetryAt, after_failure
 from recurrence_pipeline.storage.events import Outcome
@@ -28,6 +31,8 @@ from recurrence_pipeline.worker.summary import RETRIED, BatchSummary, Refused
 
 MAX_HOLDER_DEATHS = 5
 """An event that so many workers died of is taken for the cause."""
+
+log = structlog.get_logger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -73,7 +78,8 @@ class Batch:
 
     def fail(self, error: RecurrenceError) -> BatchSummary:
         """Record that all events failed with the same error."""
-        self._finish(self._hold.events, _all_refused(self._hold.events, error), Snapshot())
+        plan = _all_refused(self._hold.events, error)
+        self._finish(self._hold.events, plan, Snapshot(), tell=self._try_to_log)
         return self.summary
 
     def _apply(self, events: Sequence[TaskEvent], plan: Plan) -> None:
@@ -88,6 +94,7 @@ class Batch:
     def _apply_deletions(self, plan: Plan) -> None:
         announced = {removal.event.id: (removal.event, removal.task_ids) for removal in plan.removals}
         self._write(Step.ANNOUNCE, self._kit.events.announce, announced)
+        self._hold.announced({event_id: ids for event_id, (_, ids) in announced.items()})
         self._write(Step.CURSORS_PAST_DELETIONS, self._kit.tasks.move_cursors, plan.cursors)
         self._write(Step.ACTIVITIES, self._log, plan.activities)
         self._remove(plan.removals)
@@ -108,11 +115,7 @@ class Batch:
         if leftover:
             removed = self._write(Step.UNDO, self._kit.tasks.delete, leftover)
             self.summary.occurrences_created -= min(removed, self.summary.occurrences_created)
-        problems: dict[str, RecurrenceError] = {
-            new.original.id: Partial(f"slot {new.slot} could not be written: {inserted.refused[new.id]}")
-            for new in plan.occurrences
-            if new.id in inserted.refused
-        }
+        problems = _partial(plan.occurrences, inserted.refused)
         problems |= dict.fromkeys(gone, OriginalNotFound("Original task not found"))
         others = {new.id for new in plan.occurrences} - inserted.written - inserted.refused.keys()
         _take_back(plan, inserted.refused.keys() | set(leftover) | others)
@@ -128,7 +131,25 @@ class Batch:
     def _log(self, activities: Sequence[NewActivity]) -> None:
         self.summary.activities_written += self._kit.activities.write(activities, self._now)
 
-    def _finish(self, events: Sequence[TaskEvent], plan: Plan, snapshot: Snapshot) -> None:
+    def _try_to_log(self, activities: Sequence[NewActivity]) -> None:
+        """Log, or give it up: where the activity log is what fails, an event could else never end."""
+        try:
+            self._log(activities)
+        except Outage:
+            raise
+        except RecurrenceError as error:
+            log.warning("activities about failures given up", count=len(activities), error=str(error))
+        except Exception:
+            log.exception("activities about failures given up", count=len(activities))
+
+    def _finish(
+        self,
+        events: Sequence[TaskEvent],
+        plan: Plan,
+        snapshot: Snapshot,
+        *,
+        tell: Callable[[Sequence[NewActivity]], None] | None = None,
+    ) -> None:
         """Record what became of each event, after telling the users about those that failed for good."""
         outcomes = [self._outcome(event, plan) for event in events]
         failures = [
@@ -138,7 +159,7 @@ class Batch:
             for o in outcomes
             if o.error is not None and o.status is not EventStatus.PENDING
         ]
-        self._write(Step.FAILURES, self._log, [activity for activity in failures if activity is not None])
+        self._write(Step.FAILURES, tell or self._log, [activity for activity in failures if activity is not None])
         self._write(Step.OUTCOMES, self._kit.events.finish, outcomes, now=self._kit.clock(), run_id=self._run_id)
         self._hold.let_go(events)
         self._count(outcomes)
@@ -184,6 +205,20 @@ def _all_refused(events: Sequence[TaskEvent], error: RecurrenceError) -> Plan:
     plan = Plan()
     plan.refuse(events, error)
     return plan
+
+
+def _partial(occurrences: Sequence[NewOccurrence], refused: Mapping[str, str]) -> dict[str, RecurrenceError]:
+    """Return, by series, which slots the database refused, and why the first of them."""
+    missing: dict[str, list[NewOccurrence]] = {}
+    for new in occurrences:
+        if new.id in refused:
+            missing.setdefault(new.original.id, []).append(new)
+    return {series_id: Partial(_could_not_be_written(new, refused)) for series_id, new in missing.items()}
+
+
+def _could_not_be_written(missing: Sequence[NewOccurrence], refused: Mapping[str, str]) -> str:
+    slots = ", ".join(str(new.slot) for new in missing)
+    return f"slot{'s' if len(missing) > 1 else ''} {slots} could not be written: {refused[missing[0].id]}"
 
 
 def _take_back(plan: Plan, ids: Collection[str]) -> None:
