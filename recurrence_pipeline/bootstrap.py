@@ -12,6 +12,7 @@ from typing_extensions import Self
 from recurrence_pipeline.domain.retries import RetryPolicy
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.activities import Activities
+from recurrence_pipeline.storage.deleted import Deleted
 from recurrence_pipeline.storage.event_log import EventLog
 from recurrence_pipeline.storage.events import Events
 from recurrence_pipeline.storage.importing import ImportReport, Progress, import_folder
@@ -112,6 +113,7 @@ def open_worker(
         activities=Activities(mongo, **chunks),
         events=Events(mongo, **chunks),
         event_log=EventLog(mongo, read_chunk=settings.read_chunk),
+        deleted=Deleted(mongo, **chunks),
         rules=Rules(
             batch_size=settings.batch_size,
             lease=settings.lease,

@@ -7,9 +7,12 @@ with erratum 4271); of a time that exists twice the first is meant. PEP 495 give
 """
 
 from calendar import monthrange
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta, tzinfo
 from datetime import timezone as fixed_offset
 from functools import lru_cache
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 from recurrence_pipeline.domain.errors import InvalidRecurrence
@@ -21,6 +24,9 @@ UTC = fixed_offset.utc
 
 DRIFT = timedelta(hours=2)
 """How far from its slot a task still counts as on it: DST moves what was counted in another zone by no more."""
+
+MAX_WITNESSES = 100
+"""How many times are heard where an anchor is looked for."""
 
 _DAY = timedelta(days=1)
 _WEEK = timedelta(weeks=1)
@@ -83,6 +89,36 @@ def next_occurrence(
     while (found := _slot(wall, repeat_type, number)) <= base:
         number += 1
     return found
+
+
+def anchor_of(
+    numbered: Iterable[tuple[int, datetime]], repeat_type: str, timezone: str | None = None
+) -> datetime | None:
+    """Return the anchor that puts most of these times on the slots with their numbers; None where there is none.
+
+    What one month was too short for shows in another: of any two months in a row one has 31 days, so that of Feb 29
+    and Mar 31, slots 1 and 2, the anchor is Jan 31. Feb 29 alone can only say Jan 29.
+
+    Raises:
+        InvalidRecurrence: for a naive time or an unknown rule or zone.
+    """
+    _require_rule(repeat_type)
+    walls = [(number, _wall_clock("when", when, timezone)) for number, when in islice(numbered, MAX_WITNESSES)]
+    starts = set()
+    for number, wall in walls:
+        with suppress(OverflowError, ValueError):  # a number that leads out of the calendar
+            starts.add(_shifted(wall, repeat_type, -number))
+    if repeat_type == "monthly":
+        days = {wall.day for _, wall in walls}
+        starts = {
+            start.replace(day=min(day, monthrange(start.year, start.month)[1])) for start in starts for day in days
+        }
+
+    def fitting(start: datetime) -> int:
+        return sum(1 for number, wall in walls if _is_slot(wall, start, repeat_type, number))
+
+    best = max(sorted(starts), key=fitting, default=None)
+    return None if best is None else best.astimezone(UTC)
 
 
 def time_zone(name: str | None) -> tzinfo:
@@ -169,4 +205,11 @@ def _stands_for(when: datetime, wall: datetime, repeat_type: str, number: int) -
     try:
         return abs(_slot(wall, repeat_type, number) - when) <= DRIFT
     except InvalidRecurrence:  # the calendar ends before that slot
+        return False
+
+
+def _is_slot(when: datetime, wall: datetime, repeat_type: str, number: int) -> bool:
+    try:
+        return _slot(wall, repeat_type, number) == when
+    except InvalidRecurrence:
         return False

@@ -17,6 +17,7 @@ RecurrenceError
 ├── NotTheirs             a user asked for what belongs to another
 ├── NotReplayable         the event is being worked on, or has been completed
 ├── CleanupRefused        the orphan cleanup would delete too much to do so unasked
+├── RestoreRefused        a deletion cannot be put back as it was: nothing was written
 ├── ProcessingFailed      what was asked for at once did not come to be; the text has the cause
 └── ConfigurationError    a setting is wrong: refuse to start, with the variable's name
 """
@@ -134,6 +135,12 @@ class CleanupRefused(RecurrenceError):
     """So many occurrences have no original that the originals may be what is missing: nothing was deleted."""
 
     code = "CLEANUP_REFUSED"
+
+
+class RestoreRefused(RecurrenceError):
+    """There is no such deletion, it is not over yet, or what it took is there again; nothing was written."""
+
+    code = "RESTORE_REFUSED"
 
 
 class ProcessingFailed(RecurrenceError):

@@ -96,6 +96,8 @@ class Task:
     occurrence_number: int | None = None
     created_by_event: str | None = None
     cursor: Cursor | None = None
+    original_slot: int = 0
+    """Of an original: its own slot, 0 unless it took the place of one that was gone when a deletion was undone."""
     content: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
     """Of an original: the fields that its occurrences copy, as stored."""
 

@@ -30,7 +30,7 @@ class Progress:
             raise InvalidRecurrence("Due date must be a valid date", field="originalDueDate", value=original.anchor)
         self.anchor = original.anchor
         self.slots = {task.id: number for task in series.occurrences if (number := self.number(task)) is not None}
-        self.slots[original.id] = 0
+        self.slots[original.id] = original.original_slot
         older = [self.slots[t.id] for t in series.occurrences if t.occurrence_number is None and t.id in self.slots]
         self.makers = {task.id: task.created_by_event for task in series.occurrences}
         self.cursor = original.cursor.number if original.cursor else max([0, *older])
@@ -41,7 +41,7 @@ class Progress:
     def number(self, task: Task) -> int | None:
         """Return the slot of a member; None where it has neither a number nor a date."""
         if task.id == self.original.id:
-            return 0
+            return self.original.original_slot
         if task.occurrence_number is not None:
             return task.occurrence_number
         if not isinstance(task.anchor, datetime):

@@ -40,6 +40,7 @@ SCHEMA_DEFAULTS: Mapping[str, Any] = {
 MEMBER_FIELDS = (
     "userId", "title", "repeatType", "dueDate", "originalDueDate", "isCompleted", "parentTaskId", "parentRecurringId",
     "createdAt", "timezone", "occurrenceNumber", "createdByEvent", "recurrenceCursor",
+    "originalSlot",
 )  # fmt: skip
 """What planning reads of a task."""
 
@@ -113,6 +114,7 @@ def task_from(doc: Mapping[str, Any], *, with_content: bool = False) -> Task:
         occurrence_number=_whole(doc.get("occurrenceNumber")),
         created_by_event=_id(doc.get("createdByEvent")),
         cursor=_cursor(doc.get("recurrenceCursor")),
+        original_slot=_whole(doc.get("originalSlot")) or 0,
         content={name: doc[name] for name in COPIED_FIELDS if name in doc} if with_content else {},
     )
 

@@ -6,6 +6,7 @@ reset by others at any time. Gaps are allowed, repeats are not.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from pymongo import ReturnDocument
@@ -86,6 +87,24 @@ class Numbering:
                 self.catch_up()
         result.refused.update((key, f"no free {self._field} after {ROUNDS} tries") for key in waiting)
         return result
+
+    def insert_with_their_numbers(self, documents: Mapping[str, Document]) -> tuple[Inserted, dict[str, int]]:
+        """Insert documents by their ids, each with the number it has; where that is taken meanwhile, with a new one.
+
+        Returns also the new numbers, by id.
+        """
+        result = Inserted()
+        taken = self._insert(list(documents), list(documents.values()), result)
+        new: dict[str, int] = {}
+
+        def renumbered(key: str, number: int) -> Document:
+            new[key] = number
+            return documents[key] | {self._field: number}
+
+        again = self.insert({key: partial(renumbered, key) for key in taken})
+        result.written |= again.written
+        result.refused |= again.refused
+        return result, {key: number for key, number in new.items() if key in again.written}
 
     def _insert(self, keys: Sequence[str], documents: Sequence[Document], result: Inserted) -> list[str]:
         """Insert in chunks and return the keys whose number was taken."""

@@ -95,6 +95,7 @@ def required_indexes(settings: Settings) -> list[Index]:
             _kept_for(settings.event_retention_days) | {"partialFilterExpression": {"status": "completed"}},
         ),
         Index("deleted_tasks", (("deletion", 1),)),
+        Index("deleted_tasks", (("task.parentRecurringId", 1),)),
         Index("deleted_tasks", (("deletedAt", 1),), _kept_for(settings.keep_deleted_days)),
     ]
 

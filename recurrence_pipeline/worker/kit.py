@@ -7,13 +7,14 @@ from enum import Enum
 
 from recurrence_pipeline.domain.retries import RetryPolicy
 from recurrence_pipeline.storage.activities import Activities
+from recurrence_pipeline.storage.deleted import Deleted
 from recurrence_pipeline.storage.event_log import EventLog
 from recurrence_pipeline.storage.events import Events
 from recurrence_pipeline.storage.tasks import Tasks
 
 
 class Step(str, Enum):
-    """The groups of writes of a batch."""
+    """The groups of writes of a batch, and of a restoration."""
 
     ANNOUNCE = "announce deletions on their events"
     CURSORS_PAST_DELETIONS = "move cursors past what is deleted"
@@ -26,6 +27,10 @@ class Step(str, Enum):
     CURSORS = "move cursors past what is created"
     FAILURES = "write activities about failures"
     OUTCOMES = "record what became of the events"
+    RESTORING = "note on the copies what is to be put back"
+    ORIGINALS_BACK = "put originals back"
+    OCCURRENCES_BACK = "put occurrences back"
+    RESTORED = "note on the copies what is back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,7 @@ class Kit:
     activities: Activities
     events: Events
     event_log: EventLog
+    deleted: Deleted
     rules: Rules
     clock: Callable[[], datetime]
     chance: Callable[[], float]

@@ -18,6 +18,7 @@ from recurrence_pipeline.worker.kit import Kit
 from recurrence_pipeline.worker.maintenance import Maintenance
 from recurrence_pipeline.worker.processor import Processor
 from recurrence_pipeline.worker.replaying import DeadLetters
+from recurrence_pipeline.worker.restoring import Deletions
 from recurrence_pipeline.worker.summary import BatchSummary
 
 COUNTED_AT_MOST = 10_000
@@ -39,6 +40,7 @@ class WorkerService:
             clock=kit.clock,
         )
         self.dead_letters = DeadLetters(kit.event_log, clock=kit.clock)
+        self.deletions = Deletions(kit)
         self._history = History(kit.event_log, kit.events, clock=kit.clock)
         self._inspection = Inspection(kit.tasks, kit.event_log, timezone=kit.rules.timezone, clock=kit.clock)
 

@@ -116,6 +116,7 @@ def test_only_true_is_completed(completed: object) -> None:
 )
 def test_whole_numbers_are_read_whatever_number_type_holds_them(number: object, whole: int | None) -> None:
     assert task_from(stored({"_id": ObjectId(), "occurrenceNumber": number})).occurrence_number == whole
+    assert task_from(stored({"_id": ObjectId(), "originalSlot": number})).original_slot == (whole or 0)
 
 
 def _occurrence(original: Task, slot: int = 2) -> NewOccurrence:

@@ -168,3 +168,32 @@ def test_a_number_that_can_never_be_had_is_given_up(mongo: Mongo, numbering: Num
 def test_numbers_are_taken_in_one_block(mongo: Mongo, numbering: Numbering) -> None:
     assert numbering.take(1000) == range(1, 1001)
     assert counter(mongo) == 1000
+
+
+def test_documents_keep_the_numbers_they_have_and_get_new_ones_where_those_are_taken(
+    mongo: Mongo, numbering: Numbering
+) -> None:
+    mongo.tasks.insert_one(task_document(11))
+    mongo.counters.update_one({"_id": "tasks"}, {"$set": {"sequence_value": 20}})
+    documents = {str(d["_id"]): d for d in (task_document(n) for n in (10, 11, 12, 13, 14))}
+    [_, taken, *_] = documents
+
+    inserted, renumbered = numbering.insert_with_their_numbers(documents)
+
+    assert (inserted.written, inserted.refused) == (set(documents), {})
+    assert renumbered == {taken: 21}
+    assert numbers(mongo) == [10, 11, 12, 13, 14, 21]
+    assert {d["taskId"] for d in mongo.tasks.find({"_id": ObjectId(taken)})} == {21}
+
+
+def test_documents_that_are_there_already_keep_what_they_have(mongo: Mongo, numbering: Numbering) -> None:
+    documents = {str(d["_id"]): d for d in (task_document(n) for n in (10, 11))}
+    numbering.insert_with_their_numbers(documents)
+    before = list(mongo.tasks.find())
+
+    inserted, renumbered = numbering.insert_with_their_numbers(
+        {key: document | {"title": "changed"} for key, document in documents.items()}
+    )
+
+    assert (inserted.written, inserted.refused, renumbered) == (set(), {}, {})
+    assert list(mongo.tasks.find()) == before

@@ -34,7 +34,11 @@ PROMISED: dict[str, dict[str, Document]] = {
         "taskId_1": {},
         "finishedAt_1": {"expireAfterSeconds": 30 * DAY, "partialFilterExpression": {"status": "completed"}},
     },
-    "deleted_tasks": {"deletion_1": {}, "deletedAt_1": {"expireAfterSeconds": 30 * DAY}},
+    "deleted_tasks": {
+        "deletion_1": {},
+        "task.parentRecurringId_1": {},
+        "deletedAt_1": {"expireAfterSeconds": 30 * DAY},
+    },
 }
 
 OF_THE_APPLICATION = [
@@ -78,7 +82,7 @@ def test_an_empty_database_gets_everything(empty: Mongo, settings: Settings) -> 
 
     assert indexes_of(empty) == PROMISED
     assert {c["_id"]: c["sequence_value"] for c in empty.counters.find()} == {"tasks": 0, "useractivities": 0}
-    assert len(report.added) == 1 + 12 + 2, "validator, indexes, counters"
+    assert len(report.added) == 1 + 13 + 2, "validator, indexes, counters"
     assert report.left_out == {}
     require_schema(empty)
 

@@ -1,0 +1,102 @@
+"""What a deletion looks like when it is put back: which task hangs on what, and which becomes the original. Pure.
+
+The application deletes an original itself, before it says so, and nobody has a copy of that one. Its occurrences
+cannot come back under it: they would be orphans. So the earliest open one takes its place, and the series goes on as if
+nothing had happened: every task keeps its slot number, the new original too (`original_slot`), and the anchor is worked
+out from the numbers and dates, so that the slots to come are where they would have been.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from recurrence_pipeline.domain.calendar import UTC, anchor_of, slot_number
+from recurrence_pipeline.domain.errors import InvalidRecurrence
+from recurrence_pipeline.domain.model import Cursor, Task
+
+FIRST = datetime.min.replace(tzinfo=UTC)
+
+SeriesOfUser = tuple[str, str | None]
+"""An original's id and a user: what hangs on one original belongs together where it is one user's."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewOriginal:
+    """A task that takes the place of an original that is gone. `anchor` is None where no date gives one."""
+
+    task_id: str
+    replaces: str
+    slot: int
+    cursor: Cursor
+    anchor: datetime | None
+
+
+@dataclass(slots=True)
+class Restoration:
+    """By task, the original that it is to hang on (its own id where it is one); and the originals that are new."""
+
+    parents: dict[str, str] = field(default_factory=dict)
+    originals: dict[str, NewOriginal] = field(default_factory=dict)
+
+
+def plan_restoration(
+    tasks: Iterable[Task], standing: Mapping[SeriesOfUser, str], *, timezone: str | None
+) -> Restoration:
+    """Plan how the tasks of one deletion hang together again.
+
+    `standing` names the original to hang on where there is one: the same as before, one that took its place in an
+    earlier restoration, or the one that a restoration of these very tasks, interrupted, has settled on.
+    """
+    restoration = Restoration()
+    by_series: dict[SeriesOfUser, list[Task]] = {}
+    for task in tasks:
+        if task.parent_recurring_id is not None:
+            by_series.setdefault((task.parent_recurring_id, task.user_id), []).append(task)
+    for series, members in by_series.items():
+        head = standing.get(series) or _earliest(members).id
+        restoration.parents.update((task.id, head) for task in members)
+        new = next((task for task in members if task.id == head), None)
+        if new is not None:
+            restoration.originals[head] = _new_original(new, series[0], members, timezone)
+    return restoration
+
+
+def _earliest(members: Sequence[Task]) -> Task:
+    """Return the open task with the earliest date; where none is open, the earliest of all."""
+    still_open = [task for task in members if not task.is_completed]
+    return _by_date(still_open or members)[0]
+
+
+def _new_original(new: Task, replaces: str, members: Sequence[Task], timezone: str | None) -> NewOriginal:
+    zone = new.timezone or timezone
+    anchor = _anchor(members, new.repeat_type, zone)
+    numbers = {task.id: _number(task, anchor, new.repeat_type, zone) for task in members}
+    return NewOriginal(new.id, replaces, numbers[new.id], Cursor(max(numbers.values()), new.repeat_type), anchor)
+
+
+def _anchor(members: Sequence[Task], repeat_type: str, zone: str | None) -> datetime | None:
+    """Return what the series was counted from; of one that the older worker wrote, without numbers, its earliest."""
+    dated = [(task, date) for task in _by_date(members) if (date := _date(task)) is not None]
+    numbered = [(task.occurrence_number, date) for task, date in dated if task.occurrence_number is not None]
+    try:
+        if dated and not numbered:
+            numbered = [(slot_number(dated[0][1], repeat_type, date, zone), date) for _, date in dated]
+        return anchor_of(numbered, repeat_type, zone)
+    except InvalidRecurrence:  # an unknown rule or zone: it did not go on before either
+        return None
+
+
+def _number(task: Task, anchor: datetime | None, repeat_type: str, zone: str | None) -> int:
+    date = _date(task)
+    if task.occurrence_number is not None or anchor is None or date is None:
+        return task.occurrence_number or 0
+    return slot_number(anchor, repeat_type, date, zone)
+
+
+def _date(task: Task) -> datetime | None:
+    return task.anchor if isinstance(task.anchor, datetime) else None
+
+
+def _by_date(tasks: Iterable[Task]) -> list[Task]:
+    """Return tasks by date, those without one last."""
+    return sorted(tasks, key=lambda task: (_date(task) is None, _date(task) or FIRST, task.id))

@@ -1,0 +1,198 @@
+"""The way back from a deletion: reads `deleted_tasks`, and inserts into `tasks` what a restoration has planned.
+
+The copies themselves are made by tasks.py, at the moment of the deletion, as `{_id, deletion, deletedBy, deletedAt,
+reason, task}`. A restoration adds to each copy `restoring {original, at}` before it inserts the task, and `restoredAt`
+after that, so that one that was interrupted can be completed, and nobody puts the same task back twice.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+from pymongo import UpdateOne
+
+from recurrence_pipeline.domain.model import Task, derived_id
+from recurrence_pipeline.domain.restoring import NewOriginal, Restoration, SeriesOfUser
+from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from
+from recurrence_pipeline.storage.limits import LONG, within
+from recurrence_pipeline.storage.mongo import Mongo, translated
+from recurrence_pipeline.storage.numbering import Numbering
+
+COPY = {"deletedAt": 1, "deletedBy": 1, "reason": 1, "restoring": 1, "restoredAt": 1, "task._id": 1} | {
+    f"task.{name}": 1 for name in MEMBER_FIELDS
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """What is known of one deleted task, without its content.
+
+    `original` is what it was to hang on when a restoration began; `is_restored` says that this one is done.
+    """
+
+    task: Task
+    deleted_at: datetime
+    deleted_by: str | None
+    reason: str
+    original: str | None = None
+    is_restored: bool = False
+
+
+@dataclass(slots=True)
+class PutBack:
+    """What became of tasks: `written` by this call, `renumbered` where their taskId was taken, `refused` with why."""
+
+    written: set[str] = field(default_factory=set)
+    renumbered: dict[str, int] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+class Deleted:
+    """Reads `deleted_tasks`, and puts tasks back."""
+
+    def __init__(self, mongo: Mongo, *, read_chunk: int, write_chunk: int) -> None:
+        self._tasks = mongo.tasks
+        self._deleted = mongo.deleted
+        self._read_chunk = read_chunk
+        self._write_chunk = write_chunk
+        self._numbering = Numbering(mongo, "tasks", "taskId", write_chunk=write_chunk)
+
+    @translated()
+    def recent(self, limit: int) -> list[Document]:
+        """Return the latest deletions, newest first.
+
+        Rows of `{deletion, deletedAt, deletedBy, reason, tasks, restored, title}`; the title is that of one task.
+        """
+        first = {name: {"$first": f"${name}"} for name in ("deletedBy", "reason")}
+        restored = {"$sum": {"$cond": [{"$gt": ["$restoredAt", None]}, 1, 0]}}
+        counts = {"deletedAt": {"$max": "$deletedAt"}, "tasks": {"$sum": 1}, "restored": restored}
+        pipeline: list[Mapping[str, Any]] = [
+            {"$group": {"_id": "$deletion", **counts, **first, "title": {"$first": "$task.title"}}},
+            {"$sort": {"deletedAt": -1, "_id": -1}},
+            {"$limit": limit},
+        ]
+        with within(LONG):
+            found = list(self._deleted.aggregate(pipeline, allowDiskUse=True))
+        return [{"deletion": row.pop("_id"), **row} for row in found]
+
+    @translated()
+    def copies(self, deletion: str) -> list[Copy]:
+        """Return what a deletion took."""
+        return [_copy(found) for found in self._deleted.find({"deletion": ObjectId(deletion)}, COPY)]
+
+    @translated()
+    def replacements(self, originals: Iterable[str]) -> dict[SeriesOfUser, str]:
+        """Return what took the place of originals that were gone, by original and user: the latest, of several."""
+        wanted = {"task._id": 1, "task.parentRecurringId": 1, "task.userId": 1, "restoring": 1}
+        marked: list[tuple[datetime, SeriesOfUser, str]] = []
+        for ids in _chunks(originals, self._read_chunk):
+            for found in self._deleted.find({"task.parentRecurringId": {"$in": ids}}, wanted):
+                task, mark = task_from(found["task"]), _mark(found)
+                if mark and task.parent_recurring_id and mark[0] != task.parent_recurring_id:
+                    marked.append((mark[1], (task.parent_recurring_id, task.user_id), mark[0]))
+        return {series: head for _, series, head in sorted(marked, key=lambda row: row[0])}
+
+    @translated()
+    def differing(self, deletion: str, task_ids: Iterable[str]) -> set[str]:
+        """Return which of the tasks are there now and are not what was deleted.
+
+        What a restoration has begun to put back counts as the same: its user may have changed it since.
+        """
+        different = set()
+        for copies in self._copies(deletion, task_ids, self._read_chunk):
+            there = {task["_id"]: task for task in self._tasks.find({"_id": {"$in": list(copies)}})}
+            different |= {i for i, task in there.items() if not _mark(copies[i]) and task != copies[i]["task"]}
+        return {str(i) for i in different}
+
+    @translated()
+    def begin(self, deletion: str, parents: Mapping[str, str], now: datetime) -> None:
+        """Note on the copies what their tasks are to hang on."""
+        self._update(
+            UpdateOne(
+                {"_id": _copy_id(task_id, deletion)},
+                {"$set": {"restoring": {"original": ObjectId(parent), "at": now}}},
+            )
+            for task_id, parent in parents.items()
+        )
+
+    @translated()
+    def put_back(self, deletion: str, task_ids: Iterable[str], plan: Restoration, now: datetime) -> PutBack:
+        """Insert tasks as planned; one that is there already stays as it is."""
+        result = PutBack()
+        for copies in self._copies(deletion, task_ids, self._write_chunk):
+            documents = {str(i): _as_planned(copy["task"], plan, now) for i, copy in copies.items()}
+            inserted, renumbered = self._numbering.insert_with_their_numbers(documents)
+            result.written |= inserted.written
+            result.renumbered |= renumbered
+            result.refused |= inserted.refused
+        return result
+
+    @translated()
+    def finish(self, deletion: str, task_ids: Iterable[str], now: datetime) -> None:
+        """Note on the copies that their tasks are back."""
+        self._update(
+            UpdateOne({"_id": _copy_id(task_id, deletion)}, {"$set": {"restoredAt": now}}) for task_id in task_ids
+        )
+
+    def _copies(self, deletion: str, task_ids: Iterable[str], size: int) -> Iterator[dict[ObjectId, Document]]:
+        """Yield whole copies by the ids of their tasks, about so many at a time."""
+        held: dict[ObjectId, Document] = {}
+        copy_ids = (str(_copy_id(task_id, deletion)) for task_id in task_ids)
+        for ids in _chunks(copy_ids, min(size, self._read_chunk)):
+            held |= {copy["task"]["_id"]: copy for copy in self._deleted.find({"_id": {"$in": ids}})}
+            if len(held) + self._read_chunk > size:
+                yield held
+                held = {}
+        if held:
+            yield held
+
+    def _update(self, updates: Iterable[UpdateOne]) -> None:
+        requests = list(updates)
+        for start in range(0, len(requests), self._write_chunk):
+            self._deleted.bulk_write(requests[start : start + self._write_chunk], ordered=False)
+
+
+def _as_planned(task: Document, plan: Restoration, now: datetime) -> Document:
+    """Return the task as it was, but for what it hangs on and, of a new original, what makes it one."""
+    task_id, was = str(task["_id"]), task.get("parentRecurringId")
+    new = plan.originals.get(task_id)
+    if new is not None:
+        return task | _original_fields(new) | {"updatedAt": now}
+    parent = ObjectId(plan.parents[task_id]) if task_id in plan.parents else was
+    return task if parent == was else task | {"parentRecurringId": parent, "updatedAt": now}
+
+
+def _original_fields(new: NewOriginal) -> Document:
+    anchor = {} if new.anchor is None else {"originalDueDate": new.anchor}
+    cursor = {"number": new.cursor.number, "repeatType": new.cursor.repeat_type}
+    return {"parentRecurringId": None, "originalSlot": new.slot, "recurrenceCursor": cursor, **anchor}
+
+
+def _copy(document: Document) -> Copy:
+    mark = _mark(document)
+    deleted_by = document.get("deletedBy")
+    return Copy(
+        task=task_from(document["task"]),
+        deleted_at=document["deletedAt"],
+        deleted_by=str(deleted_by) if deleted_by else None,
+        reason=str(document["reason"]),
+        original=mark[0] if mark else None,
+        is_restored=document.get("restoredAt") is not None,
+    )
+
+
+def _mark(document: Document) -> tuple[str, datetime] | None:
+    mark = document.get("restoring")
+    return (str(mark["original"]), mark["at"]) if mark else None
+
+
+def _copy_id(task_id: str, deletion: str) -> ObjectId:
+    return ObjectId(derived_id(task_id, "deleted", deletion))
+
+
+def _chunks(ids: Iterable[str], size: int) -> Iterator[list[ObjectId]]:
+    ordered = sorted(ids)
+    for start in range(0, len(ordered), size):
+        yield [ObjectId(i) for i in ordered[start : start + size]]

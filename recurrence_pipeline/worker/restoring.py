@@ -1,0 +1,174 @@
+"""Undo: what a cascade or a cleanup deleted is put back. What hangs on what then is decided in domain/restoring.py."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from recurrence_pipeline.domain.errors import RestoreRefused
+from recurrence_pipeline.domain.model import EventStatus
+from recurrence_pipeline.domain.plan import MAX_NESTING
+from recurrence_pipeline.domain.restoring import Restoration, SeriesOfUser, plan_restoration
+from recurrence_pipeline.storage.deleted import Copy
+from recurrence_pipeline.storage.documents import as_contract, object_id
+from recurrence_pipeline.worker.kit import Kit, Step
+
+NAMED_AT_MOST = 5
+"""Task ids in the text of a refusal."""
+
+UNFINISHED = {EventStatus.PENDING.value, EventStatus.PROCESSING.value}
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Restored:
+    """What a restoration came to or, where nothing was `written`, would come to."""
+
+    deletion: str
+    deleted_at: datetime
+    deleted_by: str | None
+    reason: str
+    written: bool
+    tasks: int
+    """How many tasks the deletion took."""
+    restored: int = 0
+    """How many of them this call put back, or would."""
+    there: int = 0
+    """How many were back, or had never gone."""
+    before: bool = False
+    """Whether all of it was put back before this call."""
+    plan: Restoration = field(default_factory=Restoration)
+    renumbered: dict[str, int] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {
+            "deletion": self.deletion,
+            "deletedAt": self.deleted_at,
+            "deletedBy": self.deleted_by,
+            "reason": self.reason,
+            "written": self.written,
+            "tasks": self.tasks,
+            "restored": self.restored,
+            "alreadyThere": self.there,
+            "restoredBefore": self.before,
+            "newOriginals": [
+                {"taskId": new.task_id, "replaces": new.replaces, "slot": new.slot, "anchor": new.anchor}
+                for new in self.plan.originals.values()
+            ],
+            "renumbered": [{"taskId": task_id, "number": number} for task_id, number in self.renumbered.items()],
+            "refused": [{"taskId": task_id, "reason": reason} for task_id, reason in self.refused.items()],
+        }
+
+
+class Deletions:
+    """Lists deletions and puts them back. Safe to run twice, at once, and to be killed anywhere."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+        self._deleted = kit.deleted
+
+    def recent(self, limit: int) -> list[dict[str, Any]]:
+        """Return the latest deletions, newest first.
+
+        Rows of `{deletion, deletedAt, deletedBy, reason, tasks, restored, title}`.
+        """
+        return [as_contract(row) for row in self._deleted.recent(limit)]
+
+    def restore(self, deletion: str, *, dry_run: bool) -> Restored:
+        """Put back what a deletion took or, with `dry_run`, say what that would come to.
+
+        All of it or nothing: a task that is there again, and is another than the one deleted, refuses the whole. What
+        was interrupted is completed by asking again; what is done is not done twice.
+
+        Raises:
+            InvalidInput: `deletion` is not an id.
+            RestoreRefused: there is no such deletion, it is not over, or a task is there again.
+        """
+        deletion = str(object_id(deletion, "deletion"))
+        copies = self._copies(deletion)
+        begun = [copy for copy in copies if not copy.is_restored]
+        missing = self._missing(deletion, begun)
+        plan = self._plan(copies, begun, missing)
+        first = copies[0]
+        done = Restored(deletion, first.deleted_at, first.deleted_by, first.reason, not dry_run, len(copies))
+        done.plan = Restoration(originals={i: new for i, new in plan.originals.items() if i in missing})
+        done.restored, done.there, done.before = len(missing), len(copies) - len(missing), not begun
+        if begun and not dry_run:
+            self._write(done, plan, begun, missing)
+            numbers = {"restored": done.restored, "tasks": done.tasks, "new_originals": len(done.plan.originals)}
+            log.info("deletion put back", deletion=deletion, renumbered=len(done.renumbered), **numbers)
+        return done
+
+    def _copies(self, deletion: str) -> Sequence[Copy]:
+        copies = self._deleted.copies(deletion)
+        if not copies:
+            raise RestoreRefused(f"deletion {deletion} took nothing that is still kept (see KEEP_DELETED_DAYS)")
+        event = self._kit.events.get(deletion)
+        if event is not None and event.get("status") in UNFINISHED:
+            raise RestoreRefused(f"deletion {deletion} is not over: its event is {event['status']}")
+        return copies
+
+    def _missing(self, deletion: str, begun: Sequence[Copy]) -> set[str]:
+        """Return the tasks to put back.
+
+        Raises:
+            RestoreRefused: where ids are taken by other tasks.
+        """
+        ids = {copy.task.id for copy in begun}
+        there = self._kit.tasks.existing(ids)
+        if taken := sorted(self._deleted.differing(deletion, there)):
+            names = ", ".join(taken[:NAMED_AT_MOST]) + (" ..." if len(taken) > NAMED_AT_MOST else "")
+            raise RestoreRefused(f"{len(taken)} of its tasks are there again and differ: {names}; nothing was restored")
+        return ids - there
+
+    def _plan(self, copies: Sequence[Copy], begun: Sequence[Copy], missing: set[str]) -> Restoration:
+        settled = {_series(copy): copy.original for copy in copies if copy.original}
+        asked = {series: settled.get(series, series[0]) for copy in begun if (series := _series(copy))[0]}
+        tasks = [copy.task for copy in copies if _series(copy) in asked]
+        return plan_restoration(tasks, self._standing(asked, missing), timezone=self._kit.rules.timezone)
+
+    def _standing(self, asked: Mapping[SeriesOfUser, str], coming: set[str]) -> dict[SeriesOfUser, str]:
+        """Return the originals that are there, or are coming back: those asked for, or what took their place."""
+        standing: dict[SeriesOfUser, str] = {}
+        for _ in range(MAX_NESTING):
+            there = self._kit.tasks.existing(set(asked.values())) | coming
+            standing |= {series: head for series, head in asked.items() if head in there}
+            gone = {series: head for series, head in asked.items() if head not in there}
+            if not gone:
+                break
+            replaced = self._deleted.replacements(set(gone.values()))
+            asked = {s: replaced[head, s[1]] for s, head in gone.items() if (head, s[1]) in replaced}
+        return standing
+
+    def _write(self, done: Restored, plan: Restoration, begun: Sequence[Copy], missing: set[str]) -> None:
+        """Note, insert the originals, then what hangs on them, and note again: an orphan is there at no moment."""
+        now = self._kit.clock()
+        waiting = [copy for copy in begun if copy.task.id in plan.parents]
+        parents = {c.task.id: parent for c in waiting if (parent := plan.parents[c.task.id]) != c.original}
+        self._deleted.begin(done.deletion, parents, now)
+        self._kit.after_step(Step.RESTORING)
+        originals = missing & plan.originals.keys()
+        written = self._put_back(done, plan, originals, now)
+        self._kit.after_step(Step.ORIGINALS_BACK)
+        homeless = {i for i in missing - originals if plan.parents.get(i) in done.refused}
+        done.refused |= dict.fromkeys(homeless, "its original could not be put back")
+        written += self._put_back(done, plan, missing - originals - homeless, now)
+        self._kit.after_step(Step.OCCURRENCES_BACK)
+        done.restored, done.there = written, done.tasks - written - len(done.refused)
+        self._deleted.finish(done.deletion, {copy.task.id for copy in begun} - done.refused.keys(), now)
+        self._kit.after_step(Step.RESTORED)
+
+    def _put_back(self, done: Restored, plan: Restoration, task_ids: set[str], now: datetime) -> int:
+        put_back = self._deleted.put_back(done.deletion, task_ids, plan, now)
+        done.renumbered |= put_back.renumbered
+        done.refused |= put_back.refused
+        return len(put_back.written)
+
+
+def _series(copy: Copy) -> SeriesOfUser:
+    return copy.task.parent_recurring_id or "", copy.task.user_id
