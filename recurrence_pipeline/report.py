@@ -83,7 +83,7 @@ def _member(member: "Member", series_id: str) -> dict[str, Any]:
 def events_table(data: Data) -> RenderableType:
     """Draw the events by operation and status, and why some were refused."""
     statuses = sorted({row["status"] for row in data["events"]})
-    table = _table("Events", "operation", *statuses)
+    table = table_of("Events", "operation", *statuses)
     for operation in sorted({row["operation"] for row in data["events"]}):
         counts = {row["status"]: row["count"] for row in data["events"] if row["operation"] == operation}
         table.add_row(operation, *(str(counts.get(status, 0)) for status in statuses))
@@ -94,52 +94,17 @@ def events_table(data: Data) -> RenderableType:
 
 def reasons_table(reasons: Sequence[Data]) -> RenderableType:
     """Draw why events were rejected or failed."""
-    table = _table("Why events ended rejected or failed", "operation", "status", "reason", "count")
+    table = table_of("Why events ended rejected or failed", "operation", "status", "reason", "count")
     for row in reasons:
         table.add_row(
-            row["operation"], row["status"], _plain(row["reason"] or "(no reason recorded)"), str(row["count"])
+            row["operation"], row["status"], plain(row["reason"] or "(no reason recorded)"), str(row["count"])
         )
     return table
 
 
-def event_list(events: Sequence[Data]) -> RenderableType:
-    """Draw events, one a line, with why each ended as it did."""
-    if not events:
-        return Text("No events.")
-    table = _table("Events, newest first", "created (UTC)", "operation", "task", "status", "attempts", "reason")
-    table.add_column("event")
-    for column in table.columns:
-        column.no_wrap = column.header in {"task", "event"}
-    for event in events:
-        errors = [] if event["status"] == "completed" else event.get("errors")
-        last = errors[-1] if errors else {}
-        what = (str(event.get("operation")), str(event.get("taskId")), event["status"], str(event.get("attempts", 0)))
-        why = _plain(f"{last.get('code')}: {last.get('message')}" if last else "")
-        table.add_row(_when(event.get("createdAt")), *what, why, str(event["_id"]))
-    return table
-
-
-def replay_view(data: Data) -> RenderableType:
-    """Draw what a replay came to, or would come to."""
-    if data["written"]:
-        lines = [f"{data['replayed']} of {data['selected']} events are pending again."]
-    elif data["selected"]:
-        lines = [f"{data['selected']} events would be pending again. Nothing was written: say --yes to do it."]
-    else:
-        lines = ["No refused event fits."]
-    if data["more"]:
-        lines.append("There are more that fit: run it again, or say a higher --limit.")
-    table = _table("Why they were refused", "operation", "status", "code", "reason", "count")
-    for row in data["reasons"]:
-        reason = _plain(row["reason"] or "(no reason recorded)")
-        table.add_row(row["operation"], row["status"], row["code"], reason, str(row["count"]))
-    left = [Text(f"- {row['eventId']} is left as it is: {row['reason']}") for row in data["left"]]
-    return Group(*map(Text, lines), *([table] if data["reasons"] else []), *left)
-
-
 def figures_table(title: str, figures: Mapping[str, int]) -> RenderableType:
     """Draw named figures, one a line."""
-    table = _table(title, "figure", "count")
+    table = table_of(title, "figure", "count")
     for name, count in figures.items():
         table.add_row(_words(name), str(count))
     return table
@@ -147,7 +112,7 @@ def figures_table(title: str, figures: Mapping[str, int]) -> RenderableType:
 
 def import_table(data: Data) -> RenderableType:
     """Draw what became of each file."""
-    table = _table("Imported", "file", "read", "added", "already there", "refused")
+    table = table_of("Imported", "file", "read", "added", "already there", "refused")
     for file in data["files"]:
         table.add_row(file["file"], *(str(file[key]) for key in ("read", "added", "alreadyThere", "refused")))
     reasons = [Text(reason, "yellow") for file in data["files"] for reason in file["reasons"]]
@@ -156,7 +121,7 @@ def import_table(data: Data) -> RenderableType:
 
 def preview_table(rows: Iterable[Data]) -> RenderableType:
     """Draw the slots of a series."""
-    table = _table("Slots to come", "slot", "local time", "UTC", "offset", "note")
+    table = table_of("Slots to come", "slot", "local time", "UTC", "offset", "note")
     for row in rows:
         local = datetime.fromisoformat(row["local"])
         utc = row["utc"].replace("T", " ").removesuffix("Z").removesuffix(".000")
@@ -168,19 +133,19 @@ def series_view(data: Data) -> RenderableType:
     """Draw a series, its events, and why nothing more came."""
     lines = [
         f"Series {data['seriesId']}" + (f": {data['title']}" if data["title"] else ""),
-        f"{data['repeatType'] or 'no original'} from {_when(data['anchor'])}, time zone {data['timezone']}, "
+        f"{data['repeatType'] or 'no original'} from {when(data['anchor'])}, time zone {data['timezone']}, "
         f"cursor {'-' if data['cursor'] is None else data['cursor']}",
     ]
-    members = _table("Members", "slot", "due (UTC)", "done", "kind", "id")
+    members = table_of("Members", "slot", "due (UTC)", "done", "kind", "id")
     for member in data["members"]:
         slot = "?" if member["slot"] is None else str(member["slot"])
         done = "yes" if member["isCompleted"] else "no"
-        members.add_row(slot, _when(member["dueDate"]), done, member["kind"], member["id"])
-    events = _table("Events, newest first", "created (UTC)", "operation", "task", "status", "reason")
+        members.add_row(slot, when(member["dueDate"]), done, member["kind"], member["id"])
+    events = table_of("Events, newest first", "created (UTC)", "operation", "task", "status", "reason")
     for event in data["events"]:
         errors = event.get("errors") or [{}]
-        reason = "" if event["status"] == "completed" else _plain(errors[-1].get("message", ""))
-        events.add_row(_when(event["createdAt"]), event["operation"], event["taskId"], event["status"], reason)
+        reason = "" if event["status"] == "completed" else plain(errors[-1].get("message", ""))
+        events.add_row(when(event["createdAt"]), event["operation"], event["taskId"], event["status"], reason)
     remarks = [Text(f"- {remark}") for remark in data["remarks"]]
     return Group(*map(Text, lines), members, events if data["events"] else Text("No events."), *remarks)
 
@@ -193,7 +158,7 @@ def result_view(data: Data) -> RenderableType:
             return Text(f"{result} occurrences of task {task_id} deleted.")
         case "complete":
             updated = result["updatedTask"]
-            following = f"due {_when(updated['dueDate'])}" if updated else "none"
+            following = f"due {when(updated['dueDate'])}" if updated else "none"
             parts = [Text(f"Task {task_id} counts as completed; the next occurrence: {following}.")]
             made = result["createdTasks"]
         case _:
@@ -210,15 +175,16 @@ def stats_view(data: Data) -> RenderableType:
 
 def tasks_table(title: str, tasks: Iterable[Data]) -> RenderableType:
     """Draw tasks as the application has them."""
-    table = _table(title, "slot", "due (UTC)", "number", "id", "title")
+    table = table_of(title, "slot", "due (UTC)", "number", "id", "title")
     for task in tasks:
         slot = str(task.get("occurrenceNumber", "-"))
-        title_text = _plain(task.get("title", ""))
-        table.add_row(slot, _when(task.get("dueDate")), str(task.get("taskId", "-")), task["_id"], title_text)
+        title_text = plain(task.get("title", ""))
+        table.add_row(slot, when(task.get("dueDate")), str(task.get("taskId", "-")), task["_id"], title_text)
     return table
 
 
-def _table(title: str, *columns: str) -> Table:
+def table_of(title: str, *columns: str) -> Table:
+    """Return an empty table; columns of numbers are aligned to the right."""
     table = Table(title=title, title_justify="left", title_style="bold")
     for column in columns:
         numeric = column in {"count", "read", "added", "already there", "refused", "slot", "number"}
@@ -226,13 +192,14 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-def _when(value: object) -> str:
+def when(value: object) -> str:
+    """Return a time in UTC as people read it."""
     if not isinstance(value, datetime):
-        return "-" if value is None else _plain(value).plain
+        return "-" if value is None else plain(value).plain
     return f"{value.astimezone(timezone.utc):%a %Y-%m-%d %H:%M:%S}"
 
 
-def _plain(value: object) -> Text:
+def plain(value: object) -> Text:
     """Return text that holds no markup, whatever people write in their titles."""
     return Text(str(value))
 

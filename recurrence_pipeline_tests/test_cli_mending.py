@@ -4,7 +4,7 @@ from bson import ObjectId
 from pymongo.database import Database
 
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline_tests.commands import MISSING, WEEKLY, Run
+from recurrence_pipeline_tests.commands import MISSING, OWNER, WEEKLY, Run
 
 QUIET = {"LOG_LEVEL": "warning"}
 
@@ -134,3 +134,101 @@ def test_replay_of_ids_names_those_that_it_leaves_and_counts_as_failed(prepared:
 def test_replay_of_what_is_no_time_or_no_id_is_asked_wrongly(prepared: Run) -> None:
     assert prepared("replay", "--since", "soon").err.startswith("recurrence: since: 'soon' is not a time such as")
     assert prepared("replay", "12").code == 2
+
+
+# Restore
+
+
+def delete(run: Run, db: Database[Document]) -> str:
+    """Have the weekly task's occurrences made, and deleted with it, and return the deletion."""
+    assert run("process", **QUIET).code == 0
+    db["tasks"].delete_one({"_id": ObjectId(WEEKLY)})
+    assert run("trigger", "delete", WEEKLY, "--user-id", OWNER, "--now", "--json", **QUIET).json["result"] == 3
+    return str(run("restore", "--json").json[0]["deletion"])
+
+
+def test_restore_lists_deletions_with_who_and_why(prepared: Run, db: Database[Document]) -> None:
+    assert prepared("restore").out == "Nothing was deleted that is still kept.\n"
+    deletion = delete(prepared, db)
+
+    shown = prepared("restore").out
+    for word in (deletion, OWNER, "cascade", "3", "0"):
+        assert word in shown
+    prepared("restore", deletion, "--yes", **QUIET)
+    assert " all " in prepared("restore").out
+
+
+def test_restore_shows_what_it_would_do_until_it_is_told_to(prepared: Run, db: Database[Document]) -> None:
+    deletion = delete(prepared, db)
+
+    shown = prepared("restore", deletion)
+    assert (shown.code, shown.err) == (0, "")
+    assert "3 would be put back, 0 are there already." in shown.out
+    assert f"would be the original now, instead of {WEEKLY}, which is gone" in shown.out.replace("\n", " ")
+    assert "Nothing was written: say --yes to do it." in shown.out
+    assert db["tasks"].count_documents({}) == 0
+
+    done = prepared("restore", deletion, "--yes", **QUIET)
+    assert (done.code, done.err) == (0, "")
+    assert "3 were put back, 0 were there already." in done.out
+    assert db["tasks"].count_documents({}) == 3
+    assert "They were put back before: nothing was written." in prepared("restore", deletion, "--yes", **QUIET).out
+
+
+def test_restore_for_programs(prepared: Run, db: Database[Document]) -> None:
+    deletion = delete(prepared, db)
+    first = db["deleted_tasks"].find_one(sort=[("task.dueDate", 1)])
+    assert first is not None
+
+    done = prepared("restore", deletion, "--yes", "--json", **QUIET).json
+
+    del done["deletedAt"]
+    assert done == {
+        "deletion": deletion,
+        "deletedBy": OWNER,
+        "reason": "cascade",
+        "written": True,
+        "tasks": 3,
+        "restored": 3,
+        "alreadyThere": 0,
+        "restoredBefore": False,
+        "newOriginals": [
+            {"taskId": str(first["task"]["_id"]), "replaces": WEEKLY, "slot": 1, "anchor": "2024-10-17T02:00:00.000Z"}
+        ],
+        "renumbered": [],
+        "refused": [],
+    }
+
+
+def test_restore_says_which_tasks_got_a_new_number(prepared: Run, db: Database[Document]) -> None:
+    deletion = delete(prepared, db)
+    copy = db["deleted_tasks"].find_one()
+    assert copy is not None
+    db["tasks"].insert_one({"taskId": copy["task"]["taskId"]})
+
+    shown = prepared("restore", deletion, "--yes", **QUIET).out
+
+    assert f"- {copy['task']['_id']} has the new number " in shown
+
+
+def test_restore_where_an_id_is_taken_is_refused_in_one_line(prepared: Run, db: Database[Document]) -> None:
+    deletion = delete(prepared, db)
+    copy = db["deleted_tasks"].find_one()
+    assert copy is not None
+    db["tasks"].insert_one({"_id": copy["task"]["_id"], "taskId": -1})
+
+    ran = prepared("restore", deletion, "--yes")
+
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == (
+        f"recurrence: 1 of its tasks are there again and differ: {copy['task']['_id']}; nothing was restored\n"
+    )
+
+
+def test_restore_of_what_is_no_deletion_is_told_apart_from_one_that_is_not_kept(prepared: Run) -> None:
+    assert prepared("restore", "12").code == 2
+    unknown = prepared("restore", MISSING)
+    assert (unknown.code, unknown.err) == (
+        1,
+        f"recurrence: deletion {MISSING} took nothing that is still kept (see KEEP_DELETED_DAYS)\n",
+    )

@@ -31,7 +31,7 @@ def events(
     as_json: Json = False,
 ) -> int:
     """List events: what became of each, and why it was refused."""
-    from recurrence_pipeline.report import event_list
+    from recurrence_pipeline.mending_report import event_list
 
     session: Session = context.obj
     with session.worker() as worker:
@@ -67,7 +67,7 @@ def replay(  # noqa: PLR0913 (each is an option of its own)
     An event that is refused again says so once more on the event, and tells its user nothing twice.
     """
     from recurrence_pipeline.domain.selection import REFUSED, Selection, moment
-    from recurrence_pipeline.report import replay_view
+    from recurrence_pipeline.mending_report import replay_view
 
     session: Session = context.obj
     selection = Selection(
@@ -82,3 +82,32 @@ def replay(  # noqa: PLR0913 (each is an option of its own)
         done = worker.service.dead_letters.replay(selection, event_ids or (), limit=limit, dry_run=not yes)
     session.show(done.as_json(), replay_view, as_json=as_json)
     return FAILED if done.left else OK
+
+
+@app.command(epilog="Example: recurrence restore (lists deletions), then recurrence restore DELETION_ID --yes")
+def restore(
+    context: typer.Context,
+    deletion: Annotated[
+        str | None,
+        typer.Argument(metavar="DELETION_ID", help="The deletion, as the list names it.", show_default=False),
+    ] = None,
+    *,
+    limit: Annotated[int, typer.Option("-n", "--limit", min=1, max=10_000, help="How many deletions to list.")] = 20,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> int:
+    """Put back the tasks that a cascade or a cleanup deleted; without a deletion, list them.
+
+    Where the original is gone for good, the earliest open task becomes the original.
+    """
+    from recurrence_pipeline.mending_report import deletions_view, restore_view
+
+    session: Session = context.obj
+    with session.worker() as worker:
+        worker.require_schema()
+        if deletion is None:
+            session.show(worker.service.deletions.recent(limit), deletions_view, as_json=as_json)
+            return OK
+        done = worker.service.deletions.restore(deletion, dry_run=not yes)
+    session.show(done.as_json(), restore_view, as_json=as_json)
+    return FAILED if done.refused else OK

@@ -1,0 +1,81 @@
+"""What the terminal shows of refused events and of deletions. Beside report.py, by the same rules."""
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from recurrence_pipeline.report import Data, plain, table_of, when
+
+
+def event_list(events: Sequence[Data]) -> RenderableType:
+    """Draw events, one a line, with why each ended as it did."""
+    if not events:
+        return Text("No events.")
+    table = table_of("Events, newest first", "created (UTC)", "operation", "task", "status", "attempts", "reason")
+    table.add_column("event")
+    for column in table.columns:
+        column.no_wrap = column.header in {"task", "event"}
+    for event in events:
+        errors = [] if event["status"] == "completed" else event.get("errors")
+        last = errors[-1] if errors else {}
+        what = (str(event.get("operation")), str(event.get("taskId")), event["status"], str(event.get("attempts", 0)))
+        why = plain(f"{last.get('code')}: {last.get('message')}" if last else "")
+        table.add_row(when(event.get("createdAt")), *what, why, str(event["_id"]))
+    return table
+
+
+def replay_view(data: Data) -> RenderableType:
+    """Draw what a replay came to, or would come to."""
+    if data["written"]:
+        lines = [f"{data['replayed']} of {data['selected']} events are pending again."]
+    elif data["selected"]:
+        lines = [f"{data['selected']} events would be pending again. Nothing was written: say --yes to do it."]
+    else:
+        lines = ["No refused event fits."]
+    if data["more"]:
+        lines.append("There are more that fit: run it again, or say a higher --limit.")
+    table = table_of("Why they were refused", "operation", "status", "code", "reason", "count")
+    for row in data["reasons"]:
+        reason = plain(row["reason"] or "(no reason recorded)")
+        table.add_row(row["operation"], row["status"], row["code"], reason, str(row["count"]))
+    left = [Text(f"- {row['eventId']} is left as it is: {row['reason']}") for row in data["left"]]
+    return Group(*map(Text, lines), *([table] if data["reasons"] else []), *left)
+
+
+def deletions_view(rows: Sequence[Data]) -> RenderableType:
+    """Draw deletions, one a line."""
+    if not rows:
+        return Text("Nothing was deleted that is still kept.")
+    columns = ("deleted (UTC)", "by", "reason", "count", "back", "one of the tasks", "deletion")
+    table = table_of("Deletions, newest first", *columns)
+    for column in table.columns:
+        column.no_wrap = column.header in {"by", "deletion"}
+    for row in rows:
+        back = "all" if row["restored"] == row["tasks"] else str(row["restored"])
+        who = row["deletedBy"] or "-"
+        what = (row["reason"], str(row["tasks"]), back, plain(row["title"]))
+        table.add_row(when(row["deletedAt"]), who, *what, row["deletion"])
+    return Group(table, Text("To put one back: recurrence restore DELETION"))
+
+
+def restore_view(data: Data) -> RenderableType:
+    """Draw what putting a deletion back came to, or would come to."""
+    who = f" by {data['deletedBy']}" if data["deletedBy"] else ""
+    lines = [f"{data['tasks']} tasks were deleted {when(data['deletedAt'])}{who} ({data['reason']})."]
+    if data["restoredBefore"]:
+        lines.append("They were put back before: nothing was written.")
+    elif data["written"]:
+        lines.append(f"{data['restored']} were put back, {data['alreadyThere']} were there already.")
+    else:
+        lines.append(f"{data['restored']} would be put back, {data['alreadyThere']} are there already.")
+    lines += [
+        f"- {new['taskId']} {'is' if data['written'] else 'would be'} the original now, instead of {new['replaces']}, "
+        f"which is gone; it keeps slot {new['slot']}, counted from {when(new['anchor'])}."
+        for new in data["newOriginals"]
+    ]
+    lines += [f"- {row['taskId']} has the new number {row['number']}: its own is taken." for row in data["renumbered"]]
+    lines += [f"- {row['taskId']} was refused: {row['reason']}" for row in data["refused"]]
+    if not data["written"] and not data["restoredBefore"]:
+        lines.append("Nothing was written: say --yes to do it.")
+    return Group(*map(Text, lines))
