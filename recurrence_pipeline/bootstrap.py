@@ -61,7 +61,7 @@ class Worker:
         *,
         limit: int | None = None,
         until_empty: bool = False,
-        progress: Callable[[BatchSummary], None] = lambda _: None,
+        go_on: Callable[[BatchSummary], bool] = lambda _: True,
         wait: Callable[[float], None] = time.sleep,
     ) -> BatchSummary:
         """Work off what is due, or with `until_empty` everything unfinished; see worker/draining.py.
@@ -74,7 +74,7 @@ class Worker:
             batch=self.settings.batch_size,
             limit=limit,
             until_empty=until_empty,
-            progress=progress,
+            go_on=go_on,
             wait=wait,
         )
 

@@ -6,9 +6,10 @@ import dagster as dg
 
 from recurrence_pipeline.orchestration.assets import COLLECTIONS, worker_health, worker_health_report
 from recurrence_pipeline.orchestration.checks import health_statistics
+from recurrence_pipeline.orchestration.heartbeat import run_leases
 from recurrence_pipeline.orchestration.jobs import process_task, process_task_events_job
 from recurrence_pipeline.orchestration.resources import WorkerResource
-from recurrence_pipeline.orchestration.sensors import task_event_sensor
+from recurrence_pipeline.orchestration.sensors import dead_run_sensor, task_event_sensor
 from recurrence_pipeline.settings import Settings
 
 
@@ -28,8 +29,8 @@ def build_definitions(settings: Settings | None = None, *, worker: WorkerResourc
         assets=[*COLLECTIONS, worker_health],
         asset_checks=[health_statistics],
         jobs=[process_task_events_job(settings), process_task, worker_health_report],
-        sensors=[task_event_sensor],
-        resources={"worker": resource, "io_manager": dg.mem_io_manager},
+        sensors=[task_event_sensor, dead_run_sensor],
+        resources={"worker": resource, "leases": run_leases, "io_manager": dg.mem_io_manager},
         executor=dg.in_process_executor,  # with it a run is one process, and what ops hand on stays in its memory
     )
 

@@ -22,26 +22,29 @@ def process(
     limit: Annotated[int | None, typer.Option(min=1, help="Work on at most this many events.")] = None,
     as_json: Json = False,
 ) -> int:
-    """Work off due events here and now, without Dagster."""
+    """Work off due events here and now, without Dagster; Ctrl-C or SIGTERM lets the batch that has begun finish."""
     from recurrence_pipeline.report import figures_table
+    from recurrence_pipeline.worker.stopping import heeding_signals
 
     session: Session = context.obj
     with session.worker() as worker, session.progress(MofNCompleteColumn()) as bar:
         worker.require_schema()
         task = bar.add_task("events", total=worker.service.unfinished())
 
-        def advance(so_far: "BatchSummary") -> None:
+        def advance(so_far: "BatchSummary") -> bool:
             ended = so_far.events - so_far.count("retried")
             bar.update(task, completed=ended, total=ended + worker.service.unfinished())
+            return not stop.asked()
 
-        summary = worker.drain(limit=limit, until_empty=until_empty, progress=advance)
+        with heeding_signals() as stop:
+            summary = worker.drain(limit=limit, until_empty=until_empty, go_on=advance)
         unfinished = worker.service.unfinished()
     session.show(
         summary.as_json() | {"unfinished": unfinished},
         lambda _: figures_table("Worked off", summary.numbers() | {"unfinished": unfinished}),
         as_json=as_json,
     )
-    return OK
+    return stop.exit_code
 
 
 @app.command(epilog="Example: recurrence trigger complete 6b046c55c5f3b9749e06fec5 --now")

@@ -1,15 +1,13 @@
 """The jobs: working off events that are due, and one operation asked for by hand. When they start is in sensors.py."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal
 
 import dagster as dg
 from pydantic import Field
 
-from recurrence_pipeline.domain.errors import RecurrenceError
 from recurrence_pipeline.domain.model import Operation, TaskEvent
+from recurrence_pipeline.orchestration.heartbeat import RunLeases
 from recurrence_pipeline.orchestration.metadata import answer_metadata, longest_wait, plan_metadata, refused_table
 from recurrence_pipeline.orchestration.resources import WorkerResource, failing_in_one_line
 from recurrence_pipeline.settings import Settings
@@ -44,10 +42,12 @@ class LeaseConfig(dg.Config):
 
 
 @dg.op(out=dg.Out(description="The events this run holds."), tags={"kind": "lease"})
-def lease_events(context: dg.OpExecutionContext, config: LeaseConfig, worker: Worker) -> LeasedEvents:
+def lease_events(
+    context: dg.OpExecutionContext, config: LeaseConfig, leases: dg.ResourceParam[RunLeases]
+) -> LeasedEvents:
     """Hold the events that have been due the longest; none where nothing is due."""
     with failing_in_one_line():
-        leased = LeasedEvents(tuple(worker.service.lease(config.max_events)))
+        leased = LeasedEvents(tuple(leases.take(config.max_events)))
     numbers = {operation.value: len(leased.of(operation)) for operation in Operation}
     wait = longest_wait(leased.events).total_seconds()
     context.add_output_metadata({"leased": len(leased.events), **numbers, "longest_queue_wait_seconds": wait})
@@ -140,21 +140,7 @@ def process_task_events_job(settings: Settings) -> dg.JobDefinition:
 def _work_off(
     context: dg.OpExecutionContext, service: WorkerService, leased: LeasedEvents, operation: Operation
 ) -> BatchSummary:
-    with failing_in_one_line(), _released_on_failure(service, leased):
+    with failing_in_one_line():
         summary = service.process(leased.of(operation), run_id=context.run_id)
     context.add_output_metadata(summary.numbers())
     return summary
-
-
-@contextmanager
-def _released_on_failure(service: WorkerService, leased: LeasedEvents) -> Iterator[None]:
-    """Give back what a failing run still holds, also for the ops that will not come to it.
-
-    Else each of its leases runs out, which counts as a death of its holder, and five are held against an event.
-    """
-    try:
-        yield
-    except BaseException:
-        with suppress(RecurrenceError):
-            service.release(leased.events)
-        raise

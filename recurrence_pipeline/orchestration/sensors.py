@@ -1,25 +1,26 @@
-"""What starts runs by itself. A sensor only reads: an evaluation that hangs is not killed, and overlaps the next."""
+"""What starts runs by itself, and gives up those that died. What counts as alive is in heartbeat.py.
+
+A sensor only reads the database: an evaluation that hangs is not killed, and overlaps the next.
+"""
 
 import math
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 import dagster as dg
 
 from recurrence_pipeline.bootstrap import utc_now
 from recurrence_pipeline.domain.errors import Outage, Transient
+from recurrence_pipeline.orchestration.heartbeat import InFlight, dead_runs, runs_in_flight
 from recurrence_pipeline.orchestration.jobs import PROCESS_TASK_EVENTS
 from recurrence_pipeline.orchestration.resources import WorkerResource, one_line
 from recurrence_pipeline.settings import Settings
-from recurrence_pipeline.worker.service import WorkerService
-
-WAITING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
-"""Runs that have leased nothing yet."""
-
-IN_FLIGHT = [*WAITING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 DUE_TAG = "recurrence/events_due"
 AGE_TAG = "recurrence/oldest_due_seconds"
+
+NOT_AGAIN = {"dagster/max_retries": "0"}
+"""For a run that is given up: Dagster shall not start it again, because task_event_sensor has long started another."""
+
+GIVEN_UP = "The run has held no event for longer than two leases: it died with its machine. Its events are due again."
 
 
 @dg.sensor(
@@ -32,15 +33,15 @@ AGE_TAG = "recurrence/oldest_due_seconds"
 def task_event_sensor(  # noqa: D103 (Dagster shows the description above)
     context: dg.SensorEvaluationContext, worker: dg.ResourceParam[WorkerResource]
 ) -> list[dg.RunRequest] | dg.SkipReason:
-    settings = worker.settings
+    settings, job = worker.settings, PROCESS_TASK_EVENTS
     try:
         queue = worker.service.queue()
         if queue.oldest is None:
             return dg.SkipReason("nothing is due")
         now = utc_now()
-        in_flight = runs_in_flight(context.instance, worker.service, lease=settings.lease, now=now)
+        in_flight = runs_in_flight(context.instance, worker.service, job=job, lease=settings.lease, now=now)
     except (Outage, Transient) as error:
-        return dg.SkipReason(f"the database is away: {one_line(error)}")
+        return _away(error)
     runs = runs_to_start(queue.due, in_flight, settings)
     if not runs:
         return dg.SkipReason(
@@ -51,12 +52,25 @@ def task_event_sensor(  # noqa: D103 (Dagster shows the description above)
     return [dg.RunRequest(tags={DUE_TAG: str(queue.due), AGE_TAG: str(age)})] * runs
 
 
-@dataclass(frozen=True, slots=True)
-class InFlight:
-    """The runs that work on events, and of those the ones that have not begun."""
-
-    total: int
-    waiting: int = 0
+@dg.sensor(
+    job_name=PROCESS_TASK_EVENTS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=30,
+    description="Ends runs that died with their machine, which Dagster shows as started and keeps a place for.",
+    tags={"reads": "task_events"},
+)
+def dead_run_sensor(  # noqa: D103 (Dagster shows the description above)
+    context: dg.SensorEvaluationContext, worker: dg.ResourceParam[WorkerResource]
+) -> dg.SkipReason:
+    instance, lease = context.instance, worker.settings.lease
+    try:
+        dead = dead_runs(instance, worker.service, job=PROCESS_TASK_EVENTS, lease=lease, now=utc_now())
+    except (Outage, Transient) as error:
+        return _away(error)
+    for run in dead:
+        instance.add_run_tags(run.run_id, NOT_AGAIN)
+        instance.report_run_failed(run, GIVEN_UP)
+    return dg.SkipReason(f"given up: {', '.join(run.run_id for run in dead)}" if dead else "no run is dead")
 
 
 def runs_to_start(due: int, in_flight: InFlight, settings: Settings) -> int:
@@ -65,21 +79,5 @@ def runs_to_start(due: int, in_flight: InFlight, settings: Settings) -> int:
     return max(min(free, math.ceil(due / settings.run_max_events) - in_flight.waiting), 0)
 
 
-def runs_in_flight(
-    instance: dg.DagsterInstance, service: WorkerService, *, lease: timedelta, now: datetime
-) -> InFlight:
-    """Count the runs that work on events, or will.
-
-    A run that died with its machine stays "started" until its longest run time is over. So one that began longer than a
-    lease ago, while nobody holds a single event, is not counted.
-    """
-    records = instance.get_run_records(dg.RunsFilter(job_name=PROCESS_TASK_EVENTS, statuses=IN_FLIGHT))
-    old = sum(1 for record in records if _began_before(record, now - lease))
-    dead = old if old and not service.is_working() else 0
-    waiting = sum(1 for record in records if record.dagster_run.status in WAITING)
-    return InFlight(len(records) - dead, waiting)
-
-
-def _began_before(record: dg.RunRecord, time: datetime) -> bool:
-    started = record.dagster_run.status is dg.DagsterRunStatus.STARTED
-    return started and record.start_time is not None and record.start_time < time.timestamp()
+def _away(error: Exception) -> dg.SkipReason:
+    return dg.SkipReason(f"the database is away: {one_line(error)}")

@@ -28,6 +28,7 @@ from recurrence_pipeline.storage.leasing import (
     PENDING,
     PROCESSING,
     abandoned,
+    alive,
     held_by,
     holding,
     waiting,
@@ -65,8 +66,12 @@ class Events:
         self._write_chunk = write_chunk
 
     @translated()
-    def lease(self, limit: int, *, owner: str, now: datetime, until: datetime) -> list[TaskEvent]:
+    def lease(
+        self, limit: int, *, owner: str, now: datetime, until: datetime, run_id: str | None = None
+    ) -> list[TaskEvent]:
         """Hold up to `limit` due events for `owner`, the longest due first, and return those that were won.
+
+        The lease names the Dagster run that holds it, if one does: as long as it is alive, so is the run.
 
         Due are held events whose lease ran out (they come first, or a long queue would keep them from ever being
         done) and pending ones whose time has come. The term goes up by one with each lease, and a lease that ran out
@@ -74,8 +79,8 @@ class Events:
         """
         left = self._ids(abandoned(now), "lease.until", limit)
         due = self._ids(waiting(now), "availableAt", limit - len(left))
-        hold = holding(owner, now, until, deaths=0)
-        died = holding(owner, now, until, deaths=1)
+        hold = holding(owner, now, until, deaths=0, run_id=run_id)
+        died = holding(owner, now, until, deaths=1, run_id=run_id)
         requests = [UpdateMany({"_id": {"$in": ids}} | waiting(now), hold) for ids in self._chunks(due)]
         requests += [UpdateMany({"_id": {"$in": ids}} | abandoned(now), died) for ids in self._chunks(left)]
         if not requests:
@@ -85,9 +90,17 @@ class Events:
 
     @translated()
     def renew(self, events: Sequence[TaskEvent], *, until: datetime) -> list[TaskEvent]:
-        """Hold events longer and return those that are still ours."""
+        """Hold events longer and return those that are still ours.
+
+        What else their claims hold is held longer too: a claim is worked off batch by batch, and while one batch takes
+        its time, the leases of those behind it would run out.
+        """
         if not events:
             return []
+        claims = sorted({event.owner for event in events if event.owner is not None})
+        for chunk in range(0, len(claims), self._read_chunk):
+            owners = {"$in": claims[chunk : chunk + self._read_chunk]}
+            self._events.update_many({"status": PROCESSING, "lease.owner": owners}, {"$set": {"lease.until": until}})
         requests = [
             UpdateMany(
                 {"_id": {"$in": ids}, "lease.owner": owner, "status": PROCESSING}, {"$set": {"lease.until": until}}
@@ -160,11 +173,13 @@ class Events:
         return added
 
     @translated()
-    def add_held(self, event: TaskEvent, *, owner: str, now: datetime, until: datetime) -> TaskEvent:
+    def add_held(
+        self, event: TaskEvent, *, owner: str, now: datetime, until: datetime, run_id: str | None = None
+    ) -> TaskEvent:
         """Insert an event that its writer works off itself: if the writer dies, the lease runs out like any other."""
         held = replace(event, owner=owner, term=1, leased_until=until, started_at=now)
         document = event_document(event, available_at=now, status=PROCESSING) | {
-            "lease": {"owner": owner, "term": 1, "until": until},
+            "lease": {"owner": owner, "term": 1, "until": until} | ({} if run_id is None else {"runId": run_id}),
             "startedAt": now,
         }
         try:
@@ -192,9 +207,14 @@ class Events:
         return self._events.count_documents({"status": {"$in": [PENDING, PROCESSING]}})
 
     @translated()
-    def any_held(self, now: datetime) -> bool:
-        """Say whether an event is held under a lease that has not run out."""
-        return self._events.find_one({"status": PROCESSING, "lease.until": {"$gt": now}}, {"_id": 1}) is not None
+    def release_run(self, run_id: str) -> None:
+        """Give back all that a Dagster run holds."""
+        self._events.update_many({"status": PROCESSING, "lease.runId": run_id}, GIVEN_BACK)
+
+    @translated()
+    def runs_at_work(self, now: datetime) -> set[str]:
+        """Return the ids of the Dagster runs that hold an event under a lease that has not run out."""
+        return {str(run_id) for run_id in self._events.distinct("lease.runId", alive(now)) if run_id is not None}
 
     @translated()
     def next_due(self) -> datetime | None:
@@ -269,4 +289,4 @@ def _outcome_update(outcome: Outcome, now: datetime, run_id: str | None) -> Mapp
         changes["errors"] = [error_document(e) for e in (*outcome.event.errors, outcome.error)][-KEPT_ERRORS:]
     if outcome.event.started_at is not None and outcome.status is not EventStatus.PENDING:
         changes["durationMs"] = max(int((now - outcome.event.started_at).total_seconds() * 1000), 0)
-    return {"$set": changes, "$unset": {"lease.owner": "", "lease.until": ""}}
+    return {"$set": changes, "$unset": {"lease.owner": "", "lease.until": "", "lease.runId": ""}}

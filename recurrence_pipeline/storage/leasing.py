@@ -17,7 +17,7 @@ ANY_TIME = {"$gte": datetime.min.replace(tzinfo=timezone.utc), "$lte": datetime.
 
 GIVEN_BACK: Mapping[str, Any] = {
     "$set": {"status": PENDING},
-    "$unset": {"lease.owner": "", "lease.until": ""},
+    "$unset": {"lease.owner": "", "lease.until": "", "lease.runId": ""},
 }
 """The update that lets go of an event untouched: due at once, and its term stays."""
 
@@ -37,14 +37,23 @@ def held_by(event: TaskEvent) -> dict[str, Any]:
     return {"_id": ObjectId(event.id), "status": PROCESSING, "lease.owner": event.owner, "lease.term": event.term}
 
 
-def holding(owner: str, now: datetime, until: datetime, *, deaths: int) -> list[Mapping[str, Any]]:
+def alive(now: datetime) -> dict[str, Any]:
+    """Select held events whose lease has not run out."""
+    return {"status": PROCESSING, "lease.until": {"$gt": now}}
+
+
+def holding(
+    owner: str, now: datetime, until: datetime, *, deaths: int, run_id: str | None = None
+) -> list[Mapping[str, Any]]:
     """Build the update that holds any event, whatever stands where its lease should be: one must not cost the rest."""
-    lease = {
+    lease: dict[str, Any] = {
         "owner": {"$literal": owner},
         "until": until,
         "term": _raised("term", 1),
         "deaths": _raised("deaths", deaths),
     }
+    if run_id is not None:
+        lease["runId"] = {"$literal": run_id}
     # $mergeObjects replaces the field as a whole; an object as such would be written into each item of an array.
     return [{"$set": {"status": PROCESSING, "startedAt": now, "lease": {"$mergeObjects": [lease]}}}]
 

@@ -16,17 +16,17 @@ def drain(
     batch: int,
     limit: int | None = None,
     until_empty: bool = False,
-    progress: Callable[[BatchSummary], None] = lambda _: None,
+    go_on: Callable[[BatchSummary], bool] = lambda _: True,
     wait: Callable[[float], None] = time.sleep,
 ) -> BatchSummary:
     """Work off due events in batches and return what that came to.
 
     Args:
         service: does the work.
-        batch: the most events between two calls of `progress`.
+        batch: the most events between two calls of `go_on`.
         limit: the most tries of events in all; None for no limit.
         until_empty: wait for retries, and for what other workers hold, until every event has ended.
-        progress: is called with everything so far.
+        go_on: is told of everything so far, and says whether to go on; nothing is held when it is asked.
         wait: is called with seconds.
 
     Raises:
@@ -37,7 +37,8 @@ def drain(
         part = service.process_pending(batch if limit is None else min(batch, limit - taken))
         summary += part
         taken += part.events + part.leases_lost
-        progress(summary)
+        if not go_on(summary):
+            break
         if part.events or part.leases_lost:
             continue
         if not until_empty or service.unfinished() == 0:

@@ -17,6 +17,7 @@ from recurrence_pipeline.domain.planning import plan_batch, plan_deletions
 from recurrence_pipeline.worker.batch import Batch
 from recurrence_pipeline.worker.holding import Hold
 from recurrence_pipeline.worker.kit import Kit
+from recurrence_pipeline.worker.stopping import undisturbed
 from recurrence_pipeline.worker.summary import BatchSummary
 
 log = structlog.get_logger(__name__)
@@ -28,8 +29,8 @@ class Processor:
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
 
-    def lease(self, limit: int) -> list[TaskEvent]:
-        """Hold up to `limit` due events and return them; none where nothing is due.
+    def lease(self, limit: int, *, run_id: str | None = None) -> list[TaskEvent]:
+        """Hold up to `limit` due events, for a Dagster run or for nobody in particular; none where nothing is due.
 
         What ends it midway, an outage or an interruption, makes it give back what it holds.
 
@@ -42,7 +43,8 @@ class Processor:
             while len(held) < limit:
                 size = min(self._kit.rules.batch_size, limit - len(held))
                 now = self._kit.clock()
-                won = self._kit.events.lease(size, owner=owner, now=now, until=now + self._kit.rules.lease)
+                until = now + self._kit.rules.lease
+                won = self._kit.events.lease(size, owner=owner, now=now, until=until, run_id=run_id)
                 if not won:
                     break
                 held += won
@@ -52,13 +54,14 @@ class Processor:
             raise
         return held
 
-    def hold_new(self, event: TaskEvent) -> TaskEvent:
+    def hold_new(self, event: TaskEvent, *, run_id: str | None = None) -> TaskEvent:
         """Insert an event that this worker is about to work off, already held."""
         now = self._kit.clock()
-        return self._kit.events.add_held(event, owner=uuid4().hex, now=now, until=now + self._kit.rules.lease)
+        until = now + self._kit.rules.lease
+        return self._kit.events.add_held(event, owner=uuid4().hex, now=now, until=until, run_id=run_id)
 
     def process(self, events: Sequence[TaskEvent], *, run_id: str | None = None) -> BatchSummary:
-        """Work off held events, deletions last.
+        """Work off held events, deletions last. A signal waits for the end of the batch that has begun.
 
         Raises:
             Outage: where the database cannot be worked with; what was not finished is given back, or its lease runs
@@ -69,7 +72,8 @@ class Processor:
         summary = BatchSummary()
         for start in range(0, len(ordered), size):
             try:
-                summary += self._process_batch(ordered[start : start + size], run_id)
+                with undisturbed():
+                    summary += self._process_batch(ordered[start : start + size], run_id)
             except BaseException:
                 with suppress(RecurrenceError):
                     self._kit.events.release(ordered[start:])

@@ -56,16 +56,16 @@ class WorkerService:
         left = limit
         while left is None or left > 0:
             size = self._kit.rules.batch_size if left is None else min(left, self._kit.rules.batch_size)
-            events = self._processor.lease(size)
+            events = self._processor.lease(size, run_id=run_id)
             if not events:
                 break
             summary += self._processor.process(events, run_id=run_id)
             left = None if left is None else left - len(events)
         return summary
 
-    def lease(self, limit: int) -> list[TaskEvent]:
+    def lease(self, limit: int, *, run_id: str | None = None) -> list[TaskEvent]:
         """Hold up to `limit` due events; they are this caller's until their leases run out."""
-        return self._processor.lease(limit)
+        return self._processor.lease(limit, run_id=run_id)
 
     def process(self, events: Sequence[TaskEvent], *, run_id: str | None = None) -> BatchSummary:
         """Work off held events.
@@ -78,6 +78,10 @@ class WorkerService:
     def release(self, events: Sequence[TaskEvent]) -> None:
         """Give held events back: due at once, and no failure counted. Those worked off, or held by others, stay."""
         self._kit.events.release(events)
+
+    def release_run(self, run_id: str) -> None:
+        """Give back all that a Dagster run holds."""
+        self._kit.events.release_run(run_id)
 
     def process_task_recurrence(
         self,
@@ -99,7 +103,7 @@ class WorkerService:
             Outage: the database is away.
         """
         event = self._event(task_id, operation, user_id, source)
-        self.process([self._processor.hold_new(event)], run_id=run_id)
+        self.process([self._processor.hold_new(event, run_id=run_id)], run_id=run_id)
         outcome = self._kit.events.get(event.id) or {}
         if outcome.get("status") != EventStatus.COMPLETED.value:
             raise _failure(event.operation, outcome)
@@ -161,9 +165,9 @@ class WorkerService:
         """Say how many events are due and since when."""
         return self._kit.events.queue(self._kit.clock(), at_most=at_most)
 
-    def is_working(self) -> bool:
-        """Say whether any worker holds an event under a lease that has not run out."""
-        return self._kit.events.any_held(self._kit.clock())
+    def runs_at_work(self) -> set[str]:
+        """Return the ids of the Dagster runs that hold an event under a lease that has not run out."""
+        return self._kit.events.runs_at_work(self._kit.clock())
 
     def next_due(self) -> datetime | None:
         """Return when the next event becomes due; None where nothing is unfinished."""

@@ -8,10 +8,11 @@ import pytest
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
 from recurrence_pipeline.bootstrap import Worker
+from recurrence_pipeline.orchestration.heartbeat import IN_FLIGHT, InFlight
 from recurrence_pipeline.orchestration.resources import WorkerResource
-from recurrence_pipeline.orchestration.sensors import IN_FLIGHT, InFlight, runs_to_start, task_event_sensor
+from recurrence_pipeline.orchestration.sensors import dead_run_sensor, runs_to_start, task_event_sensor
 from recurrence_pipeline.settings import Settings
-from recurrence_pipeline_tests.orchestration.conftest import Insert
+from recurrence_pipeline_tests.orchestration.conftest import NO_SERVER, Insert
 from recurrence_pipeline_tests.orchestration.looks import everything
 from recurrence_pipeline_tests.waiting import wait_until
 
@@ -23,6 +24,11 @@ def tick(instance: dg.DagsterInstance, resource: WorkerResource) -> list[dg.RunR
         result = task_event_sensor(context)
     assert isinstance(result, (list, dg.SkipReason))
     return result
+
+
+def look_for_dead_runs(instance: dg.DagsterInstance, resource: WorkerResource) -> str:
+    with dg.build_sensor_context(instance=instance, resources={"worker": resource}) as context:
+        return skipped(dead_run_sensor(context))
 
 
 def requests(result: list[dg.RunRequest] | dg.SkipReason) -> list[dg.RunRequest]:
@@ -46,7 +52,8 @@ def origin(job: str) -> RemoteJobOrigin:
     return RemoteJobOrigin(RemoteRepositoryOrigin(location, "__repository__"), job)
 
 
-def add_run(instance: dg.DagsterInstance, status: dg.DagsterRunStatus, *, job: str = JOB) -> None:
+def add_run(instance: dg.DagsterInstance, status: dg.DagsterRunStatus, *, job: str = JOB) -> str:
+    """Forge the record of a run that has no process, as one that died with its machine leaves it."""
     run = dg.DagsterRun(job_name=job, remote_job_origin=origin(job))
     instance.add_run(run)
     event = {
@@ -58,6 +65,13 @@ def add_run(instance: dg.DagsterInstance, status: dg.DagsterRunStatus, *, job: s
     }.get(status)
     if event is not None:
         instance.report_dagster_event(dg.DagsterEvent(event.value, job_name=job), run.run_id)
+    return run.run_id
+
+
+def status_of(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRunStatus:
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    return run.status
 
 
 def test_nothing_due_starts_nothing_and_says_so(
@@ -169,8 +183,8 @@ def test_a_run_that_died_with_its_machine_does_not_count_once_its_leases_have_ru
 ) -> None:
     """It stays "started" until its longest run time is over: a quarter of an hour in which nothing would be done."""
     make_due(worker, insert_task, 2)
-    add_run(instance, dg.DagsterRunStatus.STARTED)
-    assert len(short_lease.service.lease(1)) == 1
+    run_id = add_run(instance, dg.DagsterRunStatus.STARTED)
+    assert len(short_lease.service.lease(1, run_id=run_id)) == 1
     assert skipped(tick(instance, short_lease)) == "1 of 1 runs in flight, 1 events due"
 
     wait_until(lambda: worker.service.queue().due == 2, "the lease runs out")
@@ -179,18 +193,88 @@ def test_a_run_that_died_with_its_machine_does_not_count_once_its_leases_have_ru
     assert request.tags["recurrence/events_due"] == "2"
 
 
-def test_a_run_longer_than_a_lease_counts_while_events_are_held(
-    short_lease: WorkerResource, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
+@pytest.mark.parametrize("holder", [None, "another run"])
+def test_a_dead_run_does_not_count_because_others_are_at_work(
+    short_lease: WorkerResource, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert, holder: str | None
 ) -> None:
+    """The API holds events of its own all day long: they would keep every run from starting."""
+    make_due(worker, insert_task, 3)
+    run_id = add_run(instance, dg.DagsterRunStatus.STARTED)
+    worker.service.lease(1, run_id=holder)  # for a minute
+    short_lease.service.lease(1, run_id=run_id)
+    assert skipped(tick(instance, short_lease)) == "1 of 1 runs in flight, 1 events due"
+
+    wait_until(lambda: worker.service.queue().due == 2, "the lease of the run has run out")
+
+    assert len(requests(tick(instance, short_lease))) == 1
+
+
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING])
+def test_a_run_longer_than_a_lease_counts_while_it_holds_events(
+    short_lease: WorkerResource, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert,
+    status: dg.DagsterRunStatus,
+) -> None:  # fmt: skip
     """It renews what it holds: it is slow, and not dead."""
     make_due(worker, insert_task, 3)
-    add_run(instance, dg.DagsterRunStatus.STARTED)
-    worker.service.lease(1)  # for a minute
+    run_id = add_run(instance, dg.DagsterRunStatus.STARTED)
+    if status is dg.DagsterRunStatus.CANCELING:
+        instance.report_dagster_event(dg.DagsterEvent(dg.DagsterEventType.RUN_CANCELING.value, job_name=JOB), run_id)
+    worker.service.lease(1, run_id=run_id)  # for a minute
     short_lease.service.lease(1)
 
     wait_until(lambda: worker.service.queue().due == 2, "a short lease has run out since")
 
     assert skipped(tick(instance, short_lease)) == "1 of 1 runs in flight, 2 events due"
+
+
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING])
+def test_a_run_that_waits_counts_however_long(
+    short_lease: WorkerResource, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert,
+    status: dg.DagsterRunStatus,
+) -> None:  # fmt: skip
+    """Else a full run queue gets another run with each tick. Dagster ends those that never start."""
+    make_due(worker, insert_task, 2)
+    add_run(instance, status)
+    short_lease.service.lease(1)
+    wait_until(lambda: worker.service.queue().due == 2, "a lease has run out since")
+
+    assert skipped(tick(instance, short_lease)) == "1 of 1 runs in flight, 2 events due"
+
+
+def test_a_dead_run_is_ended_so_that_it_holds_no_place_and_is_not_started_again(
+    short_lease: WorkerResource, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
+) -> None:
+    """Ten of them fill the run queue: nothing would be worked off until their longest run time is over."""
+    make_due(worker, insert_task, 2)
+    dead = add_run(instance, dg.DagsterRunStatus.STARTED)
+    alive = add_run(instance, dg.DagsterRunStatus.STARTED)
+    waiting = add_run(instance, dg.DagsterRunStatus.QUEUED)
+    another_job = add_run(instance, dg.DagsterRunStatus.STARTED, job="process_task")
+    worker.service.lease(1, run_id=alive)  # for a minute
+    assert look_for_dead_runs(instance, short_lease) == "no run is dead"
+
+    wait_until(lambda: look_for_dead_runs(instance, short_lease) != "no run is dead", "two leases are over")
+
+    assert status_of(instance, dead) is dg.DagsterRunStatus.FAILURE
+    assert [status_of(instance, run_id) for run_id in (alive, waiting, another_job)] == [
+        dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTED
+    ]  # fmt: skip
+    run = instance.get_run_by_id(dead)
+    assert run is not None
+    assert run.tags["dagster/max_retries"] == "0"
+    assert look_for_dead_runs(instance, short_lease) == "no run is dead"
+
+
+def test_no_run_is_given_up_while_the_database_is_away(instance: dg.DagsterInstance, mongodb_url: str) -> None:
+    """It cannot be known then which of them are alive."""
+    environment = {"MONGODB_URL": NO_SERVER, "WORKER_TIMEOUT": "100", "WORKER_LEASE": "2", "WORKER_LEASE_MARGIN": "1"}
+    away = WorkerResource(Settings.from_environment(environment))
+    run_id = add_run(instance, dg.DagsterRunStatus.STARTED)
+
+    wait_until(lambda: look_for_dead_runs(instance, away).startswith("the database is away: "), "two leases are over")
+
+    assert status_of(instance, run_id) is dg.DagsterRunStatus.STARTED
+    away.close()
 
 
 def test_an_outage_is_a_skip_and_no_failed_tick(instance: dg.DagsterInstance, away: WorkerResource) -> None:
@@ -202,5 +286,6 @@ def test_an_outage_is_a_skip_and_no_failed_tick(instance: dg.DagsterInstance, aw
     assert "secret" not in message
 
 
-def test_the_sensor_runs_without_being_switched_on() -> None:
-    assert task_event_sensor.default_status is dg.DefaultSensorStatus.RUNNING
+@pytest.mark.parametrize("sensor", [task_event_sensor, dead_run_sensor], ids=lambda sensor: sensor.name)
+def test_the_sensor_runs_without_being_switched_on(sensor: dg.SensorDefinition) -> None:
+    assert sensor.default_status is dg.DefaultSensorStatus.RUNNING

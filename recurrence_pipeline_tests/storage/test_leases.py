@@ -183,8 +183,46 @@ def test_an_event_that_its_writer_holds_runs_out_like_any_other(events: Events) 
     assert lease(events) == []
     [taken] = lease(events, minute=1)
     assert (taken.id, taken.term) == (event.id, 2)
-    assert events.any_held(at(1.5))
-    assert not events.any_held(at(2))
+
+
+def test_a_run_is_at_work_as_long_as_one_of_its_leases_is_alive(events: Events) -> None:
+    """Else a run that died with its machine would be taken for one that works, as long as anybody works."""
+    events.add([an_event() for _ in range(3)], available_at=at(0))
+    for run_id, until in (("long", 3), ("short", 1), (None, 9)):
+        assert len(events.lease(1, owner=f"claim of {run_id}", now=at(0), until=at(until), run_id=run_id)) == 1
+
+    assert events.runs_at_work(at(0.5)) == {"long", "short"}
+    assert events.runs_at_work(at(1)) == {"long"}
+    assert events.runs_at_work(at(3)) == set()
+
+
+def test_a_run_is_at_work_no_more_once_its_events_are_finished_or_given_back(events: Events) -> None:
+    events.add([an_event() for _ in range(3)], available_at=at(0))
+    done, released, forgotten = events.lease(3, owner="me", now=at(0), until=at(1), run_id="run")
+    events.add_held(an_event(), owner="by hand", now=at(0), until=at(1), run_id="run")
+
+    events.finish([Outcome(done, EventStatus.COMPLETED)], now=at(0.5))
+    events.release([released])
+    assert events.runs_at_work(at(0.5)) == {"run"}
+    events.release_run("another")
+    assert stored(events, forgotten)["status"] == "processing"
+
+    events.release_run("run")
+    assert events.runs_at_work(at(0.5)) == set()
+    assert ids(lease(events, owner="you", minute=0.5)) >= {released.id, forgotten.id}
+    assert "runId" not in stored(events, done)["lease"]
+
+
+def test_renewing_some_of_a_claim_renews_all_of_it_and_nothing_else(events: Events) -> None:
+    """Else a claim that is worked off batch by batch would lose the last batches while the first takes its time."""
+    events.add([an_event() for _ in range(3)], available_at=at(0))
+    first, behind = lease(events, 2, owner="me")
+    [other] = lease(events, 1, owner="you")
+
+    assert events.renew([first], until=at(5)) == [first]
+
+    assert stored(events, behind)["lease"]["until"] == at(5)
+    assert stored(events, other)["lease"]["until"] == at(1)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from bson import ObjectId
 
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.worker.summary import BatchSummary
 
 NOW = datetime(2024, 3, 1, 9, tzinfo=timezone.utc)
 
@@ -58,11 +59,24 @@ def test_it_works_off_what_is_due_in_batches_and_does_not_wait(worker: Worker, c
     enqueue(worker, due_in=timedelta(seconds=1))
     signs: list[int] = []
 
-    summary = worker.drain(progress=lambda so_far: signs.append(so_far.events), wait=clock.wait)
+    def go_on(so_far: BatchSummary) -> bool:
+        signs.append(so_far.events)
+        return True
+
+    summary = worker.drain(go_on=go_on, wait=clock.wait)
 
     assert summary.count("rejected") == 5
     assert signs == [2, 4, 5, 5]
     assert not clock.waited
+
+
+def test_it_ends_after_the_batch_where_it_is_told_to_and_holds_nothing_then(worker: Worker, clock: Clock) -> None:
+    enqueue(worker, 5)
+
+    summary = worker.drain(until_empty=True, go_on=lambda so_far: so_far.events < 4, wait=clock.wait)
+
+    assert summary.count("rejected") == 4
+    assert worker.service.queue().due == 1
 
 
 def test_until_empty_it_waits_for_what_comes_due(worker: Worker, clock: Clock) -> None:

@@ -1,0 +1,108 @@
+"""The sign of life of a run: the leases it holds. When runs are started, or given up, for want of it is in sensors.py.
+
+Dagster shows a run whose machine died as started until its longest run time is over, a quarter of an hour. A run that
+works on events holds leases and renews them while it works, so that we know better: within a lease, and for each run.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import dagster as dg
+
+from recurrence_pipeline.domain.errors import RecurrenceError
+from recurrence_pipeline.domain.model import TaskEvent
+from recurrence_pipeline.orchestration.resources import WorkerResource
+from recurrence_pipeline.worker.service import WorkerService
+from recurrence_pipeline.worker.stopping import undisturbed
+
+WAITING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
+"""Runs that have leased nothing yet. Those that never start are ended by Dagster, after its start timeout."""
+
+BEGUN = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+
+IN_FLIGHT = [*WAITING, *BEGUN]
+
+
+class RunLeases:
+    """What one run holds."""
+
+    def __init__(self, worker: WorkerResource, run_id: str | None) -> None:
+        self._worker = worker
+        self._run_id = run_id
+        self._taken = False
+
+    def take(self, limit: int) -> list[TaskEvent]:
+        """Hold up to `limit` due events in the name of this run."""
+        self._taken = True
+        return self._worker.service.lease(limit, run_id=self._run_id)
+
+    def give_back(self) -> None:
+        """Let go of what was not worked off.
+
+        Else each of its leases runs out, which counts as a death of its holder, and five are held against an event.
+        Where the database is away, nothing else can be done.
+        """
+        if self._taken and self._run_id is not None:
+            with suppress(RecurrenceError):
+                self._worker.service.release_run(self._run_id)
+
+
+@dg.resource(
+    required_resource_keys={"worker"},
+    description="The events that a run holds; what is left of them is given back however the run ends, if it can.",
+)
+def run_leases(context: dg.InitResourceContext) -> Iterator[RunLeases]:  # noqa: D103 (Dagster shows the above)
+    leases = RunLeases(context.resources.worker, context.run.run_id if context.run else None)
+    try:
+        yield leases
+    finally:
+        with undisturbed():
+            leases.give_back()
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """The runs that work on events, and of those the ones that have not begun."""
+
+    total: int
+    waiting: int = 0
+
+
+def runs_in_flight(
+    instance: dg.DagsterInstance, service: WorkerService, *, job: str, lease: timedelta, now: datetime
+) -> InFlight:
+    """Count the runs of a job that wait, or that live: that began within the last lease, or hold an event.
+
+    Raises:
+        Outage: where the database is away.
+    """
+    records = instance.get_run_records(dg.RunsFilter(job_name=job, statuses=IN_FLIGHT))
+    old = [record for record in records if _began_before(record, now - lease)]
+    dead = len(_lifeless(old, service))
+    waiting = sum(1 for record in records if record.dagster_run.status in WAITING)
+    return InFlight(len(records) - dead, waiting)
+
+
+def dead_runs(
+    instance: dg.DagsterInstance, service: WorkerService, *, job: str, lease: timedelta, now: datetime
+) -> list[dg.DagsterRun]:
+    """Return the runs of a job that began more than two leases ago and hold no event.
+
+    Raises:
+        Outage: where the database is away.
+    """
+    records = instance.get_run_records(dg.RunsFilter(job_name=job, statuses=[dg.DagsterRunStatus.STARTED]))
+    return _lifeless([record for record in records if _began_before(record, now - 2 * lease)], service)
+
+
+def _began_before(record: dg.RunRecord, time: datetime) -> bool:
+    begun = record.dagster_run.status in BEGUN
+    return begun and record.start_time is not None and record.start_time < time.timestamp()
+
+
+def _lifeless(records: list[dg.RunRecord], service: WorkerService) -> list[dg.DagsterRun]:
+    """Return the runs that hold no event; without records the database is not asked."""
+    at_work = service.runs_at_work() if records else set()
+    return [record.dagster_run for record in records if record.dagster_run.run_id not in at_work]

@@ -1,0 +1,146 @@
+"""What a run holds it gives back, however it ends; and Dagster's own retries do not multiply ours."""
+
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from recurrence_pipeline.bootstrap import Worker, open_worker
+from recurrence_pipeline.definitions import build_definitions
+from recurrence_pipeline.orchestration.resources import WorkerResource
+from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.worker.kit import Step
+from recurrence_pipeline_tests.orchestration.conftest import USER, Insert
+from recurrence_pipeline_tests.orchestration.test_sensors import JOB
+
+ROOT = Path(__file__).parents[2]
+
+
+class Watched(WorkerResource):
+    """A worker that calls a function after each group of writes."""
+
+    def __init__(self, settings: Settings, after_step: Callable[[Step], None]) -> None:
+        super().__init__(settings)
+        self._worker = open_worker(settings, after_step=after_step)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+    """Return an instance as the dagster.yaml that is shipped configures it."""
+    shutil.copy(ROOT / "dagster.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        yield instance
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"), [(True, dg.DagsterRunStatus.CANCELED), (False, dg.DagsterRunStatus.FAILURE)]
+)
+def test_a_run_that_is_stopped_finishes_its_batch_and_gives_the_rest_back(
+    mongodb_url: str,
+    instance: dg.DagsterInstance,
+    worker: Worker,
+    insert_task: Insert,
+    asked: bool,  # noqa: FBT001 (a parameter of the test)
+    status: dg.DagsterRunStatus,
+) -> None:
+    """Whether somebody asked Dagster for it, or its machine is being shut down."""
+    for _ in range(3):
+        worker.service.enqueue(insert_task(), "create")
+    worker.service.enqueue(insert_task(), "complete")
+    worker.service.enqueue(insert_task(), "delete", str(USER))
+    settings = Settings.from_environment({"MONGODB_URL": mongodb_url, "WORKER_BATCH_SIZE": "2"})
+
+    def stop(step: Step) -> None:
+        if step is Step.OCCURRENCES:
+            if asked:
+                instance.report_run_canceling(instance.get_runs()[0])
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    resource = Watched(settings, stop)
+    job = build_definitions(settings, worker=resource).resolve_job_def(JOB)
+    with pytest.raises(dg.DagsterExecutionInterruptedError):
+        job.execute_in_process(instance=instance)
+
+    (run,) = instance.get_runs()
+    assert run.status is status
+    assert worker.service.event_counts() == {
+        ("create", "completed"): 2, ("create", "pending"): 1, ("complete", "pending"): 1, ("delete", "pending"): 1
+    }  # fmt: skip
+    assert worker.service.queue().due == 3
+    assert worker.mongo.events.count_documents({"lease.deaths": {"$gt": 0}}) == 0
+    resource.close()
+
+
+@dg.success_hook(name="stop_between_ops")
+def stop_between_ops(context: dg.HookContext) -> None:
+    if context.op.name == "process_creations":
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_run_that_is_stopped_between_two_ops_gives_back_what_the_next_would_have_done(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
+) -> None:
+    """Else its events would wait for a lease and count a death: five stops would make dead letters of them."""
+    worker.service.enqueue(insert_task(), "create")
+    worker.service.enqueue(insert_task(), "complete")
+    job = definitions.resolve_job_def(JOB).with_hooks({stop_between_ops})
+
+    with pytest.raises(dg.DagsterExecutionInterruptedError):
+        job.execute_in_process(instance=instance)
+
+    assert worker.service.event_counts() == {("create", "completed"): 1, ("complete", "pending"): 1}
+    assert worker.service.queue().due == 1
+    (run,) = instance.get_runs()
+    assert run.is_finished
+
+
+def test_a_run_holds_in_its_own_name_and_nothing_when_it_is_over(
+    mongodb_url: str, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
+) -> None:
+    worker.service.enqueue(insert_task(), "create")
+    at_work: list[set[str]] = []
+    settings = Settings.from_environment({"MONGODB_URL": mongodb_url})
+    resource = Watched(settings, lambda _: at_work.append(worker.service.runs_at_work()))
+
+    result = build_definitions(settings, worker=resource).resolve_job_def(JOB).execute_in_process(instance=instance)
+
+    assert {result.run_id} in at_work
+    assert worker.service.runs_at_work() == set()
+    resource.close()
+
+
+def test_an_outage_costs_one_run_and_no_retry_of_dagster_and_no_attempt_of_an_event(
+    without_database: dg.Definitions, home: dg.DagsterInstance
+) -> None:
+    """The sensor starts the next run once the database is back; retries on top would multiply the runs."""
+    result = without_database.resolve_job_def(JOB).execute_in_process(instance=home, raise_on_error=False)
+
+    assert not result.success
+    (run,) = home.get_runs()
+    assert run.tags["dagster/failure_reason"] == "STEP_FAILURE"
+    assert run.tags["dagster/will_retry"] == "false"
+    assert not [e for e in result.all_events if e.event_type is dg.DagsterEventType.STEP_UP_FOR_RETRY]
+
+
+@pytest.mark.parametrize(("crashes", "again"), [(1, "true"), (2, "true"), (3, "false")])
+def test_a_run_that_crashes_is_started_again_by_dagster_twice_at_most(
+    home: dg.DagsterInstance, crashes: int, again: str
+) -> None:
+    """Each crash counts a death of the events that were held, and five of those are held against an event."""
+    runs: list[dg.DagsterRun] = []
+    for _ in range(crashes):
+        root, parent = (runs[0].run_id, runs[-1].run_id) if runs else (None, None)
+        tags = {"dagster/root_run_id": root, "dagster/parent_run_id": parent} if root and parent else {}
+        runs.append(dg.DagsterRun(job_name=JOB, tags=tags, root_run_id=root, parent_run_id=parent))
+        home.add_run(runs[-1])
+
+    home.report_run_failed(runs[-1], "the process is gone")
+
+    crashed = home.get_run_by_id(runs[-1].run_id)
+    assert crashed is not None
+    assert crashed.tags["dagster/will_retry"] == again
