@@ -7,6 +7,7 @@ import dagster as dg
 from recurrence_pipeline.bootstrap import utc_now
 from recurrence_pipeline.domain.errors import Outage, Transient
 from recurrence_pipeline.domain.model import EventStatus
+from recurrence_pipeline.orchestration.metadata import markdown, markdown_table
 from recurrence_pipeline.orchestration.resources import TEAM, WorkerResource, one_line
 from recurrence_pipeline.worker.service import WorkerService
 
@@ -59,7 +60,7 @@ COLLECTIONS = [task_events, tasks, useractivities, counters, deleted_tasks]
 
 @dg.asset(
     deps=[tasks, task_events],
-    description="Tasks by kind, events by status, and how long the oldest due event has been waiting.",
+    description="Tasks by kind, events by status, and how long the oldest due event has been waiting; why some were refused.",
     group_name=WORKER,
     kinds={"python"},
     owners=[TEAM],
@@ -72,11 +73,11 @@ def worker_health(worker: dg.ResourceParam[WorkerResource]) -> dg.MaterializeRes
     return dg.MaterializeResult(metadata=metadata)
 
 
-worker_health_report = dg.define_asset_job(
-    "worker_health_report",
+health_checks = dg.define_asset_job(
+    "health_checks",
     selection=dg.AssetSelection.assets(worker_health),
-    description="Record the health of the worker, and check it.",
-    tags={"trigger": "manual"},
+    description="Record the health of the worker, and check it. Runs every 15 minutes by itself.",
+    tags={"trigger": "schedule"},
 )
 
 
@@ -84,10 +85,12 @@ def _numbers(service: WorkerService) -> dict[str, Any]:
     details = service.get_detailed_stats()
     queue = service.queue()
     counts = details["workerStatus"]["queue"]
+    dead_letters = [[row.get(key) for key in ("operation", "status", "reason", "count")] for row in service.refusals()]
     waited = (utc_now() - queue.oldest).total_seconds() if queue.oldest else 0.0
     return {
         **details["recurringTasks"],
         **{f"events_{status.value}": counts[status.value] for status in EventStatus},
         "events_due": queue.due,
         "oldest_due_age_seconds": waited,
+        "dead_letters": markdown(markdown_table(["operation", "status", "reason", "count"], dead_letters)),
     }

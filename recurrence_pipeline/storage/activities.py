@@ -11,7 +11,6 @@ from pymongo.errors import BulkWriteError
 
 from recurrence_pipeline.domain.plan import NewActivity
 from recurrence_pipeline.storage.documents import Document, activity_document
-from recurrence_pipeline.storage.limits import LONG, within
 from recurrence_pipeline.storage.mongo import Mongo, refusals, translated
 from recurrence_pipeline.storage.numbering import Numbering
 
@@ -52,11 +51,10 @@ class Activities:
         it, and of two at once each activity is moved, and counted, by one.
         """
         moved = 0
-        with within(LONG):
-            cursor = self._activities.find({"timestamp": {"$lt": before}}, batch_size=self._write_chunk)
-            while old := list(islice(cursor, self._write_chunk)):
-                moved += self._move(old)
-                progress(moved)
+        cursor = self._activities.find({"timestamp": {"$lt": before}}, batch_size=self._write_chunk)
+        while old := list(islice(cursor, self._write_chunk)):
+            moved += self._move(old)
+            progress(moved)
         return moved
 
     def _move(self, old: Sequence[Document]) -> int:

@@ -16,7 +16,7 @@ from pymongo import UpdateOne
 from recurrence_pipeline.domain.model import Task, derived_id
 from recurrence_pipeline.domain.restoring import NewOriginal, Restoration, SeriesOfUser
 from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from
-from recurrence_pipeline.storage.limits import LONG, within
+from recurrence_pipeline.storage.limits import patiently
 from recurrence_pipeline.storage.mongo import Mongo, translated
 from recurrence_pipeline.storage.numbering import Numbering
 
@@ -73,7 +73,7 @@ class Deleted:
             {"$sort": {"deletedAt": -1, "_id": -1}},
             {"$limit": limit},
         ]
-        with within(LONG):
+        with patiently(self._deleted.database):
             found = list(self._deleted.aggregate(pipeline, allowDiskUse=True))
         return [{"deletion": row.pop("_id"), **row} for row in found]
 

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import pymongo
+from pymongo.database import Database
 
 LONG = timedelta(hours=1)
-"""For what reads a whole collection."""
+"""For one command that reads a whole collection."""
 
 
 @contextmanager
@@ -17,4 +19,15 @@ def within(limit: timedelta) -> Iterator[None]:
     What comes too late fails as an outage or as a transient error. A limit around this one stays in force.
     """
     with pymongo.timeout(limit.total_seconds()):
+        yield
+
+
+@contextmanager
+def patiently(database: Database[Any]) -> Iterator[None]:
+    """Give what reads a whole collection an hour, of a server that answers now.
+
+    The limit covers the search for a server too: one that is away would be waited for just as long.
+    """
+    database.command("ping")
+    with within(LONG):
         yield

@@ -17,7 +17,7 @@ from pymongo.errors import BulkWriteError
 from recurrence_pipeline.domain.model import Cursor, Series, Task, derived_id
 from recurrence_pipeline.domain.plan import MAX_NESTING, CursorMove, Link, NewOccurrence, Removal, Snapshot
 from recurrence_pipeline.storage.documents import COPIED_FIELDS, MEMBER_FIELDS, Document, occurrence_document, task_from
-from recurrence_pipeline.storage.limits import LONG, within
+from recurrence_pipeline.storage.limits import patiently
 from recurrence_pipeline.storage.mongo import Mongo, refusals, translated
 from recurrence_pipeline.storage.numbering import Inserted, Numbering
 
@@ -42,13 +42,7 @@ class Tasks:
     def load(self, task_ids: Iterable[str]) -> Snapshot:
         """Read the named tasks, the originals above them, and everything that hangs on those."""
         named = set(task_ids)
-        tasks = self._by_id(named)
-        for _ in range(MAX_NESTING):
-            above = {t.parent_recurring_id for t in tasks.values() if t.parent_recurring_id} - tasks.keys()
-            found = self._by_id(above)
-            tasks |= found
-            if not any(t.parent_recurring_id for t in found.values()):
-                break
+        tasks = self._climb(named)
         climbing = Snapshot(tasks)
         head_of = {i: climbing.series_of(i).id for i in tasks.keys() | named}
         head_of |= {head: head for head in head_of.values()}
@@ -57,6 +51,11 @@ class Tasks:
         for parent, children in self._children(parents).items():
             members[head_of[parent]] += children
         return Snapshot(tasks, {head: _series(head, tasks, members) for head in set(head_of.values())})
+
+    @translated()
+    def climb(self, task_ids: Iterable[str]) -> dict[str, Task]:
+        """Read the named tasks and the originals above them, and nothing that hangs on those."""
+        return self._climb(set(task_ids))
 
     @translated()
     def load_for_deletion(self, task_ids: Iterable[str]) -> Snapshot:
@@ -170,13 +169,23 @@ class Tasks:
             {"$match": {"original": []}},
             {"$project": {"count": 1}},
         ]
-        with within(LONG):
+        with patiently(self._tasks.database):
             return {row["_id"].binary.hex(): row["count"] for row in self._tasks.aggregate(pipeline, allowDiskUse=True)}
 
     @translated()
     def hanging_on(self, parents: Iterable[str]) -> list[Task]:
         """Return the tasks that hang directly on any of the given ones."""
         return [task for children in self._children(parents).values() for task in children]
+
+    def _climb(self, named: Iterable[str]) -> dict[str, Task]:
+        tasks = self._by_id(named)
+        for _ in range(MAX_NESTING):
+            above = {t.parent_recurring_id for t in tasks.values() if t.parent_recurring_id} - tasks.keys()
+            found = self._by_id(above)
+            tasks |= found
+            if not any(t.parent_recurring_id for t in found.values()):
+                break
+        return tasks
 
     def _by_id(self, task_ids: Iterable[str]) -> dict[str, Task]:
         found = (task_from(document, with_content=True) for document in self._find("_id", task_ids, ORIGINAL))

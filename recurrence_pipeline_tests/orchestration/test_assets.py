@@ -11,7 +11,7 @@ HEALTH = dg.AssetKey("worker_health")
 
 
 def report(definitions: dg.Definitions, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
-    return definitions.resolve_job_def("worker_health_report").execute_in_process(instance=instance)
+    return definitions.resolve_job_def("health_checks").execute_in_process(instance=instance)
 
 
 def recorded(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
@@ -33,6 +33,7 @@ def test_health_is_recorded_in_numbers(
     numbers = recorded(report(definitions, instance))
 
     assert numbers.pop("oldest_due_age_seconds") >= 0
+    assert numbers.pop("dead_letters") == "None."
     assert numbers == {
         "healthy": 1,
         "totalTasks": 5,
@@ -48,6 +49,24 @@ def test_health_is_recorded_in_numbers(
         "events_failed": 0,
         "events_due": 1,
     }
+
+
+def test_refused_events_are_counted_and_listed_with_their_reasons(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
+) -> None:
+    for repeat_type in ("hourly", "hourly", "yearly"):
+        worker.service.enqueue(insert_task(repeatType=repeat_type), "create")
+    worker.service.process_pending()
+    worker.mongo.events.update_one({}, {"$set": {"status": "failed"}})
+
+    numbers = recorded(report(definitions, instance))
+
+    assert (numbers["events_rejected"], numbers["events_failed"]) == (2, 1)
+    assert sorted(numbers["dead_letters"].splitlines()[2:]) == [
+        "| create | failed | Invalid repeat type: hourly | 1 |",
+        "| create | rejected | Invalid repeat type: hourly | 1 |",
+        "| create | rejected | Invalid repeat type: yearly | 1 |",
+    ]
 
 
 def test_the_check_passes_with_the_statistics(
@@ -88,5 +107,5 @@ def test_every_collection_and_job_says_what_it_is(definitions: dg.Definitions, w
     assert assets.external_asset_keys == {
         dg.AssetKey(name) for name in ("tasks", "useractivities", "task_events", "deleted_tasks", "counters")
     }
-    for name in ("process_task_events", "process_task", "worker_health_report"):
+    for name in ("process_task_events", "process_task", "health_checks"):
         assert definitions.resolve_job_def(name).description

@@ -1,0 +1,58 @@
+"""The maintenance as assets, and the jobs that run it, by the schedule or by hand. What it does is the worker's.
+
+The parts do not depend on each other: one that fails, or asks for a confirmation, does not keep others from running.
+"""
+
+import dagster as dg
+from pydantic import Field
+
+from recurrence_pipeline.orchestration.assets import tasks, useractivities, worker_health
+from recurrence_pipeline.orchestration.resources import TEAM, WorkerResource, failing_in_one_line
+
+MAINTENANCE = "maintenance"
+
+Worker = dg.ResourceParam[WorkerResource]
+
+
+class CleanupConfig(dg.Config):
+    """How far the orphan cleanup may go."""
+
+    confirm: bool = Field(
+        default=False,
+        description="Also delete more than ORPHAN_CLEANUP_LIMIT tasks that are more than 20 % of all occurrences. "
+        "So many orphans look like originals that are missing: make sure first that no restore is half done.",
+    )
+
+
+@dg.asset(
+    deps=[tasks],
+    description="Occurrences whose original is gone are deleted; copies of them stay in deleted_tasks.",
+    group_name=MAINTENANCE,
+    kinds={"mongodb"},
+    owners=[TEAM],
+)
+def orphan_cleanup(config: CleanupConfig, worker: Worker) -> dg.MaterializeResult[None]:  # noqa: D103
+    with failing_in_one_line():
+        return dg.MaterializeResult(
+            metadata={"deleted": worker.service.maintenance.clean_orphans(confirm=config.confirm)}
+        )
+
+
+@dg.asset(
+    deps=[useractivities],
+    description="Activities older than ACTIVITY_RETENTION_DAYS, moved here from useractivities.",
+    group_name=MAINTENANCE,
+    kinds={"mongodb"},
+    owners=[TEAM],
+)
+def useractivities_archive(worker: Worker) -> dg.MaterializeResult[None]:  # noqa: D103
+    with failing_in_one_line():
+        return dg.MaterializeResult(metadata={"moved": worker.service.maintenance.archive_activities()})
+
+
+daily_maintenance = dg.define_asset_job(
+    "daily_maintenance",
+    selection=dg.AssetSelection.assets(orphan_cleanup, useractivities_archive, worker_health),
+    description="Clean up orphans, archive old activities, and record the health. Runs every day by itself.",
+    tags={"trigger": "schedule"},
+)
