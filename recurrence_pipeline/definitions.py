@@ -4,11 +4,14 @@ import os
 
 import dagster as dg
 
-from recurrence_pipeline.orchestration.assets import COLLECTIONS, worker_health, worker_health_report
+from recurrence_pipeline.orchestration.assets import COLLECTIONS, health_checks, worker_health
 from recurrence_pipeline.orchestration.checks import health_statistics
 from recurrence_pipeline.orchestration.heartbeat import run_leases
 from recurrence_pipeline.orchestration.jobs import process_task, process_task_events_job
+from recurrence_pipeline.orchestration.maintenance import daily_maintenance, orphan_cleanup, useractivities_archive
+from recurrence_pipeline.orchestration.mending import replay_events, restore_tasks
 from recurrence_pipeline.orchestration.resources import WorkerResource
+from recurrence_pipeline.orchestration.schedules import build_schedules
 from recurrence_pipeline.orchestration.sensors import dead_run_sensor, task_event_sensor
 from recurrence_pipeline.settings import Settings
 
@@ -26,9 +29,17 @@ def build_definitions(settings: Settings | None = None, *, worker: WorkerResourc
         worker or WorkerResource(settings), description="The recurrence worker and its one connection to the database."
     )
     return dg.Definitions(
-        assets=[*COLLECTIONS, worker_health],
+        assets=[*COLLECTIONS, worker_health, orphan_cleanup, useractivities_archive],
         asset_checks=[health_statistics],
-        jobs=[process_task_events_job(settings), process_task, worker_health_report],
+        jobs=[
+            process_task_events_job(settings),
+            process_task,
+            replay_events,
+            restore_tasks,
+            health_checks,
+            daily_maintenance,
+        ],
+        schedules=build_schedules(settings),
         sensors=[task_event_sensor, dead_run_sensor],
         resources={"worker": resource, "leases": run_leases, "io_manager": dg.mem_io_manager},
         executor=dg.in_process_executor,  # with it a run is one process, and what ops hand on stays in its memory

@@ -60,7 +60,7 @@ COLLECTIONS = [task_events, tasks, useractivities, counters, deleted_tasks]
 
 @dg.asset(
     deps=[tasks, task_events],
-    description="Tasks by kind, events by status, and how long the oldest due event has been waiting; why some were refused.",
+    description="Tasks by kind, events by status, why some were refused, and how long the oldest due one has waited.",
     group_name=WORKER,
     kinds={"python"},
     owners=[TEAM],

@@ -102,7 +102,7 @@ def test_every_collection_and_job_says_what_it_is(definitions: dg.Definitions, w
     for key in assets.get_all_asset_keys():
         node = assets.get(key)
         assert node.description
-        assert node.group_name in {"application", "worker"}
+        assert node.group_name in {"application", "worker", "maintenance"}
         assert node.kinds
     assert assets.external_asset_keys == {
         dg.AssetKey(name) for name in ("tasks", "useractivities", "task_events", "deleted_tasks", "counters")

@@ -43,7 +43,7 @@ def test_importing_the_definitions_reads_no_environment(monkeypatch: pytest.Monk
 def test_the_url_of_the_database_is_in_nothing_that_dagster_shows() -> None:
     definitions = build_definitions(Settings.from_environment({"MONGODB_URL": NO_SERVER}))
 
-    for name in ("process_task_events", "process_task", "health_checks"):
+    for name in ("process_task_events", "process_task", "replay_events", "restore_tasks", "health_checks"):
         job = definitions.resolve_job_def(name)
         shown = dg.serialize_value(job.get_job_snapshot()) + str(job.run_config)
         assert "secret" not in shown

@@ -1,0 +1,136 @@
+"""The jobs that mend, by hand: another try for refused events, and undoing a deletion. What they do is the worker's.
+
+Pressed as they are, they only look: `dry_run` is true until somebody sets it to false.
+"""
+
+from typing import Any, Literal
+
+import dagster as dg
+from pydantic import Field
+
+from recurrence_pipeline.domain.model import EventStatus, Operation
+from recurrence_pipeline.domain.selection import REFUSED, Selection, moment
+from recurrence_pipeline.orchestration.metadata import markdown, markdown_table
+from recurrence_pipeline.orchestration.resources import WorkerResource, failing_in_one_line
+from recurrence_pipeline.worker.replaying import AT_MOST, Replay
+from recurrence_pipeline.worker.restoring import Restored
+
+Worker = dg.ResourceParam[WorkerResource]
+
+LISTED = 50
+"""Deletions that a run without one lists."""
+
+DRY_RUN = "Only show what would be done; set it to false to do it."
+
+
+class ReplayConfig(dg.Config):
+    """Which refused events; what is not set does not narrow."""
+
+    event_ids: list[str] = Field(default_factory=list, description="Only these events: 24 hex digits each.")
+    code: str | None = Field(default=None, description="Only those whose last error has this code, such as TRANSIENT.")
+    status: Literal["any", "failed", "rejected"] = Field(default="any", description="Only those of this status.")
+    operation: Literal["any", "create", "complete", "delete"] = Field(
+        default="any", description="Only those of this operation."
+    )
+    since: str | None = Field(
+        default=None, description="Only those that ended from this time on, such as 2026-11-24T09:30Z."
+    )
+    until: str | None = Field(default=None, description="Only those that ended before this time.")
+    limit: int = Field(default=AT_MOST, ge=1, description="At most so many, the longest waiting first.")
+    dry_run: bool = Field(default=True, description=DRY_RUN)
+
+    def selection(self) -> Selection:
+        """Return what is meant.
+
+        Raises:
+            InvalidInput: a time is none.
+        """
+        return Selection(
+            statuses=REFUSED if self.status == "any" else [EventStatus(self.status)],
+            operation=None if self.operation == "any" else Operation(self.operation),
+            code=self.code,
+            since=moment("since", self.since),
+            until=moment("until", self.until),
+        )
+
+
+@dg.op(out=dg.Out(dg.Nothing))
+def replay_refused_events(context: dg.OpExecutionContext, config: ReplayConfig, worker: Worker) -> None:
+    """Show which refused events would get another try or, without `dry_run`, give it to them."""
+    with failing_in_one_line():
+        replay = worker.service.dead_letters.replay(
+            config.selection(), config.event_ids, limit=config.limit, dry_run=config.dry_run
+        )
+    context.add_output_metadata(_replay_metadata(replay))
+
+
+@dg.job(
+    description="Another try for failed and rejected events, by id, code, status, operation or time. It only shows "
+    "what it would take until `dry_run` is set to false.",
+    tags={"trigger": "manual"},
+)
+def replay_events() -> None:  # noqa: D103
+    replay_refused_events()
+
+
+class RestoreConfig(dg.Config):
+    """Which deletion."""
+
+    deletion: str | None = Field(default=None, description="The deletion; without one, the latest are listed.")
+    dry_run: bool = Field(default=True, description=DRY_RUN)
+
+
+@dg.op(out=dg.Out(dg.Nothing))
+def restore_deleted_tasks(context: dg.OpExecutionContext, config: RestoreConfig, worker: Worker) -> None:
+    """List deletions, show what undoing one would come to or, without `dry_run`, undo it."""
+    deletions = worker.service.deletions
+    with failing_in_one_line():
+        if config.deletion is None:
+            metadata = _deletions_metadata(deletions.recent(LISTED))
+        else:
+            metadata = _restored_metadata(deletions.restore(config.deletion, dry_run=config.dry_run))
+    context.add_output_metadata(metadata)
+
+
+@dg.job(
+    description="Put back what a cascade or a cleanup deleted. Without a deletion it lists the latest; with one it "
+    "only shows what it would do until `dry_run` is set to false.",
+    tags={"trigger": "manual"},
+)
+def restore_tasks() -> None:  # noqa: D103
+    restore_deleted_tasks()
+
+
+def _replay_metadata(replay: Replay) -> dict[str, Any]:
+    reasons = [(*row, count) for row, count in replay.reasons.most_common()]
+    return {
+        "written": replay.written,
+        "selected": replay.selected,
+        "replayed": replay.replayed,
+        "more": replay.more,
+        "reasons": markdown(markdown_table(["operation", "status", "code", "reason", "count"], reasons)),
+        "left": markdown(markdown_table(["event", "reason"], replay.left.items())),
+    }
+
+
+def _deletions_metadata(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    columns = ["deleted", "by", "reason", "tasks", "restored", "one of the tasks", "deletion"]
+    keys = ("deletedAt", "deletedBy", "reason", "tasks", "restored", "title", "deletion")
+    return {
+        "written": False,
+        "deletions": markdown(markdown_table(columns, [[row[key] for key in keys] for row in rows])),
+    }
+
+
+def _restored_metadata(done: Restored) -> dict[str, Any]:
+    originals = [(new.task_id, new.replaces, new.slot, new.anchor) for new in done.plan.originals.values()]
+    return {
+        "written": done.written,
+        "tasks": done.tasks,
+        "restored": done.restored,
+        "already_there": done.there,
+        "restored_before": done.before,
+        "new_originals": markdown(markdown_table(["task", "instead of", "slot", "counted from"], originals)),
+        "renumbered": markdown(markdown_table(["task", "new number"], done.renumbered.items())),
+        "refused": markdown(markdown_table(["task", "reason"], done.refused.items())),
+    }
