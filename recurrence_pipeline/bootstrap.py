@@ -19,6 +19,8 @@ from recurrence_pipeline.storage.importing import ImportReport, Progress, import
 from recurrence_pipeline.storage.mongo import Listener, Mongo
 from recurrence_pipeline.storage.schema import SchemaReport, ensure_schema, require_schema
 from recurrence_pipeline.storage.tasks import Tasks
+from recurrence_pipeline.storage.unannounced import Unannounced
+from recurrence_pipeline.storage.watermark import Watermark
 from recurrence_pipeline.worker.draining import drain
 from recurrence_pipeline.worker.kit import Kit, Rules, Step
 from recurrence_pipeline.worker.service import WorkerService
@@ -41,7 +43,10 @@ class Worker:
 
     def init_db(self) -> SchemaReport:
         """Create what the database lacks; may be run at any time."""
-        return ensure_schema(self.mongo, self.settings)
+        report = ensure_schema(self.mongo, self.settings)
+        if self.service.reconciliation.begin() is not None:
+            report.added.append("watermark: what was created before now is reconciled only after `recurrence adopt`")
+        return report
 
     def require_schema(self) -> None:
         """Raise Outage, with a hint, where `init_db` has never been run on this database."""
@@ -54,6 +59,7 @@ class Worker:
             InvalidInput: a broken line, or nothing to import; nothing was written.
             Outage: the database is away or not prepared.
         """
+        self.service.reconciliation.keep_out_what_comes()
         return import_folder(self.mongo, folder, write_chunk=self.settings.write_chunk, progress=progress)
 
     def drain(
@@ -114,6 +120,8 @@ def open_worker(
         events=Events(mongo, **chunks),
         event_log=EventLog(mongo, read_chunk=settings.read_chunk),
         deleted=Deleted(mongo, **chunks),
+        unannounced=Unannounced(mongo, read_chunk=settings.read_chunk),
+        watermark=Watermark(mongo),
         rules=Rules(
             batch_size=settings.batch_size,
             lease=settings.lease,
@@ -122,6 +130,7 @@ def open_worker(
             timezone=settings.recurrence_timezone,
             orphan_limit=settings.orphan_cleanup_limit,
             activity_retention=timedelta(days=settings.activity_retention_days),
+            reconcile_step=settings.reconcile_step,
         ),
         clock=clock,
         chance=chance,

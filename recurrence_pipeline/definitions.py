@@ -10,6 +10,7 @@ from recurrence_pipeline.orchestration.heartbeat import run_leases
 from recurrence_pipeline.orchestration.jobs import process_task, process_task_events_job
 from recurrence_pipeline.orchestration.maintenance import daily_maintenance, orphan_cleanup, useractivities_archive
 from recurrence_pipeline.orchestration.mending import replay_events, restore_tasks
+from recurrence_pipeline.orchestration.reconciling import reconcile_sensor
 from recurrence_pipeline.orchestration.resources import WorkerResource
 from recurrence_pipeline.orchestration.schedules import build_schedules
 from recurrence_pipeline.orchestration.sensors import dead_run_sensor, task_event_sensor
@@ -40,7 +41,7 @@ def build_definitions(settings: Settings | None = None, *, worker: WorkerResourc
             daily_maintenance,
         ],
         schedules=build_schedules(settings),
-        sensors=[task_event_sensor, dead_run_sensor],
+        sensors=[task_event_sensor, dead_run_sensor, reconcile_sensor],
         resources={"worker": resource, "leases": run_leases, "io_manager": dg.mem_io_manager},
         executor=dg.in_process_executor,  # with it a run is one process, and what ops hand on stays in its memory
     )

@@ -102,6 +102,28 @@ def reasons_table(reasons: Sequence[Data]) -> RenderableType:
     return table
 
 
+def backlog_view(data: Data) -> RenderableType:
+    """Draw what adopting came to, or would come to."""
+    if data["watermark"] is None:
+        return Text("Everything is reconciled already: nothing was there before, or it has been adopted.")
+    asked = data["asked"]
+    lines = [
+        f"Of {data['lookedAt']} tasks these belong to series from before {when(data['watermark'])} UTC, and wait:",
+        f"{asked['new']} originals that have never been worked on, {asked['behind']} completed tasks of series behind.",
+        f"{data['series']} series would be continued, with {data['occurrences']} new occurrences.",
+    ]
+    done = "They are adopted: the reconcile sensor asks for them piece by piece."
+    lines.append(done if data["adopted"] else "Nothing was written: say --yes to have it done.")
+    refused = table_of("Series that would be refused", "reason", "count")
+    for row in data["refused"]:
+        refused.add_row(plain(row["reason"]), str(row["count"]))
+    samples = table_of("Some of the tasks", "task", "reason", "title")
+    for row in data["samples"]:
+        samples.add_row(row["taskId"], row["reason"], plain(row["title"]))
+    tables = [*([refused] if data["refused"] else []), *([samples] if data["samples"] else [])]
+    return Group(*map(Text, lines), *tables)
+
+
 def figures_table(title: str, figures: Mapping[str, int]) -> RenderableType:
     """Draw named figures, one a line."""
     table = table_of(title, "figure", "count")

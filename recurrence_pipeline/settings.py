@@ -121,6 +121,11 @@ class Settings(BaseModel):
         alias="ORPHAN_CLEANUP_LIMIT",
         description="A cleanup of more orphans than this, and of more than 20 % of all occurrences, must be confirmed.",
     )
+    reconcile_step: Annotated[WholeNumber, bounded(1, 10_000)] = Field(
+        500,
+        alias="RECONCILE_STEP",
+        description="How many of all tasks one look for unannounced work reads; there is one every 5 s.",
+    )
     port: Annotated[WholeNumber, bounded(0, 65_535)] = Field(
         3000, alias="PORT", description="Where the internal API listens; 0 takes a free port."
     )

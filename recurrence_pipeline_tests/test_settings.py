@@ -47,6 +47,7 @@ VARIABLES: list[tuple[str, Any, str, Any, str, str]] = [
     ("WEEKLY_MAINTENANCE_TIME", time(3), "23:59", time(23, 59), "3 am", "'3 am' is not a time of day such as 02:00"),
     ("MAINTENANCE_TIMEZONE", "UTC", "Europe/Berlin", "Europe/Berlin", "CEST+1", "is not an IANA time zone"),
     ("ORPHAN_CLEANUP_LIMIT", 1000, "0", 0, "-1", "'-1' is not between 0 and 1000000000"),
+    ("RECONCILE_STEP", 500, "10000", 10_000, "0", "'0' is not between 1 and 10000"),
     ("PORT", 3000, "0", 0, "65536", "'65536' is not between 0 and 65535"),
     ("HOST", ("127.0.0.1", "::1"), "10.0.0.5, ::", ("10.0.0.5", "::"), " , ", "holds no address"),
     ("INTERNAL_API_KEY", None, "new,old", SecretStr("new,old"), " , ", "the value holds no key"),

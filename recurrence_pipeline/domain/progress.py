@@ -38,6 +38,16 @@ class Progress:
         self.finished = max([-1, *done])
         self.open = {t.id: t for t in series.occurrences if not t.is_completed and t.id in self.slots}
 
+    @property
+    def wanted(self) -> int:
+        """The highest slot that should have been generated."""
+        return self.finished + 1 + HORIZON
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether slots are still to be generated."""
+        return self.cursor < self.wanted
+
     def number(self, task: Task) -> int | None:
         """Return the slot of a member; None where it has neither a number nor a date."""
         if task.id == self.original.id:
@@ -62,7 +72,7 @@ class Progress:
 
     def advance(self, event_id: str) -> Iterator[tuple[NewOccurrence, bool]]:
         """Yield what the event should generate, each with whether it is there already, and move the cursor past it."""
-        last = self.finished + 1 + HORIZON
+        last = self.wanted
         if (missing := last - self.cursor) > MAX_NEW_PER_SERIES:
             raise InvalidRecurrence(
                 f"slot {self.finished} is completed but the cursor is {self.cursor}: refusing {missing} new tasks",

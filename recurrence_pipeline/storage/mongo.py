@@ -63,6 +63,7 @@ class Mongo:
         self.events = self.db["task_events"]
         self.deleted = self.db["deleted_tasks"]
         self.archive = self.db["useractivities_archive"]
+        self.state = self.db["worker_state"]
 
     def numbered(self, counter: str) -> Collection[Document]:
         """Return the collection whose numbers come from the counter of that name."""

@@ -84,6 +84,7 @@ def required_indexes(settings: Settings) -> list[Index]:
         Index("tasks", (("parentRecurringId", 1),)),
         Index("tasks", (("userId", 1), ("repeatType", 1))),
         Index("tasks", (("userId", 1), ("dueDate", 1))),
+        Index("tasks", (("updatedAt", 1), ("_id", 1))),
         Index("useractivities", (("activityId", 1),), {"unique": True}),
         Index("useractivities", (("userId", 1), ("timestamp", -1))),
         Index("task_events", (("status", 1), ("availableAt", 1))),

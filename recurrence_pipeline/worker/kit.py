@@ -11,6 +11,8 @@ from recurrence_pipeline.storage.deleted import Deleted
 from recurrence_pipeline.storage.event_log import EventLog
 from recurrence_pipeline.storage.events import Events
 from recurrence_pipeline.storage.tasks import Tasks
+from recurrence_pipeline.storage.unannounced import Unannounced
+from recurrence_pipeline.storage.watermark import Watermark
 
 
 class Step(str, Enum):
@@ -44,6 +46,7 @@ class Rules:
     timezone: str
     orphan_limit: int
     activity_retention: timedelta
+    reconcile_step: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,8 @@ class Kit:
     events: Events
     event_log: EventLog
     deleted: Deleted
+    unannounced: Unannounced
+    watermark: Watermark
     rules: Rules
     clock: Callable[[], datetime]
     chance: Callable[[], float]

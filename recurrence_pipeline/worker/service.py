@@ -11,12 +11,14 @@ from recurrence_pipeline.domain.preview import SlotPreview
 from recurrence_pipeline.domain.validation import validate_recurrence
 from recurrence_pipeline.storage.documents import as_contract, new_id, object_id, task_from_request
 from recurrence_pipeline.storage.events import QueueState
+from recurrence_pipeline.worker.adoption import Adoption
 from recurrence_pipeline.worker.health import Health
 from recurrence_pipeline.worker.history import Event, History
 from recurrence_pipeline.worker.inspection import Inspection, SeriesView
 from recurrence_pipeline.worker.kit import Kit
 from recurrence_pipeline.worker.maintenance import Maintenance
 from recurrence_pipeline.worker.processor import Processor
+from recurrence_pipeline.worker.reconciliation import Reconciliation
 from recurrence_pipeline.worker.replaying import DeadLetters
 from recurrence_pipeline.worker.restoring import Deletions
 from recurrence_pipeline.worker.summary import BatchSummary
@@ -41,6 +43,8 @@ class WorkerService:
         )
         self.dead_letters = DeadLetters(kit.event_log, clock=kit.clock)
         self.deletions = Deletions(kit)
+        self.reconciliation = Reconciliation(kit)
+        self.adoption = Adoption(kit, self.reconciliation)
         self._history = History(kit.event_log, kit.events, clock=kit.clock)
         self._inspection = Inspection(kit.tasks, kit.event_log, timezone=kit.rules.timezone, clock=kit.clock)
 

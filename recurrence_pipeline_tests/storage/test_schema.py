@@ -26,6 +26,7 @@ PROMISED: dict[str, dict[str, Document]] = {
         "parentRecurringId_1": {},
         "userId_1_repeatType_1": {},
         "userId_1_dueDate_1": {},
+        "updatedAt_1__id_1": {},
     },
     "useractivities": {"activityId_1": {"unique": True}, "userId_1_timestamp_-1": {}},
     "task_events": {
@@ -82,7 +83,7 @@ def test_an_empty_database_gets_everything(empty: Mongo, settings: Settings) -> 
 
     assert indexes_of(empty) == PROMISED
     assert {c["_id"]: c["sequence_value"] for c in empty.counters.find()} == {"tasks": 0, "useractivities": 0}
-    assert len(report.added) == 1 + 13 + 2, "validator, indexes, counters"
+    assert len(report.added) == 1 + 14 + 2, "validator, indexes, counters"
     assert report.left_out == {}
     require_schema(empty)
 
@@ -143,7 +144,7 @@ def test_the_application_s_own_data_stays_as_it_is(empty: Mongo, settings: Setti
     report = ensure_schema(empty, settings)
 
     assert list(empty.tasks.find().sort("_id")) == before
-    assert set(indexes_of(empty)["tasks"]) == its_indexes, "the application has all that we need on tasks"
+    assert set(indexes_of(empty)["tasks"]) == its_indexes | {"updatedAt_1__id_1"}, "it has the others that we need"
     assert report.left_out == {}
     counter = empty.counters.find_one({"_id": "tasks"})
     assert counter is not None

@@ -1,0 +1,217 @@
+"""What nobody announced, and how the tasks are walked to find it. Pure: reading is storage/unannounced.py's business.
+
+Two walks follow one order, that of the index on (updatedAt, _id). The **recent** one looks at what changed lately, so
+that a new task is found at the next look. The **sweep** goes over all tasks, piece by piece and without end. It finds
+what the other cannot: a change that left `updatedAt` alone or dated it back, and what came while nobody looked.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import Enum
+
+from recurrence_pipeline.domain.calendar import UTC
+from recurrence_pipeline.domain.errors import Permanent
+from recurrence_pipeline.domain.model import Operation, Series, Source, Task, TaskEvent, derived_id
+from recurrence_pipeline.domain.progress import Progress
+from recurrence_pipeline.domain.validation import creation_time
+
+OVERLAP = timedelta(minutes=1)
+"""How much of the past the recent walk reads again, and how far it reads ahead: clocks differ, and writes take time."""
+
+LOWEST, HIGHEST = "0" * 24, "f" * 24
+EPOCH = datetime.fromtimestamp(0, UTC)
+MILLISECOND = timedelta(milliseconds=1)
+NARROWEST = timedelta(seconds=1)
+WIDER = 4
+
+
+class Reason(str, Enum):
+    """Why a task is asked for."""
+
+    NEW = "new"  # an original for which nothing was ever generated
+    BEHIND = "behind"  # it is completed, and its series does not reach as far as it should
+
+
+# The order of the walks
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in the order of (updatedAt, _id); a walk goes on strictly behind it.
+
+    Tasks without `updatedAt` come first, as MongoDB sorts null before dates.
+    """
+
+    time: datetime | None = None
+    id: str = LOWEST
+
+    @classmethod
+    def before(cls, time: datetime) -> "Place":
+        """Return the place behind which everything from `time` on follows."""
+        return cls(time - MILLISECOND, HIGHEST)
+
+    @classmethod
+    def undated_since(cls, time: datetime) -> "Place":
+        """Return the place behind which tasks without `updatedAt` follow whose ids were made from `time` on."""
+        return cls(None, f"{_seconds(time):08x}{LOWEST[8:]}")
+
+
+START = Place()
+FIRST_DATE = Place(datetime.min.replace(tzinfo=UTC))
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far both walks are. `width` is the time that the next piece of the sweep spans; None for no end.
+
+    A piece has an end in time as well as in number: some servers sort and cut only what they have read as a whole.
+    """
+
+    recent: Place
+    sweep: Place = START
+    width: timedelta | None = None
+
+    @classmethod
+    def beginning(cls, now: datetime) -> "Position":
+        """Return the position of the first look."""
+        return cls(Place.before(now - OVERLAP))
+
+    @classmethod
+    def parse(cls, text: str | None, now: datetime) -> "Position":
+        """Read what `text` wrote; where that is none, or lies ahead of `now`, begin anew. Nothing is lost by that."""
+        try:
+            kept = json.loads(text or "{}")
+            width = None if kept["width"] is None else timedelta(seconds=float(kept["width"]))
+            position = cls(_place(*kept["recent"]), _place(*kept["sweep"]), width)
+        except (ValueError, TypeError, KeyError, OverflowError):
+            return cls.beginning(now)
+        known = position.recent.time is not None and position.recent.time <= now
+        return position if known else replace(position, recent=cls.beginning(now).recent)
+
+    def text(self) -> str:
+        """Return the position as text, for `parse`."""
+        width = None if self.width is None else self.width.total_seconds()
+        places = {name: [p.time and p.time.isoformat(), p.id] for name, p in self._places().items()}
+        return json.dumps({**places, "width": width})
+
+    def recent_until(self, now: datetime) -> datetime:
+        """Return up to which `updatedAt` the recent walk reads."""
+        return now + OVERLAP
+
+    def sweep_until(self, now: datetime) -> datetime | None:
+        """Return up to which `updatedAt` the next piece of the sweep reads; None for all the rest."""
+        if self.sweep.time is None or self.width is None or now - self.sweep.time <= self.width:
+            return None
+        return self.sweep.time + self.width
+
+    def after_recent(self, seen: Sequence[Place], limit: int, now: datetime) -> "Position":
+        """Return the position after the recent walk has read `seen`, of `limit` at most."""
+        caught_up = len(seen) < limit
+        if caught_up:
+            return replace(self, recent=Place.before(now - OVERLAP))
+        time = seen[-1].time
+        return replace(self, recent=seen[-1] if time is not None and time <= now else Place.before(now))
+
+    def after_sweep(self, seen: Sequence[Place], limit: int, now: datetime) -> "Position":
+        """Return the position after the sweep has read the piece `seen`, of `limit` at most.
+
+        The next piece is as wide as `limit` tasks have been here, twice for good measure, or wider where there were
+        fewer. Behind the last one the sweep starts again.
+        """
+        until = self.sweep_until(now)
+        if len(seen) >= limit:
+            first, last = seen[0].time, seen[-1].time
+            span = None if first is None or last is None else max(2 * (last - first), NARROWEST)
+            return replace(self, sweep=seen[-1], width=span)
+        if self.sweep.time is None:
+            return replace(self, sweep=FIRST_DATE, width=None)
+        if until is None or self.width is None:
+            return replace(self, sweep=START, width=None)
+        return replace(self, sweep=Place(until, HIGHEST), width=WIDER * self.width)
+
+    def _places(self) -> dict[str, Place]:
+        return {"recent": self.recent, "sweep": self.sweep}
+
+
+# What is asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A task as a walk comes by it."""
+
+    task: Task
+    updated_at: datetime | None
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return Place(self.updated_at, self.task.id)
+
+    @property
+    def changed_at(self) -> datetime:
+        """When it changed, as far as it says so."""
+        return self.updated_at or creation_time(self.task)
+
+
+def is_suspect(task: Task) -> bool:
+    """Say whether a task is worth a look at its original."""
+    if task.parent_recurring_id is not None:
+        return task.is_completed
+    return task.repeat_type != "none" and (task.cursor is None or task.is_completed)
+
+
+def reason_to_ask(
+    task: Task, original: Task | None, *, watermark: datetime | None, timezone: str | None
+) -> Reason | None:
+    """Return why a suspect should be asked for; None where it should not.
+
+    A series whose original is gone belongs to the orphan cleanup. One that was created before the watermark goes on
+    when an event asks, and only then: what its past means is not for us to guess.
+    """
+    if original is None or original.repeat_type == "none":
+        return None
+    if watermark is not None and creation_time(original) < watermark:
+        return None
+    if original.cursor is None:
+        return Reason.NEW if task.id == original.id else Reason.BEHIND
+    return Reason.BEHIND if task.is_completed and _is_behind(task, original, timezone) else None
+
+
+def request(sighting: Sighting, reason: Reason, now: datetime) -> TaskEvent:
+    """Return the event that asks. Its id follows from (task, reason, updatedAt): the same change is asked for once.
+
+    The time in the id is that of the change, and not the task's: events are listed by the time in their ids.
+    """
+    task = sighting.task
+    changed = (sighting.changed_at - EPOCH) // MILLISECOND
+    event_id = derived_id(f"{_seconds(sighting.changed_at):08x}{task.id}", "reconcile", reason.value, changed)
+    operation = Operation.COMPLETE if task.is_completed else Operation.CREATE
+    return TaskEvent(event_id, operation, task.id, now, task.user_id, Source.RECONCILE)
+
+
+def _is_behind(task: Task, original: Task, timezone: str | None) -> bool:
+    members = () if task.id == original.id else (task,)
+    try:
+        return Progress(Series(original.id, original, members), original, timezone).is_behind
+    except Permanent:
+        return False  # it has been worked on, and was spoiled since: it is left alone, and found by the checks
+
+
+def _seconds(time: datetime) -> int:
+    """Return a time as an ObjectId holds it."""
+    return min(max((time - EPOCH) // timedelta(seconds=1), 0), 2**32 - 1)
+
+
+def _place(time: str | None, task_id: str) -> Place:
+    """Read a place.
+
+    Raises:
+        ValueError, TypeError: it is none.
+    """
+    at = None if time is None else datetime.fromisoformat(time)
+    if len(bytes.fromhex(task_id)) != len(LOWEST) // 2 or (at is not None and at.tzinfo is None):
+        raise ValueError(task_id)
+    return Place(at, task_id)

@@ -1,0 +1,40 @@
+"""Finding work that nobody announced, look by look. Starting runs for the events it writes is sensors.py's part.
+
+It is the one sensor that writes. That does no harm where an evaluation hangs and overlaps the next: the events have
+derived ids, so that both ask for the same once.
+"""
+
+import dagster as dg
+
+from recurrence_pipeline.domain.errors import Outage, Transient
+from recurrence_pipeline.orchestration.assets import task_events
+from recurrence_pipeline.orchestration.resources import WorkerResource, one_line
+
+
+@dg.sensor(
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=5,
+    description="Asks, with events, for work that nobody announced: new recurring tasks, and completed ones whose "
+    "series is behind. Its cursor says how far it is; without one it begins anew, and nothing is lost.",
+    tags={"reads": "tasks", "writes": "task_events"},
+)
+def reconcile_sensor(  # noqa: D103 (Dagster shows the description above)
+    context: dg.SensorEvaluationContext, worker: dg.ResourceParam[WorkerResource]
+) -> dg.SensorResult | dg.SkipReason:
+    try:
+        look = worker.service.reconciliation.look(context.cursor)
+    except (Outage, Transient) as error:
+        return dg.SkipReason(f"the database cannot be worked with: {one_line(error)}")
+    if not look.asked:
+        return dg.SensorResult(cursor=look.position, skip_reason=f"{look.looked_at} tasks seen, all of them announced")
+    return dg.SensorResult(
+        cursor=look.position,
+        skip_reason=f"{look.asked} events written for work that nobody announced",
+        asset_events=[
+            dg.AssetObservation(
+                task_events.key,
+                description="asked for by reconciliation",
+                metadata={"asked": look.asked, "looked_at": look.looked_at},
+            )
+        ],
+    )

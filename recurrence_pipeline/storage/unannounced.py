@@ -1,0 +1,97 @@
+"""Reading for reconciliation: tasks in the order of the index on (updatedAt, _id), and the events that name them.
+
+What is looked for, and how far a walk goes, is domain/reconciliation.py's business.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+
+from bson import ObjectId
+
+from recurrence_pipeline.domain.model import EventStatus
+from recurrence_pipeline.domain.reconciliation import HIGHEST, Place, Sighting
+from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from
+from recurrence_pipeline.storage.mongo import Mongo, translated
+
+ORDER = [("updatedAt", 1), ("_id", 1)]
+SEEN = dict.fromkeys((*MEMBER_FIELDS, "updatedAt"), 1)
+
+LATEST = datetime.max.replace(tzinfo=timezone.utc)
+UNFINISHED = frozenset({EventStatus.PENDING.value, EventStatus.PROCESSING.value})
+
+
+@dataclass(slots=True)
+class Piece:
+    """What one read of a walk came by: where it has been, and the tasks there.
+
+    What has an id of another type than ObjectId was not made by the application: it has a place only.
+    """
+
+    places: list[Place] = field(default_factory=list)
+    sightings: list[Sighting] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Announced:
+    """Of some tasks: the `event_ids` that name them, and the `waiting` tasks whose events are not worked off yet."""
+
+    event_ids: set[str] = field(default_factory=set)
+    waiting: set[str] = field(default_factory=set)
+
+
+class Unannounced:
+    """Walks `tasks`, and looks up what `task_events` knows of them."""
+
+    def __init__(self, mongo: Mongo, *, read_chunk: int) -> None:
+        self._tasks = mongo.tasks
+        self._events = mongo.events
+        self._read_chunk = read_chunk
+
+    @translated()
+    def after(self, place: Place, until: datetime | None, limit: int) -> Piece:
+        """Read up to `limit` tasks behind a place, in order: those without `updatedAt`, or those up to `until`."""
+        piece = Piece()
+        for wanted in _behind(place, until or LATEST):
+            left = limit - len(piece.places)
+            if left > 0:
+                found = self._tasks.find(wanted, SEEN).sort(ORDER).limit(left).batch_size(left)
+                for document in found:
+                    _note(document, piece)
+        return piece
+
+    @translated()
+    def announced(self, task_ids: Iterable[str]) -> Announced:
+        """Return which events name the tasks."""
+        found = Announced()
+        ids = [ObjectId(i) for i in task_ids]
+        for start in range(0, len(ids), self._read_chunk):
+            chunk = ids[start : start + self._read_chunk]
+            for event in self._events.find({"taskId": {"$in": chunk}}, {"taskId": 1, "status": 1}):
+                found.event_ids.add(str(event["_id"]))
+                if event.get("status") in UNFINISHED:
+                    found.waiting.add(str(event["taskId"]))
+        return found
+
+
+def _behind(place: Place, until: datetime) -> Iterator[Document]:
+    """Yield the queries for what follows a place: first what is as old, then what is younger.
+
+    Each is one range of the index. Put together with `$or`, or with a range on `_id` beside that on `updatedAt`, some
+    servers would read the whole collection.
+    """
+    if place.id != HIGHEST:
+        yield {"updatedAt": place.time, "_id": {"$gt": ObjectId(place.id), "$lte": ObjectId(HIGHEST)}}
+    if place.time is not None:
+        yield {"updatedAt": {"$gt": place.time, "$lte": until}}
+
+
+def _note(document: Document, piece: Piece) -> None:
+    value = document.get("updatedAt")
+    updated = value if isinstance(value, datetime) else None
+    if isinstance(document["_id"], ObjectId):
+        sighting = Sighting(task_from(document), updated)
+        piece.places.append(sighting.place)
+        piece.sightings.append(sighting)
+    else:
+        piece.places.append(Place(updated))  # before every ObjectId of the same time

@@ -1,0 +1,159 @@
+"""Reconciliation: finds the work that nobody announced, and asks for it with events. It deletes nothing.
+
+A look reads a bounded number of tasks and returns the position to go on from. It moves only after the events are
+written, and they have derived ids: a look that is cut off, repeated or made by two at once asks for the same once.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from recurrence_pipeline.domain.model import Task
+from recurrence_pipeline.domain.plan import Snapshot
+from recurrence_pipeline.domain.reconciliation import (
+    START,
+    Place,
+    Position,
+    Reason,
+    Sighting,
+    is_suspect,
+    reason_to_ask,
+    request,
+)
+from recurrence_pipeline.storage.limits import within
+from recurrence_pipeline.storage.watermark import Mark
+from recurrence_pipeline.worker.kit import Kit
+
+RECENT = 10
+"""How many times the size of a piece of the sweep the recent walk may read in one look."""
+
+STRIDES = 4
+"""How often one look may ask for more of the sweep where it found little."""
+
+LONGEST_LOOK = timedelta(seconds=30)
+"""Dagster gives up on an evaluation after a minute, and does not end it."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A task that nobody announced, and the original of its series."""
+
+    sighting: Sighting
+    original: Task
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look came to: where the next one goes on, how many tasks it read, how many events it wrote."""
+
+    position: str
+    looked_at: int
+    asked: int
+
+
+class Reconciliation:
+    """Looks for work that nobody announced. Safe to be killed anywhere, and to be done by several at once."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._tasks = kit.tasks
+        self._events = kit.events
+        self._unannounced = kit.unannounced
+        self._watermark = kit.watermark
+        self._step = kit.rules.reconcile_step
+        self._timezone = kit.rules.timezone
+        self._clock = kit.clock
+
+    def look(self, position: str | None = None) -> Look:
+        """Look at what changed lately and at the next piece of all tasks, and ask for what nobody announced.
+
+        `position` is that of the look before; None for the first one.
+
+        Raises:
+            Outage, Transient: the database cannot be worked with; the same look can be made again.
+        """
+        now = self._clock()
+        at = Position.parse(position, now)
+        with within(LONGEST_LOOK):
+            mark = self._watermark.read()
+            limit = RECENT * self._step
+            recent = self._unannounced.after(at.recent, at.recent_until(now), limit)
+            undated = self._unannounced.after(Place.undated_since(now), None, limit)
+            at = at.after_recent(recent.places, limit, now)
+            swept, at = self._sweep(at, now)
+            sightings = (*recent.sightings, *undated.sightings, *swept)
+            seen = {sighting.task.id: sighting for sighting in sightings}
+            asked = self._ask(self.findings(seen.values(), mark.watermark), now)
+        return Look(at.text(), len(seen), asked)
+
+    def findings(self, sightings: Iterable[Sighting], watermark: datetime | None) -> list[Finding]:
+        """Return what should be asked for among the given tasks, announced or not."""
+        suspects = {sighting.task.id: sighting for sighting in sightings if is_suspect(sighting.task)}
+        above = self._tasks.climb({s.task.parent_recurring_id for s in suspects.values() if s.task.parent_recurring_id})
+        known = Snapshot(above | {task_id: s.task for task_id, s in suspects.items()})
+        found = []
+        for task_id, sighting in suspects.items():
+            original = known.tasks.get(known.series_of(task_id).id)
+            if original is None or original.parent_recurring_id is not None:
+                continue
+            reason = reason_to_ask(sighting.task, original, watermark=watermark, timezone=self._timezone)
+            if reason is not None:
+                found.append(Finding(sighting, original, reason))
+        return found
+
+    def pieces(self) -> Iterator[list[Sighting]]:
+        """Yield all tasks, piece by piece."""
+        at = Position.beginning(self._clock())
+        while True:
+            piece, at = self._sweep(at, self._clock())
+            yield piece
+            if at.sweep == START:
+                return
+
+    def mark(self) -> Mark:
+        """Return the watermark; see storage/watermark.py."""
+        return self._watermark.read()
+
+    def begin(self) -> datetime | None:
+        """Store the watermark where the database has no mark yet, and return it if there is one now that was not."""
+        return self._watermark.store(self._clock())
+
+    def keep_out_what_comes(self) -> None:
+        """Let what is about to be imported count as created before us."""
+        self._watermark.keep_out(self._clock())
+
+    def adopt(self) -> None:
+        """Lift the watermark: everything is reconciled from now on, also what was there before us."""
+        self._watermark.lift(self._clock())
+
+    def _sweep(self, at: Position, now: datetime) -> tuple[list[Sighting], Position]:
+        """Read the next piece of the sweep, in several strides where they find little, and no further than its end."""
+        found: list[Sighting] = []
+        left = self._step
+        for _ in range(STRIDES):
+            piece = self._unannounced.after(at.sweep, at.sweep_until(now), left)
+            at = at.after_sweep(piece.places, left, now)
+            found += piece.sightings
+            left -= len(piece.places)
+            if left == 0 or at.sweep == START:
+                break
+        return found, at
+
+    def _ask(self, findings: list[Finding], now: datetime) -> int:
+        """Write the events and return how many are new. Where nothing has to be asked, nothing is written."""
+        if not findings:
+            return 0
+        announced = self._unannounced.announced(f.sighting.task.id for f in findings)
+        events = [
+            event
+            for event in (request(f.sighting, f.reason, now) for f in findings)
+            if event.id not in announced.event_ids and event.task_id not in announced.waiting
+        ]
+        asked = self._events.add(events, available_at=now)
+        if asked:
+            log.info("work that nobody announced", asked=asked)
+        return asked

@@ -1,0 +1,274 @@
+"""What nobody announced, and the walks that find it: laws on tasks in memory, in the order an index would have them."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from recurrence_pipeline.domain.model import Cursor, Operation, Source, Task, occurrence_id
+from recurrence_pipeline.domain.reconciliation import (
+    HIGHEST,
+    OVERLAP,
+    START,
+    Place,
+    Position,
+    Reason,
+    Sighting,
+    is_suspect,
+    reason_to_ask,
+    request,
+)
+from recurrence_pipeline.domain.validation import creation_time
+from recurrence_pipeline_tests.domain.world import (
+    CREATED,
+    NOW,
+    ORIGINAL,
+    World,
+    an_event,
+    an_id,
+    an_original,
+    older,
+    ours,
+    utc,
+    with_cursor,
+)
+
+# The walks
+
+STRIDES = 20
+"""A stretch of a year without a task is passed in so many pieces at most: each is 4 times as wide as the one before."""
+
+moments = st.none() | st.datetimes(datetime(2023, 12, 1), datetime(2024, 5, 1)).map(  # noqa: DTZ001
+    lambda at: utc(at.year, at.month, at.day, at.hour, at.minute)
+)
+bulks = st.tuples(moments, st.integers(1, 12))
+"""Tasks come alone, or many with one and the same time."""
+
+
+def stored(groups: list[tuple[datetime | None, int]]) -> list[Place]:
+    """Return the places of tasks in the order of the index: null before dates."""
+    times = [time for time, count in groups for _ in range(count)]
+    places = [Place(time, an_id(number)) for number, time in enumerate(times, start=1)]
+    return sorted(places, key=order)
+
+
+def order(place: Place) -> tuple[bool, datetime, str]:
+    return (place.time is not None, place.time or CREATED, place.id)
+
+
+def after(tasks: list[Place], place: Place, until: datetime | None, limit: int) -> list[Place]:
+    """Read as storage/unannounced.py does: those without a date, or those with one."""
+    behind = [task for task in tasks if order(task) > order(place) and (task.time is None) is (place.time is None)]
+    return [task for task in behind if until is None or task.time is None or task.time <= until][:limit]
+
+
+def sweep(tasks: list[Place], position: Position, limit: int) -> list[list[Place]]:
+    """Return the pieces of one pass."""
+    pieces = []
+    while True:
+        pieces.append(after(tasks, position.sweep, position.sweep_until(NOW), limit))
+        position = position.after_sweep(pieces[-1], limit, NOW)
+        position = Position.parse(position.text(), NOW)
+        if position.sweep == START:
+            return pieces
+
+
+@given(st.lists(bulks, max_size=15), st.integers(1, 20))
+@example([(None, 3), (CREATED, 12), (utc(2199, 1, 1), 2)], 3)
+def test_a_sweep_comes_by_every_task_once_in_pieces_of_the_given_size(
+    groups: list[tuple[datetime | None, int]], limit: int
+) -> None:
+    tasks = stored(groups)
+    pieces = sweep(tasks, Position.beginning(NOW), limit)
+
+    assert [place for piece in pieces for place in piece] == tasks
+    assert max(map(len, pieces)) <= limit
+    assert len(pieces) <= STRIDES * (len(groups) + 1) + len(tasks)
+
+
+def test_a_piece_that_was_read_full_makes_the_next_one_end_in_time() -> None:
+    """A server that sorts only what it has read as a whole would read all the rest of the collection at each step."""
+    tasks = stored([(CREATED + timedelta(minutes=n), 1) for n in range(100)])
+    position = Position(Place.before(NOW), sweep=Place.before(CREATED))
+    position = position.after_sweep(after(tasks, position.sweep, None, 10), 10, NOW)
+
+    assert position.sweep_until(NOW) == CREATED + timedelta(minutes=9 + 18)
+
+
+def test_the_recent_walk_sees_each_change_at_the_next_look() -> None:
+    position = Position.beginning(NOW)
+    for minute in range(10):
+        now = NOW + timedelta(minutes=minute)
+        changed = stored([(now - timedelta(seconds=5), 1)])
+        seen = after(changed, position.recent, position.recent_until(now), 10)
+        assert seen == changed
+        position = position.after_recent(seen, 10, now)
+
+
+@pytest.mark.parametrize("late", [timedelta(0), OVERLAP], ids=["at once", "as late as the overlap"])
+def test_a_change_written_late_is_still_seen(late: timedelta) -> None:
+    position = Position.beginning(NOW).after_recent([], 10, NOW)
+    assert after(stored([(NOW - late, 1)]), position.recent, position.recent_until(NOW), 10)
+
+
+def test_a_task_dated_a_little_ahead_is_seen_at_once() -> None:
+    position = Position.beginning(NOW)
+    assert after(stored([(NOW + OVERLAP, 1)]), position.recent, position.recent_until(NOW), 10)
+
+
+@given(st.integers(1, 60), st.integers(1, 7))
+def test_a_crowd_of_changes_is_worked_through_without_a_gap(count: int, limit: int) -> None:
+    """Also where all have the same time: only the id tells them apart."""
+    tasks = stored([(NOW - timedelta(minutes=30), count)])
+    position = Position(Place.before(NOW - timedelta(hours=1)))
+    seen: list[Place] = []
+    for _ in range(count // limit + 1):
+        piece = after(tasks, position.recent, position.recent_until(NOW), limit)
+        position = position.after_recent(piece, limit, NOW)
+        seen += piece
+    assert seen == tasks
+
+
+def test_a_crowd_dated_ahead_does_not_take_the_recent_walk_past_the_present() -> None:
+    ahead = stored([(NOW + timedelta(seconds=30), 5)])
+    assert Position.beginning(NOW).after_recent(ahead, 5, NOW).recent == Place.before(NOW)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None, "", "nonsense", "[]", "{}", "null", '{"recent": [], "sweep": [], "width": null}',
+        '{"recent": ["2024-01-01T00:00:00", "' + HIGHEST + '"], "sweep": [null, "' + HIGHEST + '"], "width": null}',
+        '{"recent": ["2024-01-01T00:00:00+00:00", "ff"], "sweep": [null, "' + HIGHEST + '"], "width": null}',
+        '{"recent": ["2024-01-01T00:00:00+00:00", 7], "sweep": [null, "' + HIGHEST + '"], "width": "wide"}',
+    ],
+)  # fmt: skip
+def test_what_is_no_position_is_a_new_beginning(text: str | None) -> None:
+    assert Position.parse(text, NOW) == Position.beginning(NOW)
+
+
+def test_a_position_of_a_clock_that_ran_ahead_does_not_keep_the_recent_walk_waiting() -> None:
+    ahead = replace(Position.beginning(NOW + timedelta(days=1)), sweep=Place(CREATED, an_id(1)))
+    parsed = Position.parse(ahead.text(), NOW)
+    assert (parsed.recent, parsed.sweep) == (Position.beginning(NOW).recent, ahead.sweep)
+
+
+@given(moments, st.none() | st.timedeltas(timedelta(0), timedelta(days=9999)))
+def test_a_position_survives_being_text(time: datetime | None, width: timedelta | None) -> None:
+    position = Position(Place.before(NOW), Place(time, an_id(7)), width)
+    assert Position.parse(position.text(), NOW) == position
+
+
+# What is asked for
+
+
+def reason(task: Task, original: Task | None, watermark: datetime | None = None) -> Reason | None:
+    return reason_to_ask(task, original, watermark=watermark, timezone=None) if is_suspect(task) else None
+
+
+def test_an_original_without_a_cursor_is_new() -> None:
+    original = an_original()
+    assert reason(original, original) is Reason.NEW
+
+
+def test_a_task_that_repeats_never_and_an_open_task_of_a_running_series_are_not_asked_for() -> None:
+    never = an_original("none", completed=True)
+    running = with_cursor(an_original(), 3)
+    assert reason(never, never) is None
+    assert reason(running, running) is None
+    assert reason(ours(1), running) is None
+    assert reason(ours(1, completed=True), replace(never, id=ORIGINAL)) is None
+
+
+def test_a_completed_task_is_asked_for_until_its_series_reaches_4_further() -> None:
+    """The rule is the planner's own: 3 behind the next one."""
+    for slot in range(6):
+        for cursor in range(12):
+            original = with_cursor(an_original(completed=slot == 0), cursor)
+            task = ours(slot, completed=True) if slot else original
+            expected = Reason.BEHIND if cursor < slot + 4 else None
+            assert reason(task, original) is expected, (slot, cursor)
+
+
+@given(st.lists(st.integers(0, 6), max_size=6), st.integers(0, 8))
+def test_what_is_asked_for_is_what_the_planner_finds_something_to_do_for(completed: list[int], cursor: int) -> None:
+    """An event for a series that is not behind would be written for nothing, and one too few loses a task's future."""
+    original = with_cursor(an_original(completed=0 in completed), cursor)
+    world = World.of(original, *(ours(n, completed=n in completed) for n in range(1, cursor + 1)))
+    tasks = list(world.tasks.values())
+    asked = [task for task in tasks if reason(task, original) is not None]
+    events = [an_event(Operation.COMPLETE, task.id) for task in tasks if task.is_completed]
+
+    assert bool(asked) is bool(world.plan(*events).occurrences)
+    world.apply(world.plan(*(request(Sighting(t, NOW), Reason.BEHIND, NOW) for t in asked)))
+    grown = world.tasks[ORIGINAL]
+    assert [task.id for task in world.tasks.values() if reason(task, grown) is not None] == []
+
+
+def test_a_series_whose_original_is_gone_is_left_to_the_cleanup() -> None:
+    assert reason(ours(2, completed=True), None) is None
+
+
+def test_a_running_series_that_was_spoiled_is_left_alone() -> None:
+    """All that was ever completed in it would be asked for, and refused, task by task."""
+    original = with_cursor(an_original(), 3)
+    for spoiled in (replace(original, repeat_type="weekly"), replace(original, due_date=None, original_due_date="x")):
+        assert reason(ours(2, completed=True), spoiled) is None
+
+
+def test_a_series_that_was_created_before_the_watermark_is_left_alone() -> None:
+    original = an_original()
+    task = older(5, utc(2024, 2, 2, 9), completed=True)
+    later = CREATED + timedelta(milliseconds=1)
+
+    assert reason(original, original, later) is None
+    assert reason(task, original, later) is None
+    assert reason(original, original, CREATED) is Reason.NEW
+    assert reason(task, original, CREATED) is Reason.BEHIND
+    assert reason(task, with_cursor(original, 3), later) is None, "also where an event has asked since"
+    assert reason(task, with_cursor(original, 3), CREATED) is Reason.BEHIND
+
+
+def test_where_nothing_says_when_a_task_was_created_its_id_does() -> None:
+    original = replace(an_original(), created_at=None)
+    made = creation_time(original)
+    assert reason(original, original, made) is Reason.NEW
+    assert reason(original, original, made + timedelta(seconds=1)) is None
+
+
+# The events
+
+
+def test_the_same_change_is_asked_for_under_the_same_id_and_another_under_another() -> None:
+    task = an_original()
+    first = request(Sighting(task, CREATED), Reason.NEW, NOW)
+    assert (first.task_id, first.operation, first.source) == (task.id, Operation.CREATE, Source.RECONCILE)
+    assert first.created_at == NOW
+    assert request(Sighting(task, CREATED), Reason.NEW, NOW + timedelta(days=1)).id == first.id
+    others = [
+        request(Sighting(task, CREATED + timedelta(milliseconds=1)), Reason.NEW, NOW),
+        request(Sighting(task, CREATED), Reason.BEHIND, NOW),
+        request(Sighting(replace(task, id=an_id(9)), CREATED), Reason.NEW, NOW),
+    ]
+    assert len({first.id, *(event.id for event in others)}) == 4
+
+
+@pytest.mark.parametrize("changed", [utc(1, 1, 1), utc(1969, 12, 31), CREATED, utc(9999, 12, 31)], ids=str)
+def test_the_time_in_the_id_is_that_of_the_change_as_far_as_an_id_can_hold_it(changed: datetime) -> None:
+    event = request(Sighting(an_original(), changed), Reason.NEW, NOW)
+    assert len(event.id) == 24
+    assert int(event.id[:8], 16) == min(max(int(changed.timestamp()), 0), 2**32 - 1)
+
+
+def test_a_change_without_a_date_is_dated_by_the_creation() -> None:
+    task = an_original()
+    assert request(Sighting(task, None), Reason.NEW, NOW).id == request(Sighting(task, CREATED), Reason.NEW, NOW).id
+
+
+def test_a_completed_task_is_asked_for_as_completed() -> None:
+    task = ours(2, completed=True)
+    assert request(Sighting(task, CREATED), Reason.BEHIND, NOW).operation is Operation.COMPLETE
+    assert task.id == occurrence_id(ORIGINAL, 2)
+    assert with_cursor(an_original(), 1).cursor == Cursor(1, "daily")
