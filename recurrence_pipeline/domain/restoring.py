@@ -45,7 +45,7 @@ def plan_restoration(
     """Plan how the tasks of one deletion hang together again.
 
     `standing` names the original to hang on where there is one: the same as before, one that took its place in an
-    earlier restoration, or the one that a restoration of these very tasks, interrupted, has settled on.
+    earlier restoration, or the one that an interrupted restoration of these very tasks has put back already.
     """
     restoration = Restoration()
     by_series: dict[SeriesOfUser, list[Task]] = {}

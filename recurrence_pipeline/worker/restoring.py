@@ -93,7 +93,7 @@ class Deletions:
         copies = self._copies(deletion)
         begun = [copy for copy in copies if not copy.is_restored]
         missing = self._missing(deletion, begun)
-        plan = self._plan(copies, begun, missing)
+        plan = self._plan(copies, begun)
         first = copies[0]
         done = Restored(deletion, first.deleted_at, first.deleted_by, first.reason, not dry_run, len(copies))
         done.plan = Restoration(originals={i: new for i, new in plan.originals.items() if i in missing})
@@ -126,17 +126,17 @@ class Deletions:
             raise RestoreRefused(f"{len(taken)} of its tasks are there again and differ: {names}; nothing was restored")
         return ids - there
 
-    def _plan(self, copies: Sequence[Copy], begun: Sequence[Copy], missing: set[str]) -> Restoration:
+    def _plan(self, copies: Sequence[Copy], begun: Sequence[Copy]) -> Restoration:
         settled = {_series(copy): copy.original for copy in copies if copy.original}
         asked = {series: settled.get(series, series[0]) for copy in begun if (series := _series(copy))[0]}
         tasks = [copy.task for copy in copies if _series(copy) in asked]
-        return plan_restoration(tasks, self._standing(asked, missing), timezone=self._kit.rules.timezone)
+        return plan_restoration(tasks, self._standing(asked), timezone=self._kit.rules.timezone)
 
-    def _standing(self, asked: Mapping[SeriesOfUser, str], coming: set[str]) -> dict[SeriesOfUser, str]:
-        """Return the originals that are there, or are coming back: those asked for, or what took their place."""
+    def _standing(self, asked: Mapping[SeriesOfUser, str]) -> dict[SeriesOfUser, str]:
+        """Return the originals that are there: those asked for, or what took their place."""
         standing: dict[SeriesOfUser, str] = {}
         for _ in range(MAX_NESTING):
-            there = self._kit.tasks.existing(set(asked.values())) | coming
+            there = self._kit.tasks.existing(set(asked.values()))
             standing |= {series: head for series, head in asked.items() if head in there}
             gone = {series: head for series, head in asked.items() if head not in there}
             if not gone:

@@ -84,7 +84,7 @@ def test_an_original_that_stands_keeps_its_occurrences_and_none_is_made() -> Non
     assert done == Restoration({an_id(1): ORIGINAL, an_id(2): ORIGINAL})
 
 
-def test_what_an_interrupted_restoration_has_settled_on_stays() -> None:
+def test_the_original_that_an_interrupted_restoration_has_put_back_stays_the_original() -> None:
     """Else its second half would hang on another original than the first."""
     done = plan(occurrence(1), occurrence(2), standing={(ORIGINAL, ALICE): an_id(2)})
 

@@ -78,6 +78,7 @@ def test_where_the_original_is_gone_for_good_the_earliest_open_task_becomes_it(w
     first, second, third = (world.occurrences_by_slot(original)[n] for n in (1, 2, 3))
     as_they_were = tasks(world)
     deletion = delete(world, original)
+    world.pass_time(hours=1)
 
     done = restore(world, deletion)
 
@@ -85,7 +86,7 @@ def test_where_the_original_is_gone_for_good_the_earliest_open_task_becomes_it(w
         (str(first), str(original), 1)
     }
     head = world.task(first)
-    assert (head["parentRecurringId"], head["dueDate"]) == (None, utc(2024, 2, 29, 9))
+    assert (head["parentRecurringId"], head["dueDate"], head["updatedAt"]) == (None, utc(2024, 2, 29, 9), world.now)
     assert head["originalDueDate"] == JAN_31, "what the series is counted from"
     for task in (second, third):
         varying = {"parentRecurringId": first, "updatedAt": world.now}
@@ -122,6 +123,18 @@ def test_completed_tasks_stay_completed_and_count(world: World) -> None:
     assert [slot for slot, _ in slots(world)] == [1, 2, 3, 4, 5], "3 stand behind the next one, as before"
     complete(world, by_slot[2])
     assert [slot for slot, _ in slots(world)] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_slot_that_a_person_deleted_before_stays_deleted(world: World) -> None:
+    """The cursor of the original is gone with it: what comes back has to tell how far the series was."""
+    original = world.create(JAN_31, "monthly")
+    by_slot = world.occurrences_by_slot(original)
+    world.worker.mongo.tasks.delete_one({"_id": by_slot[2]})
+    restore(world, delete(world, original))
+
+    complete(world, by_slot[1])
+
+    assert [slot for slot, _ in slots(world)] == [1, 3, 4, 5]
 
 
 def test_what_is_put_back_is_no_orphan(world: World) -> None:
@@ -319,18 +332,22 @@ def test_a_restoration_that_was_killed_anywhere_is_completed_by_the_next(
     world.close()
 
 
-def test_a_restoration_that_was_killed_and_whose_original_then_went_does_not_make_orphans(world: World) -> None:
+def test_a_restoration_that_was_killed_and_whose_original_then_went_makes_no_orphans(world: World) -> None:
     original = world.create(JAN_31, "monthly")
+    early = cascade(world, original)
+    complete(world, original)
+    head = world.occurrences_by_slot(original)[4]
     deletion = cascade(world, original)
     world.crash_after = Step.RESTORING
     with pytest.raises(Crash):
         restore(world, deletion)
     world.worker.mongo.tasks.delete_one({"_id": original})
 
-    done = restore(world, deletion)
+    assert set(restore(world, deletion).plan.originals) == {str(head)}
 
-    assert len(done.plan.originals) == 1
     assert world.service.maintenance.clean_orphans() == 0
+    assert restore(world, early).plan.originals == {}, "the copies say which original it is now"
+    assert len(world.occurrences(head)) == 3
 
 
 def test_of_two_restorations_at_once_each_task_is_put_back_by_one(world: World) -> None:
