@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from recurrence_pipeline.domain.errors import ConfigurationError
 from recurrence_pipeline.variables import (
     Addresses,
+    AlertUrls,
     ClockTime,
     Duration,
     Keys,
@@ -18,13 +19,14 @@ from recurrence_pipeline.variables import (
     MongodbUrl,
     Networks,
     Origins,
+    WebAddress,
     Weekday,
     WholeNumber,
     Zone,
     bounded,
 )
 
-SECRET = frozenset({"MONGODB_URL", "INTERNAL_API_KEY", "JWT_SECRET"})
+SECRET = frozenset({"MONGODB_URL", "INTERNAL_API_KEY", "JWT_SECRET", "ALERT_URLS"})
 """Variables whose values are never shown (a URL can hold a password)."""
 
 
@@ -126,6 +128,23 @@ class Settings(BaseModel):
         alias="RECONCILE_STEP",
         description="How many of all tasks one look for unannounced work reads; there is one every 5 s.",
     )
+    alert_urls: AlertUrls | None = Field(
+        None,
+        alias="ALERT_URLS",
+        repr=False,
+        description="Where alerts go besides the log: addresses for apprise (mail, Slack, webhooks ...), "
+        "separated by blanks or commas.",
+    )
+    alert_cooldown: Milliseconds = Field(
+        timedelta(hours=1),
+        alias="ALERT_COOLDOWN",
+        description="How long a cause that comes back, or gets worse, is not told again, in ms.",
+    )
+    dagster_ui_url: WebAddress = Field(
+        "http://localhost:3000",
+        alias="DAGSTER_UI_URL",
+        description="Where people reach Dagster's web UI: for the links in alerts.",
+    )
     port: Annotated[WholeNumber, bounded(0, 65_535)] = Field(
         3000, alias="PORT", description="Where the internal API listens; 0 takes a free port."
     )
@@ -165,6 +184,10 @@ class Settings(BaseModel):
         """Return the keys of the internal API, none where it is open to loopback."""
         text = self.internal_api_key.get_secret_value() if self.internal_api_key else ""
         return tuple(key.strip().encode() for key in text.split(",") if key.strip())
+
+    def alert_addresses(self) -> str:
+        """Return the text of ALERT_URLS, empty where it is not set."""
+        return self.alert_urls.get_secret_value() if self.alert_urls else ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":

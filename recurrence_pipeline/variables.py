@@ -112,6 +112,21 @@ def _keys(value: SecretStr) -> SecretStr:
     return value
 
 
+def _alert_urls(value: SecretStr) -> SecretStr:
+    from recurrence_pipeline.channels import open_channels  # noqa: PLC0415 (half a second: only where it is set)
+
+    if not open_channels(value.get_secret_value()):
+        raise ValueError("holds no address")
+    return value
+
+
+def _web_address(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
+        raise ValueError("is not an address such as https://dagster.example.org")
+    return value.rstrip("/")
+
+
 def bounded(low: int, high: int) -> Any:
     """Return the check that a whole number is within both bounds."""
 
@@ -133,6 +148,8 @@ Addresses = Annotated[Names, AfterValidator(_some)]
 Networks = Annotated[Names, AfterValidator(_networks)]
 Origins = Annotated[Names, AfterValidator(_origins)]
 Keys = Annotated[SecretStr, AfterValidator(_keys)]
+AlertUrls = Annotated[SecretStr, AfterValidator(_alert_urls)]
+WebAddress = Annotated[str, AfterValidator(_web_address)]
 MongodbUrl = Annotated[str, AfterValidator(_mongodb_url)]
 Zone = Annotated[str, AfterValidator(_zone)]
 ClockTime = Annotated[time, BeforeValidator(_clock_time)]

@@ -48,6 +48,23 @@ VARIABLES: list[tuple[str, Any, str, Any, str, str]] = [
     ("MAINTENANCE_TIMEZONE", "UTC", "Europe/Berlin", "Europe/Berlin", "CEST+1", "is not an IANA time zone"),
     ("ORPHAN_CLEANUP_LIMIT", 1000, "0", 0, "-1", "'-1' is not between 0 and 1000000000"),
     ("RECONCILE_STEP", 500, "10000", 10_000, "0", "'0' is not between 1 and 10000"),
+    (
+        "ALERT_URLS",
+        None,
+        "json://a, json://b",
+        SecretStr("json://a, json://b"),
+        "nonsense",
+        "the value holds an address",
+    ),
+    ("ALERT_COOLDOWN", ms(3_600_000), "0", ms(0), "1h", "'1h' is not a number of milliseconds"),
+    (
+        "DAGSTER_UI_URL",
+        "http://localhost:3000",
+        "https://ops.example.org/dagster/",
+        "https://ops.example.org/dagster",
+        "ops.example.org",
+        "'ops.example.org' is not an address such as https://dagster.example.org",
+    ),
     ("PORT", 3000, "0", 0, "65536", "'65536' is not between 0 and 65535"),
     ("HOST", ("127.0.0.1", "::1"), "10.0.0.5, ::", ("10.0.0.5", "::"), " , ", "holds no address"),
     ("INTERNAL_API_KEY", None, "new,old", SecretStr("new,old"), " , ", "the value holds no key"),
@@ -125,6 +142,25 @@ def test_a_password_is_not_shown_by_the_settings() -> None:
 def test_keys_and_secrets_are_not_shown_by_the_settings() -> None:
     settings = Settings.from_environment({"INTERNAL_API_KEY": "canary-1, canary-2", "JWT_SECRET": "canary-3"})
     assert settings.api_keys() == (b"canary-1", b"canary-2")
+    assert "canary" not in f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    ["slack://canary", "json://ok canary-2", "json://ok, canary://x", "mailto://canary:canary@", "canary"],
+)
+def test_the_address_of_a_channel_is_not_shown_by_an_error(
+    addresses: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """It holds a password or a token."""
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.from_environment({"ALERT_URLS": addresses})
+    assert str(caught.value).startswith("ALERT_URLS: the value holds an address, number ")
+    assert "canary" not in f"{caught.value} {capfd.readouterr()} {caplog.text}"
+
+
+def test_the_addresses_of_channels_are_not_shown_by_the_settings() -> None:
+    settings = Settings.from_environment({"ALERT_URLS": "json://user:canary@localhost/"})
     assert "canary" not in f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
 
 

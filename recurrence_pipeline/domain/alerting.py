@@ -1,0 +1,159 @@
+"""What to say about a cause of trouble, and when: once as it begins, once as it is over. Nothing is sent from here.
+
+A cause is what an operator would look into as one thing: a job that fails, a check that fails, dead letters, a database
+that is away. Callers look, pass in what they found and the time, keep the states, and send what is to be said.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import Enum
+
+TITLE = "recurrence"
+MAX_TEXT = 1000
+"""Characters of a message: an error that quotes a whole document is cut."""
+
+
+class Severity(str, Enum):
+    """How bad it is; `OK` says that it is over."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    OK = "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A cause that is there now.
+
+    `weight` is how much of it there is, where that is counted: more of it than was said is worth saying again.
+    """
+
+    key: str
+    title: str
+    text: str
+    link: str
+    at: datetime
+    severity: Severity = Severity.ERROR
+    weight: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is remembered of a cause: since when it is there, what of it was said, and when.
+
+    `told` is whether the present trouble was said; one that came back within the cool-down was not, and if it goes
+    before the cool-down is over, nothing is said of that either.
+    """
+
+    title: str
+    link: str
+    severity: Severity
+    since: datetime
+    said: datetime
+    weight: int = 0
+    open: bool = True
+    told: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is said to people."""
+
+    severity: Severity
+    title: str
+    text: str
+    at: datetime
+    since: datetime
+    link: str
+
+    @property
+    def headline(self) -> str:
+        """One line: `[ERROR] recurrence: run of daily_maintenance failed`."""
+        return f"[{self.severity.name}] {TITLE}: {self.title}"
+
+    @property
+    def body(self) -> str:
+        """The cause, since when, the time, and where to look."""
+        lines = (self.text, f"Since: {_iso(self.since)}", f"Time: {_iso(self.at)}", self.link)
+        return "\n".join(line for line in lines if line)
+
+
+def decide(
+    known: Known | None, finding: Finding | None, *, now: datetime, cooldown: timedelta
+) -> tuple[Known | None, Message | None]:
+    """Return what to remember of one cause from now on, and what to say of it.
+
+    `known` is None where nothing was remembered, `finding` where the cause is not there now.
+    """
+    if finding is not None:
+        return _there(known, finding, now, cooldown)
+    if known is None:
+        return None, None
+    if known.open:
+        closed = replace(known, open=False, told=False)
+        return closed, _over(known, now) if known.told else None
+    return (known if now < known.said + cooldown else None), None
+
+
+def decide_all(
+    known: Mapping[str, Known],
+    findings: Iterable[Finding],
+    *,
+    unseen: Collection[str] = (),
+    now: datetime,
+    cooldown: timedelta,
+) -> tuple[dict[str, Known], list[Message]]:
+    """Decide about every cause that is known or found; those in `unseen` could not be looked at, and stay as they are.
+
+    What is over is said before what is new.
+    """
+    found = {finding.key: finding for finding in findings}
+    states: dict[str, Known] = {}
+    messages: list[Message] = []
+    for key in [*known, *(key for key in found if key not in known)]:
+        state, message = known.get(key), None
+        if key in found or key not in unseen:
+            state, message = decide(state, found.get(key), now=now, cooldown=cooldown)
+        if state is not None:
+            states[key] = state
+        if message is not None:
+            messages.append(message)
+    return states, sorted(messages, key=lambda message: message.severity is not Severity.OK)
+
+
+def lasting(duration: timedelta) -> str:
+    """Say how long something took, roughly: `40 s`, `12 min`, `3 h`, `2 d`."""
+    seconds = max(int(duration.total_seconds()), 0)
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size or (seconds >= size and unit == "min"):
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def _there(
+    known: Known | None, finding: Finding, now: datetime, cooldown: timedelta
+) -> tuple[Known | None, Message | None]:
+    lasts = known is not None and known.open
+    since = known.since if known is not None and lasts else finding.at
+    if known is not None:
+        nothing_new = lasts and known.told and finding.weight <= known.weight
+        if nothing_new or now < known.said + cooldown:
+            return replace(
+                known, open=True, told=lasts and known.told, since=since, weight=min(known.weight, finding.weight)
+            ), None
+    state = Known(finding.title, finding.link, finding.severity, since, said=now, weight=finding.weight)
+    return state, Message(finding.severity, finding.title, _cut(finding.text), now, since, finding.link)
+
+
+def _over(known: Known, now: datetime) -> Message:
+    text = f"Over after {lasting(now - known.since)}."
+    return Message(Severity.OK, f"{known.title}: over", text, now, known.since, known.link)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 1]}…"
+
+
+def _iso(time: datetime) -> str:
+    return f"{time:%Y-%m-%dT%H:%M:%S}Z"
