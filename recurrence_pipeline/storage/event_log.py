@@ -3,7 +3,7 @@
 Each list is served by an index: by task, by status and time, or by `_id`, whose first bytes are the time it was made.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -85,7 +85,7 @@ class EventLog:
         rows = list(self._events.aggregate([{"$group": sums}]))
         return {name: int(rows[0][name]) if rows else 0 for name in ("created", "deleted")}
 
-    def refused_events(self, statuses: Iterable[EventStatus]) -> Iterator[RefusedEvent]:
+    def refused_events(self, statuses: Iterable[EventStatus]) -> Generator[RefusedEvent, None, None]:
         """Yield the events of these statuses, of each status those that have been due the longest first."""
         for status in statuses:
             # The rows are read after this call has returned, out of reach of a decorator.

@@ -4,7 +4,8 @@ One event by its id, for whoever may not see the others, is history.py's busines
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -23,6 +24,8 @@ KEPT_REASONS = 1000
 """Different reasons that are counted each by itself; texts that name ids could be as many as the events."""
 
 OTHER_REASONS = "(other reasons)"
+
+RefusedEvents = Generator[RefusedEvent, None, None]
 
 log = structlog.get_logger(__name__)
 
@@ -78,7 +81,8 @@ class DeadLetters:
         replay = Replay(written=not dry_run)
         named = list(dict.fromkeys(event_id.lower() for event_id in event_ids))
         fitting = self._named(selection, named, replay) if named else self._fitting(selection)
-        chosen = self._choose(fitting, limit, replay)
+        with closing(fitting):  # at a limit, the cursor behind it is still open
+            chosen = self._choose(fitting, limit, replay)
         if not dry_run:
             replay.replayed = self._events.replay(chosen, self._clock())
             log.info("events replayed", selected=replay.selected, replayed=replay.replayed)
@@ -97,13 +101,14 @@ class DeadLetters:
         replay.selected = len(chosen)
         return chosen
 
-    def _fitting(self, selection: Selection) -> Iterable[RefusedEvent]:
-        return (e for e in self._events.refused_events(selection.statuses) if selection.misfit(e) is None)
+    def _fitting(self, selection: Selection) -> RefusedEvents:
+        with closing(self._events.refused_events(selection.statuses)) as found:
+            yield from (event for event in found if selection.misfit(event) is None)
 
-    def _named(self, selection: Selection, named: Sequence[str], replay: Replay) -> list[RefusedEvent]:
+    def _named(self, selection: Selection, named: Sequence[str], replay: Replay) -> RefusedEvents:
         found = {event.id: event for event in self._events.by_id(named)}
         for event_id in named:
             why_not = selection.misfit(found[event_id]) if event_id in found else "there is no such event"
             if why_not:
                 replay.left[event_id] = why_not
-        return [found[event_id] for event_id in named if event_id not in replay.left]
+        yield from (found[event_id] for event_id in named if event_id not in replay.left)
