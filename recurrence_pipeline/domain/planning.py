@@ -139,15 +139,18 @@ def _leftovers(series: Series, events: Sequence[TaskEvent], plan: Plan) -> list[
 
     Whatever else hangs on a missing original is left to the orphan cleanup, and to its guard.
     """
-    retried = [e for e in events if e.term > 1 and isinstance(plan.refusals[e.id], Permanent)]
-    made = {e.id: tuple(t.id for t in series.occurrences if t.created_by_event == e.id) for e in retried}
-    return [Removal(event, made[event.id], "original gone") for event in retried if made[event.id]]
+    refused = [e for e in events if isinstance(plan.refusals[e.id], Permanent)]
+    made = {e.id: tuple(t.id for t in series.occurrences if t.created_by_event == e.id) for e in refused}
+    return [Removal(event, made[event.id], "original gone") for event in refused if made[event.id]]
 
 
 def _series_to_delete(event: TaskEvent, snapshot: Snapshot) -> Series:
     """Return the tasks hanging on the named task or, where there are none, on what the named occurrence hangs on."""
     series = snapshot.series.get(event.task_id) or Series(event.task_id, None)
     task = snapshot.tasks.get(event.task_id)
+    if task is not None and task.created_at is not None and task.created_at > event.created_at:
+        # Deleted by a person, and made again by a worker that did not know yet: it goes, and its siblings stay.
+        return Series(event.task_id, None, (task,))
     if any(t.user_id == event.user_id for t in series.occurrences) or task is None or task.parent_recurring_id is None:
         return series
     siblings = snapshot.series.get(task.parent_recurring_id) or Series(task.parent_recurring_id, None)

@@ -4,7 +4,7 @@ Nothing is decided here: what should be written is planned in domain/planning.py
 domain/retries.py. Which events make a batch, and what follows when one fails as a whole, is processor.py's business.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import ParamSpec, TypeVar
@@ -83,7 +83,7 @@ class Batch:
         return self.summary
 
     def _apply(self, events: Sequence[TaskEvent], plan: Plan) -> None:
-        void = self._insert(plan)
+        void = self._insert(events, plan)
         touched = [event for event in events if plan.series_of_event[event.id] in void]
         void |= {event.task_id for event in touched}
         self._write(Step.ACTIVITIES, self._log, [a for a in plan.activities if a.task_id not in void])
@@ -99,7 +99,7 @@ class Batch:
         self._write(Step.ACTIVITIES, self._log, plan.activities)
         self._remove(plan.removals)
 
-    def _insert(self, plan: Plan) -> set[str]:
+    def _insert(self, events: Sequence[TaskEvent], plan: Plan) -> set[str]:
         """Insert what is planned; return the ids of the series, and of the occurrences, that did not come to be.
 
         The events of such a series are refused in the plan: as partial where the database refused a document, as
@@ -107,14 +107,16 @@ class Batch:
         """
         if not plan.occurrences:
             return set()
-        inserted = self._write(Step.OCCURRENCES, self._kit.tasks.insert, plan.occurrences, self._now)
+        inserted = self._write(Step.OCCURRENCES, self._kit.tasks.insert, plan.occurrences, self._kit.clock())
         self.summary.occurrences_created += len(inserted.written)
         originals = {new.original.id for new in plan.occurrences}
         gone = originals - self._kit.tasks.existing(originals)
         leftover = [new.id for new in plan.occurrences if new.original.id in gone]
-        if leftover:
-            removed = self._write(Step.UNDO, self._kit.tasks.delete, leftover)
-            self.summary.occurrences_created -= min(removed, self.summary.occurrences_created)
+        self._remove(
+            Removal(event, ids, "original gone")
+            for event in events
+            if (ids := tuple(n.id for n in plan.occurrences if n.event_id == event.id and n.original.id in gone))
+        )
         problems = _partial(plan.occurrences, inserted.refused)
         problems |= dict.fromkeys(gone, OriginalNotFound("Original task not found"))
         others = {new.id for new in plan.occurrences} - inserted.written - inserted.refused.keys()
@@ -122,8 +124,8 @@ class Batch:
         _refuse_series(plan, problems)
         return set(problems) | set(inserted.refused) | set(leftover)
 
-    def _remove(self, removals: Sequence[Removal]) -> None:
-        if removals:
+    def _remove(self, removals: Iterable[Removal]) -> None:
+        if removals := list(removals):
             self._write(Step.KEEP_DELETED, self._kit.tasks.keep_deleted, removals, self._now)
             ids = {task_id for removal in removals for task_id in removal.task_ids}
             self.summary.occurrences_deleted += self._write(Step.DELETE, self._kit.tasks.delete, ids)

@@ -1,6 +1,7 @@
 """Cascades: what hangs on a deleted task goes with it, once, and is counted right."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -42,6 +43,15 @@ def test_what_hangs_on_a_deleted_original_goes_with_it() -> None:
     assert plan.answers == {event.id: Answer(deleted=3)}
     assert plan.activities == [NewActivity.of(Action.DELETED, ALICE, ORIGINAL, subject=event.id)]
     assert plan.cursors == [], "no series goes on"
+
+
+def test_an_occurrence_made_again_after_it_was_deleted_goes_and_its_siblings_stay() -> None:
+    """Else the deletion of one task, met by a worker that is slow or died, would take the whole series."""
+    event = delete(ours(2).id)
+    back = replace(ours(2), created_at=event.created_at + timedelta(milliseconds=1))
+    plan = World.of(an_original(), ours(1), back, ours(3)).plan_deletions(event)
+    assert removed(plan) == ids(back)
+    assert plan.answers[event.id].deleted == 1
 
 
 def test_what_hangs_on_the_original_but_is_another_user_s_stays() -> None:

@@ -78,6 +78,24 @@ def test_the_count_of_a_deletion_that_crashed_anywhere_is_the_true_one(mongodb_u
     world.close()
 
 
+def test_an_occurrence_deleted_before_its_making_has_ended_does_not_take_the_others_along(world: World) -> None:
+    """The first worker died before it moved the cursor: the second makes the occurrence again, then hears of this."""
+    original = world.add_task(ANCHOR, "daily")
+    event = world.add_event("create", original)
+    world.crash_after = Step.OCCURRENCES
+    with pytest.raises(Crash):
+        world.work()
+    deleted = world.occurrences_by_slot(original)[2]
+    world.worker.mongo.tasks.delete_one({"_id": deleted})
+    deletion = world.add_event("delete", deleted)
+    world.pass_time(seconds=1)
+
+    world.work()
+
+    assert sorted(world.occurrences_by_slot(original)) == [1, 3]
+    assert {world.event(i)["status"] for i in (event, deletion)} == {"completed"}
+
+
 def test_what_crashed_is_given_back_by_a_worker_that_can_still_speak(world: World) -> None:
     original = world.add_task(ANCHOR, "daily")
     event = world.add_event("create", original)
