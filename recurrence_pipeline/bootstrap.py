@@ -59,8 +59,13 @@ class Worker:
             InvalidInput: a broken line, or nothing to import; nothing was written.
             Outage: the database is away or not prepared.
         """
-        self.service.reconciliation.keep_out_what_comes()
-        return import_folder(self.mongo, folder, write_chunk=self.settings.write_chunk, progress=progress)
+        return import_folder(
+            self.mongo,
+            folder,
+            write_chunk=self.settings.write_chunk,
+            progress=progress,
+            before_writing=self.service.reconciliation.keep_out_what_comes,
+        )
 
     def drain(
         self,

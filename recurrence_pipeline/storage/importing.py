@@ -98,13 +98,18 @@ class Source:
 
 @translated()
 def import_folder(
-    mongo: Mongo, folder: Path, *, write_chunk: int, progress: Progress = lambda _name, _done, _total: None
+    mongo: Mongo,
+    folder: Path,
+    *,
+    write_chunk: int,
+    progress: Progress = lambda _name, _done, _total: None,
+    before_writing: Callable[[], None] = lambda: None,
 ) -> ImportReport:
     """Load the tasks, users, counters and trigger log of a folder; each file may be missing, but not all of them.
 
     What is there already stays as it is, and counters only rise. Each line of the trigger log becomes a pending event.
     A task whose `taskId` belongs to another task is refused by itself, and reported. Where the database goes away
-    midway, importing again adds the rest.
+    midway, importing again adds the rest. `before_writing` is called once everything has been checked.
 
     Raises:
         InvalidInput: no such folder or file, or a broken line, named by file and number; nothing was written.
@@ -122,6 +127,7 @@ def import_folder(
             if line.number % CHECKED_BETWEEN_SIGNS == 0:
                 progress(source.name, behind + line.end, total)
         behind += path.stat().st_size
+    before_writing()
     reports = []
     for source, path in present:
         report = FileReport(source.name)
