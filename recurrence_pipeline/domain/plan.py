@@ -77,6 +77,10 @@ class CursorMove:
     cursor: Cursor
 
 
+ORIGINAL_GONE = "original gone"
+"""The reason for removing what was made under an original that went away meanwhile."""
+
+
 @dataclass(frozen=True, slots=True)
 class Removal:
     """Tasks to remove because of an event, and why."""

@@ -15,7 +15,16 @@ from recurrence_pipeline.domain.errors import (
     TaskNotVisibleYet,
 )
 from recurrence_pipeline.domain.model import Action, Cursor, Operation, Series, Source, Task, TaskEvent
-from recurrence_pipeline.domain.plan import Answer, CursorMove, Link, NewActivity, Plan, Removal, Snapshot
+from recurrence_pipeline.domain.plan import (
+    ORIGINAL_GONE,
+    Answer,
+    CursorMove,
+    Link,
+    NewActivity,
+    Plan,
+    Removal,
+    Snapshot,
+)
 from recurrence_pipeline.domain.progress import Progress
 
 PATIENCE = timedelta(seconds=30)
@@ -141,7 +150,7 @@ def _leftovers(series: Series, events: Sequence[TaskEvent], plan: Plan) -> list[
     """
     refused = [e for e in events if isinstance(plan.refusals[e.id], Permanent)]
     made = {e.id: tuple(t.id for t in series.occurrences if t.created_by_event == e.id) for e in refused}
-    return [Removal(event, made[event.id], "original gone") for event in refused if made[event.id]]
+    return [Removal(event, made[event.id], ORIGINAL_GONE) for event in refused if made[event.id]]
 
 
 def _series_to_delete(event: TaskEvent, snapshot: Snapshot) -> Series:

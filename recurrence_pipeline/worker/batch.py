@@ -4,9 +4,11 @@ Nothing is decided here: what should be written is planned in domain/planning.py
 domain/retries.py. Which events make a batch, and what follows when one fails as a whole, is processor.py's business.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain
 from typing import ParamSpec, TypeVar
 
 import structlog
@@ -21,7 +23,7 @@ from recurrence_pipeline.domain.errors import (
     RecurrenceError,
 )
 from recurrence_pipeline.domain.model import FAILURE_ACTIONS, ErrorRecord, EventStatus, Operation, TaskEvent
-from recurrence_pipeline.domain.plan import Answer, NewActivity, NewOccurrence, Plan, Removal, Snapshot
+from recurrence_pipeline.domain.plan import ORIGINAL_GONE, Answer, NewActivity, NewOccurrence, Plan, Removal, Snapshot
 from recurrence_pipeline.domain.planning import failure_activity, plan_batch, plan_deletions
 from recurrence_pipeline.domain.retries import Reject, RetryAt, after_failure
 from recurrence_pipeline.storage.events import Outcome
@@ -88,7 +90,7 @@ class Batch:
         void |= {event.task_id for event in touched}
         self._write(Step.ACTIVITIES, self._log, [a for a in plan.activities if a.task_id not in void])
         self._write(Step.LINKS, self._kit.tasks.link, [x for x in plan.links if x.original_id not in void], self._now)
-        self._remove(plan.removals)
+        self.summary.occurrences_deleted += self._remove(plan.removals)
         self._write(Step.CURSORS, self._kit.tasks.move_cursors, [c for c in plan.cursors if c.original_id not in void])
 
     def _apply_deletions(self, plan: Plan) -> None:
@@ -97,7 +99,7 @@ class Batch:
         self._hold.announced({event_id: ids for event_id, (_, ids) in announced.items()})
         self._write(Step.CURSORS_PAST_DELETIONS, self._kit.tasks.move_cursors, plan.cursors)
         self._write(Step.ACTIVITIES, self._log, plan.activities)
-        self._remove(plan.removals)
+        self.summary.occurrences_deleted += self._remove(plan.removals)
 
     def _insert(self, events: Sequence[TaskEvent], plan: Plan) -> set[str]:
         """Insert what is planned; return the ids of the series, and of the occurrences, that did not come to be.
@@ -111,24 +113,27 @@ class Batch:
         self.summary.occurrences_created += len(inserted.written)
         originals = {new.original.id for new in plan.occurrences}
         gone = originals - self._kit.tasks.existing(originals)
-        leftover = [new.id for new in plan.occurrences if new.original.id in gone]
-        self._remove(
-            Removal(event, ids, "original gone")
-            for event in events
-            if (ids := tuple(n.id for n in plan.occurrences if n.event_id == event.id and n.original.id in gone))
-        )
+        leftover: dict[str, list[str]] = defaultdict(list)
+        for new in plan.occurrences:
+            if new.original.id in gone:
+                leftover[new.event_id].append(new.id)
+        undone = self._remove([Removal(e, tuple(leftover[e.id]), ORIGINAL_GONE) for e in events if e.id in leftover])
+        self.summary.occurrences_created -= min(undone, self.summary.occurrences_created)
         problems = _partial(plan.occurrences, inserted.refused)
         problems |= dict.fromkeys(gone, OriginalNotFound("Original task not found"))
         others = {new.id for new in plan.occurrences} - inserted.written - inserted.refused.keys()
-        _take_back(plan, inserted.refused.keys() | set(leftover) | others)
+        missing = {*inserted.refused, *chain.from_iterable(leftover.values())}
+        _take_back(plan, missing | others)
         _refuse_series(plan, problems)
-        return set(problems) | set(inserted.refused) | set(leftover)
+        return missing | problems.keys()
 
-    def _remove(self, removals: Iterable[Removal]) -> None:
-        if removals := list(removals):
-            self._write(Step.KEEP_DELETED, self._kit.tasks.keep_deleted, removals, self._now)
-            ids = {task_id for removal in removals for task_id in removal.task_ids}
-            self.summary.occurrences_deleted += self._write(Step.DELETE, self._kit.tasks.delete, ids)
+    def _remove(self, removals: Sequence[Removal]) -> int:
+        """Delete tasks, after keeping copies of them, and return how many went."""
+        if not removals:
+            return 0
+        self._write(Step.KEEP_DELETED, self._kit.tasks.keep_deleted, removals, self._now)
+        ids = {task_id for removal in removals for task_id in removal.task_ids}
+        return self._write(Step.DELETE, self._kit.tasks.delete, ids)
 
     def _log(self, activities: Sequence[NewActivity]) -> None:
         self.summary.activities_written += self._kit.activities.write(activities, self._now)

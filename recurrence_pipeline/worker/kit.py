@@ -21,7 +21,6 @@ class Step(str, Enum):
     ANNOUNCE = "announce deletions on their events"
     CURSORS_PAST_DELETIONS = "move cursors past what is deleted"
     OCCURRENCES = "insert occurrences"
-    UNDO = "remove occurrences whose original has gone meanwhile"
     ACTIVITIES = "write activities"
     LINKS = "link the next occurrences"
     KEEP_DELETED = "keep copies of what is deleted"

@@ -270,7 +270,8 @@ def test_an_original_that_goes_while_its_occurrences_are_written_takes_them_alon
     assert world.occurrences(original) == []
     assert len(world.occurrences(kept)) == 3
     assert [world.event(event)["status"] for event in events] == ["rejected", "completed"]
-    assert summary.occurrences_created == 3
+    assert (summary.occurrences_created, summary.occurrences_deleted) == (3, 0)
+    assert world.worker.mongo.deleted.count_documents({"deletion": events[0], "reason": "original gone"}) == 3
     assert world.actions() == ["RECURRING_TASK_CREATED"] * 3 + ["WORKER_CREATE_FAILED"]
     world.close()
 
