@@ -12,9 +12,11 @@ from typing_extensions import Self
 from recurrence_pipeline.domain.retries import RetryPolicy
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.activities import Activities
+from recurrence_pipeline.storage.audit import Audit
 from recurrence_pipeline.storage.deleted import Deleted
 from recurrence_pipeline.storage.event_log import EventLog
 from recurrence_pipeline.storage.events import Events
+from recurrence_pipeline.storage.footing import Footing
 from recurrence_pipeline.storage.importing import ImportReport, Progress, import_folder
 from recurrence_pipeline.storage.mongo import Listener, Mongo
 from recurrence_pipeline.storage.schema import SchemaReport, ensure_schema, require_schema
@@ -127,6 +129,8 @@ def open_worker(
         deleted=Deleted(mongo, **chunks),
         unannounced=Unannounced(mongo, read_chunk=settings.read_chunk),
         watermark=Watermark(mongo),
+        audit=Audit(mongo, **chunks),
+        footing=Footing(mongo, settings),
         rules=Rules(
             batch_size=settings.batch_size,
             lease=settings.lease,

@@ -57,6 +57,9 @@ EVENT_SCHEMA: Mapping[str, Any] = {
     ],
 }
 
+EVENT_RULES: Mapping[str, Any] = {"validator": {"$jsonSchema": EVENT_SCHEMA}, "validationLevel": "moderate"}
+"""Moderate: an event that was wrong before the validator came can still be leased, and rejected."""
+
 INDEX_BUILD = timedelta(hours=1)
 """Longest wait for one index. The timeout of other commands would end the build on a big collection every time."""
 
@@ -143,18 +146,15 @@ def require_schema(mongo: Mongo) -> None:
 
 
 def _ensure_events(mongo: Mongo, report: SchemaReport) -> None:
-    validator = {"$jsonSchema": EVENT_SCHEMA}
-    # "moderate": an event that was wrong before the validator came can still be leased, and rejected.
-    rules: dict[str, Any] = {"validator": validator, "validationLevel": "moderate"}
     try:
-        mongo.db.create_collection("task_events", **rules)
+        mongo.db.create_collection("task_events", **EVENT_RULES)
     except (CollectionInvalid, OperationFailure) as error:  # it is there already, or is made by another just now
         if isinstance(error, OperationFailure) and error.code != NAMESPACE_EXISTS:
             raise
         found = next(iter(mongo.db.list_collections(filter={"name": "task_events"})), {})
-        if rules.items() <= found.get("options", {}).items():
+        if EVENT_RULES.items() <= found.get("options", {}).items():
             return
-        mongo.db.command("collMod", "task_events", **rules)
+        mongo.db.command("collMod", "task_events", **EVENT_RULES)
     report.added.append("validator of task_events")
 
 

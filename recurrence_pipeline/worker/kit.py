@@ -7,9 +7,11 @@ from enum import Enum
 
 from recurrence_pipeline.domain.retries import RetryPolicy
 from recurrence_pipeline.storage.activities import Activities
+from recurrence_pipeline.storage.audit import Audit
 from recurrence_pipeline.storage.deleted import Deleted
 from recurrence_pipeline.storage.event_log import EventLog
 from recurrence_pipeline.storage.events import Events
+from recurrence_pipeline.storage.footing import Footing
 from recurrence_pipeline.storage.tasks import Tasks
 from recurrence_pipeline.storage.unannounced import Unannounced
 from recurrence_pipeline.storage.watermark import Watermark
@@ -63,6 +65,8 @@ class Kit:
     deleted: Deleted
     unannounced: Unannounced
     watermark: Watermark
+    audit: Audit
+    footing: Footing
     rules: Rules
     clock: Callable[[], datetime]
     chance: Callable[[], float]

@@ -12,6 +12,7 @@ from recurrence_pipeline.domain.validation import validate_recurrence
 from recurrence_pipeline.storage.documents import as_contract, new_id, object_id, task_from_request
 from recurrence_pipeline.storage.events import QueueState
 from recurrence_pipeline.worker.adoption import Adoption
+from recurrence_pipeline.worker.consistency import Consistency
 from recurrence_pipeline.worker.health import Health
 from recurrence_pipeline.worker.history import Event, History
 from recurrence_pipeline.worker.inspection import Inspection, SeriesView
@@ -45,6 +46,7 @@ class WorkerService:
         self.deletions = Deletions(kit)
         self.reconciliation = Reconciliation(kit)
         self.adoption = Adoption(kit, self.reconciliation)
+        self.consistency = Consistency(kit, self.maintenance)
         self._history = History(kit.event_log, kit.events, clock=kit.clock)
         self._inspection = Inspection(kit.tasks, kit.event_log, timezone=kit.rules.timezone, clock=kit.clock)
 

@@ -1,0 +1,155 @@
+"""The checks on the data: what each asks, what a find means, and what to do about it. Texts only; nothing is looked at.
+
+Which series or task fails a check is decided in judging.py; what was found is a value of findings.py.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Severity(str, Enum):
+    """How much a finding matters."""
+
+    ERROR = "error"  # work is lost, undone or refused until somebody acts
+    WARNING = "warning"  # the data contradict themselves, and a person should decide
+    INFO = "info"  # right as it is, and worth knowing
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One question to the data. `explanation` says what a find means, `hint` what to do about it."""
+
+    name: str
+    severity: Severity
+    explanation: str
+    hint: str
+    repairable: bool = False
+
+
+ORPHANS = Check(
+    "orphans",
+    Severity.ERROR,
+    "An occurrence hangs on a task that is not there, and no event is waiting that would delete it.",
+    "The repair is the orphan cleanup, with its guard: copies are kept, and users are told. "
+    "Many at once look like originals that are missing: look for those first.",
+    repairable=True,
+)
+SLOT_CLASHES = Check(
+    "slot_clashes",
+    Severity.WARNING,
+    "Two tasks of a series are on one slot. The older worker made such pairs when it was asked twice.",
+    "Delete the one that is not wanted, in the application: only a person knows which that is. It is not made again.",
+)
+OWNER_DIFFERS = Check(
+    "owner_differs",
+    Severity.WARNING,
+    "An occurrence belongs to another user than its original. Deleting the series leaves it behind.",
+    "Find out whose it is, and set its userId, or its parentRecurringId to null.",
+)
+NESTED = Check(
+    "nested_occurrences",
+    Severity.ERROR,
+    "An occurrence hangs on an occurrence, where neither a completion nor a deletion of the series finds it.",
+    "The repair hangs it on the original of the series, where that is there and is the same user's.",
+    repairable=True,
+)
+REPEAT_TYPE_DIFFERS = Check(
+    "repeat_type_differs",
+    Severity.WARNING,
+    "An occurrence repeats otherwise than its original, or a series otherwise than its cursor was counted in: "
+    "such a series is left alone.",
+    "Set repeatType back to what it was. For another rule, delete the series and create a new one.",
+)
+RECURRING_SUBTASKS = Check(
+    "recurring_subtasks",
+    Severity.WARNING,
+    "A sub-task says that it repeats. Sub-tasks cannot: nothing is made for it.",
+    "Set its repeatType to none, or its parentTaskId to null and ask for it with `recurrence trigger create`.",
+)
+NO_ORIGINAL_DUE_DATE = Check(
+    "missing_original_due_date",
+    Severity.WARNING,
+    "A recurring task has no date as originalDueDate: its slot is counted from its dueDate, and moves when a person "
+    "moves that.",
+    "The repair sets it to dueDate, which is what counts now. Where there is no dueDate, or originalDueDate holds "
+    "something else than a date, a person has to set it.",
+    repairable=True,
+)
+CURSOR_BEHIND = Check(
+    "cursor_behind",
+    Severity.WARNING,
+    "An occurrence is on a slot past the cursor of its series. Were it deleted, it would come back.",
+    "The repair raises the cursor over the slots that are there, up to the first that is not: that one may still be "
+    "owed. What is left then has a gap before it, which closes when the series gets there.",
+    repairable=True,
+)
+CURSOR_AHEAD = Check(
+    "cursor_ahead",
+    Severity.WARNING,
+    "The cursor of a series is past every slot it should reach, and the activity log knows of no task on it: the slots "
+    "up to it will never be made.",
+    "Where nobody deleted such tasks (of the older worker, say), set recurrenceCursor.number to the highest slot that "
+    "is there. It is not repaired: a lower cursor could bring back what a person deleted.",
+)
+SERIES_BEHIND = Check(
+    "series_behind",
+    Severity.ERROR,
+    "A series lacks slots that it should have, up to 3 behind the next one, and no event is waiting that would make "
+    "them. Tasks that people deleted are not missing; a series from before this worker, which it never worked on, is "
+    "not behind until it is adopted.",
+    "The repair writes an event, and the worker does the rest. If it stays, look at `recurrence events --task` of it.",
+    repairable=True,
+)
+SERIES_STOPPED = Check(
+    "series_stopped",
+    Severity.INFO,
+    "Everything that was open in a series was deleted: no task is left to complete, and nothing more will come.",
+    "If that was not meant to end it: `recurrence resume TASK_ID` makes its next 3 slots.",
+)
+SERIES_UNWORKABLE = Check(
+    "series_unworkable",
+    Severity.ERROR,
+    "A running series cannot be continued; the reason stands beside it. Every event that names it is rejected.",
+    "Mend the field that the reason names, then `recurrence replay` its rejected events.",
+)
+COUNTERS_BEHIND = Check(
+    "counters_behind",
+    Severity.ERROR,
+    "A counter is missing, or stands below the highest number in use: what the application inserts next is refused.",
+    "The repair raises it to the highest number.",
+    repairable=True,
+)
+SCHEMA = Check(
+    "schema",
+    Severity.ERROR,
+    "An index or a validator that the work relies on is missing, or is another than it should be.",
+    "The repair is `recurrence init-db`. An index that stays different has to be dropped by a person first.",
+    repairable=True,
+)
+EVENTS_STUCK = Check(
+    "events_stuck",
+    Severity.ERROR,
+    "The lease of an event ran out more than a lease ago, and no worker took it over.",
+    "Nothing has to be mended: the next worker takes it first. See that one runs: dagster-daemon and its sensor.",
+)
+EVENTS_ENDLESS = Check(
+    "events_endless",
+    Severity.ERROR,
+    "An event is marked as being worked on, but has no lease that could run out: no worker will ever take it.",
+    "The repair gives it back: pending again, with no failure counted.",
+    repairable=True,
+)
+EVENTS_WAITING = Check(
+    "events_waiting",
+    Severity.ERROR,
+    "An event has been due for more than 15 minutes.",
+    "See that a worker runs: dagster-daemon and `task_event_sensor`, or `recurrence process`. If one does, it is too "
+    "slow.",
+)
+
+CHECKS = (
+    ORPHANS, NESTED, OWNER_DIFFERS, REPEAT_TYPE_DIFFERS, RECURRING_SUBTASKS, NO_ORIGINAL_DUE_DATE, SLOT_CLASHES,
+    CURSOR_BEHIND, CURSOR_AHEAD, SERIES_BEHIND, SERIES_STOPPED, SERIES_UNWORKABLE, COUNTERS_BEHIND, SCHEMA,
+    EVENTS_STUCK, EVENTS_ENDLESS, EVENTS_WAITING,
+)  # fmt: skip
+"""All checks, in the order they are reported in."""

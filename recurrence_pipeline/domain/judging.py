@@ -1,0 +1,213 @@
+"""Which checks a task or a series fails, and what would mend it. Pure: reading and mending are for worker/ to do."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from recurrence_pipeline.domain.calendar import slot
+from recurrence_pipeline.domain.checks import (
+    CURSOR_AHEAD,
+    CURSOR_BEHIND,
+    NESTED,
+    NO_ORIGINAL_DUE_DATE,
+    ORPHANS,
+    OWNER_DIFFERS,
+    RECURRING_SUBTASKS,
+    REPEAT_TYPE_DIFFERS,
+    SERIES_BEHIND,
+    SERIES_STOPPED,
+    SERIES_UNWORKABLE,
+    SLOT_CLASHES,
+    Check,
+)
+from recurrence_pipeline.domain.errors import Permanent, RuleChanged
+from recurrence_pipeline.domain.findings import Sample
+from recurrence_pipeline.domain.model import Cursor, Series, Task, TaskEvent, occurrence_id
+from recurrence_pipeline.domain.plan import CursorMove
+from recurrence_pipeline.domain.progress import MAX_NEW_PER_SERIES, Progress
+from recurrence_pipeline.domain.reconciliation import Reason, Sighting, request
+from recurrence_pipeline.domain.validation import creation_time
+
+
+@dataclass(frozen=True, slots=True)
+class Rehang:
+    """Hang a task on its original, where it still hangs on what it was seen to hang on."""
+
+    task_id: str
+    seen: str
+    original_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class DateFromDue:
+    """Give a task its dueDate as originalDueDate, where it still has that dueDate and no originalDueDate."""
+
+    task_id: str
+    due: datetime
+
+
+Mending = Rehang | DateFromDue | CursorMove | TaskEvent
+"""What mends one defect; a TaskEvent has the worker do it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """One thing that a check finds. `unless_made`: it is none where that occurrence has been there once."""
+
+    check: Check
+    sample: Sample
+    mending: Mending | None = None
+    unless_made: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standpoint:
+    """From where the data are judged: now, the zone of series that have none, and since when series are ours."""
+
+    now: datetime
+    timezone: str | None
+    watermark: datetime | None
+
+
+BY_TASK = frozenset({RECURRING_SUBTASKS.name, NO_ORIGINAL_DUE_DATE.name})
+BY_PARENT = frozenset({ORPHANS.name, NESTED.name, REPEAT_TYPE_DIFFERS.name})
+BY_SERIES = frozenset(
+    check.name
+    for check in (
+        OWNER_DIFFERS, REPEAT_TYPE_DIFFERS, SLOT_CLASHES, CURSOR_BEHIND, CURSOR_AHEAD, SERIES_BEHIND, SERIES_STOPPED,
+        SERIES_UNWORKABLE,
+    )
+)  # fmt: skip
+"""What has to be read beside the tasks themselves: nothing, what they hang on, or their whole series."""
+
+PASSING = frozenset({ORPHANS, CURSOR_BEHIND, CURSOR_AHEAD, SERIES_BEHIND, SERIES_STOPPED})
+"""What a series may fail while an event of it is being worked on, or waits to be."""
+
+
+def judge_task(task: Task) -> Iterator[Defect]:
+    """Yield what is wrong with a recurring task by itself."""
+    if task.parent_task_id is not None:
+        yield Defect(RECURRING_SUBTASKS, _of(task) | {"parentTaskId": task.parent_task_id})
+    if not isinstance(task.original_due_date, datetime):
+        due = task.due_date if isinstance(task.due_date, datetime) and task.original_due_date is None else None
+        yield Defect(NO_ORIGINAL_DUE_DATE, _of(task) | {"dueDate": due}, DateFromDue(task.id, due) if due else None)
+
+
+def judge_hanging(task: Task, parent: Task | None, head: Task | None) -> Iterator[Defect]:
+    """Yield what is wrong with what a task hangs on. `head` is where the way up from there ends."""
+    parent_id = task.parent_recurring_id or ""
+    sample = _of(task) | {"parentRecurringId": parent_id}
+    if parent is None:
+        yield Defect(ORPHANS, sample)
+    elif parent.parent_recurring_id is not None:
+        mendable = head is not None and head.parent_recurring_id is None and head.user_id == task.user_id
+        yield Defect(NESTED, sample, Rehang(task.id, parent_id, head.id) if head and mendable else None)
+    elif parent.repeat_type == "none" and task.repeat_type != "none":
+        yield Defect(REPEAT_TYPE_DIFFERS, sample | {"repeatType": task.repeat_type, "ofOriginal": "none"})
+
+
+def judge_series(series: Series, original: Task, at: Standpoint) -> Iterator[Defect]:
+    """Yield what is wrong between the tasks of a series.
+
+    A series of the older worker has neither cursor nor slot numbers, and that is no defect.
+    """
+    for task in series.occurrences:
+        yield from _judge_likeness(task, original)
+    try:
+        progress = Progress(series, original, at.timezone)
+        slot(progress.anchor, original.repeat_type, progress.cursor + 1, progress.timezone)  # what would come next
+    except RuleChanged:
+        counted_as = original.cursor.repeat_type if original.cursor else ""
+        yield Defect(REPEAT_TYPE_DIFFERS, _of(original) | _rules(counted_as, original.repeat_type))
+    except Permanent as error:
+        if series.occurrences or original.cursor is not None:  # else it never ran, and its event says why
+            yield Defect(SERIES_UNWORKABLE, _of(original) | {"reason": str(error)})
+    else:
+        yield from _clashes(series, progress)
+        yield from _judge_cursor(progress)
+        if _is_ours(series, original, at.watermark):
+            yield from _judge_reach(series, progress, at)
+
+
+def _judge_likeness(task: Task, original: Task) -> Iterator[Defect]:
+    sample = _of(task) | {"seriesId": original.id}
+    if task.user_id != original.user_id:
+        yield Defect(OWNER_DIFFERS, sample | {"ownerOfOriginal": original.user_id})
+    if task.repeat_type != original.repeat_type:
+        yield Defect(REPEAT_TYPE_DIFFERS, sample | _rules(task.repeat_type, original.repeat_type))
+
+
+def _clashes(series: Series, progress: Progress) -> Iterator[Defect]:
+    on_slot: dict[int, list[str]] = defaultdict(list)
+    for task_id, number in progress.slots.items():
+        on_slot[number].append(task_id)
+    for number, tasks in sorted(on_slot.items()):
+        if len(tasks) > 1:
+            sample = {"seriesId": series.id, "slot": number, "tasks": len(tasks), "taskIds": ", ".join(sorted(tasks))}
+            yield Defect(SLOT_CLASHES, sample | {"title": progress.original.title})
+
+
+def _judge_cursor(progress: Progress) -> Iterator[Defect]:
+    original = progress.original
+    if original.cursor is None:
+        return
+    there = set(progress.slots.values())
+    cursor, highest = original.cursor.number, max(there)
+    sample = _of(original) | {"cursor": cursor, "highestSlot": highest}
+    if highest > cursor:
+        reached = cursor
+        while reached + 1 in there:
+            reached += 1
+        move = CursorMove(original.id, Cursor(reached, original.repeat_type)) if reached > cursor else None
+        yield Defect(CURSOR_BEHIND, sample, move)
+    elif cursor > max(highest, progress.wanted) and original.original_slot == 0:
+        yield Defect(CURSOR_AHEAD, sample, unless_made=occurrence_id(original.id, cursor))
+
+
+def _judge_reach(series: Series, progress: Progress, at: Standpoint) -> Iterator[Defect]:
+    """Yield what keeps a series from going on: slots it should have and has not, or nothing left to complete."""
+    original = progress.original
+    sample = _of(original) | {"cursor": progress.cursor, "highestCompleted": progress.finished}
+    if progress.wanted - progress.cursor > MAX_NEW_PER_SERIES:
+        reason = f"slot {progress.finished} is completed but the cursor is {progress.cursor}"
+        yield Defect(SERIES_UNWORKABLE, _of(original) | {"reason": reason})
+        return
+    there = set(progress.slots.values())
+    missing = [number for number in range(progress.cursor + 1, progress.wanted + 1) if number not in there]
+    if missing:
+        yield Defect(SERIES_BEHIND, sample | {"missing": ", ".join(map(str, missing))}, _ask(series, progress, at.now))
+    elif all(task.is_completed for task in (original, *series.occurrences)):
+        yield Defect(SERIES_STOPPED, sample)
+
+
+def _ask(series: Series, progress: Progress, now: datetime) -> TaskEvent:
+    """Return the event that nobody wrote: of the task completed last, or of the original's creation."""
+    done = [t for t in (progress.original, *series.occurrences) if t.is_completed and t.id in progress.slots]
+    last = max(done, key=lambda task: (progress.slots[task.id], task.id), default=progress.original)
+    return request(Sighting(last, None), Reason.BEHIND if last.is_completed else Reason.NEW, now)
+
+
+def _is_ours(series: Series, original: Task, watermark: datetime | None) -> bool:
+    """Say whether this worker has a duty here: it has begun the series, or was there when it was created."""
+    begun = original.cursor is not None or any(task.occurrence_number is not None for task in series.occurrences)
+    return begun or watermark is None or creation_time(original) >= watermark
+
+
+def _of(task: Task) -> dict[str, object]:
+    return {"taskId": task.id, "userId": task.user_id, "title": task.title}
+
+
+def _rules(found: str, of_original: str) -> dict[str, object]:
+    return {"repeatType": found, "ofOriginal": of_original}
+
+
+def change(mending: Mending) -> str:
+    """Say what a mending changes."""
+    if isinstance(mending, Rehang):
+        return f"parentRecurringId: {mending.original_id}"
+    if isinstance(mending, DateFromDue):
+        return f"originalDueDate: {mending.due.isoformat()}"
+    if isinstance(mending, CursorMove):
+        return f"recurrenceCursor.number: {mending.cursor.number}"
+    return f"event: {mending.operation.value} of task {mending.task_id}"

@@ -1,0 +1,96 @@
+"""Reading tasks for the checks, in one pass, and mending what is still as it was seen.
+
+What is wrong is decided in domain/judging.py. Indexes, counters and events are looked at in footing.py.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from bson import ObjectId
+from pymongo import UpdateOne
+
+from recurrence_pipeline.domain.judging import DateFromDue, Rehang
+from recurrence_pipeline.domain.model import Action, Task, activity_id
+from recurrence_pipeline.storage.documents import MEMBER_FIELDS, task_from
+from recurrence_pipeline.storage.limits import patiently
+from recurrence_pipeline.storage.mongo import Mongo, translated, translating
+from recurrence_pipeline.storage.tasks import ANY_ID
+
+MEMBER = dict.fromkeys(MEMBER_FIELDS, 1)
+
+RECURRING = {"$or": [{"repeatType": {"$nin": ["none", None]}}, {"parentRecurringId": ANY_ID}]}
+"""What recurs or hangs on another: no index serves both, and a pass over everything asks for none."""
+
+A_PAGE = 1000
+"""Tasks that one command of the pass brings: few enough to be worked on before the server forgets the cursor."""
+
+
+class Audit:
+    """Reads `tasks` as a whole, and mends single ones."""
+
+    def __init__(self, mongo: Mongo, *, read_chunk: int, write_chunk: int) -> None:
+        self._mongo = mongo
+        self._tasks = mongo.tasks
+        self._read_chunk = read_chunk
+        self._write_chunk = write_chunk
+
+    def recurring(self) -> Iterator[Task]:
+        """Yield every task that recurs or hangs on another, in no order, as of some moment during the pass.
+
+        What has an id of another type than ObjectId was not made by the application, and is left out.
+        """
+        with translating():
+            with patiently(self._tasks.database):  # a server may look through everything before its first answer
+                cursor = self._tasks.find(RECURRING, MEMBER, batch_size=A_PAGE)
+                document = next(cursor, None)
+            with cursor:
+                while document is not None:
+                    if isinstance(document["_id"], ObjectId):
+                        yield task_from(document)
+                    document = next(cursor, None)
+
+    @translated()
+    def made_once(self, occurrence_ids: Iterable[str]) -> set[str]:
+        """Return which occurrences the activity log, or its archive, says were created."""
+        activity_of = {activity_id(Action.CREATED, i): i for i in occurrence_ids}
+        made: set[str] = set()
+        for ids in _chunks([ObjectId(i) for i in activity_of], self._read_chunk):
+            for collection in (self._mongo.activities, self._mongo.archive):
+                found = collection.find({"_id": {"$in": list(ids)}}, {"_id": 1})
+                made.update(activity_of[str(document["_id"])] for document in found)
+        return made
+
+    @translated()
+    def rehang(self, moves: Iterable[Rehang], now: datetime) -> int:
+        """Hang tasks on their originals where they still hang on what they were seen to, and return how many did."""
+        return self._update(
+            UpdateOne(
+                {"_id": ObjectId(move.task_id), "parentRecurringId": ObjectId(move.seen)},
+                {"$set": {"parentRecurringId": ObjectId(move.original_id), "updatedAt": now}},
+            )
+            for move in moves
+        )
+
+    @translated()
+    def date_from_due(self, dates: Iterable[DateFromDue], now: datetime) -> int:
+        """Set originalDueDate where there is still none and dueDate is still as seen, and return how many that were."""
+        return self._update(
+            UpdateOne(
+                {"_id": ObjectId(date.task_id), "dueDate": date.due, "originalDueDate": None},
+                {"$set": {"originalDueDate": date.due, "updatedAt": now}},
+            )
+            for date in dates
+        )
+
+    def _update(self, requests: Iterable[UpdateOne]) -> int:
+        chunks = _chunks(list(requests), self._write_chunk)
+        return sum(self._tasks.bulk_write(list(chunk), ordered=False).modified_count for chunk in chunks)
+
+
+T = TypeVar("T")
+
+
+def _chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

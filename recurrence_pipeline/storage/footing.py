@@ -1,0 +1,141 @@
+"""What the work stands on: counters, indexes, validators, and the queue. Is it as it should be, and can it be mended?
+
+What should be there is said in schema.py and numbering.py; tasks are looked at in audit.py.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from recurrence_pipeline.domain.findings import MAX_SAMPLES, Sample
+from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.storage.documents import MAX_WHOLE
+from recurrence_pipeline.storage.leasing import ANY_TIME, GIVEN_BACK, PENDING, PROCESSING
+from recurrence_pipeline.storage.limits import patiently
+from recurrence_pipeline.storage.mongo import Mongo, translated
+from recurrence_pipeline.storage.numbering import NUMBERED, Numbering
+from recurrence_pipeline.storage.schema import (
+    EVENT_RULES,
+    Index,
+    SchemaReport,
+    differs,
+    ensure_schema,
+    required_indexes,
+)
+
+MISSING, DIFFERENT, IN_THE_WAY = "missing", "different", "another index on the same fields is there"
+
+ENDLESS = {"status": PROCESSING, "lease.until": {"$not": ANY_TIME}}
+"""Events that are held, and whose lease has no end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Some:
+    """How many there are, and some of them."""
+
+    count: int
+    samples: list[Sample]
+
+
+class Footing:
+    """Looks at all that is no task."""
+
+    def __init__(self, mongo: Mongo, settings: Settings) -> None:
+        self._mongo = mongo
+        self._settings = settings
+
+    @translated()
+    def lagging_counters(self) -> Some:
+        """Return the counters that are missing or behind: `{counter, value, highest}`."""
+        lagging: list[Sample] = []
+        for counter, field in NUMBERED.items():
+            # First the number and then the counter: whoever inserts meanwhile has taken the number before.
+            highest = self._highest(counter, field)
+            document = self._mongo.counters.find_one({"_id": counter}) or {}
+            value = document.get("sequence_value")
+            if not isinstance(value, (int, float)) or value < highest:
+                lagging.append({"counter": counter, "value": value, "highest": highest})
+        return Some(len(lagging), lagging)
+
+    @translated()
+    def catch_up(self) -> None:
+        """Raise the counters to the highest numbers in use; they are never lowered."""
+        with patiently(self._mongo.db):
+            for counter, field in NUMBERED.items():
+                Numbering(self._mongo, counter, field, write_chunk=1).catch_up()
+
+    @translated()
+    def schema_faults(self) -> Some:
+        """Return which indexes and validators are missing or different: `{what, fault}`."""
+        faults: list[Sample] = []
+        found = next(iter(self._mongo.db.list_collections(filter={"name": "task_events"})), {}).get("options", {})
+        if not EVENT_RULES.items() <= found.items():
+            faults.append({"what": "validator of task_events", "fault": DIFFERENT if "validator" in found else MISSING})
+        present: dict[str, Mapping[tuple[Any, ...], Mapping[str, Any]]] = {}
+        for index in required_indexes(self._settings):
+            if index.collection not in present:
+                information = self._mongo.db[index.collection].index_information()
+                present[index.collection] = {tuple(info["key"]): info for info in information.values()}
+            if fault := _fault(present[index.collection].get(index.keys), index):
+                faults.append({"what": f"index {index.collection} {index.name}", "fault": fault})
+        return Some(len(faults), faults)
+
+    @translated()
+    def complete_schema(self) -> SchemaReport:
+        """Create what is missing; see schema.py."""
+        return ensure_schema(self._mongo, self._settings)
+
+    def left_since(self, then: datetime) -> Some:
+        """Return the held events whose lease ran out before `then`."""
+        return self._some({"status": PROCESSING, "lease.until": {"$lt": then}}, "lease.until")
+
+    def waiting_since(self, then: datetime) -> Some:
+        """Return the pending events that have been due since before `then`."""
+        return self._some({"status": PENDING, "availableAt": {"$lt": then}}, "availableAt")
+
+    def held_for_ever(self) -> Some:
+        """Return the held events whose lease has no end."""
+        return self._some(ENDLESS, "startedAt")
+
+    @translated()
+    def give_back_endless(self) -> int:
+        """Make the held events whose lease has no end pending again, and return how many that were."""
+        return self._mongo.events.update_many(ENDLESS, GIVEN_BACK).modified_count
+
+    @translated()
+    def _some(self, wanted: Mapping[str, Any], since: str) -> Some:
+        found = self._mongo.events.find(wanted).sort(since, 1).limit(MAX_SAMPLES)
+        samples = [_event_sample(event, since) for event in found]
+        return Some(self._mongo.events.count_documents(wanted), samples)
+
+    def _highest(self, counter: str, field: str) -> float:
+        numbers = {field: {"$gte": 0, "$lte": MAX_WHOLE}}
+        with patiently(self._mongo.db):
+            last = self._mongo.numbered(counter).find_one(numbers, {field: 1}, sort=[(field, -1)])
+        return last[field] if last else 0
+
+
+def _fault(present: Mapping[str, Any] | None, index: Index) -> str | None:
+    """Return what is wrong with the index that is there on the fields of a required one."""
+    if present is None:
+        return MISSING
+    if dict(present.get("partialFilterExpression") or {}) != index.options.get("partialFilterExpression", {}):
+        return IN_THE_WAY
+    if not differs(present, index):
+        return None
+    adjustable = "expireAfterSeconds" in present and "expireAfterSeconds" in index.options
+    return DIFFERENT if adjustable else IN_THE_WAY
+
+
+def _event_sample(event: Mapping[str, Any], since: str) -> Sample:
+    value: Any = event
+    for name in since.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return {
+        "eventId": str(event["_id"]),
+        "operation": event.get("operation"),
+        "taskId": str(event.get("taskId")),
+        "since": value,
+        "attempts": event.get("attempts", 0),
+    }

@@ -1,0 +1,165 @@
+"""The consistency of the data: runs the checks, and repairs what can be repaired without asking a person.
+
+What the checks are is in domain/checks.py, what they see in domain/judging.py. Nothing is repaired unless it is asked
+for by name and with `dry_run=False`, and every repair changes only what is still as it was seen.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import timedelta
+
+import structlog
+
+from recurrence_pipeline.domain.checks import (
+    CHECKS,
+    COUNTERS_BEHIND,
+    EVENTS_ENDLESS,
+    EVENTS_STUCK,
+    EVENTS_WAITING,
+    NESTED,
+    ORPHANS,
+    SCHEMA,
+)
+from recurrence_pipeline.domain.errors import CleanupRefused
+from recurrence_pipeline.domain.findings import Finding, Repair, chosen
+from recurrence_pipeline.domain.judging import (
+    BY_PARENT,
+    BY_SERIES,
+    BY_TASK,
+    DateFromDue,
+    Defect,
+    Mending,
+    Rehang,
+    change,
+)
+from recurrence_pipeline.domain.model import TaskEvent
+from recurrence_pipeline.domain.plan import CursorMove
+from recurrence_pipeline.storage.footing import IN_THE_WAY, Some
+from recurrence_pipeline.worker.kit import Kit
+from recurrence_pipeline.worker.maintenance import Maintenance
+from recurrence_pipeline.worker.survey import Progress, Survey
+
+WAITING_TOO_LONG = timedelta(minutes=15)
+
+OF_TASKS = BY_TASK | BY_PARENT | BY_SERIES
+"""The checks that take a pass over the tasks."""
+
+log = structlog.get_logger(__name__)
+
+
+def _silent(_: int) -> None:
+    return None
+
+
+class Consistency:
+    """Checks and repairs. Safe to run beside the worker, by several at once, and to be killed anywhere."""
+
+    def __init__(self, kit: Kit, maintenance: Maintenance) -> None:
+        self._kit = kit
+        self._maintenance = maintenance
+        self._survey = Survey(kit)
+        self._looks: Mapping[str, Callable[[], Some]] = {
+            COUNTERS_BEHIND.name: kit.footing.lagging_counters,
+            SCHEMA.name: kit.footing.schema_faults,
+            EVENTS_STUCK.name: lambda: kit.footing.left_since(kit.clock() - kit.rules.lease),
+            EVENTS_ENDLESS.name: kit.footing.held_for_ever,
+            EVENTS_WAITING.name: lambda: kit.footing.waiting_since(kit.clock() - WAITING_TOO_LONG),
+        }
+
+    def run(self, *, only: Iterable[str] | None = None, progress: Progress = _silent) -> list[Finding]:
+        """Run the checks, or only those named, and return a finding for each; its count is 0 where all is well.
+
+        `progress` is told, now and then, how many tasks have been looked at.
+
+        Raises:
+            InvalidInput: there is no such check.
+            Outage: the database is away, or not prepared.
+        """
+        findings = {check.name: Finding.none_of(check) for check in chosen(CHECKS, only, field_name="only")}
+        if not OF_TASKS.isdisjoint(findings):
+            for defects in self._survey.defects(findings.keys(), progress):
+                for defect in defects:
+                    findings[defect.check.name].add([defect.sample])
+        for name in findings.keys() & self._looks.keys():
+            some = self._looks[name]()
+            findings[name].count, findings[name].samples = some.count, some.samples
+        log.info("data checked", found={f.name: f.count for f in findings.values() if f.count})
+        return list(findings.values())
+
+    def repair(
+        self, names: Iterable[str] | None = None, *, dry_run: bool = True, progress: Progress = _silent
+    ) -> list[Repair]:
+        """Repair what the named checks find, or all that can be repaired; with `dry_run` only say what would be done.
+
+        Repaired again, nothing is left to do. What a repair brings to light (an occurrence that hangs on the right
+        original now can be on a slot that is taken) is for the next run of the checks.
+
+        Raises:
+            InvalidInput: there is no such check, or what it finds cannot be repaired without a person.
+            Outage: the database is away, or not prepared.
+        """
+        checks = chosen((check for check in CHECKS if check.repairable), names, field_name="repair")
+        repairs = {check.name: Repair(check.name, written=not dry_run) for check in checks}
+        self._repair_footing(repairs)
+        # What hangs on the right original first: without it, a series lacks what it has.
+        for pass_over in ({NESTED.name}, OF_TASKS - {NESTED.name}):
+            if wanted := pass_over & repairs.keys():
+                for defects in self._survey.defects(wanted, progress):
+                    self._repair_tasks(defects, repairs)
+        if ORPHANS.name in repairs:
+            self._repair_orphans(repairs[ORPHANS.name])
+        log.info(
+            "data repaired", written=not dry_run, repaired={r.name: r.repaired for r in repairs.values() if r.found}
+        )
+        return list(repairs.values())
+
+    def _repair_footing(self, repairs: Mapping[str, Repair]) -> None:
+        footing = self._kit.footing
+        for name, mend in (
+            (SCHEMA.name, footing.complete_schema),
+            (COUNTERS_BEHIND.name, footing.catch_up),
+            (EVENTS_ENDLESS.name, footing.give_back_endless),
+        ):
+            if name not in repairs:
+                continue
+            some = self._looks[name]()
+            repair = repairs[name]
+            repair.found = some.count
+            repair.add(some.samples)
+            repair.repaired = sum(1 for sample in some.samples if sample.get("fault") != IN_THE_WAY)
+            if some.count and repair.written:
+                mend()
+                repair.repaired = some.count - self._looks[name]().count
+
+    def _repair_tasks(self, defects: Sequence[Defect], repairs: Mapping[str, Repair]) -> None:
+        """Mend the defects of one piece of the pass."""
+        by_check: dict[str, list[Mending]] = {}
+        for defect in defects:
+            name = defect.check.name
+            repairs[name].found += 1
+            if name == ORPHANS.name:
+                repairs[name].add([dict(defect.sample) | {"change": "deleted, with a copy kept"}])
+            elif defect.mending is not None:
+                repairs[name].add([dict(defect.sample) | {"change": change(defect.mending)}])
+                by_check.setdefault(name, []).append(defect.mending)
+        for name, mendings in by_check.items():
+            repairs[name].repaired += self._mend(mendings) if repairs[name].written else len(mendings)
+
+    def _mend(self, mendings: Collection[Mending]) -> int:
+        now = self._kit.clock()
+        moves = [m for m in mendings if isinstance(m, CursorMove)]
+        self._kit.tasks.move_cursors(moves)
+        return (
+            len(moves)
+            + self._kit.audit.rehang((m for m in mendings if isinstance(m, Rehang)), now)
+            + self._kit.audit.date_from_due((m for m in mendings if isinstance(m, DateFromDue)), now)
+            + self._kit.events.add((m for m in mendings if isinstance(m, TaskEvent)), available_at=now)
+        )
+
+    def _repair_orphans(self, repair: Repair) -> None:
+        if not repair.written:
+            repair.repaired = repair.found
+            return
+        try:
+            repair.repaired = self._maintenance.clean_orphans() if repair.found else 0
+        except CleanupRefused as error:
+            repair.refused = str(error)

@@ -1,0 +1,131 @@
+"""One pass over all tasks that recur, judged piece by piece. What is wrong is decided in domain/judging.py.
+
+What looks wrong may be work that has just begun: a series is judged again, afresh, after a look that no event of it is
+unfinished. Memory and commands follow the size of a piece, and time the number of tasks.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+
+import structlog
+
+from recurrence_pipeline.domain.checks import ORPHANS, SERIES_BEHIND
+from recurrence_pipeline.domain.judging import (
+    BY_PARENT,
+    BY_SERIES,
+    PASSING,
+    Defect,
+    Standpoint,
+    judge_hanging,
+    judge_series,
+    judge_task,
+)
+from recurrence_pipeline.domain.model import Series, Task, TaskEvent
+from recurrence_pipeline.domain.plan import Snapshot
+from recurrence_pipeline.worker.kit import Kit
+
+A_PIECE = 100
+"""Tasks judged together; the series of all of them are in memory at once."""
+
+LOGGED_EVERY = 50_000
+
+Progress = Callable[[int], None]
+"""Is told how many tasks have been looked at."""
+
+log = structlog.get_logger(__name__)
+
+
+class Survey:
+    """Finds what is wrong with tasks and series."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._audit = kit.audit
+        self._tasks = kit.tasks
+        self._unannounced = kit.unannounced
+        self._watermark = kit.watermark
+        self._timezone = kit.rules.timezone
+        self._clock = kit.clock
+
+    def defects(self, names: Collection[str], progress: Progress) -> Iterator[list[Defect]]:
+        """Yield the defects that the named checks find, piece by piece; none of them needs no pass."""
+        at = Standpoint(self._clock(), self._timezone, self._watermark.read().watermark)
+        looked_at = 0
+        tasks = self._audit.recurring()
+        while piece := list(islice(tasks, A_PIECE)):
+            found = [defect for task in piece if task.repeat_type != "none" for defect in judge_task(task)]
+            if BY_PARENT.intersection(names):
+                found += self._by_parent([task for task in piece if task.parent_recurring_id is not None])
+            if BY_SERIES.intersection(names):
+                found += self._by_series([task.id for task in piece if task.parent_recurring_id is None], at)
+            yield [defect for defect in found if defect.check.name in names]
+            looked_at += len(piece)
+            progress(looked_at)
+            if looked_at % LOGGED_EVERY == 0:
+                log.info("tasks checked", tasks=looked_at)
+
+    def _by_parent(self, hanging: Sequence[Task]) -> Iterator[Defect]:
+        found = self._judge_hanging(hanging)
+        suspects = {task.id: task for task, defect in found if defect.check in PASSING}
+        waiting = self._unannounced.announced({*suspects, *_parents(suspects.values())}).waiting if suspects else set()
+        settled = [i for i, task in suspects.items() if waiting.isdisjoint((i, task.parent_recurring_id))]
+        again = self._tasks.climb(settled) if settled else {}
+        yield from (defect for task, defect in found if task.id not in suspects)
+        for _, defect in self._judge_hanging([again[i] for i in settled if i in again]):
+            if defect.check is ORPHANS:
+                yield defect
+
+    def _judge_hanging(self, hanging: Sequence[Task]) -> list[tuple[Task, Defect]]:
+        above = Snapshot(self._tasks.climb(_parents(hanging)) if hanging else {})
+        found = []
+        for task in hanging:
+            parent_id = task.parent_recurring_id or ""
+            head = above.tasks.get(above.series_of(parent_id).id)
+            found += [(task, defect) for defect in judge_hanging(task, above.tasks.get(parent_id), head)]
+        return found
+
+    def _by_series(self, originals: Sequence[str], at: Standpoint) -> Iterator[Defect]:
+        found, members = self._judge_series(originals, at)
+        suspects = {i for i, defects in found.items() if any(defect.check in PASSING for defect in defects)}
+        if suspects:
+            announced = self._unannounced.announced(task_id for i in suspects for task_id in members[i])
+            settled = [i for i in suspects if announced.waiting.isdisjoint(members[i])]
+            again, _ = self._judge_series(settled, at)
+            for i in suspects:
+                passed = [defect for defect in found[i] if defect.check not in PASSING]
+                found[i] = again.get(i, []) if i in settled else passed
+                found[i] = [_asked_before(defect, announced.event_ids) for defect in found[i]]
+        yield from self._but_for_what_was_made(defect for defects in found.values() for defect in defects)
+
+    def _judge_series(
+        self, originals: Sequence[str], at: Standpoint
+    ) -> tuple[dict[str, list[Defect]], Mapping[str, set[str]]]:
+        """Return, by series, its defects and the ids of its tasks."""
+        if not originals:
+            return {}, {}
+        snapshot = self._tasks.load(originals)
+        series = [snapshot.series_of(i) for i in originals]
+        heads = [(s, s.original) for s in series if s.original is not None and s.original.repeat_type != "none"]
+        found = {s.id: list(judge_series(s, original, at)) for s, original in heads}
+        return found, {s.id: _ids(s) for s, _ in heads}
+
+    def _but_for_what_was_made(self, defects: Iterable[Defect]) -> list[Defect]:
+        found = list(defects)
+        doubtful = {defect.unless_made for defect in found if defect.unless_made is not None}
+        made = self._audit.made_once(doubtful) if doubtful else set()
+        return [defect for defect in found if defect.unless_made not in made]
+
+
+def _asked_before(defect: Defect, event_ids: Collection[str]) -> Defect:
+    """Return a defect without its event where that was written before: what became of it is on it."""
+    if defect.check is SERIES_BEHIND and isinstance(defect.mending, TaskEvent) and defect.mending.id in event_ids:
+        return replace(defect, mending=None)
+    return defect
+
+
+def _parents(tasks: Iterable[Task]) -> set[str]:
+    return {task.parent_recurring_id for task in tasks if task.parent_recurring_id is not None}
+
+
+def _ids(series: Series) -> set[str]:
+    return {series.id, *(task.id for task in series.occurrences)}
