@@ -4,6 +4,7 @@ import os
 
 import dagster as dg
 
+from recurrence_pipeline.orchestration.alerting import build_alert_sensor
 from recurrence_pipeline.orchestration.assets import COLLECTIONS, health_checks, worker_health
 from recurrence_pipeline.orchestration.checks import health_statistics
 from recurrence_pipeline.orchestration.heartbeat import run_leases
@@ -15,6 +16,9 @@ from recurrence_pipeline.orchestration.resources import WorkerResource
 from recurrence_pipeline.orchestration.schedules import build_schedules
 from recurrence_pipeline.orchestration.sensors import dead_run_sensor, task_event_sensor
 from recurrence_pipeline.settings import Settings
+
+CHECKS = [health_statistics]
+"""Alerts are sent for each of them."""
 
 
 def build_definitions(settings: Settings | None = None, *, worker: WorkerResource | None = None) -> dg.Definitions:
@@ -31,7 +35,7 @@ def build_definitions(settings: Settings | None = None, *, worker: WorkerResourc
     )
     return dg.Definitions(
         assets=[*COLLECTIONS, worker_health, orphan_cleanup, useractivities_archive],
-        asset_checks=[health_statistics],
+        asset_checks=CHECKS,
         jobs=[
             process_task_events_job(settings),
             process_task,
@@ -41,7 +45,7 @@ def build_definitions(settings: Settings | None = None, *, worker: WorkerResourc
             daily_maintenance,
         ],
         schedules=build_schedules(settings),
-        sensors=[task_event_sensor, dead_run_sensor, reconcile_sensor],
+        sensors=[task_event_sensor, dead_run_sensor, reconcile_sensor, build_alert_sensor(settings, CHECKS)],
         resources={"worker": resource, "leases": run_leases, "io_manager": dg.mem_io_manager},
         executor=dg.in_process_executor,  # with it a run is one process, and what ops hand on stays in its memory
     )

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).parents[1]
 SENSOR = "task_event_sensor"
+UI_URL = "DAGSTER_UI_URL"
+"""Where it is not set, alerts link to the web server that is started here."""
 BASE_DIR = re.compile(r"^(\s+base_dir: *)(\S+) *$", re.MULTILINE)
 READY_TIMEOUT = timedelta(seconds=120)
 RUNS_SHOWN = 20
@@ -130,9 +132,10 @@ def running_dagster(home: Path, logs: Path, environment: Mapping[str, str], *, p
 
     home.mkdir(parents=True, exist_ok=True)
     (home / "dagster.yaml").write_text(_anchored(shipped("dagster.yaml").read_text(), home))
-    environment = {**environment, "DAGSTER_HOME": str(home)}
-    workspace = ("--workspace", str(shipped("workspace.yaml")))
     port = free_port(port)
+    ui_url = environment.get(UI_URL, "").strip() or f"http://{HOST}:{port}"
+    environment = {**environment, "DAGSTER_HOME": str(home), UI_URL: ui_url}
+    workspace = ("--workspace", str(shipped("workspace.yaml")))
     commands = {
         "dagster-webserver": ("dagster_webserver", "--host", HOST, "--port", str(port), *workspace),
         "dagster-daemon": ("dagster._daemon", "run", *workspace),

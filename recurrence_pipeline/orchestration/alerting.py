@@ -1,0 +1,167 @@
+"""Looks, every half minute, for what people should be told. What is said and when is in domain/alerting.py.
+
+The cursor of the sensor is the memory: it lies in Dagster's own storage, and so is there when the database, which may
+be the cause, is not. What another process did, a run or a check, is read from there too.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+import dagster as dg
+
+from recurrence_pipeline.alerts import Alerts, State
+from recurrence_pipeline.bootstrap import utc_now
+from recurrence_pipeline.channels import open_channels
+from recurrence_pipeline.domain.alerting import Finding, Known
+from recurrence_pipeline.domain.errors import RecurrenceError
+from recurrence_pipeline.domain.model import EventStatus
+from recurrence_pipeline.domain.selection import Selection
+from recurrence_pipeline.orchestration.resources import WorkerResource, one_line
+from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.worker.replaying import Replay
+from recurrence_pipeline.worker.service import WorkerService
+
+RUN, CHECK, DEAD_LETTERS, UNHEALTHY = "run:", "check:", "dead_letters", "unhealthy"
+FIRST_LOOK_BACK = timedelta(days=1)
+"""Runs that failed before the first look, and longer ago than this, are history."""
+FAILURES_READ = 500
+"""In one look; the next one goes on from there."""
+DEAD_LETTERS_COUNTED = 1000
+REASONS_SHOWN = 5
+FAILED = Selection((EventStatus.FAILED,))
+RETRIED = ("dagster/will_retry", "true")
+"""Dagster starts such a run again by itself: what becomes of that is what counts."""
+
+
+def build_alert_sensor(settings: Settings, checks: Sequence[dg.AssetChecksDefinition]) -> dg.SensorDefinition:
+    """Build the sensor for these settings and checks."""
+    alerts = Alerts(open_channels(settings.alert_addresses()), cooldown=settings.alert_cooldown)
+    keys = [key for check in checks for key in check.check_keys]
+
+    @dg.sensor(
+        name="alert_sensor",
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        minimum_interval_seconds=30,
+        description="Tells ALERT_URLS, and the log, of failed runs, failing checks, dead letters and a database that "
+        "is away: once for each cause, and once when it is over.",
+        tags={"reads": "runs, checks, task_events"},
+    )
+    def alert_sensor(context: dg.SensorEvaluationContext, worker: dg.ResourceParam[WorkerResource]) -> dg.SensorResult:
+        state = State.from_text(context.cursor)
+        look = Look(context.instance, settings.dagster_ui_url, utc_now())
+        position = look.for_failed_runs(state.position, state.known)
+        look.for_failing_checks(keys)
+        look.for_dead_letters(worker.service)
+        state, said = alerts.look(replace(state, position=position), look.findings, unseen=look.unseen, now=look.now)
+        told = "; ".join(message.headline for message in said) or "nothing new to tell"
+        owed = sum(map(len, state.owed.values()))
+        return dg.SensorResult(
+            cursor=state.as_text(), skip_reason=f"{told}; {owed} alerts not taken yet" if owed else told
+        )
+
+    return alert_sensor
+
+
+class Look:
+    """One look: collects the causes that are there, and the keys of those that could not be looked at."""
+
+    def __init__(self, instance: dg.DagsterInstance, ui_url: str, now: datetime) -> None:
+        self.now = now
+        self.findings: list[Finding] = []
+        self.unseen: set[str] = set()
+        self._instance = instance
+        self._ui_url = ui_url
+
+    def for_failed_runs(self, position: str | None, known: dict[str, Known]) -> str:
+        """Find the jobs with a run that failed since `position`, or before and the last run of the job is no success.
+
+        Returns:
+            The position to go on from.
+        """
+        failures = self._instance.fetch_run_status_changes(
+            dg.RunStatusChangeRecordsFilter(
+                dg.DagsterEventType.RUN_FAILURE, after_timestamp=(self.now - FIRST_LOOK_BACK).timestamp()
+            ),
+            limit=FAILURES_READ,
+            cursor=position,
+            ascending=True,
+        )
+        seen: set[str] = set()
+        for record in reversed(failures.records):
+            job, run_id = str(record.event_log_entry.job_name), record.event_log_entry.run_id
+            if RUN + job not in seen and not self._tried_again(run_id):
+                seen.add(RUN + job)
+                self.findings.append(self._failed_run(job, run_id, _utc(record.event_log_entry.timestamp)))
+        for key, cause in known.items():
+            if key.startswith(RUN) and key not in seen and cause.open and not self._works_again(key.removeprefix(RUN)):
+                self.unseen.add(key)  # nothing has changed
+        return failures.cursor
+
+    def for_failing_checks(self, keys: Sequence[dg.AssetCheckKey]) -> None:
+        """Find the checks whose last result is a failure of severity ERROR."""
+        for check in keys:
+            key = f"{CHECK}{check.to_user_string()}"
+            record = self._instance.get_latest_asset_check_evaluation_record(check)
+            evaluation = record.evaluation if record else None
+            if record is None or evaluation is None:
+                self.unseen.add(key)  # never run, or running now
+            elif not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.ERROR:
+                title = f"check {check.name} of {check.asset_key.to_user_string()} failed"
+                text = evaluation.description or "It says no more."
+                link, at = self._link_to_run(record.run_id), _utc(record.create_timestamp)
+                self.findings.append(Finding(key, title, text, link, at))
+
+    def for_dead_letters(self, service: WorkerService) -> None:
+        """Count the dead letters; a database that cannot be asked is itself what is found."""
+        link = f"{self._ui_url}/assets/worker_health"
+        try:
+            failed = service.dead_letters.replay(FAILED, limit=DEAD_LETTERS_COUNTED, dry_run=True)
+        except RecurrenceError as error:
+            self.unseen.add(DEAD_LETTERS)
+            self.findings.append(Finding(UNHEALTHY, "the worker is unhealthy", one_line(error), link, self.now))
+            return
+        if failed.selected:
+            count = f"{failed.selected}{' or more' if failed.more else ''}"
+            title = f"{count} dead letter{'' if count == '1' else 's'}"
+            self.findings.append(Finding(DEAD_LETTERS, title, _reasons(failed), link, self.now, weight=failed.selected))
+
+    def _failed_run(self, job: str, run_id: str, at: datetime) -> Finding:
+        return Finding(
+            f"{RUN}{job}", f"run of {job} failed", _why(self._instance, run_id), self._link_to_run(run_id), at
+        )
+
+    def _tried_again(self, run_id: str) -> bool:
+        run = self._instance.get_run_by_id(run_id)
+        return run is not None and RETRIED in run.tags.items()
+
+    def _works_again(self, job: str) -> bool:
+        over = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+        last = self._instance.get_run_records(dg.RunsFilter(job_name=job, statuses=over), limit=1)
+        return all(record.dagster_run.is_success for record in last)
+
+    def _link_to_run(self, run_id: str) -> str:
+        return f"{self._ui_url}/runs/{run_id}"
+
+
+def _why(instance: dg.DagsterInstance, run_id: str) -> str:
+    """Return what the first step that failed says, or where none did, what the run says."""
+    for kind in (dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE):
+        for record in instance.get_records_for_run(run_id, of_type=kind, limit=1).records:
+            event = record.event_log_entry.get_dagster_event()
+            if kind is dg.DagsterEventType.RUN_FAILURE:
+                return event.message or "It says no more."
+            data = event.step_failure_data
+            own = data.user_failure_data.description if data.user_failure_data else None
+            return f"{event.step_key}: {own or (data.error.message.strip() if data.error else event.message)}"
+    return "It says no more."
+
+
+def _reasons(failed: Replay) -> str:
+    rows = failed.reasons.most_common(REASONS_SHOWN)
+    lines = [f"{count} x {operation}: {reason}" for (operation, _, _, reason), count in rows]
+    return "\n".join(["Events that ended failed wait for a person:", *lines, "See: recurrence events --status failed"])
+
+
+def _utc(timestamp: float) -> datetime:
+    return datetime.fromtimestamp(timestamp, timezone.utc)

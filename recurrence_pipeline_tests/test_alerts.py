@@ -1,0 +1,191 @@
+"""Alerts reach every channel that is up, at least once; one that is down holds up and fails nothing."""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from recurrence_pipeline.alerts import OWED_AT_MOST, OWED_FOR, Alerts, State
+from recurrence_pipeline.channels import open_channels
+from recurrence_pipeline.domain.alerting import Finding, Message, Severity
+from recurrence_pipeline.logs import configure
+from recurrence_pipeline.settings import Settings
+from recurrence_pipeline_tests.impostor import Impostor, answers, hangs, impostor
+from recurrence_pipeline_tests.waiting import wait_until
+
+NOW = datetime(2026, 11, 24, 2, 0, tzinfo=timezone.utc)
+MINUTE = timedelta(minutes=1)
+NOBODY = "json://127.0.0.1:1/?cto=1&rto=1"
+FINDING = Finding("unhealthy", "the worker is unhealthy", "it is away", "http://ui/assets/worker_health", NOW)
+HEADLINE = "[ERROR] recurrence: the worker is unhealthy"
+
+pytestmark = pytest.mark.usefixtures("logging_as_before")
+
+
+@pytest.fixture
+def webhook() -> Iterator[Impostor]:
+    with impostor() as server:
+        server.will(answers(200))
+        yield server
+
+
+def address(server: Impostor, path: str = "") -> str:
+    return f"{server.url.replace('http', 'json')}/{path}"
+
+
+def alerts(*addresses: str, patience: timedelta = timedelta(seconds=20)) -> Alerts:
+    return Alerts(open_channels(" ".join(addresses)), cooldown=timedelta(hours=1), patience=patience)
+
+
+def heard(server: Impostor) -> list[str]:
+    return [request.body["title"] for request in server.heard]
+
+
+def test_a_webhook_gets_severity_message_time_and_link(webhook: Impostor) -> None:
+    alerts(address(webhook)).look(State(), [FINDING], now=NOW)
+
+    (request,) = webhook.heard
+    assert request.body["title"] == HEADLINE
+    assert request.body["type"] == "failure"
+    assert request.body["message"].splitlines() == [
+        "it is away",
+        "Since: 2026-11-24T02:00:00Z",
+        "Time: 2026-11-24T02:00:00Z",
+        "http://ui/assets/worker_health",
+    ]
+
+
+def test_a_cause_is_sent_once_and_its_end_once_also_by_another_process(webhook: Impostor) -> None:
+    """What is remembered is text between two looks: the process may be another one each time."""
+    text: str | None = None
+    for minute, findings in enumerate([[FINDING], [FINDING], [FINDING], [], []]):
+        state, _ = alerts(address(webhook)).look(State.from_text(text), findings, now=NOW + minute * MINUTE)
+        text = state.as_text()
+
+    assert heard(webhook) == [HEADLINE, "[OK] recurrence: the worker is unhealthy: over"]
+    assert [request.body["type"] for request in webhook.heard] == ["failure", "success"]
+
+
+def test_a_channel_that_is_down_gets_its_alerts_once_it_is_up_and_the_other_gets_each_once(webhook: Impostor) -> None:
+    with impostor() as down:
+        down.will(answers(503), answers(503), answers(200))
+        both = alerts(address(down), address(webhook))
+
+        state, _ = both.look(State(), [FINDING], now=NOW)
+        state, _ = both.look(state, [], now=NOW + MINUTE)
+        assert heard(webhook) == [HEADLINE, "[OK] recurrence: the worker is unhealthy: over"]
+        state, _ = both.look(state, [], now=NOW + 2 * MINUTE)
+        state, _ = both.look(state, [], now=NOW + 3 * MINUTE)
+
+        assert heard(down)[2:] == [HEADLINE, "[OK] recurrence: the worker is unhealthy: over"], "in their order"
+        assert len(webhook.heard) == 2
+        assert state.owed == {}
+
+
+def test_a_channel_where_nobody_listens_raises_nothing_and_is_given_up_after_a_day() -> None:
+    unheard = alerts(NOBODY)
+
+    state, said = unheard.look(State(), [FINDING], now=NOW)
+    assert [message.headline for message in said] == [HEADLINE]
+    assert [len(owed) for owed in state.owed.values()] == [1]
+
+    state, _ = unheard.look(state, [FINDING], now=NOW + OWED_FOR)
+    assert state.owed == {}
+
+
+def test_a_channel_that_was_down_for_long_is_owed_only_the_newest() -> None:
+    findings = [Finding(f"check:{n}", f"check {n} failed", "", "", NOW) for n in range(OWED_AT_MOST + 7)]
+
+    state, _ = alerts(NOBODY).look(State(), findings, now=NOW)
+
+    (owed,) = state.owed.values()
+    assert [message.title for message in owed] == [f"check {n} failed" for n in range(7, OWED_AT_MOST + 7)]
+
+
+def test_a_channel_that_hangs_is_left_behind_and_the_others_are_served(webhook: Impostor) -> None:
+    with impostor() as slow:
+        slow.will(hangs)
+        both = alerts(f"{address(slow)}?rto=30", address(webhook), patience=timedelta(milliseconds=300))
+
+        state, _ = both.look(State(), [FINDING], now=NOW)
+
+        assert [len(owed) for owed in state.owed.values()] == [1]
+        wait_until(lambda: heard(webhook) == [HEADLINE], "the other channel is served")
+        wait_until(lambda: len(slow.heard) == 1, "the slow channel was asked")
+        slow.ending.set()
+
+
+def test_without_a_channel_alerts_are_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(Settings.from_environment({}))
+
+    state, _ = alerts().look(State(), [FINDING], now=NOW)
+    alerts().look(state, [], now=NOW + MINUTE)
+
+    begun, over = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (begun["level"], over["level"]) == ("error", "info")
+    assert "the worker is unhealthy" in str(begun)
+    assert "it is away" in str(begun)
+    assert "http://ui/assets/worker_health" in str(begun)
+
+
+def test_the_address_of_a_channel_is_in_no_log_and_not_in_what_is_remembered(
+    webhook: Impostor, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """It holds a password or a token; the state lies in Dagster's storage, for all to see."""
+    configure(Settings.from_environment({"LOG_LEVEL": "debug"}))
+    webhook.will(answers(403, {"error": "canary"}))
+    channels = alerts(address(webhook, "canary").replace("//", "//canary:canary@"))
+
+    state, _ = channels.look(State(), [FINDING], now=NOW)
+
+    captured = capfd.readouterr()
+    assert webhook.heard[0].path == "/canary"
+    assert "alerts not taken, to be sent again" in captured.err
+    assert "channel 1 (JSON)" in captured.err
+    assert "canary" not in f"{captured} {caplog.text} {state} {state.as_text()} {open_channels('json://canary')}"
+
+
+@pytest.mark.parametrize("text", [None, "", "nonsense", "[]", '{"known": 7}'])
+def test_a_memory_that_is_lost_costs_a_repetition_and_nothing_else(text: str | None, webhook: Impostor) -> None:
+    state = State.from_text(text)
+    assert state == State()
+
+    alerts(address(webhook)).look(state, [FINDING], now=NOW)
+
+    assert heard(webhook) == [HEADLINE]
+
+
+def test_alerts_for_a_channel_that_is_configured_no_more_are_dropped(webhook: Impostor) -> None:
+    state, _ = alerts(NOBODY).look(State(), [FINDING], now=NOW)
+
+    state, _ = alerts(address(webhook)).look(state, [FINDING], now=NOW + MINUTE)
+
+    assert (state.owed, webhook.heard) == ({}, [])
+
+
+def test_one_message_can_be_said_to_all_and_says_who_took_it(webhook: Impostor) -> None:
+    message = Message(Severity.WARNING, "a test", "It works.", NOW, NOW, "")
+
+    taken = alerts(address(webhook), NOBODY).say(message)
+
+    assert taken == {"channel 1 (JSON)": True, "channel 2 (JSON)": False}
+    assert webhook.heard[0].body["type"] == "warning"
+
+
+@pytest.mark.parametrize("text", ["json://a json://b", "json://a,json://b", " json://a ,\n json://b, "])
+def test_addresses_are_separated_by_blanks_or_commas(text: str) -> None:
+    assert [channel.name for channel in open_channels(text)] == ["channel 1 (JSON)", "channel 2 (JSON)"]
+
+
+def test_an_address_may_have_commas_of_its_own() -> None:
+    assert [c.name for c in open_channels("mailto://u:p@example.org?to=a@b.org,c@d.org json://b")] == [
+        "channel 1 (E-Mail)",
+        "channel 2 (JSON)",
+    ]
+
+
+def test_an_address_keeps_its_id_and_another_has_another() -> None:
+    (first, second), (again,) = open_channels("json://a json://b"), open_channels("json://a")
+
+    assert (first.id == again.id, first.id == second.id) == (True, False)
