@@ -18,6 +18,7 @@ from recurrence_pipeline_tests.world import World, utc
 
 ANCHOR = utc(2024, 1, 15, 9)
 COLLECTIONS = ["tasks", "useractivities", "counters", "task_events", "deleted_tasks"]
+QUEUE_READ = ("find", "task_events")
 
 
 class Trial:
@@ -101,8 +102,9 @@ class Trial:
     @property
     def commands_to_hold(self) -> int:
         """How many commands go by until the first events are held."""
-        first_of_the_batch = next(c for c in self.commands if c.collection == "tasks")
-        return first_of_the_batch.place - 1  # before it, the lease is renewed
+        first_of_the_batch = next(command for command in self.commands if command.collection == "tasks")
+        looks = [c for c in self.commands[: first_of_the_batch.place] if (c.name, c.collection) == QUEUE_READ]
+        return looks[-1].place + 1
 
     def late_writes_have_landed(self) -> bool:
         """Say whether the server has finished whatever the failing worker, now closed, has ever asked of it."""
