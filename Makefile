@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test lint format types contracts definitions job fuzz ci clean
+.PHONY: help install demo up test lint format types contracts definitions job fuzz chaos ci clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ test: $(INSTALLED) ## Run the tests
 
 fuzz: $(INSTALLED) ## Send the internal API odd requests for some minutes (the tests do so for seconds)
 	@RECURRENCE_FUZZ_EXAMPLES=2000 $(BIN)/pytest -n 0 recurrence_pipeline_tests/api/test_fuzz.py
+
+chaos: $(INSTALLED) ## Kill workers, Dagster and the database for minutes, then check the data (the tests do so for seconds)
+	@$(BIN)/python -m recurrence_pipeline_tests.chaos
 
 lint: $(INSTALLED) ## Check style and format
 	@$(BIN)/ruff check

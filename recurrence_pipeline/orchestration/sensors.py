@@ -55,7 +55,7 @@ def task_event_sensor(  # noqa: D103 (Dagster shows the description above)
 @dg.sensor(
     job_name=PROCESS_TASK_EVENTS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    minimum_interval_seconds=30,
+    minimum_interval_seconds=10,
     description="Ends runs that died with their machine, which Dagster shows as started and keeps a place for.",
     tags={"reads": "task_events"},
 )

@@ -1,23 +1,38 @@
-"""The real daemon, with the files that are shipped: it finds the events by itself. The rest is tested without it."""
+"""The real daemon, with the files that are shipped: it finds the events by itself, and what kills it is survived."""
 
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import dagster as dg
 import pytest
 
 from recurrence_pipeline import processes
 from recurrence_pipeline.bootstrap import Worker
+from recurrence_pipeline_tests.marked import MARK, Command
 from recurrence_pipeline_tests.orchestration.conftest import Insert
+from recurrence_pipeline_tests.orchestration.test_sensors import add_run
 from recurrence_pipeline_tests.waiting import wait_until
 
+pytestmark = [pytest.mark.daemon, pytest.mark.timeout(500)]
+
 ROOT = Path(__file__).parents[2]
-PATIENCE = timedelta(seconds=80)
-"""On a busy machine with two cores the daemon, its code server and the run take 2 to 5 s each to start."""
+PATIENCE = timedelta(seconds=150)
+"""On a busy machine with two cores the daemon, its code server and the run take 2 to 5 s each to start.
+
+Far less than the quarter of an hour after which Dagster gives a run up. It looks for a code server that died once a
+minute.
+"""
+
+SHORT_LEASES = {"WORKER_LEASE": "3000", "WORKER_LEASE_MARGIN": "500", "WORKER_BATCH_SIZE": "5"}
+PLACES = 10
+"""How many runs dagster.yaml lets work at a time."""
 
 
 @pytest.fixture
@@ -36,41 +51,92 @@ def history(home: Path) -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-@pytest.fixture
-def daemon(home: Path, history: dg.DagsterInstance, mongodb_url: str) -> Iterator[Path]:
-    """Run the daemon until the test is over, and return the file with what it prints."""
-    printed = home / "daemon.txt"
+@contextmanager
+def daemon(home: Path, mongodb_url: str, **settings: str) -> Iterator[Command]:
+    """Run the daemon, with its code server and its runs, and kill what is left of them at the end."""
+    output, mark = home / "daemon.txt", uuid4().hex
     command = [sys.executable, "-m", "dagster._daemon", "run", "-w", "workspace.yaml"]
-    environment = {**os.environ, "DAGSTER_HOME": str(home), "MONGODB_URL": mongodb_url}
-    with printed.open("wb") as output:
-        process = processes.start(command, cwd=home, output=output, environment=environment)
+    environment = {**os.environ, **settings, "DAGSTER_HOME": str(home), "MONGODB_URL": mongodb_url, MARK: mark}
+    with output.open("ab") as file:
+        process = processes.start(command, cwd=home, output=file, environment=environment)
         try:
-            yield printed
-            processes.interrupt(process)
-            assert processes.ended(process, timedelta(seconds=30)), "the daemon ends when it is asked to"
+            yield Command(process, output, mark)
         finally:
             processes.kill(process)
 
 
-@pytest.mark.daemon
+def runs(history: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    return list(history.get_runs(dg.RunsFilter(job_name="process_task_events")))
+
+
+def all_is_done(worker: Worker, history: dg.DagsterInstance) -> bool:
+    return not worker.service.unfinished() and all(run.is_finished for run in runs(history))
+
+
 def test_the_daemon_starts_a_run_that_works_off_what_is_due(
-    worker: Worker, insert_task: Insert, history: dg.DagsterInstance, daemon: Path
+    home: Path, mongodb_url: str, worker: Worker, insert_task: Insert, history: dg.DagsterInstance
 ) -> None:
     events = [worker.service.enqueue(insert_task(), "create") for _ in range(3)]
 
-    def runs() -> list[dg.DagsterRun]:
-        return list(history.get_runs(dg.RunsFilter(job_name="process_task_events")))
-
-    wait_until(
-        lambda: not worker.service.unfinished() and all(run.is_finished for run in runs()),
-        "the sensor starts a run, and the run works off the events",
-        timeout=PATIENCE,
-    )
+    with daemon(home, mongodb_url) as running:
+        wait_until(
+            lambda: all_is_done(worker, history),
+            "the sensor starts a run, and the run works off the events",
+            timeout=PATIENCE,
+        )
+        processes.interrupt(running.process)
+        assert processes.ended(running.process, timedelta(seconds=30)), "the daemon ends when it is asked to"
 
     assert worker.service.event_counts() == {("create", "completed"): len(events)}
     assert worker.mongo.tasks.count_documents({"parentRecurringId": {"$ne": None}}) == 3 * len(events)
-    first = runs()[-1]
-    assert first.status is dg.DagsterRunStatus.SUCCESS, daemon.read_text()
+    first = runs(history)[-1]
+    assert first.status is dg.DagsterRunStatus.SUCCESS, running.printed()
     assert first.tags["dagster/sensor_name"] == "task_event_sensor"
     assert first.tags["dagster/retry_strategy"] == "ALL_STEPS", "memory of a crashed process cannot be gone on from"
     assert int(first.tags["recurrence/events_due"]) >= 1
+
+
+def test_a_machine_that_dies_with_a_full_run_queue_costs_time_and_nothing_else(
+    home: Path, mongodb_url: str, worker: Worker, insert_task: Insert, history: dg.DagsterInstance
+) -> None:
+    """Dagster shows its runs as started for a quarter of an hour: for so long nothing would be worked off."""
+    count = 300
+    for _ in range(count):
+        worker.service.enqueue(insert_task(), "create")
+
+    with daemon(home, mongodb_url, **SHORT_LEASES) as running:
+        wait_until(
+            lambda: worker.service.runs_at_work() and worker.service.unfinished() < count,
+            "a run is at work, and has done some of it",
+            timeout=PATIENCE,
+        )
+        processes.kill(running.process)
+        wait_until(lambda: not running.family(), "nothing of it is left")
+    left = worker.service.unfinished()
+    assert left, "it died in the middle"
+    dead = [run.run_id for run in runs(history) if not run.is_finished]
+    assert dead
+    dead += [add_run(history, dg.DagsterRunStatus.STARTED) for _ in range(PLACES - len(dead))]
+
+    with daemon(home, mongodb_url, **SHORT_LEASES) as again:
+        wait_until(lambda: all_is_done(worker, history), "the rest is done by another run", timeout=PATIENCE)
+        assert {history.get_run_by_id(run_id).status for run_id in dead} == {dg.DagsterRunStatus.FAILURE}  # type: ignore[union-attr]
+        assert worker.service.event_counts() == {("create", "completed"): count}, again.printed()
+        assert worker.mongo.tasks.count_documents({"parentRecurringId": {"$ne": None}}) == 3 * count
+        assert not [run for run in runs(history) if run.parent_run_id in dead], "what died is not started again as well"
+
+
+def test_a_code_server_that_dies_is_started_again_and_the_events_are_worked_off(
+    home: Path, mongodb_url: str, worker: Worker, insert_task: Insert, history: dg.DagsterInstance
+) -> None:
+    with daemon(home, mongodb_url, **SHORT_LEASES) as running:
+        wait_until(lambda: running.family("api", "grpc"), "the daemon has started a code server", timeout=PATIENCE)
+        worker.service.enqueue(insert_task(), "create")
+        wait_until(lambda: all_is_done(worker, history), "the first event is worked off", timeout=PATIENCE)
+
+        for pid in running.family("api", "grpc"):
+            os.kill(pid, signal.SIGKILL)
+        worker.service.enqueue(insert_task(), "create")
+
+        wait_until(lambda: all_is_done(worker, history), "the second event is worked off", timeout=PATIENCE)
+        assert worker.service.event_counts() == {("create", "completed"): 2}, running.printed()

@@ -28,7 +28,9 @@ def tick(instance: dg.DagsterInstance, resource: WorkerResource) -> list[dg.RunR
 
 def look_for_dead_runs(instance: dg.DagsterInstance, resource: WorkerResource) -> str:
     with dg.build_sensor_context(instance=instance, resources={"worker": resource}) as context:
-        return skipped(dead_run_sensor(context))
+        result = dead_run_sensor(context)
+    assert isinstance(result, dg.SkipReason)
+    return skipped(result)
 
 
 def requests(result: list[dg.RunRequest] | dg.SkipReason) -> list[dg.RunRequest]:
