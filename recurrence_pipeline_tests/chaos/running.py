@@ -12,6 +12,7 @@ from threading import Event
 from pymongo import MongoClient
 
 from recurrence_pipeline.bootstrap import Worker, open_worker
+from recurrence_pipeline.domain.checks import Severity
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.chaos.application import Application
@@ -38,7 +39,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class Report:
-    """What happened, and what is wrong in the end."""
+    """What happened, and what is wrong in the end: by the checks of the chaos run, and by the system's own."""
 
     seed: int
     numbers: dict[str, int]
@@ -64,6 +65,11 @@ def run_chaos(scale: Scale, *, seed: int, folder: Path, say: Callable[[str], Non
             say("everything is worked off: looking at the data")
             orphans = worker.service.maintenance.clean_orphans(confirm=True)
             data = Data.read(client.get_default_database())
+            checked = [
+                f"{f.name}: {f.count}, such as {dict(f.samples[0])}"
+                for f in worker.service.consistency.run()
+                if f.count and f.severity is not Severity.INFO
+            ]
     finally:
         machine.stop()
     numbers = {
@@ -77,7 +83,7 @@ def run_chaos(scale: Scale, *, seed: int, folder: Path, say: Callable[[str], Non
         "orphans cleaned up": orphans,
         "deleted by a person and made again": came_back(data, application),
     }
-    return Report(seed, numbers, timedelta(seconds=time.monotonic() - began), findings(data, application))
+    return Report(seed, numbers, timedelta(seconds=time.monotonic() - began), findings(data, application) + checked)
 
 
 def _live(
