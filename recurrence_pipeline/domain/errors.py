@@ -18,6 +18,7 @@ RecurrenceError
 ├── NotReplayable         the event is being worked on, or has been completed
 ├── CleanupRefused        the orphan cleanup would delete too much to do so unasked
 ├── RestoreRefused        a deletion cannot be put back as it was: nothing was written
+├── ResumeRefused         a series is none, or lacks slots that an event would make: nothing was written
 ├── ProcessingFailed      what was asked for at once did not come to be; the text has the cause
 └── ConfigurationError    a setting is wrong: refuse to start, with the variable's name
 """
@@ -141,6 +142,12 @@ class RestoreRefused(RecurrenceError):
     """There is no such deletion, it is not over yet, or what it took is there again; nothing was written."""
 
     code = "RESTORE_REFUSED"
+
+
+class ResumeRefused(RecurrenceError):
+    """The task does not recur, or its series goes on by another way than being resumed; nothing was written."""
+
+    code = "RESUME_REFUSED"
 
 
 class ProcessingFailed(RecurrenceError):

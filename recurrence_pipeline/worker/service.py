@@ -22,6 +22,7 @@ from recurrence_pipeline.worker.processor import Processor
 from recurrence_pipeline.worker.reconciliation import Reconciliation
 from recurrence_pipeline.worker.replaying import DeadLetters
 from recurrence_pipeline.worker.restoring import Deletions
+from recurrence_pipeline.worker.resuming import Resuming
 from recurrence_pipeline.worker.summary import BatchSummary
 
 COUNTED_AT_MOST = 10_000
@@ -47,6 +48,7 @@ class WorkerService:
         self.reconciliation = Reconciliation(kit)
         self.adoption = Adoption(kit, self.reconciliation)
         self.consistency = Consistency(kit, self.maintenance)
+        self.resumption = Resuming(kit, self._processor)
         self._history = History(kit.event_log, kit.events, clock=kit.clock)
         self._inspection = Inspection(kit.tasks, kit.event_log, timezone=kit.rules.timezone, clock=kit.clock)
 

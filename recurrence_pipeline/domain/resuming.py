@@ -1,0 +1,89 @@
+"""How a series goes on that stopped because everything open in it was deleted. Pure.
+
+By itself it never would: a slot at or before the cursor is not made again, and no task is left to complete. So a person
+asks for its next slots. Those that lie in the past are passed over for good.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from recurrence_pipeline.domain.calendar import next_occurrence, slot, slot_number
+from recurrence_pipeline.domain.errors import ResumeRefused
+from recurrence_pipeline.domain.model import HORIZON, Action, Cursor, Series, Task, occurrence_id
+from recurrence_pipeline.domain.plan import CursorMove, NewActivity, NewOccurrence
+from recurrence_pipeline.domain.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """What resuming a series writes, in this order.
+
+    The cursor first passes over what lies in the past; what is inserted then lies past it, until it is all there. So a
+    resumption that was cut off can be told from a series that goes on, and be completed.
+    """
+
+    passed: CursorMove
+    occurrences: tuple[NewOccurrence, ...]
+    activities: tuple[NewActivity, ...]
+    reached: CursorMove
+
+
+def plan_resumption(
+    series: Series, original: Task, *, event_id: str, now: datetime, timezone: str | None
+) -> Resumption | None:
+    """Plan the next 3 slots past the cursor that are not in the past; None where the series has an open task.
+
+    Raises:
+        ResumeRefused: it lacks slots that an event would make, or does not recur.
+        InvalidRecurrence, RuleChanged: it cannot be continued.
+    """
+    if original.repeat_type == "none":
+        raise ResumeRefused(f"Task {original.id} does not recur")
+    progress = Progress(series, original, timezone)
+    if progress.is_behind:
+        raise ResumeRefused(
+            f"Series {original.id} has not stopped: it lacks slots up to {progress.wanted}, and its cursor is "
+            f"{progress.cursor}. Its next event makes them: recurrence trigger create {original.id}"
+        )
+    still_open = [task for task in (original, *series.occurrences) if not task.is_completed]
+    begun = bool(still_open) and all(progress.slots.get(task.id, 0) > progress.cursor for task in still_open)
+    if still_open and not begun:
+        return None
+    first = progress.cursor + 1 if begun else max(progress.cursor + 1, _first_after(progress, now))
+    numbers = range(first, first + HORIZON)
+    return Resumption(
+        CursorMove(original.id, Cursor(first - 1, original.repeat_type)),
+        _new(progress, numbers, event_id),
+        _told(original, numbers),
+        CursorMove(original.id, Cursor(numbers[-1], original.repeat_type)),
+    )
+
+
+def _first_after(progress: Progress, now: datetime) -> int:
+    """Return the number of the first slot after `now`."""
+    rule = progress.original.repeat_type
+    upcoming = next_occurrence(now, rule, progress.timezone, progress.anchor)
+    return slot_number(progress.anchor, rule, upcoming, progress.timezone)
+
+
+def _new(progress: Progress, numbers: Sequence[int], event_id: str) -> tuple[NewOccurrence, ...]:
+    original, there = progress.original, set(progress.slots.values())
+    return tuple(
+        NewOccurrence(
+            occurrence_id(original.id, number),
+            original,
+            number,
+            slot(progress.anchor, original.repeat_type, number, progress.timezone),
+            event_id,
+        )
+        for number in numbers
+        if number not in there
+    )
+
+
+def _told(original: Task, numbers: Sequence[int]) -> tuple[NewActivity, ...]:
+    if original.user_id is None:
+        return ()
+    ids = (occurrence_id(original.id, number) for number in numbers)
+    return tuple(NewActivity.of(Action.CREATED, original.user_id, task_id) for task_id in ids)

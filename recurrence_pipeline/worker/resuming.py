@@ -1,0 +1,92 @@
+"""Resumes a series that stopped because everything open in it was deleted. What follows is domain/resuming.py's."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from recurrence_pipeline.domain.errors import OriginalNotFound, Partial
+from recurrence_pipeline.domain.model import EventStatus, Operation, Source, TaskEvent
+from recurrence_pipeline.domain.plan import Answer, NewOccurrence
+from recurrence_pipeline.domain.resuming import Resumption, plan_resumption
+from recurrence_pipeline.storage.documents import new_id, object_id
+from recurrence_pipeline.storage.events import Outcome
+from recurrence_pipeline.worker.kit import Kit, Step
+from recurrence_pipeline.worker.processor import Processor
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """What resuming came to or, where nothing was `written`, would come to. Nothing new where the series `goes_on`."""
+
+    series_id: str
+    title: str
+    written: bool
+    goes_on: bool = False
+    occurrences: Sequence[NewOccurrence] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {
+            "seriesId": self.series_id,
+            "title": self.title,
+            "written": self.written,
+            "goesOn": self.goes_on,
+            "created": [{"slot": new.slot, "taskId": new.id, "dueDate": new.due} for new in self.occurrences],
+        }
+
+
+class Resuming:
+    """Resumes series. Safe to ask twice, twice at once, and to be killed anywhere: asked again, it is completed."""
+
+    def __init__(self, kit: Kit, processor: Processor) -> None:
+        self._kit = kit
+        self._processor = processor
+
+    def resume(self, task_id: str, *, dry_run: bool = True) -> Resumed:
+        """Make the next 3 slots of the series that a task belongs to, or with `dry_run` only say which those are.
+
+        An event stands for it: it names what was made and, where this is cut off while the original is being deleted,
+        has the worker remove that.
+
+        Raises:
+            InvalidInput: `task_id` is not an id.
+            OriginalNotFound: there is no such task, or its original is gone.
+            ResumeRefused: the series has not stopped, in a way that an event mends, or does not recur.
+            InvalidRecurrence, RuleChanged: it cannot be continued.
+            Partial: the database refused an occurrence; asked again, the rest is made.
+        """
+        snapshot = self._kit.tasks.load([str(object_id(task_id))])
+        series = snapshot.series_of(task_id.lower())
+        original = series.original
+        if original is None:
+            raise OriginalNotFound(f"Task {task_id}, or the original of its series, is not there")
+        now = self._kit.clock()
+        event = TaskEvent(new_id(), Operation.CREATE, original.id, now, original.user_id, Source.MANUAL)
+        plan = plan_resumption(series, original, event_id=event.id, now=now, timezone=self._kit.rules.timezone)
+        if plan is None:
+            return Resumed(series.id, original.title, written=False, goes_on=True)
+        if not dry_run:
+            self._write(plan, self._processor.hold_new(event))
+            log.info("series resumed", series=series.id, occurrences=len(plan.occurrences))
+        return Resumed(series.id, original.title, written=not dry_run, occurrences=plan.occurrences)
+
+    def _write(self, plan: Resumption, event: TaskEvent) -> None:
+        kit = self._kit
+        kit.tasks.move_cursors([plan.passed])
+        kit.after_step(Step.CURSORS)
+        refused = kit.tasks.insert(plan.occurrences, kit.clock()).refused
+        kit.after_step(Step.OCCURRENCES)
+        if refused:
+            raise Partial(f"{len(refused)} occurrences could not be written: {next(iter(refused.values()))}")
+        if not kit.tasks.existing([event.task_id]):
+            kit.tasks.delete(new.id for new in plan.occurrences)
+            raise OriginalNotFound("Original task not found")
+        kit.activities.write(plan.activities, kit.clock())
+        kit.after_step(Step.ACTIVITIES)
+        kit.tasks.move_cursors([plan.reached])
+        answer = Answer(created=tuple(new.id for new in plan.occurrences))
+        kit.events.finish([Outcome(event, EventStatus.COMPLETED, answer)], now=kit.clock())
