@@ -157,7 +157,7 @@ def _series_to_delete(event: TaskEvent, snapshot: Snapshot) -> Series:
     """Return the tasks hanging on the named task or, where there are none, on what the named occurrence hangs on."""
     series = snapshot.series.get(event.task_id) or Series(event.task_id, None)
     task = snapshot.tasks.get(event.task_id)
-    if task is not None and task.created_at is not None and task.created_at > event.created_at:
+    if task is not None and task.created_by_event and task.created_at and task.created_at > event.created_at:
         # Deleted by a person, and made again by a worker that did not know yet: it goes, and its siblings stay.
         return Series(event.task_id, None, (task,))
     if any(t.user_id == event.user_id for t in series.occurrences) or task is None or task.parent_recurring_id is None:

@@ -27,6 +27,7 @@ from recurrence_pipeline.domain.plan import ORIGINAL_GONE, Answer, NewActivity, 
 from recurrence_pipeline.domain.planning import failure_activity, plan_batch, plan_deletions
 from recurrence_pipeline.domain.retries import Reject, RetryAt, after_failure
 from recurrence_pipeline.storage.events import Outcome
+from recurrence_pipeline.worker.failure_lines import write_failures
 from recurrence_pipeline.worker.holding import Hold
 from recurrence_pipeline.worker.kit import Kit, Step
 from recurrence_pipeline.worker.summary import RETRIED, BatchSummary, Refused
@@ -169,6 +170,7 @@ class Batch:
         self._write(Step.FAILURES, tell or self._log, [activity for activity in failures if activity is not None])
         self._write(Step.OUTCOMES, self._kit.events.finish, outcomes, now=self._kit.clock(), run_id=self._run_id)
         self._hold.let_go(events)
+        write_failures(outcomes, snapshot, max_retries=self._kit.rules.retries.max_retries)
         self._count(outcomes)
 
     def _outcome(self, event: TaskEvent, plan: Plan) -> Outcome:
@@ -236,8 +238,9 @@ def _take_back(plan: Plan, ids: Collection[str]) -> None:
 
 
 def _refuse_series(plan: Plan, problems: Mapping[str, RecurrenceError]) -> None:
-    """Refuse the events of troubled series; what else was done for them stays in their answers."""
+    """Refuse the events of troubled series; what is partly done stays in their answers."""
     for event_id, series_id in plan.series_of_event.items():
         if series_id in problems and event_id not in plan.refusals:
             plan.refusals[event_id] = problems[series_id]
-            plan.answers.setdefault(event_id, Answer())
+            if not isinstance(problems[series_id], Partial):
+                plan.answers.pop(event_id, None)

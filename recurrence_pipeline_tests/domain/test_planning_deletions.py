@@ -48,10 +48,17 @@ def test_what_hangs_on_a_deleted_original_goes_with_it() -> None:
 def test_an_occurrence_made_again_after_it_was_deleted_goes_and_its_siblings_stay() -> None:
     """Else the deletion of one task, met by a worker that is slow or died, would take the whole series."""
     event = delete(ours(2).id)
-    back = replace(ours(2), created_at=event.created_at + timedelta(milliseconds=1))
+    back = replace(ours(2, by=create().id), created_at=event.created_at + timedelta(milliseconds=1))
     plan = World.of(an_original(), ours(1), back, ours(3)).plan_deletions(event)
     assert removed(plan) == ids(back)
     assert plan.answers[event.id].deleted == 1
+
+
+def test_a_task_of_the_application_that_claims_to_be_younger_than_its_deletion_is_no_task_made_again() -> None:
+    """The clocks of two machines differ, and people import tasks with dates of their own."""
+    event = delete()
+    young = replace(an_original(), created_at=event.created_at + timedelta(days=1))
+    assert removed(World.of(young, ours(1), ours(2)).plan_deletions(event)) == ids(ours(1), ours(2))
 
 
 def test_what_hangs_on_the_original_but_is_another_user_s_stays() -> None:
