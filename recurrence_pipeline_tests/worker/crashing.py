@@ -1,4 +1,4 @@
-"""A worker in a process of its own, which is killed with SIGKILL at a named point; and what it leaves behind.
+"""A worker in a process of its own, which is killed with SIGKILL, or frozen with SIGSTOP, at a named point.
 
 The processes are forked from a server that has imported everything and opened nothing, so that one costs little.
 """
@@ -6,9 +6,11 @@ The processes are forked from a server that has imported everything and opened n
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from bson import ObjectId
@@ -17,6 +19,7 @@ from pymongo import monitoring
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.worker.kit import Step
+from recurrence_pipeline_tests.waiting import wait_until
 
 WRITES = frozenset({"insert", "update", "delete", "findAndModify"})
 
@@ -56,11 +59,19 @@ class Targets(monitoring.CommandListener):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What the process works on: a database as it stands, at a time, and originals that go while it works."""
+    """What the process works on: a database as it stands, at a time, and originals that go while it works.
+
+    Where there is a file `wall_clock`, the time is what stands in it instead (ISO 8601), and goes on for all who read.
+    """
 
     environment: dict[str, str]
     now: datetime
     doomed: Sequence[ObjectId] = ()
+    wall_clock: Path | None = None
+
+    def time(self) -> datetime:
+        """Tell the time."""
+        return datetime.fromisoformat(self.wall_clock.read_text()) if self.wall_clock else self.now
 
     def worker(self, after_step: Callable[[Step], None], listener: monitoring.CommandListener) -> Worker:
         """Open the worker; the application deletes the doomed originals as soon as occurrences are inserted."""
@@ -73,7 +84,7 @@ class Work:
 
         worker = open_worker(
             Settings.from_environment(self.environment),
-            clock=lambda: self.now,
+            clock=self.time,
             chance=lambda: 0.0,
             after_step=step_done,
             listeners=[listener],
@@ -119,6 +130,44 @@ def killed_after_write(work: Work, place: int) -> None:
     _kill(work, None, place)
 
 
+@contextmanager
+def frozen_before_write(work: Work, place: int) -> Iterator[None]:
+    """Do the work in a process that is frozen when it is about to send its write number `place`, counted from 1.
+
+    At the end of the block it goes on, and comes to its end.
+    """
+    yield from _frozen(work, None, place)
+
+
+@contextmanager
+def frozen_after_step(work: Work, place: int) -> Iterator[None]:
+    """Do the work in a process that is frozen at the end of its step number `place`, counted from 1."""
+    yield from _frozen(work, place, None)
+
+
+def _frozen(work: Work, *places: int | None) -> Iterator[None]:
+    process = _server.Process(target=_work_and_freeze, args=(work, *places))
+    process.start()
+    try:
+        wait_until(lambda: _state(process.pid) == "T", "the worker is frozen")
+        yield
+        os.kill(process.pid or 0, signal.SIGCONT)
+        process.join(60)
+        assert process.exitcode == 0
+    finally:
+        process.kill()
+
+
+def _state(pid: int | None) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def _work_and_freeze(work: Work, last_step: int | None, last_write: int | None) -> None:
+    steps, writes = _Fuse(last_step, signal.SIGSTOP), _Fuse(last_write, signal.SIGSTOP)
+    with work.worker(steps.burn, Targets(writes.burn)) as worker:
+        worker.service.process_pending()
+
+
 def _kill(work: Work, *places: int | None) -> None:
     process = _server.Process(target=_work_and_die, args=(work, *places))
     process.start()
@@ -133,13 +182,14 @@ def _work_and_die(work: Work, last_step: int | None, last_write: int | None) -> 
 
 
 class _Fuse:
-    """Kills this process when it has been told of so many things."""
+    """Sends this process a signal when it has been told of so many things."""
 
-    def __init__(self, length: int | None) -> None:
+    def __init__(self, length: int | None, number: signal.Signals = signal.SIGKILL) -> None:
         self._left = length
+        self._number = number
 
     def burn(self, _thing: Any) -> None:
         if self._left is not None:
             self._left -= 1
             if self._left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), self._number)
