@@ -4,6 +4,7 @@ import os
 
 import dagster as dg
 
+from recurrence_pipeline.logs import configure
 from recurrence_pipeline.orchestration.alerting import build_alert_sensor
 from recurrence_pipeline.orchestration.assets import COLLECTIONS, health_checks, worker_health
 from recurrence_pipeline.orchestration.checks import health_statistics
@@ -53,5 +54,7 @@ def build_definitions(settings: Settings | None = None, *, worker: WorkerResourc
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """Read the environment when Dagster loads the definitions, not when this module is imported."""
-    return build_definitions()
+    """Read the environment, and log as it says, when Dagster loads the definitions: not when this is imported."""
+    settings = Settings.from_environment(os.environ)
+    configure(settings)
+    return build_definitions(settings)

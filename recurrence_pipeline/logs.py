@@ -2,18 +2,26 @@
 
 Only this package's loggers are touched: Dagster and other libraries keep theirs. A log line never holds the URL of a
 database, which can hold a password.
+
+An error line has the keys that programs may rely on, these and no others, in this order:
+
+    timestamp, level, service, operation, taskId, userId, error, details {originalError, retryAttempt, maxRetries}
+
+What is not known is null. `error` is what went wrong in our words, `originalError` the cause; `retryAttempt` is the
+number of the retry that failed, 0 for the first try. What else an error line was given stands in its details.
 """
 
 import logging
 import re
 import sys
-from logging.handlers import RotatingFileHandler
-from typing import TextIO
+from pathlib import Path
+from typing import Any, TextIO
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
 from recurrence_pipeline.domain.errors import ConfigurationError
+from recurrence_pipeline.log_file import SharedRotatingFile
 from recurrence_pipeline.settings import Settings
 
 SERVICE = "recurrence-pipeline"
@@ -37,20 +45,18 @@ def configure(settings: Settings, *, readable: bool = False) -> None:
     Raises:
         ConfigurationError: LOG_FILE cannot be written.
     """
-    as_json = structlog.processors.JSONRenderer()
-    as_text = structlog.dev.ConsoleRenderer(colors=False)
     handlers: list[logging.Handler] = [_Stderr()]
-    handlers[0].setFormatter(_formatter(as_text if readable else as_json))
+    handlers[0].setFormatter(_formatter(_AS_TEXT if readable else _AS_JSON))
     if settings.log_file is not None:
         handlers.append(_file_handler(settings))
-        handlers[1].setFormatter(_formatter(as_json))
+        handlers[1].setFormatter(_formatter(_AS_JSON))
     _replace_handlers(handlers, settings.log_level)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
             *_SHARED,
             structlog.stdlib.PositionalArgumentsFormatter(),
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+            _for_handlers,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
@@ -80,6 +86,47 @@ _SHARED = (
 )
 
 
+OF_AN_ERROR = ("operation", "taskId", "userId")
+"""What an error line says of the work, in order."""
+OF_A_TRY = ("retryAttempt", "maxRetries")
+CAUSES = ("reason", "error", "exception")
+"""What an error line calls its cause; the first of them that is there becomes `originalError`."""
+
+
+def _shape_of_an_error(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    if event.get("level") not in {"error", "critical"}:
+        return event
+    event.pop("logger", None)
+    shaped: dict[str, Any] = {key: event.pop(key, None) for key in ("timestamp", "level", "service", *OF_AN_ERROR)}
+    shaped["error"] = event.pop("event", None)
+    cause = next((key for key in CAUSES if event.get(key) is not None), CAUSES[0])
+    details = {"originalError": event.pop(cause, None), **{key: event.pop(key, None) for key in OF_A_TRY}, **event}
+    return shaped | {"details": details}
+
+
+class _Line(dict[str, Any]):
+    """What is logged, on its way to the handlers; a handler of Dagster's, which knows nothing of it, shows the same."""
+
+    def __str__(self) -> str:
+        event: Any = dict(self)
+        for processor in _AS_JSON:
+            event = processor(None, "", event)
+        return URL.sub(HIDDEN, event)
+
+
+def _for_handlers(logger: logging.Logger, name: str, event: EventDict) -> tuple[tuple[EventDict], dict[str, Any]]:
+    return structlog.stdlib.ProcessorFormatter.wrap_for_formatter(logger, name, _Line(event))
+
+
+_AS_JSON: tuple[structlog.typing.Processor, ...] = (
+    structlog.processors.format_exc_info,
+    _shape_of_an_error,
+    structlog.processors.JSONRenderer(),
+)
+_AS_TEXT: tuple[structlog.typing.Processor, ...] = (structlog.dev.ConsoleRenderer(colors=False),)
+"""Writes tracebacks itself."""
+
+
 class _Formatter(structlog.stdlib.ProcessorFormatter):
     """Renders a record as structlog does, then hides the URLs of databases, wherever in the line they are."""
 
@@ -87,17 +134,15 @@ class _Formatter(structlog.stdlib.ProcessorFormatter):
         return URL.sub(HIDDEN, super().format(record))
 
 
-def _formatter(renderer: structlog.typing.Processor) -> logging.Formatter:
-    processors: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
-    if isinstance(renderer, structlog.processors.JSONRenderer):
-        processors.append(structlog.processors.format_exc_info)  # the other renderer writes tracebacks itself
-    return _Formatter(foreign_pre_chain=_SHARED, processors=[*processors, renderer])
+def _formatter(rendering: tuple[structlog.typing.Processor, ...]) -> logging.Formatter:
+    without_meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    return _Formatter(foreign_pre_chain=_SHARED, processors=[without_meta, *rendering])
 
 
 def _file_handler(settings: Settings) -> logging.Handler:
-    path = settings.log_file
+    path = settings.log_file or Path()
     try:
-        return RotatingFileHandler(str(path), maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8")
+        return SharedRotatingFile(path, size=FILE_BYTES, kept=FILES_KEPT)
     except OSError as error:
         raise ConfigurationError(f"LOG_FILE: {str(path)!r} cannot be written: {error.strerror or error}") from error
 
@@ -105,8 +150,9 @@ def _file_handler(settings: Settings) -> logging.Handler:
 def _replace_handlers(handlers: list[logging.Handler], level: str) -> None:
     logger = logging.getLogger(ROOT)
     for handler in logger.handlers[:]:
-        logger.removeHandler(handler)
-        handler.close()
+        if isinstance(handler, _Stderr | SharedRotatingFile):  # within a run Dagster has put one of its own there
+            logger.removeHandler(handler)
+            handler.close()
     for handler in handlers:
         logger.addHandler(handler)
     logger.setLevel(level.upper())

@@ -61,7 +61,8 @@ def test_an_exception_stays_on_its_line(capsys: pytest.CaptureFixture[str]) -> N
         log.exception("unexpected error")
 
     (line,) = lines(capsys.readouterr().err)
-    assert "ValueError: odd\ndata" in line["exception"]
+    assert (line["error"], line["level"]) == ("unexpected error", "error")
+    assert "ValueError: odd\ndata" in line["details"]["originalError"]
 
 
 def test_lines_below_the_level_are_not_written(capsys: pytest.CaptureFixture[str]) -> None:
@@ -138,3 +139,69 @@ def test_loggers_of_others_are_left_alone(capsys: pytest.CaptureFixture[str]) ->
     assert logging.getLogger().handlers == before
     assert logging.getLogger("dagster").handlers == []
     assert capsys.readouterr().err == ""
+
+
+SHAPE = ["timestamp", "level", "service", "operation", "taskId", "userId", "error", "details"]
+"""The keys of an error line that programs rely on, in their order."""
+
+
+def test_an_error_line_has_exactly_its_shape_and_what_is_not_known_is_null(capsys: pytest.CaptureFixture[str]) -> None:
+    configured()
+    log.error("not done", operation="create", reason="no space left", link="http://ui")
+    logging.getLogger("recurrence_pipeline.plain").error("seen %d times", 4)
+
+    first, second = lines(capsys.readouterr().err)
+    assert list(first) == list(second) == SHAPE
+    assert first.pop("timestamp").endswith("Z")
+    assert first == {
+        "level": "error",
+        "service": "recurrence-pipeline",
+        "operation": "create",
+        "taskId": None,
+        "userId": None,
+        "error": "not done",
+        "details": {"originalError": "no space left", "retryAttempt": None, "maxRetries": None, "link": "http://ui"},
+    }
+    assert second["error"] == "seen 4 times"
+
+
+def test_an_error_line_loses_nothing_where_it_names_several_causes(capsys: pytest.CaptureFixture[str]) -> None:
+    configured()
+    try:
+        raise ValueError("odd data")
+    except ValueError:
+        log.exception("not done", reason="the disk", error="full")
+
+    (line,) = lines(capsys.readouterr().err)
+    assert line["details"]["originalError"] == "the disk"
+    assert line["details"]["error"] == "full"
+    assert "ValueError: odd data" in line["details"]["exception"]
+
+
+def test_a_handler_that_knows_nothing_of_us_shows_the_same_text(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Dagster's own log is one."""
+    configured()
+    logger = logging.getLogger("recurrence_pipeline")
+    logger.addHandler(caplog.handler)
+    try:
+        log.error("not done", operation="create", reason=URL)
+        log.info("done", events=3)
+    finally:
+        logger.removeHandler(caplog.handler)
+
+    assert caplog.messages == capsys.readouterr().err.splitlines()
+    assert HIDDEN in caplog.messages[0]
+
+
+def test_a_handler_of_others_stays_when_we_configure_again(caplog: pytest.LogCaptureFixture) -> None:
+    """Dagster puts one there for the time of a run."""
+    logger = logging.getLogger("recurrence_pipeline")
+    logger.addHandler(caplog.handler)
+    try:
+        configured()
+        configured()
+        assert logger.handlers.count(caplog.handler) == 1
+    finally:
+        logger.removeHandler(caplog.handler)

@@ -11,6 +11,8 @@ from recurrence_pipeline.domain.errors import ConfigurationError
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline_tests.orchestration.conftest import NO_SERVER
 
+pytestmark = pytest.mark.usefixtures("logging_as_before")
+
 
 def test_the_definitions_can_be_loaded_without_a_database() -> None:
     """A code server that needs the database to start could not say that it is away."""
