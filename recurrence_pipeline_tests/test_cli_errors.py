@@ -1,5 +1,6 @@
 """The `recurrence` command: its help, and how it refuses: one line on stderr, and a code that says whose turn it is."""
 
+import json
 import os
 import re
 import signal
@@ -109,11 +110,11 @@ def test_a_database_that_is_away_is_named_without_its_password(run: Run) -> None
     assert "t0p-secret" not in ran.err
 
 
-def test_ctrl_c_ends_quietly_with_code_130(prepared: Run, mongodb_url: str, db: Database[Document]) -> None:
-    """A person who has waited long enough wants the prompt back, not a traceback."""
+def test_ctrl_c_ends_with_a_summary_and_code_130(prepared: Run, mongodb_url: str, db: Database[Document]) -> None:
+    """A person who has waited long enough wants the prompt back and to know what was done, not a traceback."""
     far = db["task_events"].find_one() or {}
     db["task_events"].insert_one(far | {"_id": ObjectId(), "availableAt": datetime(2099, 1, 1, tzinfo=timezone.utc)})
-    process = "from recurrence_pipeline.cli import main; raise SystemExit(main(['process', '--until-empty']))"
+    process = "from recurrence_pipeline.cli import main; raise SystemExit(main(['process', '--until-empty', '--json']))"
     waiting = subprocess.Popen(
         [sys.executable, "-c", process],
         env=os.environ | {"MONGODB_URL": mongodb_url},
@@ -124,7 +125,9 @@ def test_ctrl_c_ends_quietly_with_code_130(prepared: Run, mongodb_url: str, db: 
         wait_until(lambda: db["task_events"].find_one({"status": "completed"}), "it works off what is due")
         waiting.send_signal(signal.SIGINT)
         out, err = waiting.communicate(timeout=20)
-    assert (waiting.returncode, out, err) == (130, b"", b"")
+    assert (waiting.returncode, err) == (130, b"")
+    told = json.loads(out)
+    assert (told["completed"], told["unfinished"]) == (1, 1)
 
 
 @pytest.mark.parametrize("command", ["--help", "version"])

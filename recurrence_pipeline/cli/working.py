@@ -22,7 +22,10 @@ def process(
     limit: Annotated[int | None, typer.Option(min=1, help="Work on at most this many events.")] = None,
     as_json: Json = False,
 ) -> int:
-    """Work off due events here and now, without Dagster; Ctrl-C or SIGTERM lets the batch that has begun finish."""
+    """Work off due events here and now, without Dagster.
+
+    Ctrl-C or SIGTERM lets the batch that has begun finish, and the summary tells what was done.
+    """
     from recurrence_pipeline.report import figures_table
     from recurrence_pipeline.worker.stopping import heeding_signals
 
