@@ -6,19 +6,20 @@ import dagster as dg
 
 from recurrence_pipeline.logs import configure
 from recurrence_pipeline.orchestration.alerting import build_alert_sensor
-from recurrence_pipeline.orchestration.assets import COLLECTIONS, health_checks, worker_health
-from recurrence_pipeline.orchestration.checks import health_statistics
+from recurrence_pipeline.orchestration.assets import COLLECTIONS, worker_health
+from recurrence_pipeline.orchestration.checks import database_reachable, orphans, quick_checks, thorough_checks
 from recurrence_pipeline.orchestration.heartbeat import run_leases
 from recurrence_pipeline.orchestration.jobs import process_task, process_task_events_job
-from recurrence_pipeline.orchestration.maintenance import daily_maintenance, orphan_cleanup, useractivities_archive
+from recurrence_pipeline.orchestration.maintenance import orphan_cleanup, useractivities_archive
 from recurrence_pipeline.orchestration.mending import replay_events, restore_tasks
 from recurrence_pipeline.orchestration.reconciling import reconcile_sensor
 from recurrence_pipeline.orchestration.resources import WorkerResource
+from recurrence_pipeline.orchestration.routine import daily_maintenance, health_checks, weekly_maintenance
 from recurrence_pipeline.orchestration.schedules import build_schedules
 from recurrence_pipeline.orchestration.sensors import dead_run_sensor, task_event_sensor
 from recurrence_pipeline.settings import Settings
 
-CHECKS = [health_statistics]
+CHECKS = [database_reachable, quick_checks, orphans, thorough_checks]
 """Alerts are sent for each of them."""
 
 
@@ -44,6 +45,7 @@ def build_definitions(settings: Settings | None = None, *, worker: WorkerResourc
             restore_tasks,
             health_checks,
             daily_maintenance,
+            weekly_maintenance,
         ],
         schedules=build_schedules(settings),
         sensors=[task_event_sensor, dead_run_sensor, reconcile_sensor, build_alert_sensor(settings, CHECKS)],

@@ -73,14 +73,6 @@ def worker_health(worker: dg.ResourceParam[WorkerResource]) -> dg.MaterializeRes
     return dg.MaterializeResult(metadata=metadata)
 
 
-health_checks = dg.define_asset_job(
-    "health_checks",
-    selection=dg.AssetSelection.assets(worker_health),
-    description="Record the health of the worker, and check it. Runs every 15 minutes by itself.",
-    tags={"trigger": "schedule"},
-)
-
-
 def _numbers(service: WorkerService) -> dict[str, Any]:
     details = service.get_detailed_stats()
     queue = service.queue()

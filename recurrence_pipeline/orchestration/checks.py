@@ -1,13 +1,58 @@
-"""Asset checks: is the worker healthy?"""
+"""Asset checks: what the worker finds in its data, as Dagster shows it. What is asked is domain/checks.py.
+
+Three groups, by what they cost: a few indexed queries (every 15 minutes), the orphans (after each cleanup), and a pass
+over all tasks (every week). A database that is away fails one check as an error; the others say that they do not know.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
 
 import dagster as dg
 
-from recurrence_pipeline.orchestration.assets import worker_health
-from recurrence_pipeline.orchestration.resources import WorkerResource
+from recurrence_pipeline.domain.checks import (
+    CHECKS,
+    COUNTERS_BEHIND,
+    EVENTS_ENDLESS,
+    EVENTS_STUCK,
+    EVENTS_WAITING,
+    ORPHANS,
+    SCHEMA,
+    Check,
+    Severity,
+)
+from recurrence_pipeline.domain.errors import Outage, Transient
+from recurrence_pipeline.domain.findings import Finding, Sample
+from recurrence_pipeline.orchestration.assets import counters, task_events, tasks, worker_health
+from recurrence_pipeline.orchestration.maintenance import orphan_cleanup
+from recurrence_pipeline.orchestration.metadata import markdown, markdown_table
+from recurrence_pipeline.orchestration.resources import WorkerResource, one_line
+
+Worker = dg.ResourceParam[WorkerResource]
+
+QUICK = (SCHEMA, COUNTERS_BEHIND, EVENTS_STUCK, EVENTS_ENDLESS, EVENTS_WAITING)
+THOROUGH = tuple(check for check in CHECKS if check not in (*QUICK, ORPHANS))
+
+SEVERITIES = {
+    Severity.ERROR: dg.AssetCheckSeverity.ERROR,
+    Severity.WARNING: dg.AssetCheckSeverity.WARN,
+    Severity.INFO: dg.AssetCheckSeverity.WARN,
+}
+
+
+def _asset(check: Check) -> dg.AssetKey:
+    if check is COUNTERS_BEHIND:
+        return counters.key
+    return task_events.key if check in QUICK else tasks.key
+
+
+def _specs(checks: Iterable[Check]) -> list[dg.AssetCheckSpec]:
+    return [
+        dg.AssetCheckSpec(check.name, asset=_asset(check), description=f"{check.explanation} {check.hint}")
+        for check in checks
+    ]
 
 
 @dg.asset_check(asset=worker_health, description="The database answers, and its tasks can be counted.")
-def health_statistics(worker: dg.ResourceParam[WorkerResource]) -> dg.AssetCheckResult:  # noqa: D103
+def database_reachable(worker: Worker) -> dg.AssetCheckResult:  # noqa: D103
     health = worker.service.get_health_status()
     return dg.AssetCheckResult(
         passed=health["status"] == "healthy",
@@ -15,3 +60,66 @@ def health_statistics(worker: dg.ResourceParam[WorkerResource]) -> dg.AssetCheck
         description=" ".join(str(health.get("error", "the database answers")).split()),
         metadata={"status": health["status"], **health["stats"]},
     )
+
+
+@dg.multi_asset_check(
+    name="quick_checks", specs=_specs(QUICK), can_subset=True, description="A few indexed queries: is work going on?"
+)
+def quick_checks(context: dg.AssetCheckExecutionContext, worker: Worker) -> Iterator[dg.AssetCheckResult]:  # noqa: D103
+    yield from _results(context.selected_asset_check_keys, worker)
+
+
+@dg.asset_check(
+    asset=tasks.key,
+    name=ORPHANS.name,
+    additional_deps=[orphan_cleanup],
+    description=f"{ORPHANS.explanation} {ORPHANS.hint}",
+)
+def orphans(worker: Worker) -> dg.AssetCheckResult:  # noqa: D103
+    (result,) = _results([dg.AssetCheckKey(tasks.key, ORPHANS.name)], worker)
+    return result
+
+
+@dg.multi_asset_check(
+    name="thorough_checks", specs=_specs(THOROUGH), can_subset=True, description="One pass over all tasks."
+)
+def thorough_checks(context: dg.AssetCheckExecutionContext, worker: Worker) -> Iterator[dg.AssetCheckResult]:  # noqa: D103
+    yield from _results(context.selected_asset_check_keys, worker)
+
+
+def _results(keys: Iterable[dg.AssetCheckKey], worker: WorkerResource) -> Iterator[dg.AssetCheckResult]:
+    asked = {key.name: key for key in keys}
+    try:
+        findings = worker.service.consistency.run(only=asked)
+    except (Outage, Transient) as error:
+        for key in asked.values():
+            yield _unknown(key, error)
+    else:
+        for finding in findings:
+            yield _result(asked[finding.name], finding)
+
+
+def _result(key: dg.AssetCheckKey, finding: Finding) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=not finding.count or finding.severity is Severity.INFO,
+        asset_key=key.asset_key,
+        check_name=key.name,
+        severity=SEVERITIES[finding.severity],
+        description=f"{finding.count} found. {finding.explanation} {finding.hint}" if finding.count else "None found.",
+        metadata={"found": finding.count, "samples": markdown(_table(finding.samples))},
+    )
+
+
+def _unknown(key: dg.AssetCheckKey, error: Exception) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=False,
+        asset_key=key.asset_key,
+        check_name=key.name,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"Not known, for the database cannot be worked with: {one_line(error)}",
+    )
+
+
+def _table(samples: Sequence[Sample]) -> str:
+    columns = list(dict.fromkeys(name for sample in samples for name in sample))
+    return markdown_table(columns, [[sample.get(name) for name in columns] for sample in samples])

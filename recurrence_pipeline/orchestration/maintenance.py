@@ -1,12 +1,9 @@
-"""The maintenance as assets, and the jobs that run it, by the schedule or by hand. What it does is the worker's.
-
-The parts do not depend on each other: one that fails, or asks for a confirmation, does not keep others from running.
-"""
+"""The maintenance as assets. What it does is the worker's business, when it runs routine.py's."""
 
 import dagster as dg
 from pydantic import Field
 
-from recurrence_pipeline.orchestration.assets import tasks, useractivities, worker_health
+from recurrence_pipeline.orchestration.assets import tasks, useractivities
 from recurrence_pipeline.orchestration.resources import TEAM, WorkerResource, failing_in_one_line
 
 MAINTENANCE = "maintenance"
@@ -48,11 +45,3 @@ def orphan_cleanup(config: CleanupConfig, worker: Worker) -> dg.MaterializeResul
 def useractivities_archive(worker: Worker) -> dg.MaterializeResult[None]:  # noqa: D103
     with failing_in_one_line():
         return dg.MaterializeResult(metadata={"moved": worker.service.maintenance.archive_activities()})
-
-
-daily_maintenance = dg.define_asset_job(
-    "daily_maintenance",
-    selection=dg.AssetSelection.assets(orphan_cleanup, useractivities_archive, worker_health),
-    description="Clean up orphans, archive old activities, and record the health. Runs every day by itself.",
-    tags={"trigger": "schedule"},
-)

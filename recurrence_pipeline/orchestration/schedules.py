@@ -1,4 +1,4 @@
-"""When the maintenance runs by itself. What it consists of is in maintenance.py.
+"""When the maintenance runs by itself. What it consists of is in routine.py.
 
 A tick at a time that a day does not have (the clocks go forward) comes as soon as the day has one that is later; at a
 time that a day has twice, it comes once. What was missed while the daemon was down is caught up.
@@ -8,8 +8,7 @@ from datetime import time
 
 import dagster as dg
 
-from recurrence_pipeline.orchestration.assets import health_checks
-from recurrence_pipeline.orchestration.maintenance import daily_maintenance
+from recurrence_pipeline.orchestration.routine import daily_maintenance, health_checks, weekly_maintenance
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.variables import WEEKDAYS
 
@@ -20,6 +19,7 @@ def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
     """Return the schedules, at the times that the settings name."""
     crons = [
         (daily_maintenance, _cron(settings.daily_maintenance_time, "*")),
+        (weekly_maintenance, _cron(settings.weekly_maintenance_time, settings.weekly_maintenance_day)),
         (health_checks, EVERY_15_MINUTES),
     ]
     return [

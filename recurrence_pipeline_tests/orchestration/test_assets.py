@@ -20,7 +20,7 @@ def recorded(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
 
 
 def checked(result: dg.ExecuteInProcessResult) -> dg.AssetCheckEvaluation:
-    (evaluation,) = result.get_asset_check_evaluations()
+    (evaluation,) = (e for e in result.get_asset_check_evaluations() if e.check_name == "database_reachable")
     return evaluation
 
 

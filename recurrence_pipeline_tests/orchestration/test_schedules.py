@@ -26,19 +26,23 @@ def ticks(schedule: dg.ScheduleDefinition, after: datetime, count: int) -> Seque
     return [f"{time.astimezone(after.tzinfo):%a %d %H:%M %z}" for time in islice(times, count)]
 
 
-def test_the_daily_maintenance_runs_at_2_and_the_health_every_15_minutes_in_utc() -> None:
+def test_the_daily_maintenance_runs_at_2_the_weekly_on_sunday_at_3_and_the_health_every_15_minutes_in_utc() -> None:
     every = schedules()
     noon = datetime(2026, 3, 1, 12, tzinfo=ZoneInfo("UTC"))
 
     assert ticks(every["daily_maintenance"], noon, 2) == ["Mon 02 02:00 +0000", "Tue 03 02:00 +0000"]
+    assert ticks(every["weekly_maintenance"], noon, 2) == ["Sun 08 03:00 +0000", "Sun 15 03:00 +0000"]
     assert ticks(every["health_checks"], noon, 3) == ["Sun 01 12:00 +0000", "Sun 01 12:15 +0000", "Sun 01 12:30 +0000"]
 
 
 def test_times_are_those_of_the_settings() -> None:
-    every = schedules(DAILY_MAINTENANCE_TIME="23:05", MAINTENANCE_TIMEZONE="Asia/Kolkata")
+    every = schedules(
+        DAILY_MAINTENANCE_TIME="23:05", WEEKLY_MAINTENANCE_DAY="friday", MAINTENANCE_TIMEZONE="Asia/Kolkata"
+    )
     noon = datetime(2026, 3, 1, 12, tzinfo=ZoneInfo("Asia/Kolkata"))
 
     assert ticks(every["daily_maintenance"], noon, 1) == ["Sun 01 23:05 +0530"]
+    assert ticks(every["weekly_maintenance"], noon, 1) == ["Fri 06 03:00 +0530"]
 
 
 @pytest.mark.parametrize(

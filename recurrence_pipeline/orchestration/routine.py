@@ -1,0 +1,37 @@
+"""What is done again and again: jobs of assets and checks, by the schedule or by hand. When is in schedules.py.
+
+The parts of a job do not depend on each other: one that fails, or asks for a confirmation, keeps no other from running.
+"""
+
+import dagster as dg
+
+from recurrence_pipeline.orchestration.assets import worker_health
+from recurrence_pipeline.orchestration.checks import orphans, quick_checks, thorough_checks
+from recurrence_pipeline.orchestration.maintenance import orphan_cleanup, useractivities_archive
+
+HEALTH = dg.AssetSelection.assets(worker_health) | dg.AssetSelection.checks(quick_checks)
+
+BY_SCHEDULE = {"trigger": "schedule"}
+
+health_checks = dg.define_asset_job(
+    "health_checks",
+    selection=HEALTH,
+    description="Record the health of the worker, and check what is quickly checked. Runs every 15 minutes by itself.",
+    tags=BY_SCHEDULE,
+)
+
+daily_maintenance = dg.define_asset_job(
+    "daily_maintenance",
+    selection=HEALTH
+    | dg.AssetSelection.assets(orphan_cleanup, useractivities_archive)
+    | dg.AssetSelection.checks(orphans),
+    description="Clean up orphans, archive old activities, and record the health. Runs every day by itself.",
+    tags=BY_SCHEDULE,
+)
+
+weekly_maintenance = dg.define_asset_job(
+    "weekly_maintenance",
+    selection=HEALTH | dg.AssetSelection.checks(orphans, thorough_checks),
+    description="Check the consistency of all data. Runs every week by itself.",
+    tags=BY_SCHEDULE,
+)

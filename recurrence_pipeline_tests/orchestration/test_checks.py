@@ -1,0 +1,110 @@
+"""The asset checks: an unhealthy database turns exactly the right ones red, and a repair turns them green again."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+
+import dagster as dg
+import pytest
+from bson import ObjectId
+
+from recurrence_pipeline.bootstrap import Worker
+from recurrence_pipeline.domain.checks import CHECKS
+from recurrence_pipeline_tests.orchestration.conftest import Insert
+
+ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
+LONG_AGO = datetime.now(timezone.utc) - timedelta(hours=1)
+
+Checked = dict[tuple[str, str], dg.AssetCheckEvaluation]
+
+
+@pytest.fixture
+def check(definitions: dg.Definitions, instance: dg.DagsterInstance) -> Callable[[str], Checked]:
+    """Return a function that runs a job, and returns what its checks say, by asset and name."""
+
+    def run(job: str) -> Checked:
+        result = definitions.resolve_job_def(job).execute_in_process(instance=instance)
+        return {(e.asset_key.to_user_string(), e.check_name): e for e in result.get_asset_check_evaluations()}
+
+    return run
+
+
+def red(checked: Checked) -> dict[tuple[str, str], dg.AssetCheckSeverity]:
+    return {key: evaluation.severity for key, evaluation in checked.items() if not evaluation.passed}
+
+
+@pytest.fixture
+def series(worker: Worker, insert_task: Insert) -> ObjectId:
+    """Return the original of a series that is as it should be."""
+    original = insert_task()
+    worker.service.process_task_recurrence(original, "create")
+    return ObjectId(original)
+
+
+@pytest.fixture
+def unhealthy(worker: Worker, series: ObjectId, insert_task: Insert) -> None:
+    """Leave an orphan, an occurrence that hangs on another, a reset counter, no index, and an event that waits."""
+    mongo = worker.mongo
+    first, second = mongo.tasks.find({"parentRecurringId": series}).sort("occurrenceNumber", 1).limit(2)
+    mongo.tasks.update_one({"_id": second["_id"]}, {"$set": {"parentRecurringId": first["_id"]}})
+    insert_task("left alone", parentRecurringId=ObjectId())
+    mongo.counters.update_one({"_id": "tasks"}, {"$set": {"sequence_value": 0}})
+    mongo.events.drop_index("taskId_1")
+    worker.service.enqueue(insert_task(repeatType="none"), "create")
+    mongo.events.update_one({"status": "pending"}, {"$set": {"availableAt": LONG_AGO}})
+
+
+def test_the_weekly_checks_are_all_checks_and_find_nothing_in_healthy_data(
+    check: Callable[[str], Checked], series: ObjectId
+) -> None:
+    checked = check("weekly_maintenance")
+    assert {name for _, name in checked} == {c.name for c in CHECKS} | {"database_reachable"}
+    assert red(checked) == {}
+
+
+def test_an_unhealthy_database_turns_exactly_the_right_checks_red_and_a_repair_turns_them_green(
+    check: Callable[[str], Checked], worker: Worker, unhealthy: None
+) -> None:
+    checked = check("weekly_maintenance")
+    assert red(checked) == {
+        ("tasks", "orphans"): ERROR,
+        ("tasks", "nested_occurrences"): ERROR,
+        ("counters", "counters_behind"): ERROR,
+        ("task_events", "schema"): ERROR,
+        ("task_events", "events_waiting"): ERROR,
+    }
+    orphans = checked["tasks", "orphans"]
+    assert orphans.metadata["found"].value == 1
+    assert "left alone" in str(orphans.metadata["samples"].value)
+    assert "orphan cleanup" in str(orphans.description)
+
+    worker.service.consistency.repair(dry_run=False)
+    worker.service.process_pending()
+    assert red(check("weekly_maintenance")) == {}
+
+
+def test_the_quick_checks_leave_the_tasks_alone(check: Callable[[str], Checked], unhealthy: None) -> None:
+    """They run every 15 minutes, and a pass over a million tasks takes minutes."""
+    checked = check("health_checks")
+    assert {asset for asset, _ in checked} == {"worker_health", "task_events", "counters"}
+    assert set(red(checked)) == {
+        ("counters", "counters_behind"),
+        ("task_events", "schema"),
+        ("task_events", "events_waiting"),
+    }
+
+
+def test_the_daily_maintenance_looks_for_orphans_after_it_has_cleaned_up(
+    check: Callable[[str], Checked], unhealthy: None
+) -> None:
+    assert check("daily_maintenance")["tasks", "orphans"].passed
+
+
+def test_a_database_that_is_away_is_one_error_and_for_the_rest_unknown(
+    without_database: dg.Definitions, instance: dg.DagsterInstance
+) -> None:
+    """One cause, one alert."""
+    result = without_database.resolve_job_def("weekly_maintenance").execute_in_process(instance=instance)
+    evaluations = {e.check_name: e for e in result.get_asset_check_evaluations()}
+    assert [name for name, e in evaluations.items() if e.severity is ERROR] == ["database_reachable"]
+    assert not any(e.passed for e in evaluations.values())
+    assert str(evaluations["orphans"].description).startswith("Not known, for the database cannot be worked with: ")
