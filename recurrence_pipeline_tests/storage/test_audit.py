@@ -1,0 +1,100 @@
+"""The pass over the tasks, what the activity log remembers, and mending only what is still as it was seen."""
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from recurrence_pipeline.domain.judging import DateFromDue, Rehang
+from recurrence_pipeline.domain.model import Action, activity_id
+from recurrence_pipeline.storage.audit import A_PAGE, Audit
+from recurrence_pipeline.storage.documents import Document
+from recurrence_pipeline.storage.mongo import Mongo
+
+DUE = datetime(2024, 2, 1, 9, tzinfo=timezone.utc)
+NOW = DUE + timedelta(days=1)
+
+
+@pytest.fixture
+def audit(mongo: Mongo) -> Audit:
+    return Audit(mongo, read_chunk=3, write_chunk=2)
+
+
+def add(mongo: Mongo, **fields: Any) -> ObjectId:
+    document: Document = {"_id": ObjectId(), "taskId": mongo.tasks.count_documents({}), "repeatType": "daily"}
+    mongo.tasks.insert_one(document | {"dueDate": DUE, "originalDueDate": DUE, "parentRecurringId": None} | fields)
+    return ObjectId(document["_id"])
+
+
+def stored(mongo: Mongo, task_id: ObjectId) -> Document:
+    found = mongo.tasks.find_one({"_id": task_id})
+    assert found is not None
+    return found
+
+
+# The pass
+
+
+def test_the_pass_comes_by_what_recurs_or_hangs_on_another_once_over_many_pages(mongo: Mongo, audit: Audit) -> None:
+    wanted = {str(add(mongo)), str(add(mongo, repeatType="none", parentRecurringId=ObjectId()))}
+    add(mongo, repeatType="none")
+    add(mongo, repeatType=None)
+    mongo.tasks.insert_many({"taskId": -number, "repeatType": "weekly"} for number in range(1, A_PAGE + 2))
+
+    seen = [task.id for task in audit.recurring()]
+
+    assert len(seen) == len(set(seen)) == A_PAGE + 3
+    assert wanted <= set(seen)
+
+
+def test_the_pass_over_nothing_ends(audit: Audit) -> None:
+    assert list(audit.recurring()) == []
+
+
+def test_what_the_application_did_not_make_is_left_out(mongo: Mongo, audit: Audit) -> None:
+    mongo.tasks.insert_one({"_id": "somebody's", "repeatType": "daily"})
+    assert list(audit.recurring()) == []
+
+
+# The activity log
+
+
+def test_what_was_made_once_is_known_from_the_log_and_from_its_archive(mongo: Mongo, audit: Audit) -> None:
+    ids = [str(ObjectId()) for _ in range(8)]
+    kept = [{"_id": ObjectId(activity_id(Action.CREATED, i)), "activityId": n} for n, i in enumerate(ids)]
+    mongo.activities.insert_many(kept[:4])
+    mongo.archive.insert_many(kept[4:6])
+
+    assert audit.made_once(ids) == set(ids[:6])
+
+
+# Mending
+
+
+def test_tasks_are_hung_on_their_original_unless_they_were_moved_meanwhile(mongo: Mongo, audit: Audit) -> None:
+    seen, original, elsewhere = ObjectId(), ObjectId(), ObjectId()
+    tasks = [add(mongo, parentRecurringId=seen) for _ in range(4)] + [add(mongo, parentRecurringId=elsewhere)]
+
+    moves = [Rehang(str(task), str(seen), str(original)) for task in tasks]
+    assert audit.rehang(moves, NOW) == 4
+
+    assert [stored(mongo, task)["parentRecurringId"] for task in tasks] == [*[original] * 4, elsewhere]
+    assert stored(mongo, tasks[0])["updatedAt"] == NOW
+    assert audit.rehang(moves, NOW) == 0
+
+
+def test_a_date_is_filled_in_unless_one_came_or_the_due_date_moved_meanwhile(mongo: Mongo, audit: Audit) -> None:
+    empty, missing = add(mongo, originalDueDate=None), add(mongo, originalDueDate=None)
+    mongo.tasks.update_one({"_id": missing}, {"$unset": {"originalDueDate": ""}})
+    came, moved = add(mongo, originalDueDate=NOW), add(mongo, originalDueDate=None, dueDate=NOW)
+    dates = [DateFromDue(str(task), DUE) for task in (empty, missing, came, moved)]
+
+    assert audit.date_from_due(dates, NOW) == 2
+
+    assert [stored(mongo, task)["originalDueDate"] for task in (empty, missing, came, moved)] == [DUE, DUE, NOW, None]
+    assert audit.date_from_due(dates, NOW) == 0
+
+
+def test_nothing_to_mend_is_no_command(mongo: Mongo, audit: Audit) -> None:
+    assert (audit.rehang([], NOW), audit.date_from_due([], NOW), audit.made_once([])) == (0, 0, set())
