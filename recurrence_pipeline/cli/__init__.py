@@ -12,11 +12,22 @@ from collections.abc import Mapping, Sequence
 import typer
 from rich.console import Console
 
-from recurrence_pipeline.cli import adopting, checking, looking, mending, preparing, running, working
+from recurrence_pipeline.cli import adopting, checking, looking, maintaining, mending, preparing, running, working
 from recurrence_pipeline.cli.session import FAILED, INTERRUPTED, OK, USAGE, Session, app
 from recurrence_pipeline.domain.errors import ConfigurationError, InvalidInput, Outage, RecurrenceError
 
-__all__ = ["adopting", "app", "checking", "looking", "main", "mending", "preparing", "running", "working"]
+__all__ = [
+    "adopting",
+    "app",
+    "checking",
+    "looking",
+    "main",
+    "maintaining",
+    "mending",
+    "preparing",
+    "running",
+    "working",
+]
 
 ASKED_WRONGLY = (ConfigurationError, InvalidInput)
 WIDTH_OF_A_FILE = 140

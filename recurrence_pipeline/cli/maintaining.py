@@ -1,0 +1,68 @@
+"""Running the maintenance by hand: `maintenance`. By itself it runs by Dagster's schedules."""
+
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from recurrence_pipeline.cli.session import FAILED, OK, Json, Session, app
+from recurrence_pipeline.domain.errors import CleanupRefused
+
+if TYPE_CHECKING:
+    from recurrence_pipeline.worker.service import WorkerService
+
+
+class Which(str, Enum):
+    """Which maintenance."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"
+
+
+@app.command(epilog="Example: recurrence maintenance daily")
+def maintenance(
+    context: typer.Context,
+    which: Annotated[Which, typer.Argument(help="daily cleans up and archives; weekly checks.", show_default=False)],
+    *,
+    confirm: Annotated[
+        bool, typer.Option("--confirm", help="Delete orphans even where they are so many that it looks like a mistake.")
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """Do what the schedules of Dagster do every day or every week; exits with 1 where something is wrong.
+
+    daily: delete orphans, archive old activities, take the health. weekly: check the consistency of all data.
+    """
+    session: Session = context.obj
+    with session.worker() as worker:
+        worker.require_schema()
+        if which is Which.WEEKLY:
+            return _weekly(session, worker.service, as_json=as_json)
+        return _daily(session, worker.service, confirm=confirm, as_json=as_json)
+
+
+def _daily(session: Session, service: "WorkerService", *, confirm: bool, as_json: bool) -> int:
+    """Do all parts; a cleanup that wants a confirmation keeps none from being done, and is raised at last."""
+    from recurrence_pipeline.report import figures_table
+
+    deleted, refused = 0, None
+    try:
+        deleted = service.maintenance.clean_orphans(confirm=confirm)
+    except CleanupRefused as error:
+        refused = error
+    moved = service.maintenance.archive_activities()
+    health = service.get_health_status()
+    figures = {"orphansDeleted": deleted, "activitiesArchived": moved, **health["stats"]}
+    session.show({"health": health["status"], **figures}, lambda _: figures_table("Done", figures), as_json=as_json)
+    if refused is not None:
+        raise refused
+    return OK if health["status"] == "healthy" else FAILED
+
+
+def _weekly(session: Session, service: "WorkerService", *, as_json: bool) -> int:
+    from recurrence_pipeline.checking_report import findings_view
+    from recurrence_pipeline.domain.checks import Severity
+
+    findings = service.consistency.run()
+    session.show([finding.as_json() for finding in findings], findings_view, as_json=as_json)
+    return FAILED if any(finding.count and finding.severity is Severity.ERROR for finding in findings) else OK

@@ -1,0 +1,56 @@
+"""`recurrence maintenance`: what the schedules do, by hand."""
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from bson import ObjectId
+from pymongo.database import Database
+
+from recurrence_pipeline.storage.documents import Document
+from recurrence_pipeline_tests.commands import Run
+
+QUIET = {"LOG_LEVEL": "warning"}
+
+
+@pytest.fixture
+def database(prepared: Run, db: Database[Document]) -> Database[Document]:
+    """Return a database with one healthy series, 3 orphans, and one old activity."""
+    assert prepared("process", **QUIET).code == 0
+    gone = ObjectId()
+    orphans = [
+        {"_id": ObjectId(), "taskId": 9000 + n, "repeatType": "daily", "parentRecurringId": gone} for n in range(3)
+    ]
+    db["tasks"].insert_many(orphans)
+    old = datetime.now(timezone.utc) - timedelta(days=100)
+    db["useractivities"].insert_one({"activityId": 9000, "timestamp": old})
+    return db
+
+
+def test_daily_cleans_up_archives_and_takes_the_health(prepared: Run, database: Database[Document]) -> None:
+    done = prepared("maintenance", "daily", "--json", **QUIET).json
+    assert (done["orphansDeleted"], done["activitiesArchived"], done["health"]) == (3, 1, "healthy")
+    assert database["useractivities_archive"].count_documents({}) == 1
+    again = prepared("maintenance", "daily", "--json", **QUIET).json
+    assert (again["orphansDeleted"], again["activitiesArchived"]) == (0, 0)
+
+
+def test_a_cleanup_that_wants_a_confirmation_does_the_rest_and_says_so(
+    prepared: Run, database: Database[Document]
+) -> None:
+    ran = prepared("maintenance", "daily", ORPHAN_CLEANUP_LIMIT="2", **QUIET)
+    assert ran.code == 1
+    assert "3 of 6 occurrences have no original" in ran.err
+    assert database["useractivities_archive"].count_documents({}) == 1
+
+    done = prepared("maintenance", "daily", "--confirm", "--json", ORPHAN_CLEANUP_LIMIT="2", **QUIET).json
+    assert done["orphansDeleted"] == 3
+
+
+def test_weekly_checks_all_data_and_exits_with_1_where_something_is_wrong(
+    prepared: Run, database: Database[Document]
+) -> None:
+    ran = prepared("maintenance", "weekly", **QUIET)
+    assert ran.code == 1
+    assert "orphans: 3" in ran.out
+    prepared("maintenance", "daily", **QUIET)
+    assert prepared("maintenance", "weekly", **QUIET).code == 0
