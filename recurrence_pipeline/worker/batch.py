@@ -28,7 +28,6 @@ from recurrence_pipeline.domain.planning import failure_activity, plan_batch, pl
 from recurrence_pipeline.domain.retries import Reject, RetryAt, after_failure
 from recurrence_pipeline.storage.events import Outcome
 from recurrence_pipeline.worker.failure_lines import write_failures
-from recurrence_pipeline.worker.failure_lines import write_failures
 from recurrence_pipeline.worker.holding import Hold
 from recurrence_pipeline.worker.kit import Kit, Step
 from recurrence_pipeline.worker.summary import RETRIED, BatchSummary, Refused
@@ -171,7 +170,6 @@ class Batch:
         self._write(Step.FAILURES, tell or self._log, [activity for activity in failures if activity is not None])
         self._write(Step.OUTCOMES, self._kit.events.finish, outcomes, now=self._kit.clock(), run_id=self._run_id)
         self._hold.let_go(events)
-        write_failures(outcomes, snapshot, max_retries=self._kit.rules.retries.max_retries)
         write_failures(outcomes, snapshot, max_retries=self._kit.rules.retries.max_retries)
         self._count(outcomes)
 
