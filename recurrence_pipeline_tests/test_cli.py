@@ -1,5 +1,6 @@
 """The `recurrence` command: what it does and prints. How it refuses is in test_cli_errors.py."""
 
+import json
 import re
 from pathlib import Path
 
@@ -92,12 +93,16 @@ def test_process_until_empty_waits_for_retries(prepared: Run, db: Database[Docum
     """An event of this moment whose task is not there yet is tried again, and found missing in the end."""
     db["task_events"].update_one({}, {"$set": {"taskId": ObjectId(MISSING)}, "$currentDate": {"createdAt": True}})
 
-    at_once = prepared("process", "--json").json
+    first = prepared("process", "--json")
+    at_once = json.loads(first.out)
     assert (at_once["retried"], at_once["unfinished"]) == (1, 1)
     db["task_events"].update_one({}, [{"$set": {"createdAt": {"$subtract": ["$createdAt", 60_000]}}}])
 
-    result = prepared("process", "--until-empty", "--json").json
+    second = prepared("process", "--until-empty", "--json")
+    result = json.loads(second.out)
     assert (result["rejected"], result["unfinished"]) == (1, 0)
+    causes = [json.loads(ran.err)["details"]["originalError"] for ran in (first, second)]
+    assert causes == [f"Task {MISSING} is not there yet", "Original task not found"], "the log has each failed try"
 
 
 def test_trigger_enqueues_what_the_application_would(prepared: Run, db: Database[Document]) -> None:

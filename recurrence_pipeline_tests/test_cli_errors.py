@@ -77,7 +77,6 @@ def test_every_wrong_variable_is_named_on_one_line(run: Run, command: str) -> No
     [
         (("preview", MISSING), f"Task {MISSING}, or the original of its series, is not there"),
         (("series", MISSING), f"Task {MISSING} is not there"),
-        (("trigger", "create", MISSING, "--now"), "Original task not found"),
     ],
 )
 def test_what_is_not_there_is_one_line_and_code_1(prepared: Run, arguments: tuple[str, ...], reason: str) -> None:
@@ -86,6 +85,14 @@ def test_what_is_not_there_is_one_line_and_code_1(prepared: Run, arguments: tupl
     assert ran.err.startswith("recurrence: ")
     assert ran.err.count("\n") == 1
     assert reason in ran.err
+
+
+def test_what_failed_now_is_one_line_after_the_line_of_the_log(prepared: Run) -> None:
+    ran = prepared("trigger", "create", MISSING, "--now")
+    assert (ran.code, ran.out) == (1, "")
+    logged, said = ran.err.splitlines()
+    assert json.loads(logged)["taskId"] == MISSING
+    assert said == "recurrence: Worker processing failed for operation: create: Original task not found"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """The README says what is true: its settings, its commands and its paths are held against the code."""
 
+import json
 import re
+import subprocess
 from datetime import time, timedelta
 from pathlib import Path
 
@@ -67,3 +69,23 @@ def test_every_curl_line_it_shows_is_one_that_the_tests_of_the_api_page_run() ->
 
     assert len(lines) == 9
     assert [line for line in lines if line not in page] == []
+
+
+def test_the_lines_that_search_the_log_find_what_they_promise(tmp_path: Path) -> None:
+    section = README.split("## Troubleshooting")[1].split("\n## ")[0]
+    (line,) = re.findall(r"```json\n(.*?)```", section, re.DOTALL)
+    error = json.loads(line)
+    info = {"event": "done", "level": "info"}
+    (tmp_path / "worker.log").write_text("".join(json.dumps(entry) + "\n" for entry in (info, error, info)))
+    script = re.search(r"```sh\n(.*?)```", section, re.DOTALL)
+    assert script is not None
+    lines = script[1].splitlines()
+    searches = [line for line in lines if line.startswith("grep ")]
+    found = []
+    for search in searches:
+        command = f"{lines[0]}\n{search}"
+        ran = subprocess.run(["bash", "-ec", command], cwd=tmp_path, capture_output=True, text=True, check=True)  # noqa: S607
+        found.append(ran.stdout)
+
+    assert [json.loads(found[n]) for n in (0, 1, 3)] == [error] * 3
+    assert found[2].strip() == '1 "originalError": "Original task not found"'

@@ -12,12 +12,23 @@ from collections.abc import Mapping, Sequence
 import typer
 from rich.console import Console
 
-from recurrence_pipeline.cli import adopting, checking, looking, maintaining, mending, preparing, running, working
+from recurrence_pipeline.cli import (
+    adopting,
+    alerting,
+    checking,
+    looking,
+    maintaining,
+    mending,
+    preparing,
+    running,
+    working,
+)
 from recurrence_pipeline.cli.session import FAILED, INTERRUPTED, OK, USAGE, Session, app
 from recurrence_pipeline.domain.errors import ConfigurationError, InvalidInput, Outage, RecurrenceError
 
 __all__ = [
     "adopting",
+    "alerting",
     "app",
     "checking",
     "looking",

@@ -1,0 +1,27 @@
+"""Whether alerts arrive: `test-alert`. What is worth one is looked for by Dagster's `alert_sensor`."""
+
+import typer
+
+from recurrence_pipeline.cli.session import FAILED, OK, Json, Session, app
+
+
+@app.command("test-alert", epilog="Example: ALERT_URLS='json://hooks.example.org/alerts' recurrence test-alert")
+def send_test_alert(context: typer.Context, *, as_json: Json = False) -> int:
+    """Send a test alert to all channels of ALERT_URLS."""
+    from recurrence_pipeline.alerts import Alerts
+    from recurrence_pipeline.bootstrap import utc_now
+    from recurrence_pipeline.channels import open_channels
+    from recurrence_pipeline.domain.alerting import Message, Severity
+    from recurrence_pipeline.domain.errors import ConfigurationError
+
+    session: Session = context.obj
+    settings = session.settings()
+    channels = open_channels(settings.alert_addresses())
+    if not channels:
+        raise ConfigurationError("ALERT_URLS: not set, so that alerts go to the log only")
+    now = utc_now()
+    message = Message(Severity.WARNING, "a test", "Alerts arrive here.", now, now, settings.dagster_ui_url)
+    taken = Alerts(channels, cooldown=settings.alert_cooldown).say(message)
+    lines = [f"{name}: {'taken' if took else 'NOT taken'}" for name, took in taken.items()]
+    session.show(taken, lambda _: "\n".join(lines), as_json=as_json)
+    return OK if all(taken.values()) else FAILED

@@ -1,0 +1,25 @@
+"""`recurrence test-alert`: an operator sees which channels take an alert, before one is needed."""
+
+import json
+
+from recurrence_pipeline_tests.commands import Run
+from recurrence_pipeline_tests.impostor import answers, impostor, unused_port
+
+
+def test_every_channel_is_sent_a_test_and_named_with_what_became_of_it(run: Run) -> None:
+    with impostor() as webhook:
+        webhook.will(answers(200))
+        up, down = webhook.url.replace("http", "json"), f"json://127.0.0.1:{unused_port()}/canary"
+
+        ran = run("test-alert", ALERT_URLS=f"{up} {down}")
+
+        assert (ran.code, ran.err) == (1, "")
+        assert ran.out.splitlines() == ["channel 1 (JSON): taken", "channel 2 (JSON): NOT taken"]
+        assert webhook.heard[0].body["title"] == "[WARNING] recurrence: a test"
+        assert json.loads(run("test-alert", "--json", ALERT_URLS=up).out) == {"channel 1 (JSON)": True}
+
+
+def test_without_a_channel_it_says_so(run: Run) -> None:
+    ran = run("test-alert")
+
+    assert (ran.code, ran.err) == (2, "recurrence: ALERT_URLS: not set, so that alerts go to the log only\n")
