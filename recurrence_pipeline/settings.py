@@ -23,6 +23,7 @@ from recurrence_pipeline.variables import (
     Weekday,
     WholeNumber,
     Zone,
+    at_most,
     bounded,
 )
 
@@ -74,6 +75,16 @@ class Settings(BaseModel):
     )
     max_runs_in_flight: Annotated[WholeNumber, bounded(1, 64)] = Field(
         1, alias="WORKER_MAX_RUNS", description="How many Dagster runs may work on events at a time."
+    )
+    linger: Milliseconds = Field(
+        timedelta(seconds=10),
+        alias="WORKER_LINGER",
+        description="How long a run waits for more events after the last one, in ms: it is warm, a new one takes seconds.",
+    )
+    watch: Annotated[Milliseconds, at_most(timedelta(seconds=30))] = Field(
+        timedelta(seconds=15),
+        alias="SENSOR_WATCH",
+        description="How long one look of the sensor watches an empty queue, in ms, at most 30000; 0 looks once in 5 s.",
     )
     lease: Duration = Field(
         timedelta(seconds=60),
@@ -127,6 +138,11 @@ class Settings(BaseModel):
         500,
         alias="RECONCILE_STEP",
         description="How many of all tasks one look for unannounced work reads; there is one every 5 s.",
+    )
+    degradation_threshold: Annotated[WholeNumber, bounded(1, 1_000_000)] = Field(
+        50,
+        alias="DEGRADATION_THRESHOLD",
+        description="By how many percent a figure must be worse than in the weeks before for the report to say so.",
     )
     alert_urls: AlertUrls | None = Field(
         None,
