@@ -105,9 +105,10 @@ class Footing:
 
     @translated()
     def _some(self, wanted: Mapping[str, Any], since: str) -> Some:
-        found = self._mongo.events.find(wanted).sort(since, 1).limit(MAX_SAMPLES)
-        samples = [_event_sample(event, since) for event in found]
-        return Some(self._mongo.events.count_documents(wanted), samples)
+        with patiently(self._mongo.db):
+            found = list(self._mongo.events.find(wanted).sort(since, 1).limit(MAX_SAMPLES))
+            count = self._mongo.events.count_documents(wanted)
+        return Some(count, [_event_sample(event, since) for event in found])
 
     def _highest(self, counter: str, field: str) -> float:
         numbers = {field: {"$gte": 0, "$lte": MAX_WHOLE}}

@@ -125,7 +125,7 @@ class Consistency:
             repair = repairs[name]
             repair.found = some.count
             repair.add(some.samples)
-            repair.repaired = sum(1 for sample in some.samples if sample.get("fault") != IN_THE_WAY)
+            repair.repaired = some.count - sum(1 for sample in some.samples if sample.get("fault") == IN_THE_WAY)
             if some.count and repair.written:
                 mend()
                 repair.repaired = some.count - self._looks[name]().count

@@ -48,7 +48,7 @@ class Survey:
         self._clock = kit.clock
 
     def defects(self, names: Collection[str], progress: Progress) -> Iterator[list[Defect]]:
-        """Yield the defects that the named checks find, piece by piece; none of them needs no pass."""
+        """Yield the defects that the named checks find, piece by piece, in one pass over the tasks."""
         at = Standpoint(self._clock(), self._timezone, self._watermark.read().watermark)
         looked_at = 0
         tasks = self._audit.recurring()
