@@ -15,6 +15,7 @@ from recurrence_pipeline.storage.activities import Activities
 from recurrence_pipeline.storage.audit import Audit
 from recurrence_pipeline.storage.deleted import Deleted
 from recurrence_pipeline.storage.event_log import EventLog
+from recurrence_pipeline.storage.event_metrics import EventMetrics
 from recurrence_pipeline.storage.events import Events
 from recurrence_pipeline.storage.footing import Footing
 from recurrence_pipeline.storage.importing import ImportReport, Progress, import_folder
@@ -126,6 +127,7 @@ def open_worker(
         activities=Activities(mongo, **chunks),
         events=Events(mongo, **chunks),
         event_log=EventLog(mongo, read_chunk=settings.read_chunk),
+        event_metrics=EventMetrics(mongo),
         deleted=Deleted(mongo, **chunks),
         unannounced=Unannounced(mongo, read_chunk=settings.read_chunk),
         watermark=Watermark(mongo),
@@ -140,6 +142,7 @@ def open_worker(
             orphan_limit=settings.orphan_cleanup_limit,
             activity_retention=timedelta(days=settings.activity_retention_days),
             reconcile_step=settings.reconcile_step,
+            event_retention=timedelta(days=settings.event_retention_days),
         ),
         clock=clock,
         chance=chance,

@@ -10,6 +10,7 @@ from recurrence_pipeline.storage.activities import Activities
 from recurrence_pipeline.storage.audit import Audit
 from recurrence_pipeline.storage.deleted import Deleted
 from recurrence_pipeline.storage.event_log import EventLog
+from recurrence_pipeline.storage.event_metrics import EventMetrics
 from recurrence_pipeline.storage.events import Events
 from recurrence_pipeline.storage.footing import Footing
 from recurrence_pipeline.storage.tasks import Tasks
@@ -48,6 +49,7 @@ class Rules:
     orphan_limit: int
     activity_retention: timedelta
     reconcile_step: int
+    event_retention: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class Kit:
     activities: Activities
     events: Events
     event_log: EventLog
+    event_metrics: EventMetrics
     deleted: Deleted
     unannounced: Unannounced
     watermark: Watermark

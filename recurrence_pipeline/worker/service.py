@@ -18,6 +18,7 @@ from recurrence_pipeline.worker.history import Event, History
 from recurrence_pipeline.worker.inspection import Inspection, SeriesView
 from recurrence_pipeline.worker.kit import Kit
 from recurrence_pipeline.worker.maintenance import Maintenance
+from recurrence_pipeline.worker.metrics import Metrics
 from recurrence_pipeline.worker.processor import Processor
 from recurrence_pipeline.worker.reconciliation import Reconciliation
 from recurrence_pipeline.worker.replaying import DeadLetters
@@ -49,8 +50,14 @@ class WorkerService:
         self.adoption = Adoption(kit, self.reconciliation)
         self.consistency = Consistency(kit, self.maintenance)
         self.resumption = Resuming(kit, self._processor)
+        self.metrics = Metrics(kit.event_metrics, retention=kit.rules.event_retention, clock=kit.clock)
         self._history = History(kit.event_log, kit.events, clock=kit.clock)
         self._inspection = Inspection(kit.tasks, kit.event_log, timezone=kit.rules.timezone, clock=kit.clock)
+
+    @property
+    def batch_size(self) -> int:
+        """How many events are worked off together, at most."""
+        return self._kit.rules.batch_size
 
     # The work
 

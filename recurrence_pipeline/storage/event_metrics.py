@@ -1,0 +1,131 @@
+"""Reading the events that have ended for the metrics, and what has not been done. What is made of it is worker/'s.
+
+Each status is read by an index of its own: completed events by the time they ended, through the index that also removes
+them; refused ones by their status, whatever their age, for they are few. Asking for all at once would be one
+pass over the whole collection each time.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from recurrence_pipeline.domain.finished import OUTCOMES, FinishedEvent
+from recurrence_pipeline.domain.model import EventStatus
+from recurrence_pipeline.storage.documents import Document
+from recurrence_pipeline.storage.limits import patiently
+from recurrence_pipeline.storage.mongo import Mongo, translated, translating
+
+NEEDED = dict.fromkeys(
+    ("operation", "status", "createdAt", "startedAt", "finishedAt", "durationMs", "attempts", "lease.deaths",
+     "errors.message", "result.created", "result.deleted"), 1,
+)  # fmt: skip
+
+NOT_DONE = (EventStatus.PENDING, EventStatus.PROCESSING, EventStatus.FAILED, EventStatus.REJECTED)
+
+TIME_LIMIT = re.compile(r"\(code (50|262)\)")
+"""In the text of an error: MaxTimeMSExpired, ExceededTimeLimit (manual, "Error Codes")."""
+
+A_PAGE = 2000
+MILLISECOND = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class NotDone:
+    """How many events of one operation and status wait, and since when the first of them has.
+
+    A pending one waits for its turn, one that is processed for its worker, a refused one for a person.
+    """
+
+    operation: str
+    status: EventStatus
+    count: int
+    since: datetime | None
+
+
+class EventMetrics:
+    """Reads `task_events` for figures."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._events = mongo.events
+
+    def finished(self, since: datetime, until: datetime, *, patient: bool = False) -> Iterator[FinishedEvent]:
+        """Yield the events that ended from `since` on and before `until`, in no order.
+
+        `patient` is for many: the server may take long before its first answer.
+        """
+        for status in OUTCOMES:
+            wanted = {"status": status.value, "finishedAt": {"$gte": since, "$lt": until}}
+            with translating():
+                with patiently(self._events.database) if patient else nullcontext():
+                    cursor = self._events.find(wanted, NEEDED, batch_size=A_PAGE)
+                    document = next(cursor, None)
+                with cursor:
+                    while document is not None:
+                        yield _finished(document, status)
+                        document = next(cursor, None)
+
+    @translated()
+    def not_done(self) -> list[NotDone]:
+        """Return what has not been done, by operation and status; what is completed is history, and not looked at."""
+        first = {"pending": "$availableAt", "processing": "$startedAt"}
+        since = {"$switch": {"branches": [_case(s, f) for s, f in first.items()], "default": "$finishedAt"}}
+        pipeline: list[Mapping[str, Any]] = [
+            {"$match": {"status": {"$in": [status.value for status in NOT_DONE]}}},
+            {"$group": {
+                "_id": {"operation": "$operation", "status": "$status"}, "count": {"$sum": 1}, "since": {"$min": since},
+            }},
+        ]  # fmt: skip
+        return [
+            NotDone(
+                str(row["_id"].get("operation")),
+                EventStatus(row["_id"]["status"]),
+                int(row["count"]),
+                _time(row.get("since")),
+            )
+            for row in self._events.aggregate(pipeline)
+        ]
+
+
+def _case(status: str, value: str) -> Mapping[str, Any]:
+    return {"case": {"$eq": ["$status", status]}, "then": value}
+
+
+def _finished(document: Document, status: EventStatus) -> FinishedEvent:
+    result = document["result"] if isinstance(document.get("result"), Mapping) else {}
+    created, started = _time(document.get("createdAt")), _time(document.get("startedAt"))
+    waited = None if created is None or started is None else max((started - created) // MILLISECOND, 0)
+    made = result.get("created")
+    return FinishedEvent(
+        id=str(document["_id"]),
+        operation=str(document.get("operation")),
+        status=status,
+        finished_at=document["finishedAt"],
+        duration_ms=_count(document.get("durationMs")),
+        waited_ms=waited,
+        failures=_count(document.get("attempts")) or 0,
+        timed_out=_timed_out(document),
+        created=len(made) if isinstance(made, list) else 0,
+        deleted=_count(result.get("deleted")) or 0,
+    )
+
+
+def _timed_out(document: Document) -> bool:
+    lease, errors = document.get("lease"), document.get("errors")
+    if isinstance(lease, Mapping) and _count(lease.get("deaths")):
+        return True
+    texts = [str(e.get("message")) for e in errors if isinstance(e, Mapping)] if isinstance(errors, list) else []
+    return any(TIME_LIMIT.search(text) for text in texts)
+
+
+def _time(value: object) -> datetime | None:
+    return value if isinstance(value, datetime) else None
+
+
+def _count(value: object) -> int | None:
+    """Return a number of at least 0 as a whole one; None for anything else, and for what is longer than a century."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 2**42:
+        return None
+    return int(value)

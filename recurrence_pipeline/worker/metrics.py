@@ -1,0 +1,124 @@
+"""How the work has been going, from the events themselves. Counts of the moment are health.py's.
+
+Every figure is about the events that ended in a span of time, of one operation or of all. Times are in milliseconds,
+rates in percent (0 to 100), spans in UTC. What a figure needs and no event has is NaN in a frame and left out of `latest`.
+
+| figure | what it is |
+| --- | --- |
+| tasksProcessed | events that ended: completed, rejected or failed |
+| tasksProcessedPerHour | of these, on average in each hour of the span |
+| avgProcessingTime, maxProcessingTime | from the lease under which an event ended to its end |
+| p50, p95, p99 | the time within which so many percent of the events ended, exact, interpolated between two |
+| successRate | completed |
+| errorRate | rejected or failed: 100 - successRate |
+| retryRate | tried again at least once |
+| timeoutRate | a time limit of the database ended a try of it, or one of its leases ran out |
+| recurringInstancesCreated | occurrences that the events made |
+| avgQueueAge, maxQueueAge | from an event's creation to the lease under which it ended, waits between its tries included |
+
+The events of a batch are leased together, so the time of each is the time of the batch up to its outcome: it says how long
+somebody who waits has to wait, and depends on WORKER_BATCH_SIZE; tasksProcessedPerHour does not say how fast the worker could be.
+A lost connection or a server that is away is no failure of an event, and so in no rate.
+"""  # noqa: E501 - a table
+
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+
+from recurrence_pipeline.domain.finished import FinishedEvent
+from recurrence_pipeline.domain.model import EventStatus, Operation
+from recurrence_pipeline.storage.documents import EPOCH
+from recurrence_pipeline.storage.event_metrics import EventMetrics, NotDone
+
+if TYPE_CHECKING:  # at run time it would bring pandas along, which takes half a second
+    from recurrence_pipeline.worker.metric_frames import Measured
+
+Period = Literal["hour", "day"]
+
+MILLISECONDS = ("avgProcessingTime", "maxProcessingTime", "p50", "p95", "p99", "avgQueueAge", "maxQueueAge")
+PERCENT = ("successRate", "errorRate", "retryRate", "timeoutRate")
+COUNTS = ("tasksProcessed", "tasksProcessedPerHour", "recurringInstancesCreated")
+
+ALL = "all"
+"""The row of all operations together."""
+
+LATEST = timedelta(days=1)
+MILLISECOND = timedelta(milliseconds=1)
+UNKNOWN = float("nan")
+
+
+class Metrics:
+    """Measures the work of any span of time for which completed events are kept."""
+
+    def __init__(self, events: EventMetrics, *, retention: timedelta, clock: Callable[[], datetime]) -> None:
+        self._events = events
+        self._retention = retention
+        self._clock = clock
+
+    def measure(self, since: datetime, until: datetime | None = None) -> "Measured":
+        """Read the events that ended from `since` on and before `until` (now): about 40 bytes of memory for each.
+
+        Completed events are removed when their time is up, refused ones are not. So that no rate is about refused
+        events alone, nothing is measured from before the time for which completed ones are kept.
+
+        Raises:
+            Outage: the database is away.
+        """
+        from recurrence_pipeline.worker.metric_frames import Measured  # noqa: PLC0415 - half a second
+
+        now = self._clock()
+        until = now + MILLISECOND if until is None else until  # what ended this millisecond is part of it
+        since = min(max(since, now - self._retention), until)
+        return Measured.of(Columns.of(self._events.finished(since, until, patient=True)), since, until)
+
+    def latest(self, window: timedelta = LATEST) -> dict[str, float]:
+        """Return the figures of all operations in the last `window`; those without a value are left out.
+
+        Raises:
+            Outage: the database is away.
+        """
+        row = self.measure(self._clock() - window).in_all().loc[ALL]
+        return {str(name): round(float(value), 3) for name, value in row.dropna().items()}
+
+    def finished(self, since: datetime, until: datetime) -> Iterator[FinishedEvent]:
+        """Yield the events that ended from `since` on and before `until`, one by one, in no order."""
+        return self._events.finished(since, until)
+
+    def not_done(self) -> list[NotDone]:
+        """Return how many events wait, by operation and status, and since when."""
+        return self._events.not_done()
+
+
+class Columns:
+    """What the figures need of the events: a row for each event, as numbers, so that a million takes 40 MB."""
+
+    def __init__(self) -> None:
+        self.operations: list[str] = [operation.value for operation in Operation]
+        self.operation = array("b")
+        self.at = array("q")
+        """Milliseconds since 1970."""
+        self.duration = array("d")
+        self.waited = array("d")
+        self.completed = array("b")
+        self.retried = array("b")
+        self.timed_out = array("b")
+        self.created = array("q")
+
+    @classmethod
+    def of(cls, events: Iterable[FinishedEvent]) -> "Columns":
+        """Write events into columns."""
+        columns = cls()
+        codes = {operation: code for code, operation in enumerate(columns.operations)}
+        for event in events:
+            if event.operation not in codes:
+                continue  # the collection's validator lets none in
+            columns.operation.append(codes[event.operation])
+            columns.at.append((event.finished_at - EPOCH) // MILLISECOND)
+            columns.duration.append(UNKNOWN if event.duration_ms is None else event.duration_ms)
+            columns.waited.append(UNKNOWN if event.waited_ms is None else event.waited_ms)
+            columns.completed.append(event.status is EventStatus.COMPLETED)
+            columns.retried.append(event.retries > 0)
+            columns.timed_out.append(event.timed_out)
+            columns.created.append(event.created)
+        return columns
