@@ -79,12 +79,12 @@ class Settings(BaseModel):
     linger: Milliseconds = Field(
         timedelta(seconds=10),
         alias="WORKER_LINGER",
-        description="How long a run waits for more events after the last one, in ms: it is warm, a new one takes seconds.",
+        description="How long a run waits for more events after the last, in ms: a new one takes seconds to start.",
     )
     watch: Annotated[Milliseconds, at_most(timedelta(seconds=30))] = Field(
         timedelta(seconds=15),
         alias="SENSOR_WATCH",
-        description="How long one look of the sensor watches an empty queue, in ms, at most 30000; 0 looks once in 5 s.",
+        description="How long one look of the sensor watches an empty queue, in ms; 0: it looks once, every 5 s.",
     )
     lease: Duration = Field(
         timedelta(seconds=60),

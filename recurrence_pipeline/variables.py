@@ -138,6 +138,17 @@ def bounded(low: int, high: int) -> Any:
     return AfterValidator(check)
 
 
+def at_most(longest: timedelta) -> Any:
+    """Return the check that a duration is no longer."""
+
+    def check(value: timedelta) -> timedelta:
+        if value > longest:
+            raise ValueError(f"is more than {int(longest.total_seconds() * 1000)} milliseconds")
+        return value
+
+    return AfterValidator(check)
+
+
 WholeNumber = Annotated[int, BeforeValidator(_whole_number)]
 Milliseconds = Annotated[timedelta, BeforeValidator(_milliseconds)]
 Duration = Annotated[Milliseconds, AfterValidator(_positive)]

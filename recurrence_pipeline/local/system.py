@@ -82,6 +82,8 @@ def running(home: Path, environment: Mapping[str, str], say: Say, *, throwaway: 
         elif throwaway:
             url = with_database(url, f"recurrence_demo_{uuid4().hex[:8]}")
         environment = {**environment, MONGODB_URL: url}
+        if throwaway:  # whoever looks on waits for its runs to end
+            environment = {"WORKER_LINGER": "0", **environment}
         worker = stack.enter_context(open_worker(Settings.from_environment(environment)))
         if throwaway and not embedded:
             stack.callback(worker.mongo.drop)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 
+from recurrence_pipeline.bootstrap import utc_now
 from recurrence_pipeline.domain.errors import RecurrenceError
 from recurrence_pipeline.domain.model import TaskEvent
 from recurrence_pipeline.orchestration.resources import WorkerResource
@@ -25,13 +26,26 @@ BEGUN = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 IN_FLIGHT = [*WAITING, *BEGUN]
 
 
-class RunLeases:
-    """What one run holds."""
+ALIVE = "recurrence/alive"
+"""The tag of a run that waits for more events and holds none: when it last said that it lives, in Unix seconds."""
 
-    def __init__(self, worker: WorkerResource, run_id: str | None) -> None:
+
+class RunLeases:
+    """What one run holds; and its sign of life while it holds nothing."""
+
+    def __init__(self, worker: WorkerResource, instance: dg.DagsterInstance | None, run_id: str | None) -> None:
         self._worker = worker
+        self._instance = instance
         self._run_id = run_id
         self._taken = False
+        self._beaten = utc_now()
+
+    def beat(self) -> None:
+        """Say that the run lives, if it has not said so for a third of a lease."""
+        now = utc_now()
+        if self._instance is not None and self._run_id and now - self._beaten > self._worker.settings.lease / 3:
+            self._instance.add_run_tags(self._run_id, {ALIVE: str(now.timestamp())})
+            self._beaten = now
 
     def take(self, limit: int) -> list[TaskEvent]:
         """Hold up to `limit` due events in the name of this run."""
@@ -54,7 +68,7 @@ class RunLeases:
     description="The events that a run holds; what is left of them is given back however the run ends, if it can.",
 )
 def run_leases(context: dg.InitResourceContext) -> Iterator[RunLeases]:  # noqa: D103 (Dagster shows the above)
-    leases = RunLeases(context.resources.worker, context.run.run_id if context.run else None)
+    leases = RunLeases(context.resources.worker, context.instance, context.run.run_id if context.run else None)
     try:
         yield leases
     finally:
@@ -73,13 +87,13 @@ class InFlight:
 def runs_in_flight(
     instance: dg.DagsterInstance, service: WorkerService, *, job: str, lease: timedelta, now: datetime
 ) -> InFlight:
-    """Count the runs of a job that wait, or that live: that began within the last lease, or hold an event.
+    """Count the runs of a job that wait, or that live: that gave a sign of it within the last lease, or hold an event.
 
     Raises:
         Outage: where the database is away.
     """
     records = instance.get_run_records(dg.RunsFilter(job_name=job, statuses=IN_FLIGHT))
-    old = [record for record in records if _began_before(record, now - lease)]
+    old = [record for record in records if _silent_since(record, now - lease)]
     dead = len(_lifeless(old, service))
     waiting = sum(1 for record in records if record.dagster_run.status in WAITING)
     return InFlight(len(records) - dead, waiting)
@@ -88,18 +102,20 @@ def runs_in_flight(
 def dead_runs(
     instance: dg.DagsterInstance, service: WorkerService, *, job: str, lease: timedelta, now: datetime
 ) -> list[dg.DagsterRun]:
-    """Return the runs of a job that began more than two leases ago and hold no event.
+    """Return the runs of a job that gave no sign of life for two leases and hold no event.
 
     Raises:
         Outage: where the database is away.
     """
     records = instance.get_run_records(dg.RunsFilter(job_name=job, statuses=[dg.DagsterRunStatus.STARTED]))
-    return _lifeless([record for record in records if _began_before(record, now - 2 * lease)], service)
+    return _lifeless([record for record in records if _silent_since(record, now - 2 * lease)], service)
 
 
-def _began_before(record: dg.RunRecord, time: datetime) -> bool:
-    begun = record.dagster_run.status in BEGUN
-    return begun and record.start_time is not None and record.start_time < time.timestamp()
+def _silent_since(record: dg.RunRecord, time: datetime) -> bool:
+    """Say whether a run has begun, and neither that nor a beat of it is as late as `time`."""
+    if record.dagster_run.status not in BEGUN or record.start_time is None:
+        return False
+    return max(record.start_time, float(record.dagster_run.tags.get(ALIVE, 0))) < time.timestamp()
 
 
 def _lifeless(records: list[dg.RunRecord], service: WorkerService) -> list[dg.DagsterRun]:

@@ -1,6 +1,7 @@
 """The jobs: working off events that are due, and one operation asked for by hand. When they start is in sensors.py."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
 
 import dagster as dg
@@ -11,6 +12,7 @@ from recurrence_pipeline.orchestration.heartbeat import RunLeases
 from recurrence_pipeline.orchestration.metadata import answer_metadata, longest_wait, plan_metadata, refused_table
 from recurrence_pipeline.orchestration.resources import WorkerResource, failing_in_one_line
 from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.worker.lingering import linger
 from recurrence_pipeline.worker.service import WorkerService
 from recurrence_pipeline.worker.summary import BatchSummary
 
@@ -18,6 +20,9 @@ PROCESS_TASK_EVENTS = "process_task_events"
 
 WHOLE_RUN_AGAIN = {"dagster/retry_strategy": "ALL_STEPS"}
 """A crashed run cannot go on from the op that failed: what the ops before it held was in the memory of the process."""
+
+LONGEST_STAY = timedelta(minutes=10)
+"""How long a run goes on while events keep coming; Dagster ends one that runs for 15 minutes."""
 
 Worker = dg.ResourceParam[WorkerResource]
 
@@ -72,12 +77,30 @@ def process_deletions(context: dg.OpExecutionContext, worker: Worker, leased: Le
     return _work_off(context, worker.service, leased, Operation.DELETE)
 
 
+@dg.op(
+    ins={"deletions_done": dg.In(dg.Nothing)}, out=dg.Out(description="What came of the events that came meanwhile.")
+)
+def process_latecomers(
+    context: dg.OpExecutionContext, worker: Worker, leases: dg.ResourceParam[RunLeases], leased: LeasedEvents
+) -> BatchSummary:
+    """Work off what becomes due while the run is warm, until nothing has come for WORKER_LINGER."""
+    idle = worker.settings.linger if leased.events else timedelta()
+    with failing_in_one_line():
+        summary = linger(worker.service, idle=idle, longest=LONGEST_STAY, run_id=context.run_id, beat=leases.beat)
+    context.add_output_metadata(summary.numbers())
+    return summary
+
+
 @dg.op(out=dg.Out(description="The numbers of the whole run."))
 def summarize(
-    context: dg.OpExecutionContext, creations: BatchSummary, completions: BatchSummary, deletions: BatchSummary
+    context: dg.OpExecutionContext,
+    creations: BatchSummary,
+    completions: BatchSummary,
+    deletions: BatchSummary,
+    latecomers: BatchSummary,
 ) -> BatchSummary:
     """Add up the numbers, and list the events that were rejected or failed: they never fail the run."""
-    summary = creations + completions + deletions
+    summary = creations + completions + deletions + latecomers
     numbers = summary.numbers()
     context.add_output_metadata({**numbers, "refused": refused_table(summary.refused)})
     if summary.events:
@@ -85,13 +108,14 @@ def summarize(
     return summary
 
 
-@dg.graph(description="Work off the events that are due: creations, then completions, then deletions.")
+@dg.graph(description="Work off the events that are due: creations, completions, deletions, and what comes meanwhile.")
 def process_task_events() -> None:  # noqa: D103 (Dagster shows the description above)
     leased = lease_events()
     creations = process_creations(leased)
     completions = process_completions(leased, creations_done=creations)
     deletions = process_deletions(leased, completions_done=completions)
-    summarize(creations, completions, deletions)
+    latecomers = process_latecomers(leased, deletions_done=deletions)
+    summarize(creations, completions, deletions, latecomers)
 
 
 class TaskConfig(dg.Config):

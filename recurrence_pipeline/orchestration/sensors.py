@@ -1,9 +1,12 @@
 """What starts runs by itself, and gives up those that died. What counts as alive is in heartbeat.py.
 
-A sensor only reads the database: an evaluation that hangs is not killed, and overlaps the next.
+A sensor only reads the database: an evaluation that hangs is not killed, and overlaps the next. Dagster lets a sensor
+look every 5 s; so that an event need not wait as long, a look at an empty queue watches it for a while (long polling).
 """
 
 import math
+import time
+from datetime import timedelta
 
 import dagster as dg
 
@@ -13,6 +16,11 @@ from recurrence_pipeline.orchestration.heartbeat import InFlight, dead_runs, run
 from recurrence_pipeline.orchestration.jobs import PROCESS_TASK_EVENTS
 from recurrence_pipeline.orchestration.resources import WorkerResource, one_line
 from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.worker.service import WorkerService
+
+MOMENT = timedelta(milliseconds=400)
+PAUSE = 0.2
+"""In seconds, between two looks at the queue."""
 
 DUE_TAG = "recurrence/events_due"
 AGE_TAG = "recurrence/oldest_due_seconds"
@@ -35,6 +43,7 @@ def task_event_sensor(  # noqa: D103 (Dagster shows the description above)
 ) -> list[dg.RunRequest] | dg.SkipReason:
     settings, job = worker.settings, PROCESS_TASK_EVENTS
     try:
+        watch(worker.service, settings.watch)
         queue = worker.service.queue()
         if queue.oldest is None:
             return dg.SkipReason("nothing is due")
@@ -71,6 +80,19 @@ def dead_run_sensor(  # noqa: D103 (Dagster shows the description above)
         instance.add_run_tags(run.run_id, NOT_AGAIN)
         instance.report_run_failed(run, GIVEN_UP)
     return dg.SkipReason(f"given up: {', '.join(run.run_id for run in dead)}" if dead else "no run is dead")
+
+
+def watch(service: WorkerService, longest: timedelta) -> None:
+    """Wait until something is due that no run takes at once, at most for `longest`.
+
+    A run that is warm takes it within a tenth of a second; what is still there a moment later is worth another run.
+    """
+    end = time.monotonic() + longest.total_seconds()
+    while time.monotonic() < end:
+        oldest = service.queue(at_most=1).oldest
+        if oldest is not None and utc_now() - oldest >= MOMENT:
+            return
+        time.sleep(PAUSE)
 
 
 def runs_to_start(due: int, in_flight: InFlight, settings: Settings) -> int:

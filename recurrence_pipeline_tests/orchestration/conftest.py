@@ -16,6 +16,9 @@ from recurrence_pipeline.settings import Settings
 NO_SERVER = "mongodb://someone:secret@127.0.0.1:1/tasks?authSource=admin"
 """Nothing listens on port 1, and the password must be seen nowhere."""
 
+AT_ONCE = {"WORKER_LINGER": "0", "SENSOR_WATCH": "0"}
+"""A run that waits for no more events, a sensor that looks once."""
+
 USER = ObjectId("64b5f8e2a1c9d4e7f0a1b2c3")
 
 Insert = Callable[..., str]
@@ -23,7 +26,7 @@ Insert = Callable[..., str]
 
 @pytest.fixture
 def settings(mongodb_url: str) -> Settings:
-    return Settings.from_environment({"MONGODB_URL": mongodb_url, "WORKER_RUN_MAX_EVENTS": "10"})
+    return Settings.from_environment({"MONGODB_URL": mongodb_url, "WORKER_RUN_MAX_EVENTS": "10", **AT_ONCE})
 
 
 @pytest.fixture
@@ -53,7 +56,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 @pytest.fixture
 def away() -> Iterator[WorkerResource]:
     """Return a worker whose database does not answer."""
-    resource = WorkerResource(Settings.from_environment({"MONGODB_URL": NO_SERVER, "WORKER_TIMEOUT": "100"}))
+    resource = WorkerResource(Settings.from_environment({"MONGODB_URL": NO_SERVER, "WORKER_TIMEOUT": "100", **AT_ONCE}))
     yield resource
     resource.close()
 

@@ -56,7 +56,14 @@ def daemon(home: Path, mongodb_url: str, **settings: str) -> Iterator[Command]:
     """Run the daemon, with its code server and its runs, and kill what is left of them at the end."""
     output, mark = home / "daemon.txt", uuid4().hex
     command = [sys.executable, "-m", "dagster._daemon", "run", "-w", "workspace.yaml"]
-    environment = {**os.environ, **settings, "DAGSTER_HOME": str(home), "MONGODB_URL": mongodb_url, MARK: mark}
+    environment = {
+        **os.environ,
+        "WORKER_LINGER": "0",
+        **settings,
+        "DAGSTER_HOME": str(home),
+        "MONGODB_URL": mongodb_url,
+        MARK: mark,
+    }
     with output.open("ab") as file:
         process = processes.start(command, cwd=home, output=file, environment=environment)
         try:

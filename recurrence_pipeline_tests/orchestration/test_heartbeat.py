@@ -11,6 +11,7 @@ import pytest
 
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.definitions import build_definitions
+from recurrence_pipeline.orchestration.heartbeat import ALIVE
 from recurrence_pipeline.orchestration.resources import WorkerResource
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.worker.kit import Step
@@ -144,3 +145,21 @@ def test_a_run_that_crashes_is_started_again_by_dagster_twice_at_most(
     crashed = home.get_run_by_id(runs[-1].run_id)
     assert crashed is not None
     assert crashed.tags["dagster/will_retry"] == again
+
+
+def test_a_run_that_waits_for_more_events_says_that_it_lives(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, mongodb_url: str, worker: Worker, insert_task: Insert
+) -> None:
+    """It holds nothing then, and would be taken for dead two leases after its beginning."""
+    environment = {"WORKER_LEASE": "300", "WORKER_LEASE_MARGIN": "100", "WORKER_LINGER": "1000", "SENSOR_WATCH": "0"}
+    resource = WorkerResource(Settings.from_environment({"MONGODB_URL": mongodb_url, **environment}))
+    worker.service.enqueue(insert_task(), "create")
+
+    job = build_definitions(resource.settings, worker=resource).resolve_job_def("process_task_events")
+    run = job.execute_in_process(instance=instance).dagster_run
+
+    record = instance.get_run_record_by_id(run.run_id)
+    assert record is not None
+    assert record.start_time is not None
+    assert float(record.dagster_run.tags[ALIVE]) > record.start_time + 0.3
+    resource.close()

@@ -1,6 +1,7 @@
 """When runs start by themselves. Each evaluation is a real one, on a real database and an instance in memory."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import dagster as dg
@@ -12,7 +13,7 @@ from recurrence_pipeline.orchestration.heartbeat import IN_FLIGHT, InFlight
 from recurrence_pipeline.orchestration.resources import WorkerResource
 from recurrence_pipeline.orchestration.sensors import dead_run_sensor, runs_to_start, task_event_sensor
 from recurrence_pipeline.settings import Settings
-from recurrence_pipeline_tests.orchestration.conftest import NO_SERVER, Insert
+from recurrence_pipeline_tests.orchestration.conftest import AT_ONCE, NO_SERVER, Insert
 from recurrence_pipeline_tests.orchestration.looks import everything
 from recurrence_pipeline_tests.waiting import wait_until
 
@@ -163,7 +164,7 @@ def test_a_run_starts_for_what_no_waiting_run_will_take_where_a_place_is_free(
 def test_a_backlog_starts_as_many_runs_as_there_are_free_places(
     mongodb_url: str, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
 ) -> None:
-    environment = {"MONGODB_URL": mongodb_url, "WORKER_RUN_MAX_EVENTS": "2", "WORKER_MAX_RUNS": "3"}
+    environment = {"MONGODB_URL": mongodb_url, "WORKER_RUN_MAX_EVENTS": "2", "WORKER_MAX_RUNS": "3", **AT_ONCE}
     resource = WorkerResource(Settings.from_environment(environment))
     make_due(worker, insert_task, 9)
     add_run(instance, dg.DagsterRunStatus.STARTED)
@@ -174,7 +175,7 @@ def test_a_backlog_starts_as_many_runs_as_there_are_free_places(
 
 @pytest.fixture
 def short_lease(mongodb_url: str, worker: Worker) -> Iterator[WorkerResource]:
-    environment = {"MONGODB_URL": mongodb_url, "WORKER_LEASE": "200", "WORKER_LEASE_MARGIN": "10"}
+    environment = {"MONGODB_URL": mongodb_url, "WORKER_LEASE": "200", "WORKER_LEASE_MARGIN": "10", **AT_ONCE}
     resource = WorkerResource(Settings.from_environment(environment))
     yield resource
     resource.close()
@@ -291,3 +292,21 @@ def test_an_outage_is_a_skip_and_no_failed_tick(instance: dg.DagsterInstance, aw
 @pytest.mark.parametrize("sensor", [task_event_sensor, dead_run_sensor], ids=lambda sensor: sensor.name)
 def test_the_sensor_runs_without_being_switched_on(sensor: dg.SensorDefinition) -> None:
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
+
+
+@pytest.fixture
+def watching(mongodb_url: str, worker: Worker) -> Iterator[WorkerResource]:
+    """Return a worker whose sensor watches for as long as it may."""
+    resource = WorkerResource(Settings.from_environment({"MONGODB_URL": mongodb_url, "SENSOR_WATCH": "30000"}))
+    yield resource
+    resource.close()
+
+
+def test_an_event_that_comes_while_the_sensor_watches_starts_a_run_in_the_same_look(
+    watching: WorkerResource, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
+) -> None:
+    """Dagster lets it look only every 5 s."""
+    with ThreadPoolExecutor() as pool:
+        look = pool.submit(tick, instance, watching)
+        make_due(worker, insert_task, 1)
+        assert len(requests(look.result())) == 1
