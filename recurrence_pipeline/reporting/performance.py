@@ -1,0 +1,175 @@
+"""The performance report: a span of time compared with the one before, as Markdown with pictures.
+
+What the figures mean is worker/metrics.py's, what counts as worse degradation.py's, how lines are drawn plots.py's.
+"""
+
+from base64 import b64encode
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from math import isnan
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from recurrence_pipeline.reporting.degradation import FEWEST_EVENTS, Degradation, degradation
+from recurrence_pipeline.worker.metrics import ALL, COUNTS, MILLISECOND, MILLISECONDS, PERCENT, Metrics, Period
+
+if TYPE_CHECKING:  # at run time pandas comes with the first figures, and not with every command
+    from recurrence_pipeline.worker.metric_frames import Measured
+
+WEEK = timedelta(days=7)
+COMPARED_WITH = 3
+"""So many spans of the same length before: completed events are kept for 30 days, a week and three more."""
+
+BY_HOUR_UP_TO = timedelta(days=10)
+"""Longer spans are drawn by day."""
+
+UNITS: Mapping[str, str] = MappingProxyType(dict.fromkeys(MILLISECONDS, "ms") | dict.fromkeys(PERCENT, "%"))
+
+DAILY = ("tasksProcessed", "recurringInstancesCreated", "avgProcessingTime", "p95", "successRate", "avgQueueAge")
+"""What each day is told of."""
+
+DRAWN: Mapping[str, tuple[str, str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "throughput.png": ("Events that ended, occurrences made", "count", (COUNTS[0], COUNTS[2])),
+        "processing_time.png": ("From the lease to the outcome", "ms", ("avgProcessingTime", "p50", "p95")),
+        "rates.png": ("Share of the events", "%", ("errorRate", "retryRate", "timeoutRate")),
+        "queue_age.png": ("From the creation to the lease", "ms", ("avgQueueAge", "maxQueueAge")),
+    }
+)
+"""The pictures: title, unit, and the figures in it."""
+
+READ_IT_LIKE_THIS = (
+    "Times are those from the lease under which an event ended to its end; the events of a batch are leased together, "
+    "so each has the time of its batch. Queue age is the time from an event's creation to that lease. Success is an "
+    "event that ended `completed`; `rejected` and `failed` ones are errors, most often of the data. All times are UTC."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Markdown that names its pictures by their file names, the pictures (PNG), and what got worse."""
+
+    markdown: str
+    plots: Mapping[str, bytes] = field(repr=False)
+    worse: Sequence[Degradation] = ()
+
+    def in_one(self) -> str:
+        """Return the Markdown with the pictures in it, for where there are no files beside it."""
+        text = self.markdown
+        for name, picture in self.plots.items():
+            text = text.replace(f"]({name})", f"](data:image/png;base64,{b64encode(picture).decode()})")
+        return text
+
+    def write(self, folder: Path) -> list[Path]:
+        """Write `report.md` and the pictures into a folder, which is made where it is missing, and return their paths.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        files = {"report.md": self.markdown.encode()} | dict(self.plots)
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        return [folder / name for name in files]
+
+
+def performance_report(metrics: Metrics, now: datetime, *, threshold: float, window: timedelta = WEEK) -> Report:
+    """Report on the `window` before `now`, compared with the three windows before that.
+
+    `threshold` is by how many percent a figure must have become worse to be called so.
+
+    Raises:
+        Outage: the database is away.
+    """
+    until = now + MILLISECOND
+    measured = metrics.measure(now - window * (1 + COMPARED_WITH), until)
+    recent = measured.between(now - window, until)
+    before = measured.between(measured.since, recent.since)
+    worse = degradation(_row(recent), _row(before), threshold)
+    return Report(_markdown(recent, before, worse, threshold), _plots(recent), worse)
+
+
+def _row(measured: "Measured") -> dict[str, float]:
+    return {str(name): float(value) for name, value in measured.in_all().loc[ALL].items()}
+
+
+def _markdown(recent: "Measured", before: "Measured", worse: Sequence[Degradation], threshold: float) -> str:
+    row = _row(recent)
+    events, made = (_shown(row[name], name) for name in ("tasksProcessed", "recurringInstancesCreated"))
+    parts = [
+        f"# How the work went, {_day(recent.since)} to {_day(recent.until)}",
+        f"{events} events ended, {made} occurrences were made."
+        + ("" if isnan(row["successRate"]) else f" {_shown(row['successRate'], 'successRate')} succeeded."),
+        f"## Compared with {_day(before.since)} to {_day(before.until)}",
+        _comparison(_row(before), row, worse, threshold),
+        "## Figures",
+        _figures(recent, before),
+        "## Over time",
+        *(f"![{title}]({name})" for name, (title, _, _) in DRAWN.items()),
+        "## Day by day",
+        _days(recent),
+        READ_IT_LIKE_THIS,
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _comparison(
+    before: Mapping[str, float], recent: Mapping[str, float], worse: Sequence[Degradation], threshold: float
+) -> str:
+    if min(before["tasksProcessed"], recent["tasksProcessed"]) < FEWEST_EVENTS:
+        return f"Too few events to compare: fewer than {FEWEST_EVENTS} in this span, or in the time before it."
+    if not worse:
+        return f"Nothing is more than {threshold:g} % worse than it was."
+    return "\n".join(f"* **{each.figure}**{str(each).removeprefix(each.figure)}" for each in worse)
+
+
+def _figures(recent: "Measured", before: "Measured") -> str:
+    now, then = recent.in_all(), _row(before)
+    header = ["", *map(str, now.index), "all, before"]
+    rows = [
+        [f"`{name}`", *(_shown(float(value), str(name)) for value in now[name]), _shown(then[str(name)], str(name))]
+        for name in now.columns
+    ]
+    return _table(header, rows)
+
+
+def _days(measured: "Measured") -> str:
+    days = {name: measured.over_time(name, "day") for name in DAILY}
+    rows = [
+        [f"{day:%a %Y-%m-%d}", *(_shown(float(days[name].loc[day]), name) for name in DAILY)]
+        for day in days[DAILY[0]].index
+    ]
+    return _table(["day", *(f"`{name}`" for name in DAILY)], rows)
+
+
+def _plots(measured: "Measured") -> dict[str, bytes]:
+    from recurrence_pipeline.reporting.plots import line_plot  # noqa: PLC0415 - matplotlib takes a second
+
+    period: Period = "hour" if measured.until - measured.since <= BY_HOUR_UP_TO else "day"
+    return {
+        name: line_plot(
+            f"{title}, by {period}", unit, {figure: measured.over_time(figure, period) for figure in figures}
+        )
+        for name, (title, unit, figures) in DRAWN.items()
+    }
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _shown(value: float, figure: str) -> str:
+    """Return a figure with its unit; a dash where it has no value."""
+    if isnan(value):
+        return "-"
+    unit = UNITS.get(figure)
+    if unit is not None:
+        return f"{value:,.0f} ms" if unit == "ms" else f"{value:.4g} %"
+    return f"{value:,.1f}" if figure == "tasksProcessedPerHour" else f"{value:,.0f}"
+
+
+def _day(when: datetime) -> str:
+    return f"{when:%a %Y-%m-%d %H:%M}"
