@@ -13,6 +13,7 @@ from recurrence_pipeline.variables import (
     AlertUrls,
     ClockTime,
     Duration,
+    Flag,
     Keys,
     LogLevel,
     Milliseconds,
@@ -168,6 +169,16 @@ class Settings(BaseModel):
         ("127.0.0.1", "::1"),
         alias="HOST",
         description="Addresses the internal API listens on, separated by commas; 0.0.0.0 or :: for all.",
+    )
+    prometheus_metrics: Flag = Field(
+        default=False,
+        alias="PROMETHEUS_METRICS",
+        description="Whether the internal API serves metrics for Prometheus, at /metrics on METRICS_PORT.",
+    )
+    metrics_port: Annotated[WholeNumber, bounded(0, 65_535)] = Field(
+        9090,
+        alias="METRICS_PORT",
+        description="Where they are served, on the addresses of HOST and without a key; 0 takes a free port.",
     )
     internal_api_key: Keys | None = Field(
         None,

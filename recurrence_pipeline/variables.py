@@ -27,6 +27,14 @@ def _whole_number(value: object) -> int:
         raise ValueError("is not a whole number") from None
 
 
+def _flag(value: object) -> bool:
+    known = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+    text = str(value).strip().lower()
+    if text not in known:
+        raise ValueError("is neither true nor false")
+    return known[text]
+
+
 def _milliseconds(value: object) -> timedelta:
     if isinstance(value, timedelta):
         return value
@@ -150,6 +158,7 @@ def at_most(longest: timedelta) -> Any:
 
 
 WholeNumber = Annotated[int, BeforeValidator(_whole_number)]
+Flag = Annotated[bool, BeforeValidator(_flag)]
 Milliseconds = Annotated[timedelta, BeforeValidator(_milliseconds)]
 Duration = Annotated[Milliseconds, AfterValidator(_positive)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_list)]

@@ -24,6 +24,8 @@ def shown(default: object) -> str:
         return f"{default:%H:%M}"
     if isinstance(default, tuple):
         return ",".join(default) or "not set"
+    if isinstance(default, bool):
+        return str(default).lower()
     return "not set" if default is None else str(default)
 
 

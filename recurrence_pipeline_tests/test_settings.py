@@ -1,5 +1,6 @@
 """Settings: every variable has a default, is read, and is named where its value is wrong; a password is never shown."""
 
+import logging.config
 from datetime import time, timedelta
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,8 @@ VARIABLES: list[tuple[str, Any, str, Any, str, str]] = [
     ),
     ("PORT", 3000, "0", 0, "65536", "'65536' is not between 0 and 65535"),
     ("HOST", ("127.0.0.1", "::1"), "10.0.0.5, ::", ("10.0.0.5", "::"), " , ", "holds no address"),
+    ("PROMETHEUS_METRICS", False, "True", True, "maybe", "'maybe' is neither true nor false"),
+    ("METRICS_PORT", 9090, "0", 0, "65536", "'65536' is not between 0 and 65535"),
     ("INTERNAL_API_KEY", None, "new,old", SecretStr("new,old"), " , ", "the value holds no key"),
     ("JWT_SECRET", None, "s3cret", SecretStr("s3cret"), "", ""),
     (
@@ -101,6 +104,12 @@ def test_a_variable_has_a_default_is_read_and_is_named_where_it_is_wrong(
             Settings.from_environment({name: wrong})
         assert str(caught.value).startswith(f"{name}: ")
         assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize("pair", [("true", "false"), ("YES", "No"), ("on", "OFF"), ("1", "0")])
+def test_yes_and_no_may_be_said_in_the_usual_ways(pair: tuple[str, str]) -> None:
+    settings = [Settings.from_environment({"PROMETHEUS_METRICS": text}) for text in pair]
+    assert [each.prometheus_metrics for each in settings] == [True, False]
 
 
 def test_no_variable_is_without_a_test_or_a_description() -> None:
@@ -156,6 +165,7 @@ def test_the_address_of_a_channel_is_not_shown_by_an_error(
     addresses: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     """It holds a password or a token."""
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})  # as Dagster and uvicorn do
     with pytest.raises(ConfigurationError) as caught:
         Settings.from_environment({"ALERT_URLS": addresses})
     assert str(caught.value).startswith("ALERT_URLS: the value holds an address, number ")
