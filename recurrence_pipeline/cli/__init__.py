@@ -20,6 +20,7 @@ from recurrence_pipeline.cli import (
     maintaining,
     mending,
     preparing,
+    reporting,
     running,
     working,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "maintaining",
     "mending",
     "preparing",
+    "reporting",
     "running",
     "working",
 ]

@@ -35,6 +35,10 @@ class Degradation:
     recent: float
     unit: str
 
+    def as_json(self) -> dict[str, str | float]:
+        """Return it as plain data."""
+        return {"figure": self.figure, "before": self.before, "recent": self.recent, "unit": self.unit}
+
     def __str__(self) -> str:
         change = f", {self.recent / self.before - 1:+.0%}" if self.before else ""
         return f"{self.figure} rose from {self.before:.4g} {self.unit} to {self.recent:.4g} {self.unit}{change}"

@@ -40,6 +40,9 @@ DRAWN: Mapping[str, tuple[str, str, tuple[str, ...]]] = MappingProxyType(
 )
 """The pictures: title, unit, and the figures in it."""
 
+OVER_TIME = "## Over time"
+"""The heading above the pictures."""
+
 READ_IT_LIKE_THIS = (
     "Times are those from the lease under which an event ended to its end; the events of a batch are leased together, "
     "so each has the time of its batch. Queue age is the time from an event's creation to that lease. Success is an "
@@ -54,6 +57,11 @@ class Report:
     markdown: str
     plots: Mapping[str, bytes] = field(repr=False)
     worse: Sequence[Degradation] = ()
+
+    def without_pictures(self) -> str:
+        """Return the Markdown for where no picture can be shown."""
+        shown = [part for part in self.markdown.split("\n\n") if not part.startswith("![") and part != OVER_TIME]
+        return "\n\n".join(shown)
 
     def in_one(self) -> str:
         """Return the Markdown with the pictures in it, for where there are no files beside it."""
@@ -100,13 +108,12 @@ def _markdown(recent: "Measured", before: "Measured", worse: Sequence[Degradatio
     events, made = (_shown(row[name], name) for name in ("tasksProcessed", "recurringInstancesCreated"))
     parts = [
         f"# How the work went, {_day(recent.since)} to {_day(recent.until)}",
-        f"{events} events ended, {made} occurrences were made."
-        + ("" if isnan(row["successRate"]) else f" {_shown(row['successRate'], 'successRate')} succeeded."),
+        f"Events that ended: {events}. Succeeded: {_shown(row['successRate'], 'successRate')}. Occurrences made: {made}.",
         f"## Compared with {_day(before.since)} to {_day(before.until)}",
         _comparison(_row(before), row, worse, threshold),
         "## Figures",
         _figures(recent, before),
-        "## Over time",
+        OVER_TIME,
         *(f"![{title}]({name})" for name, (title, _, _) in DRAWN.items()),
         "## Day by day",
         _days(recent),
