@@ -26,7 +26,7 @@ def test_on_the_terminal_it_is_text_without_pictures(worked: Run) -> None:
     ran = worked("report")
 
     assert (ran.code, ran.err) == (0, "")
-    assert "Events that ended: 1. Succeeded: 100 %. Occurrences made: 3." in ran.out
+    assert "Events that ended: 1; succeeded: 100 %; occurrences made: 3." in ran.out
     assert "Too few events to compare" in ran.out
     assert "png" not in ran.out
     assert "Over time" not in ran.out

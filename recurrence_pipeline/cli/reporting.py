@@ -23,7 +23,8 @@ def report(
 ) -> int:
     """Report on the last week, with pictures.
 
-    XX
+    It has the figures, and what got worse than in the three weeks before. Another span is compared with three of its
+    own length. Without --output it is printed, without pictures.
     """
     from rich.markdown import Markdown
 

@@ -105,10 +105,10 @@ def _row(measured: "Measured") -> dict[str, float]:
 
 def _markdown(recent: "Measured", before: "Measured", worse: Sequence[Degradation], threshold: float) -> str:
     row = _row(recent)
-    events, made = (_shown(row[name], name) for name in ("tasksProcessed", "recurringInstancesCreated"))
+    summary = {"Events that ended": "tasksProcessed", "succeeded": "successRate", "occurrences made": COUNTS[2]}
     parts = [
         f"# How the work went, {_day(recent.since)} to {_day(recent.until)}",
-        f"Events that ended: {events}. Succeeded: {_shown(row['successRate'], 'successRate')}. Occurrences made: {made}.",
+        "; ".join(f"{label}: {_shown(row[name], name)}" for label, name in summary.items()) + ".",
         f"## Compared with {_day(before.since)} to {_day(before.until)}",
         _comparison(_row(before), row, worse, threshold),
         "## Figures",

@@ -54,7 +54,7 @@ def test_it_says_what_was_done_and_what_got_worse(world: World) -> None:
     said = report(world)
 
     assert said.markdown.startswith("# How the work went, Mon 2023-12-25 12:00 to Mon 2024-01-01 12:00\n")
-    assert "Events that ended: 40. Succeeded: 90 %. Occurrences made: 108." in said.markdown
+    assert "Events that ended: 40; succeeded: 90 %; occurrences made: 108." in said.markdown
     assert "## Compared with Mon 2023-12-04 12:00 to Mon 2023-12-25 12:00" in said.markdown
     assert "* **avgProcessingTime** rose from 200 ms to 800 ms, +300%" in said.markdown
     assert "* **errorRate** rose from 0 % to 10 %" in said.markdown
@@ -89,7 +89,7 @@ def test_without_events_there_is_a_report_that_says_so(world: World) -> None:
     """The first week of a new installation must not fail its weekly job."""
     said = report(world)
 
-    assert "Events that ended: 0. Succeeded: -. Occurrences made: 0.\n" in said.markdown
+    assert "Events that ended: 0; succeeded: -; occurrences made: 0.\n" in said.markdown
     assert "Too few events to compare" in said.markdown
     assert "nan" not in said.markdown
     assert set(said.plots) == set(DRAWN)
@@ -99,7 +99,7 @@ def test_without_events_there_is_a_report_that_says_so(world: World) -> None:
 def test_it_works_for_spans_of_any_length(world: World, window: timedelta) -> None:
     store(world, 30, ago=timedelta(minutes=30), duration_ms=100)
 
-    assert "Events that ended: 30. Succeeded: 100 %. Occurrences made: 90." in report(world, window).markdown
+    assert "Events that ended: 30; succeeded: 100 %; occurrences made: 90." in report(world, window).markdown
 
 
 def test_each_picture_it_names_is_there_and_is_one(world: World) -> None:
