@@ -16,8 +16,8 @@ from typing import Protocol
 
 import apprise
 
-logging.getLogger("apprise").disabled = True
-"""It names addresses where one fails. What failed is said by us."""
+logging.getLogger("apprise").addFilter(lambda _record: False)
+"""It names addresses that fail; what failed is said by us. A filter, because dictConfig undoes `disabled`."""
 
 SEPARATOR = re.compile(r"[\s,]+(?=[A-Za-z0-9]+://)")
 """As in apprise: blanks or commas before the next address; an address may have commas of its own."""
