@@ -1,12 +1,14 @@
 """Looking, without changing anything: `preview`, `series`, `stats` and `version`."""
 
 import platform
+from enum import Enum
 from importlib.metadata import version as installed_version
 from typing import Annotated
 
 import typer
 
 from recurrence_pipeline.cli.session import OK, Json, Session, TaskId, app
+from recurrence_pipeline.domain.errors import InvalidInput
 
 
 @app.command(epilog="Example: recurrence preview 6b046c55c5f3b9749e06fec5 -n 24")
@@ -39,22 +41,62 @@ def series(context: typer.Context, task_id: TaskId, *, as_json: Json = False) ->
     return OK
 
 
-@app.command(epilog="Example: recurrence stats --json")
+class By(str, Enum):
+    """How long the parts of a span are."""
+
+    HOUR = "hour"
+    DAY = "day"
+
+
+@app.command(epilog="Example: recurrence stats --since 7d --by hour")
 def stats(
     context: typer.Context,
     *,
     user_id: Annotated[str | None, typer.Option("--user-id", help="Count the tasks of this user only.")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", help="How long events took, how many succeeded ...: 90m, 24h, 7d, 2w, or from a time."),
+    ] = None,
+    by: Annotated[By | None, typer.Option("--by", help="With --since: figures of each hour or of each day.")] = None,
     as_json: Json = False,
 ) -> int:
-    """Count tasks by kind, and events by what became of them."""
+    """Count tasks by kind, and events by what became of them.
+
+    With --since: the figures of the events that ended since then, by operation and over time.
+    """
     from recurrence_pipeline.report import events_data, stats_view
 
     session: Session = context.obj
+    if since is not None:
+        if user_id is not None:
+            raise InvalidInput(
+                f"user-id: {user_id!r} cannot be asked for with --since: events are measured of all users"
+            )
+        return _metrics(session, since, by, as_json=as_json)
+    if by is not None:
+        raise InvalidInput(f"by: {by.value!r} needs --since, such as --since 7d")
     with session.worker() as worker:
         worker.require_schema()
         found = worker.service.get_detailed_stats(user_id)
         events = events_data(worker.service.event_counts(), worker.service.refusals())
     session.show(found | events, stats_view, as_json=as_json)
+    return OK
+
+
+def _metrics(session: Session, since: str, by: By | None, *, as_json: bool) -> int:
+    from recurrence_pipeline.bootstrap import utc_now
+    from recurrence_pipeline.domain.spans import since as beginning
+    from recurrence_pipeline.metrics_report import BY_HOUR_UP_TO, metrics_data, metrics_view
+
+    now = utc_now()
+    begins = beginning("since", since, now)
+    with session.worker() as worker:
+        worker.require_schema()
+        measured = worker.service.metrics.measure(begins)
+        queue = worker.service.queue()
+    if by is None:
+        by = By.HOUR if now - begins <= BY_HOUR_UP_TO else By.DAY
+    session.show(metrics_data(measured, by.value, queue, now), metrics_view, as_json=as_json)
     return OK
 
 

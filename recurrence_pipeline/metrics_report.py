@@ -1,0 +1,101 @@
+"""What the terminal shows of the metrics. Beside report.py, by the same rules; pictures are reporting/'s."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from math import isnan
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from recurrence_pipeline.report import Data, when
+from recurrence_pipeline.reporting.performance import UNITS
+
+if TYPE_CHECKING:  # at run time it would bring pandas along
+    from recurrence_pipeline.storage.events import QueueState
+    from recurrence_pipeline.worker.metric_frames import Measured
+    from recurrence_pipeline.worker.metrics import Period
+
+SHOWN_OVER_TIME = ("tasksProcessed", "avgProcessingTime", "p95", "errorRate", "avgQueueAge")
+BY_HOUR_UP_TO = timedelta(days=3)
+"""Longer spans are told by day, unless hours are asked for."""
+
+BARS = "▁▂▃▄▅▆▇█"
+WIDEST = 72
+"""Columns of a line of bars: a longer span shows the largest value of every few periods in one."""
+
+
+def metrics_data(measured: "Measured", period: "Period", queue: "QueueState", now: datetime) -> dict[str, Any]:
+    """Return the figures of a span: in all, and `overTime` of each hour or day that has events.
+
+    Times are in ms, rates in percent; what has no value is null.
+    """
+    return {
+        "since": measured.since,
+        "until": now,
+        "by": period,
+        "queue": {
+            "due": queue.due,
+            "oldestDueAgeMs": int((now - queue.oldest).total_seconds() * 1000) if queue.oldest else 0,
+        },
+        "inAll": {str(operation): _figures(row) for operation, row in measured.in_all().iterrows()},
+        "overTime": [
+            {"start": start.to_pydatetime(), "operation": operation} | _figures(row)
+            for (start, operation), row in measured.by(period).iterrows()  # type: ignore[misc]  # two levels
+        ],
+        "bars": {name: [_value(value) for value in measured.over_time(name, period)] for name in SHOWN_OVER_TIME},
+    }
+
+
+def metrics_view(data: Data) -> RenderableType:
+    """Draw the figures of a span, and lines of bars over time."""
+    queue = data["queue"]
+    lines = [
+        Text(f"Events that ended from {when(data['since'])} to {when(data['until'])} UTC", "bold"),
+        Text(f"Due now: {queue['due']}" + (f", the oldest for {queue['oldestDueAgeMs']:,} ms" if queue["due"] else "")),
+    ]
+    table = Table("figure", "unit", *data["inAll"])
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for name in next(iter(data["inAll"].values())):
+        table.add_row(name, UNITS.get(name, ""), *(_shown(row[name]) for row in data["inAll"].values()))
+    return Group(*lines, table, _bars(data))
+
+
+def _bars(data: Data) -> Table:
+    table = Table(title=f"By {data['by']}, up to now", title_justify="left", title_style="bold")
+    for column in ("figure", "over time", "highest"):
+        table.add_column(column, no_wrap=True)
+    for name, values in data["bars"].items():
+        known = [value for value in values if value is not None]
+        highest = f"{_shown(max(known, default=None))} {UNITS.get(name, '')}".strip()
+        table.add_row(name, sparkline(values), highest)
+    return table
+
+
+def sparkline(values: Sequence[float | None], width: int = WIDEST) -> str:
+    """Return a character for each value, or for the highest of each few where there are more than `width`.
+
+    The lowest bar stands for 0, the highest for the highest value; where there is no value, there is a blank.
+    """
+    step = -(-len(values) // width) or 1
+    ends = range(len(values), 0, -step)  # whole groups up to now; what is left over is the oldest
+    groups = [[v for v in values[max(end - step, 0) : end] if v is not None] for end in reversed(ends)]
+    top = max((max(group) for group in groups if group), default=0) or 1
+    return "".join(BARS[round(max(group) / top * (len(BARS) - 1))] if group else " " for group in groups)
+
+
+def _figures(row: Mapping[Any, float]) -> dict[str, float | int | None]:
+    return {str(name): _value(float(value)) for name, value in row.items()}
+
+
+def _value(value: float) -> float | int | None:
+    """Return a number as people would write it: whole where it is whole, else with three decimals."""
+    if isnan(value):
+        return None
+    return int(value) if value.is_integer() else round(value, 3)
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:,}"
