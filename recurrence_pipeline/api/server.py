@@ -13,9 +13,12 @@ import structlog
 import uvicorn
 
 from recurrence_pipeline.api.app import create_app
+from recurrence_pipeline.api.exporting import PATH, exporting
+from recurrence_pipeline.api.prometheus import Exporter
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.domain.errors import ConfigurationError
 from recurrence_pipeline.logs import ROOT
+from recurrence_pipeline.storage.monitoring import DatabaseErrors
 
 BACKLOG = 2048
 KEPT_ALIVE = timedelta(seconds=75)
@@ -27,22 +30,32 @@ MISSING_FAMILY = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})
 log = structlog.get_logger(__name__)
 
 
-def serve(worker: Worker, *, listening: Callable[[list[str]], None] = lambda _urls: None) -> None:
-    """Serve until SIGTERM or SIGINT, and finish what has begun; `listening` is told the URLs once they answer.
+def serve(
+    worker: Worker, errors: DatabaseErrors, *, listening: Callable[[list[str], list[str]], None] = lambda *_urls: None
+) -> None:
+    """Serve until SIGTERM or SIGINT, and finish what has begun.
+
+    `errors` has been listening to the worker's client: the metrics, where PROMETHEUS_METRICS asks for them, have it.
+    `listening` is told the URLs of the API and of the metrics, once they take requests.
 
     Raises:
-        ConfigurationError: HOST or PORT cannot be used.
+        ConfigurationError: HOST, PORT or METRICS_PORT cannot be used.
         KeyboardInterrupt: SIGINT ended it.
     """
     settings = worker.settings
     with ExitStack() as stack:
         sockets = [stack.enter_context(each) for each in listen(settings.host, settings.port)]
+        scraped: list[socket.socket] = []
+        if settings.prometheus_metrics:
+            found = listen(settings.host, settings.metrics_port, variable="METRICS_PORT")
+            scraped += [stack.enter_context(each) for each in found]
+            stack.enter_context(exporting(Exporter(worker.service.metrics, errors, lateness=settings.lease), scraped))
         logging.getLogger("uvicorn").handlers = logging.getLogger(ROOT).handlers
         logging.getLogger("uvicorn").setLevel("WARNING")
         config = configuration(worker)
-        urls = [_url(each) for each in sockets]
-        log.info("listening", urls=urls)
-        listening(urls)
+        urls, metrics = [_url(each) for each in sockets], [_url(each) + PATH for each in scraped]
+        log.info("listening", urls=urls, metrics=metrics)
+        listening(urls, metrics)
         # The server raises the signal that ended it once more; SIGTERM is a wish that was granted, not a failure.
         before = signal.signal(signal.SIGTERM, lambda *_: None)
         try:
@@ -65,13 +78,13 @@ def configuration(worker: Worker) -> uvicorn.Config:
     )
 
 
-def listen(hosts: Iterable[str], port: int) -> list[socket.socket]:
+def listen(hosts: Iterable[str], port: int, *, variable: str = "PORT") -> list[socket.socket]:
     """Return listening sockets, all on one port: the one given or, for 0, one that is free on the first host.
 
     Where this machine lacks one of several addresses (IPv6, often), the others do.
 
     Raises:
-        ConfigurationError: none can be had, or the port is in use.
+        ConfigurationError: none can be had, or the port, which `variable` names, is in use.
     """
     sockets: list[socket.socket] = []
     try:
@@ -80,7 +93,7 @@ def listen(hosts: Iterable[str], port: int) -> list[socket.socket]:
                 opened = _listening(family, address, sockets[0].getsockname()[1] if sockets else port)
             except OSError as error:
                 if error.errno not in MISSING_FAMILY:
-                    raise ConfigurationError(f"PORT: {port} on {address}: {error.strerror}") from error
+                    raise ConfigurationError(f"{variable}: {port} on {address}: {error.strerror}") from error
                 log.warning("this machine lacks an address of HOST", address=address)
             else:
                 sockets.append(opened)

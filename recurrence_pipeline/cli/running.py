@@ -34,10 +34,19 @@ def api(context: typer.Context) -> int:
 
     SIGTERM lets it finish what it has begun.
     It listens on PORT at HOST. Where INTERNAL_API_KEY is not set, only this machine may ask.
+    With PROMETHEUS_METRICS=true, METRICS_PORT has metrics for Prometheus, without a key.
     """
     from recurrence_pipeline.api.server import serve
+    from recurrence_pipeline.storage.monitoring import DatabaseErrors
 
     session: Session = context.obj
-    with session.worker() as worker:
-        serve(worker, listening=lambda urls: session.out.print(f"Internal API: {', '.join(urls)}", soft_wrap=True))
+
+    def listening(urls: list[str], metrics: list[str]) -> None:
+        for name, found in (("Internal API", urls), ("Metrics", metrics)):
+            if found:
+                session.out.print(f"{name}: {', '.join(found)}", soft_wrap=True)
+
+    errors = DatabaseErrors()
+    with session.worker(listeners=[errors]) as worker:
+        serve(worker, errors, listening=listening)
     return OK

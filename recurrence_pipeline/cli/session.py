@@ -3,7 +3,7 @@
 The commands themselves are in the modules beside this one, one module for each kind of thing people want to do.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 if TYPE_CHECKING:
     from recurrence_pipeline.bootstrap import Worker
     from recurrence_pipeline.settings import Settings
+    from recurrence_pipeline.storage.mongo import Listener
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 HERE = Path()
@@ -53,11 +54,11 @@ class Session:
         return settings
 
     @contextmanager
-    def worker(self) -> "Iterator[Worker]":
-        """Open the worker that the environment describes."""
+    def worker(self, *, listeners: "Sequence[Listener]" = ()) -> "Iterator[Worker]":
+        """Open the worker that the environment describes; `listeners` are told of its commands to the database."""
         from recurrence_pipeline.bootstrap import open_worker
 
-        with open_worker(self.settings()) as worker:
+        with open_worker(self.settings(), listeners=listeners) as worker:
             yield worker
 
     def show(self, data: object, draw: Callable[[Any], RenderableType], *, as_json: bool) -> None:

@@ -1,0 +1,61 @@
+"""Serving the metrics for Prometheus beside the API, in threads of its own. What they are is in prometheus.py."""
+
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+
+import uvicorn
+from prometheus_client.exposition import choose_encoder
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from recurrence_pipeline.api.prometheus import Exporter
+
+PATH = "/metrics"
+
+LAST_SCRAPES = timedelta(seconds=2)
+"""A scrape takes no time; a connection that Prometheus keeps open must not hold up the end."""
+
+
+def create_metrics_app(exporter: Exporter) -> Starlette:
+    """Return an ASGI application that answers one path, with the text format or, where asked for, OpenMetrics."""
+
+    def metrics(request: Request) -> Response:
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(exporter.registry), headers={"content-type": content_type})
+
+    return Starlette(routes=[Route(PATH, metrics)])
+
+
+@contextmanager
+def exporting(exporter: Exporter, sockets: Sequence[socket.socket]) -> Iterator[None]:
+    """Serve on listening sockets, and look at the database, until the end of the block."""
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_metrics_app(exporter),
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=int(LAST_SCRAPES.total_seconds()),
+        )
+    )
+    stop = threading.Event()
+    # Daemons: a look that waits for a database that is away must not hold up the end.
+    threads = [
+        threading.Thread(target=server.run, kwargs={"sockets": list(sockets)}, name="metrics-server", daemon=True),
+        threading.Thread(target=exporter.run, args=[stop], name="metrics-reader", daemon=True),
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        stop.set()
+        for thread in threads:
+            thread.join(2 * LAST_SCRAPES.total_seconds())
