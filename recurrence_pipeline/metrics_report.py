@@ -1,6 +1,6 @@
 """What the terminal shows of the metrics. Beside report.py, by the same rules; pictures are reporting/'s."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from math import isnan
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,8 @@ from recurrence_pipeline.report import Data, when
 from recurrence_pipeline.reporting.performance import UNITS
 
 if TYPE_CHECKING:  # at run time it would bring pandas along
+    import pandas as pd
+
     from recurrence_pipeline.storage.events import QueueState
     from recurrence_pipeline.worker.metric_frames import Measured
     from recurrence_pipeline.worker.metrics import Period
@@ -39,10 +41,10 @@ def metrics_data(measured: "Measured", period: "Period", queue: "QueueState", no
             "due": queue.due,
             "oldestDueAgeMs": int((now - queue.oldest).total_seconds() * 1000) if queue.oldest else 0,
         },
-        "inAll": {str(operation): _figures(row) for operation, row in measured.in_all().iterrows()},
+        "inAll": {operation: _figures(row) for operation, row in _rows(measured.in_all())},
         "overTime": [
             {"start": start.to_pydatetime(), "operation": operation} | _figures(row)
-            for (start, operation), row in measured.by(period).iterrows()  # type: ignore[misc]  # two levels
+            for (start, operation), row in _rows(measured.by(period))
         ],
         "bars": {name: [_value(value) for value in measured.over_time(name, period)] for name in SHOWN_OVER_TIME},
     }
@@ -84,6 +86,11 @@ def sparkline(values: Sequence[float | None], width: int = WIDEST) -> str:
     groups = [[v for v in values[max(end - step, 0) : end] if v is not None] for end in reversed(ends)]
     top = max((max(group) for group in groups if group), default=0) or 1
     return "".join(BARS[round(max(group) / top * (len(BARS) - 1))] if group else " " for group in groups)
+
+
+def _rows(frame: "pd.DataFrame") -> Iterable[tuple[Any, Mapping[Any, float]]]:
+    """Return the rows with their keys, which are pairs where the frame has two levels."""
+    return frame.to_dict("index").items()
 
 
 def _figures(row: Mapping[Any, float]) -> dict[str, float | int | None]:

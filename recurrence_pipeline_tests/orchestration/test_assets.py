@@ -34,6 +34,11 @@ def test_health_is_recorded_in_numbers(
 
     assert numbers.pop("oldest_due_age_seconds") >= 0
     assert numbers.pop("dead_letters") == "None."
+    assert "| recurringInstancesCreated | 3 | 3 |" in numbers.pop("metrics")
+    taken = {numbers.pop(name) for name in ("avgProcessingTime", "maxProcessingTime", "p50", "p95", "p99")}
+    assert len(taken) == 1, "there is one event"
+    assert numbers.pop("avgQueueAge") == numbers.pop("maxQueueAge") >= 0
+    assert numbers.pop("tasksProcessedPerHour") == round(1 / 24, 3)
     assert numbers == {
         "healthy": 1,
         "totalTasks": 5,
@@ -48,7 +53,23 @@ def test_health_is_recorded_in_numbers(
         "events_rejected": 0,
         "events_failed": 0,
         "events_due": 1,
+        "tasksProcessed": 1,
+        "successRate": 100,
+        "errorRate": 0,
+        "retryRate": 0,
+        "timeoutRate": 0,
+        "recurringInstancesCreated": 3,
     }
+
+
+def test_without_events_there_are_no_times_and_no_rates_to_plot(
+    definitions: dg.Definitions, instance: dg.DagsterInstance
+) -> None:
+    """Not a number cannot be plotted, and a 0 would be a lie."""
+    numbers = recorded(report(definitions, instance))
+
+    assert (numbers["tasksProcessed"], numbers["recurringInstancesCreated"]) == (0, 0)
+    assert not {"avgProcessingTime", "p95", "successRate", "errorRate", "avgQueueAge"} & set(numbers)
 
 
 def test_refused_events_are_counted_and_listed_with_their_reasons(
