@@ -63,9 +63,10 @@ class NewActivity:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """The next occurrence hangs on something else than its original: mend that."""
+    """The next occurrence hangs on something else than its original: mend that, where that still is what was `seen`."""
 
     task_id: str
+    seen: str
     original_id: str
 
 

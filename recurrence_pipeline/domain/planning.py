@@ -128,8 +128,9 @@ def _answer(part: Plan, progress: Progress, event: TaskEvent, task: Task) -> Non
             part.activities.append(NewActivity.of(Action.CREATED, original.user_id, new.id))
     following = progress.next_open(completed) if completed is not None else None
     if following is not None:
-        if following.parent_recurring_id != original.id:
-            part.links.append(Link(following.id, original.id))
+        seen = following.parent_recurring_id
+        if seen is not None and seen != original.id:
+            part.links.append(Link(following.id, seen, original.id))
         if original.user_id:
             part.activities.append(NewActivity.of(Action.UPDATED, original.user_id, task.id))
     in_order = tuple(created[slot] for slot in sorted(created))

@@ -85,10 +85,10 @@ class Tasks:
 
     @translated()
     def link(self, links: Sequence[Link], now: datetime) -> None:
-        """Hang tasks on their original."""
+        """Hang tasks on their original where they still hang on what they were seen to: a late link changes nothing."""
         self._bulk(
             UpdateOne(
-                {"_id": ObjectId(link.task_id)},
+                {"_id": ObjectId(link.task_id), "parentRecurringId": ObjectId(link.seen)},
                 {"$set": {"parentRecurringId": ObjectId(link.original_id), "updatedAt": now}},
             )
             for link in links

@@ -47,7 +47,7 @@ def test_the_next_occurrence_is_linked_to_the_original_where_it_hangs_on_another
     middle, nested = older(1, utc(2024, 2, 2, 9)), older(2, utc(2024, 2, 3, 9), parent=an_id(1))
     event = complete(middle.id)
     plan = World.of(an_original(completed=True), middle, nested).plan(event)
-    assert plan.links == [Link(nested.id, ORIGINAL)]
+    assert plan.links == [Link(nested.id, middle.id, ORIGINAL)]
     assert plan.answers[event.id].updated == nested.id
 
 

@@ -216,12 +216,21 @@ def test_the_cursor_of_an_original_whose_rule_has_changed_stays(tasks: Tasks, ad
 
 
 def test_a_link_hangs_a_task_on_its_original(tasks: Tasks, add: Add, mongo: Mongo) -> None:
-    original, stray = add(), add()
+    original, middle = add(), add()
+    stray = add(middle)
     for _ in range(2):
-        tasks.link([Link(stray, original), Link(str(ObjectId()), original)], at(1))
+        tasks.link([Link(stray, middle, original), Link(str(ObjectId()), middle, original)], at(1))
         document = stored(mongo, stray)
         assert (document["parentRecurringId"], document["updatedAt"]) == (ObjectId(original), at(1))
-    assert mongo.tasks.count_documents({}) == 2
+    assert mongo.tasks.count_documents({}) == 3
+
+
+def test_a_link_that_comes_late_changes_nothing(tasks: Tasks, add: Add, mongo: Mongo) -> None:
+    original, middle, other = add(), add(), add()
+    linked, moved = add(original), add(other)
+    before = [stored(mongo, linked), stored(mongo, moved)]
+    tasks.link([Link(linked, middle, original), Link(moved, middle, original)], at(1))
+    assert [stored(mongo, linked), stored(mongo, moved)] == before
 
 
 def removal(*task_ids: str, event: TaskEvent | None = None) -> Removal:
