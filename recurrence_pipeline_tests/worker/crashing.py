@@ -1,6 +1,7 @@
 """A worker in a process of its own, which is killed with SIGKILL, or frozen with SIGSTOP, at a named point.
 
-The processes are forked from a server that has imported everything and opened nothing, so that one costs little.
+The processes are forked from a server that has imported everything and opened nothing, so that one costs little. What
+there is to work on is scenarios.py's business.
 """
 
 import multiprocessing
@@ -9,7 +10,8 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -21,75 +23,87 @@ from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.worker.kit import Step
 from recurrence_pipeline_tests.waiting import wait_until
 
-WRITES = frozenset({"insert", "update", "delete", "findAndModify"})
+READS = frozenset({"find", "getMore", "killCursors", "aggregate", "count", "distinct", "endSessions", "ping"})
+"""Whatever else is sent is taken for a write, so that none goes unnoticed; so is an aggregation that stores something.
+"""
+
+PATIENCE = 60
+"""In seconds, until a process must have ended."""
+
+Write = tuple[str, str]
+"""Command and collection."""
 
 _server = multiprocessing.get_context("forkserver")
 _server.set_forkserver_preload([__name__])
 
 
-class Watch(monitoring.CommandListener):
-    """Sees every write command that the server has answered, and what step ends after it."""
-
-    def __init__(self, written: Callable[[str], None]) -> None:
-        self._written = written
-
-    def started(self, event: monitoring.CommandStartedEvent) -> None: ...
-
-    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
-        if event.command_name in WRITES:
-            self._written(event.command_name)
-
-    def failed(self, event: monitoring.CommandFailedEvent) -> None: ...
+def _ignore(_thing: Any) -> None: ...
 
 
-class Targets(monitoring.CommandListener):
-    """Notes (command, collection) of every write that is sent."""
+class Writes(monitoring.CommandListener):
+    """Tells of each write when it is sent, and when the server has answered it."""
 
-    def __init__(self, sent: Callable[[tuple[str, str]], None]) -> None:
+    def __init__(self, *, sent: Callable[[Write], None] = _ignore, answered: Callable[[Write], None] = _ignore) -> None:
         self._sent = sent
+        self._answered = answered
+        self._open: dict[int, Write] = {}
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
-        if event.command_name in WRITES:
-            self._sent((event.command_name, str(event.command[event.command_name])))
+        name = event.command_name
+        stores = any({"$out", "$merge"} & stage.keys() for stage in event.command.get("pipeline", []))
+        if name not in READS or (name == "aggregate" and stores):
+            self._open[event.request_id] = write = (name, str(event.command[name]))
+            self._sent(write)
 
-    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None: ...
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        if (write := self._open.pop(event.request_id, None)) is not None:
+            self._answered(write)
 
-    def failed(self, event: monitoring.CommandFailedEvent) -> None: ...
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        self._open.pop(event.request_id, None)
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
     """What the process works on: a database as it stands, at a time, and originals that go while it works.
 
-    Where there is a file `wall_clock`, the time is what stands in it instead (ISO 8601), and goes on for all who read.
+    `pace` is how long each step takes. Where there is a file `wall_clock`, the time is what stands in it (ISO 8601),
+    and goes on for all who read. `asked` is (taskId, operation, userId) of one operation, asked for at the door instead
+    of by events that wait.
     """
 
     environment: dict[str, str]
     now: datetime
     doomed: Sequence[ObjectId] = ()
+    pace: timedelta = timedelta()
     wall_clock: Path | None = None
+    asked: tuple[str, str, str] | None = None
 
-    def time(self) -> datetime:
-        """Tell the time."""
-        return datetime.fromisoformat(self.wall_clock.read_text()) if self.wall_clock else self.now
+    def do(self, after_step: Callable[[Step], None], writes: Writes) -> dict[str, int]:
+        """Do the work and return what the worker says of it; the application deletes what is doomed meanwhile."""
+        steps: list[Step] = []
 
-    def worker(self, after_step: Callable[[Step], None], listener: monitoring.CommandListener) -> Worker:
-        """Open the worker; the application deletes the doomed originals as soon as occurrences are inserted."""
+        def time() -> datetime:
+            now = datetime.fromisoformat(self.wall_clock.read_text()) if self.wall_clock else self.now
+            return now + self.pace * len(steps)
 
         def step_done(step: Step) -> None:
             if step is Step.OCCURRENCES and self.doomed:
                 with open_worker(worker.settings) as application:
                     application.mongo.tasks.delete_many({"_id": {"$in": list(self.doomed)}})
+            steps.append(step)
             after_step(step)
 
-        worker = open_worker(
-            Settings.from_environment(self.environment),
-            clock=self.time,
-            chance=lambda: 0.0,
-            after_step=step_done,
-            listeners=[listener],
-        )
-        return worker
+        settings = Settings.from_environment(self.environment)
+        worker = open_worker(settings, clock=time, chance=lambda: 0.0, after_step=step_done, listeners=[writes])
+        with worker:
+            return self._work_off(worker)
+
+    def _work_off(self, worker: Worker) -> dict[str, int]:
+        if self.asked is None:
+            return worker.service.process_pending().numbers()
+        worker.service.process_task_recurrence(*self.asked)
+        return {}
 
 
 @dataclass(slots=True)
@@ -97,13 +111,19 @@ class Trace:
     """What a calm worker did: its steps in order, and the writes that were sent before the end of each of them."""
 
     steps: list[Step] = field(default_factory=list)
-    writes: list[list[tuple[str, str]]] = field(default_factory=list)
-    rest: list[tuple[str, str]] = field(default_factory=list)
+    writes: list[list[Write]] = field(default_factory=list)
+    rest: list[Write] = field(default_factory=list)
 
     @property
-    def commands(self) -> int:
-        """How many writes there were."""
-        return sum(map(len, self.writes)) + len(self.rest)
+    def places(self) -> list[tuple[int, Step]]:
+        """The steps in which something was written, each with its number, counted from 1."""
+        return [(place, step) for place, step in enumerate(self.steps, 1) if self.writes[place - 1]]
+
+    @property
+    def in_order(self) -> list[tuple[Step | None, Write]]:
+        """All writes, each with the step it belongs to."""
+        steps = [(step, write) for step, writes in zip(self.steps, self.writes, strict=True) for write in writes]
+        return [*steps, *((None, write) for write in self.rest)]
 
     def end(self, step: Step) -> None:
         """Note that a step has ended."""
@@ -115,8 +135,7 @@ class Trace:
 def trace(work: Work) -> Trace:
     """Do the work here, without a crash, and say what was done."""
     seen = Trace()
-    with work.worker(seen.end, Targets(seen.rest.append)) as worker:
-        worker.service.process_pending()
+    work.do(seen.end, Writes(sent=seen.rest.append))
     return seen
 
 
@@ -130,8 +149,15 @@ def killed_after_write(work: Work, place: int) -> None:
     _kill(work, None, place)
 
 
+@dataclass(slots=True)
+class Woken:
+    """What a process that was frozen said of its work, once it had come to its end."""
+
+    numbers: dict[str, int] = field(default_factory=dict)
+
+
 @contextmanager
-def frozen_before_write(work: Work, place: int) -> Iterator[None]:
+def frozen_before_write(work: Work, place: int) -> Iterator[Woken]:
     """Do the work in a process that is frozen when it is about to send its write number `place`, counted from 1.
 
     At the end of the block it goes on, and comes to its end.
@@ -140,55 +166,59 @@ def frozen_before_write(work: Work, place: int) -> Iterator[None]:
 
 
 @contextmanager
-def frozen_after_step(work: Work, place: int) -> Iterator[None]:
+def frozen_after_step(work: Work, place: int) -> Iterator[Woken]:
     """Do the work in a process that is frozen at the end of its step number `place`, counted from 1."""
     yield from _frozen(work, place, None)
 
 
-def _frozen(work: Work, *places: int | None) -> Iterator[None]:
-    process = _server.Process(target=_work_and_freeze, args=(work, *places))
+def _frozen(work: Work, *places: int | None) -> Iterator[Woken]:
+    ours, theirs = _server.Pipe(duplex=False)
+    process = _server.Process(target=_work_and_freeze, args=(work, theirs, *places))
     process.start()
-    try:
-        wait_until(lambda: _state(process.pid) == "T", "the worker is frozen")
-        yield
-        os.kill(process.pid or 0, signal.SIGCONT)
-        process.join(60)
-        assert process.exitcode == 0
-    finally:
-        process.kill()
+    theirs.close()
+    woken = Woken()
+    with ours:
+        try:
+            wait_until(lambda: _state(process.pid) == "T", "the worker is frozen")
+            yield woken
+            os.kill(process.pid or 0, signal.SIGCONT)
+            process.join(PATIENCE)
+            assert process.exitcode == 0, f"the process ended with {process.exitcode}"
+            woken.numbers = ours.recv()
+        finally:
+            process.kill()
+            process.join()
 
 
 def _state(pid: int | None) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
-def _work_and_freeze(work: Work, last_step: int | None, last_write: int | None) -> None:
+def _work_and_freeze(work: Work, told: Connection, last_step: int | None, last_write: int | None) -> None:
     steps, writes = _Fuse(last_step, signal.SIGSTOP), _Fuse(last_write, signal.SIGSTOP)
-    with work.worker(steps.burn, Targets(writes.burn)) as worker:
-        worker.service.process_pending()
+    told.send(work.do(steps.burn, Writes(sent=writes.burn)))
 
 
 def _kill(work: Work, *places: int | None) -> None:
     process = _server.Process(target=_work_and_die, args=(work, *places))
     process.start()
-    process.join(60)
+    process.join(PATIENCE)
     assert process.exitcode == -signal.SIGKILL, f"the process ended with {process.exitcode}"
 
 
 def _work_and_die(work: Work, last_step: int | None, last_write: int | None) -> None:
-    steps, writes = _Fuse(last_step), _Fuse(last_write)
-    with work.worker(steps.burn, Watch(writes.burn)) as worker:
-        worker.service.process_pending()
+    steps, writes = _Fuse(last_step, signal.SIGKILL), _Fuse(last_write, signal.SIGKILL)
+    work.do(steps.burn, Writes(answered=writes.burn))
 
 
 class _Fuse:
     """Sends this process a signal when it has been told of so many things."""
 
-    def __init__(self, length: int | None, number: signal.Signals = signal.SIGKILL) -> None:
+    def __init__(self, length: int | None, number: signal.Signals) -> None:
         self._left = length
         self._number = number
 
-    def burn(self, _thing: Any) -> None:
+    def burn(self, _thing: object) -> None:
         if self._left is not None:
             self._left -= 1
             if self._left == 0:

@@ -2,18 +2,25 @@
 
 Meanwhile another has taken its events over, and the user went on too. What the frozen one still does must change none
 of it: it asks for its lease before each group of writes, and each write on its own can do no harm when it comes late.
+No lease can close the gap between a check and the write that follows it. Where no document is left that would say no,
+two things remain: an insert brings back what was deleted meanwhile, and a deletion takes again what was put back.
+Documents are compared with every field, times and all.
 """
 
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bson import ObjectId
 
+from recurrence_pipeline.storage.documents import Document
+from recurrence_pipeline.worker.kit import Step
 from recurrence_pipeline_tests.worker.crashing import Work, frozen_after_step, frozen_before_write, trace
-from recurrence_pipeline_tests.worker.test_crash_matrix import (
+from recurrence_pipeline_tests.worker.scenarios import (
     PAST_THE_LEASE,
+    Prepare,
     Scenario,
     completions,
     creations,
@@ -24,18 +31,19 @@ from recurrence_pipeline_tests.world import World
 
 pytestmark = pytest.mark.timeout(300)
 
+A_LITTLE_OF_EVERYTHING: tuple[Prepare, ...] = (creations, refused_creations, completions, deletions)
+
 
 class Frozen(Scenario):
-    """A little of everything, a clock on the wall, and a user who goes on."""
+    """A clock on the wall, and a user who goes on."""
 
-    def __init__(self, world: World, folder: Path) -> None:
+    def __init__(self, world: World, folder: Path, *prepared: Prepare, count: int = 2) -> None:
         super().__init__(world)
-        for prepare in (creations, refused_creations, completions, deletions):
-            prepare(self, 2)
+        for prepare in prepared:
+            prepare(self, count)
         self.wall_clock = folder / "clock"
         done = self.calm()
-        self.steps = len(done.steps)
-        self.writes = [*(write for writes in done.writes for write in writes), *done.rest]
+        self.steps, self.writes = done.steps, done.in_order
 
     def put_back(self) -> None:
         super().put_back()
@@ -47,48 +55,109 @@ class Frozen(Scenario):
     def at_the_wall_clock(self) -> Work:
         return replace(self.work(), wall_clock=self.wall_clock)
 
-    def others_go_on(self) -> ObjectId:
-        """Let the lease run out, another worker take over, and the user delete one occurrence and complete another.
+    def taken_over(self) -> None:
+        """Let the lease run out, and another worker do the work."""
+        self.set_clock(PAST_THE_LEASE)
+        trace(self.at_the_wall_clock())
+
+    def place(self, step: Step, write: tuple[str, str]) -> int:
+        """Return which write is the first of its kind in a step, counted from 1."""
+        return self.writes.index((step, write)) + 1
+
+    def others_go_on(self) -> Document:
+        """Have the work taken over; then the user deletes one new occurrence, completes another and renames a third.
 
         Return what was deleted.
         """
-        self.set_clock(PAST_THE_LEASE)
-        trace(self.at_the_wall_clock())
-        series = self.world.worker.mongo.tasks.find_one({"parentRecurringId": None, "repeatType": "daily"})
+        self.taken_over()
+        tasks = self.world.worker.mongo.tasks
+        series = tasks.find_one({"parentRecurringId": None, "repeatType": "daily", "recurrenceCursor": {"$ne": None}})
         assert series is not None
         slots = self.world.occurrences_by_slot(series["_id"])
-        self.world.worker.mongo.tasks.delete_one({"_id": slots[2]})
+        deleted = self.world.task(slots[2])
+        tasks.delete_one({"_id": slots[2]})
         self.world.complete(slots[1])
-        return slots[2]
+        tasks.update_one({"_id": slots[3]}, {"$set": {"title": "Renamed"}})
+        return deleted
 
 
 @pytest.fixture
 def frozen(world: World, tmp_path: Path) -> Frozen:
-    return Frozen(world, tmp_path)
+    return Frozen(world, tmp_path, *A_LITTLE_OF_EVERYTHING)
 
 
-def test_a_worker_that_was_frozen_between_two_writes_changes_nothing_when_it_goes_on(frozen: Frozen) -> None:
-    for place in range(1, frozen.steps):
+def test_a_worker_that_was_frozen_between_two_writes_changes_nothing_and_says_that_it_lost_its_leases(
+    frozen: Frozen,
+) -> None:
+    for place in range(1, len(frozen.steps)):
         frozen.put_back()
-        with frozen_after_step(frozen.at_the_wall_clock(), place):
+        with frozen_after_step(frozen.at_the_wall_clock(), place) as woken:
             frozen.others_go_on()
-            expected = frozen.documents()
-        assert frozen.documents() == expected, f"frozen after step {place}"
+            expected = frozen.raw()
+        assert frozen.raw() == expected, f"frozen after step {place}: {frozen.steps[place - 1].value}"
+        assert woken.numbers["leases_lost"] > 0
         frozen.check_numbers()
+
+
+def test_a_worker_that_was_frozen_before_it_held_anything_finds_nothing_to_do(frozen: Frozen) -> None:
+    frozen.put_back()
+    with frozen_before_write(frozen.at_the_wall_clock(), 1) as woken:
+        frozen.others_go_on()
+        expected = frozen.raw()
+    assert frozen.raw() == expected
+    assert set(woken.numbers.values()) == {0}
 
 
 def test_a_write_that_was_frozen_on_its_way_changes_nothing_when_it_arrives(frozen: Frozen) -> None:
     """But for one: an insert of occurrences brings back what the user has deleted in between, if that was among them.
 
-    No lease can close the gap between a check and the write that follows it, and no document is left that would say no.
+    It comes back as it was first made, under the same id.
     """
-    last_insert = max(n for n, write in enumerate(frozen.writes, 1) if write == ("insert", "tasks"))
-    for place, (command, collection) in enumerate(frozen.writes[1:], 2):
+    for place, (step, write) in enumerate(frozen.writes[1:], 2):
         frozen.put_back()
-        with frozen_before_write(frozen.at_the_wall_clock(), place):
+        with frozen_before_write(frozen.at_the_wall_clock(), place) as woken:
             deleted = frozen.others_go_on()
-            expected = frozen.documents()
-        if place <= last_insert:
-            frozen.world.worker.mongo.tasks.delete_one({"_id": deleted})
-        assert frozen.documents() == expected, f"frozen before write {place}: {command} {collection}"
+            expected = frozen.raw()
+        if step is Step.OCCURRENCES:
+            back = frozen.world.task(deleted["_id"])
+            assert (back["occurrenceNumber"], back["title"]) == (2, deleted["title"])
+            frozen.world.worker.mongo.tasks.delete_one({"_id": deleted["_id"]})
+        assert frozen.raw() == expected, f"frozen before write {place}: {write}, of step {step}"
+        assert woken.numbers["leases_lost"] > 0
         frozen.check_numbers()
+
+
+def test_what_a_late_insert_leaves_of_a_series_that_was_deleted_is_found_by_the_orphan_cleanup(
+    world: World, tmp_path: Path
+) -> None:
+    frozen = Frozen(world, tmp_path, creations, count=1)
+    frozen.put_back()
+    mongo = world.worker.mongo
+    with frozen_before_write(frozen.at_the_wall_clock(), frozen.place(Step.OCCURRENCES, ("insert", "tasks"))):
+        frozen.taken_over()
+        (original,) = mongo.tasks.find({"parentRecurringId": None})
+        mongo.tasks.delete_one({"_id": original["_id"]})
+        world.service.process_task_recurrence(str(original["_id"]), "delete", str(world.user))
+        assert tasks_there(world) == []
+
+    assert len(world.occurrences(original["_id"])) == 3
+    world.service.maintenance.clean_orphans(confirm=True)
+    assert tasks_there(world) == []
+
+
+def test_what_a_late_deletion_takes_again_of_what_was_put_back_is_still_kept(world: World, tmp_path: Path) -> None:
+    frozen = Frozen(world, tmp_path, deletions, count=1)
+    frozen.put_back()
+    (event,) = world.worker.mongo.events.find()
+    with frozen_before_write(frozen.at_the_wall_clock(), frozen.place(Step.DELETE, ("delete", "tasks"))):
+        frozen.taken_over()
+        world.service.deletions.restore(str(event["_id"]), dry_run=False)
+        restored = world.occurrences(event["taskId"])
+        assert len(restored) == 3
+
+    assert world.occurrences(event["taskId"]) == []
+    assert [copy["task"] for copy in world.worker.mongo.deleted.find().sort("task.dueDate", 1)] == restored
+
+
+def tasks_there(world: World) -> list[Any]:
+    return [ObjectId(task["_id"]) for task in world.worker.mongo.tasks.find()]
