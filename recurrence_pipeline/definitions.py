@@ -1,6 +1,7 @@
 """Everything Dagster knows of us. An entry point: workspace.yaml and `-m recurrence_pipeline.definitions` load it."""
 
 import os
+from collections.abc import Sequence
 
 import dagster as dg
 
@@ -12,6 +13,7 @@ from recurrence_pipeline.orchestration.heartbeat import run_leases
 from recurrence_pipeline.orchestration.jobs import process_task, process_task_events_job
 from recurrence_pipeline.orchestration.maintenance import orphan_cleanup, useractivities_archive
 from recurrence_pipeline.orchestration.mending import replay_events, restore_tasks
+from recurrence_pipeline.orchestration.performance import figures_of_the_day, performance_report
 from recurrence_pipeline.orchestration.reconciling import reconcile_sensor
 from recurrence_pipeline.orchestration.resources import WorkerResource
 from recurrence_pipeline.orchestration.routine import daily_maintenance, health_checks, weekly_maintenance
@@ -19,8 +21,9 @@ from recurrence_pipeline.orchestration.schedules import build_schedules
 from recurrence_pipeline.orchestration.sensors import dead_run_sensor, task_event_sensor
 from recurrence_pipeline.settings import Settings
 
-CHECKS = [database_reachable, quick_checks, orphans, thorough_checks]
-"""Alerts are sent for each of them."""
+CHECKS = [database_reachable, quick_checks, figures_of_the_day, orphans, thorough_checks]
+ALERTED: Sequence[dg.AssetsDefinition] = [*CHECKS, performance_report]
+"""What is told of where it fails: the checks, and the asset that has one of its own."""
 
 
 def build_definitions(settings: Settings | None = None, *, worker: WorkerResource | None = None) -> dg.Definitions:
@@ -36,7 +39,7 @@ def build_definitions(settings: Settings | None = None, *, worker: WorkerResourc
         worker or WorkerResource(settings), description="The recurrence worker and its one connection to the database."
     )
     return dg.Definitions(
-        assets=[*COLLECTIONS, worker_health, orphan_cleanup, useractivities_archive],
+        assets=[*COLLECTIONS, worker_health, orphan_cleanup, useractivities_archive, performance_report],
         asset_checks=CHECKS,
         jobs=[
             process_task_events_job(settings),
@@ -48,7 +51,12 @@ def build_definitions(settings: Settings | None = None, *, worker: WorkerResourc
             weekly_maintenance,
         ],
         schedules=build_schedules(settings),
-        sensors=[task_event_sensor, dead_run_sensor, reconcile_sensor, build_alert_sensor(settings, CHECKS)],
+        sensors=[
+            task_event_sensor,
+            dead_run_sensor,
+            reconcile_sensor,
+            build_alert_sensor(settings, ALERTED),
+        ],
         resources={"worker": resource, "leases": run_leases, "io_manager": dg.mem_io_manager},
         executor=dg.in_process_executor,  # with it a run is one process, and what ops hand on stays in its memory
     )

@@ -12,11 +12,10 @@ import pytest
 from bson import ObjectId
 from pymongo.database import Database
 
+from recurrence_pipeline.cli import ORDER as COMMANDS
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.commands import MISSING, WEEKLY, Run
 from recurrence_pipeline_tests.waiting import wait_until
-
-COMMANDS = ("init-db", "import", "process", "trigger", "preview", "series", "stats", "demo", "up", "api", "version")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

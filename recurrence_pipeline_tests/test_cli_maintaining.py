@@ -1,5 +1,6 @@
 """`recurrence maintenance`: what the schedules do, by hand."""
 
+import json
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -54,3 +55,15 @@ def test_weekly_checks_all_data_and_exits_with_1_where_something_is_wrong(
     assert "orphans: 3" in ran.out
     prepared("maintenance", "daily", **QUIET)
     assert prepared("maintenance", "weekly", **QUIET).code == 0
+
+
+def test_weekly_exits_with_1_where_the_work_got_much_slower(prepared: Run, db: Database[Document]) -> None:
+    for days, duration in ((10, 100), (1, 900)):
+        at = datetime.now(timezone.utc) - timedelta(days=days)
+        ended = {"status": "completed", "createdAt": at, "availableAt": at, "startedAt": at, "finishedAt": at}
+        db["task_events"].insert_many(
+            {"operation": "create", "taskId": ObjectId(), "durationMs": duration, **ended} for _ in range(30)
+        )
+    ran = prepared("maintenance", "weekly", "--json", **QUIET)
+    assert ran.code == 1
+    assert {row["figure"] for row in json.loads(ran.out)["worse"]} == {"avgProcessingTime", "p95"}

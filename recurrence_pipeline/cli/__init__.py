@@ -42,6 +42,14 @@ __all__ = [
     "working",
 ]
 
+ORDER = (
+    *("demo", "up", "init-db", "import", "process", "trigger", "preview", "series", "stats", "report", "events"),
+    *("replay", "restore", "check", "resume", "adopt", "maintenance", "api", "test-alert", "version"),
+)
+"""Of the commands in the help: a first look, the work, looking, mending, programs."""
+
+app.registered_commands.sort(key=lambda command: ORDER.index(command.name or getattr(command.callback, "__name__", "")))
+
 ASKED_WRONGLY = (ConfigurationError, InvalidInput)
 WIDTH_OF_A_FILE = 140
 """Columns where the output is no terminal: a table that is piped on should not be squeezed into 80."""

@@ -8,9 +8,9 @@ from recurrence_pipeline.cli.session import OK, Json, Session, app
 
 @app.command(epilog="Example: recurrence adopt (then, if that is what you want: recurrence adopt --yes)")
 def adopt(context: typer.Context, *, yes: Yes = False, as_json: Json = False) -> int:
-    """Have series continued by themselves that were there before this worker.
+    """Have older series continued by themselves.
 
-    Without it, what was created before the first `init-db` goes on only when an event asks.
+    Without it, a series that was created before the first `init-db` goes on only when an event asks.
     It reads all tasks to say what would come of it. With --yes, the reconcile sensor asks for it piece by piece.
     """
     from recurrence_pipeline.report import backlog_view

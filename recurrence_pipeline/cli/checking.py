@@ -21,8 +21,9 @@ def check(
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """Check that the data are consistent; exits with 1 where a check of severity error finds something.
+    """Check that the data are consistent, and repair them.
 
+    It exits with 1 where a check of severity error finds something.
     With --repair it exits with 1 where something stays that a repair is there for.
     """
     from recurrence_pipeline.checking_report import findings_view, repairs_view
@@ -51,8 +52,9 @@ def check(
 
 @app.command(epilog="Example: recurrence resume 6b046c55c5f3b9749e06fec5 --yes")
 def resume(context: typer.Context, task_id: TaskId, *, yes: Yes = False, as_json: Json = False) -> int:
-    """Make the next 3 slots of a series that stopped because everything open in it was deleted.
+    """Make a stopped series go on.
 
+    It stopped because everything open in it was deleted: its next 3 slots are made.
     Slots that lie in the past are passed over. A series that has an open task is left as it is.
     """
     from recurrence_pipeline.checking_report import resumed_view

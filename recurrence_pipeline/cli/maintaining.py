@@ -9,6 +9,7 @@ from recurrence_pipeline.cli.session import FAILED, OK, Json, Session, app
 from recurrence_pipeline.domain.errors import CleanupRefused
 
 if TYPE_CHECKING:
+    from recurrence_pipeline.bootstrap import Worker
     from recurrence_pipeline.worker.service import WorkerService
 
 
@@ -29,15 +30,16 @@ def maintenance(
     ] = False,
     as_json: Json = False,
 ) -> int:
-    """Do what the schedules of Dagster do every day or every week; exits with 1 where something is wrong.
+    """Do what the schedules do every day, or every week.
 
-    daily: delete orphans, archive old activities, take the health. weekly: check the consistency of all data.
+    daily: delete orphans, archive old activities, take the health. weekly: check the consistency of all data, and say
+    what got worse. It exits with 1 where something is wrong.
     """
     session: Session = context.obj
     with session.worker() as worker:
         worker.require_schema()
         if which is Which.WEEKLY:
-            return _weekly(session, worker.service, as_json=as_json)
+            return _weekly(session, worker, as_json=as_json)
         return _daily(session, worker.service, confirm=confirm, as_json=as_json)
 
 
@@ -59,10 +61,20 @@ def _daily(session: Session, service: "WorkerService", *, confirm: bool, as_json
     return OK if health["status"] == "healthy" else FAILED
 
 
-def _weekly(session: Session, service: "WorkerService", *, as_json: bool) -> int:
+def _weekly(session: Session, worker: "Worker", *, as_json: bool) -> int:
+    from rich.console import Group
+    from rich.markdown import Markdown
+
+    from recurrence_pipeline.bootstrap import utc_now
     from recurrence_pipeline.checking_report import findings_view
     from recurrence_pipeline.domain.checks import Severity
+    from recurrence_pipeline.reporting.performance import performance_report
 
-    findings = service.consistency.run()
-    session.show([finding.as_json() for finding in findings], findings_view, as_json=as_json)
-    return FAILED if any(finding.count and finding.severity is Severity.ERROR for finding in findings) else OK
+    findings = worker.service.consistency.run()
+    report = performance_report(worker.service.metrics, utc_now(), threshold=worker.settings.degradation_threshold)
+    data = {"findings": [f.as_json() for f in findings], "worse": [figure.as_json() for figure in report.worse]}
+    session.show(
+        data, lambda _: Group(findings_view(data["findings"]), Markdown(report.without_pictures())), as_json=as_json
+    )
+    wrong = any(finding.count and finding.severity is Severity.ERROR for finding in findings)
+    return FAILED if wrong or report.worse else OK

@@ -96,7 +96,9 @@ def restore(
     yes: Yes = False,
     as_json: Json = False,
 ) -> int:
-    """Put back the tasks that a cascade or a cleanup deleted; without a deletion, list them.
+    """Put back what a cascade or a cleanup deleted.
+
+    Without a deletion, the latest ones are listed.
 
     Where the original is gone for good, the earliest open task becomes the original.
     """

@@ -34,7 +34,7 @@ RETRIED = ("dagster/will_retry", "true")
 """Dagster starts such a run again by itself: what becomes of that is what counts."""
 
 
-def build_alert_sensor(settings: Settings, checks: Sequence[dg.AssetChecksDefinition]) -> dg.SensorDefinition:
+def build_alert_sensor(settings: Settings, checks: Sequence[dg.AssetsDefinition]) -> dg.SensorDefinition:
     """Build the sensor for these settings and checks."""
     alerts = Alerts(open_channels(settings.alert_addresses()), cooldown=settings.alert_cooldown)
     keys = [key for check in checks for key in check.check_keys]

@@ -93,7 +93,7 @@ def _results(keys: Iterable[dg.AssetCheckKey], worker: WorkerResource) -> Iterat
         findings = worker.service.consistency.run(only=asked)
     except (Outage, Transient) as error:
         for key in asked.values():
-            yield _unknown(key, error)
+            yield unknown(key, error)
     else:
         for finding in findings:
             yield _result(asked[finding.name], finding)
@@ -110,7 +110,8 @@ def _result(key: dg.AssetCheckKey, finding: Finding) -> dg.AssetCheckResult:
     )
 
 
-def _unknown(key: dg.AssetCheckKey, error: Exception) -> dg.AssetCheckResult:
+def unknown(key: dg.AssetCheckKey, error: Exception) -> dg.AssetCheckResult:
+    """Return the result of a check that could not be made: no error of its own, for one of them says it all."""
     return dg.AssetCheckResult(
         passed=False,
         asset_key=key.asset_key,

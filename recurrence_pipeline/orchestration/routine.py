@@ -8,8 +8,9 @@ import dagster as dg
 from recurrence_pipeline.orchestration.assets import worker_health
 from recurrence_pipeline.orchestration.checks import orphans, quick_checks, thorough_checks
 from recurrence_pipeline.orchestration.maintenance import orphan_cleanup, useractivities_archive
+from recurrence_pipeline.orchestration.performance import figures_of_the_day, performance_report
 
-HEALTH = dg.AssetSelection.assets(worker_health) | dg.AssetSelection.checks(quick_checks)
+HEALTH = dg.AssetSelection.assets(worker_health) | dg.AssetSelection.checks(quick_checks, figures_of_the_day)
 
 BY_SCHEDULE = {"trigger": "schedule"}
 
@@ -31,7 +32,9 @@ daily_maintenance = dg.define_asset_job(
 
 weekly_maintenance = dg.define_asset_job(
     "weekly_maintenance",
-    selection=HEALTH | dg.AssetSelection.checks(orphans, thorough_checks),
-    description="Check the consistency of all data. Runs every week by itself.",
+    selection=HEALTH
+    | dg.AssetSelection.assets(performance_report)
+    | dg.AssetSelection.checks(orphans, thorough_checks),
+    description="Check the consistency of all data, and report on the performance. Runs every week by itself.",
     tags=BY_SCHEDULE,
 )

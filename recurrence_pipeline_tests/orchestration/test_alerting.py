@@ -1,6 +1,6 @@
 """What the alert sensor finds: real runs, real checks, real events, and a webhook that takes down what it is told."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 import pytest
@@ -207,13 +207,13 @@ def test_every_check_that_is_shipped_is_looked_at(definitions: dg.Definitions) -
 
     assert shipped
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
-    assert {key for check in recurrence_checks() for key in check.check_keys} == shipped
+    assert {key for check in alerted_checks() for key in check.check_keys} == shipped
 
 
-def recurrence_checks() -> list[dg.AssetChecksDefinition]:
-    from recurrence_pipeline.definitions import CHECKS  # noqa: PLC0415 (another test loads the module again)
+def alerted_checks() -> Sequence[dg.AssetsDefinition]:
+    from recurrence_pipeline.definitions import ALERTED  # noqa: PLC0415 (another test loads the module again)
 
-    return CHECKS
+    return ALERTED
 
 
 def test_dead_letters_are_told_with_their_reasons_again_when_there_are_more_and_when_there_are_none(

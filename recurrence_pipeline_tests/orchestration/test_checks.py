@@ -12,6 +12,7 @@ from recurrence_pipeline.domain.checks import CHECKS
 from recurrence_pipeline_tests.orchestration.conftest import Insert
 
 ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
+OF_THE_WORK = ("database_reachable", "success_rate", "average_processing_time", "dead_letters", "degraded")
 LONG_AGO = datetime.now(timezone.utc) - timedelta(hours=1)
 
 Checked = dict[tuple[str, str], dg.AssetCheckEvaluation]
@@ -57,7 +58,7 @@ def test_the_weekly_checks_are_all_checks_and_find_nothing_in_healthy_data(
     check: Callable[[str], Checked], series: ObjectId
 ) -> None:
     checked = check("weekly_maintenance")
-    assert {name for _, name in checked} == {c.name for c in CHECKS} | {"database_reachable"}
+    assert {name for _, name in checked} == {c.name for c in CHECKS} | set(OF_THE_WORK)
     assert red(checked) == {}
 
 
@@ -103,8 +104,49 @@ def test_a_database_that_is_away_is_one_error_and_for_the_rest_unknown(
     without_database: dg.Definitions, instance: dg.DagsterInstance
 ) -> None:
     """One cause, one alert."""
-    result = without_database.resolve_job_def("weekly_maintenance").execute_in_process(instance=instance)
+    job = without_database.resolve_job_def("weekly_maintenance")
+    result = job.execute_in_process(instance=instance, raise_on_error=False)
     evaluations = {e.check_name: e for e in result.get_asset_check_evaluations()}
     assert [name for name, e in evaluations.items() if e.severity is ERROR] == ["database_reachable"]
     assert not any(e.passed for e in evaluations.values())
     assert str(evaluations["orphans"].description).startswith("Not known, for the database cannot be worked with: ")
+
+
+def finished(worker: Worker, count: int, *, ended: timedelta, duration_ms: int, status: str = "completed") -> None:
+    """Add events that ended so long ago."""
+    at = datetime.now(timezone.utc) - ended
+    worker.mongo.events.insert_many(
+        {
+            "operation": "create", "taskId": ObjectId(), "status": status, "createdAt": at, "availableAt": at,
+            "startedAt": at, "finishedAt": at, "durationMs": duration_ms,
+        }
+        for _ in range(count)
+    )  # fmt: skip
+
+
+def test_slow_failing_work_turns_the_figures_of_the_day_red(check: Callable[[str], Checked], worker: Worker) -> None:
+    finished(worker, 30, ended=timedelta(hours=1), duration_ms=1200)
+    finished(worker, 10, ended=timedelta(hours=1), duration_ms=1200, status="failed")
+
+    checked = check("health_checks")
+
+    assert red(checked) == {
+        ("task_events", "success_rate"): WARN,
+        ("task_events", "average_processing_time"): WARN,
+        ("task_events", "dead_letters"): WARN,
+    }
+    assert checked["task_events", "success_rate"].metadata["success_rate"].value == 75.0
+    assert checked["task_events", "average_processing_time"].description == "1200 ms on average."
+    assert checked["task_events", "dead_letters"].description == "10 events wait for a person."
+
+
+def test_a_week_that_is_much_worse_than_those_before_is_an_error(
+    check: Callable[[str], Checked], worker: Worker
+) -> None:
+    finished(worker, 30, ended=timedelta(days=10), duration_ms=100)
+    finished(worker, 30, ended=timedelta(days=1), duration_ms=900)
+
+    checked = check("weekly_maintenance")
+
+    assert red(checked) == {("performance_report", "degraded"): ERROR}
+    assert "avgProcessingTime rose from 100 ms to 900 ms" in str(checked["performance_report", "degraded"].description)
