@@ -40,13 +40,21 @@ _server.set_forkserver_preload([__name__])
 def _ignore(_thing: Any) -> None: ...
 
 
-class Writes(monitoring.CommandListener):
-    """Tells of each write when it is sent, and when the server has answered it."""
+class Listener(monitoring.CommandListener):
+    """Tells of each write when it is sent, and when it is answered; and of each answer to a look at the tasks."""
 
-    def __init__(self, *, sent: Callable[[Write], None] = _ignore, answered: Callable[[Write], None] = _ignore) -> None:
+    def __init__(
+        self,
+        *,
+        sent: Callable[[Write], None] = _ignore,
+        answered: Callable[[Write], None] = _ignore,
+        looked: Callable[[None], None] = _ignore,
+    ) -> None:
         self._sent = sent
         self._answered = answered
+        self._looked = looked
         self._open: dict[int, Write] = {}
+        self._looks: set[int] = set()
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
         name = event.command_name
@@ -54,13 +62,19 @@ class Writes(monitoring.CommandListener):
         if name not in READS or (name == "aggregate" and stores):
             self._open[event.request_id] = write = (name, str(event.command[name]))
             self._sent(write)
+        elif name == "find" and event.command[name] == "tasks":
+            self._looks.add(event.request_id)
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
         if (write := self._open.pop(event.request_id, None)) is not None:
             self._answered(write)
+        if event.request_id in self._looks:
+            self._looks.remove(event.request_id)
+            self._looked(None)
 
     def failed(self, event: monitoring.CommandFailedEvent) -> None:
         self._open.pop(event.request_id, None)
+        self._looks.discard(event.request_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +93,7 @@ class Work:
     wall_clock: Path | None = None
     asked: tuple[str, str, str] | None = None
 
-    def do(self, after_step: Callable[[Step], None], writes: Writes) -> dict[str, int]:
+    def do(self, after_step: Callable[[Step], None], listener: Listener) -> dict[str, int]:
         """Do the work and return what the worker says of it; the application deletes what is doomed meanwhile."""
         steps: list[Step] = []
 
@@ -95,7 +109,7 @@ class Work:
             after_step(step)
 
         settings = Settings.from_environment(self.environment)
-        worker = open_worker(settings, clock=time, chance=lambda: 0.0, after_step=step_done, listeners=[writes])
+        worker = open_worker(settings, clock=time, chance=lambda: 0.0, after_step=step_done, listeners=[listener])
         with worker:
             return self._work_off(worker)
 
@@ -108,11 +122,12 @@ class Work:
 
 @dataclass(slots=True)
 class Trace:
-    """What a calm worker did: its steps in order, and the writes that were sent before the end of each of them."""
+    """What a calm worker did: its steps in order, the writes before the end of each of them, its looks at the tasks."""
 
     steps: list[Step] = field(default_factory=list)
     writes: list[list[Write]] = field(default_factory=list)
     rest: list[Write] = field(default_factory=list)
+    looks: list[None] = field(default_factory=list)
 
     @property
     def places(self) -> list[tuple[int, Step]]:
@@ -135,7 +150,7 @@ class Trace:
 def trace(work: Work) -> Trace:
     """Do the work here, without a crash, and say what was done."""
     seen = Trace()
-    work.do(seen.end, Writes(sent=seen.rest.append))
+    work.do(seen.end, Listener(sent=seen.rest.append, looked=seen.looks.append))
     return seen
 
 
@@ -162,18 +177,24 @@ def frozen_before_write(work: Work, place: int) -> Iterator[Woken]:
 
     At the end of the block it goes on, and comes to its end.
     """
-    yield from _frozen(work, None, place)
+    yield from _frozen(work, last_write=place)
 
 
 @contextmanager
 def frozen_after_step(work: Work, place: int) -> Iterator[Woken]:
     """Do the work in a process that is frozen at the end of its step number `place`, counted from 1."""
-    yield from _frozen(work, place, None)
+    yield from _frozen(work, last_step=place)
 
 
-def _frozen(work: Work, *places: int | None) -> Iterator[Woken]:
+@contextmanager
+def frozen_after_look(work: Work, place: int) -> Iterator[Woken]:
+    """Do the work in a process that is frozen when it has read from `tasks` for the time number `place`, from 1."""
+    yield from _frozen(work, last_look=place)
+
+
+def _frozen(work: Work, **places: int) -> Iterator[Woken]:
     ours, theirs = _server.Pipe(duplex=False)
-    process = _server.Process(target=_work_and_freeze, args=(work, theirs, *places))
+    process = _server.Process(target=_work_and_freeze, args=(work, theirs), kwargs=places)
     process.start()
     theirs.close()
     woken = Woken()
@@ -194,9 +215,15 @@ def _state(pid: int | None) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
-def _work_and_freeze(work: Work, told: Connection, last_step: int | None, last_write: int | None) -> None:
-    steps, writes = _Fuse(last_step, signal.SIGSTOP), _Fuse(last_write, signal.SIGSTOP)
-    told.send(work.do(steps.burn, Writes(sent=writes.burn)))
+def _work_and_freeze(
+    work: Work,
+    told: Connection,
+    last_step: int | None = None,
+    last_write: int | None = None,
+    last_look: int | None = None,
+) -> None:
+    steps, writes, looks = (_Fuse(last, signal.SIGSTOP) for last in (last_step, last_write, last_look))
+    told.send(work.do(steps.burn, Listener(sent=writes.burn, looked=looks.burn)))
 
 
 def _kill(work: Work, *places: int | None) -> None:
@@ -208,7 +235,7 @@ def _kill(work: Work, *places: int | None) -> None:
 
 def _work_and_die(work: Work, last_step: int | None, last_write: int | None) -> None:
     steps, writes = _Fuse(last_step, signal.SIGKILL), _Fuse(last_write, signal.SIGKILL)
-    work.do(steps.burn, Writes(answered=writes.burn))
+    work.do(steps.burn, Listener(answered=writes.burn))
 
 
 class _Fuse:

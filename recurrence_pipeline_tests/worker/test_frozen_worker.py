@@ -17,7 +17,13 @@ from bson import ObjectId
 
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.worker.kit import Step
-from recurrence_pipeline_tests.worker.crashing import Work, frozen_after_step, frozen_before_write, trace
+from recurrence_pipeline_tests.worker.crashing import (
+    Work,
+    frozen_after_look,
+    frozen_after_step,
+    frozen_before_write,
+    trace,
+)
 from recurrence_pipeline_tests.worker.scenarios import (
     PAST_THE_LEASE,
     Prepare,
@@ -43,7 +49,7 @@ class Frozen(Scenario):
             prepare(self, count)
         self.wall_clock = folder / "clock"
         done = self.calm()
-        self.steps, self.writes = done.steps, done.in_order
+        self.steps, self.writes, self.looks = done.steps, done.in_order, len(done.looks)
 
     def put_back(self) -> None:
         super().put_back()
@@ -95,6 +101,21 @@ def test_a_worker_that_was_frozen_between_two_writes_changes_nothing_and_says_th
             frozen.others_go_on()
             expected = frozen.raw()
         assert frozen.raw() == expected, f"frozen after step {place}: {frozen.steps[place - 1].value}"
+        assert woken.numbers["leases_lost"] > 0
+        frozen.check_numbers()
+
+
+def test_a_worker_that_was_frozen_between_reading_and_writing_changes_nothing_and_says_that_it_lost_its_leases(
+    frozen: Frozen,
+) -> None:
+    """What it has read is out of date: without a look at its lease, it would bring back what the user has deleted."""
+    assert frozen.looks > 0
+    for place in range(1, frozen.looks + 1):
+        frozen.put_back()
+        with frozen_after_look(frozen.at_the_wall_clock(), place) as woken:
+            frozen.others_go_on()
+            expected = frozen.raw()
+        assert frozen.raw() == expected, f"frozen after look {place} of {frozen.looks}"
         assert woken.numbers["leases_lost"] > 0
         frozen.check_numbers()
 
