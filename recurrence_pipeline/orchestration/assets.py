@@ -8,7 +8,7 @@ import dagster as dg
 from recurrence_pipeline.bootstrap import utc_now
 from recurrence_pipeline.domain.errors import Outage, Transient
 from recurrence_pipeline.domain.model import EventStatus
-from recurrence_pipeline.orchestration.metadata import markdown, markdown_table
+from recurrence_pipeline.orchestration.metadata import table
 from recurrence_pipeline.orchestration.resources import TEAM, WorkerResource, one_line
 from recurrence_pipeline.worker.metrics import ALL, LATEST
 from recurrence_pipeline.worker.service import WorkerService
@@ -66,6 +66,7 @@ COLLECTIONS = [task_events, tasks, useractivities, counters, deleted_tasks]
     "of the last 24 hours: how long events took (ms), how many succeeded or were tried again (%), and what they made.",
     group_name=WORKER,
     kinds={"python"},
+    tags={"written_by": "worker"},
     owners=[TEAM],
 )
 def worker_health(worker: dg.ResourceParam[WorkerResource]) -> dg.MaterializeResult[None]:  # noqa: D103
@@ -88,7 +89,7 @@ def _numbers(service: WorkerService) -> dict[str, Any]:
         "events_due": queue.due,
         "oldest_due_age_seconds": waited,
         **_metrics(service),
-        "dead_letters": markdown(markdown_table(["operation", "status", "reason", "count"], dead_letters)),
+        "dead_letters": table(["operation", "status", "reason", "count"], dead_letters),
     }
 
 
@@ -98,4 +99,4 @@ def _metrics(service: WorkerService) -> dict[str, Any]:
     by_operation = figures.to_dict("index")
     rows = [[name, *("" if isnan(row[name]) else row[name] for row in by_operation.values())] for name in figures]
     plotted = {str(name): float(value) for name, value in by_operation[ALL].items() if not isnan(value)}
-    return plotted | {"metrics": markdown(markdown_table(["figure", *map(str, by_operation)], rows))}
+    return plotted | {"metrics": table(["figure", *map(str, by_operation)], rows)}

@@ -23,7 +23,7 @@ from recurrence_pipeline.domain.errors import Outage, Transient
 from recurrence_pipeline.domain.findings import Finding, Sample
 from recurrence_pipeline.orchestration.assets import counters, task_events, tasks, worker_health
 from recurrence_pipeline.orchestration.maintenance import orphan_cleanup
-from recurrence_pipeline.orchestration.metadata import markdown, markdown_table
+from recurrence_pipeline.orchestration.metadata import Table, table
 from recurrence_pipeline.orchestration.resources import WorkerResource, one_line
 
 Worker = dg.ResourceParam[WorkerResource]
@@ -106,7 +106,7 @@ def _result(key: dg.AssetCheckKey, finding: Finding) -> dg.AssetCheckResult:
         check_name=key.name,
         severity=SEVERITIES[finding.severity],
         description=f"{finding.count} found. {finding.explanation} {finding.hint}" if finding.count else "None found.",
-        metadata={"found": finding.count, "samples": markdown(_table(finding.samples))},
+        metadata={"found": finding.count, "samples": _table(finding.samples)},
     )
 
 
@@ -121,6 +121,6 @@ def unknown(key: dg.AssetCheckKey, error: Exception) -> dg.AssetCheckResult:
     )
 
 
-def _table(samples: Sequence[Sample]) -> str:
+def _table(samples: Sequence[Sample]) -> Table:
     columns = list(dict.fromkeys(name for sample in samples for name in sample))
-    return markdown_table(columns, [[sample.get(name) for name in columns] for sample in samples])
+    return table(columns, [[sample.get(name) for name in columns] for sample in samples])

@@ -9,8 +9,15 @@ from pydantic import Field
 
 from recurrence_pipeline.domain.model import Operation, TaskEvent
 from recurrence_pipeline.orchestration.heartbeat import RunLeases
-from recurrence_pipeline.orchestration.metadata import answer_metadata, longest_wait, plan_metadata, refused_table
-from recurrence_pipeline.orchestration.resources import WorkerResource, failing_in_one_line
+from recurrence_pipeline.orchestration.metadata import (
+    MAX_ROWS,
+    answer_metadata,
+    events_table,
+    longest_wait,
+    plan_metadata,
+    refused_table,
+)
+from recurrence_pipeline.orchestration.resources import MONGODB, WorkerResource, failing_in_one_line
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.worker.lingering import linger
 from recurrence_pipeline.worker.service import WorkerService
@@ -46,7 +53,7 @@ class LeaseConfig(dg.Config):
     )
 
 
-@dg.op(out=dg.Out(description="The events this run holds."), tags={"kind": "lease"})
+@dg.op(out=dg.Out(description="The events this run holds."), tags=MONGODB)
 def lease_events(
     context: dg.OpExecutionContext, config: LeaseConfig, leases: dg.ResourceParam[RunLeases]
 ) -> LeasedEvents:
@@ -59,26 +66,28 @@ def lease_events(
     return leased
 
 
-@dg.op(out=dg.Out(description="What the creations came to."))
+@dg.op(out=dg.Out(description="What the creations came to."), tags=MONGODB)
 def process_creations(context: dg.OpExecutionContext, worker: Worker, leased: LeasedEvents) -> BatchSummary:
     """Generate the first occurrences of new series."""
     return _work_off(context, worker.service, leased, Operation.CREATE)
 
 
-@dg.op(ins={"creations_done": dg.In(dg.Nothing)}, out=dg.Out(description="What the completions came to."))
+@dg.op(ins={"creations_done": dg.In(dg.Nothing)}, out=dg.Out(description="What the completions came to."), tags=MONGODB)
 def process_completions(context: dg.OpExecutionContext, worker: Worker, leased: LeasedEvents) -> BatchSummary:
     """Link the next occurrence of each completed task, and keep its series 3 ahead."""
     return _work_off(context, worker.service, leased, Operation.COMPLETE)
 
 
-@dg.op(ins={"completions_done": dg.In(dg.Nothing)}, out=dg.Out(description="What the deletions came to."))
+@dg.op(ins={"completions_done": dg.In(dg.Nothing)}, out=dg.Out(description="What the deletions came to."), tags=MONGODB)
 def process_deletions(context: dg.OpExecutionContext, worker: Worker, leased: LeasedEvents) -> BatchSummary:
     """Delete what hangs on deleted tasks; last, so that nothing is made under a task that is going."""
     return _work_off(context, worker.service, leased, Operation.DELETE)
 
 
 @dg.op(
-    ins={"deletions_done": dg.In(dg.Nothing)}, out=dg.Out(description="What came of the events that came meanwhile.")
+    ins={"deletions_done": dg.In(dg.Nothing)},
+    out=dg.Out(description="What came of the events that came meanwhile."),
+    tags=MONGODB,
 )
 def process_latecomers(
     context: dg.OpExecutionContext, worker: Worker, leases: dg.ResourceParam[RunLeases], leased: LeasedEvents
@@ -91,7 +100,7 @@ def process_latecomers(
     return summary
 
 
-@dg.op(out=dg.Out(description="The numbers of the whole run."))
+@dg.op(out=dg.Out(description="The numbers of the whole run."), tags={"kind": "python"})
 def summarize(
     context: dg.OpExecutionContext,
     creations: BatchSummary,
@@ -121,21 +130,23 @@ def process_task_events() -> None:  # noqa: D103 (Dagster shows the description 
 class TaskConfig(dg.Config):
     """One operation, asked for by hand."""
 
-    task_id: str = Field(description="The task: 24 hex digits.")
+    task_id: str = Field(default="", description="The task: 24 hex digits; without one, the latest events are listed.")
     # Dagster wants the NAMES of an Enum, which are in capitals.
-    operation: Literal["create", "complete", "delete"] = Field(description="What happened to the task.")
-    user_id: str | None = Field(
-        default=None, description="Whose tasks are deleted: 24 hex digits; only delete needs it."
+    operation: Literal["create", "complete", "delete"] = Field(
+        default="create", description="What happened to the task."
     )
+    user_id: str = Field(default="", description="Whose tasks are deleted: 24 hex digits; only delete needs it.")
     dry_run: bool = Field(default=True, description="Only show what would be done; set it to false to do it.")
 
 
-@dg.op(out=dg.Out(dg.Nothing))
+@dg.op(out=dg.Out(dg.Nothing), tags=MONGODB)
 def process_one_task(context: dg.OpExecutionContext, config: TaskConfig, worker: Worker) -> None:
-    """Show what an operation on one task would come to or, without `dry_run`, work it off at once."""
-    asked = (config.task_id, config.operation, config.user_id)
+    """List events; show what an operation on one task would come to or, without `dry_run`, work it off at once."""
+    asked = (config.task_id, config.operation, config.user_id or None)
     with failing_in_one_line():
-        if config.dry_run:
+        if not config.task_id:
+            metadata = {"written": False, "events": events_table(worker.service.events(limit=MAX_ROWS))}
+        elif config.dry_run:
             metadata = plan_metadata(*worker.service.plan(*asked))
         else:
             answer = worker.service.process_task_recurrence(*asked, run_id=context.run_id)
@@ -144,7 +155,8 @@ def process_one_task(context: dg.OpExecutionContext, config: TaskConfig, worker:
 
 
 @dg.job(
-    description="One operation on one task, by hand. It only shows what it would do until `dry_run` is set to false.",
+    description="One operation on one task, by hand. Without a task it lists the latest events; with one it only shows "
+    "what it would do until `dry_run` is set to false.",
     tags={"trigger": "manual"},
 )
 def process_task() -> None:  # noqa: D103

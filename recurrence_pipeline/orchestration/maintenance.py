@@ -26,6 +26,7 @@ class CleanupConfig(dg.Config):
     description="Occurrences whose original is gone are deleted; copies of them stay in deleted_tasks.",
     group_name=MAINTENANCE,
     kinds={"mongodb"},
+    tags={"written_by": "worker"},
     owners=[TEAM],
 )
 def orphan_cleanup(config: CleanupConfig, worker: Worker) -> dg.MaterializeResult[None]:  # noqa: D103
@@ -40,6 +41,7 @@ def orphan_cleanup(config: CleanupConfig, worker: Worker) -> dg.MaterializeResul
     description="Activities older than ACTIVITY_RETENTION_DAYS, moved here from useractivities.",
     group_name=MAINTENANCE,
     kinds={"mongodb"},
+    tags={"written_by": "worker"},
     owners=[TEAM],
 )
 def useractivities_archive(worker: Worker) -> dg.MaterializeResult[None]:  # noqa: D103

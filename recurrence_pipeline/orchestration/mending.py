@@ -10,8 +10,8 @@ from pydantic import Field
 
 from recurrence_pipeline.domain.model import EventStatus, Operation
 from recurrence_pipeline.domain.selection import REFUSED, Selection, moment
-from recurrence_pipeline.orchestration.metadata import markdown, markdown_table
-from recurrence_pipeline.orchestration.resources import WorkerResource, failing_in_one_line
+from recurrence_pipeline.orchestration.metadata import table
+from recurrence_pipeline.orchestration.resources import MONGODB, WorkerResource, failing_in_one_line
 from recurrence_pipeline.worker.replaying import AT_MOST, Replay
 from recurrence_pipeline.worker.restoring import Restored
 
@@ -24,18 +24,16 @@ DRY_RUN = "Only show what would be done; set it to false to do it."
 
 
 class ReplayConfig(dg.Config):
-    """Which refused events; what is not set does not narrow."""
+    """Which refused events; what is empty does not narrow."""
 
     event_ids: list[str] = Field(default_factory=list, description="Only these events: 24 hex digits each.")
-    code: str | None = Field(default=None, description="Only those whose last error has this code, such as TRANSIENT.")
+    code: str = Field(default="", description="Only those whose last error has this code, such as TRANSIENT.")
     status: Literal["any", "failed", "rejected"] = Field(default="any", description="Only those of this status.")
     operation: Literal["any", "create", "complete", "delete"] = Field(
         default="any", description="Only those of this operation."
     )
-    since: str | None = Field(
-        default=None, description="Only those that ended from this time on, such as 2026-11-24T09:30Z."
-    )
-    until: str | None = Field(default=None, description="Only those that ended before this time.")
+    since: str = Field(default="", description="Only those that ended from this time on, such as 2026-11-24T09:30Z.")
+    until: str = Field(default="", description="Only those that ended before this time.")
     limit: int = Field(default=AT_MOST, ge=1, description="At most so many, the longest waiting first.")
     dry_run: bool = Field(default=True, description=DRY_RUN)
 
@@ -48,13 +46,13 @@ class ReplayConfig(dg.Config):
         return Selection(
             statuses=REFUSED if self.status == "any" else [EventStatus(self.status)],
             operation=None if self.operation == "any" else Operation(self.operation),
-            code=self.code,
-            since=moment("since", self.since),
-            until=moment("until", self.until),
+            code=self.code or None,
+            since=moment("since", self.since or None),
+            until=moment("until", self.until or None),
         )
 
 
-@dg.op(out=dg.Out(dg.Nothing))
+@dg.op(out=dg.Out(dg.Nothing), tags=MONGODB)
 def replay_refused_events(context: dg.OpExecutionContext, config: ReplayConfig, worker: Worker) -> None:
     """Show which refused events would get another try or, without `dry_run`, give it to them."""
     with failing_in_one_line():
@@ -76,16 +74,16 @@ def replay_events() -> None:  # noqa: D103
 class RestoreConfig(dg.Config):
     """Which deletion."""
 
-    deletion: str | None = Field(default=None, description="The deletion; without one, the latest are listed.")
+    deletion: str = Field(default="", description="The deletion; without one, the latest are listed.")
     dry_run: bool = Field(default=True, description=DRY_RUN)
 
 
-@dg.op(out=dg.Out(dg.Nothing))
+@dg.op(out=dg.Out(dg.Nothing), tags=MONGODB)
 def restore_deleted_tasks(context: dg.OpExecutionContext, config: RestoreConfig, worker: Worker) -> None:
     """List deletions, show what undoing one would come to or, without `dry_run`, undo it."""
     deletions = worker.service.deletions
     with failing_in_one_line():
-        if config.deletion is None:
+        if not config.deletion:
             metadata = _deletions_metadata(deletions.recent(LISTED))
         else:
             metadata = _restored_metadata(deletions.restore(config.deletion, dry_run=config.dry_run))
@@ -108,8 +106,8 @@ def _replay_metadata(replay: Replay) -> dict[str, Any]:
         "selected": replay.selected,
         "replayed": replay.replayed,
         "more": replay.more,
-        "reasons": markdown(markdown_table(["operation", "status", "code", "reason", "count"], reasons)),
-        "left": markdown(markdown_table(["event", "reason"], replay.left.items())),
+        "reasons": table(["operation", "status", "code", "reason", "count"], reasons),
+        "left": table(["event", "reason"], replay.left.items()),
     }
 
 
@@ -118,7 +116,7 @@ def _deletions_metadata(rows: list[dict[str, Any]]) -> dict[str, Any]:
     keys = ("deletedAt", "deletedBy", "reason", "tasks", "restored", "title", "deletion")
     return {
         "written": False,
-        "deletions": markdown(markdown_table(columns, [[row[key] for key in keys] for row in rows])),
+        "deletions": table(columns, [[row[key] for key in keys] for row in rows]),
     }
 
 
@@ -130,7 +128,7 @@ def _restored_metadata(done: Restored) -> dict[str, Any]:
         "restored": done.restored,
         "already_there": done.there,
         "restored_before": done.before,
-        "new_originals": markdown(markdown_table(["task", "instead of", "slot", "counted from"], originals)),
-        "renumbered": markdown(markdown_table(["task", "new number"], done.renumbered.items())),
-        "refused": markdown(markdown_table(["task", "reason"], done.refused.items())),
+        "new_originals": table(["task", "instead of", "slot", "counted from"], originals),
+        "renumbered": table(["task", "new number"], done.renumbered.items()),
+        "refused": table(["task", "reason"], done.refused.items()),
     }

@@ -1,6 +1,5 @@
 """Numbers and tables for the UI, from the worker's own values. Pure: nothing is read and nothing is decided here."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -14,33 +13,35 @@ from recurrence_pipeline.worker.summary import Refused
 MAX_ROWS = 50
 MAX_CELL = 200
 
-_MARKDOWN = re.compile(r"([\\`*_\[\]<>|~!&#])")
+Table = dg.TableMetadataValue | dg.TextMetadataValue
 
 
 def cell(value: object) -> str:
-    """Return a value as text that stays within its cell and renders as it is, whatever a user wrote in it."""
+    """Return a value as the text of one cell, on one line and not too long, whatever a user wrote in it."""
     if value is None:
         return ""
     if isinstance(value, datetime):
         return f"{value.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
     text = " ".join(str(value).split())
-    if len(text) > MAX_CELL:
-        text = text[: MAX_CELL - 1] + "…"
-    return _MARKDOWN.sub(r"\\\1", text)
+    return text if len(text) <= MAX_CELL else text[: MAX_CELL - 1] + "…"
 
 
-def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str = "None.") -> str:
-    """Return a table of at most 50 rows, and how many more there are; `empty` where there is none."""
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """Return a table of at most 50 rows, and how many more there are; the word none where there is no row.
+
+    Not Markdown: that is behind a link in the UI, and would take what users wrote for markup.
+    """
     all_rows = list(rows)
     if not all_rows:
-        return empty
-    lines = [columns, ["---"] * len(columns), *([cell(v) for v in row] for row in all_rows[:MAX_ROWS])]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return table if len(all_rows) <= MAX_ROWS else f"{table}\n\n{len(all_rows) - MAX_ROWS} more."
+        return dg.MetadataValue.text("none")
+    shown = [[cell(value) for value in row] for row in all_rows[:MAX_ROWS]]
+    if len(all_rows) > MAX_ROWS:
+        shown.append([f"{len(all_rows) - MAX_ROWS} more", *[""] * (len(columns) - 1)])
+    return dg.MetadataValue.table([dg.TableRecord(dict(zip(columns, row, strict=True))) for row in shown])
 
 
 def markdown(text: str) -> dg.MarkdownMetadataValue:
-    """Return text that the UI renders."""
+    """Return text of our own that the UI renders."""
     return dg.MetadataValue.md(text)
 
 
@@ -50,10 +51,19 @@ def longest_wait(events: Iterable[TaskEvent]) -> timedelta:
     return max([timedelta(), *waits])
 
 
-def refused_table(refused: Iterable[Refused]) -> dg.MarkdownMetadataValue:
+def refused_table(refused: Iterable[Refused]) -> Table:
     """Return the events that were rejected or failed, with the reasons."""
     rows = [(r.operation.value, r.task_id, r.status, r.code, r.message, r.event_id) for r in refused]
-    return markdown(markdown_table(["operation", "task", "outcome", "code", "reason", "event"], rows))
+    return table(["operation", "task", "outcome", "code", "reason", "event"], rows)
+
+
+def events_table(events: Iterable[Mapping[str, Any]]) -> Table:
+    """Return events, as `WorkerService.events` has them, and why those that were not completed were not."""
+    rows = [
+        (e["createdAt"], e["operation"], e["taskId"], e["status"], _last_error(e) if e["status"] != "completed" else "")
+        for e in events
+    ]
+    return table(["created", "operation", "task", "status", "reason"], rows)
 
 
 def plan_metadata(event: TaskEvent, plan: Plan) -> dict[str, Any]:
@@ -67,13 +77,11 @@ def plan_metadata(event: TaskEvent, plan: Plan) -> dict[str, Any]:
         "would_create": len(new),
         "would_delete": len(removed),
         "next_task": (answer.updated if answer else None) or "none",
-        "occurrences": markdown(markdown_table(["slot", "title", "due"], new)),
-        "deletions": markdown(markdown_table(["task", "reason"], removed)),
-        "links": markdown(markdown_table(["task", "to original"], [(x.task_id, x.original_id) for x in plan.links])),
-        "cursors": markdown(
-            markdown_table(["original", "to slot"], [(move.original_id, move.cursor.number) for move in plan.cursors])
-        ),
-        "refusals": markdown(markdown_table(["code", "reason"], [(e.code, e) for e in plan.refusals.values()])),
+        "occurrences": table(["slot", "title", "due"], new),
+        "deletions": table(["task", "reason"], removed),
+        "links": table(["task", "to original"], [(x.task_id, x.original_id) for x in plan.links]),
+        "cursors": table(["original", "to slot"], [(move.original_id, move.cursor.number) for move in plan.cursors]),
+        "refusals": table(["code", "reason"], [(e.code, e) for e in plan.refusals.values()]),
     }
 
 
@@ -93,6 +101,11 @@ def answer_metadata(answer: Mapping[str, Any]) -> dict[str, Any]:
     return {"written": True, "tasks": len(result), "open_tasks": _tasks_table(result)}
 
 
-def _tasks_table(tasks: Iterable[Mapping[str, Any]]) -> dg.MarkdownMetadataValue:
+def _tasks_table(tasks: Iterable[Mapping[str, Any]]) -> Table:
     rows = [(t.get("title"), t.get("occurrenceNumber"), t.get("dueDate"), t.get("_id")) for t in tasks]
-    return markdown(markdown_table(["title", "slot", "due", "task"], rows))
+    return table(["title", "slot", "due", "task"], rows)
+
+
+def _last_error(event: Mapping[str, Any]) -> str:
+    errors = event.get("errors") or [{}]
+    return str(errors[-1].get("message", ""))

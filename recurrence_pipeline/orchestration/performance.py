@@ -47,6 +47,7 @@ DESCRIPTIONS = {
     description="The last week compared with the three before. `recurrence report --output FOLDER` has the pictures.",
     group_name=MAINTENANCE,
     kinds={"python"},
+    tags={"written_by": "worker"},
     owners=[TEAM],
 )
 # Beside checks, Dagster takes no type argument.

@@ -12,6 +12,9 @@ from recurrence_pipeline.domain.errors import Outage, RecurrenceError
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.worker.service import WorkerService
 
+MONGODB = {"kind": "mongodb"}
+"""The tag of an op that works on the database; the UI shows it as a badge."""
+
 TEAM = "team:recurrence"
 """Owns the assets. Owners of jobs and sensors are in beta."""
 

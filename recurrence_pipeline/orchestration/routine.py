@@ -12,13 +12,13 @@ from recurrence_pipeline.orchestration.performance import figures_of_the_day, pe
 
 HEALTH = dg.AssetSelection.assets(worker_health) | dg.AssetSelection.checks(quick_checks, figures_of_the_day)
 
-BY_SCHEDULE = {"trigger": "schedule"}
+MAINTENANCE_JOB = {"purpose": "maintenance"}
 
 health_checks = dg.define_asset_job(
     "health_checks",
     selection=HEALTH,
     description="Record the health of the worker, and check what is quickly checked. Runs every 15 minutes by itself.",
-    tags=BY_SCHEDULE,
+    tags={"purpose": "health"},
 )
 
 daily_maintenance = dg.define_asset_job(
@@ -27,7 +27,7 @@ daily_maintenance = dg.define_asset_job(
     | dg.AssetSelection.assets(orphan_cleanup, useractivities_archive)
     | dg.AssetSelection.checks(orphans),
     description="Clean up orphans, archive old activities, and record the health. Runs every day by itself.",
-    tags=BY_SCHEDULE,
+    tags=MAINTENANCE_JOB,
 )
 
 weekly_maintenance = dg.define_asset_job(
@@ -36,5 +36,5 @@ weekly_maintenance = dg.define_asset_job(
     | dg.AssetSelection.assets(performance_report)
     | dg.AssetSelection.checks(orphans, thorough_checks),
     description="Check the consistency of all data, and report on the performance. Runs every week by itself.",
-    tags=BY_SCHEDULE,
+    tags=MAINTENANCE_JOB,
 )

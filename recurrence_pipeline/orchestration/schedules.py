@@ -12,6 +12,9 @@ from recurrence_pipeline.orchestration.routine import daily_maintenance, health_
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.variables import WEEKDAYS
 
+BY_SCHEDULE = {"trigger": "schedule"}
+"""On the schedule and the runs that it starts; who starts the same job by hand leaves it out."""
+
 EVERY_15_MINUTES = "*/15 * * * *"
 
 
@@ -30,6 +33,7 @@ def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
             execution_timezone=settings.maintenance_timezone,
             default_status=dg.DefaultScheduleStatus.RUNNING,
             description=job.description,
+            tags=BY_SCHEDULE,
         )
         for job, cron in crons
     ]

@@ -22,8 +22,8 @@ MOMENT = timedelta(milliseconds=400)
 PAUSE = 0.2
 """In seconds, between two looks at the queue."""
 
-DUE_TAG = "recurrence/events_due"
-AGE_TAG = "recurrence/oldest_due_seconds"
+DUE_TAG = "events_due"
+AGE_TAG = "oldest_due_seconds"
 
 NOT_AGAIN = {"dagster/max_retries": "0"}
 """For a run that is given up: Dagster shall not start it again, because task_event_sensor has long started another."""

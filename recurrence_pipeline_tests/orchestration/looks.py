@@ -10,7 +10,14 @@ from recurrence_pipeline.bootstrap import Worker
 def numbers_of(result: dg.ExecuteInProcessResult, op: str) -> dict[str, Any]:
     """Return the metadata of an op's output, as plain values."""
     (event,) = [e for e in result.events_for_node(op) if e.event_type is dg.DagsterEventType.STEP_OUTPUT]
-    return {name: value.value for name, value in event.step_output_data.metadata.items()}
+    return {name: plain(value) for name, value in event.step_output_data.metadata.items()}
+
+
+def plain(value: dg.MetadataValue[Any]) -> Any:
+    """Return a value of metadata; a table is a list of its rows, each a list of cells."""
+    if isinstance(value, dg.TableMetadataValue):
+        return [list(record.data.values()) for record in value.records]
+    return value.value
 
 
 def failure_of(result: dg.ExecuteInProcessResult) -> str:

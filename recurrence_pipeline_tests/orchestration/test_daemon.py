@@ -100,7 +100,7 @@ def test_the_daemon_starts_a_run_that_works_off_what_is_due(
     assert first.status is dg.DagsterRunStatus.SUCCESS, running.printed()
     assert first.tags["dagster/sensor_name"] == "task_event_sensor"
     assert first.tags["dagster/retry_strategy"] == "ALL_STEPS", "memory of a crashed process cannot be gone on from"
-    assert int(first.tags["recurrence/events_due"]) >= 1
+    assert int(first.tags["events_due"]) >= 1
 
 
 def test_a_machine_that_dies_with_a_full_run_queue_costs_time_and_nothing_else(

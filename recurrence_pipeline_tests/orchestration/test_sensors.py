@@ -91,8 +91,8 @@ def test_due_events_start_a_run_that_says_why(
 
     (request,) = requests(tick(instance, resource))
 
-    assert request.tags["recurrence/events_due"] == "2"
-    assert int(request.tags["recurrence/oldest_due_seconds"]) >= 0
+    assert request.tags["events_due"] == "2"
+    assert int(request.tags["oldest_due_seconds"]) >= 0
     assert request.run_key is None, "Dagster would launch a key once, for ever"
 
 
@@ -193,7 +193,7 @@ def test_a_run_that_died_with_its_machine_does_not_count_once_its_leases_have_ru
     wait_until(lambda: worker.service.queue().due == 2, "the lease runs out")
 
     (request,) = requests(tick(instance, short_lease))
-    assert request.tags["recurrence/events_due"] == "2"
+    assert request.tags["events_due"] == "2"
 
 
 @pytest.mark.parametrize("holder", [None, "another run"])
