@@ -19,7 +19,7 @@ ANCHOR = utc(2024, 1, 15, 9)
 WORKED_ON = ["tasks", "useractivities", "task_events", "deleted_tasks"]
 COLLECTIONS = [*WORKED_ON, "counters"]
 PAST_THE_LEASE = timedelta(hours=1)
-MOST_SERIES = 40
+MOST_SERIES = 25
 """Of more events than these, each series has several: a producer may tell a thing twice."""
 
 
