@@ -27,6 +27,11 @@ settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that take long and mostly wait, so that the others fill the time beside them."""
+    items.sort(key=lambda item: not (item.get_closest_marker("daemon") or item.get_closest_marker("long")))
+
+
 @pytest.fixture(scope="session")
 def mongodb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Return the URL of a server that takes test commands (`configureFailPoint`): one for each xdist worker."""

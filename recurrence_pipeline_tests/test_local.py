@@ -22,6 +22,7 @@ from recurrence_pipeline_tests.urls import with_database
 from recurrence_pipeline_tests.waiting import wait_until
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.timeout(420),
     pytest.mark.skipif(not (PROC / "self" / "environ").exists(), reason="looks for processes in /proc"),
 ]

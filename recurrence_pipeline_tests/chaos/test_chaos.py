@@ -23,6 +23,7 @@ from recurrence_pipeline_tests.urls import with_database
 SHORT = Scale(events=250, workers=2, daemon=False, between_kills=(0.5, 2.5), between_acts=(0, 0.06))
 
 
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_whatever_is_killed_every_event_ends_and_the_data_are_right(tmp_path: Path) -> None:
     said: list[str] = []
