@@ -4,12 +4,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+LOCK_INSTALLED := $(VENV)/.lock-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test lint format types contracts definitions job fuzz chaos ci clean
+.PHONY: help install demo up test fuzz chaos lint format types contracts definitions job dist wheel-test lock ci clean
 
 help: ## Say what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## Make .venv with everything that running and developing need
 
@@ -48,6 +49,18 @@ definitions: $(INSTALLED) ## Check that Dagster can load the definitions
 job: $(INSTALLED) ## Execute the job once, on a throwaway database that holds the sample data
 	@$(BIN)/python .ci/execute_job.py
 
+dist: $(INSTALLED) ## Build the sdist, and the wheel from it, into dist
+	@rm -rf dist
+	@$(BIN)/python -m build --no-isolation --outdir dist .
+
+wheel-test: dist ## Install the wheel into an empty environment and run its demo in an empty folder (a few minutes)
+	@PYTHON=$(PYTHON) .ci/try_wheel
+
+lock: $(LOCK_INSTALLED) ## Write requirements.lock anew: each package with its hashes, for Python 3.11 on Linux
+	@$(BIN)/uv pip compile --quiet --upgrade --extra embedded --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
+	  --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
+	  --output-file requirements.lock pyproject.toml
+
 ci: ## Run every check, as the CI does
 	@.ci/run
 
@@ -62,4 +75,8 @@ $(INSTALLED): pyproject.toml
 	@echo "Installing into $(VENV), which takes a minute or two"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+$(LOCK_INSTALLED): $(INSTALLED)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,lock]'
 	@touch $@
