@@ -16,6 +16,7 @@ from recurrence_pipeline.cli import (
     adopting,
     alerting,
     checking,
+    doctoring,
     looking,
     maintaining,
     mending,
@@ -32,6 +33,7 @@ __all__ = [
     "alerting",
     "app",
     "checking",
+    "doctoring",
     "looking",
     "main",
     "maintaining",
@@ -44,7 +46,7 @@ __all__ = [
 
 ORDER = (
     *("demo", "up", "init-db", "import", "process", "trigger", "preview", "series", "stats", "report", "events"),
-    *("replay", "restore", "check", "resume", "adopt", "maintenance", "api", "test-alert", "version"),
+    *("replay", "restore", "check", "resume", "adopt", "maintenance", "api", "test-alert", "doctor", "version"),
 )
 """Of the commands in the help: a first look, the work, looking, mending, programs."""
 

@@ -3,11 +3,12 @@
 What should be there is said in schema.py and numbering.py; tasks are looked at in audit.py.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
+from recurrence_pipeline.domain.diagnosing import Server
 from recurrence_pipeline.domain.findings import MAX_SAMPLES, Sample
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.documents import MAX_WHOLE
@@ -44,6 +45,21 @@ class Footing:
     def __init__(self, mongo: Mongo, settings: Settings) -> None:
         self._mongo = mongo
         self._settings = settings
+
+    @translated()
+    def server(self, clock: Callable[[], datetime]) -> Server:
+        """Ask the server who it is and what time it has; `clock` is read before and after, and the middle counts."""
+        admin = self._mongo.client.admin
+        before = clock()
+        hello = admin.command("hello")
+        here = before + (clock() - before) / 2
+        there = hello["localTime"]
+        return Server(
+            version=str(admin.command("buildInfo")["version"]),
+            replica_set=hello.get("setName"),
+            ahead=(there if there.tzinfo else there.replace(tzinfo=timezone.utc)) - here,
+            write_concern=dict(self._mongo.client.write_concern.document),
+        )
 
     @translated()
     def lagging_counters(self) -> Some:

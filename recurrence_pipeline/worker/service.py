@@ -13,6 +13,7 @@ from recurrence_pipeline.storage.documents import as_contract, new_id, object_id
 from recurrence_pipeline.storage.events import QueueState
 from recurrence_pipeline.worker.adoption import Adoption
 from recurrence_pipeline.worker.consistency import Consistency
+from recurrence_pipeline.worker.doctoring import Doctoring
 from recurrence_pipeline.worker.health import Health
 from recurrence_pipeline.worker.history import Event, History
 from recurrence_pipeline.worker.inspection import Inspection, SeriesView
@@ -49,6 +50,7 @@ class WorkerService:
         self.reconciliation = Reconciliation(kit)
         self.adoption = Adoption(kit, self.reconciliation)
         self.consistency = Consistency(kit, self.maintenance)
+        self.doctoring = Doctoring(kit, self.consistency)
         self.resumption = Resuming(kit, self._processor)
         self.metrics = Metrics(kit.event_metrics, retention=kit.rules.event_retention, clock=kit.clock)
         self._history = History(kit.event_log, kit.events, clock=kit.clock)

@@ -1,0 +1,45 @@
+"""`recurrence doctor`: is a running system well, and what is to be done where it is not?
+
+Here the looks are put together: at the settings and this machine (machine.py), at the database (worker/doctoring.py),
+and at what answers on the ports (ports.py).
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+
+from recurrence_pipeline.bootstrap import open_worker
+from recurrence_pipeline.doctor.machine import look_at_access, look_at_disks, look_at_names, look_at_versions
+from recurrence_pipeline.doctor.ports import look_at_api, look_at_dagster, look_at_metrics
+from recurrence_pipeline.domain.diagnosing import Diagnosis, Level
+from recurrence_pipeline.domain.errors import ConfigurationError
+from recurrence_pipeline.settings import Settings
+
+__all__ = ["examine"]
+
+
+def examine(
+    environment: Mapping[str, str],
+    read_settings: Callable[[], Settings],
+    clock: Callable[[], datetime],
+    progress: Callable[[int], None] = lambda _: None,
+) -> Iterator[Diagnosis]:
+    """Yield everything that is found, good or bad; wrong settings end it, because nothing else can be asked.
+
+    `read_settings` reads them from that environment, and `progress` is told how many tasks have been read.
+    """
+    yield from look_at_versions()
+    try:
+        settings = read_settings()
+        worker = open_worker(settings, clock=clock)
+    except ConfigurationError as error:
+        advice = "Mend the variables named; the table of settings in README.md has them all."
+        yield Diagnosis("settings", Level.ERROR, str(error), advice)
+        return
+    yield look_at_names(environment)
+    with worker:
+        yield from worker.service.doctoring.look(progress)
+    yield look_at_access(settings)
+    yield look_at_api(settings)
+    yield from look_at_dagster(settings)
+    yield from look_at_metrics(settings)
+    yield from look_at_disks(settings, environment)

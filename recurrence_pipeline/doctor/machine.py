@@ -1,0 +1,82 @@
+"""What the doctor sees without asking anybody: versions, names of variables, keys, disks."""
+
+import os
+import platform
+import shutil
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from importlib.metadata import version
+from pathlib import Path
+
+from recurrence_pipeline.domain.diagnosing import Diagnosis, Level
+from recurrence_pipeline.settings import Settings
+
+PARTS = ("recurrence-pipeline", "dagster", "dagster-webserver", "pymongo")
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+ALIKE = 0.85
+"""How much a name must look like one of ours to be taken for a slip of the pen (difflib's ratio)."""
+SHORTEST_KEY = 16
+"""In bytes."""
+GIGABYTE = 1 << 30
+LITTLE, TOO_LITTLE = GIGABYTE, GIGABYTE // 10
+DAGSTER_HOME = "DAGSTER_HOME"
+
+
+def look_at_versions() -> Iterator[Diagnosis]:
+    """Say what is installed; Dagster's parts must have one version."""
+    found = {name: version(name) for name in PARTS}
+    text = ", ".join([f"Python {platform.python_version()}", *(f"{name} {each}" for name, each in found.items())])
+    if found["dagster"] != found["dagster-webserver"]:
+        advice = "Install this package again, so that both parts of Dagster have one version."
+        yield Diagnosis("versions", Level.ERROR, text, advice)
+    else:
+        yield Diagnosis("versions", Level.OK, text)
+
+
+def look_at_names(environment: Mapping[str, str]) -> Diagnosis:
+    """Find variables that are nearly one of ours: nobody reads them, and nobody says so."""
+    ours = {str(field.alias) for field in Settings.model_fields.values()}
+    slips = {name: get_close_matches(name, ours - environment.keys(), 1, ALIKE) for name in environment.keys() - ours}
+    meant = [f"{name} (is {alike[0]} meant?)" for name, alike in sorted(slips.items()) if alike]
+    if meant:
+        return Diagnosis("settings", Level.WARN, f"not read: {', '.join(meant)}", "Rename the variable, or remove it.")
+    given = len(ours.intersection(environment))
+    return Diagnosis("settings", Level.OK, f"valid: {given} of {len(ours)} set, the rest are the defaults")
+
+
+def look_at_access(settings: Settings) -> Diagnosis:
+    """Say who may ask the internal API."""
+    keys = settings.api_keys()
+    beyond = [host for host in settings.host if host not in LOOPBACK]
+    advice = "Set INTERNAL_API_KEY, here and in the application: openssl rand -hex 32"
+    if not keys and beyond:
+        found = f"the API listens on {', '.join(beyond)}, and INTERNAL_API_KEY is not set"
+        return Diagnosis("access", Level.ERROR, found, advice)
+    if not keys:
+        return Diagnosis("access", Level.OK, "no key: this machine only, which includes any proxy on it")
+    if min(map(len, keys)) < SHORTEST_KEY:
+        return Diagnosis("access", Level.WARN, f"a key has less than {SHORTEST_KEY} bytes: it can be guessed", advice)
+    return Diagnosis("access", Level.OK, f"{len(keys)} key{'s' if len(keys) > 1 else ''}")
+
+
+def look_at_disks(settings: Settings, environment: Mapping[str, str]) -> Iterator[Diagnosis]:
+    """Look where LOG_FILE and DAGSTER_HOME are; each only where it is set here."""
+    home = environment.get(DAGSTER_HOME, "").strip()
+    # A log file that cannot be written to is a wrong setting already.
+    places = {"LOG_FILE": settings.log_file.parent if settings.log_file else None, DAGSTER_HOME: home and Path(home)}
+    for variable, folder in places.items():
+        if folder:
+            yield _disk(variable, folder)
+
+
+def _disk(variable: str, folder: Path) -> Diagnosis:
+    name = f"disk of {variable}"
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        advice = f"Make {folder}, and have it belong to the user that the programs run as."
+        return Diagnosis(name, Level.ERROR, f"{folder} is no folder that can be written to", advice)
+    free = shutil.disk_usage(folder).free
+    found = f"{free / GIGABYTE:.1f} GB free at {folder}"
+    if free < LITTLE:
+        level = Level.ERROR if free < TOO_LITTLE else Level.WARN
+        return Diagnosis(name, level, found, "Free some space: Dagster stops when it cannot write its history.")
+    return Diagnosis(name, Level.OK, found)

@@ -1,0 +1,140 @@
+"""What the doctor hears when it asks the programs of the system over HTTP: the API, Dagster's web server, the metrics.
+
+A program that is not there is a warning: not every system has all of them. One that is there and not well is an error.
+"""
+
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+
+from recurrence_pipeline.domain.diagnosing import Diagnosis, Level
+from recurrence_pipeline.settings import Settings
+
+ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (names them, binds nothing)
+"""What listens on all addresses is asked on loopback."""
+PATIENCE = 10
+"""Seconds for each answer."""
+SENSOR = "task_event_sensor"
+NEEDED_DAEMONS = frozenset({"SENSOR", "SCHEDULER", "QUEUED_RUN_COORDINATOR"})
+
+QUESTION = """{
+  version
+  instance { daemonHealth { allDaemonStatuses { daemonType required healthy } } }
+  workspaceOrError { ... on Workspace { locationEntries { name locationOrLoadError {
+    ... on PythonError { message }
+    ... on RepositoryLocation { repositories {
+      sensors { name sensorState { status } } schedules { name scheduleState { status } }
+    } }
+  } } } }
+}"""
+
+
+def look_at_api(settings: Settings) -> Diagnosis:
+    """Ask the internal API for its health, with a key where one is set."""
+    url = f"{_address(settings, settings.port)}/internal/worker/health"
+    keys = settings.api_keys()
+    headers = {"x-internal-api-key": keys[0].decode()} if keys else {}
+    try:
+        answer = httpx.get(url, headers=headers, timeout=PATIENCE, trust_env=False)
+    except httpx.HTTPError as error:
+        advice = "Where the application calls it: recurrence api. Where it only writes events, none is needed."
+        return Diagnosis("api", Level.WARN, f"nothing answers at {url}: {_reason(error)}", advice)
+    found = f"{answer.status_code} from {url}"
+    match answer.status_code:
+        case HTTPStatus.OK:
+            return Diagnosis("api", Level.OK, found)
+        case HTTPStatus.SERVICE_UNAVAILABLE:
+            return Diagnosis("api", Level.ERROR, found, "The API cannot reach its database: compare its MONGODB_URL.")
+        case HTTPStatus.FORBIDDEN:
+            return Diagnosis("api", Level.ERROR, found, "It was started with another INTERNAL_API_KEY: restart it.")
+        case HTTPStatus.TOO_MANY_REQUESTS:
+            return Diagnosis("api", Level.WARN, found, "RATE_LIMIT_PER_MINUTE is reached: see who asks that often.")
+        case _:
+            return Diagnosis("api", Level.ERROR, found, "Another program has the port: set PORT of one of the two.")
+
+
+def look_at_metrics(settings: Settings) -> Iterator[Diagnosis]:
+    """Scrape once, as Prometheus does; only where PROMETHEUS_METRICS is set."""
+    if not settings.prometheus_metrics:
+        return
+    url = f"{_address(settings, settings.metrics_port)}/metrics"
+    try:
+        text = httpx.get(url, timeout=PATIENCE, trust_env=False).text
+    except httpx.HTTPError as error:
+        advice = "Start `recurrence api`, which serves them, with PROMETHEUS_METRICS=true."
+        yield Diagnosis("metrics", Level.ERROR, f"nothing answers at {url}: {_reason(error)}", advice)
+        return
+    up = [line.split()[-1] for line in text.splitlines() if line.startswith("recurrence_up ")]
+    if not up:
+        advice = "Another program has the port (Prometheus itself uses 9090 too): set METRICS_PORT."
+        yield Diagnosis("metrics", Level.ERROR, f"no metrics of ours at {url}", advice)
+    elif float(up[0]) != 1:
+        advice = "The API's last look at the database failed: its log says why."
+        yield Diagnosis("metrics", Level.ERROR, f"recurrence_up is {up[0]} at {url}", advice)
+    else:
+        yield Diagnosis("metrics", Level.OK, f"served at {url}")
+
+
+def look_at_dagster(settings: Settings) -> Iterator[Diagnosis]:
+    """Ask Dagster's web server how its daemon, the code server and what runs by itself are."""
+    url = settings.dagster_ui_url.rstrip("/")
+    try:
+        answer = httpx.post(f"{url}/graphql", json={"query": QUESTION}, timeout=PATIENCE, trust_env=False)
+        data = answer.json()["data"]
+        version = data["version"]
+    except httpx.HTTPError as error:
+        advice = "Start dagster-webserver, or set DAGSTER_UI_URL. The work goes on without it; its daemon is not seen."
+        yield Diagnosis("dagster ui", Level.WARN, f"nothing answers at {url}: {_reason(error)}", advice)
+    except (ValueError, TypeError, KeyError):
+        advice = "Set DAGSTER_UI_URL to dagster-webserver's address; it and the API both use port 3000 by default."
+        yield Diagnosis("dagster ui", Level.WARN, f"what answers at {url} is not Dagster", advice)
+    else:
+        yield Diagnosis("dagster ui", Level.OK, f"Dagster {version} at {url}")
+        yield judge_daemon(data["instance"]["daemonHealth"]["allDaemonStatuses"])
+        yield from judge_code(data["workspaceOrError"].get("locationEntries", []))
+
+
+def judge_daemon(statuses: list[dict[str, Any]]) -> Diagnosis:
+    """Say whether dagster-daemon has given a sign of life."""
+    wanted = [status for status in statuses if status["required"] or status["daemonType"] in NEEDED_DAEMONS]
+    ill = sorted(status["daemonType"] for status in wanted if not status["healthy"])
+    if ill or not wanted:
+        advice = "Start dagster-daemon, with the DAGSTER_HOME of the web server. Without it no event is worked off."
+        return Diagnosis("dagster daemon", Level.ERROR, f"no sign of life: {', '.join(ill) or 'all'}", advice)
+    return Diagnosis("dagster daemon", Level.OK, f"{len(wanted)} parts are alive")
+
+
+def judge_code(entries: list[dict[str, Any]]) -> Iterator[Diagnosis]:
+    """Say whether Dagster can load our code, and whether all that should run by itself is on."""
+    loaded = [entry["locationOrLoadError"] or {} for entry in entries]
+    sensors = _states(loaded, "sensors", "sensorState")
+    if SENSOR not in sensors:
+        messages = [str(each["message"]).strip().splitlines()[-1] for each in loaded if each.get("message")]
+        advice = "Start the code server and look at its log; `dagster definitions validate` says what is wrong."
+        found = "; ".join(messages) or f"{SENSOR} is not there"
+        yield Diagnosis("dagster code", Level.ERROR, found, advice)
+        return
+    yield Diagnosis("dagster code", Level.OK, f"loaded: {', '.join(entry['name'] for entry in entries)}")
+    states = {**sensors, **_states(loaded, "schedules", "scheduleState")}
+    off = sorted(name for name, status in states.items() if status != "RUNNING")
+    if off:
+        advice = 'Turn them on in the Dagster UI, "Automation".'
+        yield Diagnosis("automation", Level.ERROR if SENSOR in off else Level.WARN, f"off: {', '.join(off)}", advice)
+    else:
+        yield Diagnosis("automation", Level.OK, f"{len(states)} sensors and schedules are on")
+
+
+def _states(loaded: list[dict[str, Any]], kind: str, state: str) -> dict[str, str]:
+    of: Callable[[dict[str, Any]], list[dict[str, Any]]] = lambda location: location.get("repositories", [])  # noqa: E731
+    return {each["name"]: each[state]["status"] for location in loaded for code in of(location) for each in code[kind]}
+
+
+def _address(settings: Settings, port: int) -> str:
+    host = ANY_ADDRESS.get(settings.host[0], settings.host[0])
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _reason(error: httpx.HTTPError) -> str:
+    return str(error) or type(error).__name__

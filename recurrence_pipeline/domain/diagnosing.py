@@ -1,0 +1,187 @@
+"""What the doctor makes of what it sees in the database: observed values -> well or not, and what to do. Pure.
+
+Who looks is worker/doctoring.py. What else a running system has (ports, Dagster, disks) is judged in doctor/.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any
+
+from recurrence_pipeline.domain.checks import Severity
+from recurrence_pipeline.domain.findings import Finding
+
+OLDEST_SERVER = (5, 0)
+WAITING_LONG, WAITING_TOO_LONG = timedelta(minutes=5), timedelta(minutes=15)
+LATELY = timedelta(days=1)
+"""How recent a slot that two workers filled must be for both to count as running."""
+
+
+class Level(str, Enum):
+    """How well something is."""
+
+    OK = "ok"
+    WARN = "warn"  # it works, and somebody should know
+    ERROR = "error"  # work is not done, or is not safe
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """One row of what the doctor says: what was found and, where it is not well, what to do."""
+
+    name: str
+    level: Level
+    found: str
+    advice: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        """Return it as plain data."""
+        return {"name": self.name, "level": self.level.value, "found": self.found, "advice": self.advice}
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What the database server says of itself, and how this client asks it to write.
+
+    `ahead` is by how much its clock is ahead of this machine's. `write_concern` holds `w` and `j` where they are set.
+    """
+
+    version: str
+    replica_set: str | None
+    ahead: timedelta
+    write_concern: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """How the queue moves: events that are due, since when the oldest is, events held by a living worker.
+
+    `moved` says whether an event ended lately.
+    """
+
+    due: int
+    oldest: datetime | None
+    held: int
+    moved: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Clashes:
+    """Slots with two tasks; of those, the ones that this worker and another filled, and when that was last."""
+
+    slots: int = 0
+    of_two_workers: int = 0
+    latest: datetime | None = None
+
+
+def judge_version(server: Server) -> Diagnosis:
+    """MongoDB 5.0 is the oldest that has all the work needs."""
+    try:
+        numbers = tuple(int(part) for part in server.version.split(".")[:2])
+    except ValueError:
+        return Diagnosis("database version", Level.WARN, f"{server.version!r}", "See that it is MongoDB 5.0 or newer.")
+    if numbers < OLDEST_SERVER:
+        return Diagnosis("database version", Level.ERROR, server.version, "Upgrade MongoDB to 5.0 or newer.")
+    return Diagnosis("database version", Level.OK, server.version)
+
+
+def judge_writes(server: Server) -> Diagnosis:
+    """Say whether a write that was acknowledged survives (MongoDB manual, "Write Concern")."""
+    w, journal = server.write_concern.get("w"), server.write_concern.get("j")
+    where = f"replica set {server.replica_set}" if server.replica_set else "standalone"
+    found = f"w: {'the default' if w is None else w}, journal: {'the default' if journal is None else journal}, {where}"
+    majority = w == "majority" or (w is None and server.replica_set is not None)
+    if w == 0:
+        advice = "Take w=0 out of MONGODB_URL: nobody would notice a write that failed."
+        return Diagnosis("write concern", Level.ERROR, found, advice)
+    if server.replica_set is not None and not majority:
+        advice = "Put w=majority into MONGODB_URL: what one member alone has is rolled back when another takes over."
+        return Diagnosis("write concern", Level.WARN, found, advice)
+    if journal is False or (journal is None and not majority):
+        advice = "Put journal=true into MONGODB_URL: a crash of the server loses up to 100 ms of acknowledged writes."
+        return Diagnosis("write concern", Level.WARN, found, advice)
+    return Diagnosis("write concern", Level.OK, found)
+
+
+def judge_clock(server: Server, margin: timedelta) -> Diagnosis:
+    """Compare the clocks: leases end by this machine's, and WORKER_LEASE_MARGIN is what they may differ by."""
+    seconds = abs(server.ahead).total_seconds()
+    found = f"the database is {seconds:.1f} s {'ahead' if server.ahead > timedelta(0) else 'behind'}"
+    advice = "Have NTP set the clocks of all machines (timedatectl), or raise WORKER_LEASE_MARGIN and WORKER_LEASE."
+    if abs(server.ahead) >= margin:
+        return Diagnosis("clock", Level.ERROR, found, advice)
+    if abs(server.ahead) >= margin / 4:
+        return Diagnosis("clock", Level.WARN, found, advice)
+    return Diagnosis("clock", Level.OK, found)
+
+
+def judge_watermark(watermark: datetime | None, now: datetime) -> Diagnosis:
+    """Say what the reconciliation leaves alone."""
+    if watermark is None:
+        return Diagnosis("watermark", Level.OK, "none: every series is reconciled")
+    found = f"series from before {watermark:%Y-%m-%d %H:%M} UTC are not reconciled"
+    if watermark > now:
+        advice = "It lies in the future: set the clocks right; `recurrence adopt` has everything reconciled."
+        return Diagnosis("watermark", Level.WARN, found, advice)
+    return Diagnosis("watermark", Level.OK, found, "Meant for a first look. To have them reconciled: recurrence adopt")
+
+
+def judge_finding(finding: Finding, label: str) -> Diagnosis:
+    """Turn the answer of a check into a row."""
+    if not finding.count:
+        return Diagnosis(label, Level.OK, "nothing is wrong")
+    samples = "; ".join(", ".join(f"{value}" for value in sample.values()) for sample in finding.samples[:3])
+    level = Level.ERROR if finding.severity is Severity.ERROR else Level.WARN
+    repair = f" (recurrence check --repair --only {finding.name} --yes)" if finding.repairable else ""
+    return Diagnosis(label, level, f"{finding.count}: {samples}", finding.hint + repair)
+
+
+def judge_queue(work: Work, now: datetime) -> Diagnosis:
+    """Say how long the oldest event has been due."""
+    if work.oldest is None:
+        return Diagnosis("queue", Level.OK, "nothing is due")
+    age = now - work.oldest
+    found = f"{work.due} due, the oldest for {age.total_seconds():.0f} s"
+    advice = "See that a worker runs (below). If one does, it is too slow: raise WORKER_MAX_RUNS, look at the database."
+    if age > WAITING_TOO_LONG:
+        return Diagnosis("queue", Level.ERROR, found, advice)
+    return Diagnosis("queue", *((Level.WARN, found, advice) if age > WAITING_LONG else (Level.OK, found)))
+
+
+def judge_worker(work: Work, now: datetime, patience: timedelta) -> Diagnosis:
+    """Say whether events are being worked off; where none is due, nobody can tell from the database."""
+    if work.held:
+        return Diagnosis("worker", Level.OK, f"{work.held} events are being worked on")
+    if work.moved:
+        return Diagnosis("worker", Level.OK, "events ended in the last minutes")
+    if work.oldest is None or now - work.oldest <= patience:
+        return Diagnosis("worker", Level.OK, "nothing has been waiting for one")
+    found = f"{work.due} events are due, and nobody works on them"
+    advice = "Start dagster-daemon, and turn task_event_sensor on; meanwhile: recurrence process --until-empty"
+    return Diagnosis("worker", Level.ERROR, found, advice)
+
+
+def judge_dead_letters(failed: int, rejected: int) -> Diagnosis:
+    """Say how many events wait for a person. A rejected one is an answer to its user; a failed one is nobody's."""
+    found = f"{failed} failed, {rejected} rejected"
+    if failed:
+        advice = "recurrence events --status failed says why. Mend the cause, then: recurrence replay --status failed"
+        return Diagnosis("dead letters", Level.WARN, found, advice)
+    return Diagnosis("dead letters", Level.OK, found)
+
+
+def judge_clashes(clashes: Clashes, now: datetime) -> Diagnosis:
+    """Say whether the original worker works beside this one: both fill the same slots, each in its own way."""
+    name = "two workers"
+    if clashes.of_two_workers:
+        since = f", last at {clashes.latest:%Y-%m-%d %H:%M} UTC" if clashes.latest else ""
+        found = f"{clashes.of_two_workers} slots were filled by this worker and by another{since}"
+        tidy = "delete the tasks that are not wanted, in the application (recurrence check --only slot_clashes)"
+        if clashes.latest is not None and now - clashes.latest < LATELY:
+            return Diagnosis(name, Level.ERROR, found, f"Stop one of the two workers. Then {tidy}.")
+        return Diagnosis(name, Level.WARN, found, f"They do not both run now: {tidy}.")
+    if clashes.slots:
+        found = f"{clashes.slots} slots have two tasks, none of them by two workers"
+        return Diagnosis(name, Level.WARN, found, "Left by the older worker: recurrence check --only slot_clashes")
+    return Diagnosis(name, Level.OK, "no slot is filled twice")

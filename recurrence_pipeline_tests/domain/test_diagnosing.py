@@ -1,0 +1,154 @@
+"""What the doctor makes of what it sees in the database."""
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from recurrence_pipeline.domain.checks import COUNTERS_BEHIND, SLOT_CLASHES
+from recurrence_pipeline.domain.diagnosing import (
+    Clashes,
+    Diagnosis,
+    Level,
+    Server,
+    Work,
+    judge_clashes,
+    judge_clock,
+    judge_dead_letters,
+    judge_finding,
+    judge_queue,
+    judge_version,
+    judge_watermark,
+    judge_worker,
+    judge_writes,
+)
+from recurrence_pipeline.domain.findings import Finding
+
+NOW = datetime(2024, 1, 1, 12, tzinfo=timezone.utc)
+MINUTE = timedelta(minutes=1)
+
+
+def server(*, version: str = "7.0.5", replica_set: str | None = None, ahead: float = 0, **written: Any) -> Server:
+    return Server(version, replica_set, timedelta(seconds=ahead), written)
+
+
+def work(*, due: int = 0, minutes: float = 0, held: int = 0, moved: bool = False) -> Work:
+    return Work(due, NOW - minutes * MINUTE if due else None, held, moved)
+
+
+def helped(diagnosis: Diagnosis) -> Level:
+    """Return how well it is; what is not well must come with something to do."""
+    assert diagnosis.found
+    assert diagnosis.advice or diagnosis.level is Level.OK
+    return diagnosis.level
+
+
+@pytest.mark.parametrize(
+    ("version", "level"),
+    [
+        ("5.0.0", Level.OK),
+        ("8.2.11", Level.OK),
+        ("10.0.1", Level.OK),
+        ("4.4.29", Level.ERROR),
+        ("3.6", Level.ERROR),
+        ("newest", Level.WARN),
+    ],
+)
+def test_a_server_older_than_5_is_an_error(version: str, level: Level) -> None:
+    assert helped(judge_version(server(version=version))) is level
+
+
+@pytest.mark.parametrize(
+    ("replica_set", "written", "level"),
+    [
+        (None, {"j": True}, Level.OK),
+        (None, {"w": 1, "j": True}, Level.OK),
+        (None, {}, Level.WARN),
+        (None, {"w": 1}, Level.WARN),
+        (None, {"w": 0}, Level.ERROR),
+        ("rs0", {}, Level.OK),
+        ("rs0", {"w": "majority"}, Level.OK),
+        ("rs0", {"w": "majority", "j": False}, Level.WARN),
+        ("rs0", {"w": 1, "j": True}, Level.WARN),
+        ("rs0", {"w": 0}, Level.ERROR),
+    ],
+)
+def test_a_write_that_is_acknowledged_and_can_be_lost_is_told(
+    replica_set: str | None, written: dict[str, Any], level: Level
+) -> None:
+    assert helped(judge_writes(server(replica_set=replica_set, **written))) is level
+
+
+@pytest.mark.parametrize(
+    ("ahead", "level"),
+    [(0, Level.OK), (2.4, Level.OK), (-2.4, Level.OK), (2.5, Level.WARN), (-9.9, Level.WARN), (-10, Level.ERROR)],
+)
+def test_clocks_may_differ_by_less_than_the_margin_of_a_lease(ahead: float, level: Level) -> None:
+    assert helped(judge_clock(server(ahead=ahead), timedelta(seconds=10))) is level
+
+
+def test_it_says_whose_clock_is_ahead() -> None:
+    assert judge_clock(server(ahead=3), MINUTE).found == "the database is 3.0 s ahead"
+    assert judge_clock(server(ahead=-3), MINUTE).found == "the database is 3.0 s behind"
+
+
+def test_a_watermark_in_the_future_is_told() -> None:
+    levels = [helped(judge_watermark(mark, NOW)) for mark in (None, NOW - MINUTE, NOW + MINUTE)]
+    assert levels == [Level.OK, Level.OK, Level.WARN]
+
+
+def test_what_a_check_finds_is_as_bad_as_the_check_says() -> None:
+    error, warning = Finding.none_of(COUNTERS_BEHIND), Finding.none_of(SLOT_CLASHES)
+    assert [helped(judge_finding(f, "x")) for f in (error, warning)] == [Level.OK, Level.OK]
+    for finding in (error, warning):
+        finding.add([{"counter": "tasks", "value": 3, "highest": 7}])
+    assert [helped(judge_finding(f, "x")) for f in (error, warning)] == [Level.ERROR, Level.WARN]
+    assert judge_finding(error, "x").found == "1: tasks, 3, 7"
+    assert "recurrence check --repair --only counters_behind --yes" in judge_finding(error, "x").advice
+    assert "--repair" not in judge_finding(warning, "x").advice
+
+
+@pytest.mark.parametrize(
+    ("seen", "level"),
+    [
+        (work(), Level.OK),
+        (work(due=9, minutes=4), Level.OK),
+        (work(due=9, minutes=6), Level.WARN),
+        (work(due=9, minutes=16), Level.ERROR),
+    ],
+)
+def test_events_that_wait_are_told_after_5_minutes(seen: Work, level: Level) -> None:
+    assert helped(judge_queue(seen, NOW)) is level
+
+
+@pytest.mark.parametrize(
+    ("seen", "level"),
+    [
+        (work(), Level.OK),
+        (work(due=9, minutes=0.5), Level.OK),
+        (work(due=9, minutes=2), Level.ERROR),
+        (work(due=9, minutes=2, moved=True), Level.OK),
+        (work(due=9, minutes=2, held=1), Level.OK),
+    ],
+)
+def test_no_worker_is_there_where_events_wait_and_nothing_moves(seen: Work, level: Level) -> None:
+    assert helped(judge_worker(seen, NOW, MINUTE)) is level
+
+
+def test_what_failed_waits_for_a_person_and_what_was_rejected_is_an_answer() -> None:
+    assert helped(judge_dead_letters(failed=1, rejected=0)) is Level.WARN
+    assert helped(judge_dead_letters(failed=0, rejected=58)) is Level.OK
+
+
+@pytest.mark.parametrize(
+    ("seen", "level"),
+    [
+        (Clashes(), Level.OK),
+        (Clashes(3), Level.WARN),
+        (Clashes(3, 1, NOW - timedelta(days=3)), Level.WARN),
+        (Clashes(3, 1, NOW - timedelta(hours=1)), Level.ERROR),
+        (Clashes(3, 1, None), Level.WARN),
+    ],
+)
+def test_two_workers_at_once_are_an_error_and_what_they_left_is_a_warning(seen: Clashes, level: Level) -> None:
+    assert helped(judge_clashes(seen, NOW)) is level

@@ -1,0 +1,162 @@
+"""`recurrence doctor`: what is well, what is not, and what to do; errors make it exit with 1."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from recurrence_pipeline.doctor import machine, ports
+from recurrence_pipeline.domain.diagnosing import Level
+from recurrence_pipeline.settings import Settings
+from recurrence_pipeline_tests.api.serving import serving
+from recurrence_pipeline_tests.commands import Ran, Run
+from recurrence_pipeline_tests.world import KEPT_LONG, World
+
+KEY = "a key of more than sixteen bytes"
+NOBODY = "9"
+"""The port `discard`, where nothing listens."""
+ALONE = {
+    "LOG_LEVEL": "warning",
+    "PORT": NOBODY,
+    "DAGSTER_UI_URL": f"http://127.0.0.1:{NOBODY}",
+    "WORKER_TIMEOUT": "500",
+}
+
+
+def levels(ran: Ran) -> dict[str, str]:
+    return {row["name"]: row["level"] for row in json.loads(ran.out)}
+
+
+def row(ran: Ran, name: str) -> dict[str, str]:
+    (found,) = (row for row in json.loads(ran.out) if row["name"] == name)
+    return dict(found)
+
+
+@pytest.fixture
+def api(mongodb_url: str) -> Iterator[str]:
+    """Return the port of an API that wants KEY."""
+    world = World(mongodb_url, INTERNAL_API_KEY=KEY)
+    with serving(world.worker) as url:
+        yield str(urlsplit(url).port)
+    world.close()
+
+
+def test_a_sound_database_without_programs_is_warned_of_and_is_no_failure(prepared: Run) -> None:
+    prepared("process", LOG_LEVEL="warning")
+    ran = prepared("doctor", "--json", **ALONE)
+    assert ran.code == 0
+    assert {name for name, level in levels(ran).items() if level != "ok"} == {"api", "dagster ui"}
+    assert set(json.loads(ran.out)[0]) == {"name", "level", "found", "advice"}
+
+
+def test_people_get_a_table_that_says_what_to_do(run: Run) -> None:
+    ran = run("doctor", **ALONE)
+    assert ran.code == 1
+    assert "errors, 2 warnings." in ran.out
+    assert "init-db" in ran.out
+
+
+def test_a_wrong_setting_is_an_answer_with_its_name_and_value(run: Run) -> None:
+    ran = run("doctor", "--json", WORKER_LEASE="soon")
+    assert ran.code == 1
+    assert row(ran, "settings")["found"] == "WORKER_LEASE: 'soon' is not a number of milliseconds"
+
+
+def test_a_database_that_is_away_hides_nothing_else(run: Run) -> None:
+    ran = run("doctor", "--json", **ALONE | {"MONGODB_URL": "mongodb://127.0.0.1:9/nowhere"})
+    assert ran.code == 1
+    found = levels(ran)
+    assert (found["database"], found["access"], found["api"]) == ("error", "ok", "warn")
+
+
+def test_a_variable_that_nobody_reads_is_told_where_it_looks_like_one_of_ours() -> None:
+    found = machine.look_at_names({"WORKER_LEASES": "1", "MONGODB_URI": "x", "HOSTNAME": "h", "HOME": "/"})
+    assert found.level is Level.WARN
+    assert found.found == "not read: MONGODB_URI (is MONGODB_URL meant?), WORKER_LEASES (is WORKER_LEASE meant?)"
+
+
+@pytest.mark.parametrize(
+    ("environment", "level"),
+    [
+        ({}, Level.OK),
+        ({"HOST": "localhost"}, Level.OK),
+        ({"HOST": "::"}, Level.ERROR),
+        ({"HOST": "127.0.0.1,192.0.2.7"}, Level.ERROR),
+        ({"HOST": "::", "INTERNAL_API_KEY": KEY}, Level.OK),
+        ({"INTERNAL_API_KEY": f"{KEY},short"}, Level.WARN),
+    ],
+)
+def test_an_api_that_others_reach_needs_a_key(environment: dict[str, str], level: Level) -> None:
+    assert machine.look_at_access(Settings.from_environment(environment)).level is level
+
+
+def test_disks_are_looked_at_where_the_files_are(tmp_path: Path) -> None:
+    settings = Settings.from_environment({"LOG_FILE": str(tmp_path / "worker.log")})
+    there = list(machine.look_at_disks(settings, {"DAGSTER_HOME": str(tmp_path)}))
+    assert [(d.name, d.level) for d in there] == [
+        ("disk of LOG_FILE", Level.OK),
+        ("disk of DAGSTER_HOME", Level.OK),
+    ]
+    (gone,) = machine.look_at_disks(Settings.from_environment({}), {"DAGSTER_HOME": str(tmp_path / "gone")})
+    assert gone.level is Level.ERROR
+
+
+# What answers on the ports
+
+
+def test_an_api_that_answers_is_well_and_one_with_another_key_is_not(prepared: Run, api: str) -> None:
+    prepared("process", LOG_LEVEL="warning")
+    with_key = prepared("doctor", "--json", **ALONE | KEPT_LONG | {"PORT": api, "INTERNAL_API_KEY": KEY})
+    assert (with_key.code, row(with_key, "api")["level"]) == (0, "ok")
+    without = prepared("doctor", "--json", **ALONE | KEPT_LONG | {"PORT": api})
+    assert (without.code, row(without, "api")["level"]) == (1, "error")
+    assert "INTERNAL_API_KEY" in row(without, "api")["advice"]
+
+
+def test_a_program_that_is_not_the_one_expected_is_told(prepared: Run, api: str) -> None:
+    """The API and Dagster's web server use port 3000 both, Prometheus and our metrics 9090."""
+    wrong = {"DAGSTER_UI_URL": f"http://127.0.0.1:{api}", "PROMETHEUS_METRICS": "true", "METRICS_PORT": api}
+    ran = prepared("doctor", "--json", **ALONE | wrong)
+    assert "is not Dagster" in row(ran, "dagster ui")["found"]
+    assert "no metrics of ours" in row(ran, "metrics")["found"]
+
+
+def test_metrics_that_should_be_served_and_are_not_are_an_error(prepared: Run) -> None:
+    ran = prepared("doctor", "--json", **ALONE | {"PROMETHEUS_METRICS": "true", "METRICS_PORT": NOBODY})
+    assert (ran.code, row(ran, "metrics")["level"]) == (1, "error")
+
+
+def daemon(name: str, *, healthy: bool, required: bool = True) -> dict[str, Any]:
+    return {"daemonType": name, "required": required, "healthy": healthy}
+
+
+def code(**states: str) -> list[dict[str, Any]]:
+    sensors = [{"name": name, "sensorState": {"status": status}} for name, status in states.items()]
+    return [{"name": "ours", "locationOrLoadError": {"repositories": [{"sensors": sensors, "schedules": []}]}}]
+
+
+def test_a_daemon_without_a_sign_of_life_is_an_error() -> None:
+    alive, dead = daemon("SENSOR", healthy=True), daemon("SCHEDULER", healthy=False)
+    idle = daemon("BACKFILL", healthy=False, required=False)
+    assert ports.judge_daemon([alive, idle]).level is Level.OK
+    assert ports.judge_daemon([alive, dead]).found == "no sign of life: SCHEDULER"
+    assert ports.judge_daemon([]).level is Level.ERROR
+
+
+def test_code_that_dagster_cannot_load_is_an_error_with_its_last_line() -> None:
+    entries = [{"name": "ours", "locationOrLoadError": {"message": "Traceback ...\nImportError: no module\n"}}]
+    (found,) = ports.judge_code(entries)
+    assert (found.level, found.found) == (Level.ERROR, "ImportError: no module")
+    (found,) = ports.judge_code([{"name": "ours", "locationOrLoadError": None}])
+    assert found.level is Level.ERROR
+
+
+def test_the_sensor_that_is_off_is_an_error_and_another_one_a_warning() -> None:
+    off = {"task_event_sensor": "STOPPED", "alert_sensor": "RUNNING"}
+    assert [d.level for d in ports.judge_code(code(**off))] == [Level.OK, Level.ERROR]
+    other = {"task_event_sensor": "RUNNING", "alert_sensor": "STOPPED"}
+    assert [d.found for d in ports.judge_code(code(**other))][1] == "off: alert_sensor"
+    assert [d.level for d in ports.judge_code(code(task_event_sensor="RUNNING"))] == [Level.OK, Level.OK]

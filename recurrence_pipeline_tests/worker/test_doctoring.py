@@ -1,0 +1,114 @@
+"""The doctor's look at the database finds what keeps the work from being done, and who does it."""
+
+from datetime import timedelta
+
+import pytest
+from bson import ObjectId
+
+from recurrence_pipeline.bootstrap import open_worker
+from recurrence_pipeline.domain.diagnosing import Diagnosis, Level
+from recurrence_pipeline.settings import Settings
+from recurrence_pipeline_tests.world import World, utc
+
+DUE = utc(2024, 1, 1, 13)
+
+
+def look(world: World) -> dict[str, Diagnosis]:
+    return {diagnosis.name: diagnosis for diagnosis in world.service.doctoring.look()}
+
+
+def ill(world: World) -> dict[str, Level]:
+    """Return what is not well, but for the clock: the world's is not the server's."""
+    found = look(world)
+    return {name: each.level for name, each in found.items() if name != "clock" and each.level is not Level.OK}
+
+
+def made_by_the_older_worker(world: World, task_id: ObjectId) -> None:
+    """Make what the original worker makes of the same slot: without a number, under an id of its own."""
+    ours = world.task(task_id)
+    world.add_task(ours["dueDate"], ours["repeatType"], parentRecurringId=ours["parentRecurringId"])
+
+
+def test_a_sound_system_is_well(world: World) -> None:
+    world.create(DUE, "daily")
+    world.pass_time(seconds=1)
+    assert ill(world) == {}
+    assert look(world)["worker"].found == "events ended in the last minutes"
+
+
+def test_clocks_are_compared_with_the_server_s(world: World) -> None:
+    """The world's clock stands in 2024; the server's does not."""
+    clock = look(world)["clock"]
+    assert clock.level is Level.ERROR
+    assert clock.found.endswith("s ahead")
+
+
+def test_a_slot_that_both_workers_filled_means_that_both_run(world: World) -> None:
+    """Switched over while the original worker still runs: users would see every task twice."""
+    series = world.create(DUE, "daily")
+    made_by_the_older_worker(world, world.occurrences_by_slot(series)[2])
+    found = look(world)["two workers"]
+    assert found.level is Level.ERROR
+    assert found.found.startswith("1 slots were filled by this worker and by another, last at 2024-01-01 12:00")
+
+
+def test_what_two_workers_left_long_ago_is_a_warning(world: World) -> None:
+    series = world.create(DUE, "daily")
+    made_by_the_older_worker(world, world.occurrences_by_slot(series)[2])
+    world.pass_time(days=2)
+    assert ill(world) == {"two workers": Level.WARN}
+
+
+def test_pairs_of_the_older_worker_alone_do_not_accuse_two(world: World) -> None:
+    series = world.add_task(DUE, "weekly")
+    for _ in range(2):
+        world.add_task(DUE + timedelta(weeks=1), "weekly", parentRecurringId=series)
+    found = look(world)["two workers"]
+    assert (found.level, found.found) == (Level.WARN, "1 slots have two tasks, none of them by two workers")
+
+
+def test_events_that_nobody_works_on_are_found(world: World) -> None:
+    world.add_event("create", world.add_task(DUE, "daily"))
+    assert ill(world) == {}, "a worker may need some seconds"
+    world.pass_time(minutes=2)
+    assert ill(world) == {"worker": Level.ERROR}
+    world.pass_time(minutes=20)
+    assert ill(world) == {"worker": Level.ERROR, "queue": Level.ERROR}
+
+
+def test_events_that_a_living_worker_holds_are_worked_on_and_those_of_a_dead_one_are_not(world: World) -> None:
+    world.add_event("create", world.add_task(DUE, "daily"))
+    world.service.lease(1)
+    assert look(world)["worker"].found == "1 events are being worked on"
+    world.pass_time(minutes=5)
+    assert ill(world) == {"stuck events": Level.ERROR, "worker": Level.ERROR}
+
+
+def test_a_dead_letter_is_told(world: World) -> None:
+    world.add_event("create", ObjectId(), status="failed")
+    assert ill(world) == {"dead letters": Level.WARN}
+
+
+@pytest.mark.parametrize(
+    ("collection", "name", "levels"),
+    [
+        ("task_events", "schema", {"schema": Level.ERROR}),
+        ("counters", "counters", {"counters": Level.ERROR}),
+        ("worker_state", "watermark", {"watermark": Level.ERROR, "two workers": Level.ERROR}),
+    ],
+)
+def test_what_is_missing_is_found_and_hides_nothing_else(
+    world: World, collection: str, name: str, levels: dict[str, Level]
+) -> None:
+    world.create(DUE, "daily")
+    world.worker.mongo.db.drop_collection(collection)
+    assert ill(world) == levels
+    assert "recurrence" in look(world)[name].advice + look(world)[name].found
+
+
+def test_a_database_that_is_away_is_the_only_finding() -> None:
+    settings = Settings.from_environment({"MONGODB_URL": "mongodb://127.0.0.1:9/nowhere", "WORKER_TIMEOUT": "200"})
+    with open_worker(settings) as worker:
+        (found,) = worker.service.doctoring.look()
+    assert (found.name, found.level) == ("database", Level.ERROR)
+    assert "127.0.0.1:9" in found.found
