@@ -83,7 +83,7 @@ class Settings(BaseModel):
         description="How long a run waits for more events after the last, in ms: a new one takes seconds to start.",
     )
     watch: Annotated[Milliseconds, at_most(timedelta(seconds=30))] = Field(
-        timedelta(seconds=15),
+        timedelta(seconds=25),
         alias="SENSOR_WATCH",
         description="How long one look of the sensor watches an empty queue, in ms; 0: it looks once, every 5 s.",
     )

@@ -18,8 +18,8 @@ from recurrence_pipeline.orchestration.resources import WorkerResource, one_line
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.worker.service import WorkerService
 
-MOMENT = timedelta(milliseconds=400)
-PAUSE = 0.2
+MOMENT = timedelta(milliseconds=250)
+PAUSE = 0.1
 """In seconds, between two looks at the queue."""
 
 DUE_TAG = "events_due"

@@ -30,7 +30,7 @@ Far less than the quarter of an hour after which Dagster gives a run up. It look
 minute.
 """
 
-SHORT_LEASES = {"WORKER_LEASE": "3000", "WORKER_LEASE_MARGIN": "500", "WORKER_BATCH_SIZE": "5"}
+SHORT_LEASES = {"WORKER_LEASE": "8000", "WORKER_LEASE_MARGIN": "1000", "WORKER_BATCH_SIZE": "5"}
 PLACES = 10
 """How many runs dagster.yaml lets work at a time."""
 
