@@ -4,10 +4,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+UI_INSTALLED := $(VENV)/.ui-installed
 LOCK_INSTALLED := $(VENV)/.lock-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test fuzz chaos lint format types contracts definitions job dist wheel-test lock ci clean
+.PHONY: help install demo up test fuzz chaos ui-test lint format types contracts definitions job dist wheel-test lock ci clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +29,9 @@ fuzz: $(INSTALLED) ## Send the internal API odd requests for some minutes (the t
 
 chaos: $(INSTALLED) ## Kill workers, Dagster and the database for minutes, then check the data (the tests do so for seconds)
 	@$(BIN)/python -m recurrence_pipeline_tests.chaos
+
+ui-test: $(UI_INSTALLED) ## Look at Dagster's UI, with the system running and a headless Chromium (apt install chromium)
+	@$(BIN)/pytest -n 0 -m ui recurrence_pipeline_tests/ui
 
 lint: $(INSTALLED) ## Check style and format
 	@$(BIN)/ruff check
@@ -75,6 +79,10 @@ $(INSTALLED): pyproject.toml
 	@echo "Installing into $(VENV), which takes a minute or two"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+$(UI_INSTALLED): $(INSTALLED)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,ui]'
 	@touch $@
 
 $(LOCK_INSTALLED): $(INSTALLED)
