@@ -6,7 +6,7 @@ Jan 31 is Apr 30, whatever February was. Rules count on the wall clock of the se
 with erratum 4271); of a time that exists twice the first is meant. PEP 495 gives both to a datetime with `fold=0`.
 """
 
-from calendar import monthrange
+from calendar import isleap
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta, tzinfo
@@ -28,8 +28,8 @@ DRIFT = timedelta(hours=2)
 MAX_WITNESSES = 100
 """How many times are heard where an anchor is looked for."""
 
-_DAY = timedelta(days=1)
-_WEEK = timedelta(weeks=1)
+_STEPS = {"daily": timedelta(days=1), "weekly": timedelta(weeks=1)}
+_DAYS = (0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _SHORTEST_MONTH = 28
 
 
@@ -63,15 +63,22 @@ def slot_number(anchor: datetime, repeat_type: str, when: datetime, timezone: st
     return next((n for n in candidates if _stands_for(when, wall, repeat_type, n)), number)
 
 
+def slots(anchor: datetime, repeat_type: str, numbers: Iterable[int], timezone: str | None = None) -> list[datetime]:
+    """Return the slots of these numbers; the anchor is put on the wall clock once for all of them.
+
+    Raises:
+        InvalidRecurrence: as `slot` does.
+    """
+    return _slots(_wall_clock("anchor", anchor, timezone), repeat_type, [_count("number", n) for n in numbers])
+
+
 def occurrences(start: datetime, repeat_type: str, count: int, timezone: str | None = None) -> list[datetime]:
     """Return the `count` slots after `start`: slots 1 to `count` of a series anchored there.
 
     Raises:
         InvalidRecurrence: as `slot` does.
     """
-    wall = _wall_clock("start", start, timezone)
-    _require_rule(repeat_type)
-    return [_slot(wall, repeat_type, number) for number in range(1, _count("count", count) + 1)]
+    return _slots(_wall_clock("start", start, timezone), repeat_type, range(1, _count("count", count) + 1))
 
 
 def next_occurrence(
@@ -110,9 +117,7 @@ def anchor_of(
             starts.add(_shifted(wall, repeat_type, -number))
     if repeat_type == "monthly":
         days = {wall.day for _, wall in walls}
-        starts = {
-            start.replace(day=min(day, monthrange(start.year, start.month)[1])) for start in starts for day in days
-        }
+        starts = {start.replace(day=min(day, _last_day(start.year, start.month))) for start in starts for day in days}
 
     def fitting(start: datetime) -> int:
         return sum(1 for number, wall in walls if _is_slot(wall, start, repeat_type, number))
@@ -163,6 +168,11 @@ def _require_rule(repeat_type: str) -> None:
         raise InvalidRecurrence(f"Invalid repeat type: {repeat_type}", field="repeatType", value=repeat_type)
 
 
+def _slots(wall: datetime, repeat_type: str, numbers: Iterable[int]) -> list[datetime]:
+    _require_rule(repeat_type)
+    return [_slot(wall, repeat_type, number) for number in numbers]
+
+
 def _slot(wall: datetime, repeat_type: str, number: int) -> datetime:
     """Return slot `number`, which may be negative here, of an anchor on the wall clock."""
     try:
@@ -177,18 +187,23 @@ def _slot(wall: datetime, repeat_type: str, number: int) -> datetime:
 
 def _shifted(wall: datetime, repeat_type: str, number: int) -> datetime:
     """Return the wall clock `number` steps on, with `fold=0` as datetime arithmetic has it; 0 steps keep the fold."""
-    _require_rule(repeat_type)
     if number == 0:
+        _require_rule(repeat_type)
         return wall
-    if repeat_type == "daily":
-        return wall + _DAY * number
-    if repeat_type == "weekly":
-        return wall + _WEEK * number
+    step = _STEPS.get(repeat_type)
+    if step is not None:
+        return wall + step * number
+    _require_rule(repeat_type)
     years, month = divmod(wall.month - 1 + number, 12)
     year, month, day = wall.year + years, month + 1, wall.day
     if day > _SHORTEST_MONTH:
-        day = min(day, monthrange(year, month)[1])
+        day = min(day, _last_day(year, month))
     return wall.replace(year, month, day, fold=0)
+
+
+def _last_day(year: int, month: int) -> int:
+    """Return the number of days of a month, without the weekday that `calendar.monthrange` works out besides."""
+    return 29 if month == 2 and isleap(year) else _DAYS[month]
 
 
 def _distance(start: datetime, end: datetime, repeat_type: str) -> int:

@@ -128,13 +128,13 @@ def _answer(part: Plan, progress: Progress, event: TaskEvent, task: Task) -> Non
             part.activities.append(NewActivity.of(Action.CREATED, original.user_id, new.id))
     following = progress.next_open(completed) if completed is not None else None
     if following is not None:
-        seen = following.parent_recurring_id
+        seen = progress.open[following]
         if seen is not None and seen != original.id:
-            part.links.append(Link(following.id, seen, original.id))
+            part.links.append(Link(following, seen, original.id))
         if original.user_id:
             part.activities.append(NewActivity.of(Action.UPDATED, original.user_id, task.id))
     in_order = tuple(created[slot] for slot in sorted(created))
-    part.answers[event.id] = Answer(in_order, following.id if following else None)
+    part.answers[event.id] = Answer(in_order, following)
 
 
 def _not_found(event: TaskEvent, now: datetime) -> RecurrenceError:

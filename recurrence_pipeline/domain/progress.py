@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from recurrence_pipeline.domain.calendar import slot, slot_number
+from recurrence_pipeline.domain.calendar import slot_number, slots
 from recurrence_pipeline.domain.errors import InvalidRecurrence, RuleChanged
 from recurrence_pipeline.domain.model import HORIZON, Series, Task, occurrence_id
 from recurrence_pipeline.domain.plan import NewOccurrence
@@ -36,7 +36,10 @@ class Progress:
         self.cursor = original.cursor.number if original.cursor else max([0, *older])
         done = [self.slots[t.id] for t in (original, *series.occurrences) if t.is_completed and t.id in self.slots]
         self.finished = max([-1, *done])
-        self.open = {t.id: t for t in series.occurrences if not t.is_completed and t.id in self.slots}
+        self.open = {
+            t.id: t.parent_recurring_id for t in series.occurrences if not t.is_completed and t.id in self.slots
+        }
+        """What each open occurrence hangs on."""
 
     @property
     def wanted(self) -> int:
@@ -79,24 +82,25 @@ class Progress:
                 field="occurrenceNumber",
                 value=self.finished,
             )
-        wanted = range(self.cursor + 1, last + 1)
-        taken = {
-            n for task_id, n in self.slots.items() if n in wanted and task_id != occurrence_id(self.original.id, n)
-        }
-        for number in wanted:
-            if number not in taken:
-                due = slot(self.anchor, self.original.repeat_type, number, self.timezone)
-                new = NewOccurrence(occurrence_id(self.original.id, number), self.original, number, due, event_id)
-                yield new, new.id in self.slots
-                self._remember(new)
+        ids = {number: occurrence_id(self.original.id, number) for number in range(self.cursor + 1, last + 1)}
+        taken = {n for task_id, n in self.slots.items() if n in ids and task_id != ids[n]}
+        wanted = [number for number in ids if number not in taken]
+        dues = slots(self.anchor, self.original.repeat_type, wanted, self.timezone) if wanted else []
+        for number, due in zip(wanted, dues, strict=True):
+            new = NewOccurrence(ids[number], self.original, number, due, event_id)
+            yield new, new.id in self.slots
+            self._remember(new)
         self.cursor = max(self.cursor, last)
 
     def _remember(self, new: NewOccurrence) -> None:
         if new.id not in self.slots:
             self.slots[new.id] = new.slot
-            self.open[new.id] = Task(id=new.id, parent_recurring_id=self.original.id, occurrence_number=new.slot)
+            self.open[new.id] = self.original.id
 
-    def next_open(self, number: int) -> Task | None:
-        """Return the open task with the lowest slot above `number`."""
-        later = (task for task in self.open.values() if self.slots[task.id] > number)
-        return min(later, key=lambda task: (self.slots[task.id], task.id), default=None)
+    def next_open(self, number: int) -> str | None:
+        """Return the id of the open task with the lowest slot above `number`."""
+        return min(
+            (task_id for task_id in self.open if self.slots[task_id] > number),
+            key=lambda task_id: (self.slots[task_id], task_id),
+            default=None,
+        )
