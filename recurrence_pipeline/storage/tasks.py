@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from bson import ObjectId
-from pymongo import DeleteMany, UpdateOne
+from pymongo import DeleteMany, UpdateMany, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from recurrence_pipeline.domain.model import Cursor, Series, Task, derived_id
@@ -96,13 +96,20 @@ class Tasks:
 
     @translated()
     def move_cursors(self, moves: Sequence[CursorMove]) -> None:
-        """Raise cursors; an original whose repeatType has changed meanwhile keeps what it has."""
+        """Raise cursors; an original whose repeatType has changed meanwhile keeps what it has.
+
+        Most series of a batch move to one of a few cursors: those of one cursor are one update for every chunk.
+        """
+        originals: dict[Cursor, set[str]] = defaultdict(set)
+        for move in moves:
+            originals[move.cursor].add(move.original_id)
         self._bulk(
-            UpdateOne(
-                {"_id": ObjectId(move.original_id), "repeatType": move.cursor.repeat_type},
-                [{"$set": {"recurrenceCursor": _raised(move.cursor)}}],
+            UpdateMany(
+                {"_id": {"$in": chunk}, "repeatType": cursor.repeat_type},
+                [{"$set": {"recurrenceCursor": _raised(cursor)}}],
             )
-            for move in moves
+            for cursor, ids in originals.items()
+            for chunk in _chunks(ids, self._read_chunk)
         )
 
     @translated()
@@ -204,7 +211,7 @@ class Tasks:
         for chunk in _chunks(ids, self._read_chunk):
             yield from self._tasks.find({field: {"$in": chunk}}, projection)
 
-    def _bulk(self, requests: Iterable[UpdateOne]) -> None:
+    def _bulk(self, requests: Iterable[UpdateOne | UpdateMany]) -> None:
         pending = list(requests)
         for start in range(0, len(pending), self._write_chunk):
             self._tasks.bulk_write(pending[start : start + self._write_chunk], ordered=False)
