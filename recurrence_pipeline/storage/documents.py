@@ -44,6 +44,8 @@ MEMBER_FIELDS = (
 )  # fmt: skip
 """What planning reads of a task."""
 
+_SOURCES = {source.value: source for source in Source}
+
 EPOCH = datetime.fromtimestamp(0, timezone.utc)
 MAX_ERROR = 1000
 MAX_MESSAGE = 500
@@ -218,7 +220,7 @@ def event_from(doc: Mapping[str, Any]) -> TaskEvent:
 
 
 def _source(value: object) -> Source:
-    return next((source for source in Source if source.value == value), Source.OUTBOX)
+    return _SOURCES.get(value, Source.OUTBOX) if isinstance(value, str) else Source.OUTBOX
 
 
 def _error_from(doc: Mapping[str, Any]) -> ErrorRecord:
