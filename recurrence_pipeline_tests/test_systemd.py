@@ -145,7 +145,15 @@ def test_stopping_waits_as_long_as_the_work_may_take_and_no_longer() -> None:
 
 def test_the_file_of_variables_is_read_without_complaint_and_names_only_what_there_is() -> None:
     lines = (UNITS / "recurrence.env").read_text(encoding="utf-8").splitlines()
-    given = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    given = {name: value.strip("'") for name, _, value in (line.partition("=") for line in lines if line[0] != "#")}
+    shell = subprocess.run(
+        ["/bin/sh", "-ec", f"set -a; . {UNITS / 'recurrence.env'}; exec env -0"],
+        env={},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert given.items() <= dict(line.split("=", 1) for line in shell.stdout.split("\0") if line).items()
     settings = Settings.from_environment(given)
     assert given.keys() <= {str(field.alias) for field in Settings.model_fields.values()}
     assert f":{settings.port}" not in settings.dagster_ui_url
