@@ -166,7 +166,7 @@ class Machine:
             "DAGSTER_UI_URL": f"http://127.0.0.1:{self.ports['3001']}",
             **({"HOST": "127.0.0.1"} if "HOST" in given else {}),
         }
-        return {"PATH": os.environ["PATH"], "HOME": str(self.home), **KEPT_LONG, **given}
+        return {"PATH": os.environ["PATH"], "HOME": str(self.home), "WORKER_LINGER": "0", **KEPT_LONG, **given}
 
     def command(self, words: list[str]) -> list[str]:
         """Return a command of a container: our programs, files and ports."""

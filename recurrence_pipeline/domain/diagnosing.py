@@ -124,7 +124,7 @@ def judge_watermark(watermark: datetime | None, now: datetime) -> Diagnosis:
     if watermark > now:
         advice = "It lies in the future: set the clocks right; `recurrence adopt` has everything reconciled."
         return Diagnosis("watermark", Level.WARN, found, advice)
-    return Diagnosis("watermark", Level.OK, found, "Meant for a first look. To have them reconciled: recurrence adopt")
+    return Diagnosis("watermark", Level.OK, found, "To have them reconciled too: recurrence adopt")
 
 
 def judge_finding(finding: Finding, label: str) -> Diagnosis:
