@@ -22,7 +22,15 @@ from recurrence_pipeline.cli import app
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "recurrence_pipeline"
-BESIDE = ["dagster.yaml", "workspace.yaml", *(str(p.relative_to(ROOT)) for p in ROOT.glob("deploy/*/*"))]
+BESIDE = [
+    "dagster.yaml",
+    "workspace.yaml",
+    *(
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "deploy").rglob("*")
+        if path.is_file() and path.name != ".env" and "__pycache__" not in path.parts
+    ),
+]
 """What the repository has beside the package, and the wheel inside."""
 VERSION = recurrence_pipeline.__version__
 LOCKED_FOR = {"python_version": "3.11", "sys_platform": "linux", "platform_system": "Linux", "extra": "embedded"}
