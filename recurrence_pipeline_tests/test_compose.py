@@ -226,7 +226,7 @@ def machine(mongodb_url: str, tmp_path: Path) -> Iterator[Machine]:
     world.close()
 
 
-@pytest.mark.daemon
+@pytest.mark.containers
 @pytest.mark.timeout(500)
 def test_the_commands_of_the_containers_are_the_whole_system(machine: Machine) -> None:
     """Each as a process of its own, in the order of compose: healthy, at work, found well, and stopped by SIGTERM."""
