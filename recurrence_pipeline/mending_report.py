@@ -69,6 +69,10 @@ def restore_view(data: Data) -> RenderableType:
         lines.append(f"{data['restored']} were put back, {data['alreadyThere']} were there already.")
     else:
         lines.append(f"{data['restored']} would be put back, {data['alreadyThere']} are there already.")
+    if data["goneSince"]:
+        lines.append(
+            f"{data['goneSince']} were put back before and have gone since: say --again to have them back too."
+        )
     lines += [
         f"- {new['taskId']} {'is' if data['written'] else 'would be'} the original now, instead of {new['replaces']}, "
         f"which is gone; it keeps slot {new['slot']}, counted from {when(new['anchor'])}."

@@ -191,6 +191,7 @@ def test_restore_for_programs(prepared: Run, db: Database[Document]) -> None:
         "tasks": 3,
         "restored": 3,
         "alreadyThere": 0,
+        "goneSince": 0,
         "restoredBefore": False,
         "newOriginals": [
             {"taskId": str(first["task"]["_id"]), "replaces": WEEKLY, "slot": 1, "anchor": "2024-10-17T02:00:00.000Z"}

@@ -93,6 +93,7 @@ def restore(
     ] = None,
     *,
     limit: Annotated[int, typer.Option("-n", "--limit", min=1, max=10_000, help="How many deletions to list.")] = 20,
+    again: Annotated[bool, typer.Option("--again", help="Also what was put back before and has gone since.")] = False,
     yes: Yes = False,
     as_json: Json = False,
 ) -> int:
@@ -110,6 +111,6 @@ def restore(
         if deletion is None:
             session.show(worker.service.deletions.recent(limit), deletions_view, as_json=as_json)
             return OK
-        done = worker.service.deletions.restore(deletion, dry_run=not yes)
+        done = worker.service.deletions.restore(deletion, dry_run=not yes, again=again)
     session.show(done.as_json(), restore_view, as_json=as_json)
     return FAILED if done.refused else OK

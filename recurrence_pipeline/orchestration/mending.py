@@ -75,6 +75,7 @@ class RestoreConfig(dg.Config):
     """Which deletion."""
 
     deletion: str = Field(default="", description="The deletion; without one, the latest are listed.")
+    again: bool = Field(default=False, description="Also put back what was put back before and has gone since.")
     dry_run: bool = Field(default=True, description=DRY_RUN)
 
 
@@ -86,7 +87,9 @@ def restore_deleted_tasks(context: dg.OpExecutionContext, config: RestoreConfig,
         if not config.deletion:
             metadata = _deletions_metadata(deletions.recent(LISTED))
         else:
-            metadata = _restored_metadata(deletions.restore(config.deletion, dry_run=config.dry_run))
+            metadata = _restored_metadata(
+                deletions.restore(config.deletion, dry_run=config.dry_run, again=config.again)
+            )
     context.add_output_metadata(metadata)
 
 
@@ -127,6 +130,7 @@ def _restored_metadata(done: Restored) -> dict[str, Any]:
         "tasks": done.tasks,
         "restored": done.restored,
         "already_there": done.there,
+        "gone_since": done.gone,
         "restored_before": done.before,
         "new_originals": table(["task", "instead of", "slot", "counted from"], originals),
         "renumbered": table(["task", "new number"], done.renumbered.items()),

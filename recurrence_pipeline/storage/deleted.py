@@ -1,23 +1,25 @@
-"""The way back from a deletion: reads `deleted_tasks`, and inserts into `tasks` what a restoration has planned.
+"""`deleted_tasks`: copies of what is about to be deleted, and the way back from them into `tasks`.
 
-The copies themselves are made by tasks.py, at the moment of the deletion, as `{_id, deletion, deletedBy, deletedAt,
-reason, task}`. A restoration adds to each copy `restoring {original, at}` before it inserts the task, and `restoredAt`
-after that, so that one that was interrupted can be completed, and nobody puts the same task back twice.
+A copy is `{_id, deletion, deletedBy, deletedAt, reason, task}`. A restoration adds to each copy `restoring {original,
+at}` before it inserts the task, and `restoredAt` after that, so that one that was interrupted can be completed, and
+nobody puts the same task back twice.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
 from pymongo import UpdateOne
+from pymongo.errors import BulkWriteError
 
 from recurrence_pipeline.domain.model import Task, derived_id
+from recurrence_pipeline.domain.plan import Removal
 from recurrence_pipeline.domain.restoring import NewOriginal, Restoration, SeriesOfUser
 from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from
 from recurrence_pipeline.storage.limits import patiently
-from recurrence_pipeline.storage.mongo import Mongo, translated
+from recurrence_pipeline.storage.mongo import Mongo, refusals, translated
 from recurrence_pipeline.storage.numbering import Numbering
 
 COPY = {"deletedAt": 1, "deletedBy": 1, "reason": 1, "restoring": 1, "restoredAt": 1, "task._id": 1} | {
@@ -50,7 +52,7 @@ class PutBack:
 
 
 class Deleted:
-    """Reads `deleted_tasks`, and puts tasks back."""
+    """Keeps copies in `deleted_tasks`, and puts tasks back."""
 
     def __init__(self, mongo: Mongo, *, read_chunk: int, write_chunk: int) -> None:
         self._tasks = mongo.tasks
@@ -58,6 +60,29 @@ class Deleted:
         self._read_chunk = read_chunk
         self._write_chunk = write_chunk
         self._numbering = Numbering(mongo, "tasks", "taskId", write_chunk=write_chunk)
+
+    @translated()
+    def keep(self, removals: Sequence[Removal], now: datetime) -> None:
+        """Copy what is about to be deleted, with who, when and why.
+
+        A copy that is there already was made by an earlier try: it stays as it is, unless the task was put back or
+        changed since. Then what would be lost now is another state of it, and that is what is kept.
+        """
+        cause = {task_id: removal for removal in removals for task_id in removal.task_ids}
+        copies = [
+            _new_copy(task, cause[str(task["_id"])], now)
+            for ids in _chunks(cause, self._read_chunk)
+            for task in self._tasks.find({"_id": {"$in": ids}})
+        ]
+        for start in range(0, len(copies), self._write_chunk):
+            chunk = copies[start : start + self._write_chunk]
+            try:
+                self._deleted.insert_many(chunk, ordered=False)
+            except BulkWriteError as error:
+                refused = refusals(error)
+                if any("_id" not in (refusal.key_value or {}) for refusal in refused):
+                    raise
+                self._renew([chunk[refusal.index] for refusal in refused])
 
     @translated()
     def recent(self, limit: int) -> list[Document]:
@@ -136,6 +161,19 @@ class Deleted:
             UpdateOne({"_id": _copy_id(task_id, deletion)}, {"$set": {"restoredAt": now}}) for task_id in task_ids
         )
 
+    def _renew(self, copies: Iterable[Document]) -> None:
+        """Replace copies whose tasks were put back, or changed, since they were made."""
+        updates = []
+        for copy in copies:
+            news = {
+                "$set": {name: copy[name] for name in ("deletedAt", "reason", "task")},
+                "$unset": {"restoring": "", "restoredAt": ""},
+            }
+            updates.append(UpdateOne({"_id": copy["_id"], "restoredAt": {"$exists": True}}, news))
+            if isinstance(changed := copy["task"].get("updatedAt"), datetime):
+                updates.append(UpdateOne({"_id": copy["_id"], "task.updatedAt": {"$lt": changed}}, news))
+        self._update(updates)
+
     def _copies(self, deletion: str, task_ids: Iterable[str], size: int) -> Iterator[dict[ObjectId, Document]]:
         """Yield whole copies by the ids of their tasks, about so many at a time."""
         held: dict[ObjectId, Document] = {}
@@ -152,6 +190,17 @@ class Deleted:
         requests = list(updates)
         for start in range(0, len(requests), self._write_chunk):
             self._deleted.bulk_write(requests[start : start + self._write_chunk], ordered=False)
+
+
+def _new_copy(task: Document, removal: Removal, now: datetime) -> Document:
+    return {
+        "_id": _copy_id(str(task["_id"]), removal.event.id),
+        "deletion": ObjectId(removal.event.id),
+        "deletedBy": ObjectId(removal.event.user_id) if removal.event.user_id else None,
+        "deletedAt": now,
+        "reason": removal.reason,
+        "task": task,
+    }
 
 
 def _as_planned(task: Document, plan: Restoration, now: datetime) -> Document:

@@ -12,13 +12,12 @@ from typing import Any
 
 from bson import ObjectId
 from pymongo import DeleteMany, UpdateMany, UpdateOne
-from pymongo.errors import BulkWriteError
 
-from recurrence_pipeline.domain.model import Cursor, Series, Task, derived_id
-from recurrence_pipeline.domain.plan import MAX_NESTING, CursorMove, Link, NewOccurrence, Removal, Snapshot
+from recurrence_pipeline.domain.model import Cursor, Series, Task
+from recurrence_pipeline.domain.plan import MAX_NESTING, CursorMove, Link, NewOccurrence, Snapshot
 from recurrence_pipeline.storage.documents import COPIED_FIELDS, MEMBER_FIELDS, Document, occurrence_document, task_from
 from recurrence_pipeline.storage.limits import patiently
-from recurrence_pipeline.storage.mongo import Mongo, refusals, translated
+from recurrence_pipeline.storage.mongo import Mongo, translated
 from recurrence_pipeline.storage.numbering import Inserted, Numbering
 
 ANY_ID = {"$gte": ObjectId("0" * 24), "$lte": ObjectId("f" * 24)}
@@ -29,11 +28,10 @@ ORIGINAL = MEMBER | dict.fromkeys(COPIED_FIELDS, 1)
 
 
 class Tasks:
-    """Reads and writes `tasks`, and keeps copies of what it deletes in `deleted_tasks`."""
+    """Reads and writes `tasks`."""
 
     def __init__(self, mongo: Mongo, *, read_chunk: int, write_chunk: int) -> None:
         self._tasks = mongo.tasks
-        self._deleted = mongo.deleted
         self._read_chunk = read_chunk
         self._write_chunk = write_chunk
         self._numbering = Numbering(mongo, "tasks", "taskId", write_chunk=write_chunk)
@@ -111,30 +109,6 @@ class Tasks:
             for cursor, ids in originals.items()
             for chunk in _chunks(ids, self._read_chunk)
         )
-
-    @translated()
-    def keep_deleted(self, removals: Sequence[Removal], now: datetime) -> None:
-        """Copy what is about to be deleted, with who, when and why; a copy that is there already stays as it is."""
-        cause = {task_id: removal for removal in removals for task_id in removal.task_ids}
-        copies = []
-        for document in self._find("_id", cause, None):
-            removal = cause[document["_id"].binary.hex()]
-            copies.append(
-                {
-                    "_id": ObjectId(derived_id(document["_id"].binary.hex(), "deleted", removal.event.id)),
-                    "deletion": ObjectId(removal.event.id),
-                    "deletedBy": ObjectId(removal.event.user_id) if removal.event.user_id else None,
-                    "deletedAt": now,
-                    "reason": removal.reason,
-                    "task": document,
-                }
-            )
-        for start in range(0, len(copies), self._write_chunk):
-            try:
-                self._deleted.insert_many(copies[start : start + self._write_chunk], ordered=False)
-            except BulkWriteError as error:
-                if any(not (refusal.key_value and "_id" in refusal.key_value) for refusal in refusals(error)):
-                    raise
 
     @translated()
     def delete(self, task_ids: Iterable[str]) -> int:

@@ -132,7 +132,7 @@ class Batch:
         """Delete tasks, after keeping copies of them, and return how many went."""
         if not removals:
             return 0
-        self._write(Step.KEEP_DELETED, self._kit.tasks.keep_deleted, removals, self._now)
+        self._write(Step.KEEP_DELETED, self._kit.deleted.keep, removals, self._now)
         ids = {task_id for removal in removals for task_id in removal.task_ids}
         return self._write(Step.DELETE, self._kit.tasks.delete, ids)
 

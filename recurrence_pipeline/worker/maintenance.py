@@ -13,6 +13,7 @@ from recurrence_pipeline.domain.errors import CleanupRefused
 from recurrence_pipeline.domain.model import Action, Operation, Source, TaskEvent
 from recurrence_pipeline.domain.plan import NewActivity, Removal
 from recurrence_pipeline.storage.activities import Activities
+from recurrence_pipeline.storage.deleted import Deleted
 from recurrence_pipeline.storage.documents import new_id
 from recurrence_pipeline.storage.tasks import Tasks
 
@@ -31,12 +32,14 @@ class Maintenance:
         self,
         tasks: Tasks,
         activities: Activities,
+        deleted: Deleted,
         *,
         orphan_limit: int,
         activity_retention: timedelta,
         clock: Callable[[], datetime],
     ) -> None:
         self._tasks = tasks
+        self._deleted = deleted
         self._activities = activities
         self._orphan_limit = orphan_limit
         self._activity_retention = activity_retention
@@ -82,7 +85,7 @@ class Maintenance:
         owned = [(task.id, task.user_id) for task in orphans if task.user_id is not None]
         self._activities.write((NewActivity.of(Action.ORPHAN_CLEANED, user, task) for task, user in owned), now)
         ids = tuple(task.id for task in orphans)
-        self._tasks.keep_deleted([Removal(cause, ids, "orphan")], now)
+        self._deleted.keep([Removal(cause, ids, "orphan")], now)
         return self._tasks.delete(ids)
 
 

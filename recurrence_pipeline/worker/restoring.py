@@ -38,6 +38,8 @@ class Restored:
     """How many of them this call put back, or would."""
     there: int = 0
     """How many were back, or had never gone."""
+    gone: int = 0
+    """How many were put back before and have gone since: left alone unless asked for again."""
     before: bool = False
     """Whether all of it was put back before this call."""
     plan: Restoration = field(default_factory=Restoration)
@@ -55,6 +57,7 @@ class Restored:
             "tasks": self.tasks,
             "restored": self.restored,
             "alreadyThere": self.there,
+            "goneSince": self.gone,
             "restoredBefore": self.before,
             "newOriginals": [
                 {"taskId": new.task_id, "replaces": new.replaces, "slot": new.slot, "anchor": new.anchor}
@@ -79,11 +82,12 @@ class Deletions:
         """
         return [as_contract(row) for row in self._deleted.recent(limit)]
 
-    def restore(self, deletion: str, *, dry_run: bool) -> Restored:
+    def restore(self, deletion: str, *, dry_run: bool, again: bool = False) -> Restored:
         """Put back what a deletion took or, with `dry_run`, say what that would come to.
 
         All of it or nothing: a task that is there again, and is another than the one deleted, refuses the whole. What
-        was interrupted is completed by asking again; what is done is not done twice.
+        was interrupted is completed by asking again; what is done is not done twice. A task that was put back and has
+        gone since, which is most often what its user wanted, comes back only with `again`.
 
         Raises:
             InvalidInput: `deletion` is not an id.
@@ -91,13 +95,15 @@ class Deletions:
         """
         deletion = str(object_id(deletion, "deletion"))
         copies = self._copies(deletion)
-        begun = [copy for copy in copies if not copy.is_restored]
+        gone = self._gone_since(copies)
+        begun = [copy for copy in copies if not copy.is_restored or (again and copy.task.id in gone)]
         missing = self._missing(deletion, begun)
         plan = self._plan(copies, begun)
         first = copies[0]
         done = Restored(deletion, first.deleted_at, first.deleted_by, first.reason, not dry_run, len(copies))
         done.plan = Restoration(originals={i: new for i, new in plan.originals.items() if i in missing})
-        done.restored, done.there, done.before = len(missing), len(copies) - len(missing), not begun
+        done.gone = 0 if again else len(gone)
+        done.restored, done.there, done.before = len(missing), len(copies) - len(missing) - done.gone, not begun
         if begun and not dry_run:
             self._write(done, plan, begun, missing)
             numbers = {"restored": done.restored, "tasks": done.tasks, "new_originals": len(done.plan.originals)}
@@ -112,6 +118,11 @@ class Deletions:
         if event is not None and event.get("status") in UNFINISHED:
             raise RestoreRefused(f"deletion {deletion} is not over: its event is {event['status']}")
         return copies
+
+    def _gone_since(self, copies: Sequence[Copy]) -> set[str]:
+        """Return the tasks that were put back before and are not there."""
+        restored = {copy.task.id for copy in copies if copy.is_restored}
+        return restored - self._kit.tasks.existing(restored)
 
     def _missing(self, deletion: str, begun: Sequence[Copy]) -> set[str]:
         """Return the tasks to put back.
@@ -159,7 +170,7 @@ class Deletions:
         done.refused |= dict.fromkeys(homeless, "its original could not be put back")
         written += self._put_back(done, plan, missing - originals - homeless, now)
         self._kit.after_step(Step.OCCURRENCES_BACK)
-        done.restored, done.there = written, done.tasks - written - len(done.refused)
+        done.restored, done.there = written, done.tasks - written - len(done.refused) - done.gone
         self._deleted.finish(done.deletion, {copy.task.id for copy in begun} - done.refused.keys(), now)
         self._kit.after_step(Step.RESTORED)
 

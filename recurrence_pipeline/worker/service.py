@@ -41,6 +41,7 @@ class WorkerService:
         self.maintenance = Maintenance(
             kit.tasks,
             kit.activities,
+            kit.deleted,
             orphan_limit=kit.rules.orphan_limit,
             activity_retention=kit.rules.activity_retention,
             clock=kit.clock,

@@ -7,13 +7,15 @@ import pytest
 from bson import ObjectId
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
-from recurrence_pipeline.domain.model import Operation
+from recurrence_pipeline.domain.errors import Outage
+from recurrence_pipeline.domain.model import Operation, TaskEvent
 from recurrence_pipeline.domain.plan import Removal
 from recurrence_pipeline.domain.restoring import Restoration
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.deleted import Deleted
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.tasks import Tasks
+from recurrence_pipeline_tests.storage.conftest import FailPoint
 from recurrence_pipeline_tests.storage.samples import an_event, at, task_document
 from recurrence_pipeline_tests.storage.values import USER
 
@@ -51,7 +53,7 @@ def watched(settings: Settings) -> Iterator[tuple[Deleted, Sent]]:
 
 
 @pytest.fixture
-def delete(mongo: Mongo) -> Delete:
+def delete(mongo: Mongo, deleted: Deleted) -> Delete:
     """Return a function that deletes new tasks under an original, and returns the deletion and the tasks."""
     tasks = Tasks(mongo, read_chunk=3, write_chunk=6)
 
@@ -61,11 +63,49 @@ def delete(mongo: Mongo) -> Delete:
         mongo.tasks.insert_many(documents)
         ids = [str(document["_id"]) for document in documents]
         event = replace(an_event(Operation.DELETE), user_id=user)
-        tasks.keep_deleted([Removal(event, tuple(ids), "cascade")], at(0))
+        deleted.keep([Removal(event, tuple(ids), "cascade")], at(0))
         tasks.delete(ids)
         return event.id, ids
 
     return delete
+
+
+def add(mongo: Mongo, **fields: object) -> str:
+    return str(mongo.tasks.insert_one(task_document(1, **fields)).inserted_id)
+
+
+def removal(*task_ids: str, event: TaskEvent | None = None) -> Removal:
+    return Removal(event or an_event(Operation.DELETE), task_ids, "its original was deleted")
+
+
+def test_what_is_deleted_is_kept_whole_with_who_when_and_why(deleted: Deleted, mongo: Mongo) -> None:
+    task = add(mongo, ofAnotherVersion={"of": ["the", "application"]})
+    cause = removal(task)
+    deleted.keep([cause], at(1))
+    before = list(mongo.deleted.find())
+    deleted.keep([cause], at(2))
+
+    assert list(mongo.deleted.find()) == before, "the first time is the true one"
+    [copy] = before
+    assert copy["task"] == mongo.tasks.find_one({"_id": ObjectId(task)})
+    assert (copy["deletion"], copy["deletedBy"]) == (ObjectId(cause.event.id), ObjectId(USER))
+    assert (copy["deletedAt"], copy["reason"]) == (at(1), "its original was deleted")
+
+
+def test_two_deletions_of_one_task_are_two_entries(deleted: Deleted, mongo: Mongo) -> None:
+    """A task that was put back and deleted again can be put back again."""
+    task = add(mongo)
+    deleted.keep([removal(task)], at(1))
+    deleted.keep([removal(task, event=replace(an_event(Operation.DELETE), user_id=None))], at(2))
+    assert sorted(copy["deletedAt"] for copy in mongo.deleted.find()) == [at(1), at(2)]
+
+
+def test_a_copy_that_cannot_be_kept_is_an_error(deleted: Deleted, mongo: Mongo, fail_point: FailPoint) -> None:
+    """Else the task would be deleted with no way back."""
+    task = add(mongo)
+    fail_point("insert", closeConnection=True)
+    with pytest.raises(Outage):
+        deleted.keep([removal(task)], at(1))
 
 
 def test_copies_say_what_was_deleted_by_whom_when_and_why(deleted: Deleted, delete: Delete) -> None:

@@ -1,7 +1,6 @@
 """What is read of tasks, in how many commands, and writes that may be repeated."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,14 +8,14 @@ from bson import ObjectId
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from recurrence_pipeline.domain.errors import Outage
-from recurrence_pipeline.domain.model import Cursor, Operation, Series, Task, TaskEvent, occurrence_id
-from recurrence_pipeline.domain.plan import CursorMove, Link, NewOccurrence, Removal, Snapshot
+from recurrence_pipeline.domain.model import Cursor, Series, Task, occurrence_id
+from recurrence_pipeline.domain.plan import CursorMove, Link, NewOccurrence, Snapshot
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.tasks import Tasks
 from recurrence_pipeline_tests.storage.conftest import FailPoint
-from recurrence_pipeline_tests.storage.samples import an_event, at, task_document
+from recurrence_pipeline_tests.storage.samples import at, task_document
 from recurrence_pipeline_tests.storage.values import DUE, EVENT, NOW, USER
 
 Add = Callable[..., str]
@@ -231,40 +230,6 @@ def test_a_link_that_comes_late_changes_nothing(tasks: Tasks, add: Add, mongo: M
     before = [stored(mongo, linked), stored(mongo, moved)]
     tasks.link([Link(linked, middle, original), Link(moved, middle, original)], at(1))
     assert [stored(mongo, linked), stored(mongo, moved)] == before
-
-
-def removal(*task_ids: str, event: TaskEvent | None = None) -> Removal:
-    return Removal(event or an_event(Operation.DELETE), task_ids, "its original was deleted")
-
-
-def test_what_is_deleted_is_kept_whole_with_who_when_and_why(tasks: Tasks, add: Add, mongo: Mongo) -> None:
-    task = add(ofAnotherVersion={"of": ["the", "application"]})
-    cause = removal(task)
-    tasks.keep_deleted([cause], at(1))
-    before = list(mongo.deleted.find())
-    tasks.keep_deleted([cause], at(2))
-
-    assert list(mongo.deleted.find()) == before, "the first time is the true one"
-    [copy] = before
-    assert copy["task"] == stored(mongo, task)
-    assert (copy["deletion"], copy["deletedBy"]) == (ObjectId(cause.event.id), ObjectId(USER))
-    assert (copy["deletedAt"], copy["reason"]) == (at(1), "its original was deleted")
-
-
-def test_two_deletions_of_one_task_are_two_entries(tasks: Tasks, add: Add, mongo: Mongo) -> None:
-    """A task that was put back and deleted again can be put back again."""
-    task = add()
-    tasks.keep_deleted([removal(task)], at(1))
-    tasks.keep_deleted([removal(task, event=replace(an_event(Operation.DELETE), user_id=None))], at(2))
-    assert sorted(copy["deletedAt"] for copy in mongo.deleted.find()) == [at(1), at(2)]
-
-
-def test_a_copy_that_cannot_be_kept_is_an_error(tasks: Tasks, add: Add, fail_point: FailPoint) -> None:
-    """Else the task would be deleted with no way back."""
-    task = add()
-    fail_point("insert", closeConnection=True)
-    with pytest.raises(Outage):
-        tasks.keep_deleted([removal(task)], at(1))
 
 
 def test_deleting_counts_what_this_call_removed(counted: tuple[Tasks, Commands], add: Add, mongo: Mongo) -> None:

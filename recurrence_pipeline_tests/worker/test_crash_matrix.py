@@ -36,7 +36,7 @@ WRITES_OF: dict[Step, set[Write]] = {
     Step.OCCURRENCES: {("insert", "tasks")} | NUMBERED,
     Step.ACTIVITIES: {("insert", "useractivities")} | NUMBERED,
     Step.LINKS: {("update", "tasks")},
-    Step.KEEP_DELETED: {("insert", "deleted_tasks")},
+    Step.KEEP_DELETED: {("insert", "deleted_tasks"), ("update", "deleted_tasks")},
     Step.DELETE: {("delete", "tasks")},
     Step.CURSORS: {("update", "tasks")},
     Step.FAILURES: {("insert", "useractivities")} | NUMBERED,

@@ -257,8 +257,59 @@ def test_a_second_restoration_changes_nothing_and_says_so(world: World) -> None:
 
     done = restore(world, deletion)
 
-    assert (done.before, done.restored, done.there) == (True, 0, 3)
+    assert (done.before, done.restored, done.there, done.gone) == (True, 0, 2, 1)
     assert (tasks(world), list(world.worker.mongo.deleted.find())) == before
+
+
+def test_what_was_put_back_and_has_gone_since_comes_back_when_it_is_asked_for_again(world: World) -> None:
+    deletion = delete(world, world.create(JAN_31, "monthly"))
+    restore(world, deletion)
+    before = tasks(world)
+    gone = sorted(before)[0]
+    world.worker.mongo.tasks.delete_one({"_id": gone})
+
+    shown, done = (
+        world.service.deletions.restore(str(deletion), dry_run=dry_run, again=True) for dry_run in (True, False)
+    )
+
+    assert (shown.restored, shown.there, shown.gone) == (done.restored, done.there, done.gone) == (1, 2, 0)
+    assert tasks(world) == before
+
+
+def test_what_is_deleted_again_by_the_same_event_comes_back_as_it_was_the_second_time(world: World) -> None:
+    """A failed deletion that is replayed takes what was put back; its user has worked on with that meanwhile."""
+    original = world.create(JAN_31, "monthly")
+    event = delete(world, original)
+    restore(world, event)
+    mongo = world.worker.mongo
+    edited = sorted(tasks(world))[0]
+    world.pass_time(hours=1)
+    mongo.tasks.update_one({"_id": edited}, {"$set": {"title": "Rent, the new flat", "updatedAt": world.now}})
+    mongo.events.update_one({"_id": event}, {"$set": {"status": "failed"}})
+    world.service.replay(str(event))
+    world.work()
+    assert edited not in tasks(world)
+
+    done = restore(world, event)
+
+    assert (done.before, done.restored) == (False, 3)
+    assert world.task(edited)["title"] == "Rent, the new flat"
+
+
+def test_a_change_between_two_tries_of_a_deletion_is_not_lost(world: World) -> None:
+    original = world.create(JAN_31, "monthly")
+    event = world.add_event("delete", original)
+    world.crash_after = Step.KEEP_DELETED
+    with pytest.raises(Crash):
+        world.work()
+    edited = sorted(world.occurrences_by_slot(original).values())[0]
+    world.pass_time(minutes=5)
+    world.worker.mongo.tasks.update_one({"_id": edited}, {"$set": {"title": "Rent", "updatedAt": world.now}})
+    world.work()
+
+    restore(world, event)
+
+    assert world.task(edited)["title"] == "Rent"
 
 
 def test_a_task_that_is_there_again_and_another_refuses_the_whole(world: World) -> None:
