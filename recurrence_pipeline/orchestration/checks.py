@@ -1,7 +1,8 @@
 """Asset checks: what the worker finds in its data, as Dagster shows it. What is asked is domain/checks.py.
 
-Three groups, by what they cost: a few indexed queries (every 15 minutes), the orphans (after each cleanup), and a pass
-over all tasks (every week). A database that is away fails one check as an error; the others say that they do not know.
+Three groups, by what they cost: a few indexed queries (every 15 minutes), the orphans (also after each cleanup), and a
+pass over all tasks (also every week; both every 15 minutes where tasks are few). A database that is away fails one
+check as an error; the others say that they do not know.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

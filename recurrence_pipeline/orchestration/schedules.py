@@ -8,6 +8,11 @@ from datetime import time
 
 import dagster as dg
 
+from recurrence_pipeline.domain.errors import Outage, Transient
+from recurrence_pipeline.orchestration.assets import worker_health
+from recurrence_pipeline.orchestration.checks import database_reachable, quick_checks
+from recurrence_pipeline.orchestration.performance import figures_of_the_day
+from recurrence_pipeline.orchestration.resources import WorkerResource
 from recurrence_pipeline.orchestration.routine import daily_maintenance, health_checks, weekly_maintenance
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.variables import WEEKDAYS
@@ -17,15 +22,17 @@ BY_SCHEDULE = {"trigger": "schedule"}
 
 EVERY_15_MINUTES = "*/15 * * * *"
 
+FEW = 20_000
+"""So many tasks are passed over in some seconds."""
+
 
 def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
     """Return the schedules, at the times that the settings name."""
     crons = [
         (daily_maintenance, _cron(settings.daily_maintenance_time, "*")),
         (weekly_maintenance, _cron(settings.weekly_maintenance_time, settings.weekly_maintenance_day)),
-        (health_checks, EVERY_15_MINUTES),
     ]
-    return [
+    maintenance = [
         dg.ScheduleDefinition(
             name=f"{job.name}_schedule",
             job=job,
@@ -37,6 +44,34 @@ def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
         )
         for job, cron in crons
     ]
+    return [*maintenance, _health_schedule(settings)]
+
+
+def _health_schedule(settings: Settings) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name="health_checks_schedule",
+        job=health_checks,
+        cron_schedule=EVERY_15_MINUTES,
+        execution_timezone=settings.maintenance_timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=health_checks.description,
+        tags=BY_SCHEDULE,
+    )
+    def health_checks_schedule(worker: dg.ResourceParam[WorkerResource]) -> dg.RunRequest:
+        if _are_few(worker):
+            return dg.RunRequest()
+        keys = [key for check in (database_reachable, quick_checks, figures_of_the_day) for key in check.check_keys]
+        return dg.RunRequest(asset_selection=[worker_health.key], asset_check_keys=keys)
+
+    return health_checks_schedule
+
+
+def _are_few(worker: WorkerResource) -> bool:
+    """Say whether a pass over all tasks takes seconds; where nobody can say, it is not even tried."""
+    try:
+        return worker.service.consistency.count_roughly() <= FEW
+    except (Outage, Transient):
+        return False
 
 
 def _cron(at: time, day: str) -> str:

@@ -133,6 +133,11 @@ class Tasks:
         return [row["_id"] | {"count": row["count"]} for row in self._tasks.aggregate(pipeline)]
 
     @translated()
+    def count_roughly(self) -> int:
+        """Return how many tasks there are, roughly where a cluster is moving documents."""
+        return self._tasks.estimated_document_count()
+
+    @translated()
     def count_occurrences(self) -> int:
         """Return how many tasks hang on another."""
         return self._tasks.count_documents({"parentRecurringId": ANY_ID})

@@ -85,6 +85,14 @@ class Consistency:
         log.info("data checked", found={f.name: f.count for f in findings.values() if f.count})
         return list(findings.values())
 
+    def count_roughly(self) -> int:
+        """Return about how many tasks a pass over all of them looks at, at the cost of a moment.
+
+        Raises:
+            Outage: the database is away.
+        """
+        return self._kit.tasks.count_roughly()
+
     def repair(
         self, names: Iterable[str] | None = None, *, dry_run: bool = True, progress: Progress = _silent
     ) -> list[Repair]:

@@ -1,6 +1,6 @@
 """The asset checks: an unhealthy database turns exactly the right ones red, and a repair turns them green again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
 
 import dagster as dg
@@ -9,6 +9,8 @@ from bson import ObjectId
 
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.domain.checks import CHECKS
+from recurrence_pipeline.orchestration import schedules
+from recurrence_pipeline.orchestration.resources import WorkerResource
 from recurrence_pipeline_tests.orchestration.conftest import Insert
 from recurrence_pipeline_tests.orchestration.looks import plain
 
@@ -84,15 +86,55 @@ def test_an_unhealthy_database_turns_exactly_the_right_checks_red_and_a_repair_t
     assert red(check("weekly_maintenance")) == {}
 
 
-def test_the_quick_checks_leave_the_tasks_alone(check: Callable[[str], Checked], unhealthy: None) -> None:
-    """They run every 15 minutes, and a pass over a million tasks takes minutes."""
+def test_the_health_checks_are_all_checks_but_for_that_of_the_week(
+    check: Callable[[str], Checked], unhealthy: None
+) -> None:
     checked = check("health_checks")
-    assert {asset for asset, _ in checked} == {"worker_health", "task_events", "counters"}
-    assert set(red(checked)) == {
-        ("counters", "counters_behind"),
-        ("task_events", "schema"),
-        ("task_events", "events_waiting"),
-    }
+    assert {name for _, name in checked} == ({c.name for c in CHECKS} | set(OF_THE_WORK)) - {"degraded"}
+    assert ("tasks", "orphans") in red(checked)
+
+
+def test_where_tasks_are_many_the_schedule_of_the_health_leaves_them_alone(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    resource: WorkerResource,
+    unhealthy: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It runs every 15 minutes, and a pass over a million tasks takes minutes."""
+    assert asked_for(definitions, instance, resource) == (None, None)
+    monkeypatch.setattr(schedules, "FEW", 1)
+
+    assets, checks = asked_for(definitions, instance, resource)
+
+    assert checks is not None
+    assert assets == [dg.AssetKey("worker_health")]
+    assert {key.asset_key.to_user_string() for key in checks} == {"worker_health", "task_events", "counters"}
+    result = (
+        definitions.resolve_job_def("health_checks")
+        .get_subset(asset_selection=set(assets), asset_check_selection=set(checks))
+        .execute_in_process(instance=instance)
+    )
+    assert {e.check_name for e in result.get_asset_check_evaluations() if not e.passed} == {
+        "counters_behind", "schema", "events_waiting",
+    }  # fmt: skip
+
+
+def test_where_nobody_can_say_how_many_tasks_there_are_the_health_is_taken_all_the_same(
+    without_database: dg.Definitions, instance: dg.DagsterInstance, away: WorkerResource
+) -> None:
+    assets, _ = asked_for(without_database, instance, away)
+    assert assets == [dg.AssetKey("worker_health")]
+
+
+def asked_for(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, worker: WorkerResource
+) -> tuple[Sequence[dg.AssetKey] | None, Sequence[dg.AssetCheckKey] | None]:
+    """Evaluate the schedule of the health, and return the assets and checks that it asks for; None is all."""
+    schedule = definitions.resolve_schedule_def("health_checks_schedule")
+    with dg.build_schedule_context(instance=instance, resources={"worker": worker}) as context:
+        (request,) = schedule.evaluate_tick(context).run_requests or ()
+    return request.asset_selection, request.asset_check_keys
 
 
 def test_the_daily_maintenance_looks_for_orphans_after_it_has_cleaned_up(
