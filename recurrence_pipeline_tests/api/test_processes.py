@@ -236,7 +236,7 @@ def test_the_api_starts_without_its_database(site: Site, start_api: Callable[...
 
 
 def test_sigterm_finishes_what_has_begun(site: Site, start_api: Callable[..., Api]) -> None:
-    api = start_api()
+    api = start_api(WORKER_TIMEOUT="60000", WORKER_LEASE="60000")
     task_id = site.world.add_task(TOMORROW, "daily")
     site.hold_up("update", "api", blockConnection=True, blockTimeMS=700)
     with in_background(lambda: api.create(task_id)) as answers:
