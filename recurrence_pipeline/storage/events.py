@@ -34,6 +34,7 @@ from recurrence_pipeline.storage.leasing import (
     waiting,
 )
 from recurrence_pipeline.storage.mongo import Mongo, refusals, translated
+from recurrence_pipeline.storage.outlook import Outlook
 
 KEPT_ERRORS = 5
 
@@ -62,6 +63,7 @@ class Events:
 
     def __init__(self, mongo: Mongo, *, read_chunk: int, write_chunk: int) -> None:
         self._events = mongo.events
+        self._outlook = Outlook(mongo.events)
         self._read_chunk = read_chunk
         self._write_chunk = write_chunk
 
@@ -77,8 +79,8 @@ class Events:
         done) and pending ones whose time has come. The term goes up by one with each lease, and a lease that ran out
         counts as a death of its holder.
         """
-        left = self._ids(abandoned(now), "lease.until", limit)
-        due = self._ids(waiting(now), "availableAt", limit - len(left))
+        left = self._abandoned(now, limit)
+        due = self._outlook.ids(now, limit - len(left))
         hold = holding(owner, now, until, deaths=0, run_id=run_id)
         died = holding(owner, now, until, deaths=1, run_id=run_id)
         requests = [UpdateMany({"_id": {"$in": ids}} | waiting(now), hold) for ids in self._chunks(due)]
@@ -227,10 +229,11 @@ class Events:
         times += [held["lease"]["until"]] if held else []
         return min(times, default=None)
 
-    def _ids(self, due: Mapping[str, Any], since: str, limit: int) -> list[ObjectId]:
+    def _abandoned(self, now: datetime, limit: int) -> list[ObjectId]:
         if limit <= 0:
             return []
-        return [document["_id"] for document in self._events.find(due, {"_id": 1}).sort(since, 1).limit(limit)]
+        found = self._events.find(abandoned(now), {"_id": 1}).sort("lease.until", 1).limit(limit)
+        return [document["_id"] for document in found]
 
     def _won(self, ids: Sequence[ObjectId], owner: str, now: datetime) -> list[TaskEvent]:
         """Read what was won; an event that cannot be read is rejected on the spot, or it would hold up the rest."""

@@ -1,0 +1,126 @@
+"""Looking for what is due: in order, all of it, and not through the whole queue each time."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from bson import ObjectId
+from pymongo import MongoClient, monitoring
+from pymongo.collection import Collection
+
+from recurrence_pipeline.storage.documents import Document
+from recurrence_pipeline.storage.outlook import AHEAD, Outlook
+from recurrence_pipeline_tests.world import utc
+
+NOON = utc(2024, 1, 1, 12)
+BATCH = 5
+
+
+class Looks(monitoring.CommandListener):
+    """Keeps the ends and limits of the looks that are sent."""
+
+    def __init__(self) -> None:
+        self.limits: list[int] = []
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        if event.command_name == "find":
+            self.limits.append(event.command["limit"])
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None: ...
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None: ...
+
+
+@pytest.fixture
+def looks() -> Looks:
+    return Looks()
+
+
+@pytest.fixture
+def events(mongodb_url: str, looks: Looks) -> Iterator[Collection[Document]]:
+    with MongoClient[Document](mongodb_url, tz_aware=True, event_listeners=[looks]) as client:
+        yield client.get_default_database()["task_events"]
+
+
+def wait_in(events: Collection[Document], count: int, *, first: int = 0) -> list[ObjectId]:
+    """Add pending events that became due one second after the other, in an order of their own."""
+    made: list[Document] = [
+        {"_id": ObjectId(), "status": "pending", "availableAt": NOON + timedelta(seconds=first + index)}
+        for index in range(count)
+    ]
+    events.insert_many(made[::2] + made[1::2])
+    return [event["_id"] for event in made]
+
+
+def take(events: Collection[Document], outlook: Outlook, limit: int = BATCH) -> list[ObjectId]:
+    """Look, and take what was found out of the queue."""
+    found = outlook.ids(NOON + timedelta(days=1), limit)
+    events.update_many({"_id": {"$in": found}}, {"$set": {"status": "processing"}})
+    return found
+
+
+def test_a_long_queue_comes_in_order_and_as_a_whole(events: Collection[Document]) -> None:
+    waiting = wait_in(events, 3 * AHEAD * BATCH + 2)
+    outlook = Outlook(events)
+
+    found = []
+    while batch := take(events, outlook):
+        found += batch
+
+    assert found == waiting
+
+
+def test_the_whole_queue_is_looked_at_once_for_twenty_batches(events: Collection[Document], looks: Looks) -> None:
+    """Else each batch of a queue of 100,000 costs what sorting 100,000 events does."""
+    wait_in(events, 2 * AHEAD * BATCH)
+    outlook = Outlook(events)
+
+    for _ in range(AHEAD):
+        assert len(take(events, outlook)) == BATCH
+
+    assert looks.limits == [AHEAD * BATCH] + [BATCH] * (AHEAD - 1)
+
+
+def test_what_others_have_taken_meanwhile_does_not_end_the_looking(events: Collection[Document]) -> None:
+    waiting = wait_in(events, 10 * BATCH)
+    outlook = Outlook(events)
+    take(events, outlook)
+    events.update_many({"_id": {"$in": waiting[BATCH : 8 * BATCH + 1]}}, {"$set": {"status": "processing"}})
+
+    assert take(events, outlook) == waiting[8 * BATCH + 1 : 9 * BATCH + 1]
+    assert take(events, outlook) == waiting[9 * BATCH + 1 :]
+    assert take(events, outlook) == []
+
+
+def test_an_event_that_has_waited_longer_than_all_of_them_is_next(events: Collection[Document]) -> None:
+    waiting = wait_in(events, 4 * BATCH)
+    outlook = Outlook(events)
+    take(events, outlook)
+    (late,) = wait_in(events, 1, first=-60)
+
+    assert take(events, outlook) == [late, *waiting[BATCH : 2 * BATCH - 1]]
+
+
+def test_a_queue_in_which_all_wait_since_the_same_moment_comes_as_a_whole(events: Collection[Document]) -> None:
+    events.insert_many({"status": "pending", "availableAt": NOON} for _ in range(7 * BATCH + 1))
+    outlook = Outlook(events)
+
+    assert [len(take(events, outlook)) for _ in range(9)] == [BATCH] * 7 + [1, 0]
+
+
+def test_batches_of_changing_size_leave_nothing_behind(events: Collection[Document]) -> None:
+    waiting = wait_in(events, 60)
+    outlook = Outlook(events)
+
+    found = [take(events, outlook, limit) for limit in (2, 20, 1, 30, 3, 30)]
+
+    assert [event for batch in found for event in batch] == waiting
+
+
+def test_what_is_not_due_yet_is_not_found(events: Collection[Document]) -> None:
+    waiting = wait_in(events, 4 * BATCH)
+    outlook = Outlook(events)
+
+    assert outlook.ids(NOON + timedelta(seconds=2), 100) == waiting[:3]
+    assert outlook.ids(NOON - timedelta(seconds=1), 100) == []
+    assert outlook.ids(NOON, 0) == []
