@@ -1,14 +1,18 @@
 """How many commands the work sends: a number that depends on how many events there are, never on what they ask for."""
 
+import gc
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from datetime import timedelta
 
 import pytest
 from bson import ObjectId
 from pymongo import monitoring
 
 from recurrence_pipeline.bootstrap import Worker, open_worker
+from recurrence_pipeline.domain.model import Task, TaskEvent
+from recurrence_pipeline.worker.kit import Step
 from recurrence_pipeline_tests.world import World, utc
 
 ANCHOR = utc(2024, 1, 15, 9)
@@ -81,6 +85,65 @@ def test_a_batch_of_500_needs_at_most_one_command_for_ten_events(world: World) -
         assert worker.service.process_pending(500).count("completed") == 500
 
     assert commands.sent.total() <= 50, commands.sent
+
+
+def test_series_that_differ_in_everything_cost_no_more_commands_than_series_that_are_alike(world: World) -> None:
+    sent = []
+    for rules in (["daily"], ["daily", "weekly", "monthly"]):
+        for number in range(60):
+            zone = {"timezone": ["Europe/Berlin", "Asia/Tokyo"][number % 2]} if len(rules) > 1 else {}
+            task = world.add_task(ANCHOR + timedelta(hours=number), rules[number % len(rules)], **zone)
+            world.add_event("create", task)
+        with counted(world) as (worker, commands):
+            assert worker.service.process_pending(60).count("completed") == 60
+        sent.append(commands.sent)
+
+    assert sent[0] == sent[1]
+
+
+def test_many_events_of_one_series_write_once_what_one_of_them_asks_for(world: World) -> None:
+    original = world.add_task(ANCHOR, "daily")
+    for _ in range(50):
+        world.add_event("create", original)
+
+    with counted(world) as (worker, commands):
+        assert worker.service.process_pending(50).occurrences_created == 3
+
+    assert commands.sent["insert tasks"] == 1
+    assert commands.sent["update tasks"] == 1
+    assert commands.sent.total() <= 14, commands.sent
+
+
+@pytest.fixture
+def frozen_objects() -> Iterator[None]:
+    """Leave what is there already out of `gc.get_objects()`."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("frozen_objects")
+def test_neither_memory_nor_commands_grow_with_what_has_been_worked_off(mongodb_url: str) -> None:
+    """Else a worker that comes back after a long outage dies of what has waited for it."""
+    alive: list[int] = []
+    sent: list[int] = []
+    commands = Commands()
+
+    def look(step: Step) -> None:
+        if step is Step.OUTCOMES:
+            gc.collect()
+            alive.append(sum(isinstance(thing, (dict, list, Task, TaskEvent, ObjectId)) for thing in gc.get_objects()))
+            sent.append(commands.sent.total())
+
+    with closing(World(mongodb_url, WORKER_BATCH_SIZE="5")) as world:
+        history(world, "create", 150)
+        with open_worker(world.settings, clock=lambda: world.now, after_step=look, listeners=[commands]) as worker:
+            assert worker.service.process_pending().count("completed") == 150
+
+    assert len(alive) == 30
+    assert max(alive[20:]) <= max(alive[5:15]) + 10, alive
+    assert sent[29] - sent[19] <= sent[19] - sent[9] + 2, sent
 
 
 def test_asking_when_nothing_is_due_costs_two_queries(world: World) -> None:
