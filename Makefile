@@ -8,7 +8,7 @@ UI_INSTALLED := $(VENV)/.ui-installed
 LOCK_INSTALLED := $(VENV)/.lock-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test fuzz chaos containers-test ui-test lint format types contracts definitions job dist wheel-test lock ci clean
+.PHONY: help install demo up test bench fuzz chaos containers-test ui-test lint format types contracts definitions job dist wheel-test lock ci clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ up: $(INSTALLED) ## Run the whole system on this machine until Ctrl-C; its data 
 
 test: $(INSTALLED) ## Run the tests
 	@$(BIN)/pytest
+
+bench: $(INSTALLED) ## Measure it all, for half an hour; ONLY=--quick sees in two minutes that it works, ONLY=slots takes one part
+	@$(BIN)/python -m benchmarks $(ONLY)
 
 fuzz: $(INSTALLED) ## Send the internal API odd requests for some minutes (the tests do so for seconds)
 	@RECURRENCE_FUZZ_EXAMPLES=2000 $(BIN)/pytest -n 0 recurrence_pipeline_tests/api/test_fuzz.py

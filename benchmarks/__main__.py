@@ -1,0 +1,80 @@
+"""`python -m benchmarks`: measure, print tables, and write the figures to benchmarks/results/*.json."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks.report import RESULTS, Figures, circumstances, keep, plot, show
+from benchmarks.size import FULL, QUICK, Size
+
+NAMES = ("slots", "throughput", "batch_size", "http_latency", "maintenance", "growth", "rest", "backlog")
+"""The quick ones first."""
+
+WHAT = "Measure, print tables, and write the figures to benchmarks/results/*.json."
+
+WIDTH = 140
+"""Columns: narrower, the tables cannot be read."""
+
+LAST = Path(__file__).parent / "last.json"
+PLOT = Path(__file__).parent / "backlog.png"
+
+
+def benchmark(name: str) -> Callable[[Size], Figures]:
+    """Return the benchmark of that name."""
+    found: Callable[[Size], Figures] = import_module(f"benchmarks.{name}").main
+    return found
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the benchmarks that are named, or all."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Measure, print tables, and write the figures to benchmarks/results/*.json.",
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; none: all of them")
+    parser.add_argument("--quick", action="store_true", help="see that everything works, in two minutes")
+    parser.add_argument("--most", type=int, default=max(FULL.backlogs), help="the longest backlog, and most tasks")
+    parser.add_argument("--keep", action="store_true", help="put the figures into benchmarks/last.json, and the plot")
+    chosen = parser.parse_args(arguments)
+    if unknown := set(chosen.names) - set(NAMES):
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    size = limited(QUICK if chosen.quick else FULL, chosen.most)
+    console = Console(width=max(Console().width, WIDTH))
+    for name in chosen.names or NAMES:
+        began, taken = time.monotonic(), circumstances()
+        figures = benchmark(name)(size)
+        show(figures, console)
+        path = keep(name, figures, RESULTS, taken)
+        console.print(f"{time.monotonic() - began:.0f} s, load at first {taken['load']}: {path}\n", highlight=False)
+        if chosen.keep:
+            remember(name, json.loads(path.read_text(encoding="utf-8")))
+            if name == "backlog":
+                plot(figures, PLOT)
+    return 0
+
+
+def limited(size: Size, most: int) -> Size:
+    """Leave out what is longer than that."""
+    return replace(
+        size,
+        backlogs=tuple(length for length in size.backlogs if length <= most),
+        tasks=tuple(count for count in size.tasks if count <= most),
+    )
+
+
+def remember(name: str, content: dict[str, Any]) -> None:
+    """Put figures among the last ones."""
+    last = json.loads(LAST.read_text(encoding="utf-8")) if LAST.exists() else {}
+    LAST.write_text(json.dumps(last | {name: content}, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,115 @@
+"""What a benchmark's database holds at first: documents as the application writes them, built before any clock runs."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+
+from bson import ObjectId
+
+from recurrence_pipeline.domain.calendar import slot
+from recurrence_pipeline.domain.model import HORIZON, occurrence_id
+from recurrence_pipeline.storage.documents import Document
+
+OPERATIONS = ("create", "complete", "delete")
+RULES = ("daily", "weekly", "monthly")
+USERS = 100
+CHUNK = 500
+"""Documents in one write, for the worker and for the loop it is compared with."""
+
+
+@dataclass(slots=True)
+class Content:
+    """Tasks, and the events that speak of them."""
+
+    tasks: list[Document] = field(default_factory=list)
+    events: list[Document] = field(default_factory=list)
+
+    def __add__(self, other: "Content") -> "Content":
+        return Content(self.tasks + other.tasks, self.events + other.events)
+
+
+def content(operation: str, count: int, *, first_number: int = 1) -> Content:
+    """Build `count` events of one operation that all find something to do.
+
+    create: an original and nothing else. complete: an original, just completed, with its 3 occurrences. delete: 3
+    occurrences whose original the application has deleted.
+    """
+    now = datetime.now(timezone.utc).replace(microsecond=0)
+    users = [ObjectId() for _ in range(USERS)]
+    made = Content()
+    for index in range(count):
+        number = first_number + index * (HORIZON + 1)
+        due = now + timedelta(days=1, minutes=index % 1440)
+        original = _task(number, users[index % USERS], RULES[index % 3], due, now)
+        if operation == "create":
+            made.tasks.append(original)
+        else:
+            cursor = {"number": HORIZON, "repeatType": original["repeatType"]}
+            made.tasks += (
+                [original | {"isCompleted": True, "recurrenceCursor": cursor}] if operation == "complete" else []
+            )
+            made.tasks += _occurrences(original)
+        made.events.append(_event(operation, original, now - timedelta(milliseconds=count - index)))
+    return made
+
+
+def mixed(count: int, *, first: int = 0) -> Content:
+    """Build events of all operations, as many of each; `first` is how many there are already."""
+    share = [len(range(index, count, len(OPERATIONS))) for index in range(len(OPERATIONS))]
+    made = Content()
+    for operation, part in zip(OPERATIONS, share, strict=True):
+        made += content(operation, part, first_number=(first + len(made.events)) * (HORIZON + 1) + 1)
+    return made
+
+
+def chunks(documents: Sequence[Document]) -> Iterator[Sequence[Document]]:
+    """Cut into pieces of one write each."""
+    for start in range(0, len(documents), CHUNK):
+        yield documents[start : start + CHUNK]
+
+
+def _task(number: int, user: ObjectId, rule: str, due: datetime, now: datetime) -> Document:
+    return {
+        "_id": ObjectId(),
+        "taskId": number,
+        "userId": user,
+        "title": f"Task {number}",
+        "description": "A few words about what is to be done, as people write them.",
+        "dueDate": due,
+        "originalDueDate": due,
+        "priority": "medium",
+        "category": "work",
+        "isCompleted": False,
+        "repeatType": rule,
+        "parentTaskId": None,
+        "parentRecurringId": None,
+        "links": ["https://example.org/a"],
+        "additionalNotes": "",
+        "createdAt": now,
+        "updatedAt": now,
+        "__v": 0,
+    }
+
+
+def _occurrences(original: Document) -> list[Document]:
+    made = []
+    for number in range(1, HORIZON + 1):
+        due = slot(original["dueDate"], original["repeatType"], number)
+        task = _task(
+            original["taskId"] + number, original["userId"], original["repeatType"], due, original["createdAt"]
+        )
+        identity = {"_id": ObjectId(occurrence_id(str(original["_id"]), number)), "occurrenceNumber": number}
+        made.append(task | identity | {"parentRecurringId": original["_id"]})
+    return made
+
+
+def _event(operation: str, original: Document, now: datetime) -> Document:
+    return {
+        "_id": ObjectId(),
+        "operation": operation,
+        "taskId": original["_id"],
+        "userId": original["userId"],
+        "createdAt": now,
+        "availableAt": now,
+        "status": "pending",
+    }

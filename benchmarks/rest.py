@@ -1,0 +1,135 @@
+"""A system at rest: how soon a single event is worked off, what it costs while nothing happens, what a flood starts.
+
+The whole of it runs, with Dagster and the internal API, as `recurrence up` runs it.
+"""
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.content import content
+from benchmarks.http_latency import percentiles
+from benchmarks.report import Figures
+from benchmarks.size import Size
+from benchmarks.stage import SERVER, free_number, processor_seconds, store
+from recurrence_pipeline.bootstrap import utc_now
+from recurrence_pipeline.local.system import System, running
+
+JOB = "process_task_events"
+LONGEST_WAIT = 120
+"""In seconds, for events to be worked off."""
+
+
+def main(size: Size) -> Figures:
+    """Start the system, and look at it in each state."""
+    environment = {name: value for name, value in os.environ.items() if name != "MONGODB_URL"}
+    environment |= {"PORT": "", "HOST": "", "WORKER_MAX_RUNS": "2", "WORKER_RUN_MAX_EVENTS": "500"}
+    if given := os.environ.get(SERVER):
+        environment["MONGODB_URL"] = given
+    with tempfile.TemporaryDirectory(prefix="recurrence-bench-", ignore_cleanup_errors=True) as name:
+        home = Path(name)
+        with running(home, environment, lambda _: None) as system:
+            system.dagster.wait_until_ready(system.programs)
+            arrived(system, 1, 0)  # the first run loads everything
+            rows = [
+                latency(system, "an event every 2 s", size.arrivals, 2),
+                *([latency(system, "an event every 30 s", size.seldom, 30)] if size.seldom else []),
+                idle(system, size.idle),
+                flood(system, size.flood, most=2),
+                storage(home),
+            ]
+    return Figures("The whole system, at rest and in a flood", rows)
+
+
+def latency(system: System, what: str, count: int, pause: float) -> dict[str, Any]:
+    """Return how long single events took, from their creation to their outcome."""
+    took = arrived(system, count, pause)
+    p50, p95 = percentiles(took)
+    return {"what": what, "p50 s": p50, "p95 s": p95, "longest s": max(took), "of": count}
+
+
+def arrived(system: System, count: int, pause: float) -> list[float]:
+    """Add events one after the other, and return how long each took."""
+    mongo, took = system.worker.mongo, []
+    for _ in range(count):
+        (event,) = (made := content("create", 1, first_number=free_number(mongo))).events
+        event["createdAt"] = event["availableAt"] = now = utc_now()
+        store(mongo, made)
+        took.append((finished(system, event["_id"]) - now).total_seconds())
+        time.sleep(max(pause - took[-1], 0))
+    return took
+
+
+def finished(system: System, event_id: object) -> datetime:
+    """Wait until an event has ended, and return when that was."""
+    deadline = time.monotonic() + LONGEST_WAIT
+    while time.monotonic() < deadline:
+        found = system.worker.mongo.events.find_one({"_id": event_id}) or {}
+        if isinstance(found.get("finishedAt"), datetime):
+            return found["finishedAt"]  # type: ignore[no-any-return]
+        time.sleep(0.05)
+    raise TimeoutError(f"event {event_id} was not worked off within {LONGEST_WAIT} s")
+
+
+def idle(system: System, seconds: float) -> dict[str, Any]:
+    """Return the CPU that each program uses while nothing happens, in percent of one core, and the runs it starts."""
+    deadline = time.monotonic() + LONGEST_WAIT
+    while any(not run.finished for run in system.dagster.runs()) and time.monotonic() < deadline:
+        time.sleep(0.2)  # the last run lingers
+    before, runs, begin = consumed(system), our_runs(system), time.monotonic()
+    time.sleep(seconds)
+    after, took = consumed(system), time.monotonic() - begin
+    parts = {f"{name} %": (after[name] - before[name]) / took * 100 for name in before}
+    return {
+        "what": f"idle for {seconds} s",
+        "CPU %": sum(parts.values()),
+        **parts,
+        "runs": len(our_runs(system).keys() - runs.keys()),
+    }
+
+
+def consumed(system: System) -> dict[str, float]:
+    """Return the seconds of CPU of each program, its children included."""
+    return {
+        program.name.rsplit(" ", 1)[-1]: sum(processor_seconds(process) for process in members(program.process.pid))
+        for program in system.programs
+    }
+
+
+def members(session: int) -> Iterator[int]:
+    """Yield the processes of a session: a program and all that it has started."""
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            except OSError:  # it has just ended
+                continue
+            if int(fields[3]) == session:
+                yield int(folder.name)
+
+
+def our_runs(system: System) -> dict[str, bool]:
+    """Return the ids of the latest runs of the job, and whether each is finished."""
+    return {run.id: run.finished for run in system.dagster.runs() if run.job == JOB}
+
+
+def flood(system: System, events: int, *, most: int) -> dict[str, Any]:
+    """Add many events at once, and return how many runs worked on them at most."""
+    store(system.worker.mongo, content("create", events, first_number=free_number(system.worker.mongo)))
+    begin, at_once = time.monotonic(), 0
+    while system.worker.service.unfinished():
+        at_once = max(at_once, sum(not done for done in our_runs(system).values()))
+        if time.monotonic() - begin > LONGEST_WAIT + events / 10:
+            raise TimeoutError(f"{events} events were not worked off")
+        time.sleep(0.2)
+    return {"what": f"{events} events at once", "longest s": time.monotonic() - begin, "runs": at_once, "of": most}
+
+
+def storage(home: Path) -> dict[str, Any]:
+    """Return how much Dagster's SQLite files hold of a run."""
+    sizes = [path.stat().st_size for path in home.rglob("history/runs/*.db") if path.stem != "index"]
+    return {"what": "Dagster's history", "KB/run": sum(sizes) / len(sizes) / 1e3, "of": len(sizes)}
