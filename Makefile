@@ -8,7 +8,7 @@ UI_INSTALLED := $(VENV)/.ui-installed
 LOCK_INSTALLED := $(VENV)/.lock-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test bench fuzz chaos containers-test ui-test lint format types contracts definitions job dist wheel-test lock ci clean
+.PHONY: help install demo up test bench fuzz chaos ui-test lint format types contracts definitions job dist wheel-test lock ci clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,9 +35,6 @@ chaos: $(INSTALLED) ## Kill workers, Dagster and the database for minutes, then 
 
 ui-test: $(UI_INSTALLED) ## Look at Dagster's UI, with the system running and a headless Chromium (apt install chromium)
 	@$(BIN)/pytest -n 0 -m ui recurrence_pipeline_tests/ui
-
-containers-test: $(INSTALLED) ## Run what deploy/compose.yaml starts as processes, and work an event off with them
-	@$(BIN)/pytest -n 0 -m containers recurrence_pipeline_tests/test_compose.py
 
 lint: $(INSTALLED) ## Check style and format
 	@$(BIN)/ruff check

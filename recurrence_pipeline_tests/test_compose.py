@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -34,8 +35,10 @@ LASTING = ["codeserver", "webserver", "daemon", "api"]
 """In the order in which they start."""
 
 ALIASES = {str(field.alias) for field in Settings.model_fields.values()}
-OF_OTHERS = {"CODE_SERVER_HOST", "CODE_SERVER_PORT", "TINI_KILL_PROCESS_GROUP"}
-"""Variables that workspace.yaml and the containers' process 1 read."""
+OF_OTHERS = {
+    "CODE_SERVER_HOST", "CODE_SERVER_PORT", "DAGSTER_GRPC_SHUTDOWN_GRACE_PERIOD", "TINI_KILL_PROCESS_GROUP",
+}  # fmt: skip
+"""Variables that workspace.yaml, Dagster's code server and the containers' process 1 read."""
 SECRETS = {"MONGODB_PASSWORD": "of-the-database", "INTERNAL_API_KEY": "of-the-internal-api", "GRAFANA_PASSWORD": "g"}
 PORTS = ("3000", "3001", "4000", "9090")
 STARTED = timedelta(seconds=120)
@@ -226,7 +229,7 @@ def machine(mongodb_url: str, tmp_path: Path) -> Iterator[Machine]:
     world.close()
 
 
-@pytest.mark.containers
+@pytest.mark.daemon
 @pytest.mark.timeout(500)
 def test_the_commands_of_the_containers_are_the_whole_system(machine: Machine) -> None:
     """Each as a process of its own, in the order of compose: healthy, at work, found well, and stopped by SIGTERM."""
@@ -252,6 +255,6 @@ def test_the_commands_of_the_containers_are_the_whole_system(machine: Machine) -
         assert {name for name, level in found.items() if level != "ok"} == set(), doctor.stdout
         assert {"api", "dagster ui", "dagster daemon", "dagster code", "automation", "metrics"} <= found.keys()
         for service in reversed(LASTING):
-            programs[service].process.terminate()
-            assert programs[service].process.wait(90) in {0, 1, 130, 143}, programs[service].last_lines()
+            os.killpg(programs[service].process.pid, signal.SIGTERM)  # as process 1 of a container does
+            assert programs[service].process.wait(120) in {0, 1, 130, 143}, programs[service].last_lines()
         assert not machine.healthy("api")
