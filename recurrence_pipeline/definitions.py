@@ -16,6 +16,7 @@ from recurrence_pipeline.orchestration.mending import replay_events, restore_tas
 from recurrence_pipeline.orchestration.performance import figures_of_the_day, performance_report
 from recurrence_pipeline.orchestration.reconciling import reconcile_sensor
 from recurrence_pipeline.orchestration.resources import WorkerResource
+from recurrence_pipeline.orchestration.retention import run_history
 from recurrence_pipeline.orchestration.routine import daily_maintenance, health_checks, weekly_maintenance
 from recurrence_pipeline.orchestration.schedules import build_schedules
 from recurrence_pipeline.orchestration.sensors import dead_run_sensor, task_event_sensor
@@ -39,7 +40,7 @@ def build_definitions(settings: Settings | None = None, *, worker: WorkerResourc
         worker or WorkerResource(settings), description="The recurrence worker and its one connection to the database."
     )
     return dg.Definitions(
-        assets=[*COLLECTIONS, worker_health, orphan_cleanup, useractivities_archive, performance_report],
+        assets=[*COLLECTIONS, worker_health, orphan_cleanup, useractivities_archive, run_history, performance_report],
         asset_checks=CHECKS,
         jobs=[
             process_task_events_job(settings),

@@ -117,6 +117,11 @@ class Settings(BaseModel):
         alias="ACTIVITY_RETENTION_DAYS",
         description="How long activities stay in useractivities before they move to useractivities_archive.",
     )
+    dagster_run_retention_days: Annotated[WholeNumber, bounded(0, 36_500)] = Field(
+        14,
+        alias="DAGSTER_RUN_RETENTION_DAYS",
+        description="How long Dagster's own runs are kept after their end, with their files; 0 for ever.",
+    )
     daily_maintenance_time: ClockTime = Field(
         time(2), alias="DAILY_MAINTENANCE_TIME", description="When the daily maintenance runs, such as 02:00."
     )

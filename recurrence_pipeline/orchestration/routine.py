@@ -9,6 +9,7 @@ from recurrence_pipeline.orchestration.assets import worker_health
 from recurrence_pipeline.orchestration.checks import orphans, quick_checks, thorough_checks
 from recurrence_pipeline.orchestration.maintenance import orphan_cleanup, useractivities_archive
 from recurrence_pipeline.orchestration.performance import figures_of_the_day, performance_report
+from recurrence_pipeline.orchestration.retention import run_history
 
 ALL_TASKS = dg.AssetSelection.checks(orphans, thorough_checks)
 """The checks that take a pass over all tasks."""
@@ -28,9 +29,10 @@ health_checks = dg.define_asset_job(
 daily_maintenance = dg.define_asset_job(
     "daily_maintenance",
     selection=HEALTH
-    | dg.AssetSelection.assets(orphan_cleanup, useractivities_archive)
+    | dg.AssetSelection.assets(orphan_cleanup, useractivities_archive, run_history)
     | dg.AssetSelection.checks(orphans),
-    description="Clean up orphans, archive old activities, and record the health. Runs every day by itself.",
+    description="Clean up orphans, archive old activities, remove Dagster's old runs, and record the health. "
+    "Runs every day by itself.",
     tags=MAINTENANCE_JOB,
 )
 

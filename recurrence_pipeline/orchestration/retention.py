@@ -1,0 +1,164 @@
+"""Dagster keeps its runs for ever; here the old ones go, with all that they left. How old is a setting.
+
+A run is its record, its events, results of checks, and files: what its ops printed and, on SQLite, a file of events of
+its own. The files of events go last, and the record before them: what a crash leaves, the next pass finds. Ticks of
+sensors and schedules are none of this module's business: Dagster purges them itself (dagster.yaml).
+"""
+
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import dagster as dg
+import sqlalchemy as sa
+
+# None of the three is public; the version of Dagster is pinned, and a test holds them against a real instance.
+from dagster._core.storage.event_log import SqlEventLogStorage
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable as Checks
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+
+from recurrence_pipeline.bootstrap import utc_now
+from recurrence_pipeline.orchestration.maintenance import MAINTENANCE
+from recurrence_pipeline.orchestration.resources import TEAM, WorkerResource
+
+TELLING = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+FINISHED = [*TELLING, dg.DagsterRunStatus.CANCELED]
+BATCH = 100
+LONGEST = timedelta(minutes=5)
+"""What is left then is for the next day: the first pass over a history of years must not meet Dagster's time limit."""
+RUN_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=$|\.db)")
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What a pass removed; `left` says whether its time was over before it had all."""
+
+    runs: int = 0
+    checks: int = 0
+    files: int = 0
+    left: bool = False
+
+
+@dg.asset(
+    description="Dagster's own runs. Those that ended more than DAGSTER_RUN_RETENTION_DAYS ago are removed, with their "
+    "events, results of checks and files. The last run of each job stays, and so does the last state of each asset.",
+    group_name=MAINTENANCE,
+    kinds={"python"},
+    tags={"written_by": "worker"},
+    owners=[TEAM],
+)
+def run_history(  # noqa: D103 (Dagster shows the description above)
+    context: dg.AssetExecutionContext, worker: dg.ResourceParam[WorkerResource]
+) -> dg.MaterializeResult[None]:
+    end = time.monotonic() + LONGEST.total_seconds()
+    days = worker.settings.dagster_run_retention_days
+    before = utc_now() - timedelta(days=days) if days else None
+    removed = tidy(context.instance, before, more_time=lambda: time.monotonic() < end)
+    return dg.MaterializeResult(
+        metadata={
+            "runs": removed.runs,
+            "check_results": removed.checks,
+            "files": removed.files,
+            "left_for_next_time": removed.left,
+        }
+    )
+
+
+def tidy(
+    instance: dg.DagsterInstance, before: datetime | None, *, more_time: Callable[[], bool] = lambda: True
+) -> Removed:
+    """Remove the runs that ended before a time, and whatever is left of runs that are gone; None keeps all runs.
+
+    It is called from a run, which is younger than all that goes. So no number of an event is ever given again, by which
+    alert_sensor remembers how far it has read.
+    """
+    runs, checks = 0, 0
+    if before is not None:
+        for run_id in _ended(instance, before):
+            if not more_time():
+                return Removed(runs, checks, _remove_leftovers(instance), left=True)
+            _forget(instance, run_id)
+            runs += 1
+        checks = _forget_checks(instance, before)
+    return Removed(runs, checks, _remove_leftovers(instance))
+
+
+def _ended(instance: dg.DagsterInstance, before: datetime) -> Iterator[str]:
+    """Yield the finished runs that nothing happened to since, the oldest first; each must be gone before the next.
+
+    The last success or failure of a job is kept, however old: it says how the job is doing.
+    """
+    last: dict[str, str] = {}
+    old = dg.RunsFilter(statuses=FINISHED, updated_before=before)
+    found = True
+    while found:
+        limit = BATCH + len(last)  # those that are kept are found each time
+        records = instance.get_run_records(old, limit, order_by="update_timestamp", ascending=True)
+        found = False
+        for run in (record.dagster_run for record in records):
+            if run.job_name not in last:
+                newest = instance.get_runs(dg.RunsFilter(job_name=run.job_name, statuses=TELLING), limit=1)
+                last[run.job_name] = newest[0].run_id if newest else ""
+            if run.run_id != last[run.job_name]:
+                found = True
+                yield run.run_id
+
+
+def _forget(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Remove a run, its record last: as long as that is there, another pass finds it (unlike in `delete_run`)."""
+    with suppress(FileNotFoundError):  # another pass was faster
+        instance.compute_log_manager.delete_logs(prefix=[run_id])
+    storage = instance.event_log_storage
+    if isinstance(storage, SqliteEventLogStorage):  # the file of its own goes as a whole, with the leftovers
+        with storage.index_connection() as connection:
+            storage.delete_events_for_run(connection, run_id)
+    else:
+        storage.delete_events(run_id)
+    instance.run_storage.delete_run(run_id)
+
+
+def _forget_checks(instance: dg.DagsterInstance, before: datetime) -> int:
+    """Remove old results of checks, which stay when their run goes; the last of each kind is the state of its check."""
+    storage = instance.event_log_storage
+    if not isinstance(storage, SqlEventLogStorage):
+        return 0
+    kind = (Checks.c.asset_key, Checks.c.check_name, Checks.c.partition, Checks.c.execution_status)
+    last = sa.select(sa.func.max(Checks.c.id)).group_by(*kind)
+    written_before = Checks.c.create_timestamp < before.astimezone(timezone.utc).replace(tzinfo=None)
+    with storage.index_connection() as connection:
+        return int(connection.execute(Checks.delete().where(written_before, Checks.c.id.not_in(last))).rowcount)
+
+
+def _remove_leftovers(instance: dg.DagsterInstance) -> int:
+    """Remove what lies on this machine of runs that have no record: such a file is never made before the record is."""
+    found: dict[str, list[Path]] = {}
+    for run_id, path in _files(instance):
+        found.setdefault(run_id, []).append(path)
+    there: set[str] = set()
+    ids = list(found)
+    for begin in range(0, len(ids), BATCH):
+        there.update(instance.run_storage.get_run_ids(dg.RunsFilter(run_ids=ids[begin : begin + BATCH])))
+    gone = [path for run_id in found.keys() - there for path in found[run_id]]
+    for path in gone:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    return len(gone)
+
+
+def _files(instance: dg.DagsterInstance) -> Iterator[tuple[str, Path]]:
+    """Yield what is called after a run, with the id of that."""
+    folders = [Path(instance.storage_directory())]  # what ops printed
+    storage = instance.event_log_storage
+    if isinstance(storage, SqliteEventLogStorage):
+        folders.append(Path(storage.path_for_shard("any")).parent)
+    for folder in folders:
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if named := RUN_ID.match(path.name):
+                yield named[0], path

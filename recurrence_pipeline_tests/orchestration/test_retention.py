@@ -1,0 +1,238 @@
+"""Dagster's own history does not grow for ever: old runs go with all their files, from a real instance on disk."""
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import dagster as dg
+import pytest
+
+from recurrence_pipeline.bootstrap import utc_now
+from recurrence_pipeline.orchestration import retention
+from recurrence_pipeline.orchestration.resources import WorkerResource
+from recurrence_pipeline.orchestration.retention import Removed, run_history, tidy
+from recurrence_pipeline.settings import Settings
+from recurrence_pipeline_tests.world import Crash
+
+ASSET = dg.AssetKey("thing")
+RUNS_DB, EVENTS_DB = "history/history/runs.db", "history/history/runs/index.db"
+AGES = {"first": 20, "second": 16, "third": 10, "other first": 40, "other last": 30, "unfinished": 50}
+"""The runs on disk, and how many days ago they ended; what stands before the last word is the job."""
+
+
+@dg.asset
+def thing() -> dg.MaterializeResult[None]:
+    print("printed by an op")  # noqa: T201 (it is kept in a file)
+    return dg.MaterializeResult(metadata={"number": 1})
+
+
+@dg.asset_check(asset=thing)
+def sound() -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(passed=True)
+
+
+@dg.job
+def other() -> None:
+    """Do nothing."""
+
+
+DEFINITIONS = dg.Definitions(
+    assets=[thing], asset_checks=[sound], jobs=[dg.define_asset_job("thing_job", [thing]), other]
+)
+
+
+@contextmanager
+def opened(home: Path) -> Iterator[dg.DagsterInstance]:
+    (home / "dagster.yaml").write_text(
+        f"storage: {{sqlite: {{base_dir: {home}/history}}}}\ntelemetry: {{enabled: false}}\n"
+    )
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        yield instance
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """Return a home of Dagster in which some runs were made, and their ids."""
+    home = tmp_path_factory.mktemp("dagster")
+    jobs = [DEFINITIONS.resolve_job_def(name) for name in ("thing_job", "other")]
+    with opened(home) as instance:
+        ids = {name: jobs["other" in name].execute_in_process(instance=instance).run_id for name in list(AGES)[:-1]}
+        ids["unfinished"] = str(uuid4())
+        instance.create_run_for_job(jobs[0], run_id=ids["unfinished"], status=dg.DagsterRunStatus.STARTED)
+    for name, run_id in ids.items():
+        ago = f"-{AGES[name]} days"
+        write(home, RUNS_DB, "UPDATE runs SET update_timestamp = datetime('now', ?) WHERE run_id = ?", ago, run_id)
+        write(
+            home,
+            EVENTS_DB,
+            "UPDATE asset_check_executions SET create_timestamp = datetime('now', ?) WHERE run_id = ?",
+            ago,
+            run_id,
+        )
+    return home, ids
+
+
+@pytest.fixture
+def home(made: tuple[Path, dict[str, str]], tmp_path: Path) -> Path:
+    """Return a copy of it."""
+    shutil.copytree(made[0], tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+@pytest.fixture
+def ids(made: tuple[Path, dict[str, str]]) -> dict[str, str]:
+    return made[1]
+
+
+@pytest.fixture
+def instance(home: Path) -> Iterator[dg.DagsterInstance]:
+    with opened(home) as instance:
+        yield instance
+
+
+def write(home: Path, file: str, statement: str, *values: str) -> None:
+    with closing(sqlite3.connect(home / file)) as database, database:
+        database.execute(statement, values)
+
+
+def rows_of(home: Path, run_id: str) -> int:
+    """Return how many rows of a run are in the files that all runs share, but for its results of checks."""
+    tables = {"runs": RUNS_DB, "run_tags": RUNS_DB, "event_logs": EVENTS_DB}
+    total = 0
+    for table, file in tables.items():
+        with closing(sqlite3.connect(home / file)) as database:
+            total += database.execute(f"SELECT COUNT(*) FROM {table} WHERE run_id = ?", [run_id]).fetchone()[0]  # noqa: S608
+    return total
+
+
+def check_results(home: Path) -> set[str]:
+    """Return the runs of which results of checks are kept."""
+    with closing(sqlite3.connect(home / EVENTS_DB)) as database:
+        return {row[0] for row in database.execute("SELECT run_id FROM asset_check_executions")}
+
+
+def files_of(home: Path, run_id: str) -> list[Path]:
+    return list(home.rglob(f"*{run_id}*"))
+
+
+def size_of_files(home: Path) -> int:
+    return sum(path.stat().st_size for path in home.rglob("*") if path.is_file())
+
+
+def days_ago(days: int) -> datetime:
+    return utc_now() - timedelta(days=days)
+
+
+def there(instance: dg.DagsterInstance, ids: dict[str, str]) -> set[str]:
+    """Return the names of the runs that have a record."""
+    return {name for name, run_id in ids.items() if instance.has_run(run_id)}
+
+
+def test_old_runs_go_with_all_their_files_and_rows(
+    instance: dg.DagsterInstance, home: Path, ids: dict[str, str]
+) -> None:
+    old = [ids[name] for name in ("first", "second", "other first")]
+    assert all(rows_of(home, run_id) and files_of(home, run_id) for run_id in old)
+    size = size_of_files(home)
+
+    removed = tidy(instance, days_ago(14))
+
+    assert removed == Removed(runs=3, checks=2, files=3)
+    assert there(instance, ids) == {"third", "other last", "unfinished"}
+    assert [rows_of(home, run_id) for run_id in old] == [0, 0, 0]
+    assert [files_of(home, run_id) for run_id in old] == [[], [], []]
+    assert size_of_files(home) < size - 300_000
+    assert len(instance.all_logs(ids["third"])) > 5, "the young can be read as before"
+    assert tidy(instance, days_ago(14)) == Removed(), "there is nothing left to do"
+
+
+def test_what_is_not_finished_stays_however_old_it_is(
+    instance: dg.DagsterInstance, home: Path, ids: dict[str, str]
+) -> None:
+    """A run that waits, or works, needs its record; one that died is ended by others first."""
+    tidy(instance, utc_now())
+    assert "unfinished" in there(instance, ids)
+    assert files_of(home, ids["unfinished"])
+
+
+def test_the_last_run_of_each_job_stays_and_so_does_the_state_of_assets_and_checks(
+    instance: dg.DagsterInstance, home: Path, ids: dict[str, str]
+) -> None:
+    """Else an alert of a job that failed would be called off, because no run of it is a failure any more."""
+    assert tidy(instance, utc_now()).runs == 3
+    assert there(instance, ids) == {"third", "other last", "unfinished"}
+    assert instance.get_latest_materialization_event(ASSET) is not None
+    assert check_results(home) == {ids["third"], ids["unfinished"]}, "the last that is known, and what is under way"
+
+
+@pytest.mark.parametrize("step", ["delete_logs", "delete_events_for_run", "delete_run", "_remove_leftovers"])
+def test_a_pass_that_dies_is_completed_by_the_next(
+    instance: dg.DagsterInstance, home: Path, ids: dict[str, str], step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owners: dict[str, Any] = {
+        "delete_logs": instance.compute_log_manager,
+        "delete_events_for_run": instance.event_log_storage,
+        "delete_run": instance.run_storage,
+        "_remove_leftovers": retention,
+    }
+    with monkeypatch.context() as patched:
+        patched.setattr(owners[step], step, die)
+        with pytest.raises(Crash):
+            tidy(instance, days_ago(18))
+    old = [ids["first"], ids["other first"]]
+    assert any(files_of(home, run_id) for run_id in old)
+    tidy(instance, days_ago(18))
+    assert there(instance, ids) == {"second", "third", "other last", "unfinished"}
+    assert [(rows_of(home, run_id), files_of(home, run_id)) for run_id in old] == [(0, []), (0, [])]
+
+
+def die(*_: object, **__: object) -> None:
+    raise Crash("here")
+
+
+def test_what_a_deletion_by_hand_left_goes_too_even_where_all_runs_are_kept(
+    instance: dg.DagsterInstance, home: Path, ids: dict[str, str]
+) -> None:
+    """`dagster run delete` leaves the files."""
+    instance.delete_run(ids["first"])
+    assert len(files_of(home, ids["first"])) == 2, "its events, and what was printed"
+    assert tidy(instance, None) == Removed(files=2)
+    assert files_of(home, ids["first"]) == []
+    assert there(instance, ids) == ids.keys() - {"first"}
+    assert files_of(home, ids["second"])
+
+
+def test_a_pass_that_has_no_more_time_leaves_the_rest_to_the_next(
+    instance: dg.DagsterInstance, ids: dict[str, str]
+) -> None:
+    time_left = iter([True, False])
+    removed = tidy(instance, days_ago(14), more_time=lambda: next(time_left))
+    assert (removed.runs, removed.left) == (1, True)
+    assert "other first" not in there(instance, ids), "the oldest goes first"
+    assert tidy(instance, days_ago(14)).runs == 2
+
+
+def test_more_runs_than_a_batch_holds_all_go(
+    instance: dg.DagsterInstance, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "BATCH", 1)
+    assert tidy(instance, days_ago(14)).runs == 3
+
+
+@pytest.mark.parametrize(("days", "runs"), [("", 3), ("18", 2), ("0", 0)])
+def test_the_setting_says_how_old_is_old(instance: dg.DagsterInstance, days: str, runs: int) -> None:
+    worker = WorkerResource(Settings.from_environment({"DAGSTER_RUN_RETENTION_DAYS": days}))
+    result = dg.materialize([run_history], resources={"worker": worker}, instance=instance)
+    (event,) = result.asset_materializations_for_node("run_history")
+    assert {name: value.value for name, value in event.metadata.items()} == {
+        "runs": runs,
+        "check_results": 0 if days == "0" else runs - 1,
+        "files": runs,
+        "left_for_next_time": False,
+    }
+    worker.close()
