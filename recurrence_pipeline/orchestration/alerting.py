@@ -103,9 +103,9 @@ class Look:
         for check in keys:
             key = f"{CHECK}{check.to_user_string()}"
             record = self._instance.get_latest_asset_check_evaluation_record(check)
-            evaluation = record.evaluation if record else None
-            if record is None or evaluation is None:
-                self.unseen.add(key)  # never run, or running now
+            evaluation: object = record.evaluation if record else None
+            if record is None or not isinstance(evaluation, dg.AssetCheckEvaluation):
+                self.unseen.add(key)  # never run; or only planned, by a run that is under way or died
             elif not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.ERROR:
                 title = f"check {check.name} of {check.asset_key.to_user_string()} failed"
                 text = evaluation.description or "It says no more."

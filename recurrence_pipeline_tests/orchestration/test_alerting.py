@@ -195,6 +195,17 @@ def test_a_check_that_fails_is_told_once_and_once_when_it_passes(watch: Watch, w
     assert (told[0], told[-1]) == ("1 is missing", f"{UI}/runs/{run_id}")
 
 
+def test_a_check_that_is_under_way_says_nothing_and_hides_nothing_else(watch: Watch, webhook: Impostor) -> None:
+    """The sensor failed at each look meanwhile, and for good where the run of the check died."""
+    watch.check(passed=False)
+    watch.tick()
+    definitions = dg.Definitions([ledger], asset_checks=[balanced], jobs=[look_at_ledger])
+    watch.instance.create_run_for_job(definitions.resolve_job_def("look_at_ledger"), status=dg.DagsterRunStatus.STARTED)
+    watch.run(fail=True)
+    assert watch.tick() == "[ERROR] recurrence: run of nightly failed"
+    assert heard(webhook) == ["ERROR: check balanced of ledger failed", "ERROR: run of nightly failed"]
+
+
 def test_a_check_that_only_warns_is_not_told(watch: Watch, webhook: Impostor) -> None:
     watch.check(passed=False, severity=dg.AssetCheckSeverity.WARN)
 
