@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from recurrence_pipeline.domain.errors import ConfigurationError
+from recurrence_pipeline.secret_files import SUFFIX, read_secret_files
 from recurrence_pipeline.variables import (
     Addresses,
     AlertUrls,
@@ -29,7 +30,7 @@ from recurrence_pipeline.variables import (
 )
 
 SECRET = frozenset({"MONGODB_URL", "INTERNAL_API_KEY", "JWT_SECRET", "ALERT_URLS"})
-"""Variables whose values are never shown (a URL can hold a password)."""
+"""Variables whose values are never shown (a URL can hold a password); each may be in a file instead."""
 
 
 class Settings(BaseModel):
@@ -223,11 +224,12 @@ class Settings(BaseModel):
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
-        """Read the settings; a variable that is empty counts as not set.
+        """Read the settings; a variable that is empty counts as not set, and a secret may be in a file.
 
         Raises:
             ConfigurationError: naming every variable that holds a wrong value, with the value.
         """
+        environment = read_secret_files(environment, SECRET)
         ours = {str(field.alias) for field in cls.model_fields.values()}.intersection(environment)
         try:
             settings = cls.model_validate({name: environment[name] for name in ours if environment[name].strip()})
@@ -238,6 +240,11 @@ class Settings(BaseModel):
                 f"WORKER_LEASE_MARGIN: {settings.lease_margin} is more than half of WORKER_LEASE ({settings.lease})"
             )
         return settings
+
+
+def variables() -> set[str]:
+    """Return the names of all variables that are read."""
+    return {str(field.alias) for field in Settings.model_fields.values()} | {name + SUFFIX for name in SECRET}
 
 
 def _sentence(detail: Any) -> str:

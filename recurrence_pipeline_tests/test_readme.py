@@ -10,7 +10,7 @@ import pytest
 from typer.main import get_command
 
 from recurrence_pipeline.cli import app
-from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.settings import Settings, variables
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -39,9 +39,7 @@ def test_each_setting_stands_in_the_table_with_its_default(field: object) -> Non
 def test_the_table_of_settings_names_no_variable_that_is_not_read() -> None:
     table = README.split("## Settings")[1].split("\n## ")[0]
 
-    assert set(re.findall(r"^\| `([A-Z_]+)`", table, re.MULTILINE)) == {
-        field.alias for field in Settings.model_fields.values()
-    }
+    assert set(re.findall(r"^\| `([A-Z_]+)`", table, re.MULTILINE)) == variables()
 
 
 def test_every_command_it_shows_exists() -> None:

@@ -20,7 +20,8 @@ from recurrence_pipeline.client.conversation import Conversations
 from recurrence_pipeline.client.outbox import DatabaseOutbox, Outbox
 from recurrence_pipeline.domain.errors import ConfigurationError, RecurrenceError
 from recurrence_pipeline.domain.retries import RetryPolicy
-from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.secret_files import read_secret_files
+from recurrence_pipeline.settings import SECRET, Settings
 
 T = TypeVar("T")
 
@@ -96,6 +97,7 @@ class Client(ABC):
         Raises:
             ConfigurationError: naming the variable.
         """
+        environment = read_secret_files(environment, SECRET)
         settings = Settings.from_environment(environment)
         return cls(
             base_url or f"http://localhost:{settings.port}",

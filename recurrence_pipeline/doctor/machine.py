@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from recurrence_pipeline.domain.diagnosing import Diagnosis, Level
-from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.settings import Settings, variables
 
 PARTS = ("recurrence-pipeline", "dagster", "dagster-webserver", "pymongo")
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -35,13 +35,13 @@ def look_at_versions() -> Iterator[Diagnosis]:
 
 def look_at_names(environment: Mapping[str, str]) -> Diagnosis:
     """Find variables that are nearly one of ours: nobody reads them, and nobody says so."""
-    ours = {str(field.alias) for field in Settings.model_fields.values()}
+    ours = variables()
     slips = {name: get_close_matches(name, ours - environment.keys(), 1, ALIKE) for name in environment.keys() - ours}
     meant = [f"{name} (is {alike[0]} meant?)" for name, alike in sorted(slips.items()) if alike]
     if meant:
         return Diagnosis("settings", Level.WARN, f"not read: {', '.join(meant)}", "Rename the variable, or remove it.")
     given = len(ours.intersection(environment))
-    return Diagnosis("settings", Level.OK, f"valid: {given} of {len(ours)} set, the rest are the defaults")
+    return Diagnosis("settings", Level.OK, f"valid: {given} set, the rest are the defaults")
 
 
 def look_at_access(settings: Settings) -> Diagnosis:

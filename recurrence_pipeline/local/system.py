@@ -13,7 +13,8 @@ from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.local.api_program import PORT, LocalApi, running_api
 from recurrence_pipeline.local.dagster_programs import LocalDagster, running_dagster
 from recurrence_pipeline.local.supervision import Program, free_port
-from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.secret_files import read_secret_files
+from recurrence_pipeline.settings import SECRET, Settings
 from recurrence_pipeline.storage.embedded import EmbeddedServer, FolderInUse
 
 MONGODB_URL = "MONGODB_URL"
@@ -73,6 +74,7 @@ def running(home: Path, environment: Mapping[str, str], say: Say, *, throwaway: 
     with ExitStack() as stack:
         logs = home / "logs"
         logs.mkdir(parents=True, exist_ok=True)
+        environment = read_secret_files(environment, SECRET)
         url, embedded = environment.get(MONGODB_URL, "").strip(), None
         if not url:
             say("Starting the embedded database")
