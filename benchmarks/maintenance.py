@@ -17,7 +17,6 @@ from benchmarks.content import Content, content
 from benchmarks.report import Figures
 from benchmarks.size import Size
 from benchmarks.stage import Stage, server, stage
-from benchmarks.upkeep import KINDS
 from recurrence_pipeline.domain.model import HORIZON
 
 PIECE = 2000
@@ -70,7 +69,7 @@ def main(size: Size) -> Figures:
     for tasks in size.tasks:
         with server() as database, stage(database) as at:
             fill(at, tasks)
-            for kind in KINDS:
+            for kind in size.upkeep:
                 found = done(at, kind)
                 rows.append({"tasks": tasks, "what": kind, **found, "us/task": found["seconds"] / tasks * 1e6})
     return Figures("Maintenance over many tasks, each in a process of its own", rows)

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+UPKEEP = ("stats", "metrics", "consistency", "reconciliation", "cleanup", "archive")
+"""What maintenance is made of, as benchmarks/upkeep.py knows it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Size:
@@ -12,6 +15,7 @@ class Size:
     batches: tuple[int, ...]
     backlogs: tuple[int, ...]
     tasks: tuple[int, ...]
+    upkeep: tuple[str, ...]
     clients: tuple[int, ...]
     requests: int
     arrivals: int
@@ -22,15 +26,15 @@ class Size:
 
 
 TINY = Size(
-    events=12, rounds=1, batches=(5, 10), backlogs=(10, 30), tasks=(40,), clients=(1, 2), requests=4,
+    events=12, rounds=1, batches=(5, 10), backlogs=(10, 30), tasks=(40,), upkeep=("stats",), clients=(1, 2), requests=4,
     arrivals=2, seldom=0, idle=2, flood=20, repeats=20,
 )  # fmt: skip
 QUICK = Size(
-    events=500, rounds=1, batches=(50, 500), backlogs=(100, 1000), tasks=(2000,), clients=(1, 10), requests=60,
-    arrivals=3, seldom=0, idle=5, flood=200, repeats=500,
+    events=500, rounds=1, batches=(50, 500), backlogs=(100, 1000), tasks=(2000,), upkeep=UPKEEP, clients=(1, 10),
+    requests=60, arrivals=3, seldom=0, idle=5, flood=200, repeats=100,
 )  # fmt: skip
 FULL = Size(
     events=1000, rounds=3, batches=(1, 10, 50, 100, 250, 500, 1000), backlogs=(100, 1000, 10_000, 100_000),
-    tasks=(10_000, 100_000), clients=(1, 10, 50), requests=450, arrivals=20, seldom=4, idle=60, flood=2000,
-    repeats=2000,
+    tasks=(10_000, 100_000), upkeep=UPKEEP, clients=(1, 10, 50), requests=450, arrivals=20, seldom=4, idle=60,
+    flood=2000, repeats=2000,
 )  # fmt: skip

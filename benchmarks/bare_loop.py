@@ -1,0 +1,198 @@
+"""The least that any worker must do: read the events and the tasks they name, build the documents, write them in bulk.
+
+It trusts what it reads: all tasks are there, each rule is one it knows, nobody else writes, no write fails. It loads no
+more of a series than the operation needs, and has no lease, no order of writes that survives a crash, no second look.
+The documents it leaves are those that the worker leaves (the tests compare them): ids, slots and numbers included.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from bson import ObjectId
+from pymongo import DeleteMany, ReturnDocument, UpdateOne
+
+from benchmarks.bulk import cursor_updates, hold, insert, pieces, update
+from benchmarks.content import CHUNK
+from recurrence_pipeline.domain.calendar import slots
+from recurrence_pipeline.domain.model import HORIZON, Action, activity_id, derived_id, occurrence_id
+from recurrence_pipeline.storage.documents import COPIED_FIELDS, Document
+from recurrence_pipeline.storage.mongo import Mongo
+
+READ = dict.fromkeys((*COPIED_FIELDS, "originalDueDate", "recurrenceCursor"), 1)
+SIBLING = {"isCompleted": 1, "occurrenceNumber": 1, "parentRecurringId": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events of one operation, and the time at which they are worked off."""
+
+    mongo: Mongo
+    events: Sequence[Document]
+    now: datetime
+
+    def named(self) -> list[ObjectId]:
+        """Return the ids of the tasks that the events name."""
+        return [event["taskId"] for event in self.events]
+
+    def originals(self) -> dict[ObjectId, Document]:
+        """Read the named tasks."""
+        return {
+            task["_id"]: task
+            for piece in pieces(self.named())
+            for task in self.mongo.tasks.find({"_id": {"$in": piece}}, READ)
+        }
+
+    def children(self, fields: Mapping[str, int] | None) -> dict[ObjectId, list[Document]]:
+        """Read what hangs on the named tasks."""
+        found: dict[ObjectId, list[Document]] = defaultdict(list)
+        for piece in pieces(self.named()):
+            for task in self.mongo.tasks.find({"parentRecurringId": {"$in": piece}}, fields):
+                found[task["parentRecurringId"]].append(task)
+        return found
+
+    def numbers(self, counter: str, count: int) -> range:
+        """Take so many numbers."""
+        found = self.mongo.counters.find_one_and_update(
+            {"_id": counter}, {"$inc": {"sequence_value": count}}, return_document=ReturnDocument.AFTER
+        )
+        last = int((found or {})["sequence_value"])
+        return range(last - count + 1, last + 1)
+
+    def add(self, occurrences: Sequence[Document]) -> None:
+        """Number occurrences, and insert them."""
+        for task, number in zip(occurrences, self.numbers("tasks", len(occurrences)), strict=True):
+            task["taskId"] = number
+        insert(self.mongo.tasks, occurrences)
+
+    def log(self, facts: Sequence[tuple[Action, ObjectId, ObjectId, ObjectId]]) -> None:
+        """Write the activities that state facts: what was done, of what, for whom, under which subject."""
+        numbers = self.numbers("useractivities", len(facts))
+        insert(
+            self.mongo.activities,
+            [
+                {
+                    "_id": ObjectId(activity_id(action, str(subject))),
+                    "activityId": number,
+                    "userId": user,
+                    "action": action.value,
+                    "taskId": task,
+                    "timestamp": self.now,
+                    "message": f"User performed {action.value} :: {task}",
+                }
+                for (action, task, user, subject), number in zip(facts, numbers, strict=True)
+            ],
+        )
+
+    def move_cursors(self, moves: Sequence[tuple[Document, int]]) -> None:
+        """Move the cursors of originals, most of which move to the same."""
+        cursors: dict[tuple[int, str], list[ObjectId]] = defaultdict(list)
+        for original, number in moves:
+            cursors[number, original["repeatType"]].append(original["_id"])
+        update(self.mongo.tasks, cursor_updates(cursors))
+
+    def finish(self, results: Sequence[Document], also: Sequence[Document] = ()) -> None:
+        """Record what became of the events."""
+        now = datetime.now(timezone.utc)
+        ended = {"status": "completed", "finishedAt": now, "durationMs": int((now - self.now).total_seconds() * 1000)}
+        update(
+            self.mongo.events,
+            (
+                UpdateOne({"_id": event["_id"]}, {"$set": ended | {"result": result} | (more or {})})
+                for event, result, more in zip(self.events, results, also or [{}] * len(results), strict=True)
+            ),
+        )
+
+
+def work(mongo: Mongo) -> None:
+    """Work the queue off, whose events are all of one operation."""
+    while events := list(mongo.events.find({"status": "pending"}).limit(CHUNK)):
+        batch = Batch(mongo, events, datetime.now(timezone.utc))
+        hold(mongo, [event["_id"] for event in events], batch.now)
+        {"create": created, "complete": completed, "delete": deleted}[events[0]["operation"]](batch)
+
+
+def created(batch: Batch) -> None:
+    """Add the first occurrences of each series."""
+    originals = batch.originals()
+    made = [_next(originals[event["taskId"]], event, batch.now, range(1, HORIZON + 1)) for event in batch.events]
+    occurrences = [task for tasks in made for task in tasks]
+    batch.add(occurrences)
+    batch.log([(Action.CREATED, task["_id"], task["userId"], task["_id"]) for task in occurrences])
+    batch.move_cursors([(original, HORIZON) for original in originals.values()])
+    batch.finish([_result(created=tasks) for tasks in made])
+
+
+def completed(batch: Batch) -> None:
+    """Add an occurrence to each series, behind the last, and name the next one."""
+    originals, children = batch.originals(), batch.children(SIBLING)
+    made, following = [], []
+    for event in batch.events:
+        original = originals[event["taskId"]]
+        cursor = original["recurrenceCursor"]["number"]
+        made += _next(original, event, batch.now, [cursor + 1])
+        still_open = (task for task in children[original["_id"]] if not task["isCompleted"])
+        following.append(min(still_open, key=lambda task: task["occurrenceNumber"])["_id"])
+    batch.add(made)
+    facts = [(Action.CREATED, task["_id"], task["userId"], task["_id"]) for task in made]
+    facts += [(Action.UPDATED, key, originals[key]["userId"], key) for key in batch.named()]
+    batch.log(facts)
+    batch.move_cursors([(originals[task["parentRecurringId"]], task["occurrenceNumber"]) for task in made])
+    batch.finish([_result(created=[task], updated=key) for task, key in zip(made, following, strict=True)])
+
+
+def deleted(batch: Batch) -> None:
+    """Delete what hangs on each task, and keep copies."""
+    children = batch.children(None)
+    insert(
+        batch.mongo.deleted,
+        [_copy(task, event, batch.now) for event in batch.events for task in children[event["taskId"]]],
+    )
+    ids = [task["_id"] for tasks in children.values() for task in tasks]
+    batch.log([(Action.DELETED, e["taskId"], e["userId"], e["_id"]) for e in batch.events])
+    batch.mongo.tasks.bulk_write([DeleteMany({"_id": {"$in": piece}}) for piece in pieces(ids)], ordered=False)
+    gone = [[task["_id"] for task in children[event["taskId"]]] for event in batch.events]
+    batch.finish([_result(deleted=len(ids)) for ids in gone], [{"deleting": ids} for ids in gone])
+
+
+def _next(original: Document, event: Document, now: datetime, numbers: Sequence[int]) -> list[Document]:
+    """Build the occurrences of these numbers."""
+    content = {name: original[name] for name in COPIED_FIELDS if name in original}
+    key = str(original["_id"])
+    return [
+        {
+            "_id": ObjectId(occurrence_id(key, number)),
+            **content,
+            "dueDate": due,
+            "originalDueDate": due,
+            "isCompleted": False,
+            "parentTaskId": None,
+            "parentRecurringId": original["_id"],
+            "occurrenceNumber": number,
+            "createdByEvent": event["_id"],
+            "createdAt": now,
+            "updatedAt": now,
+            "__v": 0,
+        }
+        for number, due in zip(
+            numbers, slots(original["originalDueDate"], original["repeatType"], numbers), strict=True
+        )
+    ]
+
+
+def _copy(task: Document, event: Document, now: datetime) -> Document:
+    key = ObjectId(derived_id(str(task["_id"]), "deleted", str(event["_id"])))
+    return {
+        "_id": key,
+        "deletion": event["_id"],
+        "deletedBy": event["userId"],
+        "deletedAt": now,
+        "reason": "cascade",
+        "task": task,
+    }
+
+
+def _result(created: Sequence[Document] = (), updated: ObjectId | None = None, deleted: int = 0) -> dict[str, Any]:
+    return {"created": [task["_id"] for task in created], "updated": updated, "deleted": deleted}
