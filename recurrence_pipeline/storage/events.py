@@ -13,6 +13,7 @@ from pymongo import UpdateMany, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from recurrence_pipeline.domain.errors import LeaseLost
+from recurrence_pipeline.domain.lanes import WHOLE, Lane
 from recurrence_pipeline.domain.model import ErrorRecord, EventStatus, TaskEvent
 from recurrence_pipeline.domain.plan import Answer
 from recurrence_pipeline.storage.documents import (
@@ -29,6 +30,7 @@ from recurrence_pipeline.storage.leasing import (
     PROCESSING,
     abandoned,
     alive,
+    chosen,
     held_by,
     holding,
     waiting,
@@ -69,9 +71,9 @@ class Events:
 
     @translated()
     def lease(
-        self, limit: int, *, owner: str, now: datetime, until: datetime, run_id: str | None = None
+        self, limit: int, *, owner: str, now: datetime, until: datetime, run_id: str | None = None, lane: Lane = WHOLE
     ) -> list[TaskEvent]:
-        """Hold up to `limit` due events for `owner`, the longest due first, and return those that were won.
+        """Hold up to `limit` due events for `owner`, the longest due of its lane first, and return those that were won.
 
         The lease names the Dagster run that holds it, if one does: as long as it is alive, so is the run.
 
@@ -79,8 +81,8 @@ class Events:
         done) and pending ones whose time has come. The term goes up by one with each lease, and a lease that ran out
         counts as a death of its holder.
         """
-        left = self._abandoned(now, limit)
-        due = self._outlook.ids(now, limit - len(left))
+        left = self._abandoned(now, limit, lane)
+        due = self._outlook.ids(now, limit - len(left), lane)
         hold = holding(owner, now, until, deaths=0, run_id=run_id)
         died = holding(owner, now, until, deaths=1, run_id=run_id)
         requests = [UpdateMany({"_id": {"$in": ids}} | waiting(now), hold) for ids in self._chunks(due)]
@@ -229,11 +231,11 @@ class Events:
         times += [held["lease"]["until"]] if held else []
         return min(times, default=None)
 
-    def _abandoned(self, now: datetime, limit: int) -> list[ObjectId]:
+    def _abandoned(self, now: datetime, limit: int, lane: Lane) -> list[ObjectId]:
         if limit <= 0:
             return []
-        found = self._events.find(abandoned(now), {"_id": 1}).sort("lease.until", 1).limit(limit)
-        return [document["_id"] for document in found]
+        found = self._events.find(abandoned(now), {"taskId": 1}).sort("lease.until", 1).limit(limit * lane.of)
+        return chosen(found, limit, lane)
 
     def _won(self, ids: Sequence[ObjectId], owner: str, now: datetime) -> list[TaskEvent]:
         """Read what was won; an event that cannot be read is rejected on the spot, or it would hold up the rest."""

@@ -1,11 +1,12 @@
 """Which events may be held, and what holding one writes: filters and updates as values. Who sends them is events.py."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
 from bson import ObjectId
 
+from recurrence_pipeline.domain.lanes import Lane
 from recurrence_pipeline.domain.model import EventStatus, TaskEvent
 
 PENDING = EventStatus.PENDING.value
@@ -30,6 +31,11 @@ def waiting(now: datetime) -> dict[str, Any]:
 def abandoned(now: datetime) -> dict[str, Any]:
     """Select held events whose lease ran out."""
     return {"status": PROCESSING, "lease.until": {"$lte": now}}
+
+
+def chosen(due: Iterable[Mapping[str, Any]], limit: int, lane: Lane) -> list[ObjectId]:
+    """Return the ids of the events that a worker in this lane takes of those that are due."""
+    return lane.choose([(event["_id"], str(event.get("taskId"))) for event in due], limit)
 
 
 def held_by(event: TaskEvent) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from datetime import datetime
 from bson import ObjectId
 from pymongo.collection import Collection
 
+from recurrence_pipeline.domain.lanes import WHOLE, Lane
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.storage.leasing import waiting
+from recurrence_pipeline.storage.leasing import chosen, waiting
 
 AHEAD = 20
 """How many batches one look at the whole queue sees."""
@@ -28,17 +29,20 @@ class Outlook:
         self._events = events
         self._ends: tuple[datetime, ...] = ()
 
-    def ids(self, now: datetime, limit: int) -> list[ObjectId]:
-        """Return the ids of up to `limit` pending events that are due, the longest due first."""
+    def ids(self, now: datetime, limit: int, lane: Lane = WHOLE) -> list[ObjectId]:
+        """Return the ids of up to `limit` pending events that are due: those the lane chooses of the longest due."""
         if limit <= 0:
             return []
+        return chosen(self._longest_due(now, limit * lane.of), limit, lane)
+
+    def _longest_due(self, now: datetime, limit: int) -> list[Document]:
         for end in self._next_ends():
             found = self._look(min(end, now), limit)
             if len(found) == limit:
-                return [event["_id"] for event in found]
+                return found
         found = self._look(now, max(limit, min(limit * AHEAD, MOST)))
         self._ends = tuple(found[last]["availableAt"] for last in range(2 * limit - 1, len(found), limit))
-        return [event["_id"] for event in found[:limit]]
+        return found[:limit]
 
     def _next_ends(self) -> Iterator[datetime]:
         while ends := self._ends:  # another thread may take the same one: it then looks at the same events
@@ -46,4 +50,5 @@ class Outlook:
             yield ends[0]
 
     def _look(self, until: datetime, limit: int) -> list[Document]:
-        return list(self._events.find(waiting(until), {"availableAt": 1}).sort("availableAt", 1).limit(limit))
+        fields = {"availableAt": 1, "taskId": 1}
+        return list(self._events.find(waiting(until), fields).sort("availableAt", 1).limit(limit))

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
+from recurrence_pipeline.domain.lanes import WHOLE, Lane
 from recurrence_pipeline.worker.service import WorkerService
 from recurrence_pipeline.worker.summary import BatchSummary
 
@@ -17,6 +18,7 @@ def linger(
     idle: timedelta,
     longest: timedelta,
     run_id: str | None = None,
+    lane: Lane = WHOLE,
     beat: Callable[[], None] = lambda: None,
 ) -> BatchSummary:
     """Work off what becomes due, until nothing has been due for `idle`, or `longest` is over.
@@ -26,6 +28,7 @@ def linger(
         idle: how long to wait for the next event; 0 waits for none.
         longest: when to end even if events keep coming.
         run_id: the Dagster run that this is part of.
+        lane: what it takes first.
         beat: is called at each look at the queue.
 
     Raises:
@@ -35,7 +38,7 @@ def linger(
     begin = last = time.monotonic()
     while (now := time.monotonic()) - last < idle.total_seconds() and now - begin < longest.total_seconds():
         beat()
-        part = service.process_pending(service.batch_size, run_id=run_id)
+        part = service.process_pending(service.batch_size, run_id=run_id, lane=lane)
         summary += part
         if part.events or part.leases_lost:
             last = time.monotonic()

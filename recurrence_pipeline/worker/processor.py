@@ -11,6 +11,7 @@ from uuid import uuid4
 import structlog
 
 from recurrence_pipeline.domain.errors import LeaseLost, Outage, RecurrenceError, Transient, Unexpected
+from recurrence_pipeline.domain.lanes import WHOLE, Lane
 from recurrence_pipeline.domain.model import Operation, TaskEvent
 from recurrence_pipeline.domain.plan import Plan
 from recurrence_pipeline.domain.planning import plan_batch, plan_deletions
@@ -29,7 +30,7 @@ class Processor:
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
 
-    def lease(self, limit: int, *, run_id: str | None = None) -> list[TaskEvent]:
+    def lease(self, limit: int, *, run_id: str | None = None, lane: Lane = WHOLE) -> list[TaskEvent]:
         """Hold up to `limit` due events, for a Dagster run or for nobody in particular; none where nothing is due.
 
         What ends it midway, an outage or an interruption, makes it give back what it holds.
@@ -44,7 +45,7 @@ class Processor:
                 size = min(self._kit.rules.batch_size, limit - len(held))
                 now = self._kit.clock()
                 until = now + self._kit.rules.lease
-                won = self._kit.events.lease(size, owner=owner, now=now, until=until, run_id=run_id)
+                won = self._kit.events.lease(size, owner=owner, now=now, until=until, run_id=run_id, lane=lane)
                 if not won:
                     break
                 held += won

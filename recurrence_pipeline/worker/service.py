@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from recurrence_pipeline.domain.errors import InvalidInput, ProcessingFailed
+from recurrence_pipeline.domain.lanes import WHOLE, Lane
 from recurrence_pipeline.domain.model import EventStatus, Operation, Source, TaskEvent
 from recurrence_pipeline.domain.plan import Plan
 from recurrence_pipeline.domain.preview import SlotPreview
@@ -64,7 +65,9 @@ class WorkerService:
 
     # The work
 
-    def process_pending(self, limit: int | None = None, *, run_id: str | None = None) -> BatchSummary:
+    def process_pending(
+        self, limit: int | None = None, *, run_id: str | None = None, lane: Lane = WHOLE
+    ) -> BatchSummary:
         """Work off due events, at most `limit`, until none is due.
 
         Raises:
@@ -74,16 +77,16 @@ class WorkerService:
         left = limit
         while left is None or left > 0:
             size = self._kit.rules.batch_size if left is None else min(left, self._kit.rules.batch_size)
-            events = self._processor.lease(size, run_id=run_id)
+            events = self._processor.lease(size, run_id=run_id, lane=lane)
             if not events:
                 break
             summary += self._processor.process(events, run_id=run_id)
             left = None if left is None else left - len(events)
         return summary
 
-    def lease(self, limit: int, *, run_id: str | None = None) -> list[TaskEvent]:
+    def lease(self, limit: int, *, run_id: str | None = None, lane: Lane = WHOLE) -> list[TaskEvent]:
         """Hold up to `limit` due events; they are this caller's until their leases run out."""
-        return self._processor.lease(limit, run_id=run_id)
+        return self._processor.lease(limit, run_id=run_id, lane=lane)
 
     def process(self, events: Sequence[TaskEvent], *, run_id: str | None = None) -> BatchSummary:
         """Work off held events.

@@ -1,0 +1,51 @@
+"""Lanes: what a worker takes first where several work one queue off. Which worker has which lane is not decided here.
+
+Without lanes all of them read the same oldest events, one wins them, and the others have looked for nothing. A lane is
+a preference and no wall: an event is anybody's, and a worker whose lane is empty helps the others. So a lane whose
+worker has died loses nothing but the preference.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import TypeVar
+from zlib import crc32
+
+Event = TypeVar("Event")
+
+SMALL = 100
+"""Others' events that a helper takes together, and does not share with other helpers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Lane `number` of `of`, counted from 0."""
+
+    number: int
+    of: int
+
+    def choose(self, due: Sequence[tuple[Event, str]], limit: int) -> list[Event]:
+        """Choose up to `limit` of the events that have been due the longest, given with their tasks, in that order.
+
+        Those of this lane only, while there are any. Of the others' it takes a part, each lane another one: helpers
+        then hardly ever meet. What is due at all is never answered with nothing.
+        """
+        own = [event for event, task_id in due if lane_of(task_id, self.of) == self.number]
+        if own:
+            return own[:limit]
+        begin = len(due) * self.number // self.of
+        others = [event for event, _ in (*due[begin:], *due[:begin])]
+        return others[: min(limit, max(ceil(len(others) / self.of), SMALL))]
+
+
+WHOLE = Lane(0, 1)
+"""The queue as it is, for whoever works it off alone."""
+
+
+def lane_of(task_id: str, lanes: int) -> int:
+    """Return the lane of an event about this task.
+
+    It follows from the time bytes of the id, which the ids of a series share (see `derived_id`): what is said of one
+    series then waits in one lane, and mostly reaches one worker, in the order in which it was said.
+    """
+    return crc32(task_id[:8].encode()) % lanes

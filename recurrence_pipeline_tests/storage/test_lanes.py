@@ -1,0 +1,64 @@
+"""Workers in lanes hold what is due side by side. What a lane chooses is held against its laws in domain/test_lanes."""
+
+from itertools import chain
+
+import pytest
+
+from recurrence_pipeline.domain.lanes import Lane, lane_of
+from recurrence_pipeline.domain.model import TaskEvent
+from recurrence_pipeline.storage.events import Events
+from recurrence_pipeline.storage.mongo import Mongo
+from recurrence_pipeline_tests.storage.samples import an_event, at
+
+LANES = [Lane(number, 3) for number in range(3)]
+
+
+@pytest.fixture
+def events(mongo: Mongo) -> Events:
+    return Events(mongo, read_chunk=100, write_chunk=500)
+
+
+def lease(events: Events, lane: Lane, limit: int, *, minute: float = 0) -> list[TaskEvent]:
+    owner = f"lane {lane.number} at {minute}"
+    return events.lease(limit, owner=owner, now=at(minute), until=at(minute + 1), lane=lane)
+
+
+def add(events: Events, lane: Lane, count: int) -> None:
+    """Add events of one lane."""
+    ids = (f"{second:08x}0123456789abcdef" for second in range(count * 100))
+    chosen = [task_id for task_id in ids if lane_of(task_id, lane.of) == lane.number][:count]
+    events.add([an_event(task_id=task_id) for task_id in chosen], available_at=at(0))
+
+
+def test_a_worker_holds_what_is_of_its_lane_and_then_helps_the_others(events: Events) -> None:
+    for lane in LANES:
+        add(events, lane, 20)
+
+    first = [lease(events, lane, 20) for lane in LANES[:2]]
+    then = lease(events, LANES[0], 20)
+
+    lanes = [{lane_of(event.task_id, 3) for event in part} for part in (*first, then)]
+    assert lanes == [{0}, {1}, {2}]
+    assert {len(part) for part in (*first, then)} == {20}
+    assert lease(events, LANES[1], 20) == []
+
+
+def test_the_oldest_of_a_long_queue_are_shared_by_the_lanes(events: Events) -> None:
+    for lane in LANES:
+        add(events, lane, 60)
+
+    held = [lease(events, lane, 20) for lane in LANES]
+
+    assert len({event.id for event in chain(*held)}) == 60
+    assert [{lane_of(event.task_id, 3) for event in part} for part in held] == [{0}, {1}, {2}]
+
+
+def test_what_a_worker_held_that_died_is_taken_by_another_lane(events: Events) -> None:
+    add(events, LANES[0], 20)
+    held = lease(events, LANES[0], 20)
+    assert lease(events, LANES[1], 20, minute=0.5) == []
+
+    taken = lease(events, LANES[1], 20, minute=1)
+
+    assert {event.id for event in taken} == {event.id for event in held}
+    assert {event.holder_deaths for event in taken} == {1}
