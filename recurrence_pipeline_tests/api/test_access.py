@@ -198,7 +198,7 @@ def test_a_users_token_opens_nothing_else(open_api: OpenApi, method: str, path: 
 def test_a_token_that_is_not_valid_opens_nothing(open_api: OpenApi) -> None:
     api = open_api(INTERNAL_API_KEY=KEYS, JWT_SECRET=SECRET)
     past = datetime.now(timezone.utc) - timedelta(hours=1)
-    unsigned = jwt.encode({"_id": USER}, None, algorithm="none")
+    unsigned = jwt.encode({"_id": USER}, "", algorithm="none")
     longer = jwt.encode({"_id": USER}, SECRET, algorithm="HS512")
     wrong = [
         token(USER, secret="another secret, which is just as long"),
