@@ -4,7 +4,7 @@ from itertools import chain
 
 import pytest
 
-from recurrence_pipeline.domain.lanes import Lane, lane_of
+from recurrence_pipeline.domain.lanes import WHOLE, Lane, lane_of
 from recurrence_pipeline.domain.model import TaskEvent
 from recurrence_pipeline.storage.events import Events
 from recurrence_pipeline.storage.mongo import Mongo
@@ -23,11 +23,11 @@ def lease(events: Events, lane: Lane, limit: int, *, minute: float = 0) -> list[
     return events.lease(limit, owner=owner, now=at(minute), until=at(minute + 1), lane=lane)
 
 
-def add(events: Events, lane: Lane, count: int) -> None:
-    """Add events of one lane."""
+def add(events: Events, lane: Lane, count: int, *, minute: float = 0) -> None:
+    """Add events of one lane that are due from that minute on."""
     ids = (f"{second:08x}0123456789abcdef" for second in range(count * 100))
     chosen = [task_id for task_id in ids if lane_of(task_id, lane.of) == lane.number][:count]
-    events.add([an_event(task_id=task_id) for task_id in chosen], available_at=at(0))
+    events.add([an_event(task_id=task_id) for task_id in chosen], available_at=at(minute))
 
 
 def test_a_worker_holds_what_is_of_its_lane_and_then_helps_the_others(events: Events) -> None:
@@ -45,12 +45,15 @@ def test_a_worker_holds_what_is_of_its_lane_and_then_helps_the_others(events: Ev
 
 def test_the_oldest_of_a_long_queue_are_shared_by_the_lanes(events: Events) -> None:
     for lane in LANES:
-        add(events, lane, 60)
+        add(events, lane, 20, minute=-2)
+    oldest = {event.id for event in lease(events, WHOLE, 60, minute=-2)}
+    for lane in LANES:
+        add(events, lane, 20, minute=-0.5)
 
     held = [lease(events, lane, 20) for lane in LANES]
 
-    assert len({event.id for event in chain(*held)}) == 60
     assert [{lane_of(event.task_id, 3) for event in part} for part in held] == [{0}, {1}, {2}]
+    assert {event.id for event in chain(*held)} == oldest, "their leases ran out before the others were due"
 
 
 def test_what_a_worker_held_that_died_is_taken_by_another_lane(events: Events) -> None:
