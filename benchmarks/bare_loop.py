@@ -177,7 +177,9 @@ def _next(original: Document, event: Document, now: datetime, numbers: Sequence[
             "__v": 0,
         }
         for number, due in zip(
-            numbers, slots(original["originalDueDate"], original["repeatType"], numbers), strict=True
+            numbers,
+            slots(original["originalDueDate"], original["repeatType"], numbers[0], len(numbers)),
+            strict=True,
         )
     ]
 

@@ -63,13 +63,13 @@ def slot_number(anchor: datetime, repeat_type: str, when: datetime, timezone: st
     return next((n for n in candidates if _stands_for(when, wall, repeat_type, n)), number)
 
 
-def slots(anchor: datetime, repeat_type: str, numbers: Iterable[int], timezone: str | None = None) -> list[datetime]:
-    """Return the slots of these numbers; the anchor is put on the wall clock once for all of them.
+def slots(anchor: datetime, repeat_type: str, first: int, count: int, timezone: str | None = None) -> list[datetime]:
+    """Return `count` slots from number `first` on; the anchor is put on the wall clock once for all of them.
 
     Raises:
         InvalidRecurrence: as `slot` does.
     """
-    return _slots(_wall_clock("anchor", anchor, timezone), repeat_type, [_count("number", n) for n in numbers])
+    return _slots(_wall_clock("anchor", anchor, timezone), repeat_type, _count("first", first), _count("count", count))
 
 
 def occurrences(start: datetime, repeat_type: str, count: int, timezone: str | None = None) -> list[datetime]:
@@ -78,7 +78,7 @@ def occurrences(start: datetime, repeat_type: str, count: int, timezone: str | N
     Raises:
         InvalidRecurrence: as `slot` does.
     """
-    return _slots(_wall_clock("start", start, timezone), repeat_type, range(1, _count("count", count) + 1))
+    return _slots(_wall_clock("start", start, timezone), repeat_type, 1, _count("count", count))
 
 
 def next_occurrence(
@@ -114,7 +114,7 @@ def anchor_of(
     starts = set()
     for number, wall in walls:
         with suppress(OverflowError, ValueError):  # a number that leads out of the calendar
-            starts.add(_shifted(wall, repeat_type, -number))
+            starts.update(_shifted(wall, repeat_type, -number))
     if repeat_type == "monthly":
         days = {wall.day for _, wall in walls}
         starts = {start.replace(day=min(day, _last_day(start.year, start.month))) for start in starts for day in days}
@@ -148,6 +148,8 @@ def _load_zone(name: str) -> tzinfo:
 def _wall_clock(field: str, time: datetime, timezone: str | None) -> datetime:
     """Return an aware time as the clocks of the zone show it."""
     zone = time_zone(timezone)
+    if isinstance(time, datetime) and time.tzinfo is zone:
+        return time
     if not isinstance(time, datetime) or time.utcoffset() is None:
         raise InvalidRecurrence(f"{field}: {time!r} is not a date with a time zone", field=field, value=time)
     try:
@@ -168,37 +170,43 @@ def _require_rule(repeat_type: str) -> None:
         raise InvalidRecurrence(f"Invalid repeat type: {repeat_type}", field="repeatType", value=repeat_type)
 
 
-def _slots(wall: datetime, repeat_type: str, numbers: Iterable[int]) -> list[datetime]:
-    _require_rule(repeat_type)
-    return [_slot(wall, repeat_type, number) for number in numbers]
-
-
 def _slot(wall: datetime, repeat_type: str, number: int) -> datetime:
-    """Return slot `number`, which may be negative here, of an anchor on the wall clock."""
+    return _slots(wall, repeat_type, number, 1)[0]
+
+
+def _slots(wall: datetime, repeat_type: str, first: int, count: int) -> list[datetime]:
+    """Return `count` slots from number `first`, which may be negative here, of an anchor on the wall clock."""
     try:
-        return _shifted(wall, repeat_type, number).astimezone(UTC)
+        walls = _shifted(wall, repeat_type, first, count)
+        return walls if wall.tzinfo is UTC else [shown.astimezone(UTC) for shown in walls]
     except (OverflowError, ValueError) as error:
-        raise InvalidRecurrence(
-            f"number: slot {number} ({repeat_type} from {wall.isoformat()}) lies outside the years 1 to 9999",
-            field="number",
-            value=number,
-        ) from error
+        if count > 1:  # which of them it is, only each by itself can tell
+            return [_slot(wall, repeat_type, number) for number in range(first, first + count)]
+        message = f"number: slot {first} ({repeat_type} from {wall.isoformat()}) lies outside the years 1 to 9999"
+        raise InvalidRecurrence(message, field="number", value=first) from error
 
 
-def _shifted(wall: datetime, repeat_type: str, number: int) -> datetime:
-    """Return the wall clock `number` steps on, with `fold=0` as datetime arithmetic has it; 0 steps keep the fold."""
-    if number == 0:
-        _require_rule(repeat_type)
-        return wall
+def _shifted(wall: datetime, repeat_type: str, first: int, count: int = 1) -> list[datetime]:
+    """Return the wall clock `first` steps on, and then at each step, with `fold=0` as datetime arithmetic has it.
+
+    No steps keep the fold. Days and weeks are added up, for no error comes into them; months count from the anchor.
+    """
     step = _STEPS.get(repeat_type)
-    if step is not None:
-        return wall + step * number
-    _require_rule(repeat_type)
+    if step is None:
+        _require_rule(repeat_type)
+        return [_months_on(wall, number) for number in range(first, first + count)]
+    walls = [wall + step * first] if first else [wall]
+    for _ in range(1, count):
+        walls.append(walls[-1] + step)
+    return walls[:count]
+
+
+def _months_on(wall: datetime, number: int) -> datetime:
     years, month = divmod(wall.month - 1 + number, 12)
     year, month, day = wall.year + years, month + 1, wall.day
     if day > _SHORTEST_MONTH:
         day = min(day, _last_day(year, month))
-    return wall.replace(year, month, day, fold=0)
+    return wall.replace(year, month, day, fold=0) if wall.fold and number else wall.replace(year, month, day)
 
 
 def _last_day(year: int, month: int) -> int:

@@ -84,10 +84,11 @@ class Progress:
             )
         ids = {number: occurrence_id(self.original.id, number) for number in range(self.cursor + 1, last + 1)}
         taken = {n for task_id, n in self.slots.items() if n in ids and task_id != ids[n]}
-        wanted = [number for number in ids if number not in taken]
-        dues = slots(self.anchor, self.original.repeat_type, wanted, self.timezone) if wanted else []
-        for number, due in zip(wanted, dues, strict=True):
-            new = NewOccurrence(ids[number], self.original, number, due, event_id)
+        dues = slots(self.anchor, self.original.repeat_type, self.cursor + 1, len(ids), self.timezone) if ids else []
+        for (number, new_id), due in zip(ids.items(), dues, strict=True):
+            if number in taken:
+                continue
+            new = NewOccurrence(new_id, self.original, number, due, event_id)
             yield new, new.id in self.slots
             self._remember(new)
         self.cursor = max(self.cursor, last)
