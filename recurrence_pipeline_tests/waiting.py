@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
-PATIENCE = timedelta(seconds=20)
+PATIENCE = timedelta(seconds=60)
 
 
 def wait_until(fact: Callable[[], object], promise: str, *, timeout: timedelta = PATIENCE) -> None:
