@@ -14,7 +14,7 @@ from recurrence_pipeline_tests.orchestration.test_daemon import PATIENCE, ROOT, 
 from recurrence_pipeline_tests.orchestration.test_run_logs import logged
 from recurrence_pipeline_tests.waiting import wait_until
 
-pytestmark = [pytest.mark.daemon, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.daemon, pytest.mark.timeout(1000)]
 
 WORKED_OFF = dg.RunsFilter(job_name="process_task_events")
 
