@@ -78,6 +78,12 @@ class Settings(BaseModel):
     max_runs_in_flight: Annotated[WholeNumber, bounded(1, 64)] = Field(
         1, alias="WORKER_MAX_RUNS", description="How many Dagster runs may work on events at a time."
     )
+    lanes: Annotated[WholeNumber, bounded(1, 64)] | None = Field(
+        None,
+        alias="WORKER_LANES",
+        description="Over how many lanes they are spread, so that they do not want the same events; at most "
+        "WORKER_MAX_RUNS. Not set: each has its own.",
+    )
     linger: Milliseconds = Field(
         timedelta(seconds=10),
         alias="WORKER_LINGER",
@@ -213,6 +219,10 @@ class Settings(BaseModel):
         description="Addresses or networks of proxies whose X-Forwarded-For is believed, separated by commas.",
     )
 
+    def lane_count(self) -> int:
+        """Return over how many lanes runs are spread."""
+        return self.lanes or self.max_runs_in_flight
+
     def api_keys(self) -> tuple[bytes, ...]:
         """Return the keys of the internal API, none where it is open to loopback."""
         text = self.internal_api_key.get_secret_value() if self.internal_api_key else ""
@@ -238,6 +248,11 @@ class Settings(BaseModel):
         if settings.lease_margin * 2 > settings.lease:
             raise ConfigurationError(
                 f"WORKER_LEASE_MARGIN: {settings.lease_margin} is more than half of WORKER_LEASE ({settings.lease})"
+            )
+        if settings.lane_count() > settings.max_runs_in_flight:
+            raise ConfigurationError(
+                f"WORKER_LANES: {settings.lanes} is more than WORKER_MAX_RUNS ({settings.max_runs_in_flight}): "
+                "what waits in a lane without a run would wait for long"
             )
         return settings
 

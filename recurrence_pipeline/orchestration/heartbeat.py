@@ -4,9 +4,9 @@ Dagster shows a run whose machine died as started until its longest run time is 
 works on events holds leases and renews them while it works, so that we know better: within a lease, and for each run.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import dagster as dg
@@ -14,6 +14,7 @@ import dagster as dg
 from recurrence_pipeline.bootstrap import utc_now
 from recurrence_pipeline.domain.errors import RecurrenceError
 from recurrence_pipeline.domain.model import TaskEvent
+from recurrence_pipeline.orchestration.lanes import lane_of_run, runs_by_lane
 from recurrence_pipeline.orchestration.resources import WorkerResource
 from recurrence_pipeline.worker.service import WorkerService
 from recurrence_pipeline.worker.stopping import undisturbed
@@ -33,10 +34,11 @@ ALIVE = "recurrence/alive"
 class RunLeases:
     """What one run holds; and its sign of life while it holds nothing."""
 
-    def __init__(self, worker: WorkerResource, instance: dg.DagsterInstance | None, run_id: str | None) -> None:
+    def __init__(self, worker: WorkerResource, instance: dg.DagsterInstance | None, run: dg.DagsterRun | None) -> None:
+        self.lane = lane_of_run(run.tags if run else {})
         self._worker = worker
         self._instance = instance
-        self._run_id = run_id
+        self._run_id = run.run_id if run else None
         self._taken = False
         self._beaten = utc_now()
 
@@ -48,9 +50,9 @@ class RunLeases:
             self._beaten = now
 
     def take(self, limit: int) -> list[TaskEvent]:
-        """Hold up to `limit` due events in the name of this run."""
+        """Hold up to `limit` due events in the name of this run, those of its lane first."""
         self._taken = True
-        return self._worker.service.lease(limit, run_id=self._run_id)
+        return self._worker.service.lease(limit, run_id=self._run_id, lane=self.lane)
 
     def give_back(self) -> None:
         """Let go of what was not worked off.
@@ -68,7 +70,7 @@ class RunLeases:
     description="The events that a run holds; what is left of them is given back however the run ends, if it can.",
 )
 def run_leases(context: dg.InitResourceContext) -> Iterator[RunLeases]:  # noqa: D103 (Dagster shows the above)
-    leases = RunLeases(context.resources.worker, context.instance, context.run.run_id if context.run else None)
+    leases = RunLeases(context.resources.worker, context.instance, context.run)
     try:
         yield leases
     finally:
@@ -78,10 +80,11 @@ def run_leases(context: dg.InitResourceContext) -> Iterator[RunLeases]:  # noqa:
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """The runs that work on events, and of those the ones that have not begun."""
+    """The runs that work on events, and of those the ones that have not begun; and how many are in each lane."""
 
     total: int
     waiting: int = 0
+    lanes: Mapping[int, int] = field(default_factory=dict)
 
 
 def runs_in_flight(
@@ -94,9 +97,10 @@ def runs_in_flight(
     """
     records = instance.get_run_records(dg.RunsFilter(job_name=job, statuses=IN_FLIGHT))
     old = [record for record in records if _silent_since(record, now - lease)]
-    dead = len(_lifeless(old, service))
-    waiting = sum(1 for record in records if record.dagster_run.status in WAITING)
-    return InFlight(len(records) - dead, waiting)
+    dead = {run.run_id for run in _lifeless(old, service)}
+    living = [record.dagster_run for record in records if record.dagster_run.run_id not in dead]
+    waiting = sum(1 for run in living if run.status in WAITING)
+    return InFlight(len(living), waiting, runs_by_lane(run.tags for run in living))
 
 
 def dead_runs(

@@ -95,7 +95,14 @@ def process_latecomers(
     """Work off what becomes due while the run is warm, until nothing has come for WORKER_LINGER."""
     idle = worker.settings.linger if leased.events else timedelta()
     with failing_in_one_line():
-        summary = linger(worker.service, idle=idle, longest=LONGEST_STAY, run_id=context.run_id, beat=leases.beat)
+        summary = linger(
+            worker.service,
+            idle=idle,
+            longest=LONGEST_STAY,
+            run_id=context.run_id,
+            lane=leases.lane,
+            beat=leases.beat,
+        )
     context.add_output_metadata(summary.numbers())
     return summary
 

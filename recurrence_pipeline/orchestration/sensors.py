@@ -14,6 +14,7 @@ from recurrence_pipeline.bootstrap import utc_now
 from recurrence_pipeline.domain.errors import Outage, Transient
 from recurrence_pipeline.orchestration.heartbeat import InFlight, dead_runs, runs_in_flight
 from recurrence_pipeline.orchestration.jobs import PROCESS_TASK_EVENTS
+from recurrence_pipeline.orchestration.lanes import lanes_to_start, tag_of
 from recurrence_pipeline.orchestration.resources import WorkerResource, one_line
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.worker.service import WorkerService
@@ -57,8 +58,11 @@ def task_event_sensor(  # noqa: D103 (Dagster shows the description above)
             f"{in_flight.total} of {settings.max_runs_in_flight} runs in flight, {queue.due} events due"
         )
     age = int((now - queue.oldest).total_seconds())
+    tags = {DUE_TAG: str(queue.due), AGE_TAG: str(age)}
     # No run_key: Dagster launches a key once, for ever, even where that run failed.
-    return [dg.RunRequest(tags={DUE_TAG: str(queue.due), AGE_TAG: str(age)})] * runs
+    return [
+        dg.RunRequest(tags=tags | tag_of(lane)) for lane in lanes_to_start(runs, settings.lane_count(), in_flight.lanes)
+    ]
 
 
 @dg.sensor(
