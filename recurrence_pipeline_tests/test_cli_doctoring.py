@@ -7,9 +7,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from dagster_graphql.schema import create_schema
+from graphql import parse, validate
 
 from recurrence_pipeline.doctor import machine, ports
 from recurrence_pipeline.domain.diagnosing import Level
+from recurrence_pipeline.logs import FILE_BYTES
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline_tests.api.serving import serving
 from recurrence_pipeline_tests.commands import Ran, Run
@@ -104,6 +107,17 @@ def test_disks_are_looked_at_where_the_files_are(tmp_path: Path) -> None:
     assert gone.level is Level.ERROR
 
 
+def test_a_log_that_nobody_rotates_is_told(tmp_path: Path) -> None:
+    log = tmp_path / "worker.log"
+    log.touch()
+    settings = Settings.from_environment({"LOG_FILE": str(log)})
+    assert [d.level for d in machine.look_at_disks(settings, {}) if d.name == "log rotation"] == [Level.OK]
+    with log.open("wb") as file:
+        file.truncate(3 * FILE_BYTES)
+    (found,) = (d for d in machine.look_at_disks(settings, {}) if d.name == "log rotation")
+    assert (found.level, found.found) == (Level.WARN, f"{log} has 30 MB of 10")
+
+
 # What answers on the ports
 
 
@@ -160,3 +174,16 @@ def test_the_sensor_that_is_off_is_an_error_and_another_one_a_warning() -> None:
     other = {"task_event_sensor": "RUNNING", "alert_sensor": "STOPPED"}
     assert [d.found for d in ports.judge_code(code(**other))][1] == "off: alert_sensor"
     assert [d.level for d in ports.judge_code(code(task_event_sensor="RUNNING"))] == [Level.OK, Level.OK]
+
+
+def test_runs_that_should_have_gone_are_told_but_for_the_last_of_each_job() -> None:
+    assert ports.judge_history([], 14).level is Level.OK
+    assert ports.judge_history(["process_task", "replay_events"], 14).level is Level.OK, "the last of each stays"
+    found = ports.judge_history(["health_checks"] * 3 + ["process_task"], 14)
+    assert (found.level, found.found) == (Level.WARN, "2 runs ended more than 14 days ago")
+    assert ports.judge_history(["health_checks"] * 100, 14).found.startswith("99 or more runs")
+    assert ports.judge_history([], 0).found.startswith("DAGSTER_RUN_RETENTION_DAYS is 0")
+
+
+def test_the_question_is_one_that_dagster_understands() -> None:
+    assert validate(create_schema().graphql_schema, parse(ports.QUESTION)) == []

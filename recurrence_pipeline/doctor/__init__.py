@@ -40,6 +40,6 @@ def examine(
         yield from worker.service.doctoring.look(progress)
     yield look_at_access(settings)
     yield look_at_api(settings)
-    yield from look_at_dagster(settings)
+    yield from look_at_dagster(settings, clock())
     yield from look_at_metrics(settings)
     yield from look_at_disks(settings, environment)

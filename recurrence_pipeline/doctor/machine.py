@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from recurrence_pipeline.domain.diagnosing import Diagnosis, Level
+from recurrence_pipeline.logs import FILE_BYTES
 from recurrence_pipeline.settings import Settings, variables
 
 PARTS = ("recurrence-pipeline", "dagster", "dagster-webserver", "pymongo")
@@ -67,6 +68,18 @@ def look_at_disks(settings: Settings, environment: Mapping[str, str]) -> Iterato
     for variable, folder in places.items():
         if folder:
             yield _disk(variable, folder)
+    if settings.log_file and settings.log_file.is_file():
+        yield _rotation(settings.log_file)
+
+
+def _rotation(log: Path) -> Diagnosis:
+    """Say whether the log is begun anew when it is full; another program that rotates it, too, gets in the way."""
+    size, megabyte = log.stat().st_size, 1 << 20
+    found = f"{log} has {size / megabyte:.0f} MB of {FILE_BYTES // megabyte}"
+    if size > 2 * FILE_BYTES:
+        advice = "Take it out of logrotate, and let all programs that write it be of this version and the same user."
+        return Diagnosis("log rotation", Level.WARN, found, advice)
+    return Diagnosis("log rotation", Level.OK, found)
 
 
 def _disk(variable: str, folder: Path) -> Diagnosis:

@@ -3,7 +3,9 @@
 A program that is not there is a warning: not every system has all of them. One that is there and not well is an error.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -17,10 +19,17 @@ ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (names them, b
 PATIENCE = 10
 """Seconds for each answer."""
 SENSOR = "task_event_sensor"
+RUNS_ASKED = 100
 NEEDED_DAEMONS = frozenset({"SENSOR", "SCHEDULER", "QUEUED_RUN_COORDINATOR"})
 
-QUESTION = """{
+OVERDUE = timedelta(days=2)
+"""How much later than asked for old runs may go: they do once a day, and what a pass has no time for, the next day."""
+
+QUESTION = """query ($before: Float!, $most: Int!) {
   version
+  runsOrError(filter: {statuses: [SUCCESS, FAILURE, CANCELED], updatedBefore: $before}, limit: $most) {
+    ... on Runs { results { jobName } }
+  }
   instance { daemonHealth { allDaemonStatuses { daemonType required healthy } } }
   workspaceOrError { ... on Workspace { locationEntries { name locationOrLoadError {
     ... on PythonError { message }
@@ -77,11 +86,13 @@ def look_at_metrics(settings: Settings) -> Iterator[Diagnosis]:
         yield Diagnosis("metrics", Level.OK, f"served at {url}")
 
 
-def look_at_dagster(settings: Settings) -> Iterator[Diagnosis]:
-    """Ask Dagster's web server how its daemon, the code server and what runs by itself are."""
-    url = settings.dagster_ui_url.rstrip("/")
+def look_at_dagster(settings: Settings, now: datetime) -> Iterator[Diagnosis]:
+    """Ask Dagster's web server how its daemon, the code server, what runs by itself and its history are."""
+    url, days = settings.dagster_ui_url.rstrip("/"), settings.dagster_run_retention_days
+    before = (now - timedelta(days=days) - OVERDUE).timestamp()
+    question = {"query": QUESTION, "variables": {"before": before, "most": RUNS_ASKED}}
     try:
-        answer = httpx.post(f"{url}/graphql", json={"query": QUESTION}, timeout=PATIENCE, trust_env=False)
+        answer = httpx.post(f"{url}/graphql", json=question, timeout=PATIENCE, trust_env=False)
         data = answer.json()["data"]
         version = data["version"]
     except httpx.HTTPError as error:
@@ -94,6 +105,7 @@ def look_at_dagster(settings: Settings) -> Iterator[Diagnosis]:
         yield Diagnosis("dagster ui", Level.OK, f"Dagster {version} at {url}")
         yield judge_daemon(data["instance"]["daemonHealth"]["allDaemonStatuses"])
         yield from judge_code(data["workspaceOrError"].get("locationEntries", []))
+        yield judge_history([run["jobName"] for run in data["runsOrError"].get("results", [])], days)
 
 
 def judge_daemon(statuses: list[dict[str, Any]]) -> Diagnosis:
@@ -124,6 +136,21 @@ def judge_code(entries: list[dict[str, Any]]) -> Iterator[Diagnosis]:
         yield Diagnosis("automation", Level.ERROR if SENSOR in off else Level.WARN, f"off: {', '.join(off)}", advice)
     else:
         yield Diagnosis("automation", Level.OK, f"{len(states)} sensors and schedules are on")
+
+
+def judge_history(jobs: list[str], days: int) -> Diagnosis:
+    """Say whether Dagster's old runs go; `jobs` has the job of each that should have gone.
+
+    One of each job stays: the last that succeeded or failed.
+    """
+    if not days:
+        return Diagnosis("run history", Level.OK, "DAGSTER_RUN_RETENTION_DAYS is 0: all runs are kept, for ever")
+    overdue = sum(max(count - 1, 0) for count in Counter(jobs).values())
+    if overdue:
+        found = f"{overdue}{' or more' if len(jobs) == RUNS_ASKED else ''} runs ended more than {days} days ago"
+        advice = "See that daily_maintenance runs, and what its asset run_history says: history fills the disk."
+        return Diagnosis("run history", Level.WARN, found, advice)
+    return Diagnosis("run history", Level.OK, f"runs are kept for {days} days")
 
 
 def _states(loaded: list[dict[str, Any]], kind: str, state: str) -> dict[str, str]:

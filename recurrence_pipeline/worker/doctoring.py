@@ -57,7 +57,10 @@ class Doctoring:
             with within(SIGN_OF_LIFE):
                 server = self._kit.footing.server(self._kit.clock)
         except RecurrenceError as error:
-            advice = "See that the server runs and that MONGODB_URL names it, with a user who may read and write."
+            advice = (
+                "See that the server runs and that MONGODB_URL names it, with a user who may read and write; a server "
+                "that speaks TLS only needs tls=true, and tlsCAFile for an authority of one's own."
+            )
             yield Diagnosis("database", Level.ERROR, str(error), advice)
             return
         yield Diagnosis("database", Level.OK, "answers")
