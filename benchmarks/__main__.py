@@ -15,12 +15,12 @@ from rich.console import Console
 from benchmarks.report import RESULTS, Figures, circumstances, keep, plot, show
 from benchmarks.size import FULL, QUICK, Size
 
-NAMES = ("slots", "throughput", "batch_size", "http_latency", "maintenance", "growth", "rest", "backlog")
+NAMES = ("slots", "throughput", "batch_size", "http_latency", "maintenance", "growth", "run_history", "rest", "backlog")
 """The quick ones first."""
 
 WHAT = "Measure, print tables, and write the figures to benchmarks/results/*.json."
 
-WIDTH = 140
+WIDTH = 160
 """Columns: narrower, the tables cannot be read."""
 
 LAST = Path(__file__).parent / "last.json"

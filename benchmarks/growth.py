@@ -15,6 +15,7 @@ from typing import Any
 import bson
 from bson import ObjectId
 
+from benchmarks import contention
 from benchmarks.content import content
 from benchmarks.report import Figures
 from benchmarks.size import Size
@@ -27,6 +28,9 @@ from recurrence_pipeline.storage.schema import required_indexes
 
 WORKERS = 8
 BLOCKS = (1, 10, 100, 500, 1500)
+SPEED = contention.Speed(fixed=0.03, per_event=0.00025, per_call=1 / 800)
+"""About 30 round trips of a millisecond to a batch, 250 us of our own CPU to an event, and nothing that the database
+takes: so the counter, as fast as it is here, is asked as often as can be."""
 SHARDS = 8
 USERS = 20_000
 SEED = 1
@@ -47,8 +51,8 @@ def main(size: Size) -> Figures:
         at.fill(content("create", 3))
         at.worker.drain()
         rows += stored(at)
-        rows += [numbers_taken(at, block, size.repeats) for block in BLOCKS]
-    return Figures("Growth", [*rows, *sharded(size.repeats * 50)])
+        calls = [numbers_taken(at, block, size.repeats) for block in BLOCKS]
+    return Figures("Growth", [*rows, *calls, *contention.rows(SPEED), *sharded(size.repeats * 50)])
 
 
 def stored(at: Stage) -> list[dict[str, Any]]:

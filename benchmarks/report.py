@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from importlib.metadata import version
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a benchmark found: rows that share their columns, and what is too long for a table."""
+    """What a benchmark found: rows, and what is too long for a table."""
 
     title: str
     rows: Sequence[Row]
@@ -45,15 +46,19 @@ def circumstances() -> dict[str, Any]:
 
 
 def show(figures: Figures, console: Console) -> None:
-    """Print a table."""
-    columns = list(dict.fromkeys(name for row in figures.rows for name in row))
-    table = Table(title=figures.title, title_justify="left", box=SIMPLE_HEAD)
+    """Print a table for each stretch of rows that have the same columns."""
+    for index, (columns, rows) in enumerate(groupby(figures.rows, key=tuple)):
+        console.print(table(list(rows), columns, "" if index else figures.title))
+
+
+def table(rows: Sequence[Row], columns: Sequence[str], title: str) -> Table:
+    """Lay rows out: words to the left, numbers to the right."""
+    laid_out = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD)
     for name in columns:
-        words = any(isinstance(row.get(name), str) for row in figures.rows)
-        table.add_column(name, justify="left" if words else "right")
-    for row in figures.rows:
-        table.add_row(*(shown(row.get(name, "")) for name in columns))
-    console.print(table)
+        laid_out.add_column(name, justify="left" if isinstance(rows[0][name], str) else "right")
+    for row in rows:
+        laid_out.add_row(*(shown(row[name]) for name in columns))
+    return laid_out
 
 
 def shown(value: object) -> str:

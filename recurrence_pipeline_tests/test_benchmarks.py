@@ -1,6 +1,6 @@
 """Each benchmark runs, in a size that takes seconds, so that none of them rots. What it measures is not judged here.
 
-The system at rest takes longer: `make bench ONLY="rest --quick"`.
+Those that start Dagster take longer: `make bench ONLY="rest run_history --quick"`.
 """
 
 import json
@@ -10,12 +10,16 @@ from typing import Any
 import pytest
 
 from benchmarks import bare_loop, prebuilt
-from benchmarks.__main__ import NAMES, benchmark, limited, main
+from benchmarks.__main__ import LAST, NAMES, benchmark, limited, main
 from benchmarks.content import OPERATIONS, content
+from benchmarks.contention import Speed, simulated
 from benchmarks.report import RESULTS, Figures, circumstances, keep, plot
+from benchmarks.run_history import at_rate
 from benchmarks.size import FULL, TINY, UPKEEP
 from benchmarks.stage import SERVER, Stage, server, stage
 from benchmarks.upkeep import KINDS, done
+
+WITHOUT_DAGSTER = [name for name in NAMES if name not in {"rest", "run_history"}]
 
 OF_THE_TIME = {
     "taskId", "activityId", "createdAt", "updatedAt", "timestamp", "deletedAt", "startedAt", "finishedAt", "durationMs",
@@ -65,7 +69,7 @@ def test_the_loops_leave_the_documents_that_the_worker_leaves(operation: str) ->
     assert by_prebuilt | {"counters": by_worker["counters"]} == by_worker  # it has its numbers already
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "rest"])
+@pytest.mark.parametrize("name", WITHOUT_DAGSTER)
 def test_a_benchmark_has_a_figure_for_each_thing_it_measures(name: str) -> None:
     figures = benchmark(name)(TINY)
 
@@ -82,6 +86,36 @@ def test_each_part_of_maintenance_can_be_measured(kind: str, monkeypatch: pytest
 
     assert found["commands"] > 0
     assert found["peak MB"] > 0
+
+
+@pytest.mark.parametrize(("workers", "batch"), [(1, 1), (7, 10), (300, 500)])
+def test_the_simulated_counter_gives_out_no_more_than_it_can(workers: int, batch: int) -> None:
+    speed = Speed(fixed=0.03, per_event=0.001, per_call=0.001)
+
+    events, waiting = simulated(workers, batch, speed)
+
+    assert simulated(workers, batch, speed) == (events, waiting)
+    assert events <= batch / speed.per_call
+    assert 0 <= waiting < 1
+    assert (waiting == 0) == (workers == 1)
+
+
+def test_what_dagster_needs_is_what_a_run_needs_times_the_rate() -> None:
+    run = {"records": 50, "KB of records": 60.0, "KB of files": 200.0, "CPU s": 2.5}
+
+    needs = at_rate(60, run, 10)
+
+    assert needs["records/s"] == 50
+    assert needs["cores"] == 2.5
+    assert needs["GB a day"] == pytest.approx(60 * 24 * 60 * 200 / 1e6)
+    assert needs["GB in 10 days"] == pytest.approx(10 * needs["GB a day"])
+
+
+def test_the_figures_that_are_committed_are_of_all_benchmarks() -> None:
+    last = json.loads(LAST.read_text())
+
+    assert last.keys() == set(NAMES)
+    assert all(part["rows"] and part["at"] and part["versions"] for part in last.values())
 
 
 def test_figures_are_kept_with_the_circumstances_they_were_taken_in(tmp_path: Path) -> None:
