@@ -1,6 +1,7 @@
 """Looking for what is due: in order, all of it, and not through the whole queue each time."""
 
-from collections.abc import Iterator
+import random
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 import pytest
@@ -50,6 +51,12 @@ def wait_in(events: Collection[Document], count: int, *, first: int = 0) -> list
     ]
     events.insert_many(made[::2] + made[1::2])
     return [event["_id"] for event in made]
+
+
+def wait_at(events: Collection[Document], seconds: Sequence[int]) -> None:
+    """Add pending events that become due at these seconds."""
+    if seconds:
+        events.insert_many({"status": "pending", "availableAt": NOON + timedelta(seconds=at)} for at in seconds)
 
 
 def take(events: Collection[Document], outlook: Outlook, limit: int = BATCH) -> list[ObjectId]:
@@ -124,3 +131,30 @@ def test_what_is_not_due_yet_is_not_found(events: Collection[Document]) -> None:
     assert outlook.ids(NOON + timedelta(seconds=2), 100) == waiting[:3]
     assert outlook.ids(NOON - timedelta(seconds=1), 100) == []
     assert outlook.ids(NOON, 0) == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_look_finds_what_a_look_at_the_whole_queue_would_find_whatever_happens_between(
+    events: Collection[Document], seed: int
+) -> None:
+    """Two workers take, events come early and late or are given back, batches change in size, a clock goes back.
+
+    Else an event could be overtaken by what has waited less, or wait for ever.
+    """
+    rng = random.Random(seed)
+    workers = [Outlook(events), Outlook(events)]
+    times = iter(rng.sample(range(2000), 2000))
+    wait_at(events, [next(times) for _ in range(120)])
+
+    for _ in range(60):
+        now, limit = NOON + timedelta(seconds=rng.choice([1000, 1500, 2000])), rng.choice([1, 3, 3, 3, 3, 10])
+        found = rng.choice(workers).ids(now, limit)
+
+        due = events.find({"status": "pending", "availableAt": {"$lte": now}}).sort("availableAt", 1)
+        assert found == [event["_id"] for event in due][:limit]
+        taken = [event for event in found if rng.random() < 0.9]
+        events.update_many({"_id": {"$in": taken}}, {"$set": {"status": "processing"}})
+        if rng.random() < 0.3:
+            wait_at(events, [next(times) for _ in range(rng.randrange(6))])
+        if rng.random() < 0.1:
+            events.update_many({"_id": {"$in": taken}}, {"$set": {"status": "pending"}})
