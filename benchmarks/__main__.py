@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.report import RESULTS, Figures, circumstances, keep, plot, show
+from benchmarks.report import RESULTS, Figures, circumstances, keep, page, plot, show
 from benchmarks.size import FULL, QUICK, Size
 
 NAMES = ("slots", "throughput", "batch_size", "http_latency", "maintenance", "growth", "run_history", "rest", "backlog")
@@ -24,6 +24,7 @@ WIDTH = 160
 """Columns: narrower, the tables cannot be read."""
 
 LAST = Path(__file__).parent / "last.json"
+PAGE = Path(__file__).parent / "FIGURES.md"
 PLOT = Path(__file__).parent / "backlog.png"
 
 
@@ -37,12 +38,14 @@ def main(arguments: Sequence[str]) -> int:
     """Run the benchmarks that are named, or all."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="Measure, print tables, and write the figures to benchmarks/results/*.json.",
+        description=WHAT,
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; none: all of them")
     parser.add_argument("--quick", action="store_true", help="see that everything works, in two minutes")
     parser.add_argument("--most", type=int, default=max(FULL.backlogs), help="the longest backlog, and most tasks")
-    parser.add_argument("--keep", action="store_true", help="put the figures into benchmarks/last.json, and the plot")
+    parser.add_argument(
+        "--keep", action="store_true", help="put the figures into benchmarks/last.json and FIGURES.md, and the plot"
+    )
     chosen = parser.parse_args(arguments)
     if unknown := set(chosen.names) - set(NAMES):
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
@@ -73,7 +76,9 @@ def limited(size: Size, most: int) -> Size:
 def remember(name: str, content: dict[str, Any]) -> None:
     """Put figures among the last ones."""
     last = json.loads(LAST.read_text(encoding="utf-8")) if LAST.exists() else {}
-    LAST.write_text(json.dumps(last | {name: content}, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    last[name] = content
+    LAST.write_text(json.dumps(last, indent=1) + "\n", encoding="utf-8")
+    PAGE.write_text(page(last, [known for known in NAMES if known in last]), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -55,9 +55,13 @@ def writes_of(mongo: Mongo, before: Content) -> Writes:
     )
 
 
-def write(mongo: Mongo, writes: Writes) -> None:
-    """Write it all."""
+def hold_all(mongo: Mongo, writes: Writes) -> None:
+    """Mark the events as in work."""
     hold(mongo, writes.events, datetime.now(timezone.utc))
+
+
+def write(mongo: Mongo, writes: Writes) -> None:
+    """Write all the rest."""
     insert(mongo.tasks, writes.occurrences)
     insert(mongo.activities, writes.activities)
     insert(mongo.deleted, writes.copies)

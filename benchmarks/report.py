@@ -70,6 +70,31 @@ def shown(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
+def page(last: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> str:
+    """Write the last figures as Markdown."""
+    parts = [
+        "# The last figures\n",
+        "Written by `make bench ONLY=--keep`; [README.md](README.md) says how to read them.\n",
+    ]
+    for name in names:
+        figures = last[name]
+        versions = ", ".join(f"{package} {number}" for package, number in figures["versions"].items())
+        parts.append(f"## {name}: {figures['title']}\n")
+        parts.append(
+            f"{figures['at']}, {figures['machine']}, load {figures['load']} before it began; "
+            f"database: {figures['database']}; Python {figures['python']}, {versions}.\n"
+        )
+        parts += [markdown(list(rows), columns) for columns, rows in groupby(figures["rows"], key=tuple)]
+    return "\n".join(parts)
+
+
+def markdown(rows: Sequence[Row], columns: Sequence[str]) -> str:
+    """Write rows that have the same columns as a table."""
+    rule = [":--" if isinstance(rows[0][name], str) else "--:" for name in columns]
+    lines = [columns, rule, *([shown(row[name]) for name in columns] for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
 def keep(name: str, figures: Figures, folder: Path, taken: Mapping[str, Any]) -> Path:
     """Write the figures, and where they were taken, to a file."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -62,6 +62,14 @@ class Cost:
     server_cpu: float
     round_trips: int
 
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(
+            self.wall + other.wall,
+            self.cpu + other.cpu,
+            self.server_cpu + other.server_cpu,
+            self.round_trips + other.round_trips,
+        )
+
 
 def processor_seconds(process: int) -> float:
     """Return the CPU a process has used, as Linux counts it."""

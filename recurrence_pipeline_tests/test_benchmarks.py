@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from benchmarks import __main__ as runner
 from benchmarks import bare_loop, prebuilt
-from benchmarks.__main__ import LAST, NAMES, benchmark, limited, main
+from benchmarks.__main__ import LAST, NAMES, PAGE, benchmark, limited, main
 from benchmarks.content import OPERATIONS, content
 from benchmarks.contention import Speed, simulated
-from benchmarks.report import RESULTS, Figures, circumstances, keep, plot
+from benchmarks.report import Figures, circumstances, keep, page, plot
 from benchmarks.run_history import at_rate
 from benchmarks.size import FULL, TINY, UPKEEP
 from benchmarks.stage import SERVER, Stage, server, stage
@@ -61,6 +62,7 @@ def test_the_loops_leave_the_documents_that_the_worker_leaves(operation: str) ->
             by_bare_loop = left_by(at)
         with stage(database) as at:
             at.fill(written)
+            prebuilt.hold_all(at.worker.mongo, writes)
             prebuilt.write(at.worker.mongo, writes)
             by_prebuilt = left_by(at)
 
@@ -116,6 +118,7 @@ def test_the_figures_that_are_committed_are_of_all_benchmarks() -> None:
 
     assert last.keys() == set(NAMES)
     assert all(part["rows"] and part["at"] and part["versions"] for part in last.values())
+    assert PAGE.read_text() == page(last, NAMES)
 
 
 def test_figures_are_kept_with_the_circumstances_they_were_taken_in(tmp_path: Path) -> None:
@@ -153,8 +156,12 @@ def test_a_name_that_is_no_benchmark_is_an_error(capsys: pytest.CaptureFixture[s
     assert "no such benchmark: throughputt" in capsys.readouterr().err
 
 
-def test_the_command_prints_a_table_and_writes_the_figures(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_a_table_and_writes_the_figures(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "RESULTS", tmp_path)
+
     assert main(["slots", "--quick"]) == 0
 
     assert "times faster" in capsys.readouterr().out
-    assert all(row["same answers"] for row in json.loads((RESULTS / "slots.json").read_text())["rows"])
+    assert all(row["same answers"] for row in json.loads((tmp_path / "slots.json").read_text())["rows"])
