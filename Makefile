@@ -5,10 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 UI_INSTALLED := $(VENV)/.ui-installed
+DISTRIBUTED_INSTALLED := $(VENV)/.distributed-installed
 LOCK_INSTALLED := $(VENV)/.lock-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test bench fuzz chaos ui-test lint format types contracts definitions job dist wheel-test lock ci clean
+.PHONY: help install demo up test bench fuzz chaos ui-test secure-test lint format types contracts definitions job dist wheel-test lock ci clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +36,9 @@ chaos: $(INSTALLED) ## Kill workers, Dagster and the database for minutes, then 
 
 ui-test: $(UI_INSTALLED) ## Look at Dagster's UI, with the system running and a headless Chromium (apt install chromium)
 	@$(BIN)/pytest -n 0 -m ui recurrence_pipeline_tests/ui
+
+secure-test: $(DISTRIBUTED_INSTALLED) ## Run a whole system with TLS and passwords everywhere (apt install postgresql redis-server)
+	@$(BIN)/pytest -n 0 -m secure recurrence_pipeline_tests/secure
 
 lint: $(INSTALLED) ## Check style and format
 	@$(BIN)/ruff check
@@ -86,6 +90,10 @@ $(INSTALLED): pyproject.toml
 
 $(UI_INSTALLED): $(INSTALLED)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,ui]'
+	@touch $@
+
+$(DISTRIBUTED_INSTALLED): $(INSTALLED)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,distributed]'
 	@touch $@
 
 $(LOCK_INSTALLED): $(INSTALLED)
