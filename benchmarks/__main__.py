@@ -43,6 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; none: all of them")
     parser.add_argument("--quick", action="store_true", help="see that everything works, in two minutes")
     parser.add_argument("--most", type=int, default=max(FULL.backlogs), help="the longest backlog, and most tasks")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="the folder for the figures")
     parser.add_argument(
         "--keep", action="store_true", help="put the figures into benchmarks/last.json and FIGURES.md, and the plot"
     )
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
         began, taken = time.monotonic(), circumstances()
         figures = benchmark(name)(size)
         show(figures, console)
-        path = keep(name, figures, RESULTS, taken)
+        path = keep(name, figures, chosen.results, taken)
         console.print(f"{time.monotonic() - began:.0f} s, load at first {taken['load']}: {path}\n", highlight=False)
         if chosen.keep:
             remember(name, json.loads(path.read_text(encoding="utf-8")))

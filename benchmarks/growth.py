@@ -6,7 +6,7 @@ What is measured is measured on the server at hand; the rest is computed, or sim
 import random
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from hashlib import md5
@@ -47,36 +47,36 @@ RECORD = 5
 def main(size: Size) -> Figures:
     """Measure and compute."""
     rows = []
-    with server() as database, stage(database) as at:
-        at.fill(content("create", 3))
-        at.worker.drain()
-        rows += stored(at)
-        calls = [numbers_taken(at, block, size.repeats) for block in BLOCKS]
+    with server() as database:
+        for operation, what in (("create", "one new series"), ("complete", "one completion")):
+            with stage(database) as at:
+                at.fill(before := content(operation, 3))
+                at.worker.drain()
+                rows += stored(at, what, {task["_id"] for task in before.tasks if operation != "create"})
+        with stage(database) as at:
+            calls = [numbers_taken(at, block, size.repeats) for block in BLOCKS]
     return Figures("Growth", [*rows, *calls, *contention.rows(SPEED), *sharded(size.repeats * 50)])
 
 
-def stored(at: Stage) -> list[dict[str, Any]]:
-    """Return what one new series comes to: an original, 3 occurrences, 3 activities, 1 event."""
+def stored(at: Stage, what: str, known: Container[object]) -> list[dict[str, Any]]:
+    """Return what each event came to that was worked off, itself included; `known` tasks were there before."""
     mongo = at.worker.mongo
     kinds = {
-        "tasks": list(mongo.tasks.find()),
+        "tasks": [task for task in mongo.tasks.find() if task["_id"] not in known],
         "useractivities": list(mongo.activities.find()),
         "task_events": list(mongo.events.find()),
     }
-    series = len(kinds["task_events"])
+    events = len(kinds["task_events"])
     rows: list[dict[str, Any]] = [
         {
-            "what": f"one series in {name}",
-            "documents": len(documents) // series,
-            "bytes": sum(len(bson.encode(document)) for document in documents) // series,
-            "index bytes": sum(entries(name, document) for document in documents) // series,
+            "what": f"{what}, in {name}",
+            "documents": len(documents) // events,
+            "bytes": sum(len(bson.encode(document)) for document in documents) // events,
+            "index bytes": sum(entries(name, document) for document in documents) // events,
         }
         for name, documents in kinds.items()
     ]
-    return [
-        *rows,
-        {"what": "one series"} | {n: sum(row[n] for row in rows) for n in ("documents", "bytes", "index bytes")},
-    ]
+    return [*rows, {"what": what} | {n: sum(row[n] for row in rows) for n in ("documents", "bytes", "index bytes")}]
 
 
 def entries(collection: str, document: Document) -> int:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from benchmarks import __main__ as runner
 from benchmarks import bare_loop, prebuilt
 from benchmarks.__main__ import LAST, NAMES, PAGE, benchmark, limited, main
 from benchmarks.content import OPERATIONS, content
@@ -156,12 +155,8 @@ def test_a_name_that_is_no_benchmark_is_an_error(capsys: pytest.CaptureFixture[s
     assert "no such benchmark: throughputt" in capsys.readouterr().err
 
 
-def test_the_command_prints_a_table_and_writes_the_figures(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(runner, "RESULTS", tmp_path)
-
-    assert main(["slots", "--quick"]) == 0
+def test_the_command_prints_a_table_and_writes_the_figures(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["slots", "--quick", "--results", str(tmp_path)]) == 0
 
     assert "times faster" in capsys.readouterr().out
     assert all(row["same answers"] for row in json.loads((tmp_path / "slots.json").read_text())["rows"])
