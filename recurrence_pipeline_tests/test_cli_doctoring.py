@@ -118,6 +118,24 @@ def test_a_log_that_nobody_rotates_is_told(tmp_path: Path) -> None:
     assert (found.level, found.found) == (Level.WARN, f"{log} has 30 MB of 10")
 
 
+@pytest.mark.parametrize(
+    ("text", "level"),
+    [
+        ("storage: {postgres: {postgres_url: {env: RECURRENCE_POSTGRES_URL}}}", Level.OK),
+        ("# postgresql+psycopg2://recurrence:PASSWORD@HOST/dagster", Level.OK),
+        ("postgres_url: postgresql+psycopg2://recurrence@db.example.org:5432/dagster", Level.OK),
+        ("postgres_url: postgresql+psycopg2://recurrence:canary@db.example.org/dagster", Level.ERROR),
+        ("a: 1\nbroker: 'rediss://:canary@redis.example.org:6379/0'", Level.ERROR),
+    ],
+)
+def test_a_password_in_dagster_yaml_is_found_and_not_shown(tmp_path: Path, text: str, level: Level) -> None:
+    """Dagster hands the file's text on to its processes as an argument."""
+    (tmp_path / "dagster.yaml").write_text(text)
+    found = list(machine.look_at_disks(Settings.from_environment({}), {"DAGSTER_HOME": str(tmp_path)}))
+    assert [each.level for each in found if each.name == "dagster.yaml"] == [level]
+    assert "canary" not in str(found)
+
+
 # What answers on the ports
 
 

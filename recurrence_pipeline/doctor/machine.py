@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -20,7 +21,8 @@ SHORTEST_KEY = 16
 """In bytes."""
 GIGABYTE = 1 << 30
 LITTLE, TOO_LITTLE = GIGABYTE, GIGABYTE // 10
-DAGSTER_HOME = "DAGSTER_HOME"
+DAGSTER_HOME, DAGSTER_YAML = "DAGSTER_HOME", "dagster.yaml"
+PASSWORD_IN_URL = re.compile(r"^[^#\n]*://[^\s/@]*:[^\s/@]+@", re.MULTILINE)
 
 
 def look_at_versions() -> Iterator[Diagnosis]:
@@ -61,7 +63,7 @@ def look_at_access(settings: Settings) -> Diagnosis:
 
 
 def look_at_disks(settings: Settings, environment: Mapping[str, str]) -> Iterator[Diagnosis]:
-    """Look where LOG_FILE and DAGSTER_HOME are; each only where it is set here."""
+    """Look at what LOG_FILE and DAGSTER_HOME name: room, rotation, passwords; each only where it is set here."""
     home = environment.get(DAGSTER_HOME, "").strip()
     # A log file that cannot be written to is a wrong setting already.
     places = {"LOG_FILE": settings.log_file.parent if settings.log_file else None, DAGSTER_HOME: home and Path(home)}
@@ -70,6 +72,8 @@ def look_at_disks(settings: Settings, environment: Mapping[str, str]) -> Iterato
             yield _disk(variable, folder)
     if settings.log_file and settings.log_file.is_file():
         yield _rotation(settings.log_file)
+    if home and (Path(home) / DAGSTER_YAML).is_file():
+        yield _dagster_yaml(Path(home) / DAGSTER_YAML)
 
 
 def _rotation(log: Path) -> Diagnosis:
@@ -80,6 +84,16 @@ def _rotation(log: Path) -> Diagnosis:
         advice = "Take it out of logrotate, and let all programs that write it be of this version and the same user."
         return Diagnosis("log rotation", Level.WARN, found, advice)
     return Diagnosis("log rotation", Level.OK, found)
+
+
+def _dagster_yaml(path: Path) -> Diagnosis:
+    """Look for passwords: what stands in that file, Dagster hands on to its processes as arguments."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if PASSWORD_IN_URL.search(text):
+        found = f"a URL with a password stands in {path}: `ps` shows it to everybody on this machine"
+        advice = "Put it into a variable, and {env: THE_VARIABLE} into the file, as in deploy/dagster.distributed.yaml."
+        return Diagnosis("dagster.yaml", Level.ERROR, found, advice)
+    return Diagnosis("dagster.yaml", Level.OK, f"no password stands in {path}")
 
 
 def _disk(variable: str, folder: Path) -> Diagnosis:

@@ -72,6 +72,19 @@ def daemon(home: Path, mongodb_url: str, **settings: str) -> Iterator[Command]:
             processes.kill(process)
 
 
+SECRETS = {
+    "INTERNAL_API_KEY": "canary-key-of-more-than-sixteen-bytes",
+    "JWT_SECRET": "canary of the application, of more than 32 bytes",
+    "ALERT_URLS": "json://someone:canary@localhost:9/",
+    "LOG_LEVEL": "debug",
+}
+
+
+def files_that_show(folder: Path, word: str) -> list[str]:
+    """Return the files, databases of Dagster's among them, that hold a word."""
+    return [str(path) for path in folder.rglob("*") if path.is_file() and word.encode() in path.read_bytes()]
+
+
 def runs(history: dg.DagsterInstance) -> list[dg.DagsterRun]:
     return list(history.get_runs(dg.RunsFilter(job_name="process_task_events")))
 
@@ -84,10 +97,15 @@ def test_the_daemon_starts_a_run_that_works_off_what_is_due(
     home: Path, mongodb_url: str, worker: Worker, insert_task: Insert, history: dg.DagsterInstance
 ) -> None:
     events = [worker.service.enqueue(insert_task(), "create") for _ in range(3)]
+    shown: list[int] = []
 
-    with daemon(home, mongodb_url) as running:
+    def looked_at_and_done() -> bool:
+        shown.extend(running.family("canary"))
+        return all_is_done(worker, history)
+
+    with daemon(home, mongodb_url, **SECRETS) as running:
         wait_until(
-            lambda: all_is_done(worker, history),
+            looked_at_and_done,
             "the sensor starts a run, and the run works off the events",
             timeout=PATIENCE,
         )
@@ -101,6 +119,8 @@ def test_the_daemon_starts_a_run_that_works_off_what_is_due(
     assert first.tags["dagster/sensor_name"] == "task_event_sensor"
     assert first.tags["dagster/retry_strategy"] == "ALL_STEPS", "memory of a crashed process cannot be gone on from"
     assert int(first.tags["events_due"]) >= 1
+    assert shown == [], "no secret is in a process list, where everybody on the machine could read it"
+    assert files_that_show(home, "canary") == [], "nor in a log, nor in the config, the tags or an event of a run"
 
 
 def test_a_machine_that_dies_with_a_full_run_queue_costs_time_and_nothing_else(

@@ -20,7 +20,7 @@ import redis
 from recurrence_pipeline import processes
 from recurrence_pipeline.bootstrap import utc_now
 from recurrence_pipeline.orchestration.retention import tidy
-from recurrence_pipeline_tests.marked import MARK, PROC, Command
+from recurrence_pipeline_tests.marked import MARK, Command
 from recurrence_pipeline_tests.secure.servers import (
     SecuredPostgres,
     SecuredRedis,
@@ -128,11 +128,6 @@ def running(home: Path, environment: dict[str, str]) -> Iterator[Command]:
         yield Command(process, home / "daemon.txt", mark)
 
 
-def shown_in_the_process_list(command: Command) -> list[str]:
-    lines = {pid: (PROC / str(pid) / "cmdline") for pid in command.family()}
-    return [path.read_text() for path in lines.values() if path.exists() and CANARY in path.read_text()]
-
-
 def files_that_show(folder: Path) -> list[str]:
     return [str(path) for path in folder.rglob("*") if path.is_file() and CANARY.encode() in path.read_bytes()]
 
@@ -161,13 +156,13 @@ def test_all_of_it_works_and_shows_no_password(
     monkeypatch.setenv("RECURRENCE_BROKER_URL", environment["RECURRENCE_BROKER_URL"])
     for _ in range(EVENTS):
         world.add_event("create", world.add_task(utc_now() + timedelta(days=1), "daily"))
-    shown: list[str] = []
+    shown: list[int] = []
     messages: list[bytes] = []
     with dg.DagsterInstance.from_config(str(home)) as instance, redis.Redis.from_url(broker.url()) as client:
         with running(home, environment) as system:
 
             def worked_off() -> bool:
-                shown.extend(shown_in_the_process_list(system))
+                shown.extend(system.family(CANARY))
                 messages.extend(client.lrange("dagster", 0, -1))
                 over = [run.is_finished for run in instance.get_runs()]
                 return not world.service.unfinished() and bool(over) and all(over)
@@ -175,7 +170,7 @@ def test_all_of_it_works_and_shows_no_password(
             wait_until(worked_off, "the events are worked off by runs in Celery workers", timeout=PATIENCE)
             wait_until(lambda: "Internal API: " in (home / "api.txt").read_text(), "the API listens", timeout=PATIENCE)
             wait_until(lambda: "Serving" in (home / "webserver.txt").read_text(), "the UI is there", timeout=PATIENCE)
-            shown.extend(shown_in_the_process_list(system))
+            shown.extend(system.family(CANARY))
             assert len(system.family()) > len(PROGRAMS)
             messages.extend(dumped for key in client.scan_iter() if (dumped := client.dump(key)))
         assert {run.status for run in instance.get_runs()} == {dg.DagsterRunStatus.SUCCESS}
