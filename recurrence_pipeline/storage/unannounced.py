@@ -64,14 +64,26 @@ class Unannounced:
     def announced(self, task_ids: Iterable[str]) -> Announced:
         """Return which events name the tasks."""
         found = Announced()
-        ids = [ObjectId(i) for i in task_ids]
-        for start in range(0, len(ids), self._read_chunk):
-            chunk = ids[start : start + self._read_chunk]
+        for chunk in self._chunks(task_ids):
             for event in self._events.find({"taskId": {"$in": chunk}}, {"taskId": 1, "status": 1}):
                 found.event_ids.add(str(event["_id"]))
                 if event.get("status") in UNFINISHED:
                     found.waiting.add(str(event["taskId"]))
         return found
+
+    @translated()
+    def read(self, task_ids: Iterable[str]) -> list[Sighting]:
+        """Read tasks as they are now; those that are gone are missing."""
+        piece = Piece()
+        for chunk in self._chunks(task_ids):
+            for document in self._tasks.find({"_id": {"$in": chunk}}, SEEN):
+                _note(document, piece)
+        return piece.sightings
+
+    def _chunks(self, ids: Iterable[str]) -> Iterator[list[ObjectId]]:
+        wanted = [ObjectId(i) for i in ids]
+        for start in range(0, len(wanted), self._read_chunk):
+            yield wanted[start : start + self._read_chunk]
 
 
 def _behind(place: Place, until: datetime) -> Iterator[Document]:

@@ -87,7 +87,7 @@ class Reconciliation:
             swept, at = self._sweep(at, now)
             sightings = (*recent.sightings, *undated.sightings, *swept)
             seen = {sighting.task.id: sighting for sighting in sightings}
-            asked = self._ask(self.findings(seen.values(), mark.watermark), now)
+            asked = self._ask(self.findings(seen.values(), mark.watermark), mark.watermark, now)
         return Look(at.text(), len(seen), asked)
 
     def findings(self, sightings: Iterable[Sighting], watermark: datetime | None) -> list[Finding]:
@@ -143,8 +143,12 @@ class Reconciliation:
                 break
         return found, at
 
-    def _ask(self, findings: list[Finding], now: datetime) -> int:
-        """Write the events and return how many are new. Where nothing has to be asked, nothing is written."""
+    def _ask(self, findings: list[Finding], watermark: datetime | None, now: datetime) -> int:
+        """Write the events and return how many are new. Where nothing has to be asked, nothing is written.
+
+        What an event worked off after its task was read looks like work that nobody announced: so the tasks are read
+        once more, after the events.
+        """
         if not findings:
             return 0
         announced = self._unannounced.announced(f.sighting.task.id for f in findings)
@@ -153,7 +157,11 @@ class Reconciliation:
             for event in (request(f.sighting, f.reason, now) for f in findings)
             if event.id not in announced.event_ids and event.task_id not in announced.waiting
         ]
-        asked = self._events.add(events, available_at=now)
+        if not events:
+            return 0
+        again = self._unannounced.read(event.task_id for event in events)
+        still = {finding.sighting.task.id for finding in self.findings(again, watermark)}
+        asked = self._events.add([event for event in events if event.task_id in still], available_at=now)
         if asked:
             log.info("work that nobody announced", asked=asked)
         return asked

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from bson import ObjectId
 from pymongo import MongoClient
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from recurrence_pipeline.bootstrap import open_worker
 from recurrence_pipeline.domain.errors import Outage
@@ -226,6 +227,38 @@ def test_two_who_look_at_once_ask_once(world: World) -> None:
 
     assert sum(look.asked for look in looks) == 20
     assert sorted(task for _, task in asked_for(world)) == sorted(tasks)
+
+
+class Meanwhile(CommandListener):
+    """Does something just before the first look at the events."""
+
+    def __init__(self, deed: Callable[[], object]) -> None:
+        self._deed: Callable[[], object] | None = deed
+
+    def started(self, event: CommandStartedEvent) -> None:
+        if event.command.get("find") == "task_events" and self._deed is not None:
+            deed, self._deed = self._deed, None
+            deed()
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        """Is of no interest."""
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        """Is of no interest."""
+
+
+def test_what_is_worked_off_between_the_look_at_the_tasks_and_that_at_their_events_is_not_asked_for(
+    world: World,
+) -> None:
+    task = add_now(world)
+    world.add_event("create", task)
+    meanwhile = Meanwhile(world.work)
+    with open_worker(world.settings, clock=lambda: world.now, listeners=[meanwhile]) as worker:
+        look = worker.service.reconciliation.look()
+
+    assert (look.looked_at, look.asked) == (1, 0)
+    assert len(world.occurrences(task)) == 3
+    assert asked_for(world) == []
 
 
 @pytest.fixture
