@@ -6,7 +6,7 @@ The whole of it runs, with Dagster and the internal API, as `recurrence up` runs
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -93,23 +93,19 @@ def idle(system: System, seconds: float) -> dict[str, Any]:
 
 
 def consumed(system: System) -> dict[str, float]:
-    """Return the seconds of CPU of each program, its children included."""
-    return {
-        program.name.rsplit(" ", 1)[-1]: sum(processor_seconds(process) for process in members(program.process.pid))
-        for program in system.programs
-    }
+    """Return the seconds of CPU of each program, and of all that it has started."""
+    return {program.name.rsplit(" ", 1)[-1]: of_session(program.process.pid) for program in system.programs}
 
 
-def members(session: int) -> Iterator[int]:
-    """Yield the processes of a session: a program and all that it has started."""
+def of_session(session: int) -> float:
+    """Return the CPU that the processes of a session have used, in seconds."""
+    used = 0.0
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
-            try:
-                fields = (folder / "stat").read_text().rpartition(")")[2].split()
-            except OSError:  # it has just ended
-                continue
-            if int(fields[3]) == session:
-                yield int(folder.name)
+            with suppress(OSError):  # it has just ended, and whoever started it has its time now
+                if int((folder / "stat").read_text().rpartition(")")[2].split()[3]) == session:
+                    used += processor_seconds(int(folder.name))
+    return used
 
 
 def our_runs(system: System) -> dict[str, bool]:

@@ -72,9 +72,9 @@ class Cost:
 
 
 def processor_seconds(process: int) -> float:
-    """Return the CPU a process has used, as Linux counts it."""
+    """Return the CPU that a process has used, with those of its children that have ended, as Linux counts it."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def most_memory() -> float:
