@@ -41,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
         description=WHAT,
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; none: all of them")
-    parser.add_argument("--quick", action="store_true", help="see that everything works, in two minutes")
+    parser.add_argument("--quick", action="store_true", help="see in a few minutes that everything works")
     parser.add_argument("--most", type=int, default=max(FULL.backlogs), help="the longest backlog, and most tasks")
     parser.add_argument("--results", type=Path, default=RESULTS, help="the folder for the figures")
     parser.add_argument(
