@@ -127,10 +127,24 @@ def test_every_file_that_is_copied_or_mounted_is_there() -> None:
     assert named == COMPOSE["volumes"].keys()
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("hadolint", "Dockerfile"),
+        ("check-jsonschema", "--builtin-schema", "vendor.compose-spec", "compose.yaml"),
+    ],
+    ids=["Dockerfile", "compose.yaml"],
+)
+def test_linters_find_nothing(command: tuple[str, ...]) -> None:
+    program = Path(sys.executable).parent / command[0]
+    ran = subprocess.run([program, *command[1:]], cwd=DEPLOY, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
 def test_the_image_is_built_from_the_lock_file_and_runs_as_nobody_special() -> None:
     assert "pip install --require-hashes --no-deps -r production.lock" in DOCKERFILE
     assert DOCKERFILE.count("\nFROM ") == 2
-    assert DOCKERFILE.index("\nUSER recurrence") < DOCKERFILE.index("\nCMD ")
+    assert DOCKERFILE.index("\nUSER 10001") < DOCKERFILE.index("\nCMD ")
     assert "HEALTHCHECK" in DOCKERFILE
 
 
