@@ -17,10 +17,12 @@ from pathlib import Path
 import dagster as dg
 import sqlalchemy as sa
 
-# None of the three is public; the version of Dagster is pinned, and a test holds them against a real instance.
+# None of these is public; the version of Dagster is pinned, and tests hold them against real instances.
 from dagster._core.storage.event_log import SqlEventLogStorage
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable as Checks
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+from dagster._core.storage.runs import SqlRunStorage
+from dagster._core.storage.runs.schema import RunsTable, RunTagsTable
 
 from recurrence_pipeline.bootstrap import utc_now
 from recurrence_pipeline.orchestration.maintenance import MAINTENANCE
@@ -28,7 +30,8 @@ from recurrence_pipeline.orchestration.resources import TEAM, WorkerResource
 
 TELLING = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
 FINISHED = [*TELLING, dg.DagsterRunStatus.CANCELED]
-BATCH = 100
+BATCH = 50
+"""Others that write to the history wait for as long as one takes."""
 LONGEST = timedelta(minutes=5)
 """What is left then is for the next day: the first pass over a history of years must not meet Dagster's time limit."""
 RUN_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=$|\.db)")
@@ -77,61 +80,71 @@ def tidy(
     It is called from a run, which is younger than all that goes. So no number of an event is ever given again, by which
     alert_sensor remembers how far it has read.
     """
-    runs, checks = 0, 0
+    runs, checks, left = 0, 0, False
     if before is not None:
-        for run_id in _ended(instance, before):
-            if not more_time():
-                return Removed(runs, checks, _remove_leftovers(instance), left=True)
-            _forget(instance, run_id)
-            runs += 1
+        for run_ids in _ended(instance, before):
+            if left := not more_time():
+                break
+            _forget(instance, run_ids)
+            runs += len(run_ids)
         checks = _forget_checks(instance, before)
-    return Removed(runs, checks, _remove_leftovers(instance))
+    return Removed(runs, checks, _remove_leftovers(instance), left)
 
 
-def _ended(instance: dg.DagsterInstance, before: datetime) -> Iterator[str]:
-    """Yield the finished runs that nothing happened to since, the oldest first; each must be gone before the next.
+def _ended(instance: dg.DagsterInstance, before: datetime) -> Iterator[list[str]]:
+    """Yield the finished runs that nothing happened to since, the oldest first. A batch must go before the next is read.
 
     The last success or failure of a job is kept, however old: it says how the job is doing.
     """
     last: dict[str, str] = {}
     old = dg.RunsFilter(statuses=FINISHED, updated_before=before)
-    found = True
-    while found:
+    while True:
         limit = BATCH + len(last)  # those that are kept are found each time
         records = instance.get_run_records(old, limit, order_by="update_timestamp", ascending=True)
-        found = False
-        for run in (record.dagster_run for record in records):
-            if run.job_name not in last:
-                newest = instance.get_runs(dg.RunsFilter(job_name=run.job_name, statuses=TELLING), limit=1)
-                last[run.job_name] = newest[0].run_id if newest else ""
-            if run.run_id != last[run.job_name]:
-                found = True
-                yield run.run_id
+        runs = [record.dagster_run for record in records]
+        for job in {run.job_name for run in runs} - last.keys():
+            newest = instance.get_runs(dg.RunsFilter(job_name=job, statuses=TELLING), limit=1)
+            last[job] = newest[0].run_id if newest else ""
+        gone = [run.run_id for run in runs if run.run_id != last[run.job_name]]
+        if gone:
+            yield gone
+        elif len(runs) < limit:
+            return
 
 
-def _forget(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Remove a run, its record last: as long as that is there, another pass finds it (unlike in `delete_run`)."""
-    with suppress(FileNotFoundError):  # another pass was faster
-        instance.compute_log_manager.delete_logs(prefix=[run_id])
-    storage = instance.event_log_storage
-    if isinstance(storage, SqliteEventLogStorage):  # the file of its own goes as a whole, with the leftovers
-        with storage.index_connection() as connection:
-            storage.delete_events_for_run(connection, run_id)
-    else:
-        storage.delete_events(run_id)
-    instance.run_storage.delete_run(run_id)
+def _forget(instance: dg.DagsterInstance, run_ids: list[str]) -> None:
+    """Remove runs, their records last: as long as those are there, another pass finds them (unlike in `delete_run`).
+
+    On SQLite the file that a run has of its own goes later, as a whole.
+    """
+    for run_id in run_ids:
+        with suppress(FileNotFoundError):  # another pass was faster
+            instance.compute_log_manager.delete_logs(prefix=[run_id])
+    events, records = _storages(instance)
+    with events.index_connection() as connection:
+        for run_id in run_ids:
+            events.delete_events_for_run(connection, run_id)
+    with records.connect() as connection:
+        for table in (RunTagsTable, RunsTable):
+            connection.execute(table.delete().where(table.c.run_id.in_(run_ids)))
 
 
 def _forget_checks(instance: dg.DagsterInstance, before: datetime) -> int:
     """Remove old results of checks, which stay when their run goes; the last of each kind is the state of its check."""
-    storage = instance.event_log_storage
-    if not isinstance(storage, SqlEventLogStorage):
-        return 0
+    events, _ = _storages(instance)
     kind = (Checks.c.asset_key, Checks.c.check_name, Checks.c.partition, Checks.c.execution_status)
     last = sa.select(sa.func.max(Checks.c.id)).group_by(*kind)
     written_before = Checks.c.create_timestamp < before.astimezone(timezone.utc).replace(tzinfo=None)
-    with storage.index_connection() as connection:
+    with events.index_connection() as connection:
         return int(connection.execute(Checks.delete().where(written_before, Checks.c.id.not_in(last))).rowcount)
+
+
+def _storages(instance: dg.DagsterInstance) -> tuple[SqlEventLogStorage, SqlRunStorage]:
+    """Return where events and records are, which is the same database but on SQLite."""
+    events, records = instance.event_log_storage, instance.run_storage
+    if isinstance(events, SqlEventLogStorage) and isinstance(records, SqlRunStorage):
+        return events, records
+    raise dg.Failure("Dagster's history is not in SQL: it cannot be removed", allow_retries=False)
 
 
 def _remove_leftovers(instance: dg.DagsterInstance) -> int:

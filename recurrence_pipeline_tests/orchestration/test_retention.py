@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -170,18 +171,18 @@ def test_the_last_run_of_each_job_stays_and_so_does_the_state_of_assets_and_chec
     assert check_results(home) == {ids["third"], ids["unfinished"]}, "the last that is known, and what is under way"
 
 
-@pytest.mark.parametrize("step", ["delete_logs", "delete_events_for_run", "delete_run", "_remove_leftovers"])
+@pytest.mark.parametrize("step", ["delete_logs", "delete_events_for_run", "RunTagsTable", "_remove_leftovers"])
 def test_a_pass_that_dies_is_completed_by_the_next(
     instance: dg.DagsterInstance, home: Path, ids: dict[str, str], step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owners: dict[str, Any] = {
         "delete_logs": instance.compute_log_manager,
         "delete_events_for_run": instance.event_log_storage,
-        "delete_run": instance.run_storage,
+        "RunTagsTable": retention,
         "_remove_leftovers": retention,
     }
     with monkeypatch.context() as patched:
-        patched.setattr(owners[step], step, die)
+        patched.setattr(owners[step], step, SimpleNamespace(delete=die) if step == "RunTagsTable" else die)
         with pytest.raises(Crash):
             tidy(instance, days_ago(18))
     old = [ids["first"], ids["other first"]]
@@ -208,8 +209,9 @@ def test_what_a_deletion_by_hand_left_goes_too_even_where_all_runs_are_kept(
 
 
 def test_a_pass_that_has_no_more_time_leaves_the_rest_to_the_next(
-    instance: dg.DagsterInstance, ids: dict[str, str]
+    instance: dg.DagsterInstance, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(retention, "BATCH", 1)
     time_left = iter([True, False])
     removed = tidy(instance, days_ago(14), more_time=lambda: next(time_left))
     assert (removed.runs, removed.left) == (1, True)
@@ -221,7 +223,8 @@ def test_more_runs_than_a_batch_holds_all_go(
     instance: dg.DagsterInstance, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "BATCH", 1)
-    assert tidy(instance, days_ago(14)).runs == 3
+    assert tidy(instance, utc_now()).runs == 3
+    assert there(instance, ids) == {"third", "other last", "unfinished"}
 
 
 @pytest.mark.parametrize(("days", "runs"), [("", 3), ("18", 2), ("0", 0)])
