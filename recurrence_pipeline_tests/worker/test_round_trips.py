@@ -10,6 +10,8 @@ import pytest
 from bson import ObjectId
 from pymongo import monitoring
 
+from benchmarks.content import OPERATIONS, content
+from benchmarks.stage import Database, stage
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.domain.model import Task, TaskEvent
 from recurrence_pipeline.worker.kit import Step
@@ -43,48 +45,46 @@ def counted(world: World) -> Iterator[tuple[Worker, Commands]]:
         yield worker, commands
 
 
-def history(world: World, operation: str, count: int) -> None:
+def creations(world: World, count: int) -> None:
     """Prepare `count` events that all find something to do."""
-    originals = [world.add_task(ANCHOR, "daily") for _ in range(count)]
-    if operation != "create":
-        for original in originals:
-            world.add_event("create", original)
-        world.work()
-    for original in originals:
-        world.add_event(operation, original)
+    for original in [world.add_task(ANCHOR, "daily") for _ in range(count)]:
+        world.add_event("create", original)
+
+
+def commands_of(mongodb_server: str, operation: str, count: int) -> Counter[str]:
+    """Return the commands of one batch of so many events that all find something to do."""
+    with stage(Database(mongodb_server, None)) as at:
+        at.fill(content(operation, count))
+        at.commands.sent.clear()
+        assert at.worker.service.process_pending(count).count("completed") == count
+        return at.commands.sent
 
 
 @pytest.mark.parametrize(("operation", "most"), [("create", 22), ("complete", 26), ("delete", 26)])
 def test_a_batch_of_100_costs_the_commands_of_its_chunks_whatever_is_in_it(
-    world: World, operation: str, most: int
+    mongodb_server: str, operation: str, most: int
 ) -> None:
-    history(world, operation, 100)
+    sent = commands_of(mongodb_server, operation, 100)
 
-    with counted(world) as (worker, commands):
-        summary = worker.service.process_pending(100)
+    assert sent.total() <= most, sent
 
-    assert summary.count("completed") == 100
-    assert commands.sent.total() <= most, commands.sent
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_batch_of_500_needs_at_most_one_command_for_ten_events(mongodb_server: str, operation: str) -> None:
+    sent = commands_of(mongodb_server, operation, 500)
+
+    assert sent.total() <= 50, sent
 
 
 def test_ten_times_the_events_of_one_chunk_do_not_cost_a_command_more(world: World) -> None:
     sent = []
     for count in (5, 50):
-        history(world, "create", count)
+        creations(world, count)
         with counted(world) as (worker, commands):
             assert worker.service.process_pending(count).count("completed") == count
         sent.append(commands.sent)
 
     assert sent[0] == sent[1]
-
-
-def test_a_batch_of_500_needs_at_most_one_command_for_ten_events(world: World) -> None:
-    history(world, "create", 500)
-
-    with counted(world) as (worker, commands):
-        assert worker.service.process_pending(500).count("completed") == 500
-
-    assert commands.sent.total() <= 50, commands.sent
 
 
 def test_series_that_differ_in_everything_cost_no_more_commands_than_series_that_are_alike(world: World) -> None:
@@ -136,14 +136,14 @@ def test_neither_memory_nor_commands_grow_with_what_has_been_worked_off(mongodb_
             alive.append(sum(isinstance(thing, (dict, list, Task, TaskEvent, ObjectId)) for thing in gc.get_objects()))
             sent.append(commands.sent.total())
 
-    with closing(World(mongodb_url, WORKER_BATCH_SIZE="5")) as world:
-        history(world, "create", 150)
+    with closing(World(mongodb_url, WORKER_BATCH_SIZE="2")) as world:
+        creations(world, 40)
         with open_worker(world.settings, clock=lambda: world.now, after_step=look, listeners=[commands]) as worker:
-            assert worker.service.process_pending().count("completed") == 150
+            assert worker.service.process_pending().count("completed") == 40
 
-    assert len(alive) == 30
-    assert max(alive[20:]) <= max(alive[5:15]) + 10, alive
-    assert sent[29] - sent[19] <= sent[19] - sent[9] + 2, sent
+    assert len(alive) == 20
+    assert max(alive[15:]) <= max(alive[3:8]) + 10, alive
+    assert sent[19] - sent[14] <= sent[9] - sent[4] + 2, sent
 
 
 def test_asking_when_nothing_is_due_costs_two_queries(world: World) -> None:
