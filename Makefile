@@ -68,7 +68,7 @@ wheel-test: dist ## Install the wheel into an empty environment and run its demo
 	@PYTHON=$(PYTHON) .ci/try_wheel
 
 lock: $(LOCK_INSTALLED) ## Write requirements.lock anew: each package with its hashes, for Python 3.11 on Linux
-	@$(BIN)/uv pip compile --quiet --upgrade --extra embedded --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
+	@$(BIN)/uv pip compile --quiet --upgrade --extra embedded --extra distributed --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
 	  --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
 	  --output-file requirements.lock pyproject.toml
 

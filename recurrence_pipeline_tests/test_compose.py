@@ -36,10 +36,16 @@ LASTING = ["codeserver", "webserver", "daemon", "api"]
 
 ALIASES = {str(field.alias) for field in Settings.model_fields.values()}
 OF_OTHERS = {
-    "CODE_SERVER_HOST", "CODE_SERVER_PORT", "DAGSTER_GRPC_SHUTDOWN_GRACE_PERIOD", "TINI_KILL_PROCESS_GROUP",
+    "CODE_SERVER_HOST", "CODE_SERVER_PORT", "DAGSTER_GRPC_SHUTDOWN_GRACE_PERIOD", "RECURRENCE_POSTGRES_URL",
+    "TINI_KILL_PROCESS_GROUP",
 }  # fmt: skip
-"""Variables that workspace.yaml, Dagster's code server and the containers' process 1 read."""
-SECRETS = {"MONGODB_PASSWORD": "of-the-database", "INTERNAL_API_KEY": "of-the-internal-api", "GRAFANA_PASSWORD": "g"}
+"""Variables that workspace.yaml, dagster.yaml, Dagster's code server and the containers' process 1 read."""
+SECRETS = {
+    "MONGODB_PASSWORD": "of-the-database",
+    "POSTGRES_PASSWORD": "of-dagsters-history",
+    "INTERNAL_API_KEY": "of-the-internal-api",
+    "GRAFANA_PASSWORD": "g",
+}
 PORTS = ("3000", "3001", "4000", "9090")
 STARTED = timedelta(seconds=120)
 
