@@ -1,17 +1,20 @@
 """docs/deployment.md says what is true: commands, checks, sensors, units, ports and files are held against the code."""
 
 import re
+import subprocess
 from pathlib import Path
 
+from pymongo.uri_parser import parse_uri
 from typer.main import get_command
 
 from recurrence_pipeline.cli import app
 from recurrence_pipeline.definitions import build_definitions
 from recurrence_pipeline.domain.checks import CHECKS
-from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.settings import variables
 
 ROOT = Path(__file__).parent.parent
 UNITS = ROOT / "deploy" / "systemd"
+OF_DAGSTER = {"RECURRENCE_POSTGRES_URL", "RECURRENCE_BROKER_URL"}
 PAGE = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
 
 
@@ -33,8 +36,8 @@ def test_every_unit_sensor_and_variable_it_names_exists() -> None:
     assert [unit for unit in units if not (UNITS / unit).exists()] == []
     sensors = {str(sensor.name) for sensor in build_definitions().sensors or ()}
     assert set(re.findall(r"`(\w+_sensor)`", PAGE)) <= sensors
-    variables = {str(field.alias) for field in Settings.model_fields.values()}
-    assert set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)[`=]", PAGE)) <= variables | {"DAGSTER_HOME", "GRAFANA_PASSWORD"}
+    named = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)[`=]", PAGE))
+    assert named <= variables() | {"DAGSTER_HOME", "GRAFANA_PASSWORD"} | OF_DAGSTER
 
 
 def test_the_ports_it_names_are_those_of_the_units() -> None:
@@ -52,3 +55,36 @@ def test_every_file_it_names_exists() -> None:
     assert [path for path in linked if not (ROOT / "docs" / path).exists()] == []
     assert [path for path in named if path != "deploy/.env" and not any(ROOT.glob(path))] == []
     assert len(linked) + len(named) > 4
+
+
+def block(language: str, word: str) -> str:
+    """Return the block of code that has a word."""
+    (found,) = (text for text in re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL) if word in text)
+    return str(found)
+
+
+def test_the_script_turns_files_into_the_variables_that_dagster_reads(tmp_path: Path) -> None:
+    script, secret = tmp_path / "with-secrets", tmp_path / "postgres url"
+    script.write_text(block("sh", "with-secrets COMMAND"))
+    script.chmod(0o700)
+    secret.write_text("postgresql+psycopg2://u:a $b'c@host/dagster\n")
+    show = ["sh", "-c", 'echo "$RECURRENCE_POSTGRES_URL|$RECURRENCE_BROKER_URL|$1"', "sh", "an argument"]
+    given = {
+        "RECURRENCE_POSTGRES_URL_FILE": str(secret),
+        "RECURRENCE_BROKER_URL": "rediss://host",
+        "PATH": "/usr/bin:/bin",
+    }
+    ran = subprocess.run([script, *show], env=given, capture_output=True, text=True, check=True)
+    assert ran.stdout == "postgresql+psycopg2://u:a $b'c@host/dagster|rediss://host|an argument\n"
+
+    given["RECURRENCE_POSTGRES_URL_FILE"] += ".gone"
+    ran = subprocess.run([script, *show], env=given, capture_output=True, text=True, check=False)
+    assert ran.returncode != 0, "a program without its secret would only fail later"
+    assert ran.stdout == ""
+
+
+def test_each_url_it_shows_is_one_that_is_understood() -> None:
+    urls = re.findall(r"`(mongodb://[^`]+)`", PAGE)
+    assert len(urls) == 2
+    for url in urls:
+        assert parse_uri(url.replace("&tlsCAFile=/etc/ssl/own.pem", ""))["options"]["tls"] is True

@@ -92,7 +92,7 @@ def tidy(
 
 
 def _ended(instance: dg.DagsterInstance, before: datetime) -> Iterator[list[str]]:
-    """Yield the finished runs that nothing happened to since, the oldest first. A batch must go before the next is read.
+    """Yield the finished runs that nothing happened to since, the oldest first. A batch must go before the next.
 
     The last success or failure of a job is kept, however old: it says how the job is doing.
     """
