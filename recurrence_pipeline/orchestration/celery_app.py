@@ -46,6 +46,8 @@ def configuration(environment: Mapping[str, str]) -> dict[str, Any]:
         # What Dagster captures and what we log are ours to write.
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
+        # Which host has or had a run: Dagster's UI shows it where a run makes trouble.
+        "result_extended": True,
         "result_expires": 24 * 3600,
     }
 
