@@ -22,6 +22,7 @@ from recurrence_pipeline.bootstrap import utc_now
 from recurrence_pipeline.orchestration.retention import tidy
 from recurrence_pipeline_tests.marked import MARK, Command
 from recurrence_pipeline_tests.secure.servers import (
+    QUOTED,
     SecuredPostgres,
     SecuredRedis,
     secured_postgres,
@@ -106,10 +107,19 @@ def environment(
     }
 
 
+TALKATIVE = ("--loglevel", "debug")
 PROGRAMS: dict[str, Sequence[str]] = {
     "daemon": ("dagster._daemon", "run", "-w", "workspace.yaml"),
     "webserver": ("dagster_webserver", "-w", "workspace.yaml", "--port", "0"),
-    "celery": ("celery", "--app", "recurrence_pipeline.orchestration.celery_app", "worker", "--concurrency", "2"),
+    "celery": (
+        "celery",
+        "--app",
+        "recurrence_pipeline.orchestration.celery_app",
+        "worker",
+        "--concurrency",
+        "2",
+        *TALKATIVE,
+    ),
     "api": ("recurrence_pipeline", "api"),
 }
 
@@ -240,3 +250,26 @@ def test_redis_lets_nobody_else_in_and_the_reason_is_told(
     ):
         client.ping()
     assert CANARY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "command", "reason"),
+    [
+        ("RECURRENCE_POSTGRES_URL", ("dagster", "instance", "info"), "password authentication failed"),
+        ("RECURRENCE_BROKER_URL", PROGRAMS["celery"], "invalid username-password pair"),
+    ],
+    ids=["PostgreSQL", "Redis"],
+)
+def test_a_program_with_a_wrong_password_says_so_and_does_not_show_it(
+    home: Path, environment: dict[str, str], name: str, command: Sequence[str], reason: str
+) -> None:
+    wrong = environment | {name: environment[name].replace(QUOTED, "canary-but-another")}
+    assert wrong[name] != environment[name]
+    output = home / "output.txt"
+    with output.open("wb") as file:
+        process = processes.start([sys.executable, "-m", *command], cwd=home, output=file, environment=wrong)
+    try:
+        wait_until(lambda: reason in output.read_text(), f"it says: {reason}", timeout=PATIENCE)
+    finally:
+        processes.kill(process)
+    assert CANARY not in output.read_text()
