@@ -19,7 +19,7 @@ from recurrence_pipeline.domain.plan import Removal
 from recurrence_pipeline.domain.restoring import NewOriginal, Restoration, SeriesOfUser
 from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from
 from recurrence_pipeline.storage.limits import patiently
-from recurrence_pipeline.storage.mongo import Mongo, refusals, translated
+from recurrence_pipeline.storage.mongo import BARE_DATES, Mongo, refusals, translated
 from recurrence_pipeline.storage.numbering import Numbering
 
 COPY = {"deletedAt": 1, "deletedBy": 1, "reason": 1, "restoring": 1, "restoredAt": 1, "task._id": 1} | {
@@ -56,6 +56,7 @@ class Deleted:
 
     def __init__(self, mongo: Mongo, *, read_chunk: int, write_chunk: int) -> None:
         self._tasks = mongo.tasks
+        self._bare_tasks = mongo.tasks.with_options(BARE_DATES)
         self._deleted = mongo.deleted
         self._read_chunk = read_chunk
         self._write_chunk = write_chunk
@@ -68,12 +69,14 @@ class Deleted:
         A copy that is there already was made by an earlier try: it stays as it is, unless the task was put back or
         changed since. Then what would be lost now is another state of it, and that is what is kept.
         """
-        cause = {task_id: removal for removal in removals for task_id in removal.task_ids}
-        copies = [
-            _new_copy(task, cause[str(task["_id"])], now)
-            for ids in _chunks(cause, self._read_chunk)
-            for task in self._tasks.find({"_id": {"$in": ids}})
-        ]
+        deletion_of = {task_id: removal.event.id for removal in removals for task_id in removal.task_ids}
+        stamps = {removal.event.id: _stamp(removal, now) for removal in removals}
+        copies = []
+        for ids in _chunks(deletion_of, self._read_chunk):
+            for task in self._bare_tasks.find({"_id": {"$in": ids}}):
+                task_id = task["_id"].binary.hex()
+                deletion = deletion_of[task_id]
+                copies.append({"_id": _copy_id(task_id, deletion), **stamps[deletion], "task": task})
         for start in range(0, len(copies), self._write_chunk):
             chunk = copies[start : start + self._write_chunk]
             try:
@@ -192,14 +195,13 @@ class Deleted:
             self._deleted.bulk_write(requests[start : start + self._write_chunk], ordered=False)
 
 
-def _new_copy(task: Document, removal: Removal, now: datetime) -> Document:
+def _stamp(removal: Removal, now: datetime) -> Document:
+    """Return what the copies of a removal have in common."""
     return {
-        "_id": _copy_id(str(task["_id"]), removal.event.id),
         "deletion": ObjectId(removal.event.id),
         "deletedBy": ObjectId(removal.event.user_id) if removal.event.user_id else None,
         "deletedAt": now,
         "reason": removal.reason,
-        "task": task,
     }
 
 

@@ -1,7 +1,7 @@
 """Between values and documents.
 
 Reading is total: a field of the wrong type reads as absent (or as it is, where validation has to name it), so one odd
-document never costs a batch.
+document never costs a batch. Dates are UTC, whether or not the driver says so.
 """
 
 from collections.abc import Mapping
@@ -37,16 +37,27 @@ SCHEMA_DEFAULTS: Mapping[str, Any] = {
 }
 """What the application's schema fills in where the original lacks a field."""
 
+PLANNED_FIELDS = (
+    "userId", "dueDate", "originalDueDate", "isCompleted", "parentRecurringId", "occurrenceNumber", "createdByEvent",
+)  # fmt: skip
+"""What planning reads of an occurrence."""
+
 MEMBER_FIELDS = (
     "userId", "title", "repeatType", "dueDate", "originalDueDate", "isCompleted", "parentTaskId", "parentRecurringId",
     "createdAt", "timezone", "occurrenceNumber", "createdByEvent", "recurrenceCursor",
     "originalSlot",
 )  # fmt: skip
-"""What planning reads of a task."""
+"""What planning reads of an original, and what is told and judged of any task."""
+
+EVENT_FIELDS = (
+    "operation", "taskId", "createdAt", "userId", "source", "attempts", "lease", "startedAt", "errors", "deleting",
+)  # fmt: skip
+"""What the worker reads of an event."""
 
 _SOURCES = {source.value: source for source in Source}
 
 EPOCH = datetime.fromtimestamp(0, timezone.utc)
+_BARE_EPOCH = EPOCH.replace(tzinfo=None)
 MAX_ERROR = 1000
 MAX_MESSAGE = 500
 MAX_WHOLE = 2**53
@@ -69,7 +80,16 @@ def _id(value: object) -> str | None:
 
 
 def _date(value: object) -> datetime | None:
-    return value if isinstance(value, datetime) else None
+    return _utc(value) if isinstance(value, datetime) else None
+
+
+def _date_or_as_it_is(value: object) -> object:
+    return _utc(value) if isinstance(value, datetime) else value
+
+
+def _utc(date: datetime) -> datetime:
+    """Return a date that says it is UTC; adding costs a tenth of what `replace` does."""
+    return EPOCH + (date - _BARE_EPOCH) if date.tzinfo is None else date
 
 
 def _whole(value: object) -> int | None:
@@ -106,8 +126,8 @@ def task_from(doc: Mapping[str, Any], *, with_content: bool = False) -> Task:
         user_id=_id(doc.get("userId")),
         title=str(doc.get("title") or ""),
         repeat_type=str(doc.get("repeatType") or "none"),
-        due_date=doc.get("dueDate"),
-        original_due_date=doc.get("originalDueDate"),
+        due_date=_date_or_as_it_is(doc.get("dueDate")),
+        original_due_date=_date_or_as_it_is(doc.get("originalDueDate")),
         is_completed=doc.get("isCompleted") is True,
         parent_task_id=_id(doc.get("parentTaskId")),
         parent_recurring_id=_id(doc.get("parentRecurringId")),
@@ -200,7 +220,7 @@ def event_document(event: TaskEvent, *, available_at: datetime, status: str = "p
 
 def event_from(doc: Mapping[str, Any]) -> TaskEvent:
     """Read an event that the collection's validator has let in."""
-    lease = doc["lease"] if isinstance(doc.get("lease"), Mapping) else {}
+    lease = doc["lease"] if isinstance(doc.get("lease"), dict) else {}
     return TaskEvent(
         id=doc["_id"].binary.hex(),
         operation=Operation(doc["operation"]),
@@ -214,7 +234,7 @@ def event_from(doc: Mapping[str, Any]) -> TaskEvent:
         holder_deaths=_count(lease.get("deaths")),
         leased_until=_date(lease.get("until")),
         started_at=_date(doc.get("startedAt")),
-        errors=tuple(_error_from(error) for error in _list(doc.get("errors")) if isinstance(error, Mapping)),
+        errors=tuple(_error_from(error) for error in _list(doc.get("errors")) if isinstance(error, dict)),
         deleting=tuple(task_id for task_id in map(_id, _list(doc.get("deleting"))) if task_id),
     )
 

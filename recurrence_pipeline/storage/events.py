@@ -3,7 +3,7 @@
 An owner names one claim, not one process, so that whoever holds the same event later is never taken for this one.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from recurrence_pipeline.domain.lanes import WHOLE, Lane
 from recurrence_pipeline.domain.model import ErrorRecord, EventStatus, TaskEvent
 from recurrence_pipeline.domain.plan import Answer
 from recurrence_pipeline.storage.documents import (
+    EVENT_FIELDS,
     Document,
     error_document,
     event_document,
@@ -35,7 +36,7 @@ from recurrence_pipeline.storage.leasing import (
     holding,
     waiting,
 )
-from recurrence_pipeline.storage.mongo import Mongo, refusals, translated
+from recurrence_pipeline.storage.mongo import BARE_DATES, Mongo, refusals, translated
 from recurrence_pipeline.storage.outlook import Outlook
 
 KEPT_ERRORS = 5
@@ -65,6 +66,7 @@ class Events:
 
     def __init__(self, mongo: Mongo, *, read_chunk: int, write_chunk: int) -> None:
         self._events = mongo.events
+        self._bare = mongo.events.with_options(BARE_DATES)
         self._outlook = Outlook(mongo.events)
         self._read_chunk = read_chunk
         self._write_chunk = write_chunk
@@ -90,7 +92,7 @@ class Events:
         if not requests:
             return []
         self._events.bulk_write(requests, ordered=False)
-        return self._won([*left, *due], owner, now)
+        return self._won({*left, *due}, owner, now, until)
 
     @translated()
     def renew(self, events: Sequence[TaskEvent], *, until: datetime) -> list[TaskEvent]:
@@ -117,7 +119,7 @@ class Events:
         held = {
             (e["_id"].binary.hex(), e["lease"]["term"])
             for owner, ids in self._by_owner(events)
-            for e in self._held(ids, owner)
+            for e in self._events.find({"_id": {"$in": ids}, "lease.owner": owner, "status": PROCESSING}, {"lease": 1})
         }
         return [event for event in events if (event.id, event.term) in held]
 
@@ -237,11 +239,14 @@ class Events:
         found = self._events.find(abandoned(now), {"taskId": 1}).sort("lease.until", 1).limit(limit * lane.of)
         return chosen(found, limit, lane)
 
-    def _won(self, ids: Sequence[ObjectId], owner: str, now: datetime) -> list[TaskEvent]:
+    def _won(self, ids: Collection[ObjectId], owner: str, now: datetime, until: datetime) -> list[TaskEvent]:
         """Read what was won; an event that cannot be read is rejected on the spot, or it would hold up the rest."""
         won: list[TaskEvent] = []
         unreadable: list[UpdateOne] = []
-        for document in self._held(ids, owner):
+        held = {"status": PROCESSING, "lease.until": until, "lease.owner": owner}
+        for document in self._bare.find(held, dict.fromkeys(EVENT_FIELDS, 1), batch_size=len(ids) + 1):
+            if document["_id"] not in ids:  # an earlier lease of this claim, in the same moment
+                continue
             try:
                 won.append(event_from(document))
             except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -251,10 +256,6 @@ class Events:
         if unreadable:
             self._events.bulk_write(unreadable, ordered=False)
         return won
-
-    def _held(self, ids: Sequence[ObjectId], owner: str | None) -> Iterator[Document]:
-        for chunk in self._chunks(ids):
-            yield from self._events.find({"_id": {"$in": chunk}, "lease.owner": owner, "status": PROCESSING})
 
     def _by_owner(self, events: Iterable[TaskEvent]) -> Iterator[tuple[str | None, list[ObjectId]]]:
         owned: dict[str | None, list[ObjectId]] = {}

@@ -8,6 +8,7 @@ from functools import wraps
 from types import MappingProxyType
 from typing import Any, ParamSpec, TypeVar
 
+from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.errors import BSONError
 from pymongo import MongoClient, ReadPreference, errors
 from pymongo.collection import Collection
@@ -19,6 +20,9 @@ from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.documents import Document
 
 DEFAULT_DATABASE = "task-app"
+
+BARE_DATES: CodecOptions[Document] = CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_AUTO)
+"""Reads dates as UTC that does not say so: having the driver add the zone takes longer than the rest of a document."""
 
 Listener = CommandListener
 """What is told of every command that is sent (PyMongo, "monitoring")."""

@@ -51,4 +51,4 @@ class Outlook:
 
     def _look(self, until: datetime, limit: int) -> list[Document]:
         fields = {"availableAt": 1, "taskId": 1}
-        return list(self._events.find(waiting(until), fields).sort("availableAt", 1).limit(limit))
+        return list(self._events.find(waiting(until), fields, limit=limit, batch_size=limit).sort("availableAt", 1))

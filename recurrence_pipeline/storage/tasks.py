@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from bson import ObjectId
@@ -15,9 +16,16 @@ from pymongo import DeleteMany, UpdateMany, UpdateOne
 
 from recurrence_pipeline.domain.model import Cursor, Series, Task
 from recurrence_pipeline.domain.plan import MAX_NESTING, CursorMove, Link, NewOccurrence, Snapshot
-from recurrence_pipeline.storage.documents import COPIED_FIELDS, MEMBER_FIELDS, Document, occurrence_document, task_from
+from recurrence_pipeline.storage.documents import (
+    COPIED_FIELDS,
+    MEMBER_FIELDS,
+    PLANNED_FIELDS,
+    Document,
+    occurrence_document,
+    task_from,
+)
 from recurrence_pipeline.storage.limits import patiently
-from recurrence_pipeline.storage.mongo import Mongo, translated
+from recurrence_pipeline.storage.mongo import BARE_DATES, Mongo, translated
 from recurrence_pipeline.storage.numbering import Inserted, Numbering
 
 ANY_ID = {"$gte": ObjectId("0" * 24), "$lte": ObjectId("f" * 24)}
@@ -25,6 +33,10 @@ ANY_ID = {"$gte": ObjectId("0" * 24), "$lte": ObjectId("f" * 24)}
 
 MEMBER = dict.fromkeys(MEMBER_FIELDS, 1)
 ORIGINAL = MEMBER | dict.fromkeys(COPIED_FIELDS, 1)
+PLANNED = dict.fromkeys(PLANNED_FIELDS, 1)
+
+A_PAGE = 1000
+"""Documents that one answer brings: the first one of a server has but 101 unless more are asked for."""
 
 
 class Tasks:
@@ -32,13 +44,14 @@ class Tasks:
 
     def __init__(self, mongo: Mongo, *, read_chunk: int, write_chunk: int) -> None:
         self._tasks = mongo.tasks
+        self._bare = mongo.tasks.with_options(BARE_DATES)
         self._read_chunk = read_chunk
         self._write_chunk = write_chunk
         self._numbering = Numbering(mongo, "tasks", "taskId", write_chunk=write_chunk)
 
     @translated()
-    def load(self, task_ids: Iterable[str]) -> Snapshot:
-        """Read the named tasks, the originals above them, and everything that hangs on those."""
+    def load(self, task_ids: Iterable[str], fields: Mapping[str, int] = MEMBER) -> Snapshot:
+        """Read the named tasks, the originals above them, and everything that hangs on those: of that, the `fields`."""
         named = set(task_ids)
         tasks = self._climb(named)
         climbing = Snapshot(tasks)
@@ -46,7 +59,7 @@ class Tasks:
         head_of |= {head: head for head in head_of.values()}
         parents = [i for i, head in head_of.items() if head not in tasks or tasks[head].repeat_type != "none"]
         members: dict[str, list[Task]] = defaultdict(list)
-        for parent, children in self._children(parents).items():
+        for parent, children in self._children(parents, fields).items():
             members[head_of[parent]] += children
         return Snapshot(tasks, {head: _series(head, tasks, members) for head in set(head_of.values())})
 
@@ -56,19 +69,21 @@ class Tasks:
         return self._climb(set(task_ids))
 
     @translated()
-    def load_for_deletion(self, task_ids: Iterable[str]) -> Snapshot:
+    def load_for_deletion(self, task_ids: Iterable[str], fields: Mapping[str, int] = MEMBER) -> Snapshot:
         """Read the named tasks, what hangs on them, and what hangs on the same original as they do."""
         named = set(task_ids)
         tasks = self._by_id(named)
         heads = named | {t.parent_recurring_id for t in tasks.values() if t.parent_recurring_id}
         tasks |= self._by_id(heads - tasks.keys() - named)
-        members = self._children(heads)
+        members = self._children(heads, fields)
         return Snapshot(tasks, {head: _series(head, tasks, members) for head in heads})
 
     @translated()
     def documents(self, task_ids: Iterable[str]) -> dict[str, Document]:
         """Return whole documents by id."""
-        found = self._find("_id", task_ids, None)
+        found = chain.from_iterable(
+            self._tasks.find({"_id": {"$in": chunk}}) for chunk in _chunks(task_ids, self._read_chunk)
+        )
         return {document["_id"].binary.hex(): document for document in found}
 
     @translated()
@@ -161,7 +176,7 @@ class Tasks:
     @translated()
     def hanging_on(self, parents: Iterable[str]) -> list[Task]:
         """Return the tasks that hang directly on any of the given ones."""
-        return [task for children in self._children(parents).values() for task in children]
+        return [task for children in self._children(parents, MEMBER).values() for task in children]
 
     def _climb(self, named: Iterable[str]) -> dict[str, Task]:
         tasks = self._by_id(named)
@@ -177,18 +192,18 @@ class Tasks:
         found = (task_from(document, with_content=True) for document in self._find("_id", task_ids, ORIGINAL))
         return {task.id: task for task in found}
 
-    def _children(self, parents: Iterable[str]) -> dict[str, list[Task]]:
+    def _children(self, parents: Iterable[str], fields: Mapping[str, int]) -> dict[str, list[Task]]:
         children: dict[str, list[Task]] = defaultdict(list)
-        for document in self._find("parentRecurringId", parents, MEMBER):
+        for document in self._find("parentRecurringId", parents, fields):
             parent = document["parentRecurringId"]
             # What has ids of another type was not made by the application, and is not ours to move or delete.
             if isinstance(parent, ObjectId) and isinstance(document["_id"], ObjectId):
                 children[parent.binary.hex()].append(task_from(document))
         return children
 
-    def _find(self, field: str, ids: Iterable[str], projection: Mapping[str, int] | None) -> Iterator[Document]:
+    def _find(self, field: str, ids: Iterable[str], projection: Mapping[str, int]) -> Iterator[Document]:
         for chunk in _chunks(ids, self._read_chunk):
-            yield from self._tasks.find({field: {"$in": chunk}}, projection)
+            yield from self._bare.find({field: {"$in": chunk}}, projection, batch_size=A_PAGE)
 
     def _bulk(self, requests: Iterable[UpdateOne | UpdateMany]) -> None:
         pending = list(requests)

@@ -27,6 +27,7 @@ from recurrence_pipeline.domain.plan import ORIGINAL_GONE, Answer, NewActivity, 
 from recurrence_pipeline.domain.planning import failure_activity, plan_batch, plan_deletions
 from recurrence_pipeline.domain.retries import Reject, RetryAt, after_failure
 from recurrence_pipeline.storage.events import Outcome
+from recurrence_pipeline.storage.tasks import PLANNED
 from recurrence_pipeline.worker.failure_lines import write_failures
 from recurrence_pipeline.worker.holding import Hold
 from recurrence_pipeline.worker.kit import Kit, Step
@@ -68,12 +69,12 @@ class Batch:
                 dead, _all_refused(dead, HolderDied(f"{MAX_HOLDER_DEATHS} workers died holding it")), Snapshot()
             )
         if others:
-            snapshot = self._kit.tasks.load(event.task_id for event in others)
+            snapshot = self._kit.tasks.load((event.task_id for event in others), PLANNED)
             plan = plan_batch(others, snapshot, now=self._now, timezone=self._kit.rules.timezone)
             self._apply(others, plan)
             self._finish(others, plan, snapshot)
         if deletions:
-            snapshot = self._kit.tasks.load_for_deletion(event.task_id for event in deletions)
+            snapshot = self._kit.tasks.load_for_deletion((event.task_id for event in deletions), PLANNED)
             plan = plan_deletions(deletions, snapshot, timezone=self._kit.rules.timezone)
             self._apply_deletions(plan)
             self._finish(deletions, plan, snapshot)
