@@ -32,7 +32,7 @@ class Snapshot:
         return self.series.get(head) or Series(head, None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class NewOccurrence:
     """An occurrence to insert, and the event that makes it; its `taskId` is given when it is written."""
 
@@ -43,7 +43,7 @@ class NewOccurrence:
     event_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class NewActivity:
     """A line for the user's activity log; the same fact always has the same id."""
 
