@@ -9,7 +9,7 @@ DISTRIBUTED_INSTALLED := $(VENV)/.distributed-installed
 LOCK_INSTALLED := $(VENV)/.lock-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test bench fuzz chaos ui-test secure-test lint format types contracts definitions job dist wheel-test lock ci clean
+.PHONY: help install demo up test bench fuzz chaos ui-test cluster-test secure-test lint format types contracts definitions job dist wheel-test lock ci clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ chaos: $(INSTALLED) ## Kill workers, Dagster and the database for minutes, then 
 
 ui-test: $(UI_INSTALLED) ## Look at Dagster's UI, with the system running and a headless Chromium (apt install chromium)
 	@$(BIN)/pytest -n 0 -m ui recurrence_pipeline_tests/ui
+
+cluster-test: $(INSTALLED) ## Three hosts work backlogs off together, and two of them are lost (root, apt install postgresql redis-server)
+	@$(BIN)/python -m recurrence_pipeline_tests.cluster
 
 secure-test: $(DISTRIBUTED_INSTALLED) ## Run a whole system with TLS and passwords everywhere (apt install postgresql redis-server)
 	@$(BIN)/pytest -n 0 -m secure recurrence_pipeline_tests/secure

@@ -1,0 +1,97 @@
+"""What runs where: Dagster's daemon beside the services, a Celery worker on each host, as in docs/deployment.md."""
+
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from celery.result import AsyncResult
+from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
+
+from recurrence_pipeline import processes
+from recurrence_pipeline.local.dagster_programs import shipped
+from recurrence_pipeline.local.supervision import Program
+from recurrence_pipeline.orchestration.celery_app import app
+from recurrence_pipeline_tests.cluster.network import Network, ip
+from recurrence_pipeline_tests.waiting import wait_until
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+APP = "recurrence_pipeline.orchestration.celery_app"
+PLACES = 1
+"""Runs at a time on a host."""
+STARTED = timedelta(seconds=120)
+
+
+@dataclass
+class Cluster:
+    """The daemon and the worker hosts, each with a DAGSTER_HOME of its own: a host has no disk of another's."""
+
+    folder: Path
+    network: Network
+    variables: Mapping[str, str]
+    hosts: dict[str, Program] = field(default_factory=dict)
+    daemon: Program | None = None
+
+    def start_daemon(self) -> dg.DagsterInstance:
+        """Start Dagster's daemon, which asks its code server and puts runs into Redis; return its instance."""
+        home = self._home("daemon")
+        shutil.copy(shipped("workspace.yaml"), home)
+        os.environ.update(self.variables)  # the instance that is opened here is the daemon's
+        instance = dg.DagsterInstance.from_config(str(home))
+        command = [sys.executable, "-m", "dagster._daemon", "run", "-w", "workspace.yaml"]
+        self.daemon = self._start("daemon", command)
+        return instance
+
+    def start_host(self, name: str) -> None:
+        """Start a worker on a host, and return once it takes runs."""
+        self._home(name)
+        words = ["--hostname", f"worker@{name}", "--concurrency", str(PLACES), "--loglevel", "INFO"]
+        command = [sys.executable, "-m", "celery", "--app", APP, "worker", *words]
+        self.hosts[name] = self._start(name, self.network.on(name, command))
+
+        def ready() -> bool:
+            self.hosts[name].check()
+            return f"worker@{name} ready" in self.hosts[name].log.read_text()
+
+        wait_until(ready, f"the worker of {name} is ready", timeout=STARTED)
+
+    def kill_host(self, name: str) -> None:
+        """Kill -9 everything that runs on a host."""
+        for pid in ip("netns", "pids", f"recurrence-{name}").split():
+            with suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+        processes.kill(self.hosts.pop(name).process)
+
+    def stop(self) -> None:
+        """Kill all of it."""
+        for name in list(self.hosts):
+            self.kill_host(name)
+        if self.daemon is not None:
+            processes.kill(self.daemon.process)
+
+    def host_of(self, run: dg.DagsterRun) -> str:
+        """Return the host that a run was or is executed on; empty where none has taken it."""
+        task = run.tags.get(DAGSTER_CELERY_TASK_ID_TAG)
+        if task is None:
+            return ""
+        found = AsyncResult(task, app=app)
+        begun = found.info if found.state == "STARTED" and isinstance(found.info, dict) else {}
+        return str(begun.get("hostname") or found.worker or "").removeprefix("worker@")
+
+    def _home(self, name: str) -> Path:
+        home = self.folder / name
+        home.mkdir()
+        shutil.copy(DEPLOY / "dagster.distributed.yaml", home / "dagster.yaml")
+        return home
+
+    def _start(self, name: str, command: Sequence[str]) -> Program:
+        home = self.folder / name
+        environment: Mapping[str, Any] = {**os.environ, **self.variables, "DAGSTER_HOME": str(home)}
+        return Program.start(name, command, cwd=home, log=self.folder / f"{name}.log", environment=environment)

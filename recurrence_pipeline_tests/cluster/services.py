@@ -1,0 +1,134 @@
+"""What the hosts share: PostgreSQL, Redis and the database of the tasks, each a real server with a password of its own.
+
+PostgreSQL and Redis are those of the system (Debian's packages); the database is the embedded one.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from secrets import token_hex
+
+import psycopg2
+import redis
+
+from recurrence_pipeline import processes
+from recurrence_pipeline.local.supervision import Program
+from recurrence_pipeline.storage.embedded import URL_OPTIONS, EmbeddedServer
+from recurrence_pipeline_tests.cluster.network import ADDRESS
+from recurrence_pipeline_tests.waiting import wait_until
+
+POSTGRES_PORT, REDIS_PORT = 5477, 6477
+PROGRAMS = {"postgres": "postgresql", "initdb": "postgresql", "redis-server": "redis-server", "ip": "iproute2"}
+"""What must be installed, and Debian's packages of it."""
+UNNOTICED = "tcp_user_timeout=20000&connect_timeout=10"
+"""How long, in ms and s, a host that is cut off may wait for PostgreSQL: without it, for a quarter of an hour."""
+
+
+def program(name: str) -> str | None:
+    """Return where a program is; Debian has those of PostgreSQL in folders by version."""
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *map(str, folders)]))
+
+
+def missing() -> list[str]:
+    """Return what keeps the cluster from being started, and what to do about it, in words."""
+    packages = sorted({package for name, package in PROGRAMS.items() if program(name) is None})
+    found = [f"not installed: {' '.join(packages)} (apt-get install {' '.join(packages)})"] if packages else []
+    if sys.platform != "linux":
+        found.append("network namespaces are Linux's: run it there")
+    elif os.geteuid() != 0:
+        found.append("network namespaces need root: run it as root, or with sudo")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The servers, as the hosts reach them."""
+
+    postgres_url: str
+    redis_url: str
+    mongodb: EmbeddedServer
+
+    def mongodb_url(self, database: str) -> str:
+        """Return the URL of a database."""
+        return f"mongodb://{ADDRESS}:{self.mongodb.port}/{database}?{URL_OPTIONS}&heartbeatFrequencyMS=2000"
+
+    def variables(self, database: str) -> Mapping[str, str]:
+        """Return what the daemon and the hosts are told."""
+        return {
+            "MONGODB_URL": self.mongodb_url(database),
+            "RECURRENCE_POSTGRES_URL": self.postgres_url,
+            "RECURRENCE_BROKER_URL": self.redis_url,
+        }
+
+
+@contextmanager
+def services(folder: Path) -> Iterator[Services]:
+    """Start them on the bridge's address, in an empty folder, and kill them at the end."""
+    with ExitStack() as stack:
+        postgres_url = _start_postgres(stack, folder / "postgres")
+        redis_url = _start_redis(stack, folder)
+        mongodb = EmbeddedServer.start(
+            folder / "mongodb", log_file=folder / "mongodb.log", arguments=["--host", ADDRESS]
+        )
+        stack.callback(mongodb.kill)
+        yield Services(postgres_url, redis_url, mongodb)
+
+
+def _start_postgres(stack: ExitStack, folder: Path) -> str:
+    """Start PostgreSQL, which refuses to be root, as the user whom its package brings."""
+    password = token_hex(16)
+    folder.mkdir()
+    secret = folder.parent / "postgres-password"
+    secret.write_text(password)
+    for path in (folder, secret):
+        shutil.chown(path, "postgres")
+    as_postgres = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+    made = [str(program("initdb")), "--pgdata", str(folder), "--username", "recurrence", "--pwfile", str(secret)]
+    subprocess.run([*as_postgres, *made, "--auth=scram-sha-256"], check=True, capture_output=True)
+    secret.unlink()
+    with (folder / "pg_hba.conf").open("a") as access:
+        access.write("host all all 10.77.23.0/24 scram-sha-256\n")
+    settings = {"listen_addresses": ADDRESS, "port": POSTGRES_PORT, "unix_socket_directories": ""}
+    options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+    _run(stack, "postgres", [*as_postgres, str(program("postgres")), "-D", str(folder), *options], folder.parent)
+    address = f"recurrence:{password}@{ADDRESS}:{POSTGRES_PORT}"
+
+    def answers() -> bool:
+        try:
+            psycopg2.connect(f"postgresql://{address}/postgres").close()
+        except psycopg2.OperationalError:
+            return False
+        return True
+
+    wait_until(answers, "PostgreSQL answers", timeout=timedelta(seconds=60))
+    return f"postgresql+psycopg2://{address}/postgres?{UNNOTICED}"
+
+
+def _start_redis(stack: ExitStack, folder: Path) -> str:
+    password = token_hex(16)
+    config = folder / "redis.conf"
+    config.write_text(f"bind {ADDRESS}\nport {REDIS_PORT}\nrequirepass {password}\nsave ''\ndir {folder}\n")
+    _run(stack, "redis", [str(program("redis-server")), str(config)], folder)
+    url = f"redis://:{password}@{ADDRESS}:{REDIS_PORT}/0"
+
+    def answers() -> bool:
+        try:
+            with redis.Redis.from_url(url) as client:
+                return bool(client.ping())
+        except redis.exceptions.ConnectionError:
+            return False
+
+    wait_until(answers, "Redis answers", timeout=timedelta(seconds=60))
+    return url
+
+
+def _run(stack: ExitStack, name: str, command: Sequence[str], folder: Path) -> None:
+    started = Program.start(name, command, cwd=folder, log=folder / f"{name}.log", environment={**os.environ})
+    stack.callback(processes.kill, started.process)
