@@ -12,7 +12,8 @@ from pymongo import MongoClient
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.embedded import EmbeddedServer
 
-USER = "worker"
+ROLES = {"worker": ["readWrite", "dbAdmin"], "reader": ["read"]}
+"""The users, and what they may do: the worker has what docs/deployment.md says, and no more."""
 PASSWORD = "canary/:@%-7c1f"
 """Has what must be percent-encoded, and is looked for where it must not be."""
 
@@ -45,7 +46,7 @@ class SecuredMongo:
     port: int
     authority: Path
 
-    def url(self, *, password: str = PASSWORD, tls: str | None = None, **options: str) -> str:
+    def url(self, *, user: str = "worker", password: str = PASSWORD, tls: str | None = None, **options: str) -> str:
         """Return the URL of the database `tasks`; what is given takes the place of what is right."""
         chosen = {
             "authSource": "admin",
@@ -58,16 +59,17 @@ class SecuredMongo:
         }
         query = "&".join(f"{name}={value}" for name, value in chosen.items())
         tls = f"&tls=true&tlsCAFile={self.authority}" if tls is None else tls
-        return f"mongodb://{USER}:{quote(password, safe='')}@127.0.0.1:{self.port}/tasks?{query}{tls}"
+        return f"mongodb://{user}:{quote(password, safe='')}@127.0.0.1:{self.port}/tasks?{query}{tls}"
 
 
 @contextmanager
 def secured_mongo(folder: Path, files: Certificates) -> Iterator[SecuredMongo]:
-    """Make the user while everybody may, then start the server again as it should be."""
+    """Make the users while everybody may, then start the server again as it should be."""
     with EmbeddedServer.start(folder, arguments=["--sync-on-commit"]) as open_to_all:
         with MongoClient[Document](open_to_all.url("admin")) as client:
-            roles = [{"role": role, "db": "tasks"} for role in ("readWrite", "dbAdmin")]
-            client.admin.command("createUser", USER, pwd=PASSWORD, roles=roles, mechanisms=["SCRAM-SHA-256"])
+            for user, names in ROLES.items():
+                roles = [{"role": name, "db": "tasks"} for name in names]
+                client.admin.command("createUser", user, pwd=PASSWORD, roles=roles, mechanisms=["SCRAM-SHA-256"])
         open_to_all.kill()
     tls = ["--tls-cert-file", str(files.certificate), "--tls-key-file", str(files.key)]
     server = EmbeddedServer.start(folder, arguments=["--auth", *tls])

@@ -45,12 +45,19 @@ def test_the_url_of_a_replica_set_finds_its_members_over_tls_too(server: Secured
     members.close()
 
 
-def test_a_wrong_password_is_told_as_such_and_uses_no_attempt(server: SecuredMongo, world: World) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [({"password": "canary-but-another"}, "authentication failed"), ({"user": "reader"}, "not authorized")],
+    ids=["a wrong password", "a user who may only read"],
+)
+def test_who_may_not_work_is_told_why_and_uses_no_attempt(
+    server: SecuredMongo, world: World, wrong: dict[str, str], reason: str
+) -> None:
     """Else a rotation of passwords that is not yet complete would make dead letters of good events."""
     event_id = world.add_event("create", world.add_task(DUE, "daily"))
     before = world.event(event_id)
-    refused = world.settings.model_copy(update={"mongodb_url": server.url(password="canary-but-another")})
-    with open_worker(refused) as worker, pytest.raises(Outage, match=r"(?i)^authentication failed") as caught:
+    refused = world.settings.model_copy(update={"mongodb_url": server.url(**wrong)})
+    with open_worker(refused) as worker, pytest.raises(Outage, match=f"(?i)^{reason}") as caught:
         worker.service.process_pending()
     assert "canary" not in str(caught.value)
     assert world.event(event_id) == before
