@@ -53,7 +53,8 @@ def after_failure(
     """Decide about an event after its try `attempt` (1: the first) failed with `error`.
 
     `jitter`, from 0 up to 1, is the part of `JITTER` to add to the delay. A task that is not visible yet is waited for
-    as long as its error says, even when the retries are used up: only then is it known to be missing.
+    as long as its error says, even when the retries are used up, and looked for once more after that, also where the
+    time was over between the look and now: only then is it known to be missing.
     """
     if isinstance(error, Permanent):
         return Reject(str(error))
@@ -61,8 +62,8 @@ def after_failure(
         return DeadLetter(str(error))
     if attempt <= policy.max_retries:
         return RetryAt(_to_millisecond(now + policy.delay(attempt) * (1 + JITTER * jitter)))
-    if isinstance(error, TaskNotVisibleYet) and now < error.until:
-        return RetryAt(_to_millisecond(error.until))
+    if isinstance(error, TaskNotVisibleYet):
+        return RetryAt(_to_millisecond(max(error.until, now)))
     return DeadLetter(str(error))
 
 
