@@ -37,7 +37,7 @@ def test_every_unit_sensor_and_variable_it_names_exists() -> None:
     sensors = {str(sensor.name) for sensor in build_definitions().sensors or ()}
     assert set(re.findall(r"`(\w+_sensor)`", PAGE)) <= sensors
     named = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)[`=]", PAGE))
-    assert named <= variables() | {"DAGSTER_HOME", "GRAFANA_PASSWORD"} | OF_DAGSTER
+    assert named <= variables() | {"DAGSTER_HOME", "GRAFANA_PASSWORD", "POSTGRES_PASSWORD"} | OF_DAGSTER
 
 
 def test_the_ports_it_names_are_those_of_the_units() -> None:

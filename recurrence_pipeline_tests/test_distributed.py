@@ -3,6 +3,7 @@
 That it works is what `make cluster-test` shows, with several hosts. Nothing connects to anything here.
 """
 
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,16 +12,20 @@ from typing import Any
 import pytest
 import yaml
 from celery.app.defaults import DEFAULTS
+from celery.bin.worker import worker
 from dagster._core.instance.ref import InstanceRef
 from dagster_celery.config import TASK_EXECUTE_JOB_NAME, TASK_RESUME_JOB_NAME
 from dagster_celery.launcher import CeleryRunLauncher
 from dagster_k8s import K8sRunLauncher
 
 from recurrence_pipeline.domain.errors import ConfigurationError
+from recurrence_pipeline.orchestration import celery_app
 from recurrence_pipeline.orchestration.celery_app import BROKER, app, configuration
+from recurrence_pipeline.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
+PAGE = (ROOT / "docs" / "several-machines.md").read_text(encoding="utf-8")
 FILES = ["dagster.postgres.yaml", "dagster.distributed.yaml", "dagster.kubernetes.yaml"]
 REDIS = "redis://:secret@redis.example.org:6379/0"
 VARIABLES = {
@@ -126,3 +131,29 @@ def test_the_example_for_kubernetes_makes_a_launcher_and_says_that_it_was_not_tr
 
     assert isinstance(launcher, K8sRunLauncher)
     assert launcher.job_namespace == VARIABLES["RECURRENCE_NAMESPACE"]
+
+
+def test_the_page_about_several_machines_names_only_what_there_is() -> None:
+    commands = re.findall(r"^celery --app (\S+) (\w+)(.*)$", PAGE, re.MULTILINE)
+    unit = (DEPLOY / "systemd" / "recurrence-worker.service").read_text(encoding="utf-8")
+    commands += re.findall(r"celery --app (\S+) (worker)(.*)", unit)
+    assert {command for _, command, _ in commands} == {"worker", "inspect"}
+    assert {module for module, _, _ in commands} == {celery_app.__name__}
+    known = {option for parameter in worker.params for option in parameter.opts}
+    given = {
+        option for _, command, rest in commands if command == "worker" for option in re.findall(r"--[a-z-]+", rest)
+    }
+    assert given <= known
+    variables = {str(field.alias) for field in Settings.model_fields.values()} | VARIABLES.keys()
+    variables |= {"DAGSTER_HOME", "RECURRENCE_CLUSTER_EVENTS"}
+    assert set(re.findall(r"(?:`|^)([A-Z]+(?:_[A-Z]+)+)(?:`|=)", PAGE, re.MULTILINE)) <= variables
+    files = re.findall(r"\bdeploy/[\w./-]+\w", PAGE)
+    linked = [path.split("#")[0] for path in re.findall(r"\]\(([^)]+)\)", PAGE)]
+    assert [path for path in files if not (ROOT / path).exists()] == []
+    assert [path for path in linked if not (ROOT / "docs" / path).exists()] == []
+    assert len(files) + len(linked) > 4
+
+
+def test_what_the_page_says_of_waiting_for_a_place_is_what_dagster_is_told() -> None:
+    limit = read(DEPLOY / "dagster.distributed.yaml")["run_monitoring"]["start_timeout_seconds"]
+    assert f"waits for a place for {limit // 60} minutes" in PAGE

@@ -80,7 +80,7 @@ def systemd_analyze(folder: Path, *arguments: str) -> str:
 
 def test_systemd_takes_every_unit_without_a_word(installed: Path) -> None:
     units = [str(installed / path.name) for path in UNITS.iterdir() if path.suffix in {".service", ".target", ".timer"}]
-    assert len(units) == 8
+    assert len(units) == 9
     said = systemd_analyze(installed, "verify", "--man=no", *units)
     assert [line for line in said.splitlines() if "recurrence" in line] == []
 
@@ -136,6 +136,14 @@ def test_what_ends_is_started_again_for_ever(name: str) -> None:
     assert words(name, "Unit", "PartOf") == {"recurrence.target"}
 
 
+def test_a_worker_host_starts_what_executes_runs_and_nothing_of_the_control_host() -> None:
+    unit = read("recurrence-worker.service")
+    assert unit["Service", "Restart"] == ["always"]
+    assert unit["Service", "KillMode"] == ["control-group"], "SIGTERM reaches the runs, which give back what they hold"
+    assert "--app recurrence_pipeline.orchestration.celery_app worker" in unit["Service", "ExecStart"][0]
+    assert "recurrence-worker.service" not in words("recurrence.target", "Unit", "Wants")
+
+
 def test_the_code_server_starts_before_what_asks_it_and_stops_after_that() -> None:
     """Systemd stops in the reverse order: first nobody starts runs any more, then the runs end."""
     for name in ("recurrence-daemon.service", "recurrence-webserver.service"):
@@ -148,6 +156,9 @@ def test_stopping_waits_as_long_as_the_work_may_take_and_no_longer() -> None:
     settings = Settings.from_environment({})
     lease, timeout = settings.lease.total_seconds(), settings.worker_timeout.total_seconds()
     assert lease < seconds("recurrence-codeserver.service", "TimeoutStopSec") <= 2 * lease
+    assert seconds("recurrence-worker.service", "TimeoutStopSec") == seconds(
+        "recurrence-codeserver.service", "TimeoutStopSec"
+    )
     assert seconds("recurrence-api.service", "TimeoutStopSec") > timeout + LAST_ANSWERS.total_seconds()
 
 
