@@ -41,7 +41,7 @@ cluster-test: $(INSTALLED) ## Three hosts work backlogs off together, and two of
 	@$(BIN)/python -m recurrence_pipeline_tests.cluster
 
 secure-test: $(DISTRIBUTED_INSTALLED) ## Run a whole system with TLS and passwords everywhere (apt install postgresql redis-server)
-	@$(BIN)/pytest -n 0 -m secure recurrence_pipeline_tests/secure
+	@$(BIN)/pytest -n 0 -m secure recurrence_pipeline_tests/secure recurrence_pipeline_tests/storage/test_secured.py
 
 lint: $(INSTALLED) ## Check style and format
 	@$(BIN)/ruff check

@@ -7,8 +7,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from dagster_graphql.schema import create_schema
-from graphql import parse, validate
 
 from recurrence_pipeline.doctor import machine, ports
 from recurrence_pipeline.domain.diagnosing import Level
@@ -201,7 +199,3 @@ def test_runs_that_should_have_gone_are_told_but_for_the_last_of_each_job() -> N
     assert (found.level, found.found) == (Level.WARN, "2 runs ended more than 14 days ago")
     assert ports.judge_history(["health_checks"] * 100, 14).found.startswith("99 or more runs")
     assert ports.judge_history([], 0).found.startswith("DAGSTER_RUN_RETENTION_DAYS is 0")
-
-
-def test_the_question_is_one_that_dagster_understands() -> None:
-    assert validate(create_schema().graphql_schema, parse(ports.QUESTION)) == []

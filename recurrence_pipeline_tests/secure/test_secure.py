@@ -3,8 +3,11 @@
 Not part of the suite: `make secure-test`, which needs PostgreSQL and Redis (apt install postgresql redis-server).
 """
 
+import json
 import os
+import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -154,6 +157,23 @@ def rows_that_show(postgres: SecuredPostgres) -> list[str]:
     return found
 
 
+def seen_by_the_doctor(home: Path, environment: dict[str, str]) -> None:
+    """Let the doctor ask Dagster's real web server, over the files and variables that all programs have."""
+    (url,) = re.findall(r"Serving dagster-webserver on (http://\S+)", (home / "webserver.txt").read_text())
+    ran = subprocess.run(
+        [sys.executable, "-m", "recurrence_pipeline", "doctor", "--json"],
+        cwd=home,
+        env={**environment, "DAGSTER_UI_URL": url},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    levels = {row["name"]: row["level"] for row in json.loads(ran.stdout)}
+    well = ("settings", "database", "dagster ui", "dagster daemon", "dagster code", "automation", "run history")
+    assert [name for name in (*well, "dagster.yaml", "log rotation") if levels[name] != "ok"] == [], ran.stdout
+    assert CANARY not in ran.stdout + ran.stderr
+
+
 def test_all_of_it_works_and_shows_no_password(
     home: Path,
     environment: dict[str, str],
@@ -181,6 +201,7 @@ def test_all_of_it_works_and_shows_no_password(
             wait_until(lambda: "Internal API: " in (home / "api.txt").read_text(), "the API listens", timeout=PATIENCE)
             wait_until(lambda: "Serving" in (home / "webserver.txt").read_text(), "the UI is there", timeout=PATIENCE)
             shown.extend(system.family(CANARY))
+            seen_by_the_doctor(home, environment)
             assert len(system.family()) > len(PROGRAMS)
             messages.extend(dumped for key in client.scan_iter() if (dumped := client.dump(key)))
         assert {run.status for run in instance.get_runs()} == {dg.DagsterRunStatus.SUCCESS}

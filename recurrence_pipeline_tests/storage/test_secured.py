@@ -70,6 +70,7 @@ def test_without_a_password_nothing_can_be_done(server: SecuredMongo) -> None:
     assert "requires authentication" in why(nobody)
 
 
+@pytest.mark.secure
 def test_what_keeps_tls_from_being_spoken_is_told_without_the_password(server: SecuredMongo) -> None:
     with ThreadPoolExecutor() as pool:
         unknown, plain = pool.map(why, (server.url(tls="&tls=true"), server.url(tls="")))
