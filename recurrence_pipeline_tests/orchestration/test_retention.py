@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -194,6 +195,22 @@ def test_a_pass_that_dies_is_completed_by_the_next(
 
 def die(*_: object, **__: object) -> None:
     raise Crash("here")
+
+
+def test_two_passes_at_once_come_to_the_same(home: Path, ids: dict[str, str]) -> None:
+    """Somebody launches the maintenance by hand while it runs by itself."""
+
+    def one_pass(_: int) -> Removed:
+        with opened(home) as instance:
+            return tidy(instance, days_ago(14))
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(one_pass, range(2)))
+    with opened(home) as instance:
+        assert there(instance, ids) == {"third", "other last", "unfinished"}
+        tidy(instance, days_ago(14))
+    old = [ids[name] for name in ("first", "second", "other first")]
+    assert [(rows_of(home, run_id), files_of(home, run_id)) for run_id in old] == [(0, [])] * 3
 
 
 def test_what_a_deletion_by_hand_left_goes_too_even_where_all_runs_are_kept(
