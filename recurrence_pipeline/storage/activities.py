@@ -13,6 +13,7 @@ from recurrence_pipeline.domain.plan import NewActivity
 from recurrence_pipeline.storage.documents import Document, activity_document
 from recurrence_pipeline.storage.mongo import Mongo, refusals, translated
 from recurrence_pipeline.storage.numbering import Numbering
+from recurrence_pipeline.storage.pieces import pieces
 
 log = structlog.get_logger(__name__)
 
@@ -21,6 +22,7 @@ class Activities:
     """Writes to `useractivities`, and moves what is old to `useractivities_archive`."""
 
     def __init__(self, mongo: Mongo, *, read_chunk: int, write_chunk: int) -> None:
+        self._mongo = mongo
         self._activities = mongo.activities
         self._archive = mongo.archive
         self._read_chunk = read_chunk
@@ -51,10 +53,11 @@ class Activities:
         it, and of two at once each activity is moved, and counted, by one.
         """
         moved = 0
-        cursor = self._activities.find({"timestamp": {"$lt": before}}, batch_size=self._write_chunk)
-        while old := list(islice(cursor, self._write_chunk)):
-            moved += self._move(old)
-            progress(moved)
+        for piece in pieces(self._mongo, counter="useractivities"):
+            cursor = self._activities.find(piece | {"timestamp": {"$lt": before}}, batch_size=self._write_chunk)
+            while old := list(islice(cursor, self._write_chunk)):
+                moved += self._move(old)
+                progress(moved)
         return moved
 
     def _move(self, old: Sequence[Document]) -> int:

@@ -12,15 +12,15 @@ from pymongo import UpdateOne
 
 from recurrence_pipeline.domain.judging import DateFromDue, Rehang
 from recurrence_pipeline.domain.model import Action, Task, activity_id
-from recurrence_pipeline.storage.documents import MEMBER_FIELDS, task_from
+from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from
 from recurrence_pipeline.storage.limits import patiently
 from recurrence_pipeline.storage.mongo import Mongo, translated, translating
-from recurrence_pipeline.storage.tasks import ANY_ID
+from recurrence_pipeline.storage.pieces import ANY_ID, pieces
 
 MEMBER = dict.fromkeys(MEMBER_FIELDS, 1)
 
 RECURRING = {"$or": [{"repeatType": {"$nin": ["none", None]}}, {"parentRecurringId": ANY_ID}]}
-"""What recurs or hangs on another: no index serves both, and a pass over everything asks for none."""
+"""What recurs or hangs on another: no index serves both, and a pass over everything needs none."""
 
 A_PAGE = 1000
 """Tasks that one command of the pass brings: few enough to be worked on before the server forgets the cursor."""
@@ -41,14 +41,17 @@ class Audit:
         What has an id of another type than ObjectId was not made by the application, and is left out.
         """
         with translating():
-            with patiently(self._tasks.database):  # a server may look through everything before its first answer
-                cursor = self._tasks.find(RECURRING, MEMBER, batch_size=A_PAGE)
-                document = next(cursor, None)
-            with cursor:
-                while document is not None:
-                    if isinstance(document["_id"], ObjectId):
-                        yield task_from(document)
+            for piece in pieces(self._mongo):
+                # Some servers look for an index for all that one $match asks for, and find none for this.
+                pipeline: list[Document] = [{"$match": piece}, {"$match": RECURRING}, {"$project": MEMBER}]
+                with patiently(self._tasks.database):  # a server may look through it all before its first answer
+                    cursor = self._tasks.aggregate(pipeline, batchSize=A_PAGE)
                     document = next(cursor, None)
+                with cursor:
+                    while document is not None:
+                        if isinstance(document["_id"], ObjectId):
+                            yield task_from(document)
+                        document = next(cursor, None)
 
     @translated()
     def made_once(self, occurrence_ids: Iterable[str]) -> set[str]:

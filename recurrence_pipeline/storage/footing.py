@@ -66,10 +66,11 @@ class Footing:
         """Return the counters that are missing or behind: `{counter, value, highest}`."""
         lagging: list[Sample] = []
         for counter, field in NUMBERED.items():
-            # First the number and then the counter: whoever inserts meanwhile has taken the number before.
-            highest = self._highest(counter, field)
-            document = self._mongo.counters.find_one({"_id": counter}) or {}
-            value = document.get("sequence_value")
+            # Only what lies above the counter is looked at, but first the number and then the counter is what counts:
+            # whoever inserts meanwhile has taken the number before.
+            before = self._value(counter)
+            highest = self._highest(counter, field, before if isinstance(before, (int, float)) else 0)
+            value = self._value(counter)
             if not isinstance(value, (int, float)) or value < highest:
                 lagging.append({"counter": counter, "value": value, "highest": highest})
         return Some(len(lagging), lagging)
@@ -126,8 +127,12 @@ class Footing:
             count = self._mongo.events.count_documents(wanted)
         return Some(count, [_event_sample(event, since) for event in found])
 
-    def _highest(self, counter: str, field: str) -> float:
-        numbers = {field: {"$gte": 0, "$lte": MAX_WHOLE}}
+    def _value(self, counter: str) -> object:
+        return (self._mongo.counters.find_one({"_id": counter}) or {}).get("sequence_value")
+
+    def _highest(self, counter: str, field: str, least: float) -> float:
+        """Return the highest number in use from `least` on; 0 where there is none."""
+        numbers = {field: {"$gte": least, "$lte": MAX_WHOLE}}
         with patiently(self._mongo.db):
             last = self._mongo.numbered(counter).find_one(numbers, {field: 1}, sort=[(field, -1)])
         return last[field] if last else 0

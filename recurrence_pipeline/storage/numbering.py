@@ -60,7 +60,9 @@ class Numbering:
 
     def catch_up(self) -> None:
         """Create the counter, or raise it, so that it starts after the highest number in use."""
-        numbers = {self._field: {"$gte": 0, "$lte": MAX_WHOLE}}  # else the highest could be a text, which sorts above
+        value = (self._counters.find_one({"_id": self._counter}) or {}).get("sequence_value")
+        least = value if isinstance(value, (int, float)) else 0  # what lies below it need not be looked at
+        numbers = {self._field: {"$gte": least, "$lte": MAX_WHOLE}}  # else the highest could be a text: it sorts above
         highest = self._collection.find_one(numbers, {self._field: 1}, sort=[(self._field, -1)]) or {}
         number = highest.get(self._field)
         try:

@@ -27,9 +27,7 @@ from recurrence_pipeline.storage.documents import (
 from recurrence_pipeline.storage.limits import patiently
 from recurrence_pipeline.storage.mongo import BARE_DATES, Mongo, translated
 from recurrence_pipeline.storage.numbering import Inserted, Numbering
-
-ANY_ID = {"$gte": ObjectId("0" * 24), "$lte": ObjectId("f" * 24)}
-"""Matches ids only, and is a range that an index serves."""
+from recurrence_pipeline.storage.pieces import ANY_ID, pieces
 
 MEMBER = dict.fromkeys(MEMBER_FIELDS, 1)
 ORIGINAL = MEMBER | dict.fromkeys(COPIED_FIELDS, 1)
@@ -43,6 +41,7 @@ class Tasks:
     """Reads and writes `tasks`."""
 
     def __init__(self, mongo: Mongo, *, read_chunk: int, write_chunk: int) -> None:
+        self._mongo = mongo
         self._tasks = mongo.tasks
         self._bare = mongo.tasks.with_options(BARE_DATES)
         self._read_chunk = read_chunk
@@ -134,18 +133,16 @@ class Tasks:
 
     @translated()
     def count_by_kind(self, user_id: str | None = None) -> list[Document]:
-        """Return one row per repeatType and kind: `{repeatType, isOccurrence, count}`."""
-        pipeline: list[Mapping[str, Any]] = [
-            {
-                "$group": {
-                    "_id": {"repeatType": "$repeatType", "isOccurrence": {"$gt": ["$parentRecurringId", None]}},
-                    "count": {"$sum": 1},
-                }
+        """Return rows by repeatType and kind, `{repeatType, isOccurrence, count}`: one of each for every piece."""
+        group: Mapping[str, Any] = {
+            "$group": {
+                "_id": {"repeatType": "$repeatType", "isOccurrence": {"$gt": ["$parentRecurringId", None]}},
+                "count": {"$sum": 1},
             }
-        ]
-        if user_id is not None:
-            pipeline.insert(0, {"$match": {"userId": ObjectId(user_id)}})
-        return [row["_id"] | {"count": row["count"]} for row in self._tasks.aggregate(pipeline)]
+        }
+        asked = pieces(self._mongo) if user_id is None else [{"userId": ObjectId(user_id)}]
+        rows = chain.from_iterable(self._tasks.aggregate([{"$match": piece}, group]) for piece in asked)
+        return [row["_id"] | {"count": row["count"]} for row in rows]
 
     @translated()
     def count_roughly(self) -> int:
@@ -155,13 +152,14 @@ class Tasks:
     @translated()
     def count_occurrences(self) -> int:
         """Return how many tasks hang on another."""
-        return self._tasks.count_documents({"parentRecurringId": ANY_ID})
+        hanging = {"parentRecurringId": ANY_ID}
+        return sum(self._tasks.count_documents({"$and": [piece, hanging]}) for piece in pieces(self._mongo))
 
     @translated()
     def orphans(self) -> dict[str, int]:
-        """Return the originals that are gone, and how many tasks hang on each: one pass over what hangs on anything.
+        """Return the originals that are gone, and how many tasks hang on each: one pass over all tasks, in pieces.
 
-        The `$lookup` asks for each distinct original once, by `_id`.
+        The `$lookup` asks for each distinct original of a piece once, by `_id`.
         """
         pipeline: list[Mapping[str, Any]] = [
             {"$match": {"parentRecurringId": ANY_ID}},
@@ -170,8 +168,12 @@ class Tasks:
             {"$match": {"original": []}},
             {"$project": {"count": 1}},
         ]
+        gone: dict[str, int] = defaultdict(int)
         with patiently(self._tasks.database):
-            return {row["_id"].binary.hex(): row["count"] for row in self._tasks.aggregate(pipeline, allowDiskUse=True)}
+            for piece in pieces(self._mongo):
+                for row in self._tasks.aggregate([{"$match": piece}, *pipeline], allowDiskUse=True):
+                    gone[row["_id"].binary.hex()] += row["count"]
+        return dict(gone)
 
     @translated()
     def hanging_on(self, parents: Iterable[str]) -> list[Task]:

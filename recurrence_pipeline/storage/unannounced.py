@@ -6,13 +6,15 @@ What is looked for, and how far a walk goes, is domain/reconciliation.py's busin
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from itertools import islice
 
 from bson import ObjectId
 
 from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.domain.reconciliation import HIGHEST, Place, Sighting
 from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from
-from recurrence_pipeline.storage.mongo import Mongo, translated
+from recurrence_pipeline.storage.mongo import Mongo, translated, translating
+from recurrence_pipeline.storage.pieces import pieces
 
 ORDER = [("updatedAt", 1), ("_id", 1)]
 SEEN = dict.fromkeys((*MEMBER_FIELDS, "updatedAt"), 1)
@@ -44,6 +46,7 @@ class Unannounced:
     """Walks `tasks`, and looks up what `task_events` knows of them."""
 
     def __init__(self, mongo: Mongo, *, read_chunk: int) -> None:
+        self._mongo = mongo
         self._tasks = mongo.tasks
         self._events = mongo.events
         self._read_chunk = read_chunk
@@ -59,6 +62,17 @@ class Unannounced:
                 for document in found:
                     _note(document, piece)
         return piece
+
+    def everything(self, size: int) -> Iterator[list[Sighting]]:
+        """Yield all tasks, up to `size` at a time, in no order, as of some moment during the pass."""
+        with translating():
+            for wanted in pieces(self._mongo, size):
+                cursor = self._tasks.find(wanted, SEEN, batch_size=size + 1)
+                while documents := list(islice(cursor, size)):
+                    piece = Piece()
+                    for document in documents:
+                        _note(document, piece)
+                    yield piece.sightings
 
     @translated()
     def announced(self, task_ids: Iterable[str]) -> Announced:

@@ -54,12 +54,9 @@ class Maintenance:
         orphans = self._tasks.orphans()
         if not orphans:
             return 0
-        found, occurrences = sum(orphans.values()), self._tasks.count_occurrences()
-        if not confirm and found > self._orphan_limit and found > TOO_LARGE_A_PART * occurrences:
-            raise CleanupRefused(
-                f"{found} of {occurrences} occurrences have no original, more than ORPHAN_CLEANUP_LIMIT "
-                f"({self._orphan_limit}) and 20 %: nothing was deleted. If that is right, run it with confirm: true"
-            )
+        found = sum(orphans.values())
+        if not confirm and found > self._orphan_limit:
+            self._refuse_too_large_a_part(found)
         cause = TaskEvent(new_id(), Operation.DELETE, next(iter(orphans)), self._clock(), source=Source.MANUAL)
         deleted = 0
         for originals in _chunks(orphans, ORIGINALS_AT_A_TIME):
@@ -72,6 +69,14 @@ class Maintenance:
         return self._activities.archive(
             self._clock() - self._activity_retention, lambda moved: log.info("activities archived", moved=moved)
         )
+
+    def _refuse_too_large_a_part(self, found: int) -> None:
+        occurrences = self._tasks.count_occurrences()
+        if found > TOO_LARGE_A_PART * occurrences:
+            raise CleanupRefused(
+                f"{found} of {occurrences} occurrences have no original, more than ORPHAN_CLEANUP_LIMIT "
+                f"({self._orphan_limit}) and 20 %: nothing was deleted. If that is right, run it with confirm: true"
+            )
 
     def _clean(self, originals: Sequence[str], cause: TaskEvent) -> int:
         """Delete what hangs on the given originals, unless one has come back meanwhile.

@@ -107,12 +107,7 @@ class Reconciliation:
 
     def pieces(self) -> Iterator[list[Sighting]]:
         """Yield all tasks, piece by piece."""
-        at = Position.beginning(self._clock())
-        while True:
-            piece, at = self._sweep(at, self._clock())
-            yield piece
-            if at.sweep == START:
-                return
+        return self._unannounced.everything(self._step)
 
     def mark(self) -> Mark:
         """Return the watermark; see storage/watermark.py."""

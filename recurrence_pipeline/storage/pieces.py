@@ -1,0 +1,45 @@
+"""Dividing `tasks`, or another numbered collection, into pieces: what goes over all of it asks for one at a time.
+
+A command that reads a whole collection keeps others from it for seconds where a server does one thing at a time. What
+is done with a piece is the business of whoever asks.
+"""
+
+from itertools import pairwise
+from typing import Any
+
+from bson import ObjectId
+
+from recurrence_pipeline.storage.documents import MAX_WHOLE, Document
+from recurrence_pipeline.storage.mongo import Mongo
+from recurrence_pipeline.storage.numbering import NUMBERED
+
+A_PIECE = 2500
+"""About so many documents: read in less than half a second even by a slow server, and in few commands all in all."""
+
+MAX_EMPTY = 10
+"""Pieces that may be empty for each that is not: where the old has gone, low numbers lead nowhere for long."""
+
+ANY_ID = {"$gte": ObjectId("0" * 24), "$lte": ObjectId("f" * 24)}
+"""Matches ids only, and is a range that an index serves."""
+
+UNNUMBERED: tuple[Any, ...] = (None, {"$gte": ""}, ANY_ID)
+"""Selects a number that is missing, a text, or an id; no application writes anything else there."""
+
+
+def pieces(mongo: Mongo, size: int = A_PIECE, counter: str = "tasks") -> list[Document]:
+    """Return filters of which every document matches one, and which match about `size` of them each.
+
+    They are ranges of the number that the counter of that name gives: of all indexes the one that every document is in
+    once. The counter says how far the numbers go; where it is behind, the last piece is larger.
+    """
+    field = NUMBERED[counter]
+    last = _whole((mongo.counters.find_one({"_id": counter}) or {}).get("sequence_value"))
+    count = mongo.numbered(counter).estimated_document_count()
+    step = size * max(last // max(MAX_EMPTY * count, 1), 1)
+    edges = [float("-inf"), *range(step + 1, last + 1, step), None]
+    numbered = ({"$gte": low} | ({} if high is None else {"$lt": high}) for low, high in pairwise(edges))
+    return [{field: numbers} for numbers in (*numbered, *UNNUMBERED)]
+
+
+def _whole(value: Any) -> int:
+    return int(value) if isinstance(value, (int, float)) and 0 <= value <= MAX_WHOLE else 0
