@@ -29,7 +29,7 @@ def main() -> int:
     seed = int(os.environ.get("RECURRENCE_CLUSTER_SEED") or SystemRandom().randrange(10**6))
     events = int(os.environ.get("RECURRENCE_CLUSTER_EVENTS") or EVENTS)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    console.print(f"Three hosts, four backlogs of {events} events, seed {seed}", highlight=False)
+    console.print(f"Three hosts, five backlogs of {events} events, seed {seed}", highlight=False)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="recurrence-cluster-", ignore_cleanup_errors=True) as folder:
         report = run_cluster(

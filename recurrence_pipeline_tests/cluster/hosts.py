@@ -52,22 +52,29 @@ class Cluster:
     def start_host(self, name: str) -> None:
         """Start a worker on a host, and return once it takes runs."""
         self._home(name)
+        log = self.folder / f"{name}.log"
+        before = log.read_text().count(f"worker@{name} ready") if log.exists() else 0
         words = ["--hostname", f"worker@{name}", "--concurrency", str(PLACES), "--loglevel", "INFO"]
         command = [sys.executable, "-m", "celery", "--app", APP, "worker", *words]
         self.hosts[name] = self._start(name, self.network.on(name, command))
 
         def ready() -> bool:
             self.hosts[name].check()
-            return f"worker@{name} ready" in self.hosts[name].log.read_text()
+            return log.read_text().count(f"worker@{name} ready") > before
 
         wait_until(ready, f"the worker of {name} is ready", timeout=STARTED)
 
     def kill_host(self, name: str) -> None:
         """Kill -9 everything that runs on a host."""
-        for pid in ip("netns", "pids", f"recurrence-{name}").split():
-            with suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
+        self._signal(name, signal.SIGKILL)
         processes.kill(self.hosts.pop(name).process)
+
+    def stop_host(self, name: str) -> None:
+        """Send SIGTERM to everything that runs on a host, as systemd does, and return once it has ended."""
+        self._signal(name, signal.SIGTERM)
+        process = self.hosts.pop(name).process
+        wait_until(lambda: process.poll() is not None, f"the worker of {name} ends", timeout=STARTED)
+        processes.kill(process)
 
     def stop(self) -> None:
         """Kill all of it."""
@@ -85,9 +92,14 @@ class Cluster:
         begun = found.info if found.state == "STARTED" and isinstance(found.info, dict) else {}
         return str(begun.get("hostname") or found.worker or "").removeprefix("worker@")
 
+    def _signal(self, host: str, number: int) -> None:
+        for pid in ip("netns", "pids", f"recurrence-{host}").split():
+            with suppress(ProcessLookupError):
+                os.kill(int(pid), number)
+
     def _home(self, name: str) -> Path:
         home = self.folder / name
-        home.mkdir()
+        home.mkdir(exist_ok=True)
         shutil.copy(DEPLOY / "dagster.distributed.yaml", home / "dagster.yaml")
         return home
 

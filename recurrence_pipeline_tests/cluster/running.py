@@ -1,4 +1,7 @@
-"""The trial: a backlog each for one, two and three hosts, then one for three of which two are lost in the middle."""
+"""The trial: backlogs for one, two and three hosts; for three of which one is stopped; for three of which two are lost.
+
+What is on which host, and what is compared in the end, is said elsewhere.
+"""
 
 import os
 import time
@@ -18,7 +21,7 @@ from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.orchestration.lanes import LANE
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline_tests.cluster.backlog import Application, Backlog
+from recurrence_pipeline_tests.cluster.backlog import COMPLETED, DELETED, Application, Backlog
 from recurrence_pipeline_tests.cluster.findings import findings
 from recurrence_pipeline_tests.cluster.hosts import Cluster
 from recurrence_pipeline_tests.cluster.network import Network
@@ -26,11 +29,11 @@ from recurrence_pipeline_tests.cluster.services import Services, services
 from recurrence_pipeline_tests.waiting import wait_until
 
 HOSTS = ["host1", "host2", "host3"]
-CUT_OFF, KILLED = "host1", "host2"
+CUT_OFF, KILLED, STOPPED = HOSTS
+BACKLOGS = 5
 SETTINGS = {
     "WORKER_MAX_RUNS": str(len(HOSTS)),
     "WORKER_BATCH_SIZE": "100",
-    "WORKER_RUN_MAX_EVENTS": "300",
     "WORKER_LEASE": "30000",
     "WORKER_LEASE_MARGIN": "5000",
     "WORKER_LINGER": "2000",
@@ -87,7 +90,8 @@ def run_cluster(events: int, *, seed: int, folder: Path, say: Say) -> Report:
         worker = stack.enter_context(_open(shared, "together"))
         trial = Trial(shared, client, worker, Application(Random(seed), _now() - timedelta(hours=1)), say)
         trial.prepare(events)
-        cluster = Cluster(folder, network, {**shared.variables("together"), **SETTINGS})
+        of_a_run = {"WORKER_RUN_MAX_EVENTS": str(events // 6)}  # few enough for a run on each host
+        cluster = Cluster(folder, network, {**shared.variables("together"), **SETTINGS, **of_a_run})
         stack.callback(cluster.stop)
         with cluster.start_daemon() as instance:
             return trial.run(cluster, instance, events)
@@ -120,7 +124,7 @@ class Trial:
     def prepare(self, events: int) -> None:
         """Have series that are running, the same ones in both databases."""
         self.worker.init_db()
-        running = self.application.tasks(int(events * 1.1))
+        running = self.application.tasks(int(events * BACKLOGS * (COMPLETED + DELETED)))
         running.write(self.together, available_at=_now())
         self.worker.drain(until_empty=True)
         self._running = running.created
@@ -135,7 +139,8 @@ class Trial:
         for number, name in enumerate(HOSTS, 1):
             cluster.start_host(name)
             self._phase(f"{number} host{'s' * (number > 1)}", events, cluster, instance)
-        self._phase("2 of 3 hosts lost", events, cluster, instance, meanwhile=self._lose_hosts)
+        self._phase("1 of 3 stopped", events, cluster, instance, meanwhile=self._stop_host)
+        self._phase("2 of 3 lost", events, cluster, instance, meanwhile=self._lose_hosts)
         cluster.network.connect(CUT_OFF)
         self.say(f"{CUT_OFF} is connected again")
         wait_until(
@@ -185,6 +190,16 @@ class Trial:
             left = self.worker.service.unfinished()
             assert left, "it is lost in the middle"
             self.say(f"{host} is {'cut off' if host == CUT_OFF else 'killed'}, with {left} events to go")
+
+    def _stop_host(self, cluster: Cluster, instance: dg.DagsterInstance, _events: int) -> None:
+        """Stop a host while it holds events, and start it again."""
+        wait_until(lambda: STOPPED in self._at_work(cluster, instance), f"{STOPPED} is at work", timeout=PATIENCE)
+        cluster.stop_host(STOPPED)
+        left = self.worker.service.unfinished()
+        if STOPPED in self._at_work(cluster, instance):
+            self._report.findings.append(f"{STOPPED} was stopped and still holds events: they wait for its lease")
+        self.say(f"{STOPPED} is stopped, with {left} events to go")
+        cluster.start_host(STOPPED)
 
     def _at_work(self, cluster: Cluster, instance: dg.DagsterInstance) -> set[str]:
         """Return the hosts whose runs hold events."""
