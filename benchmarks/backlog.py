@@ -17,7 +17,7 @@ PIECE = 3000
 
 def worked_off(database: Database, events: int) -> dict[str, Any]:
     """Let a process of its own work off a queue."""
-    with stage(database) as at:
+    with stage(database, large=True) as at:
         for start in range(0, events, PIECE):
             at.fill(mixed(min(PIECE, events - start), first=start))
         command = [sys.executable, "-m", "benchmarks.drain", str(events)]

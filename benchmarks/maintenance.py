@@ -67,7 +67,7 @@ def main(size: Size) -> Figures:
     """Do all of it over each number of tasks."""
     rows = []
     for tasks in size.tasks:
-        with server() as database, stage(database) as at:
+        with server() as database, stage(database, large=True) as at:
             fill(at, tasks)
             for kind in size.upkeep:
                 found = done(at, kind)

@@ -139,8 +139,11 @@ def server() -> Iterator[Database]:
 
 
 @contextmanager
-def stage(database: Database, **environment: str) -> Iterator[Stage]:
-    """Open a worker on a new database of the server, which is dropped at the end."""
+def stage(database: Database, *, large: bool = False, **environment: str) -> Iterator[Stage]:
+    """Open a worker on a new database of the server, which is dropped at the end.
+
+    A large one is left to an embedded server, which takes minutes to drop it and is thrown away itself.
+    """
     url = urlsplit(database.url)._replace(path=f"/bench_{uuid4().hex[:12]}").geturl()
     commands = Commands()
     settings = Settings.from_environment({"MONGODB_URL": url, "WORKER_TIMEOUT": "120000", **environment})
@@ -149,4 +152,5 @@ def stage(database: Database, **environment: str) -> Iterator[Stage]:
         try:
             yield Stage(url, database, worker, commands)
         finally:
-            worker.mongo.drop()
+            if not (large and database.process):
+                worker.mongo.drop()
