@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import ceil
 from random import Random
 from typing import Any
 
@@ -68,7 +69,7 @@ class Application:
             original = rest.pop()
             made.deleted.append(original["_id"])
             made.events.append(self._event("delete", original["_id"], original["userId"]))
-        for _ in range(int(count * UNKNOWN)):
+        for _ in range(ceil(count * UNKNOWN)):
             made.events.append(self._event("create", self._id(), self._users[0]))
         again = [e for e in made.events if e["operation"] != "delete"][: int(count * TWICE)]
         while len(made.events) + len(again) < count:
