@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -30,6 +31,7 @@ def start(
         output: takes what it prints, errors included.
         environment: all of its environment variables; None hands on ours.
     """
+    _let_children_hear_interrupts()
     return subprocess.Popen(
         ["/bin/sh", "-c", DIES_WITH_US, "sh", *command],
         cwd=cwd,
@@ -39,6 +41,17 @@ def start(
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
+
+
+def _let_children_hear_interrupts() -> None:
+    """Go on ignoring SIGINT without handing that on.
+
+    A script's background commands ignore SIGINT, with all that they start. Dagster's programs then ignore SIGTERM too,
+    and nothing but SIGKILL would end them. What is ignored is inherited; what is handled is not.
+    """
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if ignored and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, lambda _number, _frame: None)
 
 
 def interrupt(process: "subprocess.Popen[bytes]") -> None:

@@ -1,0 +1,22 @@
+"""What a started program inherits. That it dies with us is seen in storage/test_embedded.py and test_local.py."""
+
+import subprocess
+import sys
+
+import pytest
+
+STARTS_ONE = """
+import subprocess, sys
+from pathlib import Path
+from recurrence_pipeline import processes
+
+child = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+processes.start([sys.executable, "-c", child], cwd=Path.cwd(), output=sys.stdout.buffer).wait()
+"""
+
+
+@pytest.mark.parametrize("before", ["", "trap '' INT; "], ids=["in the foreground", "in a script's background"])
+def test_what_is_started_can_be_interrupted_though_its_starter_ignores_that(before: str) -> None:
+    """Dagster's programs ignore SIGTERM where they ignore SIGINT: they could then only be killed."""
+    command = ["/bin/sh", "-c", before + 'exec "$@"', "sh", sys.executable, "-c", STARTS_ONE]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "True\n"
