@@ -88,7 +88,7 @@ def test_the_demo_works_off_the_sample_shows_it_and_leaves_nothing_behind(tmp_pa
 
 def test_up_stops_on_ctrl_c_gives_its_work_back_and_leaves_no_process(tmp_path: Path) -> None:
     """Else the next `up` would have to wait until the leases of the interrupted run are over."""
-    with recurrence("up", folder=tmp_path) as up:
+    with recurrence("up", folder=tmp_path, environment={"WORKER_BATCH_SIZE": "5"}) as up:  # it works for long
         wait_until_up(up)
         with recurrence("up", folder=tmp_path) as second:
             assert second.process.wait() == 2
