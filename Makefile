@@ -5,7 +5,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 UI_INSTALLED := $(VENV)/.ui-installed
-DISTRIBUTED_INSTALLED := $(VENV)/.distributed-installed
 LOCK_INSTALLED := $(VENV)/.lock-installed
 
 .DEFAULT_GOAL := help
@@ -40,7 +39,7 @@ ui-test: $(UI_INSTALLED) ## Look at Dagster's UI, with the system running and a 
 cluster-test: $(INSTALLED) ## Three hosts work backlogs off together, and two of them are lost (root, apt install postgresql redis-server)
 	@$(BIN)/python -m recurrence_pipeline_tests.cluster
 
-secure-test: $(DISTRIBUTED_INSTALLED) ## Run a whole system with TLS and passwords everywhere (apt install postgresql redis-server)
+secure-test: $(INSTALLED) ## Run a whole system with TLS and passwords everywhere (apt install postgresql redis-server)
 	@$(BIN)/pytest -n 0 -m secure recurrence_pipeline_tests/secure recurrence_pipeline_tests/storage/test_secured.py
 
 lint: $(INSTALLED) ## Check style and format
@@ -93,10 +92,6 @@ $(INSTALLED): pyproject.toml
 
 $(UI_INSTALLED): $(INSTALLED)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,ui]'
-	@touch $@
-
-$(DISTRIBUTED_INSTALLED): $(INSTALLED)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,distributed]'
 	@touch $@
 
 $(LOCK_INSTALLED): $(INSTALLED)
