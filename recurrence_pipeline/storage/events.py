@@ -6,7 +6,6 @@ An owner names one claim, not one process, so that whoever holds the same event 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from bson import ObjectId
 from pymongo import UpdateMany, UpdateOne
@@ -15,14 +14,12 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from recurrence_pipeline.domain.errors import LeaseLost
 from recurrence_pipeline.domain.lanes import WHOLE, Lane
 from recurrence_pipeline.domain.model import ErrorRecord, EventStatus, TaskEvent
-from recurrence_pipeline.domain.plan import Answer
 from recurrence_pipeline.storage.documents import (
     EVENT_FIELDS,
     Document,
     error_document,
     event_document,
     event_from,
-    result_document,
 )
 from recurrence_pipeline.storage.leasing import (
     ANY_TIME,
@@ -32,25 +29,12 @@ from recurrence_pipeline.storage.leasing import (
     abandoned,
     alive,
     chosen,
-    held_by,
     holding,
     waiting,
 )
 from recurrence_pipeline.storage.mongo import BARE_DATES, Mongo, refusals, translated
+from recurrence_pipeline.storage.outcomes import Outcome, Update, announcements, endings
 from recurrence_pipeline.storage.outlook import Outlook
-
-KEPT_ERRORS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a held event. `due_again` only where the status is pending."""
-
-    event: TaskEvent
-    status: EventStatus
-    answer: Answer | None = None
-    error: ErrorRecord | None = None
-    due_again: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +114,7 @@ class Events:
         Raises:
             LeaseLost: where one of the events is not ours any more.
         """
-        self._update_held(
-            UpdateOne(held_by(event), {"$set": {"deleting": [ObjectId(i) for i in ids]}})
-            for event, ids in deletions.values()
-        )
+        self._update_held(announcements(deletions.values(), at_most=self._read_chunk), len(deletions))
 
     @translated()
     def finish(self, outcomes: Sequence[Outcome], *, now: datetime, run_id: str | None = None) -> None:
@@ -142,7 +123,7 @@ class Events:
         Raises:
             LeaseLost: where one of the events was not ours any more; the others are recorded.
         """
-        self._update_held(UpdateOne(held_by(o.event), _outcome_update(o, now, run_id)) for o in outcomes)
+        self._update_held(endings(outcomes, now=now, run_id=run_id, at_most=self._read_chunk), len(outcomes))
 
     @translated()
     def release(self, events: Sequence[TaskEvent]) -> None:
@@ -265,34 +246,15 @@ class Events:
             for chunk in self._chunks(ids):
                 yield owner, chunk
 
-    def _update_held(self, updates: Iterable[UpdateOne]) -> None:
+    def _update_held(self, updates: Iterable[Update], events: int) -> None:
         requests = list(updates)
         matched = 0
         for start in range(0, len(requests), self._write_chunk):
             chunk = requests[start : start + self._write_chunk]
             matched += self._events.bulk_write(chunk, ordered=False).matched_count
-        if matched != len(requests):
-            raise LeaseLost(f"{len(requests) - matched} of {len(requests)} events are held by another worker now")
+        if matched != events:
+            raise LeaseLost(f"{events - matched} of {events} events are held by another worker now")
 
     def _chunks(self, ids: Sequence[ObjectId]) -> Iterator[list[ObjectId]]:
         for start in range(0, len(ids), self._read_chunk):
             yield list(ids[start : start + self._read_chunk])
-
-
-def _outcome_update(outcome: Outcome, now: datetime, run_id: str | None) -> Mapping[str, Any]:
-    """Build the update: what became of the event, and an end to its lease (its term stays, and only rises)."""
-    changes: dict[str, Any] = {"status": outcome.status.value}
-    if outcome.status is EventStatus.PENDING:
-        changes["availableAt"] = outcome.due_again
-    else:
-        changes["finishedAt"] = now
-    if outcome.answer is not None:
-        changes["result"] = result_document(outcome.answer)
-    if run_id is not None:
-        changes["runId"] = run_id
-    if outcome.error is not None:
-        changes["attempts"] = outcome.event.attempts + 1
-        changes["errors"] = [error_document(e) for e in (*outcome.event.errors, outcome.error)][-KEPT_ERRORS:]
-    if outcome.event.started_at is not None and outcome.status is not EventStatus.PENDING:
-        changes["durationMs"] = max(int((now - outcome.event.started_at).total_seconds() * 1000), 0)
-    return {"$set": changes, "$unset": {"lease.owner": "", "lease.until": "", "lease.runId": ""}}

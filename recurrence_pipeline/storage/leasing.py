@@ -16,10 +16,10 @@ ANY_TIME = {"$gte": datetime.min.replace(tzinfo=timezone.utc), "$lte": datetime.
 """Leaves out what lacks the field, or has no date in it that Python knows."""
 
 
-GIVEN_BACK: Mapping[str, Any] = {
-    "$set": {"status": PENDING},
-    "$unset": {"lease.owner": "", "lease.until": "", "lease.runId": ""},
-}
+LET_GO = ("lease.owner", "lease.until", "lease.runId")
+"""What an event loses when nobody holds it any more."""
+
+GIVEN_BACK: Mapping[str, Any] = {"$set": {"status": PENDING}, "$unset": dict.fromkeys(LET_GO, "")}
 """The update that lets go of an event untouched: due at once, and its term stays."""
 
 
@@ -38,9 +38,10 @@ def chosen(due: Iterable[Mapping[str, Any]], limit: int, lane: Lane) -> list[Obj
     return lane.choose([(event["_id"], str(event.get("taskId"))) for event in due], limit)
 
 
-def held_by(event: TaskEvent) -> dict[str, Any]:
-    """Select an event as long as it is held under the very lease it was read with."""
-    return {"_id": ObjectId(event.id), "status": PROCESSING, "lease.owner": event.owner, "lease.term": event.term}
+def held_by(first: TaskEvent, *others: TaskEvent) -> dict[str, Any]:
+    """Select events of one owner and term, as long as they are held under the very lease they were read with."""
+    ids = [ObjectId(event.id) for event in (first, *others)]
+    return {"_id": {"$in": ids}, "status": PROCESSING, "lease.owner": first.owner, "lease.term": first.term}
 
 
 def alive(now: datetime) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from recurrence_pipeline.domain.model import EventStatus, Operation, Source, Tas
 from recurrence_pipeline.domain.plan import Answer, NewOccurrence
 from recurrence_pipeline.domain.resuming import Resumption, plan_resumption
 from recurrence_pipeline.storage.documents import new_id, object_id
-from recurrence_pipeline.storage.events import Outcome
+from recurrence_pipeline.storage.outcomes import Outcome
 from recurrence_pipeline.worker.kit import Kit, Step
 from recurrence_pipeline.worker.processor import Processor
 

@@ -11,8 +11,9 @@ from recurrence_pipeline.domain.model import EventStatus, TaskEvent
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.event_log import EventLog
-from recurrence_pipeline.storage.events import Events, Outcome
+from recurrence_pipeline.storage.events import Events
 from recurrence_pipeline.storage.mongo import Mongo
+from recurrence_pipeline.storage.outcomes import Outcome
 from recurrence_pipeline_tests.storage.samples import an_event, at
 
 
@@ -138,12 +139,13 @@ def test_an_outcome_from_an_older_term_changes_nothing_and_the_others_are_record
     assert [stored(events, e)["status"] for e in held if e.id != stolen.id] == ["completed", "completed"]
 
 
-def test_an_older_term_of_the_same_owner_is_lost_too(events: Events) -> None:
+@pytest.mark.parametrize("status", [EventStatus.COMPLETED, EventStatus.FAILED])
+def test_an_older_term_of_the_same_owner_is_lost_too(events: Events, status: EventStatus) -> None:
     events.add([an_event()], available_at=at(0))
     [first] = lease(events, owner="me")
     [second] = lease(events, owner="me", minute=2)
     with pytest.raises(LeaseLost):
-        events.finish([Outcome(first, EventStatus.FAILED)], now=at(2))
+        events.finish([Outcome(first, status)], now=at(2))
     events.finish([Outcome(second, EventStatus.COMPLETED)], now=at(2))
 
 
