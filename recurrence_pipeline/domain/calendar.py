@@ -9,10 +9,11 @@ with erratum 4271); of a time that exists twice the first is meant. PEP 495 give
 from calendar import isleap
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import datetime, timedelta, tzinfo
+from datetime import MAXYEAR, MINYEAR, date, datetime, timedelta, tzinfo
 from datetime import timezone as fixed_offset
 from functools import lru_cache
 from itertools import islice
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from recurrence_pipeline.domain.errors import InvalidRecurrence
@@ -28,9 +29,11 @@ DRIFT = timedelta(hours=2)
 MAX_WITNESSES = 100
 """How many times are heard where an anchor is looked for."""
 
+_ZERO = timedelta(0)
+_DAY = timedelta(days=1)
+_SPELL_DAYS = 64
 _STEPS = {"daily": timedelta(days=1), "weekly": timedelta(weeks=1)}
 _DAYS = (0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-_SHORTEST_MONTH = 28
 
 
 def slot(anchor: datetime, repeat_type: str, number: int, timezone: str | None = None) -> datetime:
@@ -42,8 +45,7 @@ def slot(anchor: datetime, repeat_type: str, number: int, timezone: str | None =
         InvalidRecurrence: for a naive anchor, an unknown rule or zone, a number that is no count, or a slot that
             lies past the year 9999.
     """
-    wall = _wall_clock("anchor", anchor, timezone)
-    return _slot(wall, repeat_type, _count("number", number))
+    return slots(anchor, repeat_type, _count("number", number), 1, timezone)[0]
 
 
 def slot_number(anchor: datetime, repeat_type: str, when: datetime, timezone: str | None = None) -> int:
@@ -57,19 +59,32 @@ def slot_number(anchor: datetime, repeat_type: str, when: datetime, timezone: st
     Raises:
         InvalidRecurrence: for a naive time or an unknown rule or zone.
     """
-    wall = _wall_clock("anchor", anchor, timezone)
-    number = _distance(wall, _wall_clock("when", when, timezone), repeat_type)
+    zone = time_zone(timezone)
+    wall = _wall_clock("anchor", _aware("anchor", anchor), zone)
+    number = _distance(wall, _wall_clock("when", _aware("when", when), zone), repeat_type)
     candidates = (number, number + 1, number - 1)
-    return next((n for n in candidates if _stands_for(when, wall, repeat_type, n)), number)
+    return next((n for n in candidates if _stands_for(when, wall, zone, repeat_type, n)), number)
 
 
 def slots(anchor: datetime, repeat_type: str, first: int, count: int, timezone: str | None = None) -> list[datetime]:
-    """Return `count` slots from number `first` on; the anchor is put on the wall clock once for all of them.
+    """Return `count` slots from number `first` on.
+
+    Most series are asked for their next few slots, and mostly the clocks do not change before the last of them: then
+    days on the wall are days of UTC, and the zone need not be asked about each of them.
 
     Raises:
         InvalidRecurrence: as `slot` does.
     """
-    return _slots(_wall_clock("anchor", anchor, timezone), repeat_type, _count("first", first), _count("count", count))
+    zone = time_zone(timezone)
+    last = _count("first", first) + _count("count", count)
+    in_utc = _aware("anchor", anchor).tzinfo is UTC
+    if in_utc and zone is not UTC and repeat_type in _STEPS and last <= _SPELL_DAYS:
+        spell = _spell(zone, anchor.year, anchor.month)
+        if spell.begin <= anchor < spell.end:
+            found = _shifted(anchor, repeat_type, first, count)
+            if not found or found[-1] < spell.end:
+                return found
+    return _slots(_wall_clock("anchor", anchor, zone), zone, repeat_type, first, count)
 
 
 def occurrences(start: datetime, repeat_type: str, count: int, timezone: str | None = None) -> list[datetime]:
@@ -78,7 +93,7 @@ def occurrences(start: datetime, repeat_type: str, count: int, timezone: str | N
     Raises:
         InvalidRecurrence: as `slot` does.
     """
-    return _slots(_wall_clock("start", start, timezone), repeat_type, 1, _count("count", count))
+    return slots(_aware("start", start), repeat_type, 1, count, timezone)
 
 
 def next_occurrence(
@@ -89,11 +104,12 @@ def next_occurrence(
     Raises:
         InvalidRecurrence: as `slot` does.
     """
-    wall = _wall_clock("anchor", base if anchor is None else anchor, timezone)
-    wall_base = _wall_clock("base", base, timezone)
+    zone = time_zone(timezone)
+    wall_base = _wall_clock("base", _aware("base", base), zone)
+    wall = wall_base if anchor is None else _wall_clock("anchor", _aware("anchor", anchor), zone)
     # A gap or an overlap around midnight puts the answer one off the calendar's, either way: four slots at most.
     number = max(_distance(wall, wall_base, repeat_type) - 1, 0)
-    while (found := _slot(wall, repeat_type, number)) <= base:
+    while (found := _slot(wall, zone, repeat_type, number)) <= base:
         number += 1
     return found
 
@@ -110,20 +126,22 @@ def anchor_of(
         InvalidRecurrence: for a naive time or an unknown rule or zone.
     """
     _require_rule(repeat_type)
-    walls = [(number, _wall_clock("when", when, timezone)) for number, when in islice(numbered, MAX_WITNESSES)]
+    zone = time_zone(timezone)
+    heard = [(number, _aware("when", when)) for number, when in islice(numbered, MAX_WITNESSES)]
+    walls = [_wall_clock("when", when, zone) for _, when in heard]
     starts = set()
-    for number, wall in walls:
+    for (number, _), wall in zip(heard, walls, strict=True):
         with suppress(OverflowError, ValueError):  # a number that leads out of the calendar
             starts.update(_shifted(wall, repeat_type, -number))
     if repeat_type == "monthly":
-        days = {wall.day for _, wall in walls}
+        days = {wall.day for wall in walls}
         starts = {start.replace(day=min(day, _last_day(start.year, start.month))) for start in starts for day in days}
 
     def fitting(start: datetime) -> int:
-        return sum(1 for number, wall in walls if _is_slot(wall, start, repeat_type, number))
+        return sum(1 for number, when in heard if _is_slot(when, start, zone, repeat_type, number))
 
     best = max(sorted(starts), key=fitting, default=None)
-    return None if best is None else best.astimezone(UTC)
+    return None if best is None else best - _offset(zone, best)
 
 
 def time_zone(name: str | None) -> tzinfo:
@@ -145,21 +163,58 @@ def _load_zone(name: str) -> tzinfo:
     return UTC if name == "UTC" else ZoneInfo(name)
 
 
-def _wall_clock(field: str, time: datetime, timezone: str | None) -> datetime:
-    """Return an aware time as the clocks of the zone show it."""
-    zone = time_zone(timezone)
-    if isinstance(time, datetime) and time.tzinfo is zone:
-        return time
-    if not isinstance(time, datetime) or time.utcoffset() is None:
+def _aware(field: str, time: datetime) -> datetime:
+    if not isinstance(time, datetime) or (time.tzinfo is not UTC and time.utcoffset() is None):
         raise InvalidRecurrence(f"{field}: {time!r} is not a date with a time zone", field=field, value=time)
+    return time
+
+
+def _wall_clock(field: str, time: datetime, zone: tzinfo) -> datetime:
+    """Return an aware time as the clocks of the zone show it, under the label of UTC: arithmetic on it is plain."""
+    if time.tzinfo is UTC:
+        if zone is UTC:
+            return time
+        spell = _spell(zone, time.year, time.month)
+        if spell.begin <= time < spell.end:
+            return time + spell.offset
     try:
-        return time.astimezone(zone)
+        return time.astimezone(zone).replace(tzinfo=UTC)
     except OverflowError as error:
         message = f"{field}: {time.isoformat()} lies outside the years 1 to 9999 in {zone}"
         raise InvalidRecurrence(message, field=field, value=time) from error
 
 
+class _Spell(NamedTuple):
+    """A time in which the clocks of a zone do not change, and what they are ahead of UTC in it."""
+
+    begin: datetime
+    end: datetime
+    offset: timedelta
+
+
+@lru_cache(maxsize=4096)
+def _spell(zone: tzinfo, year: int, month: int) -> _Spell:
+    """Return the spell that begins with a month on the wall clock, of two months at most.
+
+    Its end is looked for day by day: no zone ever changed its clocks and changed them back in less than four.
+    """
+    begin = end = datetime(year, month, 1, tzinfo=UTC)
+    if not MINYEAR < year < MAXYEAR - 1:  # the calendar might end before `_SPELL_DAYS` steps
+        return _Spell(begin, begin, _ZERO)
+    offset = _offset(zone, begin)
+    while (end - begin).days < _SPELL_DAYS and _offset(zone, end + _DAY) == offset:
+        end += _DAY
+    return _Spell(begin - offset, end - offset, offset)
+
+
+def _offset(zone: tzinfo, wall: datetime) -> timedelta:
+    """Return what the clocks of a zone are ahead of UTC when they show this, whatever zone it is labelled with."""
+    return zone.utcoffset(wall) or _ZERO
+
+
 def _count(field: str, value: int) -> int:
+    if value.__class__ is int and value >= 0:
+        return value
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise InvalidRecurrence(f"{field}: {value!r} is not a whole number from 0", field=field, value=value)
     return value
@@ -170,43 +225,50 @@ def _require_rule(repeat_type: str) -> None:
         raise InvalidRecurrence(f"Invalid repeat type: {repeat_type}", field="repeatType", value=repeat_type)
 
 
-def _slot(wall: datetime, repeat_type: str, number: int) -> datetime:
-    return _slots(wall, repeat_type, number, 1)[0]
+def _slot(wall: datetime, zone: tzinfo, repeat_type: str, number: int) -> datetime:
+    return _slots(wall, zone, repeat_type, number, 1)[0]
 
 
-def _slots(wall: datetime, repeat_type: str, first: int, count: int) -> list[datetime]:
+def _slots(wall: datetime, zone: tzinfo, repeat_type: str, first: int, count: int) -> list[datetime]:
     """Return `count` slots from number `first`, which may be negative here, of an anchor on the wall clock."""
     try:
         walls = _shifted(wall, repeat_type, first, count)
-        return walls if wall.tzinfo is UTC else [shown.astimezone(UTC) for shown in walls]
+        return walls if zone is UTC else [shown - (zone.utcoffset(shown) or _ZERO) for shown in walls]
     except (OverflowError, ValueError) as error:
         if count > 1:  # which of them it is, only each by itself can tell
-            return [_slot(wall, repeat_type, number) for number in range(first, first + count)]
-        message = f"number: slot {first} ({repeat_type} from {wall.isoformat()}) lies outside the years 1 to 9999"
+            return [_slot(wall, zone, repeat_type, number) for number in range(first, first + count)]
+        message = f"number: slot {first} ({repeat_type} from {wall:%Y-%m-%d %H:%M}) lies outside the years 1 to 9999"
         raise InvalidRecurrence(message, field="number", value=first) from error
 
 
 def _shifted(wall: datetime, repeat_type: str, first: int, count: int = 1) -> list[datetime]:
-    """Return the wall clock `first` steps on, and then at each step, with `fold=0` as datetime arithmetic has it.
+    """Return the wall clock `first` steps on, and then at each step.
 
-    No steps keep the fold. Days and weeks are added up, for no error comes into them; months count from the anchor.
+    No step keeps the fold, every other has none, as datetime arithmetic has it. Days and weeks are added up, for no
+    error comes into them; months count from the anchor.
     """
-    step = _STEPS.get(repeat_type)
-    if step is None:
+    if first == 0 and count:
         _require_rule(repeat_type)
-        return [_months_on(wall, number) for number in range(first, first + count)]
-    walls = [wall + step * first] if first else [wall]
+        return [wall, *_shifted(wall, repeat_type, 1, count - 1)]
+    if repeat_type == "monthly":
+        year, month, day = wall.year, wall.month, wall.day
+        return [wall + _months(year, month, day, number) for number in range(first, first + count)]
+    step = _STEPS.get(repeat_type)
+    if step is None or not count:
+        _require_rule(repeat_type)
+        return []
+    walls = [wall + step if first == 1 else wall + step * first]
     for _ in range(1, count):
         walls.append(walls[-1] + step)
-    return walls[:count]
+    return walls
 
 
-def _months_on(wall: datetime, number: int) -> datetime:
-    years, month = divmod(wall.month - 1 + number, 12)
-    year, month, day = wall.year + years, month + 1, wall.day
-    if day > _SHORTEST_MONTH:
-        day = min(day, _last_day(year, month))
-    return wall.replace(year, month, day, fold=0) if wall.fold and number else wall.replace(year, month, day)
+@lru_cache(maxsize=16384)
+def _months(year: int, month: int, day: int, number: int) -> timedelta:
+    """Return how far it is from a day to that day so many months on, or to the last day of a month too short for it."""
+    years, index = divmod(month - 1 + number, 12)
+    then = date(year + years, index + 1, min(day, _last_day(year + years, index + 1)))
+    return then - date(year, month, day)
 
 
 def _last_day(year: int, month: int) -> int:
@@ -223,16 +285,16 @@ def _distance(start: datetime, end: datetime, repeat_type: str) -> int:
     return days if repeat_type == "daily" else days // 7
 
 
-def _stands_for(when: datetime, wall: datetime, repeat_type: str, number: int) -> bool:
+def _stands_for(when: datetime, wall: datetime, zone: tzinfo, repeat_type: str, number: int) -> bool:
     """Say whether `when` is on slot `number` or within `DRIFT` of it."""
     try:
-        return abs(_slot(wall, repeat_type, number) - when) <= DRIFT
+        return abs(_slot(wall, zone, repeat_type, number) - when) <= DRIFT
     except InvalidRecurrence:  # the calendar ends before that slot
         return False
 
 
-def _is_slot(when: datetime, wall: datetime, repeat_type: str, number: int) -> bool:
+def _is_slot(when: datetime, wall: datetime, zone: tzinfo, repeat_type: str, number: int) -> bool:
     try:
-        return _slot(wall, repeat_type, number) == when
+        return _slot(wall, zone, repeat_type, number) == when
     except InvalidRecurrence:
         return False

@@ -29,6 +29,13 @@ def local(zone: str, *fields: int) -> datetime:
     return datetime(*fields, tzinfo=ZoneInfo(zone))  # type: ignore[misc, arg-type]
 
 
+def answer(anchor: datetime, rule: str, number: int, zone: str) -> datetime | InvalidRecurrence:
+    try:
+        return slot(anchor, rule, number, zone)
+    except InvalidRecurrence as refusal:
+        return refusal
+
+
 def days(slots: list[datetime], zone: str = "UTC") -> list[str]:
     return [s.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d") for s in slots]
 
@@ -220,6 +227,17 @@ def test_a_slot_past_the_year_9999_is_refused_by_name(rule: str, number: int) ->
     with pytest.raises(InvalidRecurrence, match=f"number: slot {number} .*outside the years 1 to 9999") as caught:
         slot(utc(2024, 1, 1), rule, number)
     assert (caught.value.field, caught.value.value) == ("number", number)
+
+
+@pytest.mark.parametrize("rule", REPEAT_TYPES)
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", NEW_YORK])
+def test_the_last_slots_before_the_year_9999_ends_are_given_and_the_next_is_refused(rule: str, zone: str) -> None:
+    for year in (9997, 9998, 9999):
+        anchor = utc(year, 12, 15, 12)
+        numbers = range(1200)
+        given = [n for n in numbers if not isinstance(answer(anchor, rule, n, zone), InvalidRecurrence)]
+        assert given == list(range(len(given))), "all up to the last, and none after it"
+        assert slot(anchor, rule, given[-1], zone).year == 9999
 
 
 def test_the_next_occurrence_of_an_old_series_needs_no_steps_in_between() -> None:

@@ -1,11 +1,11 @@
 """Laws of the calendar: what holds for every rule, zone and anchor, and what an independent oracle says."""
 
 from datetime import datetime, timedelta, timezone, tzinfo
-from itertools import islice
-from zoneinfo import ZoneInfo
+from itertools import islice, pairwise
+from zoneinfo import ZoneInfo, available_timezones
 
 from dateutil.rrule import DAILY, MONTHLY, WEEKLY, rrule
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from recurrence_pipeline.domain.calendar import (
@@ -14,6 +14,7 @@ from recurrence_pipeline.domain.calendar import (
     occurrences,
     slot,
     slot_number,
+    slots,
 )
 
 UTC = timezone.utc
@@ -30,6 +31,8 @@ walls_on_the_31st = st.builds(
     datetime, st.integers(1975, 2060), st.sampled_from((1, 3, 5, 7, 8, 10, 12)), st.just(31), st.integers(0, 23)
 )
 zones = st.sampled_from(ZONES)
+all_zones = st.sampled_from(sorted(available_timezones()))
+instants = st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(2100, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
 rules = st.sampled_from(REPEAT_TYPES)
 numbers = st.integers(min_value=0, max_value=2000)
 
@@ -110,3 +113,21 @@ def test_dateutil_agrees_that_the_31st_is_the_last_day_of_each_month(wall: datet
     oracle = rrule(MONTHLY, dtstart=wall, bymonthday=-1)
     expected = [time.replace(tzinfo=UTC) for time in islice(oracle.xafter(wall), count)]
     assert occurrences(wall.replace(tzinfo=UTC), "monthly", count) == expected
+
+
+@given(anchor=instants, zone=all_zones, rule=rules, first=st.integers(0, 70), count=st.integers(1, 4))
+def test_an_instant_and_what_the_clocks_show_at_it_are_the_same_anchor(
+    anchor: datetime, zone: str, rule: str, first: int, count: int
+) -> None:
+    """An instant may be counted on in UTC while the clocks do not change; a time on the wall never is."""
+    assert slots(anchor, rule, first, count, zone) == slots(anchor.astimezone(ZoneInfo(zone)), rule, first, count, zone)
+
+
+@given(changed=st.datetimes(min_value=datetime(1915, 1, 1), max_value=datetime(2060, 12, 31)), zone=all_zones)  # noqa: DTZ001
+@example(changed=datetime(1939, 9, 5), zone="Africa/Freetown")  # noqa: DTZ001
+def test_no_zone_changes_its_clocks_and_changes_them_back_within_a_day(changed: datetime, zone: str) -> None:
+    """The calendar looks for changes day by day, and would count on past such a pair of them."""
+    here = ZoneInfo(zone)
+    hours = [(changed + timedelta(hours=n)).replace(tzinfo=here).utcoffset() for n in range(24 * 40)]
+    changes = [n for n, (before, after) in enumerate(pairwise(hours)) if before != after]
+    assert all(second - first > 24 for first, second in pairwise(changes))
