@@ -23,6 +23,8 @@ PIECE = 2000
 """Series that are built at a time."""
 
 OLD = timedelta(days=100)
+KEPT = timedelta(days=29)
+"""The events ended throughout this time: all that the metrics can be asked for."""
 
 
 def fill(at: Stage, tasks: int) -> None:
@@ -31,8 +33,8 @@ def fill(at: Stage, tasks: int) -> None:
     for start in range(0, series, PIECE):
         made = content("complete", min(PIECE, series - start), first_number=start * (HORIZON + 1) + 1)
         lost = {event["taskId"] for event in made.events[::10]}
-        for event in made.events:
-            begun = event["createdAt"]
+        for index, event in enumerate(made.events, start):
+            begun = event["createdAt"] - KEPT * (index / series)
             event |= {"status": "completed", "startedAt": begun, "finishedAt": begun, "durationMs": 5, "attempts": 0}
             event |= {"result": {"created": [], "updated": None, "deleted": 0}}
         at.fill(Content([task for task in made.tasks if task["_id"] not in lost], made.events))

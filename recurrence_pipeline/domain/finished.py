@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from recurrence_pipeline.domain.model import EventStatus
 
-OUTCOMES = (EventStatus.COMPLETED, EventStatus.REJECTED, EventStatus.FAILED)
+REFUSED = (EventStatus.REJECTED, EventStatus.FAILED)
+OUTCOMES = (EventStatus.COMPLETED, *REFUSED)
 """The states in which an event has ended."""
 
 

@@ -2,7 +2,8 @@
 
 Each status is read by an index of its own: completed events by the time they ended, through the index that also removes
 them; refused ones by their status, whatever their age, for they are few. Asking for all at once would be one
-pass over the whole collection each time.
+pass over the whole collection each time. Completed events are read by the minute, by the hour where they are few: a
+month of them in one command would hold the collection for as long as a slow server takes to read them.
 """
 
 import re
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from recurrence_pipeline.domain.finished import OUTCOMES, FinishedEvent
+from recurrence_pipeline.domain.finished import REFUSED, FinishedEvent
 from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.limits import patiently
@@ -29,6 +30,9 @@ TIME_LIMIT = re.compile(r"\(code (50|262)\)")
 """In the text of an error: MaxTimeMSExpired, ExceededTimeLimit (manual, "Error Codes")."""
 
 A_PAGE = 2000
+SHORTEST, LONGEST = timedelta(minutes=1), timedelta(hours=1)
+"""Of the spans that completed events are read by."""
+
 MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -54,18 +58,30 @@ class EventMetrics:
     def finished(self, since: datetime, until: datetime, *, patient: bool = False) -> Iterator[FinishedEvent]:
         """Yield the events that ended from `since` on and before `until`, in no order.
 
-        `patient` is for many: the server may take long before its first answer.
+        `patient` is for many refused ones: the server may take long before its first answer.
         """
-        for status in OUTCOMES:
-            wanted = {"status": status.value, "finishedAt": {"$gte": since, "$lt": until}}
-            with translating():
-                with patiently(self._events.database) if patient else nullcontext():
-                    cursor = self._events.find(wanted, NEEDED, batch_size=A_PAGE)
+        for status in REFUSED:
+            yield from self._ended(status, since, until, patient=patient)
+        length = SHORTEST
+        while since < until:
+            ahead, count = min(since + length, until), 0
+            for event in self._ended(EventStatus.COMPLETED, since, ahead):
+                yield event
+                count += 1
+            since, length = ahead, _next_length(length, count)
+
+    def _ended(
+        self, status: EventStatus, since: datetime, until: datetime, *, patient: bool = False
+    ) -> Iterator[FinishedEvent]:
+        wanted = {"status": status.value, "finishedAt": {"$gte": since, "$lt": until}}
+        with translating():
+            with patiently(self._events.database) if patient else nullcontext():
+                cursor = self._events.find(wanted, NEEDED, batch_size=A_PAGE)
+                document = next(cursor, None)
+            with cursor:
+                while document is not None:
+                    yield _finished(document, status)
                     document = next(cursor, None)
-                with cursor:
-                    while document is not None:
-                        yield _finished(document, status)
-                        document = next(cursor, None)
 
     @translated()
     def not_done(self) -> list[NotDone]:
@@ -87,6 +103,13 @@ class EventMetrics:
             )
             for row in self._events.aggregate(pipeline)
         ]
+
+
+def _next_length(length: timedelta, found: int) -> timedelta:
+    """Return the span to read next, so that it holds about a page where events come as they came."""
+    if found > A_PAGE:
+        return max(length / 2, SHORTEST)
+    return min(length * 2, LONGEST) if found < A_PAGE // 2 else length
 
 
 def _case(status: str, value: str) -> Mapping[str, Any]:

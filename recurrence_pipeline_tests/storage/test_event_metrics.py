@@ -8,7 +8,7 @@ from bson import ObjectId
 from recurrence_pipeline.domain.errors import Outage
 from recurrence_pipeline.domain.finished import FinishedEvent
 from recurrence_pipeline.domain.model import EventStatus
-from recurrence_pipeline.storage.event_metrics import EventMetrics, NotDone
+from recurrence_pipeline.storage.event_metrics import A_PAGE, EventMetrics, NotDone
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline_tests.storage.conftest import FailPoint
 from recurrence_pipeline_tests.storage.samples import at
@@ -49,6 +49,22 @@ def test_events_that_ended_are_read_whatever_became_of_them_and_others_are_not(
         store(mongo, status, finishedAt=at(1))  # nobody writes this, and if somebody does, it has not ended
     for patient in (False, True):
         assert {event.id for event in metrics.finished(at(0), at(2), patient=patient)} == ended
+
+
+def test_a_month_in_which_events_came_seldom_and_then_all_at_once_is_read_to_the_last_event(
+    mongo: Mongo, metrics: EventMetrics
+) -> None:
+    """It is read span by span, which follow each other: an event between two of them would be lost, or count twice."""
+    minutes = [0, 1, 2, 3.5, 4, 59, 60, 61, 7 * 60, 40_000, *(41_000 + n / 3000 for n in range(A_PAGE + 100)), 43_199]
+    mongo.events.insert_many(
+        [
+            {"_id": ObjectId(), "operation": "create", "taskId": ObjectId(), "status": "completed", "createdAt": at(0),
+             "availableAt": at(0), "finishedAt": at(minute)}
+            for minute in minutes
+        ]
+    )  # fmt: skip
+    found = [event.finished_at for event in metrics.finished(at(0), at(43_200))]
+    assert found == [at(minute).replace(microsecond=at(minute).microsecond // 1000 * 1000) for minute in minutes]
 
 
 def test_an_event_says_how_long_it_took_how_long_it_waited_and_what_it_made(
