@@ -59,7 +59,8 @@ class Place:
 
 
 START = Place()
-FIRST_DATE = Place(datetime.min.replace(tzinfo=UTC))
+EARLIEST = datetime.min.replace(tzinfo=UTC)
+FIRST_DATE = Place(EARLIEST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +68,15 @@ class Position:
     """How far both walks are. `width` is the time that the next piece of the sweep spans; None for no end.
 
     A piece has an end in time as well as in number: some servers sort and cut only what they have read as a whole.
+    So a round of the sweep remembers the date of the first task that has one, and the next round begins anew there
+    (`begins`), once it has seen that nothing is older; `first` is that date in this round.
     """
 
     recent: Place
     sweep: Place = START
     width: timedelta | None = None
+    begins: datetime | None = None
+    first: datetime | None = None
 
     @classmethod
     def beginning(cls, now: datetime) -> "Position":
@@ -84,7 +89,8 @@ class Position:
         try:
             kept = json.loads(text or "{}")
             width = None if kept["width"] is None else timedelta(seconds=float(kept["width"]))
-            position = cls(_place(*kept["recent"]), _place(*kept["sweep"]), width)
+            dates = (_time(kept.get("begins")), _time(kept.get("first")))
+            position = cls(_place(*kept["recent"]), _place(*kept["sweep"]), width, *dates)
         except (ValueError, TypeError, KeyError, OverflowError):
             return cls.beginning(now)
         known = position.recent.time is not None and position.recent.time <= now
@@ -93,8 +99,8 @@ class Position:
     def text(self) -> str:
         """Return the position as text, for `parse`."""
         width = None if self.width is None else self.width.total_seconds()
-        places = {name: [p.time and p.time.isoformat(), p.id] for name, p in self._places().items()}
-        return json.dumps({**places, "width": width})
+        places = {name: [_text(p.time), p.id] for name, p in self._places().items()}
+        return json.dumps({**places, "width": width, "begins": _text(self.begins), "first": _text(self.first)})
 
     def recent_until(self, now: datetime) -> datetime:
         """Return up to which `updatedAt` the recent walk reads."""
@@ -102,6 +108,8 @@ class Position:
 
     def sweep_until(self, now: datetime) -> datetime | None:
         """Return up to which `updatedAt` the next piece of the sweep reads; None for all the rest."""
+        if self.sweep == FIRST_DATE and self.begins is not None:
+            return EARLIEST if self.begins == EARLIEST else self.begins - MILLISECOND
         if self.sweep.time is None or self.width is None or now - self.sweep.time <= self.width:
             return None
         return self.sweep.time + self.width
@@ -121,15 +129,18 @@ class Position:
         fewer. Behind the last one the sweep starts again.
         """
         until = self.sweep_until(now)
+        came_by = replace(self, first=self.first or next((place.time for place in seen), None))
         if len(seen) >= limit:
             first, last = seen[0].time, seen[-1].time
             span = None if first is None or last is None else max(2 * (last - first), NARROWEST)
-            return replace(self, sweep=seen[-1], width=span)
+            return replace(came_by, sweep=seen[-1], width=span)
         if self.sweep.time is None:
-            return replace(self, sweep=FIRST_DATE, width=None)
-        if until is None or self.width is None:
-            return replace(self, sweep=START, width=None)
-        return replace(self, sweep=Place(until, HIGHEST), width=WIDER * self.width)
+            return replace(came_by, sweep=FIRST_DATE, width=None)
+        if until is None:
+            in_one_piece = self.sweep == FIRST_DATE
+            return Position(self.recent, begins=None if in_one_piece else came_by.first)
+        width = NARROWEST if self.width is None else WIDER * self.width
+        return replace(came_by, sweep=Place(until, HIGHEST), width=width)
 
     def _places(self) -> dict[str, Place]:
         return {"recent": self.recent, "sweep": self.sweep}
@@ -211,7 +222,22 @@ def _place(time: str | None, task_id: str) -> Place:
     Raises:
         ValueError, TypeError: it is none.
     """
-    at = None if time is None else datetime.fromisoformat(time)
-    if len(bytes.fromhex(task_id)) != len(LOWEST) // 2 or (at is not None and at.tzinfo is None):
+    if len(bytes.fromhex(task_id)) != len(LOWEST) // 2:
         raise ValueError(task_id)
-    return Place(at, task_id)
+    return Place(_time(time), task_id)
+
+
+def _time(text: str | None) -> datetime | None:
+    """Read what `_text` wrote.
+
+    Raises:
+        ValueError, TypeError: it is no time.
+    """
+    time = None if text is None else datetime.fromisoformat(text)
+    if time is not None and time.tzinfo is None:
+        raise ValueError(text)
+    return time
+
+
+def _text(time: datetime | None) -> str | None:
+    return None if time is None else time.isoformat()

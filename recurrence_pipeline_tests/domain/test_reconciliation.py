@@ -65,14 +65,21 @@ def after(tasks: list[Place], place: Place, until: datetime | None, limit: int) 
 
 
 def sweep(tasks: list[Place], position: Position, limit: int) -> list[list[Place]]:
-    """Return the pieces of one pass."""
+    """Return the pieces of two rounds, the second of which knows where the first began; it comes by the same."""
+    first, position = one_round(tasks, position, limit)
+    second, _ = one_round(tasks, position, limit)
+    assert [place for piece in second for place in piece] == [place for piece in first for place in piece]
+    return max(first, second, key=len)
+
+
+def one_round(tasks: list[Place], position: Position, limit: int) -> tuple[list[list[Place]], Position]:
     pieces = []
     while True:
         pieces.append(after(tasks, position.sweep, position.sweep_until(NOW), limit))
         position = position.after_sweep(pieces[-1], limit, NOW)
         position = Position.parse(position.text(), NOW)
         if position.sweep == START:
-            return pieces
+            return pieces, position
 
 
 @given(st.lists(bulks, max_size=15), st.integers(1, 20))
@@ -95,6 +102,36 @@ def test_a_piece_that_was_read_full_makes_the_next_one_end_in_time() -> None:
     position = position.after_sweep(after(tasks, position.sweep, None, 10), 10, NOW)
 
     assert position.sweep_until(NOW) == CREATED + timedelta(minutes=9 + 18)
+
+
+@pytest.mark.parametrize("a_month_between", [False, True])
+def test_no_piece_of_a_later_round_makes_a_server_read_much_more_than_it_gives(a_month_between: bool) -> None:  # noqa: FBT001 - a fact
+    """A round that began with all dates would have such a server read the whole collection once in each."""
+    minutes = [minute + (30 * 24 * 60 if a_month_between and minute > 500 else 0) for minute in range(2000)]
+    tasks = stored([(CREATED + timedelta(minutes=minute), 1) for minute in minutes])
+    position, limit = Position.beginning(NOW), 20
+    while position.begins is None:
+        piece = after(tasks, position.sweep, position.sweep_until(NOW), limit)
+        position = position.after_sweep(piece, limit, NOW)
+
+    came_by: list[Place] = []
+    read = []
+    while position.sweep != START or not came_by:
+        read.append(len(after(tasks, position.sweep, position.sweep_until(NOW), len(tasks))))
+        piece = after(tasks, position.sweep, position.sweep_until(NOW), limit)
+        position = position.after_sweep(piece, limit, NOW)
+        came_by += piece
+
+    assert came_by == tasks
+    assert sorted(read)[-2] <= 8 * limit, "but for the one that comes upon many after a month without any"
+    assert a_month_between or max(read) <= 8 * limit
+
+
+def test_what_is_dated_back_before_a_round_began_is_seen_in_the_next() -> None:
+    tasks = stored([(CREATED + timedelta(minutes=minute), 1) for minute in range(100)])
+    position = replace(Position.beginning(NOW), begins=CREATED)
+    older = [Place(CREATED - timedelta(days=days), an_id(900 + days)) for days in range(30, 0, -1)]
+    assert [place for piece in sweep([*older, *tasks], position, 20) for place in piece] == [*older, *tasks]
 
 
 def test_the_recent_walk_sees_each_change_at_the_next_look() -> None:
@@ -149,15 +186,22 @@ def test_what_is_no_position_is_a_new_beginning(text: str | None) -> None:
     assert Position.parse(text, NOW) == Position.beginning(NOW)
 
 
+def test_a_position_kept_by_an_earlier_version_goes_on() -> None:
+    kept = f'{{"recent": ["2024-01-01T00:00:00+00:00", "{HIGHEST}"], "sweep": [null, "{HIGHEST}"], "width": null}}'
+    assert Position.parse(kept, NOW) == Position(Place(utc(2024, 1, 1), HIGHEST), Place(None, HIGHEST))
+
+
 def test_a_position_of_a_clock_that_ran_ahead_does_not_keep_the_recent_walk_waiting() -> None:
     ahead = replace(Position.beginning(NOW + timedelta(days=1)), sweep=Place(CREATED, an_id(1)))
     parsed = Position.parse(ahead.text(), NOW)
     assert (parsed.recent, parsed.sweep) == (Position.beginning(NOW).recent, ahead.sweep)
 
 
-@given(moments, st.none() | st.timedeltas(timedelta(0), timedelta(days=9999)))
-def test_a_position_survives_being_text(time: datetime | None, width: timedelta | None) -> None:
-    position = Position(Place.before(NOW), Place(time, an_id(7)), width)
+@given(moments, st.none() | st.timedeltas(timedelta(0), timedelta(days=9999)), moments, moments)
+def test_a_position_survives_being_text(
+    time: datetime | None, width: timedelta | None, begins: datetime | None, first: datetime | None
+) -> None:
+    position = Position(Place.before(NOW), Place(time, an_id(7)), width, begins, first)
     assert Position.parse(position.text(), NOW) == position
 
 
