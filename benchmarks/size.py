@@ -35,6 +35,6 @@ QUICK = Size(
 )  # fmt: skip
 FULL = Size(
     events=1000, rounds=3, batches=(1, 10, 50, 100, 250, 500, 1000), backlogs=(100, 1000, 10_000, 100_000),
-    tasks=(10_000, 100_000), upkeep=UPKEEP, clients=(1, 10, 50), requests=450, arrivals=20, seldom=4, idle=60,
+    tasks=(10_000, 100_000), upkeep=UPKEEP, clients=(1, 10, 50), requests=450, arrivals=20, seldom=8, idle=60,
     flood=2000, repeats=2000,
 )  # fmt: skip
