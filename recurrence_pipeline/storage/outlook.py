@@ -1,7 +1,7 @@
 """Finding pending events in a long queue, the longest due first. What is then done to them is events.py's business."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bson import ObjectId
 from pymongo.collection import Collection
@@ -10,24 +10,25 @@ from recurrence_pipeline.domain.lanes import WHOLE, Lane
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.leasing import chosen, waiting
 
-AHEAD = 20
-"""How many batches one look at the whole queue sees."""
+WIDER = (2, 8, 32)
+"""Times as long as a batch reached the last time: how far a look reaches, and the next ones where it finds too few."""
 
-MOST = 10_000
-"""Events that such a look sees at most: they are in memory together."""
+SHORTEST = timedelta(milliseconds=1)
 
 
 class Outlook:
-    """Remembers, from one look at the whole queue, up to which times the next ones need to look.
+    """Remembers how far the last look reached, and looks only a little further.
 
     A server may sort in memory, and then pays for everything that matches rather than for what is taken: looking at
-    all of a long queue for each batch would make the last event of 100,000 cost many times the first. The times are a
-    hint and nothing more: a look that ends at one sees whatever is due up to there, whoever else works or adds events.
+    all of a long queue for each batch would make the last event of 100,000 cost many times the first. How far to look
+    is a guess and nothing more: a look that ends somewhere sees whatever is due up to there, whoever else works or
+    adds events, and where it sees too few the whole queue is looked at.
     """
 
     def __init__(self, events: Collection[Document]) -> None:
         self._events = events
-        self._ends: tuple[datetime, ...] = ()
+        self._reached: tuple[datetime, timedelta] | None = None
+        """The time of the last event that was found, and how far apart events were before it; None: nothing is left."""
 
     def ids(self, now: datetime, limit: int, lane: Lane = WHOLE) -> list[ObjectId]:
         """Return the ids of up to `limit` pending events that are due: those the lane chooses of the longest due."""
@@ -36,19 +37,29 @@ class Outlook:
         return chosen(self._longest_due(now, limit * lane.of), limit, lane)
 
     def _longest_due(self, now: datetime, limit: int) -> list[Document]:
-        for end in self._next_ends():
-            found = self._look(min(end, now), limit)
+        for end in self._ends(now, limit):
+            found = self._look(end, limit)
             if len(found) == limit:
-                return found
-        found = self._look(now, max(limit, min(limit * AHEAD, MOST)))
-        self._ends = tuple(found[last]["availableAt"] for last in range(2 * limit - 1, len(found), limit))
-        return found[:limit]
+                break
+        self._reached = _reached(found) if len(found) == limit else None
+        return found
 
-    def _next_ends(self) -> Iterator[datetime]:
-        while ends := self._ends:  # another thread may take the same one: it then looks at the same events
-            self._ends = ends[1:]
-            yield ends[0]
+    def _ends(self, now: datetime, limit: int) -> Iterator[datetime]:
+        """Yield how far to look, as long as too few are found; the last is now."""
+        if self._reached is not None:
+            time, apart = self._reached
+            for times in WIDER:
+                if now - time > (further := apart * limit * times):
+                    yield time + further
+        yield now
 
     def _look(self, until: datetime, limit: int) -> list[Document]:
         fields = {"availableAt": 1, "taskId": 1}
         return list(self._events.find(waiting(until), fields, limit=limit, batch_size=limit).sort("availableAt", 1))
+
+
+def _reached(found: list[Document]) -> tuple[datetime, timedelta]:
+    """Measure the later half: one event that waits much longer than all others says nothing about them."""
+    half = found[len(found) // 2 :]
+    first, last = half[0]["availableAt"], half[-1]["availableAt"]
+    return last, max((last - first) / len(half), SHORTEST)

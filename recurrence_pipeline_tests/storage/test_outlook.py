@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from bson import ObjectId
@@ -10,7 +10,7 @@ from pymongo import MongoClient, monitoring
 from pymongo.collection import Collection
 
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.storage.outlook import AHEAD, Outlook
+from recurrence_pipeline.storage.outlook import WIDER, Outlook
 from recurrence_pipeline_tests.world import utc
 
 NOON = utc(2024, 1, 1, 12)
@@ -18,14 +18,14 @@ BATCH = 5
 
 
 class Looks(monitoring.CommandListener):
-    """Keeps the ends and limits of the looks that are sent."""
+    """Keeps how far the looks reach that are sent."""
 
     def __init__(self) -> None:
-        self.limits: list[int] = []
+        self.ends: list[datetime] = []
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
         if event.command_name == "find":
-            self.limits.append(event.command["limit"])
+            self.ends.append(event.command["filter"]["availableAt"]["$lte"])
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None: ...
 
@@ -67,7 +67,7 @@ def take(events: Collection[Document], outlook: Outlook, limit: int = BATCH) -> 
 
 
 def test_a_long_queue_comes_in_order_and_as_a_whole(events: Collection[Document]) -> None:
-    waiting = wait_in(events, 3 * AHEAD * BATCH + 2)
+    waiting = wait_in(events, 60 * BATCH + 2)
     outlook = Outlook(events)
 
     found = []
@@ -77,15 +77,42 @@ def test_a_long_queue_comes_in_order_and_as_a_whole(events: Collection[Document]
     assert found == waiting
 
 
-def test_the_whole_queue_is_looked_at_once_for_twenty_batches(events: Collection[Document], looks: Looks) -> None:
+def seen_by(looks: Looks, waiting: list[ObjectId], batch: int) -> list[int]:
+    """Return how many of a queue with an event a second each look saw, of which a batch had been taken before each."""
+    reach = [int((end - NOON).total_seconds()) + 1 for end in looks.ends]
+    return [min(seconds, len(waiting)) - number * batch for number, seconds in enumerate(reach)]
+
+
+def test_a_long_queue_is_looked_at_as_a_whole_once(events: Collection[Document], looks: Looks) -> None:
     """Else each batch of a queue of 100,000 costs what sorting 100,000 events does."""
-    wait_in(events, 2 * AHEAD * BATCH)
+    waiting = wait_in(events, 60 * BATCH)
     outlook = Outlook(events)
 
-    for _ in range(AHEAD):
+    for _ in range(50):
         assert len(take(events, outlook)) == BATCH
 
-    assert looks.limits == [AHEAD * BATCH] + [BATCH] * (AHEAD - 1)
+    whole, *others = seen_by(looks, waiting, BATCH)
+    assert whole == len(waiting)
+    assert len(others) == 49
+    assert max(others) <= WIDER[0] * BATCH
+
+
+def test_one_event_that_has_waited_very_long_does_not_make_the_next_look_long(
+    events: Collection[Document], looks: Looks
+) -> None:
+    waiting = wait_in(events, 40 * BATCH)
+    wait_in(events, 1, first=-1_000_000)
+    outlook = Outlook(events)
+    take(events, outlook)
+    take(events, outlook)
+    assert max(seen_by(looks, waiting, BATCH)[1:]) <= (WIDER[0] + 1) * BATCH
+
+
+def test_a_pause_in_the_queue_is_looked_past(events: Collection[Document], looks: Looks) -> None:
+    waiting = [*wait_in(events, 2 * BATCH), *wait_in(events, 2 * BATCH, first=3600)]
+    outlook = Outlook(events)
+    found = [event for _ in range(4) for event in take(events, outlook)]
+    assert found == waiting
 
 
 def test_what_others_have_taken_meanwhile_does_not_end_the_looking(events: Collection[Document]) -> None:
