@@ -2,8 +2,8 @@
 
 Each status is read by an index of its own: completed events by the time they ended, through the index that also removes
 them; refused ones by their status, whatever their age, for they are few. Asking for all at once would be one
-pass over the whole collection each time. Completed events are read by the minute, by the hour where they are few: a
-month of them in one command would hold the collection for as long as a slow server takes to read them.
+pass over the whole collection each time. Completed events are read by the minute, by hours where they are few: a month
+of them in one command would hold the collection for as long as a slow server takes to read them.
 """
 
 import re
@@ -30,8 +30,11 @@ TIME_LIMIT = re.compile(r"\(code (50|262)\)")
 """In the text of an error: MaxTimeMSExpired, ExceededTimeLimit (manual, "Error Codes")."""
 
 A_PAGE = 2000
-SHORTEST, LONGEST = timedelta(minutes=1), timedelta(hours=1)
+SHORTEST, LONGEST = timedelta(minutes=1), timedelta(hours=6)
 """Of the spans that completed events are read by."""
+
+MOST_SPANS = 200
+"""About so many at most where no events are: years are read in longer ones."""
 
 MILLISECOND = timedelta(milliseconds=1)
 
@@ -62,13 +65,13 @@ class EventMetrics:
         """
         for status in REFUSED:
             yield from self._ended(status, since, until, patient=patient)
-        length = SHORTEST
+        length, longest = SHORTEST, max(LONGEST, (until - since) / MOST_SPANS)
         while since < until:
             ahead, count = min(since + length, until), 0
             for event in self._ended(EventStatus.COMPLETED, since, ahead):
                 yield event
                 count += 1
-            since, length = ahead, _next_length(length, count)
+            since, length = ahead, _next_length(length, longest, count)
 
     def _ended(
         self, status: EventStatus, since: datetime, until: datetime, *, patient: bool = False
@@ -105,11 +108,11 @@ class EventMetrics:
         ]
 
 
-def _next_length(length: timedelta, found: int) -> timedelta:
+def _next_length(length: timedelta, longest: timedelta, found: int) -> timedelta:
     """Return the span to read next, so that it holds about a page where events come as they came."""
     if found > A_PAGE:
         return max(length / 2, SHORTEST)
-    return min(length * 2, LONGEST) if found < A_PAGE // 2 else length
+    return min(length * 2, longest) if found < A_PAGE // 2 else length
 
 
 def _case(status: str, value: str) -> Mapping[str, Any]:

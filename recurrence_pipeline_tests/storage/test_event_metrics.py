@@ -4,14 +4,32 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from recurrence_pipeline.domain.errors import Outage
 from recurrence_pipeline.domain.finished import FinishedEvent
 from recurrence_pipeline.domain.model import EventStatus
-from recurrence_pipeline.storage.event_metrics import A_PAGE, EventMetrics, NotDone
+from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.storage.event_metrics import A_PAGE, MOST_SPANS, EventMetrics, NotDone
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline_tests.storage.conftest import FailPoint
 from recurrence_pipeline_tests.storage.samples import at
+
+
+class Looks(CommandListener):
+    """Counts the reads that are sent."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def started(self, event: CommandStartedEvent) -> None:
+        self.count += event.command_name == "find"
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        """Be silent."""
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        """Be silent."""
 
 
 @pytest.fixture
@@ -65,6 +83,17 @@ def test_a_month_in_which_events_came_seldom_and_then_all_at_once_is_read_to_the
     )  # fmt: skip
     found = [event.finished_at for event in metrics.finished(at(0), at(43_200))]
     assert found == [at(minute).replace(microsecond=at(minute).microsecond // 1000 * 1000) for minute in minutes]
+
+
+@pytest.mark.parametrize("days", [1, 30, 36_500])
+def test_a_time_without_events_takes_a_few_looks_whatever_its_length(settings: Settings, days: int) -> None:
+    looks = Looks()
+    mongo = Mongo(settings, listeners=[looks])
+    try:
+        assert list(EventMetrics(mongo).finished(at(0), at(days * 24 * 60))) == []
+    finally:
+        mongo.client.close()
+    assert 0 < looks.count <= MOST_SPANS + 20
 
 
 def test_an_event_says_how_long_it_took_how_long_it_waited_and_what_it_made(
