@@ -98,7 +98,9 @@ def run_cluster(events: int, *, seed: int, folder: Path, say: Say) -> Report:
 
 
 def _open(shared: Services, database: str) -> Worker:
-    return open_worker(Settings.from_environment({**SETTINGS, "MONGODB_URL": shared.mongodb_url(database)}))
+    """Open a worker that waits while the database writes to a slow disk: what is tried is how the hosts take that."""
+    own = {"MONGODB_URL": shared.mongodb_url(database), "WORKER_TIMEOUT": "60000"}
+    return open_worker(Settings.from_environment({**SETTINGS, **own}))
 
 
 @dataclass
