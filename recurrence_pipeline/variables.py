@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
-from recurrence_pipeline.domain.calendar import time_zone
 from recurrence_pipeline.domain.errors import InvalidRecurrence
+from recurrence_pipeline.domain.zones import time_zone
 
 WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 """In the order in which cron numbers them, from 0."""

@@ -9,19 +9,15 @@ with erratum 4271); of a time that exists twice the first is meant. PEP 495 give
 from calendar import isleap
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import MAXYEAR, MINYEAR, date, datetime, timedelta, tzinfo
-from datetime import timezone as fixed_offset
+from datetime import date, datetime, timedelta, tzinfo
 from functools import lru_cache
-from itertools import islice
-from typing import NamedTuple
-from zoneinfo import ZoneInfo
+from itertools import accumulate, islice
 
 from recurrence_pipeline.domain.errors import InvalidRecurrence
+from recurrence_pipeline.domain.zones import SPELL_DAYS, UTC, ahead_of_utc, aware, spell_of, time_zone, wall_clock
 
 REPEAT_TYPES = ("daily", "weekly", "monthly")
 """The rules. `none`, which a task may also say, is not one."""
-
-UTC = fixed_offset.utc
 
 DRIFT = timedelta(hours=2)
 """How far from its slot a task still counts as on it: DST moves what was counted in another zone by no more."""
@@ -30,9 +26,9 @@ MAX_WITNESSES = 100
 """How many times are heard where an anchor is looked for."""
 
 _ZERO = timedelta(0)
-_DAY = timedelta(days=1)
-_SPELL_DAYS = 64
+_MONTHS_KNOWN = 64
 _STEPS = {"daily": timedelta(days=1), "weekly": timedelta(weeks=1)}
+_IN_EVERY_MONTH = 28
 _DAYS = (0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
@@ -60,8 +56,8 @@ def slot_number(anchor: datetime, repeat_type: str, when: datetime, timezone: st
         InvalidRecurrence: for a naive time or an unknown rule or zone.
     """
     zone = time_zone(timezone)
-    wall = _wall_clock("anchor", _aware("anchor", anchor), zone)
-    number = _distance(wall, _wall_clock("when", _aware("when", when), zone), repeat_type)
+    wall = wall_clock("anchor", anchor, zone)
+    number = _distance(wall, wall_clock("when", when, zone), repeat_type)
     candidates = (number, number + 1, number - 1)
     return next((n for n in candidates if _stands_for(when, wall, zone, repeat_type, n)), number)
 
@@ -77,14 +73,14 @@ def slots(anchor: datetime, repeat_type: str, first: int, count: int, timezone: 
     """
     zone = time_zone(timezone)
     last = _count("first", first) + _count("count", count)
-    in_utc = _aware("anchor", anchor).tzinfo is UTC
-    if in_utc and zone is not UTC and repeat_type in _STEPS and last <= _SPELL_DAYS:
-        spell = _spell(zone, anchor.year, anchor.month)
+    in_utc = isinstance(anchor, datetime) and anchor.tzinfo is UTC
+    if in_utc and zone is not UTC and repeat_type in _STEPS and last <= SPELL_DAYS:
+        spell = spell_of(zone, anchor.year, anchor.month)
         if spell.begin <= anchor < spell.end:
             found = _shifted(anchor, repeat_type, first, count)
             if not found or found[-1] < spell.end:
                 return found
-    return _slots(_wall_clock("anchor", anchor, zone), zone, repeat_type, first, count)
+    return _slots(wall_clock("anchor", anchor, zone), zone, repeat_type, first, count)
 
 
 def occurrences(start: datetime, repeat_type: str, count: int, timezone: str | None = None) -> list[datetime]:
@@ -93,7 +89,7 @@ def occurrences(start: datetime, repeat_type: str, count: int, timezone: str | N
     Raises:
         InvalidRecurrence: as `slot` does.
     """
-    return slots(_aware("start", start), repeat_type, 1, count, timezone)
+    return slots(aware("start", start), repeat_type, 1, count, timezone)
 
 
 def next_occurrence(
@@ -105,8 +101,8 @@ def next_occurrence(
         InvalidRecurrence: as `slot` does.
     """
     zone = time_zone(timezone)
-    wall_base = _wall_clock("base", _aware("base", base), zone)
-    wall = wall_base if anchor is None else _wall_clock("anchor", _aware("anchor", anchor), zone)
+    wall_base = wall_clock("base", base, zone)
+    wall = wall_base if anchor is None else wall_clock("anchor", anchor, zone)
     # A gap or an overlap around midnight puts the answer one off the calendar's, either way: four slots at most.
     number = max(_distance(wall, wall_base, repeat_type) - 1, 0)
     while (found := _slot(wall, zone, repeat_type, number)) <= base:
@@ -127,8 +123,8 @@ def anchor_of(
     """
     _require_rule(repeat_type)
     zone = time_zone(timezone)
-    heard = [(number, _aware("when", when)) for number, when in islice(numbered, MAX_WITNESSES)]
-    walls = [_wall_clock("when", when, zone) for _, when in heard]
+    heard = list(islice(numbered, MAX_WITNESSES))
+    walls = [wall_clock("when", when, zone) for _, when in heard]
     starts = set()
     for (number, _), wall in zip(heard, walls, strict=True):
         with suppress(OverflowError, ValueError):  # a number that leads out of the calendar
@@ -141,75 +137,7 @@ def anchor_of(
         return sum(1 for number, when in heard if _is_slot(when, start, zone, repeat_type, number))
 
     best = max(sorted(starts), key=fitting, default=None)
-    return None if best is None else best - _offset(zone, best)
-
-
-def time_zone(name: str | None) -> tzinfo:
-    """Return the zone of an IANA name; None is UTC.
-
-    Raises:
-        InvalidRecurrence: where the name is not one.
-    """
-    if name is None:
-        return UTC
-    try:
-        return _load_zone(name)
-    except (KeyError, ValueError, TypeError, OSError) as error:  # zoneinfo lets through what its files raise
-        raise InvalidRecurrence(f"timezone: {name!r} is not an IANA time zone", field="timezone", value=name) from error
-
-
-@lru_cache(maxsize=1024)
-def _load_zone(name: str) -> tzinfo:
-    return UTC if name == "UTC" else ZoneInfo(name)
-
-
-def _aware(field: str, time: datetime) -> datetime:
-    if not isinstance(time, datetime) or (time.tzinfo is not UTC and time.utcoffset() is None):
-        raise InvalidRecurrence(f"{field}: {time!r} is not a date with a time zone", field=field, value=time)
-    return time
-
-
-def _wall_clock(field: str, time: datetime, zone: tzinfo) -> datetime:
-    """Return an aware time as the clocks of the zone show it, under the label of UTC: arithmetic on it is plain."""
-    if time.tzinfo is UTC:
-        if zone is UTC:
-            return time
-        spell = _spell(zone, time.year, time.month)
-        if spell.begin <= time < spell.end:
-            return time + spell.offset
-    try:
-        return time.astimezone(zone).replace(tzinfo=UTC)
-    except OverflowError as error:
-        message = f"{field}: {time.isoformat()} lies outside the years 1 to 9999 in {zone}"
-        raise InvalidRecurrence(message, field=field, value=time) from error
-
-
-class _Spell(NamedTuple):
-    """A time in which the clocks of a zone do not change, and what they are ahead of UTC in it."""
-
-    begin: datetime
-    end: datetime
-    offset: timedelta
-
-
-@lru_cache(maxsize=4096)
-def _spell(zone: tzinfo, year: int, month: int) -> _Spell:
-    """Return the spell that begins with a month on the wall clock, of two months at most.
-
-    Its end is looked for day by day: no zone ever changed its clocks and changed them back in less than four.
-    """
-    begin = end = datetime(year, month, 1, tzinfo=UTC)
-    if not MINYEAR < year < MAXYEAR - 1:  # the calendar might end before `_SPELL_DAYS` steps
-        return _Spell(begin, begin, _ZERO)
-    offset = _offset(zone, begin)
-    while (end - begin).days < _SPELL_DAYS and _offset(zone, end + _DAY) == offset:
-        end += _DAY
-    return _Spell(begin - offset, end - offset, offset)
-
-
-def _offset(zone: tzinfo, wall: datetime) -> timedelta:
-    """Return what the clocks of a zone are ahead of UTC when they show this, whatever zone it is labelled with."""
-    return zone.utcoffset(wall) or _ZERO
+    return None if best is None else best - ahead_of_utc(zone, best)
 
 
 def _count(field: str, value: int) -> int:
@@ -252,6 +180,8 @@ def _shifted(wall: datetime, repeat_type: str, first: int, count: int = 1) -> li
         return [wall, *_shifted(wall, repeat_type, 1, count - 1)]
     if repeat_type == "monthly":
         year, month, day = wall.year, wall.month, wall.day
+        if day <= _IN_EVERY_MONTH and 0 < first <= _MONTHS_KNOWN - count:
+            return [wall + span for span in _month_spans(year, month)[first : first + count]]
         return [wall + _months(year, month, day, number) for number in range(first, first + count)]
     step = _STEPS.get(repeat_type)
     if step is None or not count:
@@ -261,6 +191,14 @@ def _shifted(wall: datetime, repeat_type: str, first: int, count: int = 1) -> li
     for _ in range(1, count):
         walls.append(walls[-1] + step)
     return walls
+
+
+@lru_cache(maxsize=4096)
+def _month_spans(year: int, month: int) -> tuple[timedelta, ...]:
+    """Return how far it is from a day to that day so many months on, for days that every month has."""
+    months = range(month - 1, month - 1 + _MONTHS_KNOWN)
+    lengths = (_last_day(year + index // 12, index % 12 + 1) for index in months)
+    return tuple(timedelta(days) for days in accumulate(lengths, initial=0))
 
 
 @lru_cache(maxsize=16384)

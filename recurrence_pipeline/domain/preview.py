@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from recurrence_pipeline.domain.calendar import slot, time_zone
+from recurrence_pipeline.domain.calendar import slot
+from recurrence_pipeline.domain.zones import time_zone
 
 
 @dataclass(frozen=True, slots=True)

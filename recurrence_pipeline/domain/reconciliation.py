@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
-from recurrence_pipeline.domain.calendar import UTC
 from recurrence_pipeline.domain.errors import Permanent
 from recurrence_pipeline.domain.model import Operation, Series, Source, Task, TaskEvent, derived_id
 from recurrence_pipeline.domain.progress import Progress
 from recurrence_pipeline.domain.validation import creation_time
+from recurrence_pipeline.domain.zones import UTC
 
 OVERLAP = timedelta(minutes=1)
 """How much of the past the recent walk reads again, and how far it reads ahead: clocks differ, and writes take time."""

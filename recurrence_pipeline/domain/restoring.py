@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from recurrence_pipeline.domain.calendar import UTC, anchor_of, slot_number
+from recurrence_pipeline.domain.calendar import anchor_of, slot_number
 from recurrence_pipeline.domain.errors import InvalidRecurrence
 from recurrence_pipeline.domain.model import Cursor, Task
+from recurrence_pipeline.domain.zones import UTC
 
 FIRST = datetime.min.replace(tzinfo=UTC)
 

@@ -2,9 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from recurrence_pipeline.domain.calendar import REPEAT_TYPES, UTC, time_zone
+from recurrence_pipeline.domain.calendar import REPEAT_TYPES
 from recurrence_pipeline.domain.errors import InvalidRecurrence
 from recurrence_pipeline.domain.model import Task
+from recurrence_pipeline.domain.zones import UTC, time_zone
 
 GRACE = timedelta(days=1)
 """How far before the task's creation its due date may lie."""

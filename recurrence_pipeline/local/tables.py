@@ -5,7 +5,7 @@ from datetime import datetime
 
 from rich.table import Table
 
-from recurrence_pipeline.domain.calendar import time_zone
+from recurrence_pipeline.domain.zones import time_zone
 from recurrence_pipeline.local.dagster_programs import Run
 from recurrence_pipeline.worker.inspection import SeriesView
 

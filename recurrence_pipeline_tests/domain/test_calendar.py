@@ -1,7 +1,7 @@
 """The calendar: examples that people can check on paper. What holds for all dates is in test_calendar_laws.py."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,11 +13,10 @@ from recurrence_pipeline.domain.calendar import (
     occurrences,
     slot,
     slot_number,
-    time_zone,
 )
 from recurrence_pipeline.domain.errors import InvalidRecurrence
+from recurrence_pipeline.domain.zones import UTC, time_zone
 
-UTC = timezone.utc
 NEW_YORK = "America/New_York"
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from itertools import count
 
-from recurrence_pipeline.domain.calendar import UTC
 from recurrence_pipeline.domain.model import Cursor, Operation, Series, Task, TaskEvent, occurrence_id
 from recurrence_pipeline.domain.plan import Plan, Snapshot
 from recurrence_pipeline.domain.planning import plan_batch, plan_deletions
+from recurrence_pipeline.domain.zones import UTC
 
 CREATED = datetime(2024, 1, 1, tzinfo=timezone.utc)
 NOW = CREATED + timedelta(days=90)

@@ -1,0 +1,94 @@
+"""Time zones: what clocks show, and for how long they go on without a change. Slots are calendar.py's business."""
+
+from datetime import MAXYEAR, MINYEAR, datetime, timedelta, tzinfo
+from datetime import timezone as fixed_offset
+from functools import lru_cache
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from recurrence_pipeline.domain.errors import InvalidRecurrence
+
+UTC = fixed_offset.utc
+
+SPELL_DAYS = 64
+"""How long a spell is at most."""
+
+_ZERO = timedelta(0)
+_DAY = timedelta(days=1)
+
+
+def time_zone(name: str | None) -> tzinfo:
+    """Return the zone of an IANA name; None is UTC.
+
+    Raises:
+        InvalidRecurrence: where the name is not one.
+    """
+    if name is None:
+        return UTC
+    try:
+        return _load_zone(name)
+    except (KeyError, ValueError, TypeError, OSError) as error:  # zoneinfo lets through what its files raise
+        raise InvalidRecurrence(f"timezone: {name!r} is not an IANA time zone", field="timezone", value=name) from error
+
+
+@lru_cache(maxsize=1024)
+def _load_zone(name: str) -> tzinfo:
+    return UTC if name == "UTC" else ZoneInfo(name)
+
+
+def aware(field: str, time: datetime) -> datetime:
+    """Return a time that says where it is; `field` is what an error calls it.
+
+    Raises:
+        InvalidRecurrence: where it does not, or is no time.
+    """
+    if not isinstance(time, datetime) or time.utcoffset() is None:
+        raise InvalidRecurrence(f"{field}: {time!r} is not a date with a time zone", field=field, value=time)
+    return time
+
+
+def wall_clock(field: str, time: datetime, zone: tzinfo) -> datetime:
+    """Return an aware time as the clocks of the zone show it, under the label of UTC: arithmetic on it is plain.
+
+    Raises:
+        InvalidRecurrence: for a naive time, or where the clocks would show a year outside 1 to 9999.
+    """
+    if isinstance(time, datetime) and time.tzinfo is UTC:
+        if zone is UTC:
+            return time
+        spell = spell_of(zone, time.year, time.month)
+        if spell.begin <= time < spell.end:
+            return time + spell.offset
+    try:
+        return aware(field, time).astimezone(zone).replace(tzinfo=UTC)
+    except OverflowError as error:
+        message = f"{field}: {time.isoformat()} lies outside the years 1 to 9999 in {zone}"
+        raise InvalidRecurrence(message, field=field, value=time) from error
+
+
+class Spell(NamedTuple):
+    """A time in which the clocks of a zone do not change, and what they are ahead of UTC in it."""
+
+    begin: datetime
+    end: datetime
+    offset: timedelta
+
+
+@lru_cache(maxsize=4096)
+def spell_of(zone: tzinfo, year: int, month: int) -> Spell:
+    """Return the spell that begins with a month on the wall clock, of `SPELL_DAYS` at most.
+
+    Its end is looked for day by day: no zone ever changed its clocks and changed them back in less than four.
+    """
+    begin = end = datetime(year, month, 1, tzinfo=UTC)
+    if not MINYEAR < year < MAXYEAR - 1:  # the calendar might end before `SPELL_DAYS` steps
+        return Spell(begin, begin, _ZERO)
+    offset = ahead_of_utc(zone, begin)
+    while (end - begin).days < SPELL_DAYS and ahead_of_utc(zone, end + _DAY) == offset:
+        end += _DAY
+    return Spell(begin - offset, end - offset, offset)
+
+
+def ahead_of_utc(zone: tzinfo, wall: datetime) -> timedelta:
+    """Return what the clocks of a zone are ahead of UTC when they show this, whatever zone it is labelled with."""
+    return zone.utcoffset(wall) or _ZERO
