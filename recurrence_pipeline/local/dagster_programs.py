@@ -1,14 +1,17 @@
-"""Dagster on this machine: its web server and its daemon, with a home of their own.
+"""Dagster on this machine: a code server, the web server and the daemon, with a home of their own.
 
 Not `dagster dev`: that cannot be stopped by a signal from a script, and leaves its children behind when it is killed.
+And not without the code server: the daemon would start one of its own anew each minute, for ever.
 """
 
 import http.client
 import json
 import re
+import socket
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,8 +26,13 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).parents[1]
 SENSOR = "task_event_sensor"
+LOCATION = "recurrence_pipeline"
+"""As in workspace.yaml: what was turned on or off under this name stays so."""
 UI_URL = "DAGSTER_UI_URL"
 """Where it is not set, alerts link to the web server that is started here."""
+CODE_SERVER = ("dagster", "api", "grpc", "--module-name", "recurrence_pipeline.definitions")
+WEBSERVER = ("dagster_webserver",)
+DAEMON = ("dagster._daemon", "run")
 BASE_DIR = re.compile(r"^(\s+base_dir: *)(\S+) *$", re.MULTILINE)
 READY_TIMEOUT = timedelta(seconds=120)
 RUNS_SHOWN = 20
@@ -45,17 +53,16 @@ class Run:
 class LocalDagster:
     """A running Dagster. Its instance is the storage that all of its processes share."""
 
-    def __init__(self, instance: "DagsterInstance", webserver: Program, daemon: Program, port: int) -> None:
+    def __init__(self, instance: "DagsterInstance", programs: Sequence[Program], port: int) -> None:
         self._instance = instance
-        self._webserver = webserver
-        self._daemon = daemon
+        self._code_server, self._webserver, self._daemon = programs
         self._port = port
         self._began = time.time()
 
     @property
     def programs(self) -> tuple[Program, ...]:
-        """The web server and the daemon."""
-        return self._webserver, self._daemon
+        """The code server, the web server and the daemon."""
+        return self._code_server, self._webserver, self._daemon
 
     @property
     def url(self) -> str:
@@ -120,13 +127,16 @@ class LocalDagster:
 
 @contextmanager
 def running_dagster(home: Path, logs: Path, environment: Mapping[str, str], *, port: int = 0) -> Iterator[LocalDagster]:
-    """Start Dagster with the workspace.yaml and dagster.yaml that we ship, and stop it at the end.
+    """Start Dagster with the dagster.yaml that we ship, and stop it at the end.
 
     Args:
         home: its DAGSTER_HOME; all that it stores is in there.
         logs: takes what the processes print.
         environment: the environment variables of its processes.
         port: of the web server; another one is taken where it is not free.
+
+    Raises:
+        Outage: the code server did not start; the text has its last lines.
     """
     from dagster import DagsterInstance  # noqa: PLC0415 (takes a second)
 
@@ -135,24 +145,38 @@ def running_dagster(home: Path, logs: Path, environment: Mapping[str, str], *, p
     port = free_port(port)
     ui_url = environment.get(UI_URL, "").strip() or f"http://{HOST}:{port}"
     environment = {**environment, "DAGSTER_HOME": str(home), UI_URL: ui_url}
-    workspace = ("--workspace", str(shipped("workspace.yaml")))
-    commands = {
-        "dagster-webserver": ("dagster_webserver", "--host", HOST, "--port", str(port), *workspace),
-        "dagster-daemon": ("dagster._daemon", "run", *workspace),
-    }
     programs: list[Program] = []
+
+    def start(name: str, *command: str) -> Program:
+        command, log = (sys.executable, "-m", *command), logs / f"{name}.log"
+        programs.append(Program.start(name, command, cwd=home, log=log, environment=environment))
+        return programs[-1]
+
     began = time.time()
     # Opened first: it makes the SQLite files, and two processes that both find none of them get in each other's way.
-    with DagsterInstance.from_config(str(home)) as instance:
+    with DagsterInstance.from_config(str(home)) as instance, tempfile.TemporaryDirectory(prefix="recurrence-") as ours:
+        endpoint = Path(ours, "code")  # a socket of our own: whoever may talk to a code server can run code in it
+        workspace = home / "workspace.yaml"
+        code = {"grpc_server": {"socket": str(endpoint), "location_name": LOCATION}}
+        workspace.write_text(json.dumps({"load_from": [code]}))
         try:
-            for name, command in commands.items():
-                log = logs / f"{name}.log"
-                programs.append(
-                    Program.start(name, [sys.executable, "-m", *command], cwd=home, log=log, environment=environment)
-                )
-            yield LocalDagster(instance, programs[0], programs[1], port)
+            code_server = start("code-server", *CODE_SERVER, "--socket", str(endpoint), "--location-name", LOCATION)
+            _wait_for_code(code_server, endpoint)
+            start("dagster-webserver", *WEBSERVER, "--host", HOST, "--port", str(port), "--workspace", str(workspace))
+            start("dagster-daemon", *DAEMON, "--workspace", str(workspace))
+            yield LocalDagster(instance, programs, port)
         finally:
             stop(programs, settled=lambda: not _running_since(instance, began))
+
+
+def _wait_for_code(code_server: Program, endpoint: Path) -> None:
+    """Return once the code server listens: a daemon that does not reach it looks for it again only after a minute."""
+
+    def listens() -> bool:
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(endpoint)) == 0
+
+    wait_for(listens, "The code server did not start", programs=[code_server], asked=code_server, timeout=READY_TIMEOUT)
 
 
 def _running_since(instance: "DagsterInstance", began: float) -> bool:
