@@ -20,7 +20,7 @@ from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.worker.service import WorkerService
 
 MOMENT = timedelta(milliseconds=250)
-PAUSE = 0.1
+PAUSE = 0.2
 """In seconds, between two looks at the queue."""
 
 DUE_TAG = "events_due"
@@ -68,7 +68,7 @@ def task_event_sensor(  # noqa: D103 (Dagster shows the description above)
 @dg.sensor(
     job_name=PROCESS_TASK_EVENTS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    minimum_interval_seconds=10,
+    minimum_interval_seconds=30,
     description="Ends runs that died with their machine, which Dagster shows as started and keeps a place for.",
     tags={"reads": "task_events"},
 )
@@ -89,7 +89,7 @@ def dead_run_sensor(  # noqa: D103 (Dagster shows the description above)
 def watch(service: WorkerService, longest: timedelta) -> None:
     """Wait until something is due that no run takes at once, at most for `longest`.
 
-    A run that is warm takes it within a tenth of a second; what is still there a moment later is worth another run.
+    A run that is warm takes it at once; what is still there a moment later is worth another run.
     """
     end = time.monotonic() + longest.total_seconds()
     while time.monotonic() < end:
