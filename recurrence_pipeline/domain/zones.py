@@ -74,15 +74,19 @@ class Spell(NamedTuple):
     offset: timedelta
 
 
+_NEVER = Spell(datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC), _ZERO)
+
+
 @lru_cache(maxsize=4096)
 def spell_of(zone: tzinfo, year: int, month: int) -> Spell:
     """Return the spell that begins with a month on the wall clock, of `SPELL_DAYS` at most.
 
-    Its end is looked for day by day: no zone ever changed its clocks and changed them back in less than four.
+    Its end is looked for day by day: no zone ever changed its clocks and changed them back in less than four. In the
+    first year of the calendar and the last two it has no time in it.
     """
-    begin = end = datetime(year, month, 1, tzinfo=UTC)
     if not MINYEAR < year < MAXYEAR - 1:  # the calendar might end before `SPELL_DAYS` steps
-        return Spell(begin, begin, _ZERO)
+        return _NEVER
+    begin = end = datetime(year, month, 1, tzinfo=UTC)
     offset = ahead_of_utc(zone, begin)
     while (end - begin).days < SPELL_DAYS and ahead_of_utc(zone, end + _DAY) == offset:
         end += _DAY
