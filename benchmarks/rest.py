@@ -28,6 +28,7 @@ def main(size: Size) -> Figures:
     """Start the system, and look at it in each state."""
     environment = {name: value for name, value in os.environ.items() if name != "MONGODB_URL"}
     environment |= {"PORT": "", "HOST": "", "WORKER_MAX_RUNS": "2", "WORKER_RUN_MAX_EVENTS": "500"}
+    environment["WORKER_LINGER"] = f"{size.linger}000"
     if given := os.environ.get(SERVER):
         environment["MONGODB_URL"] = given
     with tempfile.TemporaryDirectory(prefix="recurrence-bench-", ignore_cleanup_errors=True) as name:
@@ -38,6 +39,7 @@ def main(size: Size) -> Figures:
             rows = [
                 latency(system, "an event every 2 s", size.arrivals, 2),
                 *([latency(system, "an event every 30 s", size.seldom, 30)] if size.seldom else []),
+                first_of_all(system, size.rested),
                 idle(system, size.idle),
                 flood(system, size.flood, most=2),
                 storage(home),
@@ -47,9 +49,22 @@ def main(size: Size) -> Figures:
 
 def latency(system: System, what: str, count: int, pause: float) -> dict[str, Any]:
     """Return how long single events took, from their creation to their outcome."""
-    took = arrived(system, count, pause)
+    return latencies(what, arrived(system, count, pause))
+
+
+def latencies(what: str, took: list[float]) -> dict[str, Any]:
+    """Return a row of the table."""
     p50, p95 = percentiles(took)
-    return {"what": what, "p50 s": p50, "p95 s": p95, "longest s": max(took), "of": count}
+    return {"what": what, "p50 s": p50, "p95 s": p95, "longest s": max(took), "of": len(took)}
+
+
+def first_of_all(system: System, count: int) -> dict[str, Any]:
+    """Return how long single events took for which a run had to be started."""
+    took = []
+    for _ in range(count):
+        wait_for_rest(system)
+        took += arrived(system, 1, 0)
+    return latencies("an event after a rest", took)
 
 
 def arrived(system: System, count: int, pause: float) -> list[float]:
@@ -77,9 +92,7 @@ def finished(system: System, event_id: object) -> datetime:
 
 def idle(system: System, seconds: float) -> dict[str, Any]:
     """Return the CPU that each program uses while nothing happens, in percent of one core, and the runs it starts."""
-    deadline = time.monotonic() + LONGEST_WAIT
-    while any(not run.finished for run in system.dagster.runs()) and time.monotonic() < deadline:
-        time.sleep(0.2)  # the last run lingers
+    wait_for_rest(system)
     before, runs, begin = consumed(system), our_runs(system), time.monotonic()
     time.sleep(seconds)
     after, took = consumed(system), time.monotonic() - begin
@@ -90,6 +103,15 @@ def idle(system: System, seconds: float) -> dict[str, Any]:
         **parts,
         "runs": len(our_runs(system).keys() - runs.keys()),
     }
+
+
+def wait_for_rest(system: System) -> None:
+    """Return once no run works or lingers."""
+    deadline = time.monotonic() + LONGEST_WAIT
+    while any(not run.finished for run in system.dagster.runs()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"a run did not end within {LONGEST_WAIT} s")
+        time.sleep(0.2)
 
 
 def consumed(system: System) -> dict[str, float]:

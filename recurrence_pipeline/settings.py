@@ -85,9 +85,10 @@ class Settings(BaseModel):
         "WORKER_MAX_RUNS. Not set: each has its own.",
     )
     linger: Milliseconds = Field(
-        timedelta(seconds=10),
+        timedelta(seconds=60),
         alias="WORKER_LINGER",
-        description="How long a run waits for more events after the last, in ms: a new one takes seconds to start.",
+        description="How long a run waits for more events after the last, in ms: a new one takes seconds to start, and "
+        "as much CPU as waiting for a minute.",
     )
     watch: Annotated[Milliseconds, at_most(timedelta(seconds=30))] = Field(
         timedelta(seconds=25),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from dagster import DagsterInstance, DagsterRunStatus
 from pymongo import MongoClient
 
 from recurrence_pipeline.bootstrap import open_worker
@@ -127,6 +128,9 @@ def test_what_kill_minus_9_interrupts_the_next_up_completes(tmp_path: Path) -> N
         again.process.send_signal(signal.SIGTERM)
         assert again.process.wait(GONE.total_seconds()) == 0, again.printed()
         assert again.family() == []
+    with DagsterInstance.from_config(str(tmp_path / ".recurrence" / "dagster")) as instance:
+        *_, killed = instance.get_runs()
+        assert killed.status is DagsterRunStatus.CANCELED, "it would be shown as at work for a quarter of an hour"
 
 
 def test_a_part_that_dies_ends_the_demo_and_is_quoted(tmp_path: Path) -> None:

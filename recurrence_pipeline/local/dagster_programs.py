@@ -155,6 +155,7 @@ def running_dagster(home: Path, logs: Path, environment: Mapping[str, str], *, p
     began = time.time()
     # Opened first: it makes the SQLite files, and two processes that both find none of them get in each other's way.
     with DagsterInstance.from_config(str(home)) as instance, tempfile.TemporaryDirectory(prefix="recurrence-") as ours:
+        _end_dead_runs(instance)
         endpoint = Path(ours, "code")  # a socket of our own: whoever may talk to a code server can run code in it
         workspace = home / "workspace.yaml"
         code = {"grpc_server": {"socket": str(endpoint), "location_name": LOCATION}}
@@ -166,6 +167,7 @@ def running_dagster(home: Path, logs: Path, environment: Mapping[str, str], *, p
             start("dagster-daemon", *DAEMON, "--workspace", str(workspace))
             yield LocalDagster(instance, programs, port)
         finally:
+            # The programs need not be waited for: they would wait for their sensors, which watch the queue for 25 s.
             stop(programs, settled=lambda: not _running_since(instance, began))
 
 
@@ -177,6 +179,15 @@ def _wait_for_code(code_server: Program, endpoint: Path) -> None:
             return probe.connect_ex(str(endpoint)) == 0
 
     wait_for(listens, "The code server did not start", programs=[code_server], asked=code_server, timeout=READY_TIMEOUT)
+
+
+def _end_dead_runs(instance: "DagsterInstance") -> None:
+    """Record that no run works: each died with the system that ran it, and would hold up the next for a minute."""
+    from dagster import DagsterRunStatus, RunsFilter  # noqa: PLC0415 (takes a second)
+
+    begun = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
+    for run in instance.get_runs(RunsFilter(statuses=begun)):
+        instance.report_run_canceled(run, "The system that ran it was stopped.")
 
 
 def _running_since(instance: "DagsterInstance", began: float) -> bool:

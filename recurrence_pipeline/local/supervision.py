@@ -91,18 +91,22 @@ class Program:
 
 
 def stop(
-    programs: Sequence[Program], *, settled: Callable[[], bool] = lambda: True, patience: timedelta = STOP_PATIENCE
+    programs: Sequence[Program], *, settled: Callable[[], bool] | None = None, patience: timedelta = STOP_PATIENCE
 ) -> None:
     """Ask all of them, and their children, to end; wait; and kill what is left of their process groups.
 
-    Children can outlive the program that started them: `settled` says whether they too are done.
+    Children can outlive the program that started them, and a program can have nothing that it must still do:
+    `settled`, where it is given, says whether there is anything to wait for.
     """
+
+    def all_ended() -> bool:
+        return all(program.process.poll() is not None for program in programs)
+
+    settled = settled or all_ended
     deadline = time.monotonic() + patience.total_seconds()
     for program in programs:
         processes.interrupt(program.process)
-    while any(program.process.poll() is None for program in programs) or not settled():
-        if time.monotonic() > deadline:
-            break
+    while not settled() and time.monotonic() <= deadline:
         time.sleep(0.1)
     for program in programs:
         processes.kill(program.process)

@@ -28,6 +28,9 @@ PROCESS_TASK_EVENTS = "process_task_events"
 WHOLE_RUN_AGAIN = {"dagster/retry_strategy": "ALL_STEPS"}
 """A crashed run cannot go on from the op that failed: what the ops before it held was in the memory of the process."""
 
+BY_SENSOR = "dagster/sensor_name"
+"""The tag that Dagster gives to the runs that a sensor asked for."""
+
 LONGEST_STAY = timedelta(minutes=10)
 """How long a run goes on while events keep coming; Dagster ends one that runs for 15 minutes."""
 
@@ -92,8 +95,11 @@ def process_deletions(context: dg.OpExecutionContext, worker: Worker, leased: Le
 def process_latecomers(
     context: dg.OpExecutionContext, worker: Worker, leases: dg.ResourceParam[RunLeases], leased: LeasedEvents
 ) -> BatchSummary:
-    """Work off what becomes due while the run is warm, until nothing has come for WORKER_LINGER."""
-    idle = worker.settings.linger if leased.events else timedelta()
+    """Work off what becomes due while the run is warm, until nothing has come for WORKER_LINGER.
+
+    A run that a person launched ends with its events.
+    """
+    idle = worker.settings.linger if leased.events and BY_SENSOR in context.run_tags else timedelta()
     with failing_in_one_line():
         summary = linger(
             worker.service,

@@ -6,7 +6,7 @@ look every 5 s; so that an event need not wait as long, a look at an empty queue
 
 import math
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import dagster as dg
 
@@ -20,6 +20,8 @@ from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.worker.service import WorkerService
 
 MOMENT = timedelta(milliseconds=250)
+"""How long an event is left to the runs that are in flight."""
+
 PAUSE = 0.2
 """In seconds, between two looks at the queue."""
 
@@ -43,13 +45,17 @@ def task_event_sensor(  # noqa: D103 (Dagster shows the description above)
     context: dg.SensorEvaluationContext, worker: dg.ResourceParam[WorkerResource]
 ) -> list[dg.RunRequest] | dg.SkipReason:
     settings, job = worker.settings, PROCESS_TASK_EVENTS
+
+    def in_flight_at(now: datetime) -> InFlight:
+        return runs_in_flight(context.instance, worker.service, job=job, lease=settings.lease, now=now)
+
     try:
-        watch(worker.service, settings.watch)
+        watch(worker.service, settings.watch, moment=MOMENT if in_flight_at(utc_now()).total else timedelta())
         queue = worker.service.queue()
         if queue.oldest is None:
             return dg.SkipReason("nothing is due")
         now = utc_now()
-        in_flight = runs_in_flight(context.instance, worker.service, job=job, lease=settings.lease, now=now)
+        in_flight = in_flight_at(now)
     except (Outage, Transient) as error:
         return _away(error)
     runs = runs_to_start(queue.due, in_flight, settings)
@@ -86,15 +92,15 @@ def dead_run_sensor(  # noqa: D103 (Dagster shows the description above)
     return dg.SkipReason(f"given up: {', '.join(run.run_id for run in dead)}" if dead else "no run is dead")
 
 
-def watch(service: WorkerService, longest: timedelta) -> None:
-    """Wait until something is due that no run takes at once, at most for `longest`.
+def watch(service: WorkerService, longest: timedelta, *, moment: timedelta) -> None:
+    """Wait until something is due that no run takes within `moment`, at most for `longest`.
 
     A run that is warm takes it at once; what is still there a moment later is worth another run.
     """
     end = time.monotonic() + longest.total_seconds()
     while time.monotonic() < end:
         oldest = service.queue(at_most=1).oldest
-        if oldest is not None and utc_now() - oldest >= MOMENT:
+        if oldest is not None and utc_now() - oldest >= moment:
             return
         time.sleep(PAUSE)
 

@@ -12,6 +12,7 @@ import pytest
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.definitions import build_definitions
 from recurrence_pipeline.orchestration.heartbeat import ALIVE
+from recurrence_pipeline.orchestration.jobs import BY_SENSOR
 from recurrence_pipeline.orchestration.resources import WorkerResource
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.worker.kit import Step
@@ -156,7 +157,7 @@ def test_a_run_that_waits_for_more_events_says_that_it_lives(
     worker.service.enqueue(insert_task(), "create")
 
     job = build_definitions(resource.settings, worker=resource).resolve_job_def("process_task_events")
-    run = job.execute_in_process(instance=instance).dagster_run
+    run = job.execute_in_process(instance=instance, tags={BY_SENSOR: "task_event_sensor"}).dagster_run
 
     record = instance.get_run_record_by_id(run.run_id)
     assert record is not None

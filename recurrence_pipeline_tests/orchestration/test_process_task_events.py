@@ -4,7 +4,10 @@ import dagster as dg
 import pytest
 
 from recurrence_pipeline.bootstrap import Worker
+from recurrence_pipeline.definitions import build_definitions
 from recurrence_pipeline.domain.errors import Outage
+from recurrence_pipeline.orchestration.resources import WorkerResource
+from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.worker.service import WorkerService
 from recurrence_pipeline_tests.orchestration.conftest import NO_SERVER, USER, Insert
 from recurrence_pipeline_tests.orchestration.looks import failure_of, numbers_of
@@ -54,6 +57,19 @@ def test_an_event_names_the_run_that_worked_it_off(
 
     (event,) = worker.mongo.events.find()
     assert event["runId"] == result.run_id
+
+
+def test_a_run_launched_by_hand_ends_with_its_events(
+    mongodb_url: str, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
+) -> None:
+    """One that a sensor asked for would wait an hour here."""
+    resource = WorkerResource(Settings.from_environment({"MONGODB_URL": mongodb_url, "WORKER_LINGER": "3600000"}))
+    worker.service.enqueue(insert_task(), "create")
+
+    assert run(build_definitions(resource.settings, worker=resource), instance).success
+
+    assert worker.service.unfinished() == 0
+    resource.close()
 
 
 def test_nothing_due_is_a_success_with_zeros(

@@ -9,6 +9,7 @@ import pytest
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
 from recurrence_pipeline.bootstrap import Worker
+from recurrence_pipeline.orchestration import sensors
 from recurrence_pipeline.orchestration.heartbeat import IN_FLIGHT, InFlight
 from recurrence_pipeline.orchestration.resources import WorkerResource
 from recurrence_pipeline.orchestration.sensors import dead_run_sensor, runs_to_start, task_event_sensor
@@ -310,3 +311,20 @@ def test_an_event_that_comes_while_the_sensor_watches_starts_a_run_in_the_same_l
         look = pool.submit(tick, instance, watching)
         make_due(worker, insert_task, 1)
         assert len(requests(look.result())) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "left"),
+    [(dg.DagsterRunStatus.STARTED, sensors.MOMENT), (dg.DagsterRunStatus.SUCCESS, timedelta())],
+)
+def test_an_event_is_left_to_a_warm_run_for_a_moment_and_where_there_is_none_not_at_all(
+    status: dg.DagsterRunStatus, left: timedelta, instance: dg.DagsterInstance, resource: WorkerResource,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    moments: list[timedelta] = []
+    monkeypatch.setattr(sensors, "watch", lambda _service, _longest, *, moment: moments.append(moment))
+    instance.add_run(dg.DagsterRun(job_name=JOB, status=status))
+
+    tick(instance, resource)
+
+    assert moments == [left]
