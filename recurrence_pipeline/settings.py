@@ -91,9 +91,10 @@ class Settings(BaseModel):
         "as much CPU as waiting for a minute.",
     )
     watch: Annotated[Milliseconds, at_most(timedelta(seconds=30))] = Field(
-        timedelta(seconds=25),
+        timedelta(seconds=24),
         alias="SENSOR_WATCH",
-        description="How long one look of the sensor watches an empty queue, in ms; 0: it looks once, every 5 s.",
+        description="How long one look of the sensor watches an empty queue, in ms: a second less than a multiple of "
+        "5 s, at which Dagster lets it look again. 0: it looks once.",
     )
     lease: Duration = Field(
         timedelta(seconds=60),

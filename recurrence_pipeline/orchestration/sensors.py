@@ -1,7 +1,8 @@
 """What starts runs by itself, and gives up those that died. What counts as alive is in heartbeat.py.
 
 A sensor only reads the database: an evaluation that hangs is not killed, and overlaps the next. Dagster lets a sensor
-look every 5 s; so that an event need not wait as long, a look at an empty queue watches it for a while (long polling).
+look every 5 s; so that an event need not wait as long, a look at an empty queue watches it for a while (long polling),
+which ends shortly before the next may begin.
 """
 
 import math
