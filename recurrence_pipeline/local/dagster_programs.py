@@ -167,7 +167,7 @@ def running_dagster(home: Path, logs: Path, environment: Mapping[str, str], *, p
             start("dagster-daemon", *DAEMON, "--workspace", str(workspace))
             yield LocalDagster(instance, programs, port)
         finally:
-            # The programs need not be waited for: they would wait for their sensors, which watch the queue for SENSOR_WATCH.
+            # The programs need not be waited for: they would wait for a sensor that watches the queue.
             stop(programs, settled=lambda: not _running_since(instance, began))
 
 
