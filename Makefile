@@ -24,7 +24,7 @@ up: $(INSTALLED) ## Run the whole system on this machine until Ctrl-C; its data 
 test: $(INSTALLED) ## Run the tests
 	@$(BIN)/pytest
 
-bench: $(INSTALLED) ## Measure it all, for half an hour; ONLY=--quick sees in minutes that it works, ONLY=slots takes one part
+bench: $(INSTALLED) ## Measure it all, for 45 minutes; ONLY=--quick sees in minutes that it works, ONLY=slots takes one part
 	@$(BIN)/python -m benchmarks $(ONLY)
 
 fuzz: $(INSTALLED) ## Send the internal API odd requests for some minutes (the tests do so for seconds)
