@@ -78,8 +78,8 @@ class Reconciliation:
         """
         now = self._clock()
         at = Position.parse(position, now)
+        mark = self._watermark.read()  # before the limit: one that is away is not waited for as long
         with within(LONGEST_LOOK):
-            mark = self._watermark.read()
             limit = RECENT * self._step
             recent = self._unannounced.after(at.recent, at.recent_until(now), limit)
             undated = self._unannounced.after(Place.undated_since(now), None, limit)
