@@ -130,7 +130,8 @@ def test_what_kill_minus_9_interrupts_the_next_up_completes(tmp_path: Path) -> N
         assert again.family() == []
     with DagsterInstance.from_config(str(tmp_path / ".recurrence" / "dagster")) as instance:
         *_, killed = instance.get_runs()
-        assert killed.status is DagsterRunStatus.CANCELED, "it would be shown as at work for a quarter of an hour"
+        assert killed.status is DagsterRunStatus.FAILURE, "it would be shown as at work for a quarter of an hour"
+        assert killed.tags["dagster/will_retry"] == "true", "a maintenance would be left to the next day"
 
 
 def test_a_part_that_dies_ends_the_demo_and_is_quoted(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def slots(anchor: datetime, repeat_type: str, first: int, count: int, timezone: 
     in_utc = isinstance(anchor, datetime) and anchor.tzinfo is UTC
     if in_utc and zone is not UTC and repeat_type in _STEPS and last <= SPELL_DAYS:
         spell = spell_of(zone, anchor.year, anchor.month)
-        if spell.begin <= anchor:
+        if spell.begin <= anchor:  # whether it is over, the last slot tells, which is no earlier than the anchor
             found = _shifted(anchor, repeat_type, first, count)
             if not found or found[-1] < spell.end:
                 return found

@@ -182,12 +182,15 @@ def _wait_for_code(code_server: Program, endpoint: Path) -> None:
 
 
 def _end_dead_runs(instance: "DagsterInstance") -> None:
-    """Record that no run works: each died with the system that ran it, and would hold up the next for a minute."""
+    """Record that no run works: each died with the system that ran it, and would hold up the next for a minute.
+
+    As after any crash, Dagster starts it again: a maintenance that a power cut ended is not left to the next day.
+    """
     from dagster import DagsterRunStatus, RunsFilter  # noqa: PLC0415 (takes a second)
 
     begun = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
     for run in instance.get_runs(RunsFilter(statuses=begun)):
-        instance.report_run_canceled(run, "The system that ran it was stopped.")
+        instance.report_run_failed(run, "The run died with the system that ran it.")
 
 
 def _running_since(instance: "DagsterInstance", began: float) -> bool:

@@ -315,6 +315,30 @@ def test_a_look_at_a_quiet_database_sends_few_queries_and_writes_nothing(world: 
     assert commands.sent["find tasks"] <= 5
 
 
+class Limits(Commands):
+    """Notes the time that the server is given for each command, in ms."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: list[tuple[str, int]] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        self.given.append((str(event.command.get(event.command_name)), event.command.get("maxTimeMS", 0)))
+
+
+def test_a_look_waits_for_a_database_that_is_away_no_longer_than_any_command_does(world: World, settled: Eye) -> None:
+    """What it reads first has the limit of a single command; the rest, the longer one of the whole look."""
+    limits, usual = Limits(), world.settings.worker_timeout.total_seconds() * 1000
+    with open_worker(world.settings, clock=lambda: world.now, listeners=[limits]) as worker:
+        worker.service.queue()
+        limits.given.clear()
+        worker.service.reconciliation.look(settled.look().position)
+
+    (first, at_first), *others = limits.given
+    assert first == "worker_state"
+    assert 0 < at_first <= usual < max(most for _, most in others)
+
+
 def test_what_is_found_costs_queries_by_the_chunk(world: World) -> None:
     sent: list[Counter[str]] = []
     for count in (5, 50):
