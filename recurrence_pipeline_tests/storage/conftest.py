@@ -11,13 +11,14 @@ from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.event_log import EventLog
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.schema import ensure_schema
+from recurrence_pipeline_tests.world import KEPT_LONG
 
 FailPoint = Callable[..., None]
 
 
 @pytest.fixture
 def settings(mongodb_url: str) -> Settings:
-    return Settings.from_environment({"MONGODB_URL": mongodb_url})
+    return Settings.from_environment({"MONGODB_URL": mongodb_url, **KEPT_LONG})
 
 
 @pytest.fixture

@@ -56,6 +56,12 @@ MINIMAL: Document = {
 }
 
 
+@pytest.fixture
+def settings(mongodb_url: str) -> Settings:
+    """Return those of a new installation: how long things are kept is looked at here."""
+    return Settings.from_environment({"MONGODB_URL": mongodb_url})
+
+
 def indexes_of(mongo: Mongo) -> dict[str, dict[str, Document]]:
     """Return {collection: {index: options}} without what every index has."""
     dull = ("key", "v", "ns")
