@@ -93,8 +93,8 @@ class Settings(BaseModel):
     watch: Annotated[Milliseconds, at_most(timedelta(seconds=30))] = Field(
         timedelta(seconds=24),
         alias="SENSOR_WATCH",
-        description="How long one look of the sensor watches an empty queue, in ms: a second less than a multiple of "
-        "5 s, at which Dagster lets it look again. 0: it looks once.",
+        description="How long one tick of a sensor watches an empty queue, or looks for unannounced work every 5 s, in "
+        "ms: a second less than a multiple of 5 s, at which Dagster lets it look again. 0: it looks once.",
     )
     lease: Duration = Field(
         timedelta(seconds=60),

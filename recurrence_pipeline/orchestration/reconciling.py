@@ -1,14 +1,21 @@
 """Finding work that nobody announced, look by look. Starting runs for the events it writes is sensors.py's part.
 
-It is the one sensor that writes. That does no harm where an evaluation hangs and overlaps the next: the events have
-derived ids, so that both ask for the same once.
+Looks follow each other every 5 s, as many in one evaluation as fit into SENSOR_WATCH: to begin one costs far more CPU
+than to look. It is the one sensor that writes. That does no harm where an evaluation hangs and overlaps the next: the
+events have derived ids, so that both ask for the same once.
 """
+
+import time
+from datetime import timedelta
 
 import dagster as dg
 
 from recurrence_pipeline.domain.errors import Outage, Transient
 from recurrence_pipeline.orchestration.assets import task_events
 from recurrence_pipeline.orchestration.resources import WorkerResource, one_line
+from recurrence_pipeline.worker.reconciliation import Look, Reconciliation
+
+BETWEEN_LOOKS = timedelta(seconds=5)
 
 
 @dg.sensor(
@@ -22,7 +29,7 @@ def reconcile_sensor(  # noqa: D103 (Dagster shows the description above)
     context: dg.SensorEvaluationContext, worker: dg.ResourceParam[WorkerResource]
 ) -> dg.SensorResult | dg.SkipReason:
     try:
-        look = worker.service.reconciliation.look(context.cursor)
+        look = look_until_found(worker.service.reconciliation, context.cursor, worker.settings.watch)
     except (Outage, Transient) as error:
         return dg.SkipReason(f"the database cannot be worked with: {one_line(error)}")
     if not look.asked:
@@ -38,3 +45,17 @@ def reconcile_sensor(  # noqa: D103 (Dagster shows the description above)
             )
         ],
     )
+
+
+def look_until_found(reconciliation: Reconciliation, position: str | None, longest: timedelta) -> Look:
+    """Look again and again until there is something to ask for, at most for `longest`; return the last look.
+
+    Raises:
+        Outage, Transient: the database cannot be worked with. The looks before can be made again: they found nothing.
+    """
+    end = time.monotonic() + longest.total_seconds()
+    look = reconciliation.look(position)
+    while not look.asked and time.monotonic() + BETWEEN_LOOKS.total_seconds() < end:
+        time.sleep(BETWEEN_LOOKS.total_seconds())
+        look = reconciliation.look(look.position)
+    return look

@@ -82,7 +82,7 @@ def test_nothing_due_starts_nothing_and_says_so(
     instance: dg.DagsterInstance, resource: WorkerResource, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert skipped(tick(instance, resource)) == "nothing is due"
-    assert caplog.text == "", "an idle tick comes 17,000 times a day"
+    assert caplog.text == "", "an idle tick comes thousands of times a day"
 
 
 def test_due_events_start_a_run_that_says_why(
