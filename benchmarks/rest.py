@@ -6,6 +6,7 @@ The whole of it runs, with Dagster and the internal API, as `recurrence up` runs
 import os
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +18,8 @@ from benchmarks.report import Figures
 from benchmarks.size import Size
 from benchmarks.stage import SERVER, free_number, processor_seconds, store
 from recurrence_pipeline.bootstrap import utc_now
+from recurrence_pipeline.local.dagster_programs import running_dagster
+from recurrence_pipeline.local.supervision import Program
 from recurrence_pipeline.local.system import System, running
 
 JOB = "process_task_events"
@@ -44,6 +47,7 @@ def main(size: Size) -> Figures:
                 flood(system, size.flood, most=2),
                 storage(home),
             ]
+        rows.append(dagster_alone(home, environment, size.idle))
     return Figures("The whole system, at rest and in a flood", rows)
 
 
@@ -93,16 +97,26 @@ def finished(system: System, event_id: object) -> datetime:
 def idle(system: System, seconds: float) -> dict[str, Any]:
     """Return the CPU that each program uses while nothing happens, in percent of one core, and the runs it starts."""
     wait_for_rest(system)
-    before, runs, begin = consumed(system), our_runs(system), time.monotonic()
+    runs = our_runs(system)
+    used = used_by(system.programs, seconds)
+    return {"what": f"idle for {seconds} s", **used, "runs": len(our_runs(system).keys() - runs.keys())}
+
+
+def dagster_alone(home: Path, environment: Mapping[str, str], seconds: int) -> dict[str, Any]:
+    """Return the same for Dagster's programs with an empty project: what no project can do without."""
+    environment = {**environment, "PYTHONPATH": str(Path(__file__).parents[1])}
+    with running_dagster(home / "alone", home, environment, code="benchmarks.empty_project") as dagster:
+        time.sleep(seconds / 3)  # it has just begun
+        return {"what": f"Dagster without a project, for {seconds} s", **used_by(dagster.programs, seconds)}
+
+
+def used_by(programs: Sequence[Program], seconds: float) -> dict[str, float]:
+    """Return the CPU that programs use meanwhile, in percent of one core."""
+    before, begin = consumed(programs), time.monotonic()
     time.sleep(seconds)
-    after, took = consumed(system), time.monotonic() - begin
+    after, took = consumed(programs), time.monotonic() - begin
     parts = {f"{name} %": (after[name] - before[name]) / took * 100 for name in before}
-    return {
-        "what": f"idle for {seconds} s",
-        "CPU %": sum(parts.values()),
-        **parts,
-        "runs": len(our_runs(system).keys() - runs.keys()),
-    }
+    return {"CPU %": sum(parts.values()), **parts}
 
 
 def wait_for_rest(system: System) -> None:
@@ -114,9 +128,9 @@ def wait_for_rest(system: System) -> None:
         time.sleep(0.2)
 
 
-def consumed(system: System) -> dict[str, float]:
+def consumed(programs: Sequence[Program]) -> dict[str, float]:
     """Return the seconds of CPU of each program, and of all that it has started."""
-    return {program.name.rsplit(" ", 1)[-1]: of_session(program.process.pid) for program in system.programs}
+    return {program.name.rsplit(" ", 1)[-1]: of_session(program.process.pid) for program in programs}
 
 
 def of_session(session: int) -> float:

@@ -30,7 +30,8 @@ LOCATION = "recurrence_pipeline"
 """As in workspace.yaml: what was turned on or off under this name stays so."""
 UI_URL = "DAGSTER_UI_URL"
 """Where it is not set, alerts link to the web server that is started here."""
-CODE_SERVER = ("dagster", "api", "grpc", "--module-name", "recurrence_pipeline.definitions")
+CODE_SERVER = ("dagster", "api", "grpc")
+CODE = "recurrence_pipeline.definitions"
 WEBSERVER = ("dagster_webserver",)
 DAEMON = ("dagster._daemon", "run")
 BASE_DIR = re.compile(r"^(\s+base_dir: *)(\S+) *$", re.MULTILINE)
@@ -126,7 +127,9 @@ class LocalDagster:
 
 
 @contextmanager
-def running_dagster(home: Path, logs: Path, environment: Mapping[str, str], *, port: int = 0) -> Iterator[LocalDagster]:
+def running_dagster(
+    home: Path, logs: Path, environment: Mapping[str, str], *, port: int = 0, code: str = CODE
+) -> Iterator[LocalDagster]:
     """Start Dagster with the dagster.yaml that we ship, and stop it at the end.
 
     Args:
@@ -134,6 +137,7 @@ def running_dagster(home: Path, logs: Path, environment: Mapping[str, str], *, p
         logs: takes what the processes print.
         environment: the environment variables of its processes.
         port: of the web server; another one is taken where it is not free.
+        code: the module with the definitions.
 
     Raises:
         Outage: the code server did not start; the text has its last lines.
@@ -158,10 +162,11 @@ def running_dagster(home: Path, logs: Path, environment: Mapping[str, str], *, p
         _end_dead_runs(instance)
         endpoint = Path(ours, "code")  # a socket of our own: whoever may talk to a code server can run code in it
         workspace = home / "workspace.yaml"
-        code = {"grpc_server": {"socket": str(endpoint), "location_name": LOCATION}}
-        workspace.write_text(json.dumps({"load_from": [code]}))
+        location = {"socket": str(endpoint), "location_name": LOCATION}
+        workspace.write_text(json.dumps({"load_from": [{"grpc_server": location}]}))
+        module = ("--module-name", code, "--location-name", LOCATION)
         try:
-            code_server = start("code-server", *CODE_SERVER, "--socket", str(endpoint), "--location-name", LOCATION)
+            code_server = start("code-server", *CODE_SERVER, *module, "--socket", str(endpoint))
             _wait_for_code(code_server, endpoint)
             start("dagster-webserver", *WEBSERVER, "--host", HOST, "--port", str(port), "--workspace", str(workspace))
             start("dagster-daemon", *DAEMON, "--workspace", str(workspace))
