@@ -21,6 +21,8 @@ from recurrence_pipeline.storage.footing import Footing
 from recurrence_pipeline.storage.importing import ImportReport, Progress, import_folder
 from recurrence_pipeline.storage.mongo import Listener, Mongo
 from recurrence_pipeline.storage.schema import SchemaReport, ensure_schema, require_schema
+from recurrence_pipeline.storage.series_migration import revert
+from recurrence_pipeline.storage.task_series import TaskSeries
 from recurrence_pipeline.storage.tasks import Tasks
 from recurrence_pipeline.storage.unannounced import Unannounced
 from recurrence_pipeline.storage.watermark import Watermark
@@ -50,6 +52,10 @@ class Worker:
         if self.service.reconciliation.begin() is not None:
             report.added.append("watermark: what was created before now is reconciled only after `recurrence adopt`")
         return report
+
+    def revert(self, *, dry_run: bool) -> int:
+        """Write what `task_series` knows back onto the tasks, for an earlier version; return how many series it is."""
+        return revert(self.mongo, self.settings, dry_run=dry_run)
 
     def require_schema(self) -> None:
         """Raise Outage, with a hint, where `init_db` has never been run on this database."""
@@ -124,6 +130,7 @@ def open_worker(
     chunks = {"read_chunk": settings.read_chunk, "write_chunk": settings.write_chunk}
     kit = Kit(
         tasks=Tasks(mongo, **chunks),
+        series=TaskSeries(mongo, **chunks),
         activities=Activities(mongo, **chunks),
         events=Events(mongo, **chunks),
         event_log=EventLog(mongo, read_chunk=settings.read_chunk),
@@ -141,6 +148,7 @@ def open_worker(
             timezone=settings.recurrence_timezone,
             orphan_limit=settings.orphan_cleanup_limit,
             activity_retention=timedelta(days=settings.activity_retention_days),
+            keep_deleted=timedelta(days=settings.keep_deleted_days),
             reconcile_step=settings.reconcile_step,
             event_retention=timedelta(days=settings.event_retention_days),
         ),

@@ -52,9 +52,10 @@ def _daily(session: Session, service: "WorkerService", *, confirm: bool, as_json
         deleted = service.maintenance.clean_orphans(confirm=confirm)
     except CleanupRefused as error:
         refused = error
+    forgotten = service.maintenance.forget_series()
     moved = service.maintenance.archive_activities()
     health = service.get_health_status()
-    figures = {"orphansDeleted": deleted, "activitiesArchived": moved, **health["stats"]}
+    figures = {"orphansDeleted": deleted, "seriesForgotten": forgotten, "activitiesArchived": moved, **health["stats"]}
     session.show({"health": health["status"], **figures}, lambda _: figures_table("Done", figures), as_json=as_json)
     if refused is not None:
         raise refused

@@ -9,9 +9,21 @@ from recurrence_pipeline.cli.session import FAILED, OK, Json, Session, app
 
 
 @app.command("init-db", epilog="Example: MONGODB_URL=mongodb://db.example.org/task-app recurrence init-db")
-def init_db(context: typer.Context, *, as_json: Json = False) -> int:
+def init_db(
+    context: typer.Context,
+    *,
+    revert: Annotated[
+        bool, typer.Option("--revert", help="Write what task_series knows back onto the tasks, to go back a version.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="With --revert: do it, and not only say what it would do.")
+    ] = False,
+    as_json: Json = False,
+) -> int:
     """Create what the database lacks; may be run at any time."""
     session: Session = context.obj
+    if revert:
+        return _revert(session, yes=yes, as_json=as_json)
     with session.worker() as worker:
         report = worker.init_db()
     if as_json:
@@ -20,6 +32,14 @@ def init_db(context: typer.Context, *, as_json: Json = False) -> int:
     session.out.print(f"{len(report.added)} added" if report.added else "Everything was there already.")
     for line in (*report.added, *(f"left out: {name}: {why}" for name, why in report.left_out.items())):
         session.out.print(f"  {line}", markup=False)
+    return OK
+
+
+def _revert(session: Session, *, yes: bool, as_json: bool) -> int:
+    with session.worker() as worker:
+        series = worker.revert(dry_run=not yes)
+    done = "written back onto the tasks; task_series is gone" if yes else "would be written back onto the tasks: --yes"
+    session.show({"series": series, "written": yes}, lambda _: f"{series} series {done}", as_json=as_json)
     return OK
 
 

@@ -34,6 +34,23 @@ ORPHANS = Check(
     "Many at once look like originals that are missing: look for those first.",
     repairable=True,
 )
+WRONG_ID_TYPES = Check(
+    "wrong_id_types",
+    Severity.ERROR,
+    "An id of a task (_id, userId, parentRecurringId or parentTaskId) is stored as something else than an ObjectId, as "
+    "some imports leave it. Nothing is made of such a task, and no deletion finds it; a userId that is text of 24 hex "
+    "digits is understood.",
+    "The repair makes ObjectIds of text of 24 hex digits, and of {$oid: ...}. What is something else, or an _id, a "
+    "person has to replace.",
+    repairable=True,
+)
+SUBTASKS_LEFT = Check(
+    "subtasks_left_behind",
+    Severity.WARNING,
+    "A sub-task hangs on a task that is not there: no list shows it, and nothing deletes it. What this worker deletes "
+    "takes its sub-tasks along; what the application deletes itself does not.",
+    "Delete it in the application, or set its parentTaskId to null.",
+)
 SLOT_CLASHES = Check(
     "slot_clashes",
     Severity.WARNING,
@@ -75,6 +92,21 @@ NO_ORIGINAL_DUE_DATE = Check(
     "something else than a date, a person has to set it.",
     repairable=True,
 )
+MEMORY_MISSING = Check(
+    "series_memory_missing",
+    Severity.WARNING,
+    "Nothing is remembered of a series that this worker has worked on: `task_series` has no document of it, after a "
+    "restoration that left the collection out, say.",
+    "The repair writes one, with the highest slot that the series and its deleted tasks show; so does its next event.",
+    repairable=True,
+)
+FIRST_DATE_MOVED = Check(
+    "first_date_moved",
+    Severity.WARNING,
+    "The first date of a running series was changed. The series goes on from the date that it began with.",
+    "If that was not meant, set originalDueDate back to the date in `began`. For a series that begins on another date, "
+    "delete this one and create a new one.",
+)
 CURSOR_BEHIND = Check(
     "cursor_behind",
     Severity.WARNING,
@@ -88,8 +120,8 @@ CURSOR_AHEAD = Check(
     Severity.WARNING,
     "The cursor of a series is past every slot it should reach, and the activity log knows of no task on it: the slots "
     "up to it will never be made.",
-    "Where nobody deleted such tasks (of the older worker, say), set recurrenceCursor.number to the highest slot that "
-    "is there. It is not repaired: a lower cursor could bring back what a person deleted.",
+    "Where nobody deleted such tasks (of the older worker, say), set cursor.number in `task_series` to the highest "
+    "slot that is there. It is not repaired: a lower cursor could bring back what a person deleted.",
 )
 SERIES_BEHIND = Check(
     "series_behind",
@@ -148,8 +180,8 @@ EVENTS_WAITING = Check(
 )
 
 CHECKS = (
-    ORPHANS, NESTED, OWNER_DIFFERS, REPEAT_TYPE_DIFFERS, RECURRING_SUBTASKS, NO_ORIGINAL_DUE_DATE, SLOT_CLASHES,
-    CURSOR_BEHIND, CURSOR_AHEAD, SERIES_BEHIND, SERIES_STOPPED, SERIES_UNWORKABLE, COUNTERS_BEHIND, SCHEMA,
-    EVENTS_STUCK, EVENTS_ENDLESS, EVENTS_WAITING,
+    WRONG_ID_TYPES, ORPHANS, NESTED, OWNER_DIFFERS, REPEAT_TYPE_DIFFERS, RECURRING_SUBTASKS, SUBTASKS_LEFT,
+    NO_ORIGINAL_DUE_DATE, SLOT_CLASHES, MEMORY_MISSING, FIRST_DATE_MOVED, CURSOR_BEHIND, CURSOR_AHEAD, SERIES_BEHIND,
+    SERIES_STOPPED, SERIES_UNWORKABLE, COUNTERS_BEHIND, SCHEMA, EVENTS_STUCK, EVENTS_ENDLESS, EVENTS_WAITING,
 )  # fmt: skip
 """All checks, in the order they are reported in."""

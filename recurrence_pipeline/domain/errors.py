@@ -4,6 +4,8 @@ RecurrenceError
 ├── Permanent             the same input fails for ever: the event ends `rejected`
 │   ├── InvalidInput        a request names something that cannot be (field and value in the text)
 │   ├── InvalidRecurrence   the task may not recur, or its calendar has no such slot
+│   ├── WrongType           an id is of another type than ObjectId: who is meant cannot be told
+│   ├── NotAMember          the task names an original of another user
 │   ├── OriginalNotFound    the task, or the original of its series, is not there
 │   ├── RuleChanged         the original's repeatType is not the one its cursor was counted in
 │   └── WriteRefused        the database took the command and refused this document
@@ -54,6 +56,18 @@ class InvalidRecurrence(Permanent):
         super().__init__(message)
         self.field = field
         self.value = value
+
+
+class WrongType(Permanent):
+    """An id is stored as another type than ObjectId (field and value in the text)."""
+
+    code = "WRONG_TYPE"
+
+
+class NotAMember(Permanent):
+    """A task hangs on the original of another user: it is none of that series."""
+
+    code = "NOT_A_MEMBER"
 
 
 class OriginalNotFound(Permanent):

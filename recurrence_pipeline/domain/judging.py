@@ -1,7 +1,8 @@
 """Which checks a task or a series fails, and what would mend it. Pure: reading and mending are for worker/ to do."""
 
+import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,6 +10,8 @@ from recurrence_pipeline.domain.calendar import slot
 from recurrence_pipeline.domain.checks import (
     CURSOR_AHEAD,
     CURSOR_BEHIND,
+    FIRST_DATE_MOVED,
+    MEMORY_MISSING,
     NESTED,
     NO_ORIGINAL_DUE_DATE,
     ORPHANS,
@@ -19,11 +22,14 @@ from recurrence_pipeline.domain.checks import (
     SERIES_STOPPED,
     SERIES_UNWORKABLE,
     SLOT_CLASHES,
+    SUBTASKS_LEFT,
+    WRONG_ID_TYPES,
     Check,
 )
 from recurrence_pipeline.domain.errors import Permanent, RuleChanged
 from recurrence_pipeline.domain.findings import Sample
-from recurrence_pipeline.domain.model import Cursor, Series, Task, TaskEvent, occurrence_id
+from recurrence_pipeline.domain.memory import anchor_of_memory, is_moved
+from recurrence_pipeline.domain.model import Series, Task, TaskEvent, occurrence_id
 from recurrence_pipeline.domain.plan import CursorMove
 from recurrence_pipeline.domain.progress import MAX_NEW_PER_SERIES, Progress
 from recurrence_pipeline.domain.reconciliation import Reason, Sighting, request
@@ -47,7 +53,17 @@ class DateFromDue:
     due: datetime
 
 
-Mending = Rehang | DateFromDue | CursorMove | TaskEvent
+@dataclass(frozen=True, slots=True)
+class CastId:
+    """Write an id as what it is, where a task still has it as the `value` it was seen as."""
+
+    task_id: str
+    field: str
+    value: object
+    id: str
+
+
+Mending = Rehang | DateFromDue | CastId | CursorMove | TaskEvent
 """What mends one defect; a TaskEvent has the worker do it."""
 
 
@@ -70,28 +86,42 @@ class Standpoint:
     watermark: datetime | None
 
 
-BY_TASK = frozenset({RECURRING_SUBTASKS.name, NO_ORIGINAL_DUE_DATE.name})
+BY_TASK = frozenset({WRONG_ID_TYPES.name, RECURRING_SUBTASKS.name, NO_ORIGINAL_DUE_DATE.name})
 BY_PARENT = frozenset({ORPHANS.name, NESTED.name, REPEAT_TYPE_DIFFERS.name})
+BY_PARENT_TASK = frozenset({SUBTASKS_LEFT.name})
 BY_SERIES = frozenset(
     check.name
     for check in (
-        OWNER_DIFFERS, REPEAT_TYPE_DIFFERS, SLOT_CLASHES, CURSOR_BEHIND, CURSOR_AHEAD, SERIES_BEHIND, SERIES_STOPPED,
-        SERIES_UNWORKABLE,
+        OWNER_DIFFERS, REPEAT_TYPE_DIFFERS, SLOT_CLASHES, MEMORY_MISSING, FIRST_DATE_MOVED, CURSOR_BEHIND, CURSOR_AHEAD,
+        SERIES_BEHIND, SERIES_STOPPED, SERIES_UNWORKABLE,
     )
 )  # fmt: skip
 """What has to be read beside the tasks themselves: nothing, what they hang on, or their whole series."""
 
-PASSING = frozenset({ORPHANS, CURSOR_BEHIND, CURSOR_AHEAD, SERIES_BEHIND, SERIES_STOPPED})
+PASSING = frozenset({ORPHANS, MEMORY_MISSING, CURSOR_BEHIND, CURSOR_AHEAD, SERIES_BEHIND, SERIES_STOPPED})
 """What a series may fail while an event of it is being worked on, or waits to be."""
 
 
 def judge_task(task: Task) -> Iterator[Defect]:
-    """Yield what is wrong with a recurring task by itself."""
+    """Yield what is wrong with a task by itself."""
+    odd_ids = task.odd_ids or {}
+    for name, value in odd_ids.items():
+        meant = None if "_id" in odd_ids else _meant(value)
+        cast = CastId(task.id, name, value, meant) if meant is not None else None
+        yield Defect(WRONG_ID_TYPES, _of(task) | {"field": name, "value": f"{value!r:.100}"}, cast)
+    if task.repeat_type == "none" or task.misread is not None:
+        return
     if task.parent_task_id is not None:
         yield Defect(RECURRING_SUBTASKS, _of(task) | {"parentTaskId": task.parent_task_id})
     if not isinstance(task.original_due_date, datetime):
         due = task.due_date if isinstance(task.due_date, datetime) and task.original_due_date is None else None
         yield Defect(NO_ORIGINAL_DUE_DATE, _of(task) | {"dueDate": due}, DateFromDue(task.id, due) if due else None)
+
+
+def _meant(value: object) -> str | None:
+    """Return the id that text of 24 hex digits means, or an export that was read as plain JSON."""
+    text = value.get("$oid") if isinstance(value, Mapping) else value
+    return text.lower() if isinstance(text, str) and re.fullmatch(r"[0-9a-fA-F]{24}", text) else None
 
 
 def judge_hanging(task: Task, parent: Task | None, head: Task | None) -> Iterator[Defect]:
@@ -107,24 +137,30 @@ def judge_hanging(task: Task, parent: Task | None, head: Task | None) -> Iterato
         yield Defect(REPEAT_TYPE_DIFFERS, sample | {"repeatType": task.repeat_type, "ofOriginal": "none"})
 
 
+def judge_subtask(task: Task) -> Defect:
+    """Return what is wrong with a sub-task of which the task that it hangs on is not there."""
+    return Defect(SUBTASKS_LEFT, _of(task) | {"parentTaskId": task.parent_task_id})
+
+
 def judge_series(series: Series, original: Task, at: Standpoint) -> Iterator[Defect]:
     """Yield what is wrong between the tasks of a series.
 
     A series of the older worker has neither cursor nor slot numbers, and that is no defect.
     """
-    for task in series.occurrences:
+    for task in series.hanging:
         yield from _judge_likeness(task, original)
     try:
-        progress = Progress(series, original, at.timezone)
+        progress = Progress(series, original, at.timezone, asked_at=original.updated_at)
         slot(progress.anchor, original.repeat_type, progress.cursor + 1, progress.timezone)  # what would come next
     except RuleChanged:
-        counted_as = original.cursor.repeat_type if original.cursor else ""
+        counted_as = series.memory.rule if series.memory else series.recalled.repeat_type if series.recalled else ""
         yield Defect(REPEAT_TYPE_DIFFERS, _of(original) | _rules(counted_as, original.repeat_type))
     except Permanent as error:
-        if series.occurrences or original.cursor is not None:  # else it never ran, and its event says why
+        if series.occurrences or series.memory is not None:  # else it never ran, and its event says why
             yield Defect(SERIES_UNWORKABLE, _of(original) | {"reason": str(error)})
     else:
         yield from _clashes(series, progress)
+        yield from _judge_memory(series, progress)
         yield from _judge_cursor(progress)
         if _is_ours(series, original, at.watermark):
             yield from _judge_reach(series, progress, at)
@@ -148,21 +184,35 @@ def _clashes(series: Series, progress: Progress) -> Iterator[Defect]:
             yield Defect(SLOT_CLASHES, sample | {"title": progress.original.title})
 
 
+def _judge_memory(series: Series, progress: Progress) -> Iterator[Defect]:
+    original = progress.original
+    if series.recalled is not None:
+        yield Defect(
+            MEMORY_MISSING, _of(original) | {"cursor": progress.cursor}, _first(progress.moves(progress.cursor))
+        )
+    elif series.memory is not None and is_moved(original, series.memory):
+        sample = {"began": anchor_of_memory(series.memory), "originalDueDate": original.anchor}
+        yield Defect(FIRST_DATE_MOVED, _of(original) | sample)
+
+
 def _judge_cursor(progress: Progress) -> Iterator[Defect]:
     original = progress.original
-    if original.cursor is None:
+    if progress.memory is None:
         return
     there = set(progress.slots.values())
-    cursor, highest = original.cursor.number, max(there)
+    cursor, highest = progress.memory.number, max(there)
     sample = _of(original) | {"cursor": cursor, "highestSlot": highest}
     if highest > cursor:
         reached = cursor
         while reached + 1 in there:
             reached += 1
-        move = CursorMove(original.id, Cursor(reached, original.repeat_type)) if reached > cursor else None
-        yield Defect(CURSOR_BEHIND, sample, move)
-    elif cursor > max(highest, progress.wanted) and original.original_slot == 0:
+        yield Defect(CURSOR_BEHIND, sample, _first(progress.moves(reached)))
+    elif cursor > max(highest, progress.wanted) and progress.original_slot == 0:
         yield Defect(CURSOR_AHEAD, sample, unless_made=occurrence_id(original.id, cursor))
+
+
+def _first(moves: Iterable[CursorMove]) -> CursorMove | None:
+    return next(iter(moves), None)
 
 
 def _judge_reach(series: Series, progress: Progress, at: Standpoint) -> Iterator[Defect]:
@@ -184,13 +234,15 @@ def _judge_reach(series: Series, progress: Progress, at: Standpoint) -> Iterator
 def _ask(series: Series, progress: Progress, now: datetime) -> TaskEvent:
     """Return the event that nobody wrote: of the task completed last, or of the original's creation."""
     done = [t for t in (progress.original, *series.occurrences) if t.is_completed and t.id in progress.slots]
-    last = max(done, key=lambda task: (progress.slots[task.id], task.id), default=progress.original)
-    return request(Sighting(last, None), Reason.BEHIND if last.is_completed else Reason.NEW, now)
+    if done:
+        last = max(done, key=lambda task: (progress.slots[task.id], task.id))
+        return request(Sighting(last, None), Reason.BEHIND, now)
+    return request(Sighting(progress.original, progress.original.updated_at), Reason.NEW, now)
 
 
 def _is_ours(series: Series, original: Task, watermark: datetime | None) -> bool:
     """Say whether this worker has a duty here: it has begun the series, or was there when it was created."""
-    begun = original.cursor is not None or any(task.occurrence_number is not None for task in series.occurrences)
+    begun = series.memory is not None or any(task.occurrence_number is not None for task in series.occurrences)
     return begun or watermark is None or creation_time(original) >= watermark
 
 
@@ -206,8 +258,10 @@ def change(mending: Mending) -> str:
     """Say what a mending changes."""
     if isinstance(mending, Rehang):
         return f"parentRecurringId: {mending.original_id}"
+    if isinstance(mending, CastId):
+        return f"{mending.field}: ObjectId {mending.id}"
     if isinstance(mending, DateFromDue):
         return f"originalDueDate: {mending.due.isoformat()}"
     if isinstance(mending, CursorMove):
-        return f"recurrenceCursor.number: {mending.cursor.number}"
+        return f"cursor.number: {mending.memory.number}"
     return f"event: {mending.operation.value} of task {mending.task_id}"

@@ -7,7 +7,7 @@ making one takes more than twice as long.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
 from enum import Enum
 from hashlib import blake2b
 
@@ -76,6 +76,24 @@ class Cursor:
     repeat_type: str
 
 
+@dataclass(frozen=True, slots=True)
+class SeriesMemory:
+    """What the worker knows of a series by itself, whatever becomes of the application's documents.
+
+    `number` is the last slot ever generated. Slots are counted by `rule` from `anchor`, which is wall-clock time in
+    `timezone`, under the label of UTC. `anchored_at` is the date of the original that this was read from: another one
+    there means that somebody moved the first date since.
+    """
+
+    number: int
+    rule: str
+    anchor: datetime
+    timezone: str
+    anchored_at: datetime | None = None
+    original_slot: int = 0
+    """The original's own slot: 0, unless it took the place of one that was gone when a deletion was undone."""
+
+
 @dataclass(slots=True)
 class Task:
     """What the worker needs to know of a task.
@@ -93,14 +111,31 @@ class Task:
     parent_task_id: str | None = None
     parent_recurring_id: str | None = None
     created_at: datetime | None = None
+    updated_at: datetime | None = None
     timezone: str | None = None
     occurrence_number: int | None = None
     created_by_event: str | None = None
     cursor: Cursor | None = None
+    """Of an original that an earlier version wrote: how far it was."""
     original_slot: int = 0
-    """Of an original: its own slot, 0 unless it took the place of one that was gone when a deletion was undone."""
+    """Of an original that an earlier version put in the place of another: its own slot."""
+    odd_ids: Mapping[str, object] | None = None
+    """Its ids that are of another type than ObjectId, by field, as stored."""
     content: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
     """Of an original: the fields that its occurrences copy, as stored."""
+
+    @property
+    def misread(self) -> str | None:
+        """Which of its ids cannot be told, and what is there: nothing is made of such a task.
+
+        A user's id that is stored as text is understood.
+        """
+        if not self.odd_ids:
+            return None
+        odd = (
+            f"{n}: {v!r:.100} is not an ObjectId" for n, v in self.odd_ids.items() if n != "userId" or not self.user_id
+        )
+        return next(odd, None)
 
     @property
     def anchor(self) -> object:
@@ -110,11 +145,21 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """An original and the tasks that hang on it; `original` is None where it has gone."""
+    """An original and its members: the tasks of the same user that hang on it. `original` is None where it has gone."""
 
     id: str
     original: Task | None
     occurrences: tuple[Task, ...] = ()
+    strangers: tuple[Task, ...] = ()
+    """What hangs on it and is another user's: no member."""
+    memory: SeriesMemory | None = None
+    recalled: Cursor | None = None
+    """Without a memory: how far the series is at least, by what else is left of its past; see domain/memory.py."""
+
+    @property
+    def hanging(self) -> tuple[Task, ...]:
+        """Everything that hangs on it, whoever's it is."""
+        return (*self.occurrences, *self.strangers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +203,11 @@ def derived_id(base_id: str, *facts: object) -> str:
     """
     text = "\0".join((base_id, *map(str, facts)))
     return base_id[:8] + blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def time_of(object_id: str) -> datetime:
+    """Return the time in an id (MongoDB manual, "ObjectId": 4 bytes of seconds since 1970)."""
+    return datetime.fromtimestamp(int(object_id[:8], 16), timezone.utc)
 
 
 def occurrence_id(original_id: str, slot: int) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from recurrence_pipeline.domain.errors import RecurrenceError
-from recurrence_pipeline.domain.model import Action, Cursor, Series, Task, TaskEvent, activity_id
+from recurrence_pipeline.domain.model import Action, Series, SeriesMemory, Task, TaskEvent, activity_id
 
 MAX_NESTING = 8
 """How many occurrences may hang on each other before the search for the original gives up."""
@@ -72,10 +72,15 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class CursorMove:
-    """Raise the cursor of an original; it is never lowered."""
+    """Raise the cursor of a series to `memory.number`, the slot at `at` on its wall clock; it is never lowered.
 
-    original_id: str
-    cursor: Cursor
+    Where the series `is_new` to us, all of the memory is written.
+    """
+
+    series_id: str
+    memory: SeriesMemory
+    at: datetime | None = None
+    is_new: bool = False
 
 
 ORIGINAL_GONE = "original gone"

@@ -4,8 +4,10 @@ The plan of a series does not depend on which event asked ("level-triggered"), s
 order or in two workers at once, and every path ends in the same documents. A plan is applied by worker/batch.py.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from recurrence_pipeline.domain.errors import (
     InvalidInput,
@@ -13,8 +15,9 @@ from recurrence_pipeline.domain.errors import (
     Permanent,
     RecurrenceError,
     TaskNotVisibleYet,
+    WrongType,
 )
-from recurrence_pipeline.domain.model import Action, Cursor, Operation, Series, Source, Task, TaskEvent
+from recurrence_pipeline.domain.model import Action, Operation, Series, Source, Task, TaskEvent, time_of
 from recurrence_pipeline.domain.plan import (
     ORIGINAL_GONE,
     Answer,
@@ -25,7 +28,7 @@ from recurrence_pipeline.domain.plan import (
     Removal,
     Snapshot,
 )
-from recurrence_pipeline.domain.progress import Progress
+from recurrence_pipeline.domain.progress import Progress, require_member
 
 PATIENCE = timedelta(seconds=30)
 """How long a task that an outbox event names may take to become visible."""
@@ -47,13 +50,16 @@ def plan_batch(events: Sequence[TaskEvent], snapshot: Snapshot, *, now: datetime
         for event in asking:
             if event.task_id not in snapshot.tasks:
                 plan.refusals[event.id] = _not_found(event, now)
+        plan.refusals |= _not_members(series, present, snapshot.tasks)
+        present = [event for event in present if event.id not in plan.refusals]
         if series.original is None:
             plan.refuse(present, OriginalNotFound("Original task not found"))
             plan.removals += _leftovers(series, asking, plan)
         elif series.original.repeat_type == "none":
             plan.answers.update((event.id, Answer()) for event in present)
         elif present:
-            _plan_series(plan, series, series.original, present, snapshot.tasks, timezone)
+            progress = partial(Progress, series, series.original, timezone, asked_at=_asked_at(present, now))
+            _plan_series(plan, progress, present, snapshot.tasks)
     return plan
 
 
@@ -68,8 +74,12 @@ def plan_deletions(events: Sequence[TaskEvent], snapshot: Snapshot, *, timezone:
         if event.user_id is None:
             plan.refuse([event], InvalidInput("userId is required for delete operation"))
             continue
+        named = snapshot.tasks.get(event.task_id)
+        if named is not None and named.misread is not None:
+            plan.refuse([event], WrongType(named.misread))
+            continue
         series = _series_to_delete(event, snapshot)
-        found = [t.id for t in series.occurrences if t.user_id == event.user_id and t.id not in taken]
+        found = [t.id for t in series.hanging if t.user_id == event.user_id and t.id not in taken]
         ids = (*event.deleting, *found)
         taken.update(found)
         plan.answers[event.id] = Answer(deleted=len(ids))
@@ -84,6 +94,12 @@ def plan_deletions(events: Sequence[TaskEvent], snapshot: Snapshot, *, timezone:
     return plan
 
 
+def removal_of_subtasks(removal: Removal, below: Mapping[str, Sequence[Task]]) -> Removal:
+    """Return the removal of the sub-tasks, of the same user, that hang `below` what is removed."""
+    hanging = (task for task_id in removal.task_ids for task in below.get(task_id, ()))
+    return replace(removal, task_ids=tuple(t.id for t in hanging if t.user_id == removal.event.user_id))
+
+
 def failure_activity(action: Action, event: TaskEvent, task: Task | None, error: str) -> NewActivity | None:
     """Return the line that tells a user what could not be done; None where it is not known whose it is."""
     user_id = event.user_id or (task.user_id if task else None)
@@ -91,24 +107,18 @@ def failure_activity(action: Action, event: TaskEvent, task: Task | None, error:
 
 
 def _plan_series(
-    plan: Plan,
-    series: Series,
-    original: Task,
-    events: Sequence[TaskEvent],
-    tasks: Mapping[str, Task],
-    timezone: str | None,
+    plan: Plan, begin: Callable[[], Progress], events: Sequence[TaskEvent], tasks: Mapping[str, Task]
 ) -> None:
     part = Plan()
     try:
-        progress = Progress(series, original, timezone)
+        progress = begin()
         for event in events:
             _answer(part, progress, event, tasks[event.task_id])
+        part.cursors += progress.moves(progress.cursor)
     except Permanent as error:
         plan.refuse(events, error)
         return
-    reached = Cursor(progress.cursor, original.repeat_type)
-    if reached != original.cursor:
-        plan.cursors.append(CursorMove(original.id, reached))
+    plan.cursors += part.cursors
     plan.occurrences += part.occurrences
     plan.activities += part.activities
     plan.links += part.links
@@ -137,6 +147,29 @@ def _answer(part: Plan, progress: Progress, event: TaskEvent, task: Task) -> Non
     part.answers[event.id] = Answer(in_order, following)
 
 
+def _not_members(series: Series, events: Iterable[TaskEvent], tasks: Mapping[str, Task]) -> dict[str, RecurrenceError]:
+    """Return why events are refused whose tasks hang on a series, and are none of it."""
+    refusals: dict[str, RecurrenceError] = {}
+    for event in events:
+        try:
+            require_member(tasks[event.task_id], series)
+        except Permanent as error:
+            refusals[event.id] = error
+    return refusals
+
+
+def _asked_at(events: Sequence[TaskEvent], now: datetime) -> datetime | None:
+    """Return when the creation of a series was asked for; None where a completion asks too, which is never too late.
+
+    An event of reconciliation has the time of the change that it asks about in its id. A clock that was ahead does not
+    make a date too old.
+    """
+    if any(event.operation is not Operation.CREATE for event in events):
+        return None
+    times = (time_of(e.id) if e.source is Source.RECONCILE else e.created_at for e in events)
+    return min(now, *times)
+
+
 def _not_found(event: TaskEvent, now: datetime) -> RecurrenceError:
     until = event.created_at + PATIENCE
     if event.source is Source.OUTBOX and now < until:
@@ -161,11 +194,11 @@ def _series_to_delete(event: TaskEvent, snapshot: Snapshot) -> Series:
     if task is not None and task.created_by_event and task.created_at and task.created_at > event.created_at:
         # Deleted by a person, and made again by a worker that did not know yet: it goes, and its siblings stay.
         return Series(event.task_id, None, (task,))
-    if any(t.user_id == event.user_id for t in series.occurrences) or task is None or task.parent_recurring_id is None:
+    if any(t.user_id == event.user_id for t in series.hanging) or task is None or task.parent_recurring_id is None:
         return series
     siblings = snapshot.series.get(task.parent_recurring_id) or Series(task.parent_recurring_id, None)
     # What hung on the task may be gone only because an earlier attempt removed it: that attempt did not mean the rest.
-    meant = not event.deleting or not {t.id for t in siblings.occurrences}.isdisjoint(event.deleting)
+    meant = not event.deleting or not {t.id for t in siblings.hanging}.isdisjoint(event.deleting)
     return siblings if meant else series
 
 
@@ -177,7 +210,6 @@ def _cursor_past(series: Series, deleted: Sequence[Task], timezone: str | None) 
     try:
         progress = Progress(series, original, timezone)
         numbers = [number for task in deleted if (number := progress.number(task)) is not None]
+        return progress.moves(max([progress.cursor, *numbers]))
     except Permanent:
         return []
-    cursor = Cursor(max([progress.cursor, *numbers]), original.repeat_type)
-    return [] if cursor == original.cursor else [CursorMove(original.id, cursor)]

@@ -1,39 +1,49 @@
 """How far one series is, and which slots it still lacks. Who asked, and what else a batch holds, is planning.py's."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from recurrence_pipeline.domain.calendar import slot_number, slots
-from recurrence_pipeline.domain.errors import InvalidRecurrence, RuleChanged
-from recurrence_pipeline.domain.model import HORIZON, Series, Task, occurrence_id
-from recurrence_pipeline.domain.plan import NewOccurrence
+from recurrence_pipeline.domain.errors import InvalidRecurrence, NotAMember, RuleChanged, WrongType
+from recurrence_pipeline.domain.memory import anchor_of_memory
+from recurrence_pipeline.domain.model import HORIZON, Cursor, Series, SeriesMemory, Task, occurrence_id
+from recurrence_pipeline.domain.plan import CursorMove, NewOccurrence
 from recurrence_pipeline.domain.validation import creation_time, validate_recurrence
+from recurrence_pipeline.domain.zones import time_zone, wall_clock
 
 MAX_NEW_PER_SERIES = 1000
 """No honest history asks for more in one go; a tampered slot number would."""
 
 
 class Progress:
-    """How far a series is: which slot each member has, the cursor, and the highest completed slot."""
+    """How far a series is: which slot each member has, the cursor, and the highest completed slot.
 
-    def __init__(self, series: Series, original: Task, timezone: str | None) -> None:
+    A series that we remember goes on from the anchor that it began with, wherever its original's dates were moved.
+    One of which nothing was made yet is validated as of `asked_at`, or else as of the original's creation.
+    """
+
+    def __init__(
+        self, series: Series, original: Task, timezone: str | None, *, asked_at: datetime | None = None
+    ) -> None:
         self.original = original
         self.timezone = original.timezone or timezone
-        if original.cursor is not None and original.cursor.repeat_type != original.repeat_type:
-            raise RuleChanged(
-                f"repeatType is {original.repeat_type!r}, but the series was counted as "
-                f"{original.cursor.repeat_type!r}: it is left alone"
-            )
-        if original.cursor is None and not series.occurrences:
-            validate_recurrence(original, created_at=creation_time(original))
-        if not isinstance(original.anchor, datetime):
-            raise InvalidRecurrence("Due date must be a valid date", field="originalDueDate", value=original.anchor)
-        self.anchor = original.anchor
+        self.memory = memory = series.memory
+        if original.misread is not None:
+            raise WrongType(original.misread)
+        reached = series.recalled if memory is None else Cursor(memory.number, memory.rule)
+        _require_same_rule(original, reached)
+        if reached is None and not series.occurrences:
+            validate_recurrence(original, asked_at=asked_at or creation_time(original))
+        self.anchor = _anchor(original) if memory is None else anchor_of_memory(memory)
+        self.original_slot = original.original_slot if memory is None else memory.original_slot
         self.slots = {task.id: number for task in series.occurrences if (number := self.number(task)) is not None}
-        self.slots[original.id] = original.original_slot
-        older = [self.slots[t.id] for t in series.occurrences if t.occurrence_number is None and t.id in self.slots]
+        self.slots[original.id] = self.original_slot
         self.makers = {task.id: task.created_by_event for task in series.occurrences}
-        self.cursor = original.cursor.number if original.cursor else max([0, *older])
+        self.cursor = 0 if reached is None else reached.number
+        if memory is None:  # what the older worker made has no number
+            older = (self.slots.get(t.id, 0) for t in series.occurrences if t.occurrence_number is None)
+            self.cursor = max(self.cursor, 0, *older)
         done = [self.slots[t.id] for t in (original, *series.occurrences) if t.is_completed and t.id in self.slots]
         self.finished = max([-1, *done])
         self.open = {
@@ -54,7 +64,7 @@ class Progress:
     def number(self, task: Task) -> int | None:
         """Return the slot of a member; None where it has neither a number nor a date."""
         if task.id == self.original.id:
-            return self.original.original_slot
+            return self.original_slot
         if task.occurrence_number is not None:
             return task.occurrence_number
         if not isinstance(task.anchor, datetime):
@@ -98,6 +108,19 @@ class Progress:
             self.slots[new.id] = new.slot
             self.open[new.id] = self.original.id
 
+    def moves(self, number: int) -> list[CursorMove]:
+        """Return the move that brings the cursor to a slot; none where it is there already, and remembered."""
+        if self.memory is not None and number <= self.memory.number:
+            return []
+        rule, zone = self.original.repeat_type, time_zone(self.timezone)
+        at = wall_clock("slot", slots(self.anchor, rule, number, 1, self.timezone)[0], zone)
+        if self.memory is not None:
+            return [CursorMove(self.original.id, replace(self.memory, number=number), at)]
+        anchored_at = self.original.anchor if isinstance(self.original.anchor, datetime) else None
+        wall = wall_clock("anchor", self.anchor, zone)
+        memory = SeriesMemory(number, rule, wall, self.timezone or "UTC", anchored_at, self.original_slot)
+        return [CursorMove(self.original.id, memory, at, is_new=True)]
+
     def next_open(self, number: int) -> str | None:
         """Return the id of the open task with the lowest slot above `number`."""
         return min(
@@ -105,3 +128,30 @@ class Progress:
             key=lambda task_id: (self.slots[task_id], task_id),
             default=None,
         )
+
+
+def require_member(task: Task, series: Series) -> None:
+    """Make sure that a task belongs to the series that it hangs on.
+
+    Raises:
+        WrongType: one of its ids cannot be told.
+        NotAMember: it is another user's.
+    """
+    if task.misread is not None:
+        raise WrongType(task.misread)
+    if series.original is not None and task.user_id != series.original.user_id:
+        raise NotAMember(f"userId: {task.user_id} is not the user of {series.id}, which task {task.id} hangs on")
+
+
+def _require_same_rule(original: Task, reached: Cursor | None) -> None:
+    if reached is not None and reached.repeat_type != original.repeat_type:
+        raise RuleChanged(
+            f"repeatType is {original.repeat_type!r}, but the series was counted as {reached.repeat_type!r}: "
+            "it is left alone"
+        )
+
+
+def _anchor(original: Task) -> datetime:
+    if not isinstance(original.anchor, datetime):
+        raise InvalidRecurrence("Due date must be a valid date", field="originalDueDate", value=original.anchor)
+    return original.anchor

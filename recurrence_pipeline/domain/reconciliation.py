@@ -168,27 +168,43 @@ class Sighting:
 
 
 def is_suspect(task: Task) -> bool:
-    """Say whether a task is worth a look at its original."""
-    if task.parent_recurring_id is not None:
-        return task.is_completed
-    return task.repeat_type != "none" and (task.cursor is None or task.is_completed)
+    """Say whether a task is worth a look at its series: an original, or a completed occurrence."""
+    if task.misread is not None:
+        return False
+    return task.is_completed if task.parent_recurring_id is not None else task.repeat_type != "none"
+
+
+def may_have_begun_since(sighting: Sighting, watermark: datetime | None) -> bool:
+    """Say whether an original from before the watermark was changed after it: it may have been made recurring then."""
+    task, changed = sighting.task, sighting.updated_at
+    return (
+        watermark is not None
+        and task.parent_recurring_id is None
+        and creation_time(task) < watermark
+        and changed is not None
+        and changed >= watermark
+    )
 
 
 def reason_to_ask(
-    task: Task, original: Task | None, *, watermark: datetime | None, timezone: str | None
+    task: Task, series: Series, *, watermark: datetime | None, began_since: bool, timezone: str | None
 ) -> Reason | None:
     """Return why a suspect should be asked for; None where it should not.
 
-    A series whose original is gone belongs to the orphan cleanup. One that was created before the watermark goes on
-    when an event asks, and only then: what its past means is not for us to guess.
+    A series whose original is gone belongs to the orphan cleanup. One that we know nothing of and that was created
+    before the watermark goes on when an event asks, and only then: what its past means is not for us to guess. It has
+    no past where it `began_since`.
     """
-    if original is None or original.repeat_type == "none":
+    original = series.original
+    if original is None or original.repeat_type == "none" or original.misread is not None:
         return None
-    if watermark is not None and creation_time(original) < watermark:
+    if task.user_id != original.user_id:
         return None
-    if original.cursor is None:
-        return Reason.NEW if task.id == original.id else Reason.BEHIND
-    return Reason.BEHIND if task.is_completed and _is_behind(task, original, timezone) else None
+    if series.memory is not None:
+        return Reason.BEHIND if task.is_completed and _is_behind(task, series, original, timezone) else None
+    if watermark is not None and creation_time(original) < watermark and not began_since:
+        return None
+    return Reason.NEW if task.id == original.id else Reason.BEHIND
 
 
 def request(sighting: Sighting, reason: Reason, now: datetime) -> TaskEvent:
@@ -203,10 +219,10 @@ def request(sighting: Sighting, reason: Reason, now: datetime) -> TaskEvent:
     return TaskEvent(event_id, operation, task.id, now, task.user_id, Source.RECONCILE)
 
 
-def _is_behind(task: Task, original: Task, timezone: str | None) -> bool:
-    members = () if task.id == original.id else (task,)
+def _is_behind(task: Task, series: Series, original: Task, timezone: str | None) -> bool:
+    members = () if task.id == series.id else (task,)
     try:
-        return Progress(Series(original.id, original, members), original, timezone).is_behind
+        return Progress(replace(series, occurrences=members), original, timezone).is_behind
     except Permanent:
         return False  # it has been worked on, and was spoiled since: it is left alone, and found by the checks
 

@@ -2,8 +2,9 @@
 
 The application deletes an original itself, before it says so, and nobody has a copy of that one. Its occurrences
 cannot come back under it: they would be orphans. So the earliest open one takes its place, and the series goes on as if
-nothing had happened: every task keeps its slot number, the new original too (`original_slot`), and the anchor is worked
-out from the numbers and dates, so that the slots to come are where they would have been.
+nothing had happened: every task keeps its slot number, the new original too (`original_slot`), and the anchor is the
+one that is remembered of the series or, where nothing is, worked out from the numbers and dates, so that the slots to
+come are where they would have been.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,8 +13,9 @@ from datetime import datetime
 
 from recurrence_pipeline.domain.calendar import anchor_of, slot_number
 from recurrence_pipeline.domain.errors import InvalidRecurrence
-from recurrence_pipeline.domain.model import Cursor, Task
-from recurrence_pipeline.domain.zones import UTC
+from recurrence_pipeline.domain.memory import anchor_of_memory
+from recurrence_pipeline.domain.model import SeriesMemory, Task
+from recurrence_pipeline.domain.zones import UTC, time_zone, wall_clock
 
 FIRST = datetime.min.replace(tzinfo=UTC)
 
@@ -23,13 +25,16 @@ SeriesOfUser = tuple[str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class NewOriginal:
-    """A task that takes the place of an original that is gone. `anchor` is None where no date gives one."""
+    """A task that takes the place of an original that is gone, and what is then known of its series.
+
+    `anchor` is the instant it is counted from, and None, as `memory` is, where no date gives one.
+    """
 
     task_id: str
     replaces: str
     slot: int
-    cursor: Cursor
     anchor: datetime | None
+    memory: SeriesMemory | None
 
 
 @dataclass(slots=True)
@@ -41,9 +46,13 @@ class Restoration:
 
 
 def plan_restoration(
-    tasks: Iterable[Task], standing: Mapping[SeriesOfUser, str], *, timezone: str | None
+    tasks: Iterable[Task],
+    standing: Mapping[SeriesOfUser, str],
+    memories: Mapping[str, SeriesMemory],
+    *,
+    timezone: str | None,
 ) -> Restoration:
-    """Plan how the tasks of one deletion hang together again.
+    """Plan how the tasks of one deletion hang together again. `memories` are those of the series that they were of.
 
     `standing` names the original to hang on where there is one: the same as before, one that took its place in an
     earlier restoration, or the one that an interrupted restoration of these very tasks has put back already.
@@ -58,7 +67,7 @@ def plan_restoration(
         restoration.parents.update((task.id, head) for task in members)
         new = next((task for task in members if task.id == head), None)
         if new is not None:
-            restoration.originals[head] = _new_original(new, series[0], members, timezone)
+            restoration.originals[head] = _new_original(new, series[0], members, memories.get(series[0]), timezone)
     return restoration
 
 
@@ -68,23 +77,39 @@ def _earliest(members: Sequence[Task]) -> Task:
     return _by_date(still_open or members)[0]
 
 
-def _new_original(new: Task, replaces: str, members: Sequence[Task], timezone: str | None) -> NewOriginal:
-    zone = new.timezone or timezone
-    anchor = _anchor(members, new.repeat_type, zone)
+def _new_original(
+    new: Task, replaces: str, members: Sequence[Task], known: SeriesMemory | None, timezone: str | None
+) -> NewOriginal:
+    zone = new.timezone or timezone or "UTC"
+    anchor, wall = _anchor(members, new.repeat_type, known, zone)
     numbers = {task.id: _number(task, anchor, new.repeat_type, zone) for task in members}
-    return NewOriginal(new.id, replaces, numbers[new.id], Cursor(max(numbers.values()), new.repeat_type), anchor)
+    reached = max([*numbers.values(), *([known.number] if known else [])])
+    slot = numbers[new.id]
+    memory = SeriesMemory(reached, new.repeat_type, wall, zone, anchor, slot) if wall is not None else None
+    return NewOriginal(new.id, replaces, slot, anchor, memory)
 
 
-def _anchor(members: Sequence[Task], repeat_type: str, zone: str | None) -> datetime | None:
-    """Return what the series was counted from; of one that the older worker wrote, without numbers, its earliest."""
+def _anchor(
+    members: Sequence[Task], repeat_type: str, known: SeriesMemory | None, zone: str
+) -> tuple[datetime, datetime] | tuple[None, None]:
+    """Return what the series was counted from, as an instant and on the wall.
+
+    Of one that the older worker wrote, without numbers, it is its earliest.
+    """
     dated = [(task, date) for task in _by_date(members) if (date := _date(task)) is not None]
     numbered = [(task.occurrence_number, date) for task, date in dated if task.occurrence_number is not None]
     try:
-        if dated and not numbered:
-            numbered = [(slot_number(dated[0][1], repeat_type, date, zone), date) for _, date in dated]
-        return anchor_of(numbered, repeat_type, zone)
+        if known is not None:
+            anchor: datetime | None = anchor_of_memory(known)
+        elif dated and not numbered:
+            anchor = anchor_of(
+                [(slot_number(dated[0][1], repeat_type, d, zone), d) for _, d in dated], repeat_type, zone
+            )
+        else:
+            anchor = anchor_of(numbered, repeat_type, zone)
+        return (None, None) if anchor is None else (anchor, wall_clock("anchor", anchor, time_zone(zone)))
     except InvalidRecurrence:  # an unknown rule or zone: it did not go on before either
-        return None
+        return None, None
 
 
 def _number(task: Task, anchor: datetime | None, repeat_type: str, zone: str | None) -> int:

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from recurrence_pipeline.domain.calendar import next_occurrence, slot, slot_number
 from recurrence_pipeline.domain.errors import ResumeRefused
-from recurrence_pipeline.domain.model import HORIZON, Action, Cursor, Series, Task, occurrence_id
+from recurrence_pipeline.domain.model import HORIZON, Action, Series, Task, occurrence_id
 from recurrence_pipeline.domain.plan import CursorMove, NewActivity, NewOccurrence
 from recurrence_pipeline.domain.progress import Progress
 
@@ -23,10 +23,10 @@ class Resumption:
     resumption that was cut off can be told from a series that goes on, and be completed.
     """
 
-    passed: CursorMove
+    passed: Sequence[CursorMove]
     occurrences: tuple[NewOccurrence, ...]
     activities: tuple[NewActivity, ...]
-    reached: CursorMove
+    reached: Sequence[CursorMove]
 
 
 def plan_resumption(
@@ -53,10 +53,10 @@ def plan_resumption(
     first = progress.cursor + 1 if begun else max(progress.cursor + 1, _first_after(progress, now))
     numbers = range(first, first + HORIZON)
     return Resumption(
-        CursorMove(original.id, Cursor(first - 1, original.repeat_type)),
+        progress.moves(first - 1),
         _new(progress, numbers, event_id),
         _told(original, numbers),
-        CursorMove(original.id, Cursor(numbers[-1], original.repeat_type)),
+        progress.moves(numbers[-1]),
     )
 
 

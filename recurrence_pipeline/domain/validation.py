@@ -4,17 +4,18 @@ from datetime import datetime, timedelta
 
 from recurrence_pipeline.domain.calendar import REPEAT_TYPES
 from recurrence_pipeline.domain.errors import InvalidRecurrence
-from recurrence_pipeline.domain.model import Task
-from recurrence_pipeline.domain.zones import UTC, time_zone
+from recurrence_pipeline.domain.model import Task, time_of
+from recurrence_pipeline.domain.zones import time_zone
 
 GRACE = timedelta(days=1)
-"""How far before the task's creation its due date may lie."""
+"""How far before the request the due date may lie."""
 
 
-def validate_recurrence(task: Task, *, created_at: datetime) -> None:
+def validate_recurrence(task: Task, *, asked_at: datetime) -> None:
     """Check that a task may recur; one that repeats `none` always may stay as it is.
 
-    The due date is compared with `created_at`, not with now: a backlog worked off late must not refuse good tasks.
+    The due date is compared with the time of the request, not with now: a backlog worked off late must not refuse good
+    tasks.
 
     Raises:
         InvalidRecurrence: with the field, the value, and the text the application shows.
@@ -27,7 +28,7 @@ def validate_recurrence(task: Task, *, created_at: datetime) -> None:
         raise _invalid("Due date is required for recurring tasks", "dueDate", None)
     if not isinstance(task.due_date, datetime) or task.due_date.utcoffset() is None:
         raise _invalid("Due date must be a valid date", "dueDate", task.due_date)
-    if created_at - task.due_date > GRACE:
+    if asked_at - task.due_date > GRACE:
         message = "Due date for recurring tasks should not be more than 1 day in the past"
         raise _invalid(message, "dueDate", task.due_date)
     if task.parent_task_id is not None:
@@ -36,8 +37,8 @@ def validate_recurrence(task: Task, *, created_at: datetime) -> None:
 
 
 def creation_time(task: Task) -> datetime:
-    """Return when the task was created, by its own word or by its id (MongoDB manual, "ObjectId": 4 time bytes)."""
-    return task.created_at or datetime.fromtimestamp(int(task.id[:8], 16), UTC)
+    """Return when the task was created, by its own word or by its id."""
+    return task.created_at or time_of(task.id)
 
 
 def _invalid(message: str, field: str, value: object) -> InvalidRecurrence:

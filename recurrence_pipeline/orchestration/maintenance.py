@@ -23,7 +23,8 @@ class CleanupConfig(dg.Config):
 
 @dg.asset(
     deps=[tasks],
-    description="Occurrences whose original is gone are deleted; copies of them stay in deleted_tasks.",
+    description="Occurrences whose original is gone are deleted; copies of them stay in deleted_tasks. Series that "
+    "have been gone as long as such copies are kept are forgotten.",
     group_name=MAINTENANCE,
     kinds={"mongodb"},
     tags={"written_by": "worker"},
@@ -31,9 +32,10 @@ class CleanupConfig(dg.Config):
 )
 def orphan_cleanup(config: CleanupConfig, worker: Worker) -> dg.MaterializeResult[None]:  # noqa: D103
     with failing_in_one_line():
-        return dg.MaterializeResult(
-            metadata={"deleted": worker.service.maintenance.clean_orphans(confirm=config.confirm)}
-        )
+        maintenance = worker.service.maintenance
+        forgotten = maintenance.forget_series()
+        deleted = maintenance.clean_orphans(confirm=config.confirm)
+        return dg.MaterializeResult(metadata={"deleted": deleted, "series_forgotten": forgotten})
 
 
 @dg.asset(

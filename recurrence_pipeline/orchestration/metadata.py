@@ -80,7 +80,7 @@ def plan_metadata(event: TaskEvent, plan: Plan) -> dict[str, Any]:
         "occurrences": table(["slot", "title", "due"], new),
         "deletions": table(["task", "reason"], removed),
         "links": table(["task", "to original"], [(x.task_id, x.original_id) for x in plan.links]),
-        "cursors": table(["original", "to slot"], [(move.original_id, move.cursor.number) for move in plan.cursors]),
+        "cursors": table(["original", "to slot"], [(move.series_id, move.memory.number) for move in plan.cursors]),
         "refusals": table(["code", "reason"], [(e.code, e) for e in plan.refusals.values()]),
     }
 

@@ -10,17 +10,20 @@ from typing import TypeVar
 from bson import ObjectId
 from pymongo import UpdateOne
 
-from recurrence_pipeline.domain.judging import DateFromDue, Rehang
+from recurrence_pipeline.domain.judging import CastId, DateFromDue, Rehang
 from recurrence_pipeline.domain.model import Action, Task, activity_id
 from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from
 from recurrence_pipeline.storage.limits import patiently
 from recurrence_pipeline.storage.mongo import Mongo, translated, translating
-from recurrence_pipeline.storage.pieces import ANY_ID, pieces
+from recurrence_pipeline.storage.pieces import pieces
 
 MEMBER = dict.fromkeys(MEMBER_FIELDS, 1)
 
-RECURRING = {"$or": [{"repeatType": {"$nin": ["none", None]}}, {"parentRecurringId": ANY_ID}]}
-"""What recurs or hangs on another: no index serves both, and a pass over everything needs none."""
+SOMETHING = {"$nin": [None, ""]}
+RECURRING = {
+    "$or": [{"repeatType": {"$nin": ["none", None]}}, {"parentRecurringId": SOMETHING}, {"parentTaskId": SOMETHING}]
+}
+"""What recurs or hangs on another: no index serves that, and a pass over everything needs none."""
 
 A_PAGE = 1000
 """Tasks that one command of the pass brings: few enough to be worked on before the server forgets the cursor."""
@@ -36,10 +39,7 @@ class Audit:
         self._write_chunk = write_chunk
 
     def recurring(self) -> Iterator[Task]:
-        """Yield every task that recurs or hangs on another, in no order, as of some moment during the pass.
-
-        What has an id of another type than ObjectId was not made by the application, and is left out.
-        """
+        """Yield every task that recurs or hangs on another, in no order, as of some moment during the pass."""
         with translating():
             for piece in pieces(self._mongo):
                 # Some servers look for an index for all that one $match asks for, and find none for this.
@@ -49,8 +49,7 @@ class Audit:
                     document = next(cursor, None)
                 with cursor:
                     while document is not None:
-                        if isinstance(document["_id"], ObjectId):
-                            yield task_from(document)
+                        yield task_from(document)
                         document = next(cursor, None)
 
     @translated()
@@ -84,6 +83,17 @@ class Audit:
                 {"$set": {"originalDueDate": date.due, "updatedAt": now}},
             )
             for date in dates
+        )
+
+    @translated()
+    def cast_ids(self, casts: Iterable[CastId], now: datetime) -> int:
+        """Make ObjectIds of what still stands where it was seen, and return how many that were."""
+        return self._update(
+            UpdateOne(
+                {"_id": ObjectId(cast.task_id), cast.field: {"$eq": cast.value}},
+                {"$set": {cast.field: ObjectId(cast.id), "updatedAt": now}},
+            )
+            for cast in casts
         )
 
     def _update(self, requests: Iterable[UpdateOne]) -> int:

@@ -216,9 +216,7 @@ def _as_planned(task: Document, plan: Restoration, now: datetime) -> Document:
 
 
 def _original_fields(new: NewOriginal) -> Document:
-    anchor = {} if new.anchor is None else {"originalDueDate": new.anchor}
-    cursor = {"number": new.cursor.number, "repeatType": new.cursor.repeat_type}
-    return {"parentRecurringId": None, "originalSlot": new.slot, "recurrenceCursor": cursor, **anchor}
+    return {"parentRecurringId": None} | ({} if new.anchor is None else {"originalDueDate": new.anchor})
 
 
 def _copy(document: Document) -> Copy:

@@ -44,10 +44,12 @@ PLANNED_FIELDS = (
 
 MEMBER_FIELDS = (
     "userId", "title", "repeatType", "dueDate", "originalDueDate", "isCompleted", "parentTaskId", "parentRecurringId",
-    "createdAt", "timezone", "occurrenceNumber", "createdByEvent", "recurrenceCursor",
-    "originalSlot",
+    "createdAt", "updatedAt", "timezone", "occurrenceNumber", "createdByEvent", "recurrenceCursor", "originalSlot",
 )  # fmt: skip
 """What planning reads of an original, and what is told and judged of any task."""
+
+ID_FIELDS = ("_id", "userId", "parentRecurringId", "parentTaskId")
+"""The ids of a task; each is an ObjectId where the application stored it."""
 
 EVENT_FIELDS = (
     "operation", "taskId", "createdAt", "userId", "source", "attempts", "lease", "startedAt", "errors", "deleting",
@@ -70,13 +72,37 @@ def object_id(value: object, field: str = "taskId") -> ObjectId:
     Raises:
         InvalidInput: for anything else, naming the field and the value.
     """
-    if isinstance(value, str) and len(value) == 24 and ObjectId.is_valid(value):
+    if isinstance(value, str) and _is_id_text(value):
         return ObjectId(value)
     raise InvalidInput(f"{field}: {value!r} is not an id of 24 hex digits")
 
 
 def _id(value: object) -> str | None:
     return value.binary.hex() if isinstance(value, ObjectId) else None
+
+
+def _user_id(value: object) -> str | None:
+    """Return the id of a user, which some importers store as text."""
+    return value.lower() if isinstance(value, str) and _is_id_text(value) else _id(value)
+
+
+def _is_id_text(value: str) -> bool:
+    return len(value) == 24 and ObjectId.is_valid(value)
+
+
+def _parent_task(value: object) -> str | None:
+    """Return what a sub-task hangs on; what is no ObjectId makes it a sub-task all the same."""
+    return _id(value) or (str(value) if not _is_absent(value) else None)
+
+
+def _is_absent(value: object) -> bool:
+    return value is None or value == ""  # a form that was left empty
+
+
+def _odd_ids(doc: Mapping[str, Any]) -> Mapping[str, object] | None:
+    """Return the ids of a task that are there and of another type than ObjectId; None where all is well."""
+    ids = ((name, doc.get(name)) for name in ID_FIELDS)
+    return {n: v for n, v in ids if not isinstance(v, ObjectId) and not _is_absent(v)} or None
 
 
 def _date(value: object) -> datetime | None:
@@ -92,7 +118,7 @@ def _utc(date: datetime) -> datetime:
     return EPOCH + (date - _BARE_EPOCH) if date.tzinfo is None else date
 
 
-def _whole(value: object) -> int | None:
+def whole(value: object) -> int | None:
     """Return a whole number, which JavaScript may have stored as a double."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
@@ -100,7 +126,7 @@ def _whole(value: object) -> int | None:
 
 
 def _count(value: object) -> int:
-    return max(_whole(value) or 0, 0)
+    return max(whole(value) or 0, 0)
 
 
 def _text(value: object) -> str | None:
@@ -113,8 +139,8 @@ def _list(value: object) -> list[object]:
 
 def _cursor(value: object) -> Cursor | None:
     match value:
-        case {"number": number, "repeatType": str(repeat_type)} if (whole := _whole(number)) is not None:
-            return Cursor(whole, repeat_type)
+        case {"number": number, "repeatType": str(repeat_type)} if (reached := whole(number)) is not None:
+            return Cursor(reached, repeat_type)
     return None
 
 
@@ -123,20 +149,22 @@ def task_from(doc: Mapping[str, Any], *, with_content: bool = False) -> Task:
     zone = doc.get("timezone")
     return Task(
         id=doc["_id"].binary.hex() if isinstance(doc["_id"], ObjectId) else str(doc["_id"]),
-        user_id=_id(doc.get("userId")),
+        user_id=_user_id(doc.get("userId")),
         title=str(doc.get("title") or ""),
         repeat_type=str(doc.get("repeatType") or "none"),
         due_date=_date_or_as_it_is(doc.get("dueDate")),
         original_due_date=_date_or_as_it_is(doc.get("originalDueDate")),
         is_completed=doc.get("isCompleted") is True,
-        parent_task_id=_id(doc.get("parentTaskId")),
+        parent_task_id=_parent_task(doc.get("parentTaskId")),
         parent_recurring_id=_id(doc.get("parentRecurringId")),
         created_at=_date(doc.get("createdAt")),
+        updated_at=_date(doc.get("updatedAt")),
         timezone=str(zone) if zone else None,
-        occurrence_number=_whole(doc.get("occurrenceNumber")),
+        occurrence_number=whole(doc.get("occurrenceNumber")),
         created_by_event=_id(doc.get("createdByEvent")),
         cursor=_cursor(doc.get("recurrenceCursor")),
-        original_slot=_whole(doc.get("originalSlot")) or 0,
+        original_slot=whole(doc.get("originalSlot")) or 0,
+        odd_ids=_odd_ids(doc),
         content={name: doc[name] for name in COPIED_FIELDS if name in doc} if with_content else {},
     )
 

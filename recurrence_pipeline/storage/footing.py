@@ -24,6 +24,7 @@ from recurrence_pipeline.storage.schema import (
     ensure_schema,
     required_indexes,
 )
+from recurrence_pipeline.storage.series_migration import is_migrated
 
 MISSING, DIFFERENT, IN_THE_WAY = "missing", "different", "another index on the same fields is there"
 
@@ -96,6 +97,8 @@ class Footing:
                 present[index.collection] = {tuple(info["key"]): info for info in information.values()}
             if fault := _fault(present[index.collection].get(index.keys), index):
                 faults.append({"what": f"index {index.collection} {index.name}", "fault": fault})
+        if not is_migrated(self._mongo):
+            faults.append({"what": "task_series, with the series of an earlier version", "fault": MISSING})
         return Some(len(faults), faults)
 
     @translated()

@@ -66,6 +66,7 @@ class Mongo:
         self.counters = self.db["counters"]
         self.events = self.db["task_events"]
         self.deleted = self.db["deleted_tasks"]
+        self.series = self.db["task_series"]
         self.archive = self.db["useractivities_archive"]
         self.state = self.db["worker_state"]
 

@@ -1,4 +1,4 @@
-"""What the database must hold before work can begin: collections, validators, indexes, counters.
+"""What the database must hold before work can begin: collections, validators, indexes, counters, known series.
 
 `ensure_schema` may run at any time, also on the application's own data: it adds what is missing, and changes nothing
 that is there.
@@ -19,6 +19,7 @@ from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.mongo import Mongo, translated
 from recurrence_pipeline.storage.numbering import NUMBERED, Numbering
+from recurrence_pipeline.storage.series_migration import is_migrated, migrate
 
 DATE = {"bsonType": "date"}
 ID = {"bsonType": "objectId"}
@@ -85,6 +86,7 @@ def required_indexes(settings: Settings) -> list[Index]:
     return [
         Index("tasks", (("taskId", 1),), {"unique": True}),
         Index("tasks", (("parentRecurringId", 1),)),
+        Index("tasks", (("parentTaskId", 1),)),
         Index("tasks", (("userId", 1), ("repeatType", 1))),
         Index("tasks", (("userId", 1), ("dueDate", 1))),
         Index("tasks", (("updatedAt", 1), ("_id", 1))),
@@ -128,6 +130,8 @@ def ensure_schema(mongo: Mongo, settings: Settings) -> SchemaReport:
         if mongo.counters.find_one({"_id": counter}) is None:
             Numbering(mongo, counter, number_field, write_chunk=1).catch_up()
             report.added.append(f"counter {counter}")
+    if not is_migrated(mongo) and (series := migrate(mongo, settings)):
+        report.added.append(f"task_series: {series} series of an earlier version")
     return report
 
 

@@ -5,17 +5,18 @@ that makes depends on the size of a batch only.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from itertools import chain
 from typing import Any
 
 from bson import ObjectId
-from pymongo import DeleteMany, UpdateMany, UpdateOne
+from pymongo import DeleteMany, UpdateOne
 
-from recurrence_pipeline.domain.model import Cursor, Series, Task
-from recurrence_pipeline.domain.plan import MAX_NESTING, CursorMove, Link, NewOccurrence, Snapshot
+from recurrence_pipeline.domain.model import Series, Task
+from recurrence_pipeline.domain.plan import MAX_NESTING, Link, NewOccurrence, Snapshot
 from recurrence_pipeline.storage.documents import (
     COPIED_FIELDS,
     MEMBER_FIELDS,
@@ -24,10 +25,12 @@ from recurrence_pipeline.storage.documents import (
     occurrence_document,
     task_from,
 )
+from recurrence_pipeline.storage.evidence import Evidence, Forgotten
 from recurrence_pipeline.storage.limits import patiently
 from recurrence_pipeline.storage.mongo import BARE_DATES, Mongo, translated
 from recurrence_pipeline.storage.numbering import Inserted, Numbering
 from recurrence_pipeline.storage.pieces import ANY_ID, pieces
+from recurrence_pipeline.storage.task_series import TaskSeries
 
 MEMBER = dict.fromkeys(MEMBER_FIELDS, 1)
 ORIGINAL = MEMBER | dict.fromkeys(COPIED_FIELDS, 1)
@@ -46,6 +49,8 @@ class Tasks:
         self._bare = mongo.tasks.with_options(BARE_DATES)
         self._read_chunk = read_chunk
         self._write_chunk = write_chunk
+        self._series = TaskSeries(mongo, read_chunk=read_chunk, write_chunk=write_chunk)
+        self._evidence = Evidence(mongo, read_chunk=read_chunk)
         self._numbering = Numbering(mongo, "tasks", "taskId", write_chunk=write_chunk)
 
     @translated()
@@ -60,7 +65,7 @@ class Tasks:
         members: dict[str, list[Task]] = defaultdict(list)
         for parent, children in self._children(parents, fields).items():
             members[head_of[parent]] += children
-        return Snapshot(tasks, {head: _series(head, tasks, members) for head in set(head_of.values())})
+        return self._snapshot(tasks, set(head_of.values()), members)
 
     @translated()
     def climb(self, task_ids: Iterable[str]) -> dict[str, Task]:
@@ -74,8 +79,7 @@ class Tasks:
         tasks = self._by_id(named)
         heads = named | {t.parent_recurring_id for t in tasks.values() if t.parent_recurring_id}
         tasks |= self._by_id(heads - tasks.keys() - named)
-        members = self._children(heads, fields)
-        return Snapshot(tasks, {head: _series(head, tasks, members) for head in heads})
+        return self._snapshot(tasks, heads, self._children(heads, fields))
 
     @translated()
     def documents(self, task_ids: Iterable[str]) -> dict[str, Document]:
@@ -91,6 +95,13 @@ class Tasks:
         return {document["_id"].binary.hex() for document in self._find("_id", task_ids, {"_id": 1})}
 
     @translated()
+    def with_occurrences(self, task_ids: Iterable[str]) -> set[str]:
+        """Return which of the tasks others hang on."""
+        chunks = _chunks(task_ids, self._read_chunk)
+        found = (self._tasks.distinct("parentRecurringId", {"parentRecurringId": {"$in": chunk}}) for chunk in chunks)
+        return {str(parent) for parent in chain.from_iterable(found)}
+
+    @translated()
     def insert(self, occurrences: Sequence[NewOccurrence], now: datetime) -> Inserted:
         """Insert occurrences under their derived ids, numbered from the counter."""
         return self._numbering.insert({new.id: partial(occurrence_document, new, now) for new in occurrences})
@@ -104,24 +115,6 @@ class Tasks:
                 {"$set": {"parentRecurringId": ObjectId(link.original_id), "updatedAt": now}},
             )
             for link in links
-        )
-
-    @translated()
-    def move_cursors(self, moves: Sequence[CursorMove]) -> None:
-        """Raise cursors; an original whose repeatType has changed meanwhile keeps what it has.
-
-        Most series of a batch move to one of a few cursors: those of one cursor are one update for every chunk.
-        """
-        originals: dict[Cursor, set[str]] = defaultdict(set)
-        for move in moves:
-            originals[move.cursor].add(move.original_id)
-        self._bulk(
-            UpdateMany(
-                {"_id": {"$in": chunk}, "repeatType": cursor.repeat_type},
-                [{"$set": {"recurrenceCursor": _raised(cursor)}}],
-            )
-            for cursor, ids in originals.items()
-            for chunk in _chunks(ids, self._read_chunk)
         )
 
     @translated()
@@ -176,9 +169,47 @@ class Tasks:
         return dict(gone)
 
     @translated()
+    def subtasks(self, task_ids: Iterable[str]) -> dict[str, list[Task]]:
+        """Return the sub-tasks of tasks, and theirs in turn, by the task of these that they belong to in the end."""
+        found: dict[str, list[Task]] = defaultdict(list)
+        above = {i: i for i in task_ids}
+        seen = set(above)
+        while above:
+            below: dict[str, str] = {}
+            for document in self._find("parentTaskId", above, MEMBER):
+                task = task_from(document)
+                if task.misread is None and task.parent_recurring_id is None and task.id not in seen:
+                    head = above[task.parent_task_id or ""]
+                    found[head].append(task)
+                    below[task.id] = head
+            seen |= below.keys()
+            above = below
+        return found
+
+    @translated()
     def hanging_on(self, parents: Iterable[str]) -> list[Task]:
         """Return the tasks that hang directly on any of the given ones."""
         return [task for children in self._children(parents, MEMBER).values() for task in children]
+
+    def _snapshot(
+        self, tasks: dict[str, Task], heads: Collection[str], children: Mapping[str, Sequence[Task]]
+    ) -> Snapshot:
+        """Put series together: what hangs on them, and what is known or left of their past."""
+        originals = {head: _original(head, tasks) for head in heads}
+        recurring = {head: task for head, task in originals.items() if task and task.repeat_type != "none"}
+        known = self._series.read(recurring)
+        members, strangers = _by_owner(children, originals)
+        forgotten = {i: Forgotten(task, members[i]) for i, task in recurring.items() if i not in known}
+        recalled = self._evidence.recall(forgotten)
+        for head in (head for head, cursor in recalled.items() if cursor is None):
+            tasks[head] = originals[head] = replace(recurring[head], cursor=None, original_slot=0)
+        return Snapshot(
+            tasks,
+            {
+                i: Series(i, original, members[i], strangers[i], known.get(i), recalled.get(i))
+                for i, original in originals.items()
+            },
+        )
 
     def _climb(self, named: Iterable[str]) -> dict[str, Task]:
         tasks = self._by_id(named)
@@ -207,27 +238,28 @@ class Tasks:
         for chunk in _chunks(ids, self._read_chunk):
             yield from self._bare.find({field: {"$in": chunk}}, projection, batch_size=A_PAGE)
 
-    def _bulk(self, requests: Iterable[UpdateOne | UpdateMany]) -> None:
+    def _bulk(self, requests: Iterable[UpdateOne]) -> None:
         pending = list(requests)
         for start in range(0, len(pending), self._write_chunk):
             self._tasks.bulk_write(pending[start : start + self._write_chunk], ordered=False)
 
 
-def _raised(cursor: Cursor) -> Document:
-    """Return the expression of a cursor that is never lowered, whatever is stored in its place."""
-    return {
-        "number": {
-            "$max": [{"$convert": {"input": "$recurrenceCursor.number", "to": "int", "onError": 0}}, cursor.number]
-        },
-        "repeatType": cursor.repeat_type,
-    }
-
-
-def _series(head: str, tasks: Mapping[str, Task], members: Mapping[str, Sequence[Task]]) -> Series:
+def _original(head: str, tasks: Mapping[str, Task]) -> Task | None:
+    """Return the head of a series; what hangs on something itself starts no series inside the series."""
     original = tasks.get(head)
-    if original is not None and original.parent_recurring_id is not None:
-        original = None  # it hangs on something itself: an occurrence starts no series inside the series
-    return Series(head, original, tuple(members.get(head, ())))
+    return None if original is None or original.parent_recurring_id is not None else original
+
+
+def _by_owner(
+    children: Mapping[str, Sequence[Task]], originals: Mapping[str, Task | None]
+) -> tuple[Mapping[str, tuple[Task, ...]], Mapping[str, tuple[Task, ...]]]:
+    """Return, by series, the tasks of the original's user, and those of others. Without an original all are members."""
+    members, strangers = {}, {}
+    for head, original in originals.items():
+        hanging = children.get(head, ())
+        members[head] = tuple(t for t in hanging if original is None or t.user_id == original.user_id)
+        strangers[head] = tuple(t for t in hanging if original is not None and t.user_id != original.user_id)
+    return members, strangers
 
 
 def _chunks(ids: Iterable[str], size: int) -> Iterator[list[ObjectId]]:

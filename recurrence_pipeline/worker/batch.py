@@ -5,7 +5,7 @@ domain/retries.py. Which events make a batch, and what follows when one fails as
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import chain
@@ -24,7 +24,7 @@ from recurrence_pipeline.domain.errors import (
 )
 from recurrence_pipeline.domain.model import FAILURE_ACTIONS, ErrorRecord, EventStatus, Operation, TaskEvent
 from recurrence_pipeline.domain.plan import ORIGINAL_GONE, Answer, NewActivity, NewOccurrence, Plan, Removal, Snapshot
-from recurrence_pipeline.domain.planning import failure_activity, plan_batch, plan_deletions
+from recurrence_pipeline.domain.planning import failure_activity, plan_batch, plan_deletions, removal_of_subtasks
 from recurrence_pipeline.domain.retries import Reject, RetryAt, after_failure
 from recurrence_pipeline.storage.outcomes import Outcome
 from recurrence_pipeline.storage.tasks import PLANNED
@@ -93,13 +93,13 @@ class Batch:
         self._write(Step.ACTIVITIES, self._log, [a for a in plan.activities if a.task_id not in void])
         self._write(Step.LINKS, self._kit.tasks.link, [x for x in plan.links if x.original_id not in void], self._now)
         self.summary.occurrences_deleted += self._remove(plan.removals)
-        self._write(Step.CURSORS, self._kit.tasks.move_cursors, [c for c in plan.cursors if c.original_id not in void])
+        self._write(Step.CURSORS, self._kit.series.move, [move for move in plan.cursors if move.series_id not in void])
 
     def _apply_deletions(self, plan: Plan) -> None:
         announced = {removal.event.id: (removal.event, removal.task_ids) for removal in plan.removals}
         self._write(Step.ANNOUNCE, self._kit.events.announce, announced)
         self._hold.announced({event_id: ids for event_id, (_, ids) in announced.items()})
-        self._write(Step.CURSORS_PAST_DELETIONS, self._kit.tasks.move_cursors, plan.cursors)
+        self._write(Step.CURSORS_PAST_DELETIONS, self._kit.series.move, plan.cursors)
         self._write(Step.ACTIVITIES, self._log, plan.activities)
         self.summary.occurrences_deleted += self._remove(plan.removals)
 
@@ -130,12 +130,18 @@ class Batch:
         return missing | problems.keys()
 
     def _remove(self, removals: Sequence[Removal]) -> int:
-        """Delete tasks, after keeping copies of them, and return how many went."""
+        """Delete tasks and their sub-tasks, after keeping copies of them, and return how many of the tasks went.
+
+        Sub-tasks go first: what an earlier attempt has deleted already is asked for its sub-tasks once more.
+        """
         if not removals:
             return 0
-        self._write(Step.KEEP_DELETED, self._kit.deleted.keep, removals, self._now)
-        ids = {task_id for removal in removals for task_id in removal.task_ids}
-        return self._write(Step.DELETE, self._kit.tasks.delete, ids)
+        below = self._kit.tasks.subtasks(_ids(removals))
+        along = [removal_of_subtasks(removal, below) for removal in removals]
+        self._write(Step.KEEP_DELETED, self._kit.deleted.keep, [*removals, *along], self._now)
+        if subtasks := _ids(along):
+            self._write(Step.DELETE_SUBTASKS, self._kit.tasks.delete, subtasks)
+        return self._write(Step.DELETE, self._kit.tasks.delete, _ids(removals))
 
     def _log(self, activities: Sequence[NewActivity]) -> None:
         self.summary.activities_written += self._kit.activities.write(activities, self._now)
@@ -209,6 +215,10 @@ class Batch:
         result = write(*args, **kwargs)
         self._kit.after_step(step)
         return result
+
+
+def _ids(removals: Iterable[Removal]) -> set[str]:
+    return {task_id for removal in removals for task_id in removal.task_ids}
 
 
 def _all_refused(events: Sequence[TaskEvent], error: RecurrenceError) -> Plan:

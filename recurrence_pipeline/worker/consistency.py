@@ -18,13 +18,16 @@ from recurrence_pipeline.domain.checks import (
     NESTED,
     ORPHANS,
     SCHEMA,
+    WRONG_ID_TYPES,
 )
 from recurrence_pipeline.domain.errors import CleanupRefused
 from recurrence_pipeline.domain.findings import Finding, Repair, chosen
 from recurrence_pipeline.domain.judging import (
     BY_PARENT,
+    BY_PARENT_TASK,
     BY_SERIES,
     BY_TASK,
+    CastId,
     DateFromDue,
     Defect,
     Mending,
@@ -40,7 +43,7 @@ from recurrence_pipeline.worker.survey import Progress, Survey
 
 WAITING_TOO_LONG = timedelta(minutes=15)
 
-OF_TASKS = BY_TASK | BY_PARENT | BY_SERIES
+OF_TASKS = BY_TASK | BY_PARENT | BY_PARENT_TASK | BY_SERIES
 """The checks that take a pass over the tasks."""
 
 log = structlog.get_logger(__name__)
@@ -109,7 +112,7 @@ class Consistency:
         repairs = {check.name: Repair(check.name, written=not dry_run) for check in checks}
         self._repair_footing(repairs)
         # What hangs on the right original first: without it, a series lacks what it has.
-        for pass_over in ({NESTED.name}, OF_TASKS - {NESTED.name}):
+        for pass_over in ({WRONG_ID_TYPES.name}, {NESTED.name}, OF_TASKS - {WRONG_ID_TYPES.name, NESTED.name}):
             if wanted := pass_over & repairs.keys():
                 for defects in self._survey.defects(wanted, progress):
                     self._repair_tasks(defects, repairs)
@@ -155,10 +158,11 @@ class Consistency:
     def _mend(self, mendings: Collection[Mending]) -> int:
         now = self._kit.clock()
         moves = [m for m in mendings if isinstance(m, CursorMove)]
-        self._kit.tasks.move_cursors(moves)
+        self._kit.series.move(moves)
         return (
             len(moves)
             + self._kit.audit.rehang((m for m in mendings if isinstance(m, Rehang)), now)
+            + self._kit.audit.cast_ids((m for m in mendings if isinstance(m, CastId)), now)
             + self._kit.audit.date_from_due((m for m in mendings if isinstance(m, DateFromDue)), now)
             + self._kit.events.add((m for m in mendings if isinstance(m, TaskEvent)), available_at=now)
         )

@@ -1,14 +1,14 @@
 """Answers to "what happened to my task?" and "when is it next?". Reads only."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from recurrence_pipeline.domain.errors import InvalidRecurrence, OriginalNotFound, RecurrenceError
 from recurrence_pipeline.domain.model import HORIZON, Series, Task
 from recurrence_pipeline.domain.preview import SlotPreview, preview_slot
-from recurrence_pipeline.domain.progress import Progress
+from recurrence_pipeline.domain.progress import Progress, require_member
 from recurrence_pipeline.storage.documents import as_contract
 from recurrence_pipeline.storage.event_log import EventLog
 from recurrence_pipeline.storage.tasks import Tasks
@@ -51,18 +51,20 @@ class Inspection:
 
         Raises:
             OriginalNotFound: there is no such task.
+            NotAMember, WrongType: it hangs on a series, and is none of it.
             InvalidRecurrence: it does not recur, or `count` is not between 1 and 1000.
         """
         if not 1 <= count <= MAX_PREVIEW:
             raise InvalidRecurrence(f"count: {count} is not between 1 and {MAX_PREVIEW}", field="count", value=count)
         snapshot = self._tasks.load([task_id])
-        task = snapshot.tasks.get(task_id)
-        original = snapshot.series_of(task_id).original
+        task, series = snapshot.tasks.get(task_id), snapshot.series_of(task_id)
+        original = series.original
         if task is None or original is None:
             raise OriginalNotFound(f"Task {task_id}, or the original of its series, is not there")
+        require_member(task, series)
         if original.repeat_type == "none":
             raise InvalidRecurrence(f"Task {task_id} does not recur", field="repeatType", value="none")
-        progress = Progress(Series(original.id, original), original, self._timezone)
+        progress = Progress(replace(series, occurrences=()), original, self._timezone)
         first = (progress.number(task) or 0) + 1
         return [
             preview_slot(progress.anchor, original.repeat_type, number, progress.timezone)
@@ -74,9 +76,12 @@ class Inspection:
 
         Raises:
             OriginalNotFound: there is no such task, nothing hangs on it and no event names it.
+            NotAMember, WrongType: it hangs on a series, and is none of it.
         """
         snapshot = self._tasks.load([task_id])
         series = snapshot.series_of(task_id)
+        if (task := snapshot.tasks.get(task_id)) is not None:
+            require_member(task, series)
         ids = {task_id, series.id, *(task.id for task in series.occurrences)}
         events = self._events.of_tasks(ids)
         original = series.original or snapshot.tasks.get(series.id)
@@ -99,7 +104,7 @@ class Inspection:
             )
         if series.original.repeat_type == "none":
             return unplaced, None, ["The task does not recur."]
-        cursor = series.original.cursor.number if series.original.cursor else None
+        cursor = series.memory.number if series.memory else None
         try:
             progress = Progress(series, series.original, self._timezone)
         except RecurrenceError as error:
@@ -108,7 +113,10 @@ class Inspection:
             (Member(task, progress.slots.get(task.id)) for task in tasks),
             key=lambda member: (member.slot is None, member.slot or 0, member.task.id),
         )
-        return tuple(members), cursor, _remarks(progress, cursor, members, self._clock())
+        remarks = _remarks(progress, cursor, members, self._clock())
+        if series.strangers:
+            remarks.append(f"Other users' tasks hang on it, and are none of it: {len(series.strangers)}.")
+        return tuple(members), cursor, remarks
 
 
 def _remarks(progress: Progress, cursor: int | None, members: Sequence[Member], now: datetime) -> list[str]:

@@ -13,6 +13,7 @@ from recurrence_pipeline.storage.event_log import EventLog
 from recurrence_pipeline.storage.event_metrics import EventMetrics
 from recurrence_pipeline.storage.events import Events
 from recurrence_pipeline.storage.footing import Footing
+from recurrence_pipeline.storage.task_series import TaskSeries
 from recurrence_pipeline.storage.tasks import Tasks
 from recurrence_pipeline.storage.unannounced import Unannounced
 from recurrence_pipeline.storage.watermark import Watermark
@@ -27,11 +28,13 @@ class Step(str, Enum):
     ACTIVITIES = "write activities"
     LINKS = "link the next occurrences"
     KEEP_DELETED = "keep copies of what is deleted"
+    DELETE_SUBTASKS = "delete sub-tasks of what is deleted"
     DELETE = "delete tasks"
     CURSORS = "move cursors past what is created"
     FAILURES = "write activities about failures"
     OUTCOMES = "record what became of the events"
     RESTORING = "note on the copies what is to be put back"
+    REMEMBERED = "remember the series of new originals"
     ORIGINALS_BACK = "put originals back"
     OCCURRENCES_BACK = "put occurrences back"
     RESTORED = "note on the copies what is back"
@@ -48,6 +51,7 @@ class Rules:
     timezone: str
     orphan_limit: int
     activity_retention: timedelta
+    keep_deleted: timedelta
     reconcile_step: int
     event_retention: timedelta
 
@@ -61,6 +65,7 @@ class Kit:
     """
 
     tasks: Tasks
+    series: TaskSeries
     activities: Activities
     events: Events
     event_log: EventLog

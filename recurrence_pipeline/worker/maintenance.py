@@ -3,19 +3,16 @@
 Finding what is inconsistent is consistency.py's business; when all this runs, orchestration/schedules.py's.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
 import structlog
 
 from recurrence_pipeline.domain.errors import CleanupRefused
-from recurrence_pipeline.domain.model import Action, Operation, Source, TaskEvent
+from recurrence_pipeline.domain.model import Action, Operation, Source, Task, TaskEvent
 from recurrence_pipeline.domain.plan import NewActivity, Removal
-from recurrence_pipeline.storage.activities import Activities
-from recurrence_pipeline.storage.deleted import Deleted
 from recurrence_pipeline.storage.documents import new_id
-from recurrence_pipeline.storage.tasks import Tasks
+from recurrence_pipeline.worker.kit import Kit
 
 TOO_LARGE_A_PART = 0.2
 """Of all occurrences: so many orphans look like originals that are missing, after half a restore for instance."""
@@ -28,22 +25,15 @@ log = structlog.get_logger(__name__)
 class Maintenance:
     """Cleans up. Safe to run twice, at once, and to be killed anywhere."""
 
-    def __init__(
-        self,
-        tasks: Tasks,
-        activities: Activities,
-        deleted: Deleted,
-        *,
-        orphan_limit: int,
-        activity_retention: timedelta,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._tasks = tasks
-        self._deleted = deleted
-        self._activities = activities
-        self._orphan_limit = orphan_limit
-        self._activity_retention = activity_retention
-        self._clock = clock
+    def __init__(self, kit: Kit) -> None:
+        self._tasks = kit.tasks
+        self._series = kit.series
+        self._deleted = kit.deleted
+        self._activities = kit.activities
+        self._orphan_limit = kit.rules.orphan_limit
+        self._activity_retention = kit.rules.activity_retention
+        self._keep_deleted = kit.rules.keep_deleted
+        self._clock = kit.clock
 
     def clean_orphans(self, *, confirm: bool = False) -> int:
         """Delete occurrences whose original is gone, keep copies, tell their users, and return how many went.
@@ -54,7 +44,7 @@ class Maintenance:
         orphans = self._tasks.orphans()
         if not orphans:
             return 0
-        found = sum(orphans.values())
+        found = self._count_with_what_hangs_below(orphans)
         if not confirm and found > self._orphan_limit:
             self._refuse_too_large_a_part(found)
         cause = TaskEvent(new_id(), Operation.DELETE, next(iter(orphans)), self._clock(), source=Source.MANUAL)
@@ -63,6 +53,10 @@ class Maintenance:
             deleted += self._clean(originals, cause)
             log.info("orphans cleaned", deleted=deleted, found=found)
         return deleted
+
+    def forget_series(self) -> int:
+        """Forget what is known of series whose originals have been gone as long as deleted tasks are kept."""
+        return self._series.forget_gone(self._clock(), self._keep_deleted)
 
     def archive_activities(self) -> int:
         """Move activities that have been kept long enough to the archive, and return how many went."""
@@ -78,19 +72,37 @@ class Maintenance:
                 f"({self._orphan_limit}) and 20 %: nothing was deleted. If that is right, run it with confirm: true"
             )
 
-    def _clean(self, originals: Sequence[str], cause: TaskEvent) -> int:
-        """Delete what hangs on the given originals, unless one has come back meanwhile.
+    def _count_with_what_hangs_below(self, orphans: Mapping[str, int]) -> int:
+        """Return how many tasks hang on what is gone, or on what would go with it."""
+        found, above = 0, set(orphans)
+        seen = set(above)
+        while above:
+            below = {task.id for task in self._tasks.hanging_on(above)} - seen
+            found, seen, above = found + len(below), seen | below, below
+        return found
 
-        In the order of a cascade: activities, copies, deletion. A crash in between is completed by the next cleanup;
-        of two at once each task is deleted, and counted, by one.
+    def _clean(self, originals: Sequence[str], cause: TaskEvent) -> int:
+        """Delete what hangs on the given originals, unless one has come back meanwhile, and what hangs on that in turn.
+
+        In the order of a cascade: activities, copies, sub-tasks, deletion. A crash in between is completed by the next
+        cleanup; of two at once each task is deleted, and counted, by one.
         """
-        gone = set(originals) - self._tasks.existing(originals)
-        orphans = self._tasks.hanging_on(gone)
+        deleted, gone = 0, set(originals) - self._tasks.existing(originals)
+        while gone:
+            orphans = self._tasks.hanging_on(gone)
+            deleted += self._delete(orphans, cause)
+            gone = {task.id for task in orphans}
+        return deleted
+
+    def _delete(self, orphans: Sequence[Task], cause: TaskEvent) -> int:
         now = self._clock()
         owned = [(task.id, task.user_id) for task in orphans if task.user_id is not None]
         self._activities.write((NewActivity.of(Action.ORPHAN_CLEANED, user, task) for task, user in owned), now)
         ids = tuple(task.id for task in orphans)
-        self._deleted.keep([Removal(cause, ids, "orphan")], now)
+        below, owners = self._tasks.subtasks(ids), {task.id: task.user_id for task in orphans}
+        subtasks = tuple(t.id for i, tasks in below.items() for t in tasks if t.user_id == owners[i])
+        self._deleted.keep([Removal(cause, (*subtasks, *ids), "orphan")], now)
+        self._tasks.delete(subtasks)
         return self._tasks.delete(ids)
 
 

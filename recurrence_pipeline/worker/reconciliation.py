@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from recurrence_pipeline.domain.model import Task
+from recurrence_pipeline.domain.model import Series, Task
 from recurrence_pipeline.domain.plan import Snapshot
 from recurrence_pipeline.domain.reconciliation import (
     START,
@@ -19,6 +19,7 @@ from recurrence_pipeline.domain.reconciliation import (
     Reason,
     Sighting,
     is_suspect,
+    may_have_begun_since,
     reason_to_ask,
     request,
 )
@@ -61,6 +62,7 @@ class Reconciliation:
 
     def __init__(self, kit: Kit) -> None:
         self._tasks = kit.tasks
+        self._series = kit.series
         self._events = kit.events
         self._unannounced = kit.unannounced
         self._watermark = kit.watermark
@@ -95,12 +97,25 @@ class Reconciliation:
         suspects = {sighting.task.id: sighting for sighting in sightings if is_suspect(sighting.task)}
         above = self._tasks.climb({s.task.parent_recurring_id for s in suspects.values() if s.task.parent_recurring_id})
         known = Snapshot(above | {task_id: s.task for task_id, s in suspects.items()})
+        heads = {task_id: known.series_of(task_id).id for task_id in suspects}
+        memories = self._series.read(heads.values())
+        doubtful = {
+            i for i, s in suspects.items() if i not in memories and may_have_begun_since(s, watermark) and heads[i] == i
+        }
+        began_since = doubtful - self._tasks.with_occurrences(doubtful) if doubtful else set()
         found = []
         for task_id, sighting in suspects.items():
-            original = known.tasks.get(known.series_of(task_id).id)
+            head = heads[task_id]
+            original = known.tasks.get(head)
             if original is None or original.parent_recurring_id is not None:
                 continue
-            reason = reason_to_ask(sighting.task, original, watermark=watermark, timezone=self._timezone)
+            reason = reason_to_ask(
+                sighting.task,
+                Series(head, original, memory=memories.get(head)),
+                watermark=watermark,
+                began_since=head in began_since,
+                timezone=self._timezone,
+            )
             if reason is not None:
                 found.append(Finding(sighting, original, reason))
         return found

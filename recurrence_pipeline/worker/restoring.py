@@ -9,7 +9,7 @@ import structlog
 
 from recurrence_pipeline.domain.errors import RestoreRefused
 from recurrence_pipeline.domain.model import EventStatus
-from recurrence_pipeline.domain.plan import MAX_NESTING
+from recurrence_pipeline.domain.plan import MAX_NESTING, CursorMove
 from recurrence_pipeline.domain.restoring import Restoration, SeriesOfUser, plan_restoration
 from recurrence_pipeline.storage.deleted import Copy
 from recurrence_pipeline.storage.documents import as_contract, object_id
@@ -141,7 +141,8 @@ class Deletions:
         settled = {_series(copy): copy.original for copy in copies if copy.original}
         asked = {series: settled.get(series, series[0]) for copy in begun if (series := _series(copy))[0]}
         tasks = [copy.task for copy in copies if _series(copy) in asked]
-        return plan_restoration(tasks, self._standing(asked), timezone=self._kit.rules.timezone)
+        memories = self._kit.series.read({series for series, _ in asked})
+        return plan_restoration(tasks, self._standing(asked), memories, timezone=self._kit.rules.timezone)
 
     def _standing(self, asked: Mapping[SeriesOfUser, str]) -> dict[SeriesOfUser, str]:
         """Return the originals that are there: those asked for, or what took their place."""
@@ -164,11 +165,17 @@ class Deletions:
         self._deleted.begin(done.deletion, parents, now)
         self._kit.after_step(Step.RESTORING)
         originals = missing & plan.originals.keys()
+        memories = [(i, memory) for i in originals if (memory := plan.originals[i].memory) is not None]
+        self._kit.series.move([CursorMove(i, memory, is_new=True) for i, memory in memories])
+        self._kit.after_step(Step.REMEMBERED)
         written = self._put_back(done, plan, originals, now)
         self._kit.after_step(Step.ORIGINALS_BACK)
-        homeless = {i for i in missing - originals if plan.parents.get(i) in done.refused}
-        done.refused |= dict.fromkeys(homeless, "its original could not be put back")
-        written += self._put_back(done, plan, missing - originals - homeless, now)
+        above = {copy.task.id: copy.task.parent_task_id for copy in begun if copy.task.parent_task_id is not None}
+        subtasks = missing & above.keys()
+        for ids, hanging_on in ((missing - originals - subtasks, plan.parents), (subtasks, above)):
+            homeless = {i for i in ids if hanging_on.get(i) in done.refused}
+            done.refused |= dict.fromkeys(homeless, "what it hangs on could not be put back")
+            written += self._put_back(done, plan, ids - homeless, now)
         self._kit.after_step(Step.OCCURRENCES_BACK)
         done.restored, done.there = written, done.tasks - written - len(done.refused) - done.gone
         self._deleted.finish(done.deletion, {copy.task.id for copy in begun} - done.refused.keys(), now)

@@ -9,6 +9,7 @@ import structlog
 from recurrence_pipeline.domain.errors import OriginalNotFound, Partial
 from recurrence_pipeline.domain.model import EventStatus, Operation, Source, TaskEvent
 from recurrence_pipeline.domain.plan import Answer, NewOccurrence
+from recurrence_pipeline.domain.progress import require_member
 from recurrence_pipeline.domain.resuming import Resumption, plan_resumption
 from recurrence_pipeline.storage.documents import new_id, object_id
 from recurrence_pipeline.storage.outcomes import Outcome
@@ -55,6 +56,7 @@ class Resuming:
         Raises:
             InvalidInput: `task_id` is not an id.
             OriginalNotFound: there is no such task, or its original is gone.
+            NotAMember, WrongType: it hangs on a series, and is none of it.
             ResumeRefused: the series has not stopped, in a way that an event mends, or does not recur.
             InvalidRecurrence, RuleChanged: it cannot be continued.
             Partial: the database refused an occurrence; asked again, the rest is made.
@@ -64,6 +66,7 @@ class Resuming:
         original = series.original
         if original is None:
             raise OriginalNotFound(f"Task {task_id}, or the original of its series, is not there")
+        require_member(snapshot.tasks[task_id.lower()], series)
         now = self._kit.clock()
         event = TaskEvent(new_id(), Operation.CREATE, original.id, now, original.user_id, Source.MANUAL)
         plan = plan_resumption(series, original, event_id=event.id, now=now, timezone=self._kit.rules.timezone)
@@ -76,7 +79,7 @@ class Resuming:
 
     def _write(self, plan: Resumption, event: TaskEvent) -> None:
         kit = self._kit
-        kit.tasks.move_cursors([plan.passed])
+        kit.series.move(plan.passed)
         kit.after_step(Step.CURSORS)
         refused = kit.tasks.insert(plan.occurrences, kit.clock()).refused
         kit.after_step(Step.OCCURRENCES)
@@ -87,6 +90,6 @@ class Resuming:
             raise OriginalNotFound("Original task not found")
         kit.activities.write(plan.activities, kit.clock())
         kit.after_step(Step.ACTIVITIES)
-        kit.tasks.move_cursors([plan.reached])
+        kit.series.move(plan.reached)
         answer = Answer(created=tuple(new.id for new in plan.occurrences))
         kit.events.finish([Outcome(event, EventStatus.COMPLETED, answer)], now=kit.clock())

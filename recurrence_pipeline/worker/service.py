@@ -39,14 +39,7 @@ class WorkerService:
         self._kit = kit
         self._processor = Processor(kit)
         self._health = Health(kit.tasks, kit.event_log, clock=kit.clock)
-        self.maintenance = Maintenance(
-            kit.tasks,
-            kit.activities,
-            kit.deleted,
-            orphan_limit=kit.rules.orphan_limit,
-            activity_retention=kit.rules.activity_retention,
-            clock=kit.clock,
-        )
+        self.maintenance = Maintenance(kit)
         self.dead_letters = DeadLetters(kit.event_log, clock=kit.clock)
         self.deletions = Deletions(kit)
         self.reconciliation = Reconciliation(kit)
@@ -164,7 +157,7 @@ class WorkerService:
         Raises:
             InvalidRecurrence: with the field, the value and the reason.
         """
-        validate_recurrence(task_from_request(task), created_at=self._kit.clock())
+        validate_recurrence(task_from_request(task), asked_at=self._kit.clock())
 
     def get_health_status(self, *, patience: timedelta | None = None) -> dict[str, Any]:
         """Return `{status, timestamp, services, stats}`; never raises for a database that is away.

@@ -13,12 +13,14 @@ import structlog
 from recurrence_pipeline.domain.checks import ORPHANS, SERIES_BEHIND
 from recurrence_pipeline.domain.judging import (
     BY_PARENT,
+    BY_PARENT_TASK,
     BY_SERIES,
     PASSING,
     Defect,
     Standpoint,
     judge_hanging,
     judge_series,
+    judge_subtask,
     judge_task,
 )
 from recurrence_pipeline.domain.model import Series, Task, TaskEvent
@@ -53,11 +55,16 @@ class Survey:
         looked_at = 0
         tasks = self._audit.recurring()
         while piece := list(islice(tasks, A_PIECE)):
-            found = [defect for task in piece if task.repeat_type != "none" for defect in judge_task(task)]
+            found = [defect for task in piece for defect in judge_task(task)]
+            sound = [task for task in piece if task.misread is None]
             if BY_PARENT.intersection(names):
-                found += self._by_parent([task for task in piece if task.parent_recurring_id is not None])
+                found += self._by_parent([task for task in sound if task.parent_recurring_id is not None])
+            if BY_PARENT_TASK.intersection(names):
+                found += self._by_parent_task([task for task in sound if task.parent_task_id is not None])
             if BY_SERIES.intersection(names):
-                found += self._by_series([task.id for task in piece if task.parent_recurring_id is None], at)
+                found += self._by_series(
+                    [task.id for task in sound if task.parent_recurring_id is None and task.repeat_type != "none"], at
+                )
             yield [defect for defect in found if defect.check.name in names]
             looked_at += len(piece)
             progress(looked_at)
@@ -83,6 +90,13 @@ class Survey:
             head = above.tasks.get(above.series_of(parent_id).id)
             found += [(task, defect) for defect in judge_hanging(task, above.tasks.get(parent_id), head)]
         return found
+
+    def _by_parent_task(self, subtasks: Sequence[Task]) -> Iterator[Defect]:
+        parents = {task.parent_task_id for task in subtasks if task.parent_task_id is not None}
+        gone = parents - self._tasks.existing(parents) if parents else set()
+        left = {task.id: task for task in subtasks if task.parent_task_id in gone}
+        still = self._tasks.existing(left) if left else set()  # else both went with a cascade meanwhile
+        yield from (judge_subtask(task) for task_id, task in left.items() if task_id in still)
 
     def _by_series(self, originals: Sequence[str], at: Standpoint) -> Iterator[Defect]:
         found, members = self._judge_series(originals, at)

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from recurrence_pipeline.domain.judging import (
+    CastId,
     DateFromDue,
     Defect,
     Rehang,
@@ -15,7 +16,7 @@ from recurrence_pipeline.domain.judging import (
     judge_series,
     judge_task,
 )
-from recurrence_pipeline.domain.model import Cursor, Operation, Series, Source, Task, TaskEvent
+from recurrence_pipeline.domain.model import Cursor, Operation, SeriesMemory, Source, Task, TaskEvent
 from recurrence_pipeline.domain.plan import CursorMove
 from recurrence_pipeline_tests.domain.world import (
     ALICE,
@@ -27,6 +28,7 @@ from recurrence_pipeline_tests.domain.world import (
     an_original,
     older,
     ours,
+    series_of,
     utc,
     with_cursor,
 )
@@ -36,7 +38,7 @@ DAY = timedelta(days=1)
 
 
 def judged(original: Task, *occurrences: Task, at: Standpoint = AT) -> list[Defect]:
-    return list(judge_series(Series(original.id, original, occurrences), original, at))
+    return list(judge_series(series_of(original, *occurrences), original, at))
 
 
 def names(defects: list[Defect]) -> list[str]:
@@ -111,11 +113,10 @@ def test_a_task_that_may_not_recur_and_never_did_is_not_a_running_series() -> No
     "spoiled",
     [
         replace(RUNNING, timezone="Mars/Base"),
-        replace(RUNNING, due_date="soon", original_due_date="soon"),
         replace(an_original("yearly"), cursor=Cursor(3, "yearly")),
         replace(with_cursor(an_original("monthly", utc(9999, 11, 30)), 1)),
     ],
-    ids=["zone", "date", "rule", "end of time"],
+    ids=["zone", "rule", "end of time"],
 )
 def test_a_running_series_that_cannot_be_continued_is_named_with_the_reason(spoiled: Task) -> None:
     found = judged(spoiled)
@@ -137,7 +138,9 @@ def test_a_series_that_never_lacked_so_much_is_not_asked_for() -> None:
 def test_a_cursor_is_raised_over_what_is_there_and_not_over_a_gap() -> None:
     behind = with_cursor(an_original(), 1)
     (defect,) = judged(behind, *THREE)
-    assert (defect.check.name, defect.mending) == ("cursor_behind", CursorMove(ORIGINAL, Cursor(3, "daily")))
+    assert defect.check.name == "cursor_behind"
+    assert isinstance(defect.mending, CursorMove)
+    assert (defect.mending.series_id, defect.mending.memory.number) == (ORIGINAL, 3)
 
     found = judged(behind, THREE[0], THREE[2])
     assert names(found) == ["cursor_behind", "series_behind"]
@@ -154,6 +157,23 @@ def test_a_cursor_is_ahead_unless_the_slot_it_stands_on_was_made_once() -> None:
 def test_the_cursor_of_an_original_that_took_anothers_place_is_not_doubted() -> None:
     """What was made before has ids of the original that is gone."""
     assert judged(replace(with_cursor(an_original(), 9), original_slot=2), *THREE[2:]) == []
+
+
+def test_a_first_date_that_was_moved_is_named_with_the_date_the_series_goes_on_from() -> None:
+    moved = replace(RUNNING, due_date=utc(2024, 2, 11, 9), original_due_date=utc(2024, 2, 11, 9))
+    found = list(judge_series(replace(series_of(RUNNING, *THREE), original=moved), moved, AT))
+
+    assert names(found) == ["first_date_moved"]
+    assert (found[0].sample["began"], found[0].sample["originalDueDate"]) == (utc(2024, 2, 1, 9), moved.due_date)
+
+
+def test_a_series_that_was_worked_on_and_is_not_remembered_is_remembered_by_the_repair() -> None:
+    lost = series_of(an_original(), *THREE, recalled=Cursor(3, "daily"))
+    (defect,) = judge_series(lost, an_original(), AT)
+
+    assert defect.check.name == "series_memory_missing"
+    assert isinstance(defect.mending, CursorMove)
+    assert (defect.mending.memory.number, defect.mending.is_new) == (3, True)
 
 
 # Likeness, and slots
@@ -177,9 +197,9 @@ def test_drifted_month_ends_do_not_clash() -> None:
 
 def test_an_occurrence_of_another_user_or_rule_is_named_beside_its_original() -> None:
     found = judged(RUNNING, replace(THREE[0], user_id=BOB), replace(THREE[1], repeat_type="weekly"), THREE[2])
-    assert names(found) == ["owner_differs", "repeat_type_differs"]
-    assert (found[0].sample["userId"], found[0].sample["ownerOfOriginal"]) == (BOB, ALICE)
-    assert (found[1].sample["repeatType"], found[1].sample["ofOriginal"]) == ("weekly", "daily")
+    assert names(found) == ["repeat_type_differs", "owner_differs"]
+    assert (found[0].sample["repeatType"], found[0].sample["ofOriginal"]) == ("weekly", "daily")
+    assert (found[1].sample["userId"], found[1].sample["ownerOfOriginal"]) == (BOB, ALICE)
 
 
 def test_a_series_counted_in_another_rule_is_judged_no_further() -> None:
@@ -210,6 +230,27 @@ def test_a_sub_task_that_repeats_is_named_with_its_task() -> None:
     assert (defect.check.name, defect.sample["parentTaskId"]) == ("recurring_subtasks", an_id(9))
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "meant"),
+    [
+        ("parentRecurringId", ORIGINAL.upper(), ORIGINAL),
+        ("userId", ALICE, ALICE),
+        ("parentTaskId", {"$oid": ORIGINAL}, ORIGINAL),
+        ("parentRecurringId", "tomorrow", None),
+        ("userId", 5, None),
+        ("_id", ORIGINAL, None),
+    ],
+)
+def test_an_id_of_another_type_is_found_and_cast_where_it_says_which_is_meant(
+    field: str, value: object, meant: str | None
+) -> None:
+    """The `_id` of a document cannot be changed."""
+    (defect,) = judge_task(replace(an_original("none"), odd_ids={field: value}))
+
+    assert (defect.check.name, defect.sample["field"]) == ("wrong_id_types", field)
+    assert defect.mending == (None if meant is None else CastId(ORIGINAL, field, value, meant))
+
+
 def test_what_hangs_on_an_occurrence_is_hung_on_the_original_of_the_series() -> None:
     nested = replace(THREE[1], parent_recurring_id=THREE[0].id)
     (defect,) = judge_hanging(nested, THREE[0], RUNNING)
@@ -236,12 +277,14 @@ def test_each_mending_says_what_it_changes() -> None:
         for mending in (
             Rehang(an_id(1), an_id(2), ORIGINAL),
             DateFromDue(ORIGINAL, utc(2024, 2, 1, 9)),
-            CursorMove(ORIGINAL, Cursor(7, "daily")),
+            CastId(ORIGINAL, "userId", ALICE, ALICE),
+            CursorMove(ORIGINAL, SeriesMemory(7, "daily", utc(2024, 2, 1, 9), "UTC")),
             event,
         )
     ] == [
         f"parentRecurringId: {ORIGINAL}",
         "originalDueDate: 2024-02-01T09:00:00+00:00",
-        "recurrenceCursor.number: 7",
+        f"userId: ObjectId {ALICE}",
+        "cursor.number: 7",
         f"event: complete of task {ORIGINAL}",
     ]

@@ -6,11 +6,15 @@ from datetime import timedelta
 
 import pytest
 
-from recurrence_pipeline.domain.errors import InvalidRecurrence
-from recurrence_pipeline.domain.model import Action, Cursor, TaskEvent, occurrence_id
-from recurrence_pipeline.domain.plan import Answer, CursorMove, NewActivity, Plan
+from recurrence_pipeline.domain.errors import InvalidRecurrence, NotAMember, WrongType
+from recurrence_pipeline.domain.memory import recall
+from recurrence_pipeline.domain.model import Action, Cursor, SeriesMemory, TaskEvent, occurrence_id
+from recurrence_pipeline.domain.plan import Answer, NewActivity, Plan, Snapshot
+from recurrence_pipeline.domain.planning import plan_batch
+from recurrence_pipeline.domain.reconciliation import Reason, Sighting, request
 from recurrence_pipeline_tests.domain.world import (
     ALICE,
+    BOB,
     CREATED,
     NOW,
     ORIGINAL,
@@ -20,11 +24,14 @@ from recurrence_pipeline_tests.domain.world import (
     an_original,
     complete,
     create,
+    cursors,
+    delete,
     new_days,
     new_slots,
     older,
     ours,
     refusal,
+    series_of,
     utc,
     with_cursor,
 )
@@ -44,7 +51,7 @@ def test_a_daily_standup_gets_its_next_three_days() -> None:
     assert new_days(plan) == ["02-02", "02-03", "02-04"]
     assert tuple(new.id for new in plan.occurrences) == ids
     assert plan.activities == [NewActivity.of(Action.CREATED, ALICE, i) for i in ids]
-    assert plan.cursors == [CursorMove(ORIGINAL, Cursor(3, "daily"))]
+    assert cursors(plan) == {ORIGINAL: (3, "daily")}
     assert plan.answers == {event.id: Answer(created=ids)}
 
 
@@ -84,12 +91,38 @@ def test_a_series_without_occurrences_is_validated_whichever_event_asks(ask: Cal
     assert str(refusal(World.of(SUB_TASK).plan(ask()))) == "Sub-tasks cannot have recurring patterns"
 
 
-def test_a_due_date_is_held_against_the_creation_and_not_against_now() -> None:
+def test_a_due_date_is_held_against_the_request_and_not_against_now() -> None:
     """Else a backlog worked off late refuses good tasks."""
-    due = CREATED - timedelta(hours=23)
+    due = CREATED - timedelta(hours=22)
     assert new_slots(World.of(an_original(due=due)).plan(create(), now=NOW + timedelta(days=900))) == [1, 2, 3]
     late = World.of(an_original(due=CREATED - timedelta(days=2))).plan(create())
     assert "more than 1 day in the past" in str(refusal(late))
+
+
+def test_an_old_task_with_an_old_date_is_refused_when_it_is_made_recurring() -> None:
+    """A typo in a date must not fill a list with the tasks of two years; the application's own check says the same."""
+    asked = utc(2024, 6, 1)
+    assert "in the past" in str(refusal(World.of(an_original()).plan(create(created_at=asked), now=asked)))
+
+
+def test_the_change_that_reconciliation_found_is_the_request() -> None:
+    original, now = an_original(), NOW + timedelta(days=300)
+    soon = request(Sighting(original, CREATED), Reason.NEW, now)
+    late = request(Sighting(original, utc(2024, 6, 1)), Reason.NEW, now)
+
+    assert new_slots(World.of(original).plan(soon, now=now)) == [1, 2, 3]
+    assert "in the past" in str(refusal(World.of(original).plan(late, now=now)))
+
+
+def test_a_producer_whose_clock_is_ahead_makes_no_date_too_old() -> None:
+    ahead = create(created_at=CREATED + timedelta(days=3650))
+    assert new_slots(World.of(an_original()).plan(ahead, now=CREATED)) == [1, 2, 3]
+
+
+def test_a_series_that_was_completed_is_never_too_late() -> None:
+    """An old series whose occurrences are gone goes on where its owner completes it."""
+    late = complete(created_at=NOW)
+    assert new_slots(World.of(an_original()).plan(late)) == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(
@@ -106,11 +139,93 @@ def test_a_running_series_is_not_validated_again(world: World) -> None:
     assert 4 in new_slots(world.plan(complete()))
 
 
-def test_a_series_that_runs_on_but_lost_its_date_is_refused_by_name() -> None:
-    original = with_cursor(an_original(due="tomorrow"), 3)
-    error = refusal(World.of(original, ours(1)).plan(create()))
+def test_a_series_that_we_know_nothing_of_and_that_lost_its_date_is_refused_by_name() -> None:
+    error = refusal(World.of(an_original(due="tomorrow"), ours(1)).plan(create()))
     assert isinstance(error, InvalidRecurrence)
     assert (error.field, error.value) == ("originalDueDate", "tomorrow")
+
+
+@pytest.mark.parametrize("now_due", ["tomorrow", None, utc(2024, 2, 11, 9)], ids=str)
+def test_a_series_goes_on_from_the_date_it_began_with_wherever_that_was_moved(now_due: object) -> None:
+    """Else its numbers stand for other days than they did, and the days between are on no slot."""
+    world = a_running_series(completed=(0,))
+    began = series_of(world.tasks[ORIGINAL], *(ours(n) for n in (1, 2, 3)))
+    moved = replace(world.tasks[ORIGINAL], due_date=now_due, original_due_date=now_due)
+    snapshot = Snapshot(world.tasks | {ORIGINAL: moved}, {ORIGINAL: replace(began, original=moved)})
+
+    assert new_days(plan_batch([complete()], snapshot, now=NOW)) == ["02-05"]
+
+
+def test_the_wall_clock_of_a_series_is_kept_when_the_law_of_time_changes() -> None:
+    """An anchor that is read anew from its instant would be an hour off."""
+    memory = SeriesMemory(3, "daily", utc(2024, 2, 1, 9), "Europe/Berlin", utc(2024, 2, 1, 7))
+    original = replace(an_original(due=utc(2024, 2, 1, 7), completed=True), timezone="Europe/Berlin")
+    series = series_of(original, *(ours(n) for n in (1, 2, 3)), memory=memory)
+    plan = plan_batch([complete()], Snapshot({ORIGINAL: original}, {ORIGINAL: series}), now=NOW)
+
+    assert [new.due for new in plan.occurrences] == [utc(2024, 2, 5, 8)]
+
+
+# Members
+
+
+def test_a_task_of_another_user_is_no_member_and_its_event_is_refused() -> None:
+    """Whoever can store a task could else make up to 1,000 tasks and activities in somebody's account."""
+    theirs = replace(ours(900, completed=True), id=an_id(7), user_id=BOB)
+    world = World.of(*a_running_series().tasks.values(), theirs)
+
+    error = refusal(world.plan(complete(theirs.id)))
+
+    assert (type(error), str(error)) == (
+        NotAMember,
+        f"userId: {BOB} is not the user of {ORIGINAL}, which task {theirs.id} hangs on",
+    )
+    assert new_slots(world.plan(complete())) == [4], "nor does it count when its series is worked on"
+
+
+@pytest.mark.parametrize("field", ["_id", "parentRecurringId", "parentTaskId", "userId"])
+def test_a_task_with_an_id_of_another_type_is_refused_by_field_and_value(field: str) -> None:
+    """Read as absent, an occurrence would be an original, and a deletion would delete nothing."""
+    odd = replace(an_original(), user_id=None, odd_ids={field: 5})
+    for plan in (World.of(odd).plan(create()), World.of(odd).plan_deletions(delete())):
+        error = refusal(plan)
+        assert (type(error), str(error)) == (WrongType, f"{field}: 5 is not an ObjectId")
+
+
+def test_a_user_whose_id_is_stored_as_text_is_understood() -> None:
+    assert new_slots(World.of(replace(an_original(), odd_ids={"userId": ALICE})).plan(create())) == [1, 2, 3]
+
+
+# What is left of a series that nothing is remembered of
+
+
+@pytest.mark.parametrize(
+    ("unfinished", "deleted", "cursor", "reached"),
+    [
+        (set(), [], None, Cursor(3, "daily")),
+        ({an_id(1)}, [], None, None),
+        ({an_id(1)}, [2, 5], None, Cursor(5, "daily")),
+        (set(), [], Cursor(7, "daily"), Cursor(7, "daily")),
+        (set(), [9], Cursor(7, "weekly"), Cursor(9, "weekly")),
+    ],
+)
+def test_a_series_without_a_memory_is_as_far_as_what_is_left_of_it_shows(
+    unfinished: set[str], deleted: list[int], cursor: Cursor | None, reached: Cursor | None
+) -> None:
+    """What an event made that has not come to its end shows nothing: the slots before it may still be owed."""
+    members = [ours(n, by=an_id(1)) for n in (1, 3)]
+    original = replace(an_original(), cursor=cursor)
+
+    assert recall(original, members, unfinished=unfinished, deleted=deleted) == reached
+
+
+def test_what_is_recalled_is_not_made_again_and_is_remembered_from_then_on() -> None:
+    original = an_original()
+    series = series_of(original, ours(1), ours(3), recalled=Cursor(3, "daily"))
+    plan = plan_batch([create()], Snapshot({ORIGINAL: original}, {ORIGINAL: series}), now=NOW)
+
+    assert (new_slots(plan), cursors(plan)) == ([], {ORIGINAL: (3, "daily")})
+    assert plan.cursors[0].is_new
 
 
 # Completions
@@ -123,7 +238,7 @@ def test_completing_the_original_adds_a_fourth_slot_behind_the_next_one() -> Non
     assert plan.links == []
     assert plan.answers == {event.id: Answer((occurrence_id(ORIGINAL, 4),), occurrence_id(ORIGINAL, 1))}
     assert NewActivity.of(Action.UPDATED, ALICE, ORIGINAL) in plan.activities
-    assert plan.cursors == [CursorMove(ORIGINAL, Cursor(4, "daily"))]
+    assert cursors(plan) == {ORIGINAL: (4, "daily")}
 
 
 def test_the_flag_of_the_named_task_makes_no_difference() -> None:
@@ -221,7 +336,7 @@ def test_a_slot_that_is_there_already_is_told_again_and_not_made_again() -> None
     assert new_slots(plan) == [2]
     assert plan.answers[event.id].created == tuple(occurrence_id(ORIGINAL, n) for n in (1, 2, 3))
     assert len(plan.activities) == 3
-    assert plan.cursors == [CursorMove(ORIGINAL, Cursor(3, "daily"))]
+    assert cursors(plan) == {ORIGINAL: (3, "daily")}
 
 
 def test_what_another_event_made_is_told_by_that_event_alone() -> None:

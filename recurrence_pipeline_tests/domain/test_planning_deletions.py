@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from recurrence_pipeline.domain.errors import InvalidInput
-from recurrence_pipeline.domain.model import Action, Cursor, Task
-from recurrence_pipeline.domain.plan import Answer, CursorMove, NewActivity, Plan
+from recurrence_pipeline.domain.model import Action, Task
+from recurrence_pipeline.domain.plan import Answer, NewActivity, Plan
 from recurrence_pipeline_tests.domain.world import (
     ALICE,
     BOB,
@@ -18,6 +18,7 @@ from recurrence_pipeline_tests.domain.world import (
     an_original,
     complete,
     create,
+    cursors,
     delete,
     new_slots,
     older,
@@ -100,7 +101,7 @@ def test_a_deletion_must_say_whose() -> None:
 def test_the_cursor_moves_past_what_is_deleted_where_the_original_stays() -> None:
     world = World.of(with_cursor(an_original(), 2), ours(1), ours(2), ours(5))
     plan = world.plan_deletions(delete())
-    assert plan.cursors == [CursorMove(ORIGINAL, Cursor(5, "daily"))]
+    assert cursors(plan) == {ORIGINAL: (5, "daily")}
     world.apply(plan)
     assert new_slots(world.plan(create(), complete())) == []
 
@@ -108,7 +109,7 @@ def test_the_cursor_moves_past_what_is_deleted_where_the_original_stays() -> Non
 @pytest.mark.parametrize("members", [(ours(1), ours(2), ours(3)), (older(1, utc(2024, 2, 2, 9)), ours(3))])
 def test_a_cursor_that_is_missing_is_set_by_a_deletion(members: tuple[Task, ...]) -> None:
     plan = World.of(an_original(), *members).plan_deletions(delete())
-    assert plan.cursors == [CursorMove(ORIGINAL, Cursor(3, "daily"))]
+    assert cursors(plan) == {ORIGINAL: (3, "daily")}
 
 
 def test_deleting_a_series_inside_a_series_moves_the_cursor_of_the_outer_one() -> None:
@@ -118,7 +119,7 @@ def test_deleting_a_series_inside_a_series_moves_the_cursor_of_the_outer_one() -
     world = World.of(an_original(), *outer, *inner)
     plan = world.plan_deletions(delete(outer[1].id))
     assert removed(plan) == ids(*inner)
-    assert plan.cursors == [CursorMove(ORIGINAL, Cursor(5, "daily"))]
+    assert cursors(plan) == {ORIGINAL: (5, "daily")}
     world.apply(plan)
     assert new_slots(world.plan(complete())) == []
 
@@ -157,7 +158,7 @@ def test_the_count_after_a_crash_is_what_was_announced_and_what_came_since() -> 
 def test_the_cursor_still_moves_where_the_crash_came_right_after_announcing() -> None:
     event = delete(deleting=(ours(1).id, ours(2).id))
     plan = World.of(an_original(), ours(1), ours(2)).plan_deletions(event)
-    assert plan.cursors == [CursorMove(ORIGINAL, Cursor(2, "daily"))]
+    assert cursors(plan) == {ORIGINAL: (2, "daily")}
 
 
 def test_what_one_deletion_has_announced_is_not_counted_by_an_older_one() -> None:
@@ -179,4 +180,4 @@ def test_an_attempt_after_a_crash_goes_on_with_the_siblings_it_had_announced() -
     event = delete(ours(1).id, deleting=(ours(1).id, ours(2).id))
     plan = World.of(replace(an_original(), cursor=None), ours(1), ours(2)).plan_deletions(event)
     assert removed(plan) == ids(ours(1), ours(2))
-    assert plan.cursors == [CursorMove(ORIGINAL, Cursor(2, "daily"))]
+    assert cursors(plan) == {ORIGINAL: (2, "daily")}

@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 from recurrence_pipeline.domain.model import Cursor, occurrence_id
-from recurrence_pipeline.domain.plan import CursorMove
 from recurrence_pipeline_tests.domain.world import (
     ORIGINAL,
     World,
     an_original,
     complete,
     create,
+    cursors,
     new_days,
     new_slots,
     older,
@@ -32,7 +32,7 @@ def test_completing_a_weekly_review_with_two_ahead_makes_the_third_and_the_fourt
     assert plan.answers[event.id].updated == older(1, utc(2024, 2, 8)).id
     assert plan.answers[event.id].created == (occurrence_id(ORIGINAL, 3), occurrence_id(ORIGINAL, 4))
     assert plan.links == [], "it hangs on the original already"
-    assert plan.cursors == [CursorMove(ORIGINAL, Cursor(4, "weekly"))]
+    assert cursors(plan) == {ORIGINAL: (4, "weekly")}
 
 
 def test_completing_with_three_ahead_makes_the_fourth() -> None:
@@ -41,7 +41,7 @@ def test_completing_with_three_ahead_makes_the_fourth() -> None:
 
 def test_a_create_makes_nothing_where_the_older_worker_made_it_all_and_sets_the_cursor() -> None:
     plan = weekly_review(1, 2, 3).plan(create())
-    assert (plan.occurrences, plan.cursors) == ([], [CursorMove(ORIGINAL, Cursor(3, "weekly"))])
+    assert (plan.occurrences, cursors(plan)) == ([], {ORIGINAL: (3, "weekly")})
 
 
 def test_a_slot_below_the_last_one_is_not_filled_in() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from recurrence_pipeline.domain.model import Cursor, Operation, Source, Task, occurrence_id
+from recurrence_pipeline.domain.model import Cursor, Operation, Series, Source, Task, occurrence_id
 from recurrence_pipeline.domain.reconciliation import (
     HIGHEST,
     OVERLAP,
@@ -17,11 +17,13 @@ from recurrence_pipeline.domain.reconciliation import (
     Reason,
     Sighting,
     is_suspect,
+    may_have_begun_since,
     reason_to_ask,
     request,
 )
 from recurrence_pipeline.domain.validation import creation_time
 from recurrence_pipeline_tests.domain.world import (
+    BOB,
     CREATED,
     NOW,
     ORIGINAL,
@@ -31,6 +33,7 @@ from recurrence_pipeline_tests.domain.world import (
     an_original,
     older,
     ours,
+    series_of,
     utc,
     with_cursor,
 )
@@ -208,8 +211,13 @@ def test_a_position_survives_being_text(
 # What is asked for
 
 
-def reason(task: Task, original: Task | None, watermark: datetime | None = None) -> Reason | None:
-    return reason_to_ask(task, original, watermark=watermark, timezone=None) if is_suspect(task) else None
+def reason(
+    task: Task, original: Task | None, watermark: datetime | None = None, *, began_since: bool = False
+) -> Reason | None:
+    if not is_suspect(task):
+        return None
+    series = Series(ORIGINAL, None) if original is None else series_of(original)
+    return reason_to_ask(task, series, watermark=watermark, began_since=began_since, timezone=None)
 
 
 def test_an_original_without_a_cursor_is_new() -> None:
@@ -258,8 +266,9 @@ def test_a_series_whose_original_is_gone_is_left_to_the_cleanup() -> None:
 def test_a_running_series_that_was_spoiled_is_left_alone() -> None:
     """All that was ever completed in it would be asked for, and refused, task by task."""
     original = with_cursor(an_original(), 3)
-    for spoiled in (replace(original, repeat_type="weekly"), replace(original, due_date=None, original_due_date="x")):
-        assert reason(ours(2, completed=True), spoiled) is None
+    series = replace(series_of(original), original=replace(original, repeat_type="weekly"))
+    asked = reason_to_ask(ours(2, completed=True), series, watermark=None, began_since=False, timezone=None)
+    assert asked is None
 
 
 def test_a_series_that_was_created_before_the_watermark_is_left_alone() -> None:
@@ -271,8 +280,40 @@ def test_a_series_that_was_created_before_the_watermark_is_left_alone() -> None:
     assert reason(task, original, later) is None
     assert reason(original, original, CREATED) is Reason.NEW
     assert reason(task, original, CREATED) is Reason.BEHIND
-    assert reason(task, with_cursor(original, 3), later) is None, "also where an event has asked since"
-    assert reason(task, with_cursor(original, 3), CREATED) is Reason.BEHIND
+
+
+def test_a_series_from_before_the_watermark_is_followed_once_an_event_has_asked_for_it() -> None:
+    """Its past is settled then. Else the checks call it behind, and nothing ever mends that."""
+    task = older(5, utc(2024, 2, 2, 9), completed=True)
+    known = with_cursor(an_original(), 3)
+
+    assert reason(task, known, CREATED + timedelta(milliseconds=1)) is Reason.BEHIND
+
+
+def test_a_task_from_before_the_watermark_that_was_made_recurring_since_is_new() -> None:
+    task, later = an_original(), CREATED + timedelta(days=1)
+
+    assert may_have_begun_since(Sighting(task, later), later)
+    assert reason(task, task, later, began_since=True) is Reason.NEW
+
+
+@pytest.mark.parametrize("changed", [None, CREATED, CREATED + timedelta(hours=23)])
+def test_what_was_not_changed_since_the_watermark_did_not_begin_since(changed: datetime | None) -> None:
+    assert not may_have_begun_since(Sighting(an_original(), changed), CREATED + timedelta(days=1))
+
+
+def test_a_completed_task_of_another_user_says_nothing_about_a_series() -> None:
+    """It could make up to 1,000 tasks in somebody's account."""
+    far = replace(ours(900, completed=True), user_id=BOB)
+
+    assert reason(far, with_cursor(an_original(), 3)) is None
+
+
+def test_a_task_of_which_an_id_cannot_be_told_is_not_asked_for() -> None:
+    odd = replace(an_original(), odd_ids={"parentRecurringId": ORIGINAL})
+
+    assert reason(odd, odd) is None
+    assert reason(ours(2, completed=True), with_cursor(odd, 3)) is None
 
 
 def test_where_nothing_says_when_a_task_was_created_its_id_does() -> None:

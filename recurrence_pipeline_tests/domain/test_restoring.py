@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recurrence_pipeline.domain.calendar import slot
-from recurrence_pipeline.domain.model import Cursor, Task
+from recurrence_pipeline.domain.model import Cursor, SeriesMemory, Task
 from recurrence_pipeline.domain.restoring import NewOriginal, Restoration, plan_restoration
 from recurrence_pipeline_tests.domain.world import ALICE, BOB, ORIGINAL, World, an_id, complete, new_slots, older, utc
 
@@ -41,7 +41,7 @@ def occurrence(
 
 
 def plan(*tasks: Task, standing: dict[tuple[str, str | None], str] | None = None) -> Restoration:
-    return plan_restoration(tasks, standing or {}, timezone="UTC")
+    return plan_restoration(tasks, standing or {}, {}, timezone="UTC")
 
 
 def put_back(*tasks: Task) -> World:
@@ -56,20 +56,22 @@ def put_back(*tasks: Task) -> World:
 
 
 def promoted(task: Task, new: NewOriginal) -> Task:
+    memory = new.memory
     return replace(
         task,
         parent_recurring_id=None,
         original_due_date=new.anchor,
         original_slot=new.slot,
-        cursor=new.cursor,
+        cursor=memory and Cursor(memory.number, memory.rule),
     )
 
 
 def test_the_earliest_open_task_becomes_the_original_and_the_others_hang_on_it() -> None:
     done = plan(occurrence(4), occurrence(2), occurrence(3), occurrence(1, completed=True))
 
+    memory = SeriesMemory(4, "monthly", JAN_31, "UTC", JAN_31, original_slot=2)
     assert done.parents == dict.fromkeys(map(an_id, (1, 2, 3, 4)), an_id(2))
-    assert done.originals == {an_id(2): NewOriginal(an_id(2), ORIGINAL, 2, Cursor(4, "monthly"), JAN_31)}
+    assert done.originals == {an_id(2): NewOriginal(an_id(2), ORIGINAL, 2, JAN_31, memory)}
 
 
 def test_where_none_is_open_the_earliest_of_all_does() -> None:

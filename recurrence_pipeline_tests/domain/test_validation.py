@@ -13,20 +13,20 @@ CREATED = datetime(2024, 1, 10, 12, tzinfo=timezone.utc)
 GOOD = Task(id="65" + "0" * 22, repeat_type="daily", due_date=CREATED + timedelta(hours=1))
 
 
-def refusal(task: Task, created_at: datetime = CREATED) -> InvalidRecurrence:
+def refusal(task: Task, asked_at: datetime = CREATED) -> InvalidRecurrence:
     with pytest.raises(InvalidRecurrence) as caught:
-        validate_recurrence(task, created_at=created_at)
+        validate_recurrence(task, asked_at=asked_at)
     return caught.value
 
 
 @pytest.mark.parametrize("rule", ["daily", "weekly", "monthly"])
 def test_every_rule_may_recur(rule: str) -> None:
-    validate_recurrence(replace(GOOD, repeat_type=rule, timezone="Europe/Berlin"), created_at=CREATED)
+    validate_recurrence(replace(GOOD, repeat_type=rule, timezone="Europe/Berlin"), asked_at=CREATED)
 
 
 def test_a_task_that_does_not_repeat_needs_nothing_to_be_right() -> None:
     odd = Task(id=GOOD.id, repeat_type="none", due_date="soon", parent_task_id="65" + "1" * 22, timezone="Mars/Olympus")
-    validate_recurrence(odd, created_at=CREATED)
+    validate_recurrence(odd, asked_at=CREATED)
 
 
 @pytest.mark.parametrize("rule", ["yearly", "Daily", ""])
@@ -54,13 +54,13 @@ def test_a_due_date_more_than_a_day_before_the_creation_is_refused() -> None:
 
 
 def test_a_due_date_exactly_a_day_before_the_creation_may_stand() -> None:
-    validate_recurrence(replace(GOOD, due_date=CREATED - timedelta(days=1)), created_at=CREATED)
+    validate_recurrence(replace(GOOD, due_date=CREATED - timedelta(days=1)), asked_at=CREATED)
 
 
 def test_the_past_is_measured_from_the_creation_however_long_ago_that_is() -> None:
     """Else a backlog worked off late refuses tasks that were good when they were made."""
     long_ago = datetime(1999, 12, 31, tzinfo=timezone.utc)
-    validate_recurrence(replace(GOOD, due_date=long_ago), created_at=long_ago)
+    validate_recurrence(replace(GOOD, due_date=long_ago), asked_at=long_ago)
 
 
 def test_a_sub_task_is_refused() -> None:

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from itertools import count
+from typing import Any
 
-from recurrence_pipeline.domain.model import Cursor, Operation, Series, Task, TaskEvent, occurrence_id
+from recurrence_pipeline.domain.model import Cursor, Operation, Series, SeriesMemory, Task, TaskEvent, occurrence_id
 from recurrence_pipeline.domain.plan import Plan, Snapshot
 from recurrence_pipeline.domain.planning import plan_batch, plan_deletions
 from recurrence_pipeline.domain.zones import UTC
@@ -69,7 +70,7 @@ _serial = count(1)
 def an_event(operation: Operation, task_id: str = ORIGINAL, **fields: object) -> TaskEvent:
     """Return an old event of the outbox; each is its own, and later than the one before."""
     number = next(_serial)
-    created_at = NOW - timedelta(hours=1) + timedelta(milliseconds=number)
+    created_at = CREATED + timedelta(hours=1) + timedelta(milliseconds=number)
     event = TaskEvent(an_id(0xE0000000 + number), operation, task_id, created_at)
     return replace(event, **fields)  # type: ignore[arg-type]
 
@@ -86,9 +87,28 @@ def delete(task_id: str = ORIGINAL, **fields: object) -> TaskEvent:
     return an_event(Operation.DELETE, task_id, **{"user_id": ALICE, **fields})
 
 
+def remembered(original: Task) -> SeriesMemory | None:
+    """Return what is known of the series of an original that stands for it: its cursor, and the date it has now."""
+    if original.cursor is None:
+        return None
+    anchor = original.anchor if isinstance(original.anchor, datetime) else utc(2024, 2, 1, 9)
+    number, rule = original.cursor.number, original.cursor.repeat_type
+    return SeriesMemory(number, rule, anchor, "UTC", anchor, original.original_slot)
+
+
+def series_of(original: Task, *occurrences: Task, **fields: Any) -> Series:
+    """Return a series as a load does: the tasks of another user are none of it."""
+    own = tuple(t for t in occurrences if t.user_id == original.user_id)
+    others = tuple(t for t in occurrences if t.user_id != original.user_id)
+    return Series(original.id, original, own, others, **{"memory": remembered(original), **fields})
+
+
 @dataclass
 class World:
-    """A collection of tasks, with the log of what was said about them."""
+    """A collection of tasks, with the log of what was said about them.
+
+    A cursor on an original stands for what the worker remembers of its series.
+    """
 
     tasks: dict[str, Task] = field(default_factory=dict)
     activities: set[str] = field(default_factory=set)
@@ -135,9 +155,9 @@ class World:
         for link in plan.links:
             self._change(link.task_id, parent_recurring_id=link.original_id)
         for move in plan.cursors:
-            if (original := self.tasks.get(move.original_id)) is not None:
-                reached = max(move.cursor.number, original.cursor.number if original.cursor else 0)
-                self._change(original.id, cursor=replace(move.cursor, number=reached))
+            if (original := self.tasks.get(move.series_id)) is not None:
+                reached = max(move.memory.number, original.cursor.number if original.cursor else 0)
+                self._change(original.id, cursor=Cursor(reached, move.memory.rule))
         for removal in plan.removals:
             for task_id in removal.task_ids:
                 self.tasks.pop(task_id, None)
@@ -162,7 +182,11 @@ class World:
         self.tasks[task_id] = replace(self.tasks[task_id], **fields)  # type: ignore[arg-type]
 
     def _series(self, heads: Iterable[str], members: dict[str, list[Task]]) -> dict[str, Series]:
-        return {head: Series(head, self._original(head), tuple(members.get(head, ()))) for head in heads}
+        found = {}
+        for head in heads:
+            original, hanging = self._original(head), tuple(members.get(head, ()))
+            found[head] = Series(head, None, hanging) if original is None else series_of(original, *hanging)
+        return found
 
     def _original(self, head: str) -> Task | None:
         task = self.tasks.get(head)
@@ -175,6 +199,11 @@ def new_slots(plan: Plan) -> list[int]:
 
 def new_days(plan: Plan) -> list[str]:
     return [new.due.strftime("%m-%d") for new in plan.occurrences]
+
+
+def cursors(plan: Plan) -> dict[str, tuple[int, str]]:
+    """Return where the cursors of series move to, and in which rule they count."""
+    return {move.series_id: (move.memory.number, move.memory.rule) for move in plan.cursors}
 
 
 def with_cursor(original: Task, number: int, repeat_type: str | None = None) -> Task:

@@ -1,12 +1,13 @@
 """The pass over the tasks, what the activity log remembers, and mending only what is still as it was seen."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from bson import ObjectId
 
-from recurrence_pipeline.domain.judging import DateFromDue, Rehang
+from recurrence_pipeline.domain.judging import CastId, DateFromDue, Rehang
 from recurrence_pipeline.domain.model import Action, activity_id
 from recurrence_pipeline.storage.audit import A_PAGE, Audit
 from recurrence_pipeline.storage.documents import Document
@@ -14,6 +15,7 @@ from recurrence_pipeline.storage.mongo import Mongo
 
 DUE = datetime(2024, 2, 1, 9, tzinfo=timezone.utc)
 NOW = DUE + timedelta(days=1)
+ORIGINAL = "65b9f00c" + "ab" * 8
 
 
 @pytest.fixture
@@ -52,9 +54,37 @@ def test_the_pass_over_nothing_ends(audit: Audit) -> None:
     assert list(audit.recurring()) == []
 
 
-def test_what_the_application_did_not_make_is_left_out(mongo: Mongo, audit: Audit) -> None:
+def test_a_task_with_an_id_of_another_type_is_read_as_one_that_cannot_be_told(mongo: Mongo, audit: Audit) -> None:
+    """Left out, it would never be worked on, and nobody would know."""
     mongo.tasks.insert_one({"_id": "somebody's", "repeatType": "daily"})
-    assert list(audit.recurring()) == []
+    (task,) = audit.recurring()
+    assert task.misread == '_id: "somebody\'s" is not an ObjectId'
+
+
+ODD_IDS = [ORIGINAL, ORIGINAL.upper(), {"$oid": ORIGINAL}]
+
+
+@pytest.mark.parametrize("value", ODD_IDS, ids=["text", "upper case", "plain JSON"])
+@pytest.mark.parametrize("field", ["parentRecurringId", "parentTaskId", "userId"])
+def test_an_id_is_cast_where_it_still_is_what_was_seen(mongo: Mongo, audit: Audit, field: str, value: Any) -> None:
+    task_id = ObjectId()
+    mongo.tasks.insert_one({"_id": task_id, "taskId": 1, "repeatType": "daily", field: value})
+    cast = CastId(str(task_id), field, value, ORIGINAL)
+
+    assert audit.cast_ids([replace(cast, value="other")], NOW) == 0
+    assert audit.cast_ids([cast], NOW) == 1
+    assert audit.cast_ids([cast], NOW) == 0
+
+    stored = mongo.tasks.find_one({"_id": task_id}) or {}
+    assert (stored[field], stored["updatedAt"]) == (ObjectId(ORIGINAL), NOW)
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_a_parent_that_is_nothing_is_no_wrong_type(mongo: Mongo, audit: Audit, nothing: object) -> None:
+    fields = dict.fromkeys(("parentRecurringId", "parentTaskId", "userId"), nothing)
+    mongo.tasks.insert_one({"_id": ObjectId(), "repeatType": "daily", **fields})
+    (task,) = audit.recurring()
+    assert (task.misread, task.parent_task_id, task.parent_recurring_id) == (None, None, None)
 
 
 # The activity log

@@ -24,6 +24,7 @@ PROMISED: dict[str, dict[str, Document]] = {
     "tasks": {
         "taskId_1": {"unique": True},
         "parentRecurringId_1": {},
+        "parentTaskId_1": {},
         "userId_1_repeatType_1": {},
         "userId_1_dueDate_1": {},
         "updatedAt_1__id_1": {},
@@ -89,7 +90,7 @@ def test_an_empty_database_gets_everything(empty: Mongo, settings: Settings) -> 
 
     assert indexes_of(empty) == PROMISED
     assert {c["_id"]: c["sequence_value"] for c in empty.counters.find()} == {"tasks": 0, "useractivities": 0}
-    assert len(report.added) == 1 + 14 + 2, "validator, indexes, counters"
+    assert len(report.added) == 1 + 15 + 2, "validator, indexes, counters"
     assert report.left_out == {}
     require_schema(empty)
 

@@ -8,8 +8,8 @@ from bson import ObjectId
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from recurrence_pipeline.domain.errors import Outage
-from recurrence_pipeline.domain.model import Cursor, Series, Task, occurrence_id
-from recurrence_pipeline.domain.plan import CursorMove, Link, NewOccurrence, Snapshot
+from recurrence_pipeline.domain.model import Action, Cursor, Series, Task, activity_id, occurrence_id
+from recurrence_pipeline.domain.plan import Link, NewOccurrence, Snapshot
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.mongo import Mongo
@@ -193,27 +193,6 @@ def test_an_outage_while_inserting_is_said_to_be_one(tasks: Tasks, add: Add, fai
     assert len(tasks.insert(new, NOW).written) == 2
 
 
-def move(original: str, number: int, repeat_type: str = "daily") -> CursorMove:
-    return CursorMove(original, Cursor(number, repeat_type))
-
-
-def test_a_cursor_is_raised_and_never_lowered(tasks: Tasks, add: Add, mongo: Mongo) -> None:
-    original = add()
-    for number, expected in ((3, 3), (7, 7), (5, 7)):
-        tasks.move_cursors([move(original, number)])
-        assert stored(mongo, original)["recurrenceCursor"] == {"number": expected, "repeatType": "daily"}
-    assert tasks.load([original]).tasks[original].cursor == Cursor(7, "daily")
-
-
-def test_the_cursor_of_an_original_whose_rule_has_changed_stays(tasks: Tasks, add: Add, mongo: Mongo) -> None:
-    changed, other = add(repeatType="weekly"), add()
-    before = stored(mongo, changed)
-    tasks.move_cursors([move(changed, 9), move(other, 9), move(str(ObjectId()), 9)])
-    assert stored(mongo, changed) == before
-    assert stored(mongo, other)["recurrenceCursor"]["number"] == 9
-    assert mongo.tasks.count_documents({}) == 2
-
-
 def test_a_link_hangs_a_task_on_its_original(tasks: Tasks, add: Add, mongo: Mongo) -> None:
     original, middle = add(), add()
     stray = add(middle)
@@ -262,3 +241,119 @@ def test_whole_documents_are_given_by_id(tasks: Tasks, add: Add, mongo: Mongo) -
     ids = [add(), add()]
     assert tasks.documents([*ids, str(ObjectId())]) == {i: stored(mongo, i) for i in ids}
     assert isinstance(tasks.load(ids).tasks[ids[0]], Task)
+
+
+# Whose tasks are members, and what is left of a series that nothing is remembered of
+
+
+def test_what_hangs_on_an_original_of_another_user_is_no_member(tasks: Tasks, add: Add) -> None:
+    original = add(userId=ObjectId(USER))
+    own, theirs, nobodys = (add(original, userId=user) for user in (ObjectId(USER), ObjectId(), None))
+
+    series = tasks.load([original]).series[original]
+
+    assert [t.id for t in series.occurrences] == [own]
+    assert {t.id for t in series.strangers} == {theirs, nobodys}
+
+
+def recalled(tasks: Tasks, original: str) -> Cursor | None:
+    return tasks.load([original]).series[original].recalled
+
+
+def event(mongo: Mongo, task_id: str, status: str) -> ObjectId:
+    document = {"operation": "create", "taskId": ObjectId(task_id), "createdAt": NOW, "availableAt": NOW}
+    mongo.db.command("collMod", "task_events", validator={})
+    return ObjectId(mongo.events.insert_one(document | {"status": status}).inserted_id)
+
+
+def test_a_new_series_is_asked_nothing_about_its_past(counted: tuple[Tasks, Commands], add: Add) -> None:
+    store, commands = counted
+    original = add()
+    commands.sent.clear()
+
+    assert recalled(store, original) is None
+    assert commands.sent == ["find", "find"], "the task, and what hangs on it"
+
+
+@pytest.mark.parametrize(("status", "reached"), [("completed", 3), (None, 3), ("failed", None), ("processing", None)])
+def test_members_count_once_the_event_that_made_them_is_over(
+    tasks: Tasks, add: Add, mongo: Mongo, status: str | None, reached: int | None
+) -> None:
+    """Cut off between two inserts, it still owes the slot between them."""
+    original = add()
+    made_by = event(mongo, original, status) if status else ObjectId()
+    for number in (1, 3):
+        add(original, occurrenceNumber=number, createdByEvent=made_by)
+
+    assert recalled(tasks, original) == (reached and Cursor(reached, "daily"))
+
+
+@pytest.mark.parametrize(("status", "reached"), [("completed", 3), ("pending", None)])
+def test_members_that_the_first_version_made_count_once_no_event_of_the_series_is_open(
+    tasks: Tasks, add: Add, mongo: Mongo, status: str, reached: int | None
+) -> None:
+    original = add()
+    add(original, occurrenceNumber=3)
+    event(mongo, original, status)
+
+    assert recalled(tasks, original) == (reached and Cursor(reached, "daily"))
+
+
+def test_copies_of_deleted_members_count_and_those_of_others_do_not(tasks: Tasks, add: Add, mongo: Mongo) -> None:
+    original = add(userId=ObjectId(USER))
+    add(original, userId=ObjectId(USER), occurrenceNumber=1, createdByEvent=ObjectId())
+    for user, number in ((USER, 5), (str(ObjectId()), 9)):
+        copy = {"_id": ObjectId(), "userId": ObjectId(user), "parentRecurringId": ObjectId(original)}
+        mongo.deleted.insert_one({"_id": ObjectId(), "task": copy | {"occurrenceNumber": number}})
+
+    assert recalled(tasks, original) == Cursor(5, "daily")
+
+
+CURSOR = {"number": 43, "repeatType": "daily"}
+
+
+def test_the_cursor_of_an_earlier_version_counts_where_anything_shows_that_it_is_the_series_own(
+    tasks: Tasks, add: Add, mongo: Mongo
+) -> None:
+    with_members, told, archived = (add(recurrenceCursor=CURSOR) for _ in range(3))
+    add(with_members)
+    for log, series in ((mongo.activities, told), (mongo.archive, archived)):
+        made = activity_id(Action.CREATED, occurrence_id(series, 42))
+        log.insert_one({"_id": ObjectId(made), "activityId": 1})
+
+    for series in (with_members, told, archived):
+        assert recalled(tasks, series) == Cursor(43, "daily"), series
+
+
+def test_the_cursor_that_came_along_with_a_copy_of_an_original_does_not_count(tasks: Tasks, add: Add) -> None:
+    """The copy would begin where the other one stands, or never."""
+    copy = add(recurrenceCursor=CURSOR, originalSlot=5)
+
+    snapshot = tasks.load([copy])
+
+    assert snapshot.series[copy].recalled is None
+    assert (snapshot.tasks[copy].cursor, snapshot.tasks[copy].original_slot) == (None, 0)
+
+
+# Sub-tasks
+
+
+def test_sub_tasks_are_found_with_theirs_and_by_the_task_that_they_belong_to(tasks: Tasks, add: Add) -> None:
+    first, second = add(), add()
+    child = add(parentTaskId=ObjectId(first), repeatType="none")
+    grandchild = add(parentTaskId=ObjectId(child), repeatType="none")
+    add(second, parentTaskId=ObjectId(first))  # an occurrence of a series is that series' own
+
+    below = tasks.subtasks([first, second])
+
+    assert {i: {t.id for t in found} for i, found in below.items()} == {first: {child, grandchild}}
+
+
+def test_sub_tasks_in_a_circle_are_found_once(tasks: Tasks, add: Add, mongo: Mongo) -> None:
+    head = add()
+    child = add(parentTaskId=ObjectId(head))
+    other = add(parentTaskId=ObjectId(child))
+    mongo.tasks.update_one({"_id": ObjectId(child)}, {"$set": {"parentTaskId": ObjectId(other)}})
+    mongo.tasks.update_one({"_id": ObjectId(head)}, {"$set": {"parentTaskId": ObjectId(other)}})
+
+    assert {t.id for t in tasks.subtasks([other])[other]} == {child, head}

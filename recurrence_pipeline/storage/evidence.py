@@ -1,0 +1,109 @@
+"""What is left of the past of series that the worker remembers nothing of. What follows is domain/memory.py's business.
+
+Nothing is asked about a series that is simply new: one that has neither numbered members nor a cursor on its original.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from bson import ObjectId
+
+from recurrence_pipeline.domain.memory import recall
+from recurrence_pipeline.domain.model import Action, Cursor, EventStatus, Task, activity_id, occurrence_id
+from recurrence_pipeline.storage.documents import MAX_WHOLE, task_from
+from recurrence_pipeline.storage.mongo import Mongo
+
+FIRST_SLOTS = range(1, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """A series without a memory: its original and its members."""
+
+    original: Task
+    members: Sequence[Task]
+
+    @property
+    def has_a_past(self) -> bool:
+        """Whether anything hints at work that was done on it."""
+        return self.original.cursor is not None or any(t.occurrence_number is not None for t in self.members)
+
+
+class Evidence:
+    """Looks for traces of series in `deleted_tasks`, `task_events` and the activity log."""
+
+    def __init__(self, mongo: Mongo, *, read_chunk: int) -> None:
+        self._mongo = mongo
+        self._read_chunk = read_chunk
+
+    def recall(self, forgotten: Mapping[str, Forgotten]) -> dict[str, Cursor | None]:
+        """Return, of the series that have a past, how far each is at least; None where all of it is another's.
+
+        That is a copy of an original: what an earlier version wrote on the one came along to the other.
+        """
+        suspects = {series_id: series for series_id, series in forgotten.items() if series.has_a_past}
+        if not suspects:
+            return {}
+        deleted = self._deleted_slots(suspects)
+        unfinished = self._unfinished(suspects)
+        alone = [i for i, series in suspects.items() if not series.members and not deleted[i]]
+        copies = set(alone) - self._made_once({i: suspects[i].original.cursor for i in alone})
+        return {
+            i: None if i in copies else recall(s.original, s.members, unfinished=unfinished[i], deleted=deleted[i])
+            for i, s in suspects.items()
+        }
+
+    def _deleted_slots(self, suspects: Mapping[str, Forgotten]) -> Mapping[str, list[int]]:
+        slots: dict[str, list[int]] = defaultdict(list)
+        fields = {"task._id": 1, "task.userId": 1, "task.parentRecurringId": 1, "task.occurrenceNumber": 1}
+        for ids in self._chunks(suspects):
+            for copy in self._mongo.deleted.find({"task.parentRecurringId": {"$in": ids}}, fields):
+                task = task_from(copy["task"])
+                series = suspects[task.parent_recurring_id or ""]
+                if task.occurrence_number is not None and task.user_id == series.original.user_id:
+                    slots[series.original.id].append(task.occurrence_number)
+        return slots
+
+    def _unfinished(self, suspects: Mapping[str, Forgotten]) -> Mapping[str, set[str | None]]:
+        """Return, by series, the events that made members of it and were not completed.
+
+        Those that are not there were, or they would be. The first version did not note which event made what: there,
+        any event of the series counts, and stands as None.
+        """
+        made_by = {t.created_by_event for s in suspects.values() for t in s.members}
+        named = self._not_completed("_id", (i for i in made_by if i is not None))
+        nameless = {
+            task_id: series_id
+            for series_id, s in suspects.items()
+            if any(t.occurrence_number is not None and t.created_by_event is None for t in s.members)
+            for task_id in (series_id, *(t.id for t in s.members))
+        }
+        open_series = {nameless[task_id] for task_id in self._not_completed("taskId", nameless)}
+        return {i: named | ({None} if i in open_series else set()) for i in suspects}
+
+    def _not_completed(self, field: str, ids: Iterable[str]) -> set[str]:
+        """Return which of these values events have in a field that were not completed."""
+        found: set[str] = set()
+        for chunk in self._chunks(ids):
+            events = self._mongo.events.find({field: {"$in": chunk}}, {field: 1, "status": 1})
+            found |= {str(event[field]) for event in events if event.get("status") != EventStatus.COMPLETED.value}
+        return found
+
+    def _made_once(self, cursors: Mapping[str, Cursor | None]) -> set[str]:
+        """Return the series of which the activity log, or its archive, knows an occurrence by its derived id."""
+        told: dict[str, str] = {}
+        for series_id, cursor in cursors.items():
+            last = min(cursor.number, MAX_WHOLE) if cursor is not None else 0
+            for slot in {*FIRST_SLOTS, *range(max(last - 2, 1), last + 1)}:
+                told[activity_id(Action.CREATED, occurrence_id(series_id, slot))] = series_id
+        found: set[str] = set()
+        for ids in self._chunks(told):
+            for log in (self._mongo.activities, self._mongo.archive):
+                found |= {told[str(activity["_id"])] for activity in log.find({"_id": {"$in": ids}}, {"_id": 1})}
+        return found
+
+    def _chunks(self, ids: Iterable[str]) -> Iterator[list[ObjectId]]:
+        ordered = sorted(ids)
+        for start in range(0, len(ordered), self._read_chunk):
+            yield [ObjectId(i) for i in ordered[start : start + self._read_chunk]]

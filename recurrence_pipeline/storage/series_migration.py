@@ -1,0 +1,89 @@
+"""Between `recurrenceCursor` on originals, where earlier versions kept how far a series is, and `task_series`.
+
+`migrate` brings all of them over, once for a database; `revert` writes them back, for a version that knows no other
+place. Both may be cut off anywhere and run again. No worker should be at work meanwhile.
+"""
+
+from collections.abc import Iterator
+
+from bson import ObjectId
+from pymongo import UpdateOne
+
+from recurrence_pipeline.domain.errors import Permanent
+from recurrence_pipeline.domain.model import Series, SeriesMemory, Task
+from recurrence_pipeline.domain.plan import CursorMove
+from recurrence_pipeline.domain.progress import Progress
+from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from
+from recurrence_pipeline.storage.mongo import Mongo, translated, translating
+from recurrence_pipeline.storage.pieces import pieces
+from recurrence_pipeline.storage.task_series import TaskSeries, chunks
+
+MIGRATED = {"_id": "task_series"}
+"""The document of `worker_state` that says so. Afterwards a cursor on an original that is not known is doubtful: it may
+have come along with a copy."""
+
+
+@translated()
+def is_migrated(mongo: Mongo) -> bool:
+    """Say whether the series of earlier versions were brought over."""
+    return mongo.state.find_one(MIGRATED) is not None
+
+
+@translated()
+def migrate(mongo: Mongo, settings: Settings) -> int:
+    """Remember the series that earlier versions wrote, and return how many those are; nothing on the tasks changes.
+
+    One that cannot be continued (no date, an unknown zone, another rule than its cursor's) is left out: what stands on
+    it is read again when it is worked on.
+    """
+    series = TaskSeries(mongo, read_chunk=settings.read_chunk, write_chunk=settings.write_chunk)
+    moved = 0
+    for moves in chunks(_moves(mongo, settings.recurrence_timezone), settings.write_chunk):
+        series.move(moves)
+        moved += len(moves)
+    mongo.state.update_one(MIGRATED, {"$currentDate": {"migratedAt": True}}, upsert=True)
+    return moved
+
+
+def revert(mongo: Mongo, settings: Settings, *, dry_run: bool) -> int:
+    """Write what is known of series onto their originals, forget it here, and return how many those are."""
+    series = TaskSeries(mongo, read_chunk=settings.read_chunk, write_chunk=settings.write_chunk)
+    with translating():
+        ids = [str(document["_id"]) for document in mongo.series.find({}, {"_id": 1})]
+        if dry_run:
+            return len(ids)
+        for page in chunks(ids, settings.write_chunk):
+            updates = [_written_back(series_id, memory) for series_id, memory in series.read(page).items()]
+            if updates:
+                mongo.tasks.bulk_write(updates, ordered=False)
+        mongo.state.delete_one(MIGRATED)  # before: without the collection, it would have to be done again
+        mongo.series.drop()
+    return len(ids)
+
+
+def _moves(mongo: Mongo, timezone: str) -> Iterator[CursorMove]:
+    for piece in pieces(mongo):
+        wanted: Document = piece | {"recurrenceCursor": {"$type": "object"}}
+        for document in mongo.tasks.find(wanted, dict.fromkeys(MEMBER_FIELDS, 1)):
+            original = task_from(document)
+            if original.cursor is not None and original.parent_recurring_id is None:
+                yield from _move(original, timezone)
+
+
+def _move(original: Task, timezone: str) -> list[CursorMove]:
+    try:
+        progress = Progress(Series(original.id, original, recalled=original.cursor), original, timezone)
+        return progress.moves(progress.cursor)
+    except Permanent:
+        return []
+
+
+def _written_back(series_id: str, memory: SeriesMemory) -> UpdateOne:
+    number = {"$convert": {"input": "$recurrenceCursor.number", "to": "int", "onError": 0, "onNull": 0}}
+    fields: Document = {
+        "recurrenceCursor": {"number": {"$max": [number, memory.number]}, "repeatType": {"$literal": memory.rule}}
+    }
+    if memory.original_slot:
+        fields["originalSlot"] = memory.original_slot
+    return UpdateOne({"_id": ObjectId(series_id), "repeatType": memory.rule}, [{"$set": fields}])

@@ -1,0 +1,172 @@
+"""`task_series`: what the worker knows of each series, apart from the application's documents. No index but `_id`.
+
+A document is `{_id, cursor: {number, at, revision}, revisions: [{rule, anchor, timezone, anchoredAt}], originalSlot,
+goneSince}`; `_id` is the original's, `at` and `anchor` are wall-clock times in that zone (`2027-01-15T09:00`). What
+follows where there is none is domain/memory.py's business.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any, TypeVar
+
+from bson import ObjectId
+from pymongo import ReplaceOne, UpdateMany
+from pymongo.errors import BulkWriteError
+
+from recurrence_pipeline.domain.model import SeriesMemory
+from recurrence_pipeline.domain.plan import CursorMove
+from recurrence_pipeline.domain.zones import UTC
+from recurrence_pipeline.storage.documents import MAX_WHOLE, Document, whole
+from recurrence_pipeline.storage.mongo import Mongo, refusals, translated
+
+REVISION = 0
+"""Numbers belong to a revision of the rule; there is one so far."""
+
+
+class TaskSeries:
+    """Reads and writes `task_series`."""
+
+    def __init__(self, mongo: Mongo, *, read_chunk: int, write_chunk: int) -> None:
+        self._series = mongo.series
+        self._tasks = mongo.tasks
+        self._read_chunk = read_chunk
+        self._write_chunk = write_chunk
+
+    @translated()
+    def read(self, series_ids: Iterable[str]) -> dict[str, SeriesMemory]:
+        """Return what is known of the series, by id; one whose document makes no sense is not known."""
+        found: dict[str, SeriesMemory] = {}
+        for chunk in chunks(map(ObjectId, series_ids), self._read_chunk):
+            for document in self._series.find({"_id": {"$in": chunk}}, batch_size=len(chunk) + 1):
+                memory = _memory(document)
+                if memory is not None:
+                    found[document["_id"].binary.hex()] = memory
+        return found
+
+    @translated()
+    def move(self, moves: Sequence[CursorMove]) -> None:
+        """Write the memories of series that are new to us, and raise the cursors of all others; none is lowered.
+
+        Of several who do this at once, for one series, the highest stays.
+        """
+        known = [move for move in moves if not move.is_new]
+        for chunk in chunks((move for move in moves if move.is_new), self._write_chunk):
+            known += self._insert(chunk)
+        updates = [_raising(chunk) for chunk in chunks(known, self._read_chunk)]
+        for requests in chunks(updates, self._write_chunk):
+            self._series.bulk_write(requests, ordered=False)
+
+    @translated()
+    def forget_gone(self, now: datetime, keep: timedelta) -> int:
+        """Delete what is known of series whose originals have been gone for so long, and return how many that were.
+
+        A document says since when its original was missed, so that one that was away for a while loses nothing.
+        """
+        forgotten = 0
+        cursor = self._series.find({}, {"goneSince": 1}, batch_size=self._write_chunk)
+        while page := list(islice(cursor, self._write_chunk)):
+            since = {document["_id"]: document.get("goneSince") for document in page}
+            there = self._there(since)
+            gone, back = since.keys() - there, {i for i in there if since[i] is not None}
+            known = {i: at for i in gone if isinstance(at := since[i], datetime) and at <= now}  # not of a clock ahead
+            old = [i for i, at in known.items() if at <= now - keep]
+            self._mark(gone - known.keys(), {"$set": {"goneSince": now}})
+            self._mark(back, {"$unset": {"goneSince": ""}})
+            for ids in chunks(old, self._read_chunk):
+                forgotten += self._series.delete_many({"_id": {"$in": ids}, "goneSince": {"$lte": now}}).deleted_count
+        return forgotten
+
+    def _there(self, ids: Iterable[ObjectId]) -> set[ObjectId]:
+        found = (self._tasks.find({"_id": {"$in": chunk}}, {"_id": 1}) for chunk in chunks(ids, self._read_chunk))
+        return {document["_id"] for documents in found for document in documents}
+
+    def _mark(self, ids: Iterable[ObjectId], change: Document) -> None:
+        for chunk in chunks(ids, self._read_chunk):
+            self._series.update_many({"_id": {"$in": chunk}}, change)
+
+    def _insert(self, moves: Sequence[CursorMove]) -> list[CursorMove]:
+        """Insert memories, and return the moves of those that were there already; what makes no sense is replaced."""
+        try:
+            self._series.insert_many([series_document(move) for move in moves], ordered=False)
+        except BulkWriteError as error:
+            refused = refusals(error)
+            if any("_id" not in (refusal.key_value or {}) for refusal in refused):
+                raise
+            there = [moves[refusal.index] for refusal in refused]
+            known = self.read(move.series_id for move in there)
+            spoiled = [series_document(move) for move in there if move.series_id not in known]
+            if spoiled:
+                self._series.bulk_write([ReplaceOne({"_id": s["_id"]}, s) for s in spoiled], ordered=False)
+            return [move for move in there if move.series_id in known]
+        return []
+
+
+def series_document(move: CursorMove) -> Document:
+    """Write what is known of a series as it is remembered for the first time."""
+    memory = move.memory
+    revision = {
+        "rule": memory.rule,
+        "anchor": _wall_text(memory.anchor),
+        "timezone": memory.timezone,
+        "anchoredAt": memory.anchored_at,
+    }
+    slot = {"originalSlot": memory.original_slot} if memory.original_slot else {}
+    return {"_id": ObjectId(move.series_id), "cursor": _cursor(move), "revisions": [revision], **slot}
+
+
+def _cursor(move: CursorMove) -> Document:
+    return {"number": move.memory.number, "at": _wall_text(move.at) if move.at else None, "revision": REVISION}
+
+
+def _raising(moves: Sequence[CursorMove]) -> UpdateMany:
+    """Build the update that gives each series the higher of two cursors: the stored one, and the one at its place here.
+
+    What stands in the stored one's place and is no number is lower than any.
+    """
+    ids = [ObjectId(move.series_id) for move in moves]
+    place = {"$indexOfArray": [{"$literal": ids}, "$_id"]}
+    new = {"$arrayElemAt": [{"$literal": [_cursor(move) for move in moves]}, place]}
+    number = {"$arrayElemAt": [{"$literal": [move.memory.number for move in moves]}, place]}
+    stored = {"$convert": {"input": "$cursor.number", "to": "double", "onError": -1, "onNull": -1}}
+    is_lower = {"$or": [{"$lt": [stored, number]}, {"$gt": [stored, MAX_WHOLE]}]}
+    # As a list, for an object would be merged into what is there.
+    cursor = {"$cond": [is_lower, new, "$cursor"]}
+    return UpdateMany({"_id": {"$in": ids}}, [{"$set": {"cursor": {"$mergeObjects": [cursor]}}}])
+
+
+def _memory(document: Mapping[str, Any]) -> SeriesMemory | None:
+    match document:
+        case {
+            "cursor": {"number": number},
+            "revisions": [*_, {"rule": str(rule), "anchor": str(anchor), "timezone": str(zone)} as revision],
+        } if (reached := whole(number)) is not None and (wall := _wall(anchor)) is not None:
+            since = revision.get("anchoredAt")
+            anchored_at = since if isinstance(since, datetime) else None
+            return SeriesMemory(reached, rule, wall, zone, anchored_at, whole(document.get("originalSlot")) or 0)
+    return None
+
+
+def _wall_text(wall: datetime) -> str:
+    """Return a wall-clock time without a zone, no more exact than it is: `2027-01-15T09:00`."""
+    bare = wall.replace(tzinfo=None)
+    exact = "milliseconds" if bare.microsecond else "seconds" if bare.second else "minutes"
+    return bare.isoformat(timespec=exact)
+
+
+def _wall(text: str) -> datetime | None:
+    try:
+        wall = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return None if wall.tzinfo else wall.replace(tzinfo=UTC)
+
+
+T = TypeVar("T")
+
+
+def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield items in lists of up to `size`."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
