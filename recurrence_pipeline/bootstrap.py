@@ -21,7 +21,7 @@ from recurrence_pipeline.storage.footing import Footing
 from recurrence_pipeline.storage.importing import ImportReport, Progress, import_folder
 from recurrence_pipeline.storage.mongo import Listener, Mongo
 from recurrence_pipeline.storage.schema import SchemaReport, ensure_schema, require_schema
-from recurrence_pipeline.storage.series_migration import revert
+from recurrence_pipeline.storage.series_migration import inherit, revert
 from recurrence_pipeline.storage.task_series import TaskSeries
 from recurrence_pipeline.storage.tasks import Tasks
 from recurrence_pipeline.storage.unannounced import Unannounced
@@ -51,6 +51,7 @@ class Worker:
         report = ensure_schema(self.mongo, self.settings)
         if self.service.reconciliation.begin() is not None:
             report.added.append("watermark: what was created before now is reconciled only after `recurrence adopt`")
+        self._inherit()
         return report
 
     def revert(self, *, dry_run: bool) -> int:
@@ -68,13 +69,18 @@ class Worker:
             InvalidInput: a broken line, or nothing to import; nothing was written.
             Outage: the database is away or not prepared.
         """
-        return import_folder(
+        report = import_folder(
             self.mongo,
             folder,
             write_chunk=self.settings.write_chunk,
             progress=progress,
             before_writing=self.service.reconciliation.keep_out_what_comes,
         )
+        self._inherit()
+        return report
+
+    def _inherit(self) -> None:
+        inherit(self.mongo, self.service.reconciliation.mark().watermark, chunk=self.settings.write_chunk)
 
     def drain(
         self,

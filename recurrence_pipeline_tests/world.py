@@ -123,6 +123,11 @@ class World:
         assert found is not None, f"task {task_id} is there"
         return found
 
+    def cursor(self, series_id: ObjectId) -> int | None:
+        """Return the last slot that was made of a series, as far as that is remembered."""
+        found = self.worker.mongo.series.find_one({"_id": series_id})
+        return None if found is None else int(found["cursor"]["number"])
+
     def event(self, event_id: ObjectId) -> Document:
         """Return an event as stored."""
         found = self.worker.mongo.events.find_one({"_id": event_id})
@@ -146,10 +151,11 @@ class World:
         return sorted(activity["action"] for activity in self.worker.mongo.activities.find())
 
     def everything(self) -> dict[str, list[Document]]:
-        """Return the tasks, activities and deleted tasks, but for numbers and times of writing."""
+        """Return the tasks, activities and known series, but for numbers and times of writing."""
         return {
             "tasks": [_timeless(task) for task in self.worker.mongo.tasks.find().sort("_id", 1)],
             "activities": [_timeless(activity) for activity in self.worker.mongo.activities.find().sort("_id", 1)],
+            "series": list(self.worker.mongo.series.find().sort("_id", 1)),
         }
 
 

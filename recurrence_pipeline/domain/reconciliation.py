@@ -193,7 +193,7 @@ def reason_to_ask(
 
     A series whose original is gone belongs to the orphan cleanup. One that we know nothing of and that was created
     before the watermark goes on when an event asks, and only then: what its past means is not for us to guess. It has
-    no past where it `began_since`.
+    no past where it `began_since`: it was made recurring after the watermark.
     """
     original = series.original
     if original is None or original.repeat_type == "none" or original.misread is not None:

@@ -5,17 +5,20 @@ place. Both may be cut off anywhere and run again. No worker should be at work m
 """
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from bson import ObjectId
 from pymongo import UpdateOne
+from pymongo.errors import BulkWriteError
 
 from recurrence_pipeline.domain.errors import Permanent
 from recurrence_pipeline.domain.model import Series, SeriesMemory, Task
 from recurrence_pipeline.domain.plan import CursorMove
 from recurrence_pipeline.domain.progress import Progress
+from recurrence_pipeline.domain.validation import creation_time
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from
-from recurrence_pipeline.storage.mongo import Mongo, translated, translating
+from recurrence_pipeline.storage.mongo import Mongo, refusals, translated, translating
 from recurrence_pipeline.storage.pieces import pieces
 from recurrence_pipeline.storage.task_series import TaskSeries, chunks
 
@@ -44,6 +47,34 @@ def migrate(mongo: Mongo, settings: Settings) -> int:
         moved += len(moves)
     mongo.state.update_one(MIGRATED, {"$currentDate": {"migratedAt": True}}, upsert=True)
     return moved
+
+
+@translated()
+def inherit(mongo: Mongo, watermark: datetime | None, *, chunk: int) -> None:
+    """Note which recurring originals were there before the watermark, once for each watermark.
+
+    Their documents in `task_series` say nothing but that, so that a task that is made recurring later can be told from
+    a series that was there before us.
+    """
+    marker = mongo.state.find_one(MIGRATED) or {}
+    if watermark is None or marker.get("inheritedBefore") == watermark:
+        return
+    for ids in chunks(_originals_before(mongo, watermark), chunk):
+        try:
+            mongo.series.insert_many([{"_id": i, "inherited": True} for i in ids], ordered=False)
+        except BulkWriteError as error:
+            if any("_id" not in (refusal.key_value or {}) for refusal in refusals(error)):
+                raise
+    mongo.state.update_one(MIGRATED, {"$set": {"inheritedBefore": watermark}}, upsert=True)
+
+
+def _originals_before(mongo: Mongo, watermark: datetime) -> Iterator[ObjectId]:
+    for piece in pieces(mongo):
+        wanted: Document = piece | {"repeatType": {"$nin": ["none", None]}}
+        for document in mongo.tasks.find(wanted, dict.fromkeys(MEMBER_FIELDS, 1)):
+            task = task_from(document)
+            if task.misread is None and task.parent_recurring_id is None and creation_time(task) < watermark:
+                yield document["_id"]
 
 
 def revert(mongo: Mongo, settings: Settings, *, dry_run: bool) -> int:

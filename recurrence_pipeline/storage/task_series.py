@@ -1,8 +1,9 @@
 """`task_series`: what the worker knows of each series, apart from the application's documents. No index but `_id`.
 
 A document is `{_id, cursor: {number, at, revision}, revisions: [{rule, anchor, timezone, anchoredAt}], originalSlot,
-goneSince}`; `_id` is the original's, `at` and `anchor` are wall-clock times in that zone (`2027-01-15T09:00`). What
-follows where there is none is domain/memory.py's business.
+goneSince}`; `_id` is the original's, `at` and `anchor` are wall-clock times in that zone (`2027-01-15T09:00`). Of a
+series that was there before us, and that nobody has asked for, it says just that: `{_id, inherited}`. What follows
+where nothing is known is domain/memory.py's business.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -42,6 +43,14 @@ class TaskSeries:
                 memory = _memory(document)
                 if memory is not None:
                     found[document["_id"].binary.hex()] = memory
+        return found
+
+    @translated()
+    def noted(self, series_ids: Iterable[str]) -> set[str]:
+        """Return which series have a document, be it only that they were there before us."""
+        found: set[str] = set()
+        for chunk in chunks(map(ObjectId, series_ids), self._read_chunk):
+            found |= {str(document["_id"]) for document in self._series.find({"_id": {"$in": chunk}}, {"_id": 1})}
         return found
 
     @translated()

@@ -95,13 +95,6 @@ class Tasks:
         return {document["_id"].binary.hex() for document in self._find("_id", task_ids, {"_id": 1})}
 
     @translated()
-    def with_occurrences(self, task_ids: Iterable[str]) -> set[str]:
-        """Return which of the tasks others hang on."""
-        chunks = _chunks(task_ids, self._read_chunk)
-        found = (self._tasks.distinct("parentRecurringId", {"parentRecurringId": {"$in": chunk}}) for chunk in chunks)
-        return {str(parent) for parent in chain.from_iterable(found)}
-
-    @translated()
     def insert(self, occurrences: Sequence[NewOccurrence], now: datetime) -> Inserted:
         """Insert occurrences under their derived ids, numbered from the counter."""
         return self._numbering.insert({new.id: partial(occurrence_document, new, now) for new in occurrences})

@@ -198,6 +198,7 @@ class Batch:
 
     def _count(self, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
+            self.summary.last = outcome
             event, status = outcome.event, outcome.status
             name = RETRIED if status is EventStatus.PENDING else status.value
             self.summary.outcomes[event.operation.value, name] += 1

@@ -46,6 +46,9 @@ WAITING_TOO_LONG = timedelta(minutes=15)
 OF_TASKS = BY_TASK | BY_PARENT | BY_PARENT_TASK | BY_SERIES
 """The checks that take a pass over the tasks."""
 
+HANGING = frozenset({NESTED.name, WRONG_ID_TYPES.name})
+"""Those of them whose repair changes what hangs on what."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -112,7 +115,7 @@ class Consistency:
         repairs = {check.name: Repair(check.name, written=not dry_run) for check in checks}
         self._repair_footing(repairs)
         # What hangs on the right original first: without it, a series lacks what it has.
-        for pass_over in ({WRONG_ID_TYPES.name}, {NESTED.name}, OF_TASKS - {WRONG_ID_TYPES.name, NESTED.name}):
+        for pass_over in (HANGING, OF_TASKS - HANGING):
             if wanted := pass_over & repairs.keys():
                 for defects in self._survey.defects(wanted, progress):
                     self._repair_tasks(defects, repairs)

@@ -102,7 +102,7 @@ class Reconciliation:
         doubtful = {
             i for i, s in suspects.items() if i not in memories and may_have_begun_since(s, watermark) and heads[i] == i
         }
-        began_since = doubtful - self._tasks.with_occurrences(doubtful) if doubtful else set()
+        began_since = doubtful - self._series.noted(doubtful) if doubtful else set()
         found = []
         for task_id, sighting in suspects.items():
             head = heads[task_id]

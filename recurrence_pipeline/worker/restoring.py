@@ -172,9 +172,10 @@ class Deletions:
         self._kit.after_step(Step.ORIGINALS_BACK)
         above = {copy.task.id: copy.task.parent_task_id for copy in begun if copy.task.parent_task_id is not None}
         subtasks = missing & above.keys()
-        for ids, hanging_on in ((missing - originals - subtasks, plan.parents), (subtasks, above)):
+        occurrences = missing - originals - subtasks
+        for ids, hanging_on, what in ((occurrences, plan.parents, "original"), (subtasks, above, "task")):
             homeless = {i for i in ids if hanging_on.get(i) in done.refused}
-            done.refused |= dict.fromkeys(homeless, "what it hangs on could not be put back")
+            done.refused |= dict.fromkeys(homeless, f"its {what} could not be put back")
             written += self._put_back(done, plan, ids - homeless, now)
         self._kit.after_step(Step.OCCURRENCES_BACK)
         done.restored, done.there = written, done.tasks - written - len(done.refused) - done.gone

@@ -4,14 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from recurrence_pipeline.domain.errors import InvalidInput, ProcessingFailed
+from recurrence_pipeline.domain.errors import InvalidInput, LeaseLost, ProcessingFailed
 from recurrence_pipeline.domain.lanes import WHOLE, Lane
 from recurrence_pipeline.domain.model import EventStatus, Operation, Source, TaskEvent
-from recurrence_pipeline.domain.plan import Plan
+from recurrence_pipeline.domain.plan import Answer, Plan
 from recurrence_pipeline.domain.preview import SlotPreview
 from recurrence_pipeline.domain.validation import validate_recurrence
 from recurrence_pipeline.storage.documents import as_contract, new_id, object_id, task_from_request
 from recurrence_pipeline.storage.events import QueueState
+from recurrence_pipeline.storage.outcomes import Outcome
 from recurrence_pipeline.worker.adoption import Adoption
 from recurrence_pipeline.worker.consistency import Consistency
 from recurrence_pipeline.worker.doctoring import Doctoring
@@ -117,11 +118,10 @@ class WorkerService:
             Outage: the database is away.
         """
         event = self._event(task_id, operation, user_id, source)
-        self.process([self._processor.hold_new(event, run_id=run_id)], run_id=run_id)
-        outcome = self._kit.events.get(event.id) or {}
-        if outcome.get("status") != EventStatus.COMPLETED.value:
+        outcome = self.process([self._processor.hold_new(event, run_id=run_id)], run_id=run_id).last
+        if outcome is None or outcome.status is not EventStatus.COMPLETED:
             raise _failure(event.operation, outcome)
-        result = self._result(event, outcome.get("result") or {})
+        result = self._result(event, outcome.answer or Answer())
         return {"success": True, "operation": operation, "taskId": task_id, "result": result}
 
     def enqueue(
@@ -246,19 +246,19 @@ class WorkerService:
             object_id(user_id, "userId")
         return TaskEvent(new_id(), Operation(operation), _checked(task_id), self._kit.clock(), user_id, source)
 
-    def _result(self, event: TaskEvent, result: Mapping[str, Any]) -> Any:
-        created = [str(i) for i in result.get("created", ())]
+    def _result(self, event: TaskEvent, answer: Answer) -> Any:
+        created = list(answer.created)
         match event.operation:
             case Operation.DELETE:
-                return int(result.get("deleted", 0))
+                return answer.deleted
             case Operation.CREATE:
                 return self._tasks(created or self._open_occurrences(event.task_id))
             case Operation.COMPLETE:
-                updated = str(result["updated"]) if result.get("updated") else None
-                found = {task["_id"]: task for task in self._tasks([*created, *([updated] if updated else [])])}
+                updated = [answer.updated] if answer.updated else []
+                found = {task["_id"]: task for task in self._tasks([*created, *updated])}
                 made = [found[i] for i in created if i in found]
                 return {
-                    "updatedTask": found.get(updated or ""),
+                    "updatedTask": found.get(answer.updated or ""),
                     "createdTask": made[0] if made else None,
                     "createdTasks": made,
                 }
@@ -278,12 +278,10 @@ def _checked(task_id: str) -> str:
     return str(object_id(task_id))
 
 
-def _failure(operation: Operation, outcome: Mapping[str, Any]) -> ProcessingFailed:
-    errors = outcome.get("errors") or [{}]
-    retrying = outcome.get("status") in {EventStatus.PENDING.value, EventStatus.PROCESSING.value}
-    return ProcessingFailed(
-        operation.value,
-        str(errors[-1].get("message", "the event is held by another worker")),
-        code=str(errors[-1].get("code", "LEASE_LOST")),
-        retryable=retrying,
-    )
+def _failure(operation: Operation, outcome: Outcome | None) -> ProcessingFailed:
+    if outcome is None or outcome.error is None:
+        return ProcessingFailed(
+            operation.value, "the event is held by another worker", code=LeaseLost.code, retryable=True
+        )
+    retrying = outcome.status is EventStatus.PENDING
+    return ProcessingFailed(operation.value, outcome.error.message, code=outcome.error.code, retryable=retrying)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from recurrence_pipeline.domain.model import Operation
+from recurrence_pipeline.storage.outcomes import Outcome
 
 RETRIED = "retried"
 """The outcome of an event that failed and is pending again; the other outcomes are final statuses."""
@@ -38,6 +39,8 @@ class BatchSummary:
     leases_lost: int = 0
     refused: list[Refused] = field(default_factory=list)
     """The first 50 events that were rejected or failed."""
+    last: Outcome | None = None
+    """What was recorded last: of a single event, its outcome; None where that was left to another worker."""
 
     @property
     def events(self) -> int:
@@ -61,6 +64,7 @@ class BatchSummary:
             self.activities_written + other.activities_written,
             self.leases_lost + other.leases_lost,
             (self.refused + other.refused)[:MAX_REFUSALS],
+            other.last or self.last,
         )
 
     def numbers(self) -> dict[str, int]:

@@ -56,14 +56,8 @@ def put_back(*tasks: Task) -> World:
 
 
 def promoted(task: Task, new: NewOriginal) -> Task:
-    memory = new.memory
-    return replace(
-        task,
-        parent_recurring_id=None,
-        original_due_date=new.anchor,
-        original_slot=new.slot,
-        cursor=memory and Cursor(memory.number, memory.rule),
-    )
+    cursor = None if new.memory is None else Cursor(new.memory.number, new.memory.rule)
+    return replace(task, parent_recurring_id=None, original_due_date=new.anchor, original_slot=new.slot, cursor=cursor)
 
 
 def test_the_earliest_open_task_becomes_the_original_and_the_others_hang_on_it() -> None:

@@ -89,7 +89,8 @@ def launch(page: "Page", system: System) -> str:
 def quiet_series(system: System) -> ObjectId:
     """Return the original of a series that has three occurrences, with nothing of it completed yet."""
     tasks = system.worker.mongo.tasks
-    for original in tasks.find({"repeatType": "weekly", "parentRecurringId": None, "recurrenceCursor.number": 3}):
+    known = [series["_id"] for series in system.worker.mongo.series.find({"cursor.number": 3})]
+    for original in tasks.find({"repeatType": "weekly", "parentRecurringId": None, "_id": {"$in": known}}):
         series = list(tasks.find({"parentRecurringId": original["_id"]}))
         if len(series) == 3 and not any(task["isCompleted"] for task in [original, *series]):
             return ObjectId(original["_id"])

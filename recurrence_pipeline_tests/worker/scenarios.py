@@ -16,7 +16,7 @@ from recurrence_pipeline_tests.worker.crashing import Trace, Work, trace
 from recurrence_pipeline_tests.world import World, utc
 
 ANCHOR = utc(2024, 1, 15, 9)
-WORKED_ON = ["tasks", "useractivities", "task_events", "deleted_tasks"]
+WORKED_ON = ["tasks", "useractivities", "task_events", "deleted_tasks", "task_series"]
 COLLECTIONS = [*WORKED_ON, "counters"]
 PAST_THE_LEASE = timedelta(hours=1)
 MOST_SERIES = 25
@@ -139,11 +139,14 @@ def completions(scenario: Scenario, count: int) -> None:
 
 
 def deletions(scenario: Scenario, count: int) -> None:
-    """Of a series that goes on, or of one whose original is gone, as the application leaves it."""
+    """Of a series that goes on, or of one whose original is gone, as the application leaves it; with sub-tasks."""
     originals = running(scenario.world, "daily", count)
+    for original in originals:
+        first = scenario.world.occurrences(original)[0]["_id"]
+        scenario.world.add_task(ANCHOR, "none", parentTaskId=first)
     for number, original in enumerate(originals):
         if number % 2 == 0:  # as the older worker left it: the deletion has to say how far it was
-            scenario.world.worker.mongo.tasks.update_one({"_id": original}, {"$unset": {"recurrenceCursor": ""}})
+            scenario.world.worker.mongo.series.delete_one({"_id": original})
         else:
             scenario.world.worker.mongo.tasks.delete_one({"_id": original})
     tell(scenario.world, "delete", originals, count)

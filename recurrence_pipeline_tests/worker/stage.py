@@ -98,8 +98,8 @@ class Stage:
 
     def clear(self) -> None:
         """Begin a new history."""
-        for collection in (self.mongo.tasks, self.mongo.events, self.mongo.activities, self.mongo.deleted):
-            collection.delete_many({})
+        for name in ("tasks", "task_events", "useractivities", "deleted_tasks", "task_series"):
+            self.mongo.db[name].delete_many({})
         self.mongo.counters.update_many({}, {"$set": {"sequence_value": 0}})
         self.world.now = START
         self.series: list[Model] = []
@@ -189,8 +189,7 @@ class Stage:
             return
         yield
         self.mongo.tasks.delete_one({"_id": task_id})
-        cursor = (self.world.task(model.original).get("recurrenceCursor") or {}).get("number", 0)
-        if cursor < number or any(player.has_read_tasks for player in self.players):
+        if (self.world.cursor(model.original) or 0) < number or any(player.has_read_tasks for player in self.players):
             model.may_be_back.add(number)
         model.deleted.add(number)
         yield
@@ -264,6 +263,6 @@ class Stage:
             assert task["originalDueDate"] == due
             assert task["isCompleted"] == (number in model.completed)
             assert task["userId"] == model.user
-        assert self.world.task(model.original)["recurrenceCursor"]["number"] == model.made
+        assert self.world.cursor(model.original) == model.made
         created = self.mongo.activities.find({"action": "RECURRING_TASK_CREATED", "userId": model.user})
         assert {task["_id"] for task in tasks} <= {activity["taskId"] for activity in created}

@@ -64,20 +64,35 @@ def test_what_was_there_before_is_continued_when_an_event_asks_and_only_then(inh
     inherited.worker.mongo.tasks.update_one(
         {"_id": third["_id"]}, {"$set": {"isCompleted": True, "updatedAt": inherited.now}}
     )
-    assert look(inherited) == 0
-    inherited.add_event("complete", third["_id"])
+    assert look(inherited) == 1, "from then on it is followed: its past is settled"
     inherited.work()
     assert len(inherited.occurrences(head)) == 7
 
 
-def test_what_was_continued_and_fell_behind_is_adopted_too(inherited: World) -> None:
+def test_a_task_from_before_that_is_made_recurring_since_is_asked_for(mongodb_url: str) -> None:
+    """It was there before the watermark, and its series was not."""
+    with closing(World(mongodb_url)) as world:
+        world.worker.mongo.state.delete_many({})
+        task = world.add_task(ANCHOR, "none")
+        world.pass_time(hours=1)
+        world.worker.init_db()
+        world.pass_time(hours=1)
+        change = {"repeatType": "weekly", "updatedAt": world.now}
+        world.worker.mongo.tasks.update_one({"_id": task}, {"$set": change})
+        world.worker.init_db()
+
+        assert look(world) == 1
+        world.work()
+        assert len(world.occurrences(task)) == 3
+
+
+def test_what_was_continued_and_fell_behind_is_no_part_of_what_is_to_be_adopted(inherited: World) -> None:
     head = named(inherited, "of the older worker")
     inherited.add_event("create", head)
     inherited.work()
     inherited.complete(inherited.occurrences(head)[-1]["_id"])
 
-    assert inherited.service.adoption.backlog().as_json()["asked"] == {"new": 2, "behind": 1}
-    inherited.service.adoption.adopt()
+    assert inherited.service.adoption.backlog().as_json()["asked"] == {"new": 2, "behind": 0}
     look(inherited)
     inherited.work()
     assert len(inherited.occurrences(head)) == 10

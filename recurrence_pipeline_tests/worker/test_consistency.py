@@ -77,7 +77,30 @@ def its_original_repeats_no_more(world: World) -> None:
 
 
 def a_sub_task_that_repeats(world: World) -> None:
-    world.add_task(ANCHOR, "daily", parentTaskId=ObjectId())
+    world.add_task(ANCHOR, "daily", parentTaskId=world.add_task(ANCHOR, "none"))
+
+
+def a_sub_task_of_nothing(world: World) -> None:
+    world.add_task(ANCHOR, "none", parentTaskId=ObjectId())
+
+
+def ids_as_text(world: World) -> None:
+    head, slots = a_series(world)
+    change(world, slots[1], parentRecurringId=str(head), userId=str(world.user))
+    world.add_task(ANCHOR, "none", parentTaskId=str(head))
+
+
+def ids_that_nobody_can_tell(world: World) -> None:
+    change(world, a_series(world)[1][1], parentRecurringId=5)
+    world.worker.mongo.tasks.insert_one({"_id": "65b1234567890abcdef12345", "taskId": 900, "repeatType": "daily"})
+
+
+def a_series_that_nothing_is_remembered_of(world: World) -> None:
+    world.worker.mongo.series.delete_one({"_id": a_series(world)[0]})
+
+
+def a_first_date_that_was_moved(world: World) -> None:
+    change(world, a_series(world)[0], originalDueDate=ANCHOR + timedelta(days=10))
 
 
 def an_original_and_an_occurrence_without_original_date(world: World) -> None:
@@ -94,18 +117,22 @@ def an_original_date_in_words(world: World) -> None:
     change(world, a_series(world)[1][1], originalDueDate="soon")
 
 
+def set_cursor(world: World, series_id: ObjectId, number: int) -> None:
+    world.worker.mongo.series.update_one({"_id": series_id}, {"$set": {"cursor.number": number}})
+
+
 def two_on_one_slot(world: World) -> None:
     world.add_task(ANCHOR + timedelta(days=2), "daily", parentRecurringId=a_series(world)[0])
 
 
 def an_older_series_made_twice(world: World) -> None:
-    head = world.add_task(ANCHOR, "daily", recurrenceCursor={"number": 3, "repeatType": "daily"})
+    head = world.add_task(ANCHOR, "daily")
     for days in (1, 1, 2, 2, 3):
         world.add_task(ANCHOR + timedelta(days=days), "daily", parentRecurringId=head)
 
 
 def a_cursor_that_was_lowered(world: World) -> None:
-    change(world, a_series(world)[0], **{"recurrenceCursor.number": 1})
+    set_cursor(world, a_series(world)[0], 1)
 
 
 def a_slot_far_past_the_cursor(world: World) -> None:
@@ -113,7 +140,7 @@ def a_slot_far_past_the_cursor(world: World) -> None:
 
 
 def a_cursor_far_ahead(world: World) -> None:
-    change(world, a_series(world)[0], **{"recurrenceCursor.number": 50})
+    set_cursor(world, a_series(world)[0], 50)
 
 
 def a_completion_that_nobody_announced(world: World) -> None:
@@ -197,6 +224,11 @@ CASES = [
     Case(one_repeats_weekly, {"repeat_type_differs": 1}, {"repeat_type_differs": 1}),
     Case(its_rule_was_changed, {"repeat_type_differs": 1}, {"repeat_type_differs": 1}),
     Case(its_original_repeats_no_more, {"repeat_type_differs": 3}, {"repeat_type_differs": 3}),
+    Case(ids_as_text, {"wrong_id_types": 3}, {}),
+    Case(ids_that_nobody_can_tell, {"wrong_id_types": 2}, {"wrong_id_types": 2}),
+    Case(a_sub_task_of_nothing, {"subtasks_left_behind": 1}, {"subtasks_left_behind": 1}),
+    Case(a_series_that_nothing_is_remembered_of, {"series_memory_missing": 1}, {}),
+    Case(a_first_date_that_was_moved, {"first_date_moved": 1}, {"first_date_moved": 1}),
     Case(a_sub_task_that_repeats, {"recurring_subtasks": 1}, {"recurring_subtasks": 1}),
     Case(an_original_and_an_occurrence_without_original_date, {"missing_original_due_date": 2}, {}),
     Case(an_occurrence_without_any_date, {"missing_original_due_date": 1}, {"missing_original_due_date": 1}),

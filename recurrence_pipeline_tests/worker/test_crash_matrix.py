@@ -30,15 +30,17 @@ pytestmark = pytest.mark.timeout(300)
 NUMBERED: set[Write] = {("findAndModify", "counters")}
 """Takes numbers for what is inserted next."""
 
+REMEMBERED: set[Write] = {("insert", "task_series"), ("update", "task_series")}
 WRITES_OF: dict[Step, set[Write]] = {
     Step.ANNOUNCE: {("update", "task_events")},
-    Step.CURSORS_PAST_DELETIONS: {("update", "tasks")},
+    Step.CURSORS_PAST_DELETIONS: REMEMBERED,
     Step.OCCURRENCES: {("insert", "tasks")} | NUMBERED,
     Step.ACTIVITIES: {("insert", "useractivities")} | NUMBERED,
     Step.LINKS: {("update", "tasks")},
     Step.KEEP_DELETED: {("insert", "deleted_tasks"), ("update", "deleted_tasks")},
+    Step.DELETE_SUBTASKS: {("delete", "tasks")},
     Step.DELETE: {("delete", "tasks")},
-    Step.CURSORS: {("update", "tasks")},
+    Step.CURSORS: REMEMBERED,
     Step.FAILURES: {("insert", "useractivities")} | NUMBERED,
     Step.OUTCOMES: {("update", "task_events")},
 }
@@ -48,7 +50,7 @@ HELD_AT_ONCE: Write = ("insert", "task_events")
 RENEWAL: list[Write] = [("update", "task_events")] * 2
 """Before a step, where the lease is half over: one for the claims, one for the events."""
 
-ELSEWHERE = {Step.RESTORING, Step.ORIGINALS_BACK, Step.OCCURRENCES_BACK, Step.RESTORED}
+ELSEWHERE = {Step.RESTORING, Step.REMEMBERED, Step.ORIGINALS_BACK, Step.OCCURRENCES_BACK, Step.RESTORED}
 """No event asks for these; test_restoring.py crashes after each of them."""
 
 HALF_A_LEASE = timedelta(seconds=30)

@@ -94,7 +94,11 @@ def test_a_dead_letter_is_told(world: World) -> None:
     [
         ("task_events", "schema", {"schema": Level.ERROR}),
         ("counters", "counters", {"counters": Level.ERROR}),
-        ("worker_state", "watermark", {"watermark": Level.ERROR, "two workers": Level.ERROR}),
+        (
+            "worker_state",
+            "watermark",
+            {"watermark": Level.ERROR, "schema": Level.ERROR, "two workers": Level.ERROR},
+        ),
     ],
 )
 def test_what_is_missing_is_found_and_hides_nothing_else(

@@ -49,6 +49,8 @@ def test_the_calm_run_sends_every_kind_of_command(trial: Trial) -> None:
         ("insert", "useractivities"),
         ("insert", "deleted_tasks"),
         ("update", "tasks"),
+        ("insert", "task_series"),
+        ("update", "task_series"),
         ("update", "task_events"),
         ("delete", "tasks"),
     }

@@ -77,7 +77,8 @@ class Frozen(Scenario):
         """
         self.taken_over()
         tasks = self.world.worker.mongo.tasks
-        series = tasks.find_one({"parentRecurringId": None, "repeatType": "daily", "recurrenceCursor": {"$ne": None}})
+        known = self.world.worker.mongo.series.distinct("_id")
+        series = tasks.find_one({"parentRecurringId": None, "repeatType": "daily", "_id": {"$in": known}})
         assert series is not None
         slots = self.world.occurrences_by_slot(series["_id"])
         deleted = self.world.task(slots[2])

@@ -311,7 +311,8 @@ def test_a_look_at_a_quiet_database_sends_few_queries_and_writes_nothing(world: 
         commands.sent.clear()
         assert worker.service.reconciliation.look(position).asked == 0
 
-    assert set(commands.sent) == {"find worker_state", "find tasks"}
+    assert set(commands.sent) == {"find worker_state", "find tasks", "find task_series"}
+    assert commands.sent["find task_series"] == 1
     assert commands.sent["find tasks"] <= 5
 
 

@@ -110,7 +110,7 @@ def test_many_events_of_one_series_write_once_what_one_of_them_asks_for(world: W
         assert worker.service.process_pending(50).occurrences_created == 3
 
     assert commands.sent["insert tasks"] == 1
-    assert commands.sent["update tasks"] == 1
+    assert commands.sent["insert task_series"] == 1
     assert commands.sent.total() <= 14, commands.sent
 
 

@@ -17,7 +17,7 @@ from recurrence_pipeline_tests.worker.faults import APPLICATION, Faults
 from recurrence_pipeline_tests.world import World, utc
 
 ANCHOR = utc(2024, 1, 15, 9)
-COLLECTIONS = ["tasks", "useractivities", "counters", "task_events", "deleted_tasks"]
+COLLECTIONS = ["tasks", "useractivities", "counters", "task_events", "deleted_tasks", "task_series"]
 QUEUE_READ = ("find", "task_events")
 
 
@@ -53,6 +53,7 @@ class Trial:
         for task_id in (done, slots[2]):
             world.complete(task_id)
             world.add_event("complete", task_id)
+        world.add_task(ANCHOR, "none", parentTaskId=world.occurrences_by_slot(gone)[1])
         self.mongo.tasks.delete_one({"_id": gone})
         world.add_event("delete", gone)
         world.add_event("delete", kept)
