@@ -154,6 +154,7 @@ class Stage:
                 "delete an occurrence": self.delete_occurrence,
                 "delete the series": self.delete_series,
                 "move a due date": self.move,
+                "store anew": self.store_anew,
             }
             yield from steps[deed.what](deed, model)
 
@@ -209,6 +210,13 @@ class Stage:
             due = START + timedelta(days=deed.pick, hours=1)
             self.mongo.tasks.update_one({"_id": task_id}, {"$set": {"dueDate": due}})
             model.moved[number] = due
+
+    def store_anew(self, deed: Deed, model: Model) -> Iterator[None]:
+        """Replace an original as a whole, by what was read of it a moment ago."""
+        stored = self.mongo.tasks.find_one({"_id": model.original})
+        if stored is not None and not stored["isCompleted"] and 0 not in model.completed:
+            yield
+            self.mongo.tasks.replace_one({"_id": model.original}, stored | {"title": f"edited {deed.pick}"})
 
     def choose(
         self, deed: Deed, model: Model, which: Document, *, with_original: bool = False

@@ -25,7 +25,8 @@ from recurrence_pipeline_tests.worker.stage import Deed, Episode, Shift, Stage
 EXAMPLES = 60 * int(os.environ.get("RECURRENCE_EXAMPLES", "1"))
 
 DEEDS = [
-    "create", "complete", "tell again", "delete an occurrence", "delete the series", "move a due date", "time passes"
+    "create", "complete", "tell again", "delete an occurrence", "delete the series", "move a due date", "store anew",
+    "time passes",
 ]  # fmt: skip
 
 
