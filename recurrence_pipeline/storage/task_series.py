@@ -95,19 +95,26 @@ class TaskSeries:
             self._series.update_many({"_id": {"$in": chunk}}, change)
 
     def _insert(self, moves: Sequence[CursorMove]) -> list[CursorMove]:
-        """Insert memories, and return the moves of those that were there already; what makes no sense is replaced."""
+        """Insert memories, and return the moves of those that were there already.
+
+        What is there and no memory is replaced, as long as it is what was seen: another may write it at this moment.
+        """
         try:
             self._series.insert_many([series_document(move) for move in moves], ordered=False)
         except BulkWriteError as error:
             refused = refusals(error)
             if any("_id" not in (refusal.key_value or {}) for refusal in refused):
                 raise
-            there = [moves[refusal.index] for refusal in refused]
-            known = self.read(move.series_id for move in there)
-            spoiled = [series_document(move) for move in there if move.series_id not in known]
-            if spoiled:
-                self._series.bulk_write([ReplaceOne({"_id": s["_id"]}, s) for s in spoiled], ordered=False)
-            return [move for move in there if move.series_id in known]
+            there = {ObjectId(moves[refusal.index].series_id): moves[refusal.index] for refusal in refused}
+            replacements = [
+                ReplaceOne(_as_seen(document), series_document(there[document["_id"]]))
+                for chunk in chunks(there, self._read_chunk)
+                for document in self._series.find({"_id": {"$in": chunk}})
+                if _memory(document) is None
+            ]
+            if replacements:
+                self._series.bulk_write(replacements, ordered=False)
+            return list(there.values())
         return []
 
 
@@ -142,6 +149,11 @@ def _raising(moves: Sequence[CursorMove]) -> UpdateMany:
     # As a list, for an object would be merged into what is there.
     cursor = {"$cond": [is_lower, new, "$cursor"]}
     return UpdateMany({"_id": {"$in": ids}}, [{"$set": {"cursor": {"$mergeObjects": [cursor]}}}])
+
+
+def _as_seen(document: Mapping[str, Any]) -> Document:
+    fields = {name: {"$eq": document.get(name)} for name in ("cursor", "revisions")}
+    return {"_id": document["_id"], **fields}
 
 
 def _memory(document: Mapping[str, Any]) -> SeriesMemory | None:

@@ -107,6 +107,18 @@ def test_a_document_that_makes_no_sense_is_replaced(mongo: Mongo, series: TaskSe
     assert series.read([series_id, other]) == {series_id: memory(4), other: memory(5)}
 
 
+def test_of_several_who_take_a_series_over_that_was_there_before_us_the_furthest_stays(
+    mongo: Mongo, series: TaskSeries
+) -> None:
+    known = ids(6)
+    mongo.series.insert_many([{"_id": ObjectId(i), "inherited": True} for i in known])
+    assert (series.read(known), series.noted(known)) == ({}, set(known))
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: series.move([move(i, number, is_new=True) for i in known]), range(1, 9)))
+
+    assert {m.number for m in series.read(known).values()} == {8}
+
+
 def test_a_wall_clock_time_is_kept_to_the_millisecond(series: TaskSeries) -> None:
     anchor = WALL.replace(second=7, microsecond=123000)
     (series_id,) = ids(1)
