@@ -82,6 +82,7 @@ class WorkerService:
                 break
             summary += self._processor.process(events, run_id=run_id)
             left = None if left is None else left - len(events)
+        self._kit.hosts.tell(self._kit.clock())
         return summary
 
     def lease(self, limit: int, *, run_id: str | None = None, lane: Lane = WHOLE) -> list[TaskEvent]:
@@ -94,7 +95,9 @@ class WorkerService:
         Raises:
             Outage: where the database cannot be worked with; what was not finished is given back.
         """
-        return self._processor.process(events, run_id=run_id)
+        summary = self._processor.process(events, run_id=run_id)
+        self._kit.hosts.tell(self._kit.clock())
+        return summary
 
     def release(self, events: Sequence[TaskEvent]) -> None:
         """Give held events back: due at once, and no failure counted. Those worked off, or held by others, stay."""
