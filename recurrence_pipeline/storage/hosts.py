@@ -12,7 +12,6 @@ from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.mongo import Mongo, translated
 from recurrence_pipeline.time_zone_data import TimeZoneData
 
-TOLD_EVERY = timedelta(hours=1)
 LATELY = timedelta(days=1)
 FORGOTTEN_AFTER = timedelta(days=30)
 """Containers get a new name at each start: without an end there would be more and more of them."""
@@ -26,15 +25,12 @@ class Hosts:
     def __init__(self, mongo: Mongo, name: str, data: TimeZoneData) -> None:
         self._state = mongo.state
         self._data = data
-        self._told: datetime | None = None
         self.this = HostSeen(name, data.version, data.used.source if data.used else None)
 
     def tell(self, now: datetime) -> None:
-        """Leave word of this host, at most once an hour."""
-        if self._told is None or now - self._told >= TOLD_EVERY:
-            self._told = now
-            with suppress(RecurrenceError):  # refused, or the database is away: an hour later again
-                self._write(now)
+        """Leave word of this host."""
+        with suppress(RecurrenceError):  # refused, or the database is away: others will, or this one later
+            self._write(now)
 
     @translated()
     def _write(self, now: datetime) -> None:

@@ -82,7 +82,6 @@ class WorkerService:
                 break
             summary += self._processor.process(events, run_id=run_id)
             left = None if left is None else left - len(events)
-        self._kit.hosts.tell(self._kit.clock())
         return summary
 
     def lease(self, limit: int, *, run_id: str | None = None, lane: Lane = WHOLE) -> list[TaskEvent]:
@@ -95,9 +94,7 @@ class WorkerService:
         Raises:
             Outage: where the database cannot be worked with; what was not finished is given back.
         """
-        summary = self._processor.process(events, run_id=run_id)
-        self._kit.hosts.tell(self._kit.clock())
-        return summary
+        return self._processor.process(events, run_id=run_id)
 
     def release(self, events: Sequence[TaskEvent]) -> None:
         """Give held events back: due at once, and no failure counted. Those worked off, or held by others, stay."""
@@ -106,6 +103,10 @@ class WorkerService:
     def release_run(self, run_id: str) -> None:
         """Give back all that a Dagster run holds."""
         self._kit.events.release_run(run_id)
+
+    def tell_host(self) -> None:
+        """Leave word that this host works, and with which time zone data; a failure costs nothing."""
+        self._kit.hosts.tell(self._kit.clock())
 
     def process_task_recurrence(
         self,
