@@ -33,6 +33,8 @@ STARTED = timedelta(seconds=150)
 WORKED_OFF = timedelta(seconds=240)
 GONE = timedelta(seconds=40)
 VANCOUVER = "America/Vancouver"
+RUN = "--multiprocessing-fork"
+"""Runs are processes that the code server forks off."""
 TELLS = """
 import os, pathlib, sys
 _reset = zoneinfo.reset_tzpath
@@ -135,7 +137,7 @@ def test_all_that_up_starts_uses_the_newest_time_zone_data(tmp_path: Path) -> No
         file.write(TELLS.format(folder=str(told)))
     with recurrence("up", folder=tmp_path, environment=environment | {"MAINTENANCE_TIMEZONE": VANCOUVER}) as up:
         wait_until_up(up)
-        programs = ("recurrence_pipeline api", "api grpc", "dagster_webserver", "dagster._daemon", "execute_run")
+        programs = ("recurrence_pipeline api", "api grpc", "dagster_webserver", "dagster._daemon", RUN)
         wait_until(
             lambda: all(any(program in line for line in choices(told)) for program in programs),
             f"all of these choose: {programs}",
@@ -154,8 +156,8 @@ def test_all_that_up_starts_uses_the_newest_time_zone_data(tmp_path: Path) -> No
 
 def choices(told: Path) -> dict[str, str]:
     """Return what each program that chose its time zone data was started as, and which folder it put first."""
-    files = (file.read_text().split("\n") for file in told.iterdir() if file.suffix == ".done")
-    return {command: folder for command, folder in files}
+    files = (file.read_text().rpartition("\n") for file in told.iterdir() if file.suffix == ".done")
+    return {command: folder for command, _, folder in files}
 
 
 def test_what_kill_minus_9_interrupts_the_next_up_completes(tmp_path: Path) -> None:

@@ -4,13 +4,15 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import tzdata
-
-PACKAGE = Path(tzdata.__file__).parent / "zoneinfo"
-NEWEST = tzdata.IANA_VERSION
+PACKAGE = Path(str(files("tzdata") / "zoneinfo"))
+YEAR, NUMBER = version("tzdata").split(".")[:2]
+NEWEST = YEAR + "_abcdefghijklmnopqrstuvwxyz"[int(NUMBER)]
+"""2026.6 of PyPI is 2026f of IANA."""
 OLDER, NEWER = "2020a", "2999a"
 LIKE_LOS_ANGELES = {"America/Vancouver": "America/Los_Angeles"}
 """As Vancouver's clocks were until 2026, and still are in older data."""
@@ -18,13 +20,13 @@ LIKE_LOS_ANGELES = {"America/Vancouver": "America/Los_Angeles"}
 OTHERS = ("UTC", "America/Los_Angeles", "Europe/Berlin")
 
 
-def system_data(folder: Path, version: str | None, *, name: str = "tzdata.zi", line: str = "# version {}") -> Path:
+def system_data(folder: Path, release: str | None, *, name: str = "tzdata.zi", line: str = "# version {}") -> Path:
     """Make the folder that a system of this version has, in which Vancouver goes by the older rule; and return it."""
     for zone, source in (LIKE_LOS_ANGELES | dict(zip(OTHERS, OTHERS, strict=True))).items():
         (folder / zone).parent.mkdir(parents=True, exist_ok=True)
         (folder / zone).write_bytes((PACKAGE / source).read_bytes())
-    if version is not None:
-        (folder / name).write_text(f"{line.format(version)}\nR d 1916 o - Jun 14 23s 1 S\n")
+    if release is not None:
+        (folder / name).write_text(f"{line.format(release)}\nR d 1916 o - Jun 14 23s 1 S\n")
     return folder
 
 

@@ -89,7 +89,7 @@ NOW = datetime(2026, 11, 28, tzinfo=timezone.utc)
 def changes() -> dict[tuple[datetime, timedelta], str]:
     """Return when in 400 days clocks change, by how much, and a zone in which they do."""
     use_newest_time_zone_data()
-    found = {}
+    found: dict[tuple[datetime, timedelta], str] = {}
     for name in sorted(available_timezones()):
         zone, at = ZoneInfo(name), NOW
         while at < NOW + 400 * DAY:
