@@ -1,6 +1,7 @@
 """Settings -> Worker: the composition root, the only place that wires parts together and knows the real clock."""
 
 import random
+import socket
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
@@ -18,6 +19,7 @@ from recurrence_pipeline.storage.event_log import EventLog
 from recurrence_pipeline.storage.event_metrics import EventMetrics
 from recurrence_pipeline.storage.events import Events
 from recurrence_pipeline.storage.footing import Footing
+from recurrence_pipeline.storage.hosts import Hosts
 from recurrence_pipeline.storage.importing import ImportReport, Progress, import_folder
 from recurrence_pipeline.storage.mongo import Listener, Mongo
 from recurrence_pipeline.storage.schema import SchemaReport, ensure_schema, require_schema
@@ -26,6 +28,7 @@ from recurrence_pipeline.storage.task_series import TaskSeries
 from recurrence_pipeline.storage.tasks import Tasks
 from recurrence_pipeline.storage.unannounced import Unannounced
 from recurrence_pipeline.storage.watermark import Watermark
+from recurrence_pipeline.time_zone_data import use_newest_time_zone_data
 from recurrence_pipeline.worker.draining import drain
 from recurrence_pipeline.worker.kit import Kit, Rules, Step
 from recurrence_pipeline.worker.service import WorkerService
@@ -127,6 +130,8 @@ def open_worker(
 ) -> Worker:
     """Wire a worker together. It connects when it is first asked for something.
 
+    From here on the process uses the newest time zone data of this machine; see time_zone_data.py.
+
     `listeners` are told of every command that is sent to the database.
 
     Raises:
@@ -146,6 +151,7 @@ def open_worker(
         watermark=Watermark(mongo),
         audit=Audit(mongo, **chunks),
         footing=Footing(mongo, settings),
+        hosts=Hosts(mongo, socket.gethostname(), use_newest_time_zone_data()),
         rules=Rules(
             batch_size=settings.batch_size,
             lease=settings.lease,

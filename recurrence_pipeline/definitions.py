@@ -21,6 +21,7 @@ from recurrence_pipeline.orchestration.routine import daily_maintenance, health_
 from recurrence_pipeline.orchestration.schedules import build_schedules
 from recurrence_pipeline.orchestration.sensors import dead_run_sensor, task_event_sensor
 from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.time_zone_data import use_newest_time_zone_data
 
 CHECKS = [database_reachable, quick_checks, figures_of_the_day, orphans, thorough_checks]
 ALERTED: Sequence[dg.AssetsDefinition] = [*CHECKS, performance_report]
@@ -66,6 +67,7 @@ def build_definitions(settings: Settings | None = None, *, worker: WorkerResourc
 @dg.definitions
 def defs() -> dg.Definitions:
     """Read the environment, and log as it says, when Dagster loads the definitions: not when this is imported."""
+    use_newest_time_zone_data()
     settings = Settings.from_environment(os.environ)
     configure(settings)
     return build_definitions(settings)

@@ -76,6 +76,7 @@ def test_process_works_off_what_is_due(prepared: Run, db: Database[Document]) ->
         "unfinished": 0,
     }
     assert db["tasks"].count_documents({"parentRecurringId": ObjectId(WEEKLY)}) == 3
+    assert db["worker_state"].count_documents({"kind": "host"}) == 1, "it leaves word of its host"
     again = prepared("process")
     assert again.code == 0
     assert re.search(r"events\W+0\W", again.out)

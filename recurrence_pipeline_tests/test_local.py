@@ -5,7 +5,7 @@ import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import httpx
@@ -19,6 +19,7 @@ from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.embedded import EmbeddedServer
 from recurrence_pipeline.worker.service import WorkerService
 from recurrence_pipeline_tests.marked import PROC, Command, recurrence
+from recurrence_pipeline_tests.time_zones import NEWEST, OLDER, PACKAGE, on_system, system_data
 from recurrence_pipeline_tests.urls import with_database
 from recurrence_pipeline_tests.waiting import wait_until
 
@@ -31,6 +32,25 @@ pytestmark = [
 STARTED = timedelta(seconds=150)
 WORKED_OFF = timedelta(seconds=240)
 GONE = timedelta(seconds=40)
+VANCOUVER = "America/Vancouver"
+RUN = "--multiprocessing-fork"
+"""Runs are processes that the code server forks off."""
+TELLS = """
+import os, pathlib, sys
+_reset = zoneinfo.reset_tzpath
+def reset_tzpath(to=None):
+    _reset(to)
+    file = pathlib.Path({folder!r}, str(os.getpid()))
+    file.write_text(" ".join(sys.orig_argv) + "\\n" + zoneinfo.TZPATH[0])
+    file.rename(file.with_suffix(".done"))
+zoneinfo.reset_tzpath = reset_tzpath
+"""
+"""Has each Python program say what it was started as, and which time zone data it chose."""
+NEXT_TICK = """{ scheduleOrError(scheduleSelector: {
+  repositoryName: "__repository__", repositoryLocationName: "recurrence_pipeline",
+  scheduleName: "daily_maintenance_schedule"
+}) { ... on Schedule { futureTicks(limit: 1, cursor: 1796083200) { results { timestamp } } } } }"""
+"""From 2026-12-01 on."""
 IN_THE_SAMPLE, IN_THE_END = 255, 255 + 1520 - 45
 """Occurrences that the older worker made, and those that there are after an uninterrupted demo."""
 
@@ -106,6 +126,38 @@ def test_up_stops_on_ctrl_c_gives_its_work_back_and_leaves_no_process(tmp_path: 
         with open_worker(Settings.from_environment({"MONGODB_URL": url})) as worker:
             assert count(worker.service, "pending") > 0
             assert count(worker.service, "processing") == 0
+
+
+def test_all_that_up_starts_uses_the_newest_time_zone_data(tmp_path: Path) -> None:
+    """On a system whose data are old, each program by itself would place slots and schedules an hour off."""
+    home, told = tmp_path / "site", tmp_path / "told"
+    told.mkdir()
+    environment = on_system(system_data(tmp_path / "zoneinfo", OLDER), home)
+    with (home / "sitecustomize.py").open("a") as file:
+        file.write(TELLS.format(folder=str(told)))
+    with recurrence("up", folder=tmp_path, environment=environment | {"MAINTENANCE_TIMEZONE": VANCOUVER}) as up:
+        wait_until_up(up)
+        programs = ("recurrence_pipeline api", "api grpc", "dagster_webserver", "dagster._daemon", RUN)
+        wait_until(
+            lambda: all(any(program in line for line in choices(told)) for program in programs),
+            f"all of these choose: {programs}",
+            timeout=WORKED_OFF,
+        )
+        assert set(choices(told).values()) == {str(PACKAGE)}
+        url = up.found(r"Dagster  (\S+)")
+        answer = httpx.post(f"{url}/graphql", json={"query": NEXT_TICK}, trust_env=False, timeout=60).json()
+        (tick,) = answer["data"]["scheduleOrError"]["futureTicks"]["results"]
+        assert datetime.fromtimestamp(tick["timestamp"], timezone.utc).hour == 9, "02:00 in Vancouver, -07:00 all year"
+        with MongoClient[Document](up.found(r"MongoDB  (\S+)")) as client:
+            hosts = client.get_default_database()["worker_state"]
+            wait_until(lambda: hosts.find_one({"kind": "host"}), "the API leaves word of this host", timeout=STARTED)
+            assert [host["timeZoneData"] for host in hosts.find({"kind": "host"})] == [NEWEST]
+
+
+def choices(told: Path) -> dict[str, str]:
+    """Return what each program that chose its time zone data was started as, and which folder it put first."""
+    files = (file.read_text().rpartition("\n") for file in told.iterdir() if file.suffix == ".done")
+    return {command: folder for command, _, folder in files}
 
 
 def test_what_kill_minus_9_interrupts_the_next_up_completes(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from recurrence_pipeline.cli import (
 )
 from recurrence_pipeline.cli.session import FAILED, INTERRUPTED, OK, USAGE, Session, app
 from recurrence_pipeline.domain.errors import ConfigurationError, InvalidInput, Outage, RecurrenceError
+from recurrence_pipeline.time_zone_data import use_newest_time_zone_data
 
 __all__ = [
     "adopting",
@@ -75,6 +76,7 @@ def main(argv: Sequence[str] | None = None, environment: Mapping[str, str] | Non
         argv: the arguments without the program's name; those of this process where missing.
         environment: the variables to read; those of this process where missing.
     """
+    use_newest_time_zone_data()
     out, err = (
         Console(file=file, width=None if file.isatty() else WIDTH_OF_A_FILE) for file in (sys.stdout, sys.stderr)
     )

@@ -9,6 +9,7 @@ import typer
 
 from recurrence_pipeline.cli.session import OK, Json, Session, TaskId, app
 from recurrence_pipeline.domain.errors import InvalidInput
+from recurrence_pipeline.time_zone_data import use_newest_time_zone_data
 
 
 @app.command(epilog="Example: recurrence preview 6b046c55c5f3b9749e06fec5 -n 24")
@@ -102,9 +103,11 @@ def _metrics(session: Session, since: str, by: By | None, *, as_json: bool) -> i
 
 @app.command(epilog="Example: recurrence version --json")
 def version(context: typer.Context, *, as_json: Json = False) -> int:
-    """Print the versions of this package and its main parts."""
+    """Print the versions of this package and its main parts, and which time zone data are used."""
     session: Session = context.obj
     names = ("recurrence-pipeline", "dagster", "pymongo")
     versions = {name: installed_version(name) for name in names} | {"python": platform.python_version()}
-    session.show(versions, lambda found: "\n".join(f"{n} {v}" for n, v in found.items()), as_json=as_json)
+    zones = use_newest_time_zone_data()
+    lines = "\n".join(f"{name} {number}" for name, number in {**versions, "time zone data": zones}.items())
+    session.show(versions | {"timeZoneData": zones.as_json()}, lambda _: lines, as_json=as_json)
     return OK

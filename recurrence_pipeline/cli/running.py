@@ -38,6 +38,7 @@ def api(context: typer.Context) -> int:
     """
     from recurrence_pipeline.api.server import serve
     from recurrence_pipeline.storage.monitoring import DatabaseErrors
+    from recurrence_pipeline.worker.presence import present
 
     session: Session = context.obj
 
@@ -47,6 +48,6 @@ def api(context: typer.Context) -> int:
                 session.out.print(f"{name}: {', '.join(found)}", soft_wrap=True)
 
     errors = DatabaseErrors()
-    with session.worker(listeners=[errors]) as worker:
+    with session.worker(listeners=[errors]) as worker, present(worker.service.tell_host):
         serve(worker, errors, listening=listening)
     return OK

@@ -42,6 +42,7 @@ def process(
         with heeding_signals() as stop:
             summary = worker.drain(limit=limit, until_empty=until_empty, go_on=advance)
         unfinished = worker.service.unfinished()
+        worker.service.tell_host()
     session.show(
         summary.as_json() | {"unfinished": unfinished},
         lambda _: figures_table("Worked off", summary.numbers() | {"unfinished": unfinished}),

@@ -8,11 +8,18 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
 from recurrence_pipeline.bootstrap import open_worker
-from recurrence_pipeline.doctor.machine import look_at_access, look_at_disks, look_at_names, look_at_versions
+from recurrence_pipeline.doctor.machine import (
+    look_at_access,
+    look_at_disks,
+    look_at_names,
+    look_at_time_zones,
+    look_at_versions,
+)
 from recurrence_pipeline.doctor.ports import look_at_api, look_at_dagster, look_at_metrics
 from recurrence_pipeline.domain.diagnosing import Diagnosis, Level
 from recurrence_pipeline.domain.errors import ConfigurationError
 from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.time_zone_data import find_time_zone_data
 
 __all__ = ["examine"]
 
@@ -28,6 +35,7 @@ def examine(
     `read_settings` reads them from that environment, and `progress` is told how many tasks have been read.
     """
     yield from look_at_versions()
+    yield look_at_time_zones(find_time_zone_data(), clock())
     try:
         settings = read_settings()
         worker = open_worker(settings, clock=clock)

@@ -1,10 +1,11 @@
-"""What the doctor sees without asking anybody: versions, names of variables, keys, disks."""
+"""What the doctor sees without asking anybody: versions, time zone data, names of variables, keys, disks."""
 
 import os
 import platform
 import re
 import shutil
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 from importlib.metadata import version
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from recurrence_pipeline.domain.diagnosing import Diagnosis, Level
 from recurrence_pipeline.logs import FILE_BYTES
 from recurrence_pipeline.settings import Settings, variables
+from recurrence_pipeline.time_zone_data import PACKAGE, PYTHONTZPATH, TimeZoneData
 
 PARTS = ("recurrence-pipeline", "dagster", "dagster-webserver", "pymongo")
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -19,6 +21,7 @@ ALIKE = 0.85
 """How much a name must look like one of ours to be taken for a slip of the pen (difflib's ratio)."""
 SHORTEST_KEY = 16
 """In bytes."""
+YEAR = timedelta(days=365)
 GIGABYTE = 1 << 30
 LITTLE, TOO_LITTLE = GIGABYTE, GIGABYTE // 10
 DAGSTER_HOME, DAGSTER_YAML = "DAGSTER_HOME", "dagster.yaml"
@@ -34,6 +37,24 @@ def look_at_versions() -> Iterator[Diagnosis]:
         yield Diagnosis("versions", Level.ERROR, text, advice)
     else:
         yield Diagnosis("versions", Level.OK, text)
+
+
+def look_at_time_zones(data: TimeZoneData, now: datetime) -> Diagnosis:
+    """Say which time zone data are used, and whether newer ones are to be had."""
+    name, found = "time zone data", str(data)
+    packages = [each for each in (data.used, *data.passed_over) if each and each.source == PACKAGE]
+    if data.used is None:
+        return Diagnosis(name, Level.ERROR, "there are none: UTC alone is known", f"Install {PACKAGE}.")
+    if data.newer:
+        advice = f"Unset {PYTHONTZPATH}, and start the programs again: {data.newer} is newer."
+        return Diagnosis(name, Level.WARN, found, advice)
+    if not packages:
+        advice = f"Install {PACKAGE}, which belongs to this one: it is updated without the system."
+        return Diagnosis(name, Level.WARN, found, advice)
+    if data.used.year is None or data.used.year < (now - YEAR).year:
+        advice = "No such data are less than a year old: pip install --upgrade tzdata, and start the programs again."
+        return Diagnosis(name, Level.WARN, found, advice)
+    return Diagnosis(name, Level.OK, found)
 
 
 def look_at_names(environment: Mapping[str, str]) -> Diagnosis:

@@ -3,7 +3,7 @@
 Who looks is worker/doctoring.py. What else a running system has (ports, Dagster, disks) is judged in doctor/.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -67,6 +67,16 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
+class HostSeen:
+    """A host and the time zone data it uses: IANA's version and where they are from. `seen` is None for this one."""
+
+    name: str
+    version: str | None
+    source: str | None
+    seen: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Clashes:
     """Slots with two tasks; of those, the ones that this worker and another filled, and when that was last."""
 
@@ -114,6 +124,21 @@ def judge_clock(server: Server, margin: timedelta) -> Diagnosis:
     if abs(server.ahead) >= margin / 4:
         return Diagnosis("clock", Level.WARN, found, advice)
     return Diagnosis("clock", Level.OK, found)
+
+
+def judge_hosts(this: HostSeen, others: Sequence[HostSeen], now: datetime) -> Diagnosis:
+    """Compare the time zone data of the hosts: where they differ, two of them give one slot two times."""
+    name, hosts = "time zones of hosts", [this, *others]
+    if len({host.version for host in hosts}) > 1:
+        shown = (
+            f"{host.name} {host.version or 'an unknown version'} ({host.source})"
+            + (f" {(now - host.seen).total_seconds() / 60:.0f} min ago" if host.seen else "")
+            for host in hosts
+        )
+        advice = "Bring all to the newest (pip install --upgrade tzdata), and start their programs again."
+        return Diagnosis(name, Level.WARN, f"they differ: {', '.join(shown)}", advice)
+    found = f"{this.version or 'an unknown version'} on each of {len(hosts)}" if others else "no other worked in a day"
+    return Diagnosis(name, Level.OK, found)
 
 
 def judge_watermark(watermark: datetime | None, now: datetime) -> Diagnosis:

@@ -36,6 +36,12 @@ def _load_zone(name: str) -> tzinfo:
     return UTC if name == "UTC" else ZoneInfo(name)
 
 
+def forget_zones() -> None:
+    """Load zones anew from now on: other time zone data are there."""
+    _load_zone.cache_clear()
+    spell_of.cache_clear()
+
+
 def aware(field: str, time: datetime) -> datetime:
     """Return a time that says where it is; `field` is what an error calls it.
 

@@ -10,6 +10,7 @@ from recurrence_pipeline.domain.errors import Outage, Transient
 from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.orchestration.metadata import table
 from recurrence_pipeline.orchestration.resources import TEAM, WorkerResource, one_line
+from recurrence_pipeline.time_zone_data import use_newest_time_zone_data
 from recurrence_pipeline.worker.metrics import ALL, LATEST
 from recurrence_pipeline.worker.service import WorkerService
 
@@ -63,7 +64,8 @@ COLLECTIONS = [task_events, tasks, useractivities, counters, deleted_tasks]
 @dg.asset(
     deps=[tasks, task_events],
     description="Tasks by kind, events by status, why some were refused, and how long the oldest due one has waited; "
-    "of the last 24 hours: how long events took (ms), how many succeeded or were tried again (%), and what they made.",
+    "of the last 24 hours: how long events took (ms), how many succeeded or were tried again (%), and what they made; "
+    "and which time zone data the run used.",
     group_name=WORKER,
     kinds={"python"},
     tags={"written_by": "worker"},
@@ -74,7 +76,7 @@ def worker_health(worker: dg.ResourceParam[WorkerResource]) -> dg.MaterializeRes
         metadata = {"healthy": 1} | _numbers(worker.service)
     except (Outage, Transient) as error:
         metadata = {"healthy": 0, "error": one_line(error)}  # a finding: the check beside it fails
-    return dg.MaterializeResult(metadata=metadata)
+    return dg.MaterializeResult(metadata=metadata | {"time_zone_data": str(use_newest_time_zone_data())})
 
 
 def _numbers(service: WorkerService) -> dict[str, Any]:

@@ -55,7 +55,7 @@ class RunLeases:
         return self._worker.service.lease(limit, run_id=self._run_id, lane=self.lane)
 
     def give_back(self) -> None:
-        """Let go of what was not worked off.
+        """Let go of what was not worked off, and leave word of this host.
 
         Else each of its leases runs out, which counts as a death of its holder, and five are held against an event.
         Where the database is away, nothing else can be done.
@@ -63,6 +63,7 @@ class RunLeases:
         if self._taken and self._run_id is not None:
             with suppress(RecurrenceError):
                 self._worker.service.release_run(self._run_id)
+                self._worker.service.tell_host()
 
 
 @dg.resource(

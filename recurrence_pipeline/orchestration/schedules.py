@@ -1,7 +1,7 @@
 """When the maintenance runs by itself. What it consists of is in routine.py.
 
-A tick at a time that a day does not have (the clocks go forward) comes as soon as the day has one that is later; at a
-time that a day has twice, it comes once. What was missed while the daemon was down is caught up.
+At a time that a day does not have (the clocks go forward) a tick comes within an hour after they did; at a time that a
+day has twice, it comes once. Of what was missed while the daemon was down, the last tick is caught up.
 """
 
 from datetime import time
@@ -22,6 +22,16 @@ BY_SCHEDULE = {"trigger": "schedule"}
 
 EVERY_15_MINUTES = "*/15 * * * *"
 
+EVERY_DAY = "1-31,L"
+EVERY_WEEK = range(1, 6)
+"""What cron strings say of the maintenance instead of `*` and a weekday: each day of a month, each such day of a month.
+
+Dagster walks along plain daily and weekly cron strings in a way of its own, for which clocks jump by an hour, on the
+hour, between 1 and 4. At a time that is jumped over or repeated elsewhere a tick comes too early (Europe/Dublin 01:30),
+or the daemon fails from then on, at each look, until somebody turns the schedule off and on (Antarctica/Troll 01:30,
+Africa/Cairo 23:30, America/Havana 00:30). Other cron strings it leaves to croniter, which is right in all of them.
+"""
+
 FEW = 20_000
 """So many tasks are passed over in some seconds."""
 
@@ -29,8 +39,8 @@ FEW = 20_000
 def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
     """Return the schedules, at the times that the settings name."""
     crons = [
-        (daily_maintenance, _cron(settings.daily_maintenance_time, "*")),
-        (weekly_maintenance, _cron(settings.weekly_maintenance_time, settings.weekly_maintenance_day)),
+        (daily_maintenance, _daily(settings.daily_maintenance_time)),
+        (weekly_maintenance, _weekly(settings.weekly_maintenance_time, settings.weekly_maintenance_day)),
     ]
     maintenance = [
         dg.ScheduleDefinition(
@@ -74,5 +84,9 @@ def _are_few(worker: WorkerResource) -> bool:
         return False
 
 
-def _cron(at: time, day: str) -> str:
-    return f"{at.minute} {at.hour} * * {WEEKDAYS.index(day) if day in WEEKDAYS else day}"
+def _daily(at: time) -> str:
+    return f"{at.minute} {at.hour} {EVERY_DAY} * *"
+
+
+def _weekly(at: time, day: str) -> str:
+    return f"{at.minute} {at.hour} * * {','.join(f'{WEEKDAYS.index(day)}#{week}' for week in EVERY_WEEK)}"

@@ -19,6 +19,7 @@ from recurrence_pipeline.domain.diagnosing import (
     judge_clock,
     judge_dead_letters,
     judge_finding,
+    judge_hosts,
     judge_queue,
     judge_version,
     judge_watermark,
@@ -65,12 +66,17 @@ class Doctoring:
             return
         yield Diagnosis("database", Level.OK, "answers")
         yield from (judge_version(server), judge_writes(server), judge_clock(server, self._kit.rules.lease_margin))
+        yield from asked("time zones of hosts", self._hosts)
         yield from asked("watermark", self._watermark)
         for name, label in LABELS.items():
             yield from asked(label, partial(self._check, name, label))
         yield from asked("queue", self._queue)
         yield from asked("dead letters", self._dead_letters)
         yield from asked("two workers", lambda: [judge_clashes(self._clashes(progress), self._kit.clock())])
+
+    def _hosts(self) -> list[Diagnosis]:
+        now, hosts = self._kit.clock(), self._kit.hosts
+        return [judge_hosts(hosts.this, hosts.others(now), now)]
 
     def _watermark(self) -> list[Diagnosis]:
         return [judge_watermark(self._kit.watermark.read().watermark, self._kit.clock())]

@@ -13,6 +13,7 @@ from recurrence_pipeline.storage.event_log import EventLog
 from recurrence_pipeline.storage.event_metrics import EventMetrics
 from recurrence_pipeline.storage.events import Events
 from recurrence_pipeline.storage.footing import Footing
+from recurrence_pipeline.storage.hosts import Hosts
 from recurrence_pipeline.storage.task_series import TaskSeries
 from recurrence_pipeline.storage.tasks import Tasks
 from recurrence_pipeline.storage.unannounced import Unannounced
@@ -75,6 +76,7 @@ class Kit:
     watermark: Watermark
     audit: Audit
     footing: Footing
+    hosts: Hosts
     rules: Rules
     clock: Callable[[], datetime]
     chance: Callable[[], float]

@@ -98,6 +98,10 @@ class WorkerService:
         """Give back all that a Dagster run holds."""
         self._kit.events.release_run(run_id)
 
+    def tell_host(self) -> None:
+        """Leave word that this host works, and with which time zone data; a failure costs nothing."""
+        self._kit.hosts.tell(self._kit.clock())
+
     def process_task_recurrence(
         self,
         task_id: str,

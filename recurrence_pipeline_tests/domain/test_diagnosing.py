@@ -9,6 +9,7 @@ from recurrence_pipeline.domain.checks import COUNTERS_BEHIND, SLOT_CLASHES
 from recurrence_pipeline.domain.diagnosing import (
     Clashes,
     Diagnosis,
+    HostSeen,
     Level,
     Server,
     Work,
@@ -16,6 +17,7 @@ from recurrence_pipeline.domain.diagnosing import (
     judge_clock,
     judge_dead_letters,
     judge_finding,
+    judge_hosts,
     judge_queue,
     judge_version,
     judge_watermark,
@@ -152,3 +154,13 @@ def test_what_failed_waits_for_a_person_and_what_was_rejected_is_an_answer() -> 
 )
 def test_two_workers_at_once_are_an_error_and_what_they_left_is_a_warning(seen: Clashes, level: Level) -> None:
     assert helped(judge_clashes(seen, NOW)) is level
+
+
+def test_hosts_with_different_time_zone_data_are_warned_of_by_name() -> None:
+    this = HostSeen("here", "2026f", "the package tzdata")
+    same, older = (HostSeen(n, v, "/z", NOW - 3 * MINUTE) for n, v in (("there", "2026f"), ("old", "2025b")))
+    assert helped(judge_hosts(this, [], NOW)) is Level.OK
+    assert helped(judge_hosts(this, [same], NOW)) is Level.OK
+    found = judge_hosts(this, [same, older], NOW)
+    assert helped(found) is Level.WARN
+    assert "here 2026f (the package tzdata), there 2026f (/z) 3 min ago, old 2025b (/z) 3 min ago" in found.found

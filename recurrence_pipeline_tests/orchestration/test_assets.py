@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 
 from recurrence_pipeline.bootstrap import Worker
+from recurrence_pipeline.time_zone_data import find_time_zone_data
 from recurrence_pipeline_tests.orchestration.conftest import Insert
 from recurrence_pipeline_tests.orchestration.looks import plain
 
@@ -35,6 +36,7 @@ def test_health_is_recorded_in_numbers(
 
     assert numbers.pop("oldest_due_age_seconds") >= 0
     assert numbers.pop("dead_letters") == "none"
+    assert numbers.pop("time_zone_data") == str(find_time_zone_data())
     assert ["recurringInstancesCreated", "3", "3"] in numbers.pop("metrics")
     taken = {numbers.pop(name) for name in ("avgProcessingTime", "maxProcessingTime", "p50", "p95", "p99")}
     assert len(taken) == 1, "there is one event"

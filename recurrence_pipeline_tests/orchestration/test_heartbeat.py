@@ -113,6 +113,7 @@ def test_a_run_holds_in_its_own_name_and_nothing_when_it_is_over(
 
     assert {result.run_id} in at_work
     assert worker.service.runs_at_work() == set()
+    assert worker.mongo.state.count_documents({"kind": "host"}) == 1, "and it leaves word of its host"
     resource.close()
 
 

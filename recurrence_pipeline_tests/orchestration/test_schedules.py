@@ -1,18 +1,24 @@
 """When the maintenance runs: at the times that the settings name, on the wall clock of their zone."""
 
 from collections.abc import Sequence
-from datetime import datetime
-from itertools import islice
-from zoneinfo import ZoneInfo
+from datetime import date, datetime, time, timedelta, timezone
+from itertools import islice, takewhile
+from pathlib import Path
+from zoneinfo import ZoneInfo, available_timezones
 
 import dagster as dg
 import pytest
+import yaml
 from dagster._utils.schedules import schedule_execution_time_iterator  # what the daemon walks along
 
+from recurrence_pipeline.orchestration.scheduler import NewestTimeZones
 from recurrence_pipeline.orchestration.schedules import build_schedules
 from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.time_zone_data import use_newest_time_zone_data
+from recurrence_pipeline_tests.time_zones import OLDER, asked, on_system, system_data
 
 BERLIN = ZoneInfo("Europe/Berlin")
+SHIPPED = Path(__file__).parents[2] / "dagster.yaml"
 
 
 def schedules(**environment: str) -> dict[str, dg.ScheduleDefinition]:
@@ -71,3 +77,131 @@ def test_where_the_clocks_go_back_there_is_one_tick_a_day() -> None:
 def test_schedules_are_on_by_default() -> None:
     every = schedules().values()
     assert {schedule.default_status for schedule in every} == {dg.DefaultScheduleStatus.RUNNING}
+
+
+# Wherever and however clocks change
+
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+NOW = datetime(2026, 11, 28, tzinfo=timezone.utc)
+
+
+def changes() -> dict[tuple[datetime, timedelta], str]:
+    """Return when in 400 days clocks change, by how much, and a zone in which they do."""
+    use_newest_time_zone_data()
+    found: dict[tuple[datetime, timedelta], str] = {}
+    for name in sorted(available_timezones()):
+        zone, at = ZoneInfo(name), NOW
+        while at < NOW + 400 * DAY:
+            step = DAY if (at + DAY).astimezone(zone).utcoffset() == at.astimezone(zone).utcoffset() else HOUR / 2
+            by = ((at + step).astimezone(zone).utcoffset() or HOUR) - (at.astimezone(zone).utcoffset() or HOUR)
+            at += step
+            if by and step < DAY:
+                found.setdefault((at, by), name)
+    return found
+
+
+def expected(zone: ZoneInfo, on: date, at: time) -> list[datetime]:
+    """Return the times in UTC at which clocks show this; none where they jump over it."""
+    walls = {datetime.combine(on, at, tzinfo=zone).replace(fold=fold).astimezone(timezone.utc) for fold in (0, 1)}
+    return sorted(wall for wall in walls if wall.astimezone(zone).replace(tzinfo=None) == datetime.combine(on, at))
+
+
+def ticks_between(schedule: dg.ScheduleDefinition, begin: datetime, end: datetime) -> list[datetime]:
+    times = schedule_execution_time_iterator(begin.timestamp(), schedule.cron_schedule, schedule.execution_timezone)
+    return [time.astimezone(timezone.utc) for time in takewhile(lambda time: time <= end, times)]
+
+
+def faults(name: str, change: datetime, at: time) -> list[str]:
+    """Say where around a change the maintenance does not come once a day, and as soon as it can."""
+    zone, day = ZoneInfo(name), change.astimezone(ZoneInfo(name)).date()
+    environment = {"MAINTENANCE_TIMEZONE": name, "DAILY_MAINTENANCE_TIME": f"{at:%H:%M}"}
+    environment |= {"WEEKLY_MAINTENANCE_TIME": f"{at:%H:%M}", "WEEKLY_MAINTENANCE_DAY": f"{day:%A}"}
+    every = schedules(**environment)
+    daily, weekly = every["daily_maintenance"], every["weekly_maintenance"]
+    end = change + 3 * DAY
+    ticks = ticks_between(daily, change - 3 * DAY, end)
+    wrong = []
+    for on in (day + days * DAY for days in (-2, -1, 0, 1)):
+        wanted = expected(zone, on, at)
+        served = [tick for tick in ticks if (tick in wanted if wanted else change <= tick <= change + HOUR)]
+        if len(served) != 1:
+            wrong.append(f"{on}: {served} of {wanted}")
+    if len(ticks) > 7:
+        wrong.append(f"{len(ticks)} ticks in 6 days")
+    if not set(ticks_between(weekly, change - DAY, change + DAY)) <= set(ticks):
+        wrong.append("the weekly one comes at another time")
+    return wrong + lost(daily, ticks, end)
+
+
+def lost(schedule: dg.ScheduleDefinition, ticks: list[datetime], end: datetime) -> list[str]:
+    """Say when the daemon, which looks from its last look on, finds other ticks than those, or fails."""
+    wrong = []
+    for looked in (tick + timedelta(seconds=1) + looks * HOUR / 2 for tick in ticks[1:4] for looks in range(5)):
+        try:
+            following = ticks_between(schedule, looked, end)
+        except Exception as error:  # noqa: BLE001 (whatever it is, the daemon would meet it at each look)
+            wrong.append(f"{looked}: {error}")
+        else:
+            if following != [tick for tick in ticks if tick >= looked]:
+                wrong.append(f"{looked}: {following}")
+    return wrong
+
+
+def test_in_every_zone_the_maintenance_comes_once_a_day_and_never_too_early() -> None:
+    """Dagster's plain cron strings come early (Dublin, Chatham), or make the daemon fail for ever (Troll, Cairo)."""
+    found = {}
+    every = changes()
+    assert len(every) > 20
+    for (change, by), name in every.items():
+        before = (change - timedelta(seconds=1)).astimezone(ZoneInfo(name)) + timedelta(seconds=1)
+        lowest = min(before.replace(tzinfo=None), before.replace(tzinfo=None) + by)
+        for minutes in (0, 15, 30, 45):
+            at = (lowest + timedelta(minutes=minutes)).time()
+            if wrong := faults(name, change, at):
+                found[name, at] = wrong
+    assert found == {}
+
+
+def test_schedules_follow_the_newest_time_zone_data_in_dagster_s_own_programs(tmp_path: Path) -> None:
+    """The daemon and the web server load dagster.yaml and no code of ours; by older data it is an hour off."""
+    program = """
+import json
+from datetime import datetime, timezone
+from itertools import islice
+from pathlib import Path
+from dagster import DagsterInstance
+from dagster._utils.schedules import schedule_execution_time_iterator
+def ticks():
+    begin = datetime(2026, 12, 1, tzinfo=timezone.utc).timestamp()
+    times = schedule_execution_time_iterator(begin, "0 2 1-31,L * *", "America/Vancouver")
+    return [time.astimezone(timezone.utc).hour for time in islice(times, 2)]
+before = ticks()
+with DagsterInstance.from_config({home!r}):
+    print(json.dumps([before, ticks()]))
+"""
+    home = tmp_path / "home"
+    environment = on_system(system_data(tmp_path / "zoneinfo", OLDER), home)
+    (home / "dagster.yaml").write_text(SHIPPED.read_text())
+    assert asked(program.replace("{home!r}", repr(str(home))), **environment) == [[10, 10], [9, 9]]
+
+
+def test_schedules_follow_the_newest_time_zone_data_in_the_code_server(tmp_path: Path) -> None:
+    program = """
+import json
+from datetime import datetime, timezone
+from dagster._utils.schedules import schedule_execution_time_iterator
+from recurrence_pipeline.definitions import defs
+schedule = defs().resolve_schedule_def("daily_maintenance_schedule")
+begin = datetime(2026, 12, 1, tzinfo=timezone.utc).timestamp()
+tick = next(schedule_execution_time_iterator(begin, schedule.cron_schedule, schedule.execution_timezone))
+print(json.dumps(tick.isoformat()))
+"""
+    environment = on_system(system_data(tmp_path / "zoneinfo", OLDER), tmp_path / "home")
+    assert asked(program, **environment, MAINTENANCE_TIMEZONE="America/Vancouver") == "2026-12-01T02:00:00-07:00"
+
+
+@pytest.mark.parametrize("path", [SHIPPED, *sorted((SHIPPED.parent / "deploy").glob("dagster.*.yaml"))], ids=str)
+def test_every_dagster_yaml_that_we_ship_names_the_scheduler(path: Path) -> None:
+    named = {"module": NewestTimeZones.__module__, "class": NewestTimeZones.__name__}
+    assert yaml.safe_load(path.read_text())["scheduler"] == named

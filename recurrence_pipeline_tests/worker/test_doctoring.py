@@ -8,6 +8,8 @@ from bson import ObjectId
 from recurrence_pipeline.bootstrap import open_worker
 from recurrence_pipeline.domain.diagnosing import Diagnosis, Level
 from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.storage.hosts import Hosts
+from recurrence_pipeline.time_zone_data import Release, TimeZoneData
 from recurrence_pipeline_tests.world import World, utc
 
 DUE = utc(2024, 1, 1, 13)
@@ -116,3 +118,12 @@ def test_a_database_that_is_away_is_the_only_finding() -> None:
         (found,) = worker.service.doctoring.look()
     assert (found.name, found.level) == ("database", Level.ERROR)
     assert "127.0.0.1:9" in found.found
+
+
+def test_the_doctor_warns_where_hosts_differ(world: World) -> None:
+    """One of two workers would put the same slot an hour beside the other's."""
+    older = TimeZoneData(Release("2020a", "/usr/share/zoneinfo", "/usr/share/zoneinfo"))
+    Hosts(world.worker.mongo, "another-host", older).tell(world.now)
+    (found,) = (each for each in world.service.doctoring.look() if each.name == "time zones of hosts")
+    assert found.level is Level.WARN
+    assert "another-host 2020a (/usr/share/zoneinfo) 0 min ago" in found.found
