@@ -64,8 +64,9 @@ INDEX_BUILD = timedelta(hours=1)
 """Longest wait for one index. The timeout of other commands would end the build on a big collection every time."""
 
 AS_MONGOOSE = {"background": True}
-"""The application asks for its indexes with it, after us or before. MongoDB (since 4.2) ignores it; the embedded server
-takes the same index without it for another one, and refuses it (86)."""
+"""Mongoose up to version 8 asks for its indexes with it, after us or before. MongoDB (since 4.2) ignores it; the
+embedded server takes the same index without it for another one, and refuses it (86). So there, and there only, an
+application with Mongoose 9, which leaves it out, must have made its indexes first; what it made is taken."""
 
 NAMESPACE_EXISTS = 48
 
