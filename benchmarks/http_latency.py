@@ -74,7 +74,6 @@ def main(size: Size) -> Figures:
         counted = round_trips(at)
         environment = {**os.environ, **NO_LIMIT, "MONGODB_URL": at.url}
         with running_api(Path(name), environment, cwd=Path(name)) as api:
-            api.wait_until_ready((api.program,))
             under_load(api, at, 1, 2)  # connections are made, modules loaded
             for clients in size.clients:
                 begin = time.perf_counter()

@@ -1,8 +1,12 @@
 // Hand a task over to the worker by writing an event: what the Node application does.
 //
 //     MONGODB_URL=mongodb://localhost:27017/task-app node examples/outbox.js create 6b046c58c5f3b9749e070265
+//
+// Where MONGODB_URL is not set, it is the database of `recurrence up`.
 
 const { MongoClient, ObjectId } = require("mongodb");
+
+const UP = "mongodb://127.0.0.1:27117/task-app?directConnection=true&retryWrites=false";
 
 async function main([operation, taskId, userId]) {
   const now = new Date();
@@ -15,7 +19,7 @@ async function main([operation, taskId, userId]) {
   };
   if (userId) event.userId = new ObjectId(userId); // a delete needs it
 
-  const client = await MongoClient.connect(process.env.MONGODB_URL);
+  const client = await MongoClient.connect(process.env.MONGODB_URL || UP);
   try {
     const { insertedId } = await client.db().collection("task_events").insertOne(event);
     console.log(insertedId.toHexString());
@@ -26,5 +30,7 @@ async function main([operation, taskId, userId]) {
 
 main(process.argv.slice(2)).catch((error) => {
   console.error(error.message);
+  // What is wrong with the event: the field, its value, and what was expected of it.
+  if (error.errInfo) console.error(JSON.stringify(error.errInfo.details, null, 2));
   process.exitCode = 1;
 });

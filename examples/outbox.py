@@ -1,14 +1,20 @@
 """Hand a task over to the worker by writing an event: what a Python program beside the application does.
 
 MONGODB_URL=mongodb://localhost:27017/task-app python examples/outbox.py create 6b046c58c5f3b9749e070265
+
+Where MONGODB_URL is not set, it is the database of `recurrence up`.
 """
 
+import json
 import os
 import sys
 from datetime import datetime, timezone
 
 from bson import ObjectId
 from pymongo import MongoClient
+from pymongo.errors import WriteError
+
+UP = "mongodb://127.0.0.1:27117/task-app?directConnection=true&retryWrites=false"
 
 operation, task_id, *user_id = sys.argv[1:]
 now = datetime.now(timezone.utc)
@@ -22,6 +28,11 @@ event = {
 if user_id:  # a delete needs it
     event["userId"] = ObjectId(user_id[0])
 
-with MongoClient(os.environ["MONGODB_URL"]) as client:
-    inserted = client.get_default_database().task_events.insert_one(event)
+with MongoClient(os.environ.get("MONGODB_URL") or UP) as client:
+    try:
+        inserted = client.get_default_database().task_events.insert_one(event)
+    except WriteError as error:
+        # What is wrong with the event: the field, its value, and what was expected of it.
+        details = (error.details or {}).get("errInfo", {}).get("details")
+        sys.exit(f"{error.details['errmsg']}\n{json.dumps(details, indent=2, default=str)}")
 sys.stdout.write(f"{inserted.inserted_id}\n")

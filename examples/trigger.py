@@ -1,6 +1,8 @@
 """Tell the worker over HTTP what happened to a task; where it is away, leave that in the database.
 
 PORT=3000 INTERNAL_API_KEY=... MONGODB_URL=... python examples/trigger.py 6b046c58c5f3b9749e070265
+
+Where PORT is not set, it is that of the API of `recurrence up`.
 """
 
 import os
@@ -9,6 +11,7 @@ import sys
 from recurrence_pipeline.trigger import Delivered, Lost, Queued, Refused, WorkerTrigger
 
 (task_id,) = sys.argv[1:]
+os.environ.setdefault("PORT", "3001")
 
 with WorkerTrigger.from_environment(os.environ) as worker:
     try:

@@ -20,8 +20,9 @@ from recurrence_pipeline.storage.event_metrics import EventMetrics
 from recurrence_pipeline.storage.events import Events
 from recurrence_pipeline.storage.footing import Footing
 from recurrence_pipeline.storage.hosts import Hosts
-from recurrence_pipeline.storage.importing import ImportReport, Progress, import_folder
+from recurrence_pipeline.storage.importing import SAMPLE_DATA, ImportReport, Progress, import_folder
 from recurrence_pipeline.storage.mongo import Listener, Mongo
+from recurrence_pipeline.storage.sample import is_empty, sample_loaded, wants_sample
 from recurrence_pipeline.storage.schema import SchemaReport, ensure_schema, require_schema
 from recurrence_pipeline.storage.series_migration import inherit, revert
 from recurrence_pipeline.storage.task_series import TaskSeries
@@ -44,10 +45,13 @@ def utc_now() -> datetime:
 class Worker:
     """An open worker: its settings, its connection, and the service. Close it, or use it as a context manager."""
 
-    def __init__(self, settings: Settings, mongo: Mongo, service: WorkerService) -> None:
+    def __init__(
+        self, settings: Settings, mongo: Mongo, service: WorkerService, *, clock: Callable[[], datetime] = utc_now
+    ) -> None:
         self.settings = settings
         self.mongo = mongo
         self.service = service
+        self._clock = clock
 
     def init_db(self) -> SchemaReport:
         """Create what the database lacks; may be run at any time."""
@@ -84,6 +88,22 @@ class Worker:
 
     def _inherit(self) -> None:
         inherit(self.mongo, self.service.reconciliation.mark().watermark, chunk=self.settings.write_chunk)
+
+    def is_empty(self) -> bool:
+        """Say whether the database holds nothing of the application's, nor anything that came of it."""
+        return is_empty(self.mongo)
+
+    def load_sample(self, *, asked: bool = False) -> ImportReport | None:
+        """Load the packaged sample where the database is empty, or it was `asked` for; None where neither is so.
+
+        Call it before anything works on the database: what a crash cuts off, the next call completes, and that must
+        not bring back what was deleted meanwhile.
+        """
+        if not wants_sample(self.mongo, self._clock(), asked=asked):
+            return None
+        report = self.import_folder(SAMPLE_DATA)
+        sample_loaded(self.mongo, self._clock())
+        return report
 
     def drain(
         self,
@@ -168,4 +188,4 @@ def open_worker(
         chance=chance,
         after_step=after_step,
     )
-    return Worker(settings, mongo, WorkerService(kit))
+    return Worker(settings, mongo, WorkerService(kit), clock=clock)

@@ -1,11 +1,19 @@
 """What the terminal shows of refused events and of deletions. Beside report.py, by the same rules."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from recurrence_pipeline.report import Data, plain, table_of, when
+
+if TYPE_CHECKING:
+    from recurrence_pipeline.domain.model import TaskEvent
+    from recurrence_pipeline.domain.plan import Plan
+
+SHOWN = 10
+"""Tasks that a delete would take; --json has them all."""
 
 
 def event_list(events: Sequence[Data]) -> RenderableType:
@@ -41,6 +49,33 @@ def replay_view(data: Data) -> RenderableType:
         table.add_row(row["operation"], row["status"], row["code"], reason, str(row["count"]))
     left = [Text(f"- {row['eventId']} is left as it is: {row['reason']}") for row in data["left"]]
     return Group(*map(Text, lines), *([table] if data["reasons"] else []), *left)
+
+
+def deletion_data(event: "TaskEvent", plan: "Plan") -> dict[str, Any]:
+    """Return what a delete would come to, as its plan has it."""
+    refusal = plan.refusals.get(event.id)
+    return {
+        "operation": event.operation.value,
+        "taskId": event.task_id,
+        "userId": event.user_id,
+        "wouldDelete": [task_id for removal in plan.removals for task_id in removal.task_ids],
+        "refused": str(refusal) if refusal else None,
+        "written": False,
+    }
+
+
+def deletion_view(data: Data) -> RenderableType:
+    """Draw what a delete would come to."""
+    if data["refused"]:
+        return plain(f"It would be refused: {data['refused']}")
+    ids = data["wouldDelete"]
+    lines = [
+        f"{len(ids)} occurrences of task {data['taskId']} would be deleted, for user {data['userId']}.",
+        *(f"- {task_id}" for task_id in ids[:SHOWN]),
+        *([f"- and {len(ids) - SHOWN} more"] if len(ids) > SHOWN else []),
+        "Nothing was written: say --yes to do it.",
+    ]
+    return Group(*map(Text, lines))
 
 
 def deletions_view(rows: Sequence[Data]) -> RenderableType:

@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 from bson import ObjectId
 from pymongo.database import Database
 
@@ -37,7 +38,7 @@ def test_import_tells_what_was_read_added_and_there(run: Run, few: Path) -> None
             for name in ("tasks.jsonl", "trigger_log.jsonl")
         ]
     }
-    again = run("import", str(few))
+    again = run("import", str(few), "--yes")
     assert again.code == 0
     assert re.search(r"trigger_log.jsonl\W+1\W+0\W+1\W+0\W", again.out)
 
@@ -52,7 +53,7 @@ def test_import_of_the_sample_needs_no_folder(run: Run, db: Database[Document]) 
 def test_import_of_a_task_whose_number_is_taken_is_a_failure_that_is_named(prepared: Run, few: Path) -> None:
     tasks = few / "tasks.jsonl"
     tasks.write_text(tasks.read_text().replace(WEEKLY, MISSING))
-    ran = prepared("import", str(few))
+    ran = prepared("import", str(few), "--yes")
     assert ran.code == 1
     assert f"tasks.jsonl line 1: {MISSING}: taskId 1 belongs to another document of 'tasks'" in ran.out
 
@@ -131,7 +132,7 @@ def test_trigger_now_answers_as_the_http_contract_does(prepared: Run) -> None:
     completed = prepared("trigger", "complete", WEEKLY, "--now", "--json").json["result"]
     assert completed["updatedTask"]["_id"] == created["result"][0]["_id"]
     assert completed["createdTask"]["dueDate"] == "2024-11-14T02:00:00.000Z"
-    assert prepared("trigger", "delete", WEEKLY, "--user-id", OWNER, "--now", "--json").json["result"] == 4
+    assert prepared("trigger", "delete", WEEKLY, "--user-id", OWNER, "--now", "--yes", "--json").json["result"] == 4
 
 
 def test_trigger_now_tells_people_what_was_made(prepared: Run) -> None:
@@ -140,8 +141,45 @@ def test_trigger_now_tells_people_what_was_made(prepared: Run) -> None:
     assert "the next occurrence: due Thu 2024-10-24 02:00:00" in completed
     assert "Thu 2024-11-14 02:00:00" in completed
     assert "Nothing new was made." in prepared("trigger", "complete", WEEKLY, "--now").out
-    deleted = prepared("trigger", "delete", WEEKLY, "--user-id", OWNER, "--now")
+    deleted = prepared("trigger", "delete", WEEKLY, "--user-id", OWNER, "--now", "--yes")
     assert deleted.out == f"4 occurrences of task {WEEKLY} deleted.\n"
+
+
+@pytest.mark.parametrize("how", [("--now",), ()], ids=["at once", "queued"])
+def test_a_delete_waits_for_yes_and_says_before_what_it_would_delete(
+    prepared: Run, db: Database[Document], how: tuple[str, ...]
+) -> None:
+    """Else a slip of the pen deletes a living series."""
+    prepared("process")
+    ids = [str(task["_id"]) for task in db["tasks"].find({"parentRecurringId": ObjectId(WEEKLY)})]
+    delete = ("trigger", "delete", WEEKLY, "--user-id", OWNER, *how)
+
+    told = prepared(*delete, "--json").json
+    assert (sorted(told["wouldDelete"]), told["written"]) == (sorted(ids), False)
+    drawn = prepared(*delete).out
+    assert f"3 occurrences of task {WEEKLY} would be deleted, for user {OWNER}." in drawn
+    assert drawn.endswith("Nothing was written: say --yes to do it.\n")
+    assert db["task_events"].count_documents({"operation": "delete"}) == 0
+    assert db["tasks"].count_documents({}) == 4
+
+    assert prepared(*delete, "--yes").code == 0
+    prepared("process")
+    assert db["tasks"].count_documents({}) == 1
+
+
+def test_an_import_into_a_database_that_holds_data_waits_for_yes(
+    prepared: Run, few: Path, db: Database[Document]
+) -> None:
+    """Else what was deleted since comes back, and sample data get among the true ones."""
+    db["tasks"].delete_many({})
+    for source in (str(few), "--sample"):
+        ran = prepared("import", source)
+        assert (ran.code, ran.out) == (2, "")
+        assert "holds data" in ran.err
+        assert "say --yes" in ran.err
+    assert db["tasks"].count_documents({}) == 0
+    assert prepared("import", str(few), "--yes").code == 0
+    assert db["tasks"].count_documents({}) == 1
 
 
 # Questions

@@ -14,6 +14,7 @@ from recurrence_pipeline.logs import FILE_BYTES
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline_tests.api.serving import serving
 from recurrence_pipeline_tests.commands import Ran, Run
+from recurrence_pipeline_tests.impostor import answers, impostor
 from recurrence_pipeline_tests.world import KEPT_LONG, World
 
 KEY = "a key of more than sixteen bytes"
@@ -152,6 +153,32 @@ def test_a_program_that_is_not_the_one_expected_is_told(prepared: Run, api: str)
     ran = prepared("doctor", "--json", **ALONE | wrong)
     assert "is not Dagster" in row(ran, "dagster ui")["found"]
     assert "no metrics of ours" in row(ran, "metrics")["found"]
+
+
+HEALTHY = {
+    "success": True,
+    "data": {"status": "healthy", "services": {"tasksWorker": "operational", "recurrenceEngine": "operational"}},
+}
+"""What the original worker answers, too."""
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (HEALTHY, "the original worker answers at"),
+        (b"<!doctype html><title>Dagster</title>", "is not the internal API"),
+        ({"success": True}, "is not the internal API"),
+        ([], "is not the internal API"),
+    ],
+    ids=["the original worker", "Dagster", "some other API", "anything"],
+)
+def test_only_our_own_api_is_well_whoever_else_answers_with_200(body: object, found: str) -> None:
+    """Else the page of Dagster, or the worker that was to be replaced, passes for it."""
+    with impostor() as server:
+        server.will(answers(200, body))
+        told = ports.look_at_api(Settings.from_environment({"PORT": str(server.server_port), "HOST": "127.0.0.1"}))
+    assert told.level is Level.ERROR
+    assert found in told.found
 
 
 def test_metrics_that_should_be_served_and_are_not_are_an_error(prepared: Run) -> None:

@@ -28,22 +28,35 @@ def database(prepared: Run, db: Database[Document]) -> Database[Document]:
 
 
 def test_daily_cleans_up_archives_and_takes_the_health(prepared: Run, database: Database[Document]) -> None:
-    done = prepared("maintenance", "daily", "--json", **QUIET).json
+    done = prepared("maintenance", "daily", "--yes", "--json", **QUIET).json
     assert (done["orphansDeleted"], done["activitiesArchived"], done["health"]) == (3, 1, "healthy")
     assert database["useractivities_archive"].count_documents({}) == 1
-    again = prepared("maintenance", "daily", "--json", **QUIET).json
+    again = prepared("maintenance", "daily", "--yes", "--json", **QUIET).json
     assert (again["orphansDeleted"], again["activitiesArchived"]) == (0, 0)
+
+
+def test_without_yes_daily_says_what_it_would_do_and_changes_nothing(
+    prepared: Run, database: Database[Document]
+) -> None:
+    before = database["tasks"].count_documents({})
+    told = prepared("maintenance", "daily", "--json", **QUIET).json
+    assert told == {"orphansToDelete": 3, "activitiesToArchive": 1, "written": False}
+    drawn = prepared("maintenance", "daily", "--confirm", **QUIET)
+    assert (drawn.code, drawn.err) == (0, "")
+    assert "Nothing was written: say --yes to do it." in drawn.out
+    assert database["tasks"].count_documents({}) == before
+    assert database["useractivities_archive"].count_documents({}) == 0
 
 
 def test_a_cleanup_that_wants_a_confirmation_does_the_rest_and_says_so(
     prepared: Run, database: Database[Document]
 ) -> None:
-    ran = prepared("maintenance", "daily", ORPHAN_CLEANUP_LIMIT="2", **QUIET)
+    ran = prepared("maintenance", "daily", "--yes", ORPHAN_CLEANUP_LIMIT="2", **QUIET)
     assert ran.code == 1
     assert "3 of 6 occurrences have no original" in ran.err
     assert database["useractivities_archive"].count_documents({}) == 1
 
-    done = prepared("maintenance", "daily", "--confirm", "--json", ORPHAN_CLEANUP_LIMIT="2", **QUIET).json
+    done = prepared("maintenance", "daily", "--yes", "--confirm", "--json", ORPHAN_CLEANUP_LIMIT="2", **QUIET).json
     assert done["orphansDeleted"] == 3
 
 
@@ -53,7 +66,7 @@ def test_weekly_checks_all_data_and_exits_with_1_where_something_is_wrong(
     ran = prepared("maintenance", "weekly", **QUIET)
     assert ran.code == 1
     assert "orphans: 3" in ran.out
-    prepared("maintenance", "daily", **QUIET)
+    prepared("maintenance", "daily", "--yes", **QUIET)
     assert prepared("maintenance", "weekly", **QUIET).code == 0
 
 

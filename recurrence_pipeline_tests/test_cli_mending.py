@@ -143,7 +143,7 @@ def delete(run: Run, db: Database[Document]) -> str:
     """Have the weekly task's occurrences made, and deleted with it, and return the deletion."""
     assert run("process", **QUIET).code == 0
     db["tasks"].delete_one({"_id": ObjectId(WEEKLY)})
-    assert run("trigger", "delete", WEEKLY, "--user-id", OWNER, "--now", "--json", **QUIET).json["result"] == 3
+    assert run("trigger", "delete", WEEKLY, "--user-id", OWNER, "--now", "--yes", "--json", **QUIET).json["result"] == 3
     return str(run("restore", "--json").json[0]["deletion"])
 
 

@@ -17,6 +17,7 @@ from recurrence_pipeline.bootstrap import open_worker
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.embedded import EmbeddedServer
+from recurrence_pipeline.up_file import read_up_file
 from recurrence_pipeline.worker.service import WorkerService
 from recurrence_pipeline_tests.marked import PROC, Command, recurrence
 from recurrence_pipeline_tests.time_zones import NEWEST, OLDER, PACKAGE, on_system, system_data
@@ -51,6 +52,7 @@ NEXT_TICK = """{ scheduleOrError(scheduleSelector: {
   scheduleName: "daily_maintenance_schedule"
 }) { ... on Schedule { futureTicks(limit: 1, cursor: 1796083200) { results { timestamp } } } } }"""
 """From 2026-12-01 on."""
+UNKNOWN = "6b046c55c5f3b9749e06fe00"
 IN_THE_SAMPLE, IN_THE_END = 255, 255 + 1520 - 45
 """Occurrences that the older worker made, and those that there are after an uninterrupted demo."""
 
@@ -121,6 +123,10 @@ def test_up_stops_on_ctrl_c_gives_its_work_back_and_leaves_no_process(tmp_path: 
         up.process.send_signal(signal.SIGINT)
         assert up.process.wait(GONE.total_seconds()) == 0, up.printed()
         assert up.family() == []
+    with DagsterInstance.from_config(str(tmp_path / ".recurrence" / "dagster")) as instance:
+        ended = {run.status for run in instance.get_runs()}
+        assert DagsterRunStatus.CANCELED in ended
+        assert ended <= {DagsterRunStatus.CANCELED, DagsterRunStatus.SUCCESS, DagsterRunStatus.QUEUED}, "none failed"
     with EmbeddedServer.start(tmp_path / ".recurrence" / "mongodb") as server:
         url = server.url("task-app")
         with open_worker(Settings.from_environment({"MONGODB_URL": url})) as worker:
@@ -169,10 +175,11 @@ def test_what_kill_minus_9_interrupts_the_next_up_completes(tmp_path: Path) -> N
         up.process.kill()
         up.process.wait()
         wait_until(lambda: not up.family(), "nothing outlives it", timeout=GONE)
+        assert read_up_file(tmp_path) is None, "what it left behind names nobody who lives"
 
     with recurrence("up", folder=tmp_path) as again:
         wait_until_up(again)
-        assert "Sample data: there" in again.printed()
+        assert "the sample data are not loaded again" in again.printed()
         with service_of(again) as service:
             wait_until(lambda: service.unfinished() == 0, "the rest is worked off", timeout=WORKED_OFF)
             assert count(service, "completed") == 750
@@ -184,6 +191,50 @@ def test_what_kill_minus_9_interrupts_the_next_up_completes(tmp_path: Path) -> N
         *_, killed = instance.get_runs()
         assert killed.status is DagsterRunStatus.FAILURE, "it would be shown as at work for a quarter of an hour"
         assert killed.tags["dagster/will_retry"] == "true", "a maintenance would be left to the next day"
+
+
+def test_two_at_once_have_their_own_ports_and_commands_in_their_folders_find_them(tmp_path: Path) -> None:
+    """Else the second ends with errno 98, or announces the first one's pages as its own."""
+    folders = [tmp_path / name for name in ("one", "another")]
+    for folder in folders:
+        folder.mkdir()
+    with recurrence("up", folder=folders[0]) as one, recurrence("up", folder=folders[1]) as another:
+        for up in (one, another):
+            wait_until_up(up)
+        for up, folder in zip((one, another), folders, strict=True):
+            file = folder / ".recurrence" / "up.json"
+            assert file.stat().st_mode & 0o777 == 0o600
+            found = read_up_file(folder)
+            assert found is not None
+            assert found.pid == up.process.pid
+            assert set(found.pids.values()) < set(up.family())
+            info = httpx.post(f"{found.dagster_url}/graphql", json={"query": "{instance{info}}"}, trust_env=False).text
+            assert str(folder) in info, "it is its own"
+            assert (found.dagster_url, found.api_url) == (up.found(r"Dagster  (\S+)"), up.found(r"API      (\S+)"))
+            with recurrence("trigger", "create", UNKNOWN, folder=folder) as command:
+                assert command.process.wait() == 0
+                assert "the database is that of `recurrence up` in this folder" in command.printed()
+            with service_of(up) as service:
+                assert service.events(limit=5, task_id=UNKNOWN)
+        (one_s, another_s) = (read_up_file(folder) for folder in folders)
+        assert one_s is not None
+        assert another_s is not None
+        assert {one_s.api_url, one_s.dagster_url}.isdisjoint({another_s.api_url, another_s.dagster_url})
+        daemon = one_s.pids["dagster-daemon"]
+        os.kill(daemon, signal.SIGKILL)
+        wait_until(
+            lambda: _pid(folders[0], "dagster-daemon") not in {None, daemon}, "it is started again", timeout=GONE
+        )
+        assert "dagster-daemon ended unexpectedly, with status -9; it is started again in 1 s" in one.printed()
+        for up, folder in zip((one, another), folders, strict=True):
+            up.process.send_signal(signal.SIGTERM)
+            assert up.process.wait(GONE.total_seconds()) == 0, up.printed()
+            assert not (folder / ".recurrence" / "up.json").exists()
+
+
+def _pid(folder: Path, name: str) -> int | None:
+    found = read_up_file(folder)
+    return found.pids[name] if found else None
 
 
 def test_a_part_that_dies_ends_the_demo_and_is_quoted(tmp_path: Path) -> None:

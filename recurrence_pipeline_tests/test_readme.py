@@ -10,6 +10,7 @@ import pytest
 from typer.main import get_command
 
 from recurrence_pipeline.cli import app
+from recurrence_pipeline.local.system import DATABASE, PREFERRED_API_PORT, PREFERRED_MONGODB_PORT
 from recurrence_pipeline.settings import Settings, variables
 
 ROOT = Path(__file__).parent.parent
@@ -89,3 +90,13 @@ def test_the_lines_that_search_the_log_find_what_they_promise(tmp_path: Path) ->
 
     assert [json.loads(found[n]) for n in (0, 1, 3)] == [error] * 3
     assert found[2].strip() == '1 "originalError": "Original task not found"'
+
+
+def test_the_addresses_that_a_newcomer_copies_are_those_of_recurrence_up() -> None:
+    """Else the first line that is tried out meets a port on which nobody listens."""
+    examples = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "examples").iterdir()}
+
+    assert f"API=http://localhost:{PREFERRED_API_PORT}/internal/worker" in README
+    assert f'"PORT", "{PREFERRED_API_PORT}"' in examples["trigger.py"]
+    for name in ("outbox.js", "outbox.py"):
+        assert f"mongodb://127.0.0.1:{PREFERRED_MONGODB_PORT}/{DATABASE}?" in examples[name]

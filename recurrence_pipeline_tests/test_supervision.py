@@ -13,7 +13,20 @@ import pytest
 from recurrence_pipeline import processes
 from recurrence_pipeline.domain.errors import ConfigurationError, Outage
 from recurrence_pipeline.local.dagster_programs import shipped
-from recurrence_pipeline.local.supervision import HOST, Program, Stopped, free_port, locked, stop, stoppable, wait_for
+from recurrence_pipeline.local.supervision import (
+    HOST,
+    PAUSES,
+    STEADY,
+    PortTaken,
+    Program,
+    Stopped,
+    Supervisor,
+    free_port,
+    locked,
+    stop,
+    stoppable,
+    wait_for,
+)
 from recurrence_pipeline.local.system import with_database, without_password
 from recurrence_pipeline_tests.waiting import wait_until
 
@@ -54,6 +67,70 @@ def test_a_program_that_ended_is_named_with_its_status_and_its_last_lines(tmp_pa
     with pytest.raises(Outage, match=r"(?s)the program ended unexpectedly, with status 3\n.*program\.log:.*the reason"):
         program.check()
     processes.kill(program.process)
+
+
+def test_a_program_that_lacks_its_port_is_told_from_one_that_fails(tmp_path: Path) -> None:
+    """Else nobody would know that another port helps."""
+    with socket.create_server((HOST, 0)) as other:
+        listen = f"import socket; socket.create_server(({HOST!r}, {other.getsockname()[1]}))"
+        program = start(tmp_path, listen)
+        program.process.wait()
+        with pytest.raises(PortTaken, match="Address already in use"):
+            program.check()
+    processes.kill(program.process)
+    program = start(tmp_path, "raise SystemExit(3)")  # the log has what the first one printed, too
+    program.process.wait()
+    with pytest.raises(Outage) as failed:
+        program.check()
+    assert not isinstance(failed.value, PortTaken)
+    processes.kill(program.process)
+
+
+class Supervised:
+    """A supervisor of one program, with a clock of its own, that counts how it waits."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.now = 0.0
+        self.waited: list[float] = []
+        self.said: list[str] = []
+        self.supervisor = Supervisor([program], self.said.append, clock=lambda: self.now, wait=self.waited.append)
+
+    def see_it_end(self) -> None:
+        """Wait until the program has ended by itself, and look."""
+        self.program.process.wait()
+        assert self.supervisor.look()
+
+
+def test_a_program_that_ends_is_started_again_three_times_and_then_ends_everything(tmp_path: Path) -> None:
+    """Else one part that dies in the night leaves the others up, and no work is done until the morning."""
+    supervised = Supervised(start(tmp_path, "print('the reason'); raise SystemExit(3)"))
+    for _ in PAUSES:
+        supervised.see_it_end()
+    assert supervised.waited == [pause.total_seconds() for pause in PAUSES]
+    assert supervised.waited == sorted(set(supervised.waited)), "it grows"
+    assert all(
+        "the program ended unexpectedly, with status 3; it is started again in" in said for said in supervised.said
+    )
+    with pytest.raises(Outage, match=r"(?s)was started again 3 times, .*status 3\n.*the reason\nthe reason\n"):
+        supervised.see_it_end()
+    processes.kill(supervised.program.process)
+
+
+def test_what_ended_a_program_long_ago_does_not_count(tmp_path: Path) -> None:
+    """Else a system that runs for months is ended by a fourth fault, each of them mended by itself."""
+    supervised = Supervised(start(tmp_path, "raise SystemExit(3)"))
+    for _ in (*PAUSES, *PAUSES):
+        supervised.see_it_end()
+        supervised.now += STEADY.total_seconds() / 2
+    assert set(supervised.waited) == {pause.total_seconds() for pause in PAUSES[:2]}
+    processes.kill(supervised.program.process)
+
+
+def test_a_program_that_runs_is_left_alone(stubborn: Program) -> None:
+    process = stubborn.process
+    assert not Supervisor([stubborn], print).look()
+    assert stubborn.process is process
 
 
 def test_waiting_ends_when_a_program_does_and_not_at_the_timeout(tmp_path: Path) -> None:

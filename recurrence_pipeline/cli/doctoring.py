@@ -18,6 +18,7 @@ def doctor(context: typer.Context, *, as_json: Json = False) -> int:
     from recurrence_pipeline.domain.diagnosing import Level
 
     session: Session = context.obj
+    session = session.located(api=True)
     with session.progress() as bar:
         looking = bar.add_task("looking", total=None)
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recurrence_pipeline.cli.mending import Yes
 from recurrence_pipeline.cli.session import FAILED, OK, Json, Session, app
 from recurrence_pipeline.domain.errors import CleanupRefused
 
@@ -20,27 +21,48 @@ class Which(str, Enum):
     WEEKLY = "weekly"
 
 
-@app.command(epilog="Example: recurrence maintenance daily")
+@app.command(epilog="Example: recurrence maintenance daily (then, if that is what you want: with --yes)")
 def maintenance(
     context: typer.Context,
     which: Annotated[Which, typer.Argument(help="daily cleans up and archives; weekly checks.", show_default=False)],
     *,
     confirm: Annotated[
-        bool, typer.Option("--confirm", help="Delete orphans even where they are so many that it looks like a mistake.")
+        bool,
+        typer.Option(
+            "--confirm", help="With --yes: delete orphans even where they are so many that it looks like a mistake."
+        ),
     ] = False,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> int:
     """Do what the schedules do every day, or every week.
 
     daily: delete orphans, archive old activities, take the health. weekly: check the consistency of all data, and say
-    what got worse. It exits with 1 where something is wrong.
+    what got worse; it changes nothing. It exits with 1 where something is wrong.
     """
     session: Session = context.obj
     with session.worker() as worker:
         worker.require_schema()
         if which is Which.WEEKLY:
             return _weekly(session, worker, as_json=as_json)
+        if not yes:
+            return _daily_dry_run(session, worker.service, as_json=as_json)
         return _daily(session, worker.service, confirm=confirm, as_json=as_json)
+
+
+def _daily_dry_run(session: Session, service: "WorkerService", *, as_json: bool) -> int:
+    from rich.console import Group
+    from rich.text import Text
+
+    from recurrence_pipeline.report import figures_table
+
+    orphans, old = service.maintenance.pending()
+    figures = {"orphansToDelete": orphans, "activitiesToArchive": old}
+    told = Text("Nothing was written: say --yes to do it.")
+    session.show(
+        figures | {"written": False}, lambda _: Group(figures_table("To be done", figures), told), as_json=as_json
+    )
+    return OK
 
 
 def _daily(session: Session, service: "WorkerService", *, confirm: bool, as_json: bool) -> int:
@@ -56,7 +78,8 @@ def _daily(session: Session, service: "WorkerService", *, confirm: bool, as_json
     moved = service.maintenance.archive_activities()
     health = service.get_health_status()
     figures = {"orphansDeleted": deleted, "seriesForgotten": forgotten, "activitiesArchived": moved, **health["stats"]}
-    session.show({"health": health["status"], **figures}, lambda _: figures_table("Done", figures), as_json=as_json)
+    data = {"health": health["status"], **figures, "written": True}
+    session.show(data, lambda _: figures_table("Done", figures), as_json=as_json)
     if refused is not None:
         raise refused
     return OK if health["status"] == "healthy" else FAILED

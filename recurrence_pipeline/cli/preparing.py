@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from recurrence_pipeline.cli.session import FAILED, OK, Json, Session, app
+from recurrence_pipeline.domain.errors import InvalidInput
 
 
 @app.command("init-db", epilog="Example: MONGODB_URL=mongodb://db.example.org/task-app recurrence init-db")
@@ -52,19 +53,31 @@ def import_(
     ] = None,
     *,
     sample: Annotated[bool, typer.Option("--sample", help="Import the packaged sample data.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Import also into a database that holds data.")] = False,
     as_json: Json = False,
 ) -> int:
-    """Load an export (MongoDB Extended JSON, a document a line). Importing again adds nothing."""
+    """Load an export (MongoDB Extended JSON, a document a line).
+
+    What is there stays as it is, so that an import that was cut off may be run again. What was deleted since comes
+    back, and its events are worked off again: into a database that holds data it imports only with --yes.
+    """
     from recurrence_pipeline.report import import_table
     from recurrence_pipeline.storage.importing import SAMPLE_DATA
 
     if (folder is None) is not sample:
         raise typer.BadParameter("name a FOLDER, or say --sample (not both)")
+    source = folder or SAMPLE_DATA
     session: Session = context.obj
     with session.worker() as worker, session.progress() as bar:
+        worker.require_schema()
+        if source.is_dir() and not (yes or worker.is_empty()):
+            raise InvalidInput(
+                f"the database {worker.mongo.db.name!r} holds data, and what was deleted from it since an import would "
+                "come back: nothing was written; say --yes to import all the same"
+            )
         task = bar.add_task("import")
         report = worker.import_folder(
-            folder or SAMPLE_DATA,
+            source,
             lambda name, done, total: bar.update(task, description=name, completed=done, total=total),
         )
     session.show(report.as_json(), import_table, as_json=as_json)

@@ -1,5 +1,7 @@
 """Programs that run for longer: `demo`, `up` and `api`."""
 
+from typing import Annotated
+
 import typer
 
 from recurrence_pipeline.cli.session import HERE, OK, Folder, Session, app
@@ -16,16 +18,23 @@ def demo(context: typer.Context, *, folder: Folder = HERE) -> int:
 
 
 @app.command(epilog="Example: recurrence up (then open http://localhost:3000)")
-def up(context: typer.Context, *, folder: Folder = HERE) -> int:
+def up(
+    context: typer.Context,
+    *,
+    folder: Folder = HERE,
+    sample: Annotated[
+        bool, typer.Option("--sample", help="Load the sample data, also into a database that is not empty.")
+    ] = False,
+) -> int:
     """Run everything here: a database, Dagster, its UI and the API.
 
-    Where MONGODB_URL is set, that database is used, and none is started.
+    Where MONGODB_URL is set, that database is used, and none is started. A new one of its own gets the sample data.
     """
     from recurrence_pipeline.local import run_up
 
     session: Session = context.obj
     session.settings()
-    return int(run_up(session.environment, folder, session.out))
+    return int(run_up(session.environment, folder, session.out, with_sample=sample))
 
 
 @app.command(epilog="Example: PORT=3000 INTERNAL_API_KEY=... recurrence api (its page is at /internal/docs)")

@@ -5,7 +5,7 @@ The commands themselves are in the modules beside this one, one module for each 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -44,6 +44,21 @@ class Session:
     out: Console
     err: Console
 
+    def located(self, *, api: bool = False) -> "Session":
+        """Return a session that finds what `recurrence up` runs in this folder, where the environment names nothing.
+
+        What is found is said. `api` is whether the API is to be found, too.
+
+        Raises:
+            ConfigurationError: no database is named, and none is to be found.
+        """
+        from recurrence_pipeline.up_file import with_what_runs
+
+        environment, remark = with_what_runs(self.environment, HERE, api=api)
+        if remark:
+            self.err.print(f"recurrence: {remark}", markup=False, highlight=False, soft_wrap=True)
+        return replace(self, environment=environment)
+
     def settings(self) -> "Settings":
         """Read the settings, and log as they say."""
         from recurrence_pipeline.logs import configure
@@ -58,7 +73,8 @@ class Session:
         """Open the worker that the environment describes; `listeners` are told of its commands to the database."""
         from recurrence_pipeline.bootstrap import open_worker
 
-        with open_worker(self.settings(), listeners=listeners) as worker:
+        self.settings()  # what is wrong with them comes first
+        with open_worker(self.located().settings(), listeners=listeners) as worker:
             yield worker
 
     def show(self, data: object, draw: Callable[[Any], RenderableType], *, as_json: bool) -> None:

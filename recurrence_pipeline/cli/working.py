@@ -51,27 +51,35 @@ def process(
     return stop.exit_code
 
 
-@app.command(epilog="Example: recurrence trigger complete 6b046c55c5f3b9749e06fec5 --now")
-def trigger(
+@app.command(epilog="Example: recurrence trigger complete 6b046c55c5f3b9749e06fec5 --now (a delete wants --yes, too)")
+def trigger(  # noqa: PLR0913 (each is an option of its own)
     context: typer.Context,
     operation: Annotated[Operation, typer.Argument(help="What happened to the task.", show_default=False)],
     task_id: TaskId,
     *,
     user_id: Annotated[str | None, typer.Option("--user-id", help="Whose task it is; a delete needs it.")] = None,
     now: Annotated[bool, typer.Option("--now", help="Work it off at once and print the result.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Delete; without it, a delete only shows what it would delete.")
+    ] = False,
     as_json: Json = False,
 ) -> int:
     """Enqueue an event, as the application does."""
+    from recurrence_pipeline.mending_report import deletion_data, deletion_view
     from recurrence_pipeline.report import result_view
 
     session: Session = context.obj
     with session.worker() as worker:
         worker.require_schema()
+        if operation is Operation.DELETE and not yes:
+            event, plan = worker.service.plan(task_id, operation.value, user_id)
+            session.show(deletion_data(event, plan), deletion_view, as_json=as_json)
+            return OK
         if now:
             result = worker.service.process_task_recurrence(task_id, operation.value, user_id)
             session.show(result, result_view, as_json=as_json)
             return OK
         event_id = worker.service.enqueue(task_id, operation.value, user_id)
-    event = {"eventId": event_id, "operation": operation.value, "taskId": task_id, "status": "pending"}
-    session.show(event, lambda _: f"Event {event_id} is pending: {operation.value} of task {task_id}.", as_json=as_json)
+    added = {"eventId": event_id, "operation": operation.value, "taskId": task_id, "status": "pending"}
+    session.show(added, lambda _: f"Event {event_id} is pending: {operation.value} of task {task_id}.", as_json=as_json)
     return OK

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
+from uuid import uuid4
 
 import httpx
 
@@ -18,6 +19,7 @@ ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (names them, b
 """What listens on all addresses is asked on loopback."""
 PATIENCE = 10
 """Seconds for each answer."""
+REQUEST_ID = "X-Request-ID"
 SENSOR = "task_event_sensor"
 RUNS_ASKED = 100
 NEEDED_DAEMONS = frozenset({"SENSOR", "SCHEDULER", "QUEUED_RUN_COORDINATOR"})
@@ -40,28 +42,52 @@ QUESTION = """query ($before: Float!, $most: Int!) {
 }"""
 
 
+NOT_WELL: dict[int, tuple[Level, str]] = {
+    HTTPStatus.SERVICE_UNAVAILABLE: (Level.ERROR, "The API cannot reach its database: compare its MONGODB_URL."),
+    HTTPStatus.FORBIDDEN: (Level.ERROR, "It was started with another INTERNAL_API_KEY: restart it."),
+    HTTPStatus.TOO_MANY_REQUESTS: (Level.WARN, "RATE_LIMIT_PER_MINUTE is reached: see who asks that often."),
+}
+"""What our API can answer instead of 200, and what to do."""
+
+
 def look_at_api(settings: Settings) -> Diagnosis:
-    """Ask the internal API for its health, with a key where one is set."""
+    """Ask the internal API for its health, with a key where one is set.
+
+    It is ours where it returns the id of the request, as ours does with every answer: Dagster's web server answers 200
+    to any path, and the original worker answers to this one as we do.
+    """
     url = f"{_address(settings, settings.port)}/internal/worker/health"
     keys = settings.api_keys()
-    headers = {"x-internal-api-key": keys[0].decode()} if keys else {}
+    request_id = uuid4().hex
+    headers = {REQUEST_ID: request_id} | ({"x-internal-api-key": keys[0].decode()} if keys else {})
     try:
         answer = httpx.get(url, headers=headers, timeout=PATIENCE, trust_env=False)
     except httpx.HTTPError as error:
         advice = "Where the application calls it: recurrence api. Where it only writes events, none is needed."
         return Diagnosis("api", Level.WARN, f"nothing answers at {url}: {_reason(error)}", advice)
+    if answer.headers.get(REQUEST_ID) != request_id:
+        return _not_ours(answer, url)
     found = f"{answer.status_code} from {url}"
-    match answer.status_code:
-        case HTTPStatus.OK:
-            return Diagnosis("api", Level.OK, found)
-        case HTTPStatus.SERVICE_UNAVAILABLE:
-            return Diagnosis("api", Level.ERROR, found, "The API cannot reach its database: compare its MONGODB_URL.")
-        case HTTPStatus.FORBIDDEN:
-            return Diagnosis("api", Level.ERROR, found, "It was started with another INTERNAL_API_KEY: restart it.")
-        case HTTPStatus.TOO_MANY_REQUESTS:
-            return Diagnosis("api", Level.WARN, found, "RATE_LIMIT_PER_MINUTE is reached: see who asks that often.")
-        case _:
-            return Diagnosis("api", Level.ERROR, found, "Another program has the port: set PORT of one of the two.")
+    if answer.status_code == HTTPStatus.OK and _services(answer):
+        return Diagnosis("api", Level.OK, found)
+    level, advice = NOT_WELL.get(answer.status_code, (Level.ERROR, "It is of another version, or ill: restart it."))
+    return Diagnosis("api", level, found, advice)
+
+
+def _not_ours(answer: httpx.Response, url: str) -> Diagnosis:
+    if _services(answer):
+        advice = "Switch over to `recurrence api` as docs/deployment.md says, and stop the other one's worker."
+        return Diagnosis("api", Level.ERROR, f"the original worker answers at {url}", advice)
+    advice = "Another program has the port: set PORT of one of the two. `recurrence up` says where its API is."
+    return Diagnosis("api", Level.ERROR, f"what answers at {url} is not the internal API", advice)
+
+
+def _services(answer: httpx.Response) -> bool:
+    """Say whether an answer has the shape of the worker's health, ours or the original's."""
+    try:
+        return "tasksWorker" in answer.json()["data"]["services"]
+    except (ValueError, TypeError, LookupError):
+        return False
 
 
 def look_at_metrics(settings: Settings) -> Iterator[Diagnosis]:

@@ -1,16 +1,16 @@
 """The internal API on this machine, as a program of its own; and a look at it from outside, for the demo."""
 
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from http import HTTPStatus
 from pathlib import Path
 
 import httpx
 
-from recurrence_pipeline.local.supervision import HOST, Program, free_port, stop, wait_for
+from recurrence_pipeline.local.supervision import HOST, PortTaken, Program, stop, wait_for
 from recurrence_pipeline.settings import Settings
 
 READY_TIMEOUT = timedelta(seconds=60)
@@ -18,6 +18,8 @@ DOCS = "/internal/docs"
 PORT = "PORT"
 EVERYWHERE = frozenset({"0.0.0.0", "::", "localhost"})  # noqa: S104 (names them, binds nothing)
 """What HOST may say where loopback is among what it means."""
+LISTENS = re.compile(r"^Internal API: \S+?:(\d+)(?:,|$)", re.MULTILINE)
+"""The line in which `recurrence api` says, once it listens, where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,29 +41,11 @@ class LocalApi:
         """Where people look."""
         return self.url + DOCS
 
-    def wait_until_ready(self, programs: tuple[Program, ...], timeout: timedelta = READY_TIMEOUT) -> None:
-        """Return once it answers.
-
-        Raises:
-            Outage: one of `programs` ended, or it took too long; the text says what it printed.
-        """
-        wait_for(
-            self._answers, "The internal API did not answer", programs=programs, asked=self.program, timeout=timeout
-        )
-
     def client(self, settings: Settings) -> httpx.Client:
         """Return a client of it, which has the key where one is set."""
         keys = settings.api_keys()
         headers = {"x-internal-api-key": keys[0].decode()} if keys else {}
         return httpx.Client(base_url=self.url, headers=headers, trust_env=False, timeout=30)
-
-    def _answers(self) -> bool:
-        try:
-            # Whatever the access rules are, an unknown path is not found.
-            found = httpx.get(f"{self.url}/internal", trust_env=False).status_code
-        except httpx.HTTPError:
-            return False
-        return found == HTTPStatus.NOT_FOUND
 
 
 @contextmanager
@@ -75,18 +59,42 @@ def running_api(logs: Path, environment: Mapping[str, str], *, cwd: Path, port: 
         port: where PORT is not set; another one is taken where it is not free.
     """
     host = Settings.from_environment(environment).host[0]
-    wanted = environment.get(PORT, "").strip()
-    chosen = wanted if wanted not in {"", "0"} else str(free_port(port))
+    asked = environment.get(PORT, "").strip()
+    fixed = asked not in {"", "0"}
     log = logs / "api.log"
     log.unlink(missing_ok=True)
-    program = Program.start(
-        "the internal API",
-        [sys.executable, "-m", "recurrence_pipeline", "api"],
-        cwd=cwd,
-        log=log,
-        environment={**environment, PORT: chosen},
-    )
+
+    def start(chosen: str) -> Program:
+        command = [sys.executable, "-m", "recurrence_pipeline", "api"]
+        return Program.start("the internal API", command, cwd=cwd, log=log, environment={**environment, PORT: chosen})
+
+    program = start(asked if fixed else str(port))
     try:
-        yield LocalApi(HOST if host in EVERYWHERE else host, int(chosen), program)
+        try:
+            found = _port(program)
+        except PortTaken:
+            if fixed:
+                raise
+            stop([program])
+            program = start("0")
+            found = _port(program)
+        program.environment[PORT] = str(found)  # where it is looked for, should it be started again
+        yield LocalApi(HOST if host in EVERYWHERE else host, found, program)
     finally:
         stop([program])
+
+
+def _port(program: Program) -> int:
+    """Wait until it listens, and return where: it says so itself, for another program may answer on the port it wants.
+
+    Raises:
+        PortTaken: it ended because the port is another's.
+        Outage: it ended, or it took too long; the text says what it printed.
+    """
+
+    def listens_or_ended() -> bool:
+        return program.process.poll() is not None or LISTENS.search(program.printed()) is not None
+
+    wait_for(listens_or_ended, "The internal API did not listen", programs=[], asked=program, timeout=READY_TIMEOUT)
+    program.check()
+    return int(LISTENS.findall(program.printed())[-1])

@@ -10,9 +10,6 @@ from rich.markup import escape
 from recurrence_pipeline.domain.errors import ConfigurationError, RecurrenceError
 from recurrence_pipeline.local.supervision import Stopped, stoppable
 
-KEPT_IN = ".recurrence"
-"""The folder, ignored by git, that keeps what runs on this machine stores."""
-
 
 @dataclass(frozen=True, slots=True)
 class Narrator:
@@ -46,5 +43,5 @@ def exit_status(console: Console, command: Callable[[Narrator], int], *, when_st
         console.print(f"Stopped by {stopped}.", style="yellow")
         return stopped.exit_code
     except (RecurrenceError, OSError) as error:
-        console.print(str(error), style="red", markup=False, highlight=False)
+        console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         return 2 if isinstance(error, ConfigurationError) else 1

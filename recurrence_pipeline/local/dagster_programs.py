@@ -4,7 +4,6 @@ Not `dagster dev`: that cannot be stopped by a signal from a script, and leaves 
 And not without the code server: the daemon would start one of its own anew each minute, for ever.
 """
 
-import http.client
 import json
 import re
 import socket
@@ -18,7 +17,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
+import yaml
+
+from recurrence_pipeline import processes
 from recurrence_pipeline.domain.errors import ConfigurationError
+from recurrence_pipeline.local.dagster_history import all_ended, cancel_runs, close_runs, opened
 from recurrence_pipeline.local.supervision import HOST, Program, free_port, stop, wait_for
 
 if TYPE_CHECKING:
@@ -71,23 +75,32 @@ class LocalDagster:
         return f"http://{HOST}:{self._port}"
 
     def wait_until_ready(self, programs: tuple[Program, ...], timeout: timedelta = READY_TIMEOUT) -> None:
-        """Return once the web server answers and the sensor has been evaluated.
+        """Return once our web server answers and the sensor has been evaluated.
 
         Raises:
+            PortTaken: the web server ended because its port is another program's.
             Outage: one of `programs` ended, or it took too long; the text says what did not start.
         """
-        wait_for(
-            self._answers,
-            "Dagster's web server did not answer",
-            programs=programs,
-            asked=self._webserver,
-            timeout=timeout,
-        )
+        self.wait_until_it_listens(programs, timeout)
         wait_for(
             self._sensor_ticked,
             f"Dagster's daemon did not evaluate {SENSOR}",
             programs=programs,
             asked=self._daemon,
+            timeout=timeout,
+        )
+
+    def wait_until_it_listens(self, programs: tuple[Program, ...], timeout: timedelta = READY_TIMEOUT) -> None:
+        """Return once our web server answers.
+
+        Raises:
+            PortTaken, Outage: as `wait_until_ready`.
+        """
+        wait_for(
+            self.listens,
+            "Dagster's web server did not answer",
+            programs=programs,
+            asked=self._webserver,
             timeout=timeout,
         )
 
@@ -106,15 +119,16 @@ class LocalDagster:
             for record in reversed(records)
         ]
 
-    def _answers(self) -> bool:
-        connection = http.client.HTTPConnection(HOST, self._port, timeout=5)  # never asks a proxy, unlike urllib
+    def listens(self) -> bool:
+        """Say whether our web server answers: one that reads this home, and not another one on the same port."""
         try:
-            connection.request("GET", "/server_info")
-            return connection.getresponse().status == http.client.OK
-        except (OSError, http.client.HTTPException):
+            answer = httpx.post(
+                f"{self.url}/graphql", json={"query": "{ instance { info } }"}, trust_env=False, timeout=5
+            )
+            config = yaml.safe_load(answer.json()["data"]["instance"]["info"])
+            return bool(config["local_artifact_storage"]["config"]["base_dir"] == self._instance.root_directory)
+        except (httpx.HTTPError, ValueError, LookupError, TypeError, yaml.YAMLError):
             return False
-        finally:
-            connection.close()
 
     def _sensor_ticked(self) -> bool:
         for state in self._instance.all_instigator_state():
@@ -140,12 +154,11 @@ def running_dagster(
         code: the module with the definitions.
 
     Raises:
+        ConfigurationError: Dagster's files in `home` cannot be used.
         Outage: the code server did not start; the text has its last lines.
     """
-    from dagster import DagsterInstance  # noqa: PLC0415 (takes a second)
-
     home.mkdir(parents=True, exist_ok=True)
-    (home / "dagster.yaml").write_text(_anchored(shipped("dagster.yaml").read_text(), home))
+    (home / "dagster.yaml").write_text(_anchored(_readable(shipped("dagster.yaml")), home))
     port = free_port(port)
     ui_url = environment.get(UI_URL, "").strip() or f"http://{HOST}:{port}"
     environment = {**environment, "DAGSTER_HOME": str(home), UI_URL: ui_url}
@@ -156,10 +169,8 @@ def running_dagster(
         programs.append(Program.start(name, command, cwd=home, log=log, environment=environment))
         return programs[-1]
 
-    began = time.time()
     # Opened first: it makes the SQLite files, and two processes that both find none of them get in each other's way.
-    with DagsterInstance.from_config(str(home)) as instance, tempfile.TemporaryDirectory(prefix="recurrence-") as ours:
-        _end_dead_runs(instance)
+    with opened(home) as instance, tempfile.TemporaryDirectory(prefix="recurrence-") as ours:
         endpoint = Path(ours, "code")  # a socket of our own: whoever may talk to a code server can run code in it
         workspace = home / "workspace.yaml"
         location = {"socket": str(endpoint), "location_name": LOCATION}
@@ -172,8 +183,20 @@ def running_dagster(
             start("dagster-daemon", *DAEMON, "--workspace", str(workspace))
             yield LocalDagster(instance, programs, port)
         finally:
-            # The programs need not be waited for: they would wait for a sensor that watches the queue.
-            stop(programs, settled=lambda: not _running_since(instance, began))
+            _stop(instance, programs)
+
+
+def _stop(instance: "DagsterInstance", programs: Sequence[Program]) -> None:
+    """End the daemon, then the runs, then the rest: so no run begins meanwhile, and none of them counts as failed.
+
+    The daemon is not waited for: it would wait for a sensor that watches the queue. What waits in the run queue stays
+    there for the next start.
+    """
+    for daemon in programs[2:]:
+        processes.kill(daemon.process)
+    cancel_runs(instance)
+    stop(programs, settled=lambda: all_ended(instance))
+    close_runs(instance)
 
 
 def _wait_for_code(code_server: Program, endpoint: Path) -> None:
@@ -186,30 +209,6 @@ def _wait_for_code(code_server: Program, endpoint: Path) -> None:
     wait_for(listens, "The code server did not start", programs=[code_server], asked=code_server, timeout=READY_TIMEOUT)
 
 
-def _end_dead_runs(instance: "DagsterInstance") -> None:
-    """Record that no run works: each died with the system that ran it, and would hold up the next for a minute.
-
-    As after any crash, Dagster starts it again: a maintenance that a power cut ended is not left to the next day.
-    """
-    from dagster import DagsterRunStatus, RunsFilter  # noqa: PLC0415 (takes a second)
-
-    begun = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
-    for run in instance.get_runs(RunsFilter(statuses=begun)):
-        instance.report_run_failed(run, "The run died with the system that ran it.")
-
-
-def _running_since(instance: "DagsterInstance", began: float) -> bool:
-    """Return whether a run works that began since then.
-
-    An interrupted run gives its leases back. Killed at that, its events would have to wait until those run out.
-    """
-    records = instance.get_run_records(limit=RUNS_SHOWN)
-    return any(
-        not record.dagster_run.is_finished and record.start_time is not None and record.start_time >= began
-        for record in records
-    )
-
-
 def shipped(name: str) -> Path:
     """Return the path of a file that an installed package has inside and a repository beside it.
 
@@ -220,6 +219,22 @@ def shipped(name: str) -> Path:
         if (folder / name).is_file():
             return folder / name
     raise ConfigurationError(f"{name} is neither in {PACKAGE} nor in {PACKAGE.parent}")
+
+
+def _readable(config: Path) -> str:
+    """Return the text of a YAML file.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    try:
+        text = config.read_text(encoding="utf-8")
+        if isinstance(yaml.safe_load(text), dict):
+            return text
+        reason = "it holds no settings"
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+    raise ConfigurationError(f"{config} cannot be read: {reason}. Restore it, or install this package again.")
 
 
 def _anchored(config: str, home: Path) -> str:

@@ -12,13 +12,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from recurrence_pipeline.domain.errors import Outage
 from recurrence_pipeline.domain.model import EventStatus
-from recurrence_pipeline.local.commands import KEPT_IN, Narrator, exit_status
+from recurrence_pipeline.local.commands import Narrator, exit_status
 from recurrence_pipeline.local.supervision import Stopped, locked
 from recurrence_pipeline.local.system import System, running
 from recurrence_pipeline.local.tables import runs_table, series_table
 from recurrence_pipeline.local.through_the_api import shown_through_the_api
 from recurrence_pipeline.report import events_data, events_table, figures_table
 from recurrence_pipeline.storage.importing import SAMPLE_DATA
+from recurrence_pipeline.up_file import KEPT_IN
 
 LONGEST_STANDSTILL = timedelta(minutes=5)
 """How long nothing may come of it before the demo gives up."""
@@ -63,7 +64,6 @@ def _worked_off_and_shown(environment: Mapping[str, str], home: Path, narrator: 
         narrator.say(f"Dagster answers at {system.dagster.url}; its sensor finds the events and starts runs")
         _wait_until_worked_off(system, narrator.console)
         failure = _show(system, narrator.console)
-        system.api.wait_until_ready(system.programs)
         narrator.console.print(shown_through_the_api(system, home))
         return failure
 

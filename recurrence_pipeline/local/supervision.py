@@ -1,5 +1,6 @@
 """Programs that run beside us: watched, quoted when they fail, stopped together. Which programs is said elsewhere."""
 
+import errno
 import fcntl
 import os
 import signal
@@ -8,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from types import FrameType
@@ -16,10 +17,21 @@ from types import FrameType
 from recurrence_pipeline import processes
 from recurrence_pipeline.domain.errors import ConfigurationError, Outage
 
+Process = subprocess.Popen[bytes]
 HOST = "127.0.0.1"
 LAST_LINES = 15
 STOP_PATIENCE = timedelta(seconds=15)
 """How long programs may take to end after they are asked to; then they are killed."""
+
+
+PAUSES = (timedelta(seconds=1), timedelta(seconds=5), timedelta(seconds=25))
+"""Before a program that ended is started again, the first time, the second and the third; there is no fourth."""
+STEADY = timedelta(minutes=30)
+"""After so long what ended a program before does not count any more."""
+
+
+class PortTaken(Outage):
+    """A program could not listen, because another has its port."""
 
 
 class Stopped(BaseException):
@@ -54,32 +66,59 @@ def stoppable() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Program:
-    """A program that runs beside us: its name for people, its process, and the file it prints to."""
+    """A program that runs beside us: its name for people, its process, the file it prints to, how it is launched.
+
+    What is changed in `environment` counts when it is launched again.
+    """
 
     name: str
-    process: "subprocess.Popen[bytes]"
+    process: Process
     log: Path
+    launch: Callable[[], Process]
+    environment: dict[str, str] = field(default_factory=dict)
+    begun: int = 0
+    """How long its log was before."""
 
     @classmethod
     def start(
         cls, name: str, command: Sequence[str], *, cwd: Path, log: Path, environment: Mapping[str, str]
     ) -> "Program":
         """Start it as the leader of a process group that dies with us."""
-        with log.open("ab") as output:
-            process = processes.start(command, cwd=cwd, output=output, environment=environment)
-        return cls(name, process, log)
+        variables = dict(environment)
+
+        def launch() -> Process:
+            with log.open("ab") as output:
+                return processes.start(command, cwd=cwd, output=output, environment=variables)
+
+        begun = log.stat().st_size if log.exists() else 0
+        return cls(name, launch(), log, launch, variables, begun)
+
+    def start_again(self) -> None:
+        """Kill what is left of it, children included, and launch it anew."""
+        processes.kill(self.process)
+        self.process = self.launch()
 
     def check(self) -> None:
         """Do nothing while it runs.
 
         Raises:
+            PortTaken: it has ended, because another program has its port.
             Outage: it has ended; the text has its last lines.
         """
         status = self.process.poll()
         if status is not None:
-            raise Outage(f"{self.name} ended unexpectedly, with status {status}\n{self.last_lines()}")
+            taken = os.strerror(errno.EADDRINUSE).lower() in self.printed().lower()
+            raise (PortTaken if taken else Outage)(
+                f"{self.name} ended unexpectedly, with status {status}\n{self.last_lines()}"
+            )
+
+    def printed(self) -> str:
+        """Return all that it has printed since it was started first."""
+        with self.log.open("rb") as log:
+            log.seek(self.begun)
+            return log.read().decode(errors="replace")
 
     def last_lines(self) -> str:
         """Return the last that it printed, and where the rest is."""
@@ -88,6 +127,52 @@ class Program:
         except OSError as error:
             return f"its log cannot be read: {error}"
         return "\n".join([f"The last lines of {self.log}:", *(lines or ["(nothing)"])])
+
+
+class Supervisor:
+    """Starts programs again that ended, after a pause that grows. One that ends too often ends everything."""
+
+    def __init__(
+        self,
+        programs: Sequence[Program],
+        say: Callable[[str], None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._programs = programs
+        self._say = say
+        self._clock = clock
+        self._wait = wait
+        self._ended: dict[Program, list[float]] = {program: [] for program in programs}
+
+    def look(self) -> bool:
+        """Start again what has ended since the last look, and return whether anything had.
+
+        Raises:
+            Outage: a program ended once more than there are pauses; the text has its last lines.
+        """
+        ended = [program for program in self._programs if program.process.poll() is not None]
+        for program in ended:
+            self._start_again(program)
+        return bool(ended)
+
+    def _start_again(self, program: Program) -> None:
+        now = self._clock()
+        ended = [before for before in self._ended[program] if now - before < STEADY.total_seconds()]
+        if len(ended) == len(PAUSES):
+            raise Outage(
+                f"{program.name} was started again {len(ended)} times, and ended each time; "
+                f"the last time with status {program.process.poll()}\n{program.last_lines()}"
+            )
+        self._ended[program] = [*ended, now]
+        pause = PAUSES[len(ended)].total_seconds()
+        self._say(
+            f"{program.name} ended unexpectedly, with status {program.process.poll()}; it is started again in "
+            f"{pause:g} s ({program.log} says why)"
+        )
+        self._wait(pause)
+        program.start_again()
 
 
 def stop(

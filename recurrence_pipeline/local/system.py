@@ -12,10 +12,10 @@ from uuid import uuid4
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.local.api_program import PORT, LocalApi, running_api
 from recurrence_pipeline.local.dagster_programs import LocalDagster, running_dagster
-from recurrence_pipeline.local.supervision import Program, free_port
+from recurrence_pipeline.local.supervision import PortTaken, Process, Program
 from recurrence_pipeline.secret_files import read_secret_files
 from recurrence_pipeline.settings import SECRET, Settings
-from recurrence_pipeline.storage.embedded import EmbeddedServer, FolderInUse
+from recurrence_pipeline.storage.embedded import EmbeddedServer, FolderInUse, PortInUse
 
 MONGODB_URL = "MONGODB_URL"
 DATABASE = "task-app"
@@ -28,6 +28,10 @@ LETTING_GO = timedelta(seconds=10)
 """A server that was killed together with its starter may hold its folder for a moment longer."""
 
 Say = Callable[[str], None]
+Prepare = Callable[[Worker, bool], None]
+
+MOST_TRIES = 5
+"""How often Dagster is started with another port, because somebody else took the one it was to have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,14 @@ class System:
 
 
 @contextmanager
-def running(home: Path, environment: Mapping[str, str], say: Say, *, throwaway: bool = False) -> Iterator[System]:
+def running(
+    home: Path,
+    environment: Mapping[str, str],
+    say: Say,
+    *,
+    prepare: Prepare = lambda _worker, _ours: None,
+    throwaway: bool = False,
+) -> Iterator[System]:
     """Start the system, and stop it at the end.
 
     The database is the one that MONGODB_URL names or, where that is not set, an embedded one under `home`.
@@ -65,6 +76,7 @@ def running(home: Path, environment: Mapping[str, str], say: Say, *, throwaway: 
         home: holds all that is stored and logged; one system at a time may use it, which callers see to.
         environment: the settings, and whatever else the processes shall find.
         say: is told what is being done.
+        prepare: is called with the worker before anything else works on the database, and whether that is our own.
         throwaway: nothing is kept. In somebody else's server all goes to a database of its own, dropped at the end.
 
     Raises:
@@ -78,9 +90,11 @@ def running(home: Path, environment: Mapping[str, str], say: Say, *, throwaway: 
         url, embedded = environment.get(MONGODB_URL, "").strip(), None
         if not url:
             say("Starting the embedded database")
-            server, embedded = _embedded(home, logs, port=0 if throwaway else PREFERRED_MONGODB_PORT)
-            stack.callback(server.kill if throwaway else server.stop)
-            url = server.url(DATABASE)
+            embedded = EmbeddedProgram(
+                home / "mongodb", logs / "mongodb.log", 0 if throwaway else PREFERRED_MONGODB_PORT
+            )
+            stack.callback(embedded.kill if throwaway else embedded.stop)
+            url = embedded.server.url(DATABASE)
         elif throwaway:
             url = with_database(url, f"recurrence_demo_{uuid4().hex[:8]}")
         environment = {**environment, MONGODB_URL: url}
@@ -90,12 +104,13 @@ def running(home: Path, environment: Mapping[str, str], say: Say, *, throwaway: 
         if throwaway and not embedded:
             stack.callback(worker.mongo.drop)
         worker.init_db()
+        prepare(worker, embedded is not None)
         say("Starting the internal API, and Dagster's web server and daemon")
         api_port = 0 if throwaway else PREFERRED_API_PORT
         api_environment = {**environment, PORT: "", "HOST": ""} if throwaway else environment
         api = stack.enter_context(running_api(logs, api_environment, cwd=home, port=api_port))
         port = 0 if throwaway or api.port == PREFERRED_DAGSTER_PORT else PREFERRED_DAGSTER_PORT
-        dagster = stack.enter_context(running_dagster(home / "dagster", logs, environment, port=port))
+        dagster = stack.enter_context(_listening_dagster(home / "dagster", logs, environment, port))
         stack.callback(say, "Stopping everything")
         yield System(url, worker, api, dagster, embedded)
 
@@ -116,15 +131,54 @@ def with_database(url: str, database: str) -> str:
     return parts._replace(path=f"/{database}", query=urlencode(options)).geturl()
 
 
-def _embedded(home: Path, logs: Path, *, port: int) -> tuple[EmbeddedServer, Program]:
-    log = logs / "mongodb.log"
+class EmbeddedProgram(Program):
+    """The embedded database as a program that can be started again: on the same port, where its clients look for it."""
+
+    def __init__(self, folder: Path, log: Path, port: int) -> None:
+        self.server = _start_embedded(folder, log, port)
+        super().__init__("the embedded database", self.server.process, log, lambda: self._again(folder))
+
+    def stop(self) -> None:
+        """Let it close its files and end."""
+        self.server.stop()
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.server.kill()
+
+    def _again(self, folder: Path) -> Process:
+        self.server = _start_embedded(folder, self.log, self.server.port, another=False)
+        return self.server.process
+
+
+def _start_embedded(folder: Path, log: Path, port: int, *, another: bool = True) -> EmbeddedServer:
+    """Start it on that port, or on `another` one where that is taken, as soon as the folder is free."""
     deadline = monotonic() + LETTING_GO.total_seconds()
     while True:
         try:
-            server = EmbeddedServer.start(home / "mongodb", port=free_port(port), log_file=log)
+            return EmbeddedServer.start(folder, port=port, log_file=log)
+        except PortInUse:
+            if not (another and port):
+                raise
+            port = 0
         except FolderInUse:
             if monotonic() > deadline:
                 raise
             sleep(0.2)
-        else:
-            return server, Program("the embedded database", server.process, log)
+
+
+@contextmanager
+def _listening_dagster(home: Path, logs: Path, environment: Mapping[str, str], port: int) -> Iterator[LocalDagster]:
+    """Start Dagster, and once more with another port where somebody took the one that was free a moment ago."""
+    with ExitStack() as stack:
+        for left in reversed(range(MOST_TRIES)):
+            inner = stack.enter_context(ExitStack())
+            dagster = inner.enter_context(running_dagster(home, logs, environment, port=port))
+            try:
+                dagster.wait_until_it_listens(dagster.programs)
+                break
+            except PortTaken:
+                if not left:
+                    raise
+                inner.close()
+        yield dagster

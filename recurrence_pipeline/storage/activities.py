@@ -46,6 +46,13 @@ class Activities:
         return self._activities.estimated_document_count()
 
     @translated()
+    def older_than(self, before: datetime) -> int:
+        """Return how many `archive` would move."""
+        old = {"timestamp": {"$lt": before}}
+        bounds = pieces(self._mongo, counter="useractivities")
+        return sum(self._activities.count_documents(piece | old) for piece in bounds)
+
+    @translated()
     def archive(self, before: datetime, progress: Callable[[int], None]) -> int:
         """Move what is older than `before` to the archive and return how many that were; `progress` is told as it goes.
 

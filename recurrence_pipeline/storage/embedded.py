@@ -4,6 +4,7 @@ The server is SecantusDB (the extra `embedded`). It is GPL-2.0-only, so it is ne
 of its own and we talk to it over a socket like anybody else. Clients, collections and errors belong in mongo.py.
 """
 
+import errno
 import os
 import re
 import subprocess
@@ -44,6 +45,10 @@ class FolderInUse(ConfigurationError):
     """Another server uses the folder, or one that was killed just now still does."""
 
 
+class PortInUse(ConfigurationError):
+    """Another program listens on the port."""
+
+
 class EmbeddedServer:
     """A running server. Close the clients that use it first: one that outlives it can block for 30 s on its `close()`.
 
@@ -74,7 +79,8 @@ class EmbeddedServer:
             timeout: how long it may take until it listens.
 
         Raises:
-            ConfigurationError: the extra is not installed, or the folder cannot be used (`FolderInUse`: by us).
+            ConfigurationError: the extra is not installed, the folder cannot be used (`FolderInUse`: by us), or the
+                port is another program's (`PortInUse`).
             Outage: it ended or hung before it listened; the text has its last lines.
         """
         if find_spec("secantus") is None:
@@ -153,6 +159,8 @@ def _wait_until_listening(
         time.sleep(0.02)
     if b"Device or resource busy" in printed:
         raise FolderInUse(f"the embedded database cannot use {folder}: another process uses that folder")
+    if ended and os.strerror(errno.EADDRINUSE).encode() in printed:
+        raise PortInUse(f"the embedded database cannot listen on its port: {os.strerror(errno.EADDRINUSE)}")
     last = "\n".join(printed.decode(errors="replace").splitlines()[-LAST_LINES:]) or "(nothing)"
     what = (
         f"ended with status {process.returncode}" if ended else f"did not listen within {timeout.total_seconds():g} s"

@@ -35,6 +35,10 @@ class Maintenance:
         self._keep_deleted = kit.rules.keep_deleted
         self._clock = kit.clock
 
+    def pending(self) -> tuple[int, int]:
+        """Return how many orphans would be deleted and activities archived now; nothing is written."""
+        return sum(self._tasks.orphans().values()), self._activities.older_than(self._old())
+
     def clean_orphans(self, *, confirm: bool = False) -> int:
         """Delete occurrences whose original is gone, keep copies, tell their users, and return how many went.
 
@@ -60,9 +64,10 @@ class Maintenance:
 
     def archive_activities(self) -> int:
         """Move activities that have been kept long enough to the archive, and return how many went."""
-        return self._activities.archive(
-            self._clock() - self._activity_retention, lambda moved: log.info("activities archived", moved=moved)
-        )
+        return self._activities.archive(self._old(), lambda moved: log.info("activities archived", moved=moved))
+
+    def _old(self) -> datetime:
+        return self._clock() - self._activity_retention
 
     def _refuse_too_large_a_part(self, found: int) -> None:
         occurrences = self._tasks.count_occurrences()

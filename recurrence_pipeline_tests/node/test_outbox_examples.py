@@ -1,5 +1,6 @@
 """examples/: a task handed over by writing an event, from Node and from Python, as the files stand."""
 
+import json
 import os
 import subprocess
 import sys
@@ -48,5 +49,7 @@ def test_what_it_hands_over_is_worked_off(example: Run, world: World) -> None:
 def test_an_event_that_lacks_something_is_refused_by_the_database(example: Run, world: World) -> None:
     ran = example("delete", str(ObjectId()))
     assert ran.returncode == 1
-    assert "Document failed validation" in ran.stderr
+    said, _, details = ran.stderr.partition("\n")
+    assert "Document failed validation" in said
+    assert "userId" in str(json.loads(details)["schemaRulesNotSatisfied"]), "the field that is missing is named"
     assert list(world.worker.mongo.events.find()) == []

@@ -20,7 +20,7 @@ from pymongo.errors import PyMongoError
 from recurrence_pipeline.domain.errors import ConfigurationError, Outage
 from recurrence_pipeline.storage import embedded
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.storage.embedded import HOST, EmbeddedServer
+from recurrence_pipeline.storage.embedded import HOST, EmbeddedServer, PortInUse
 from recurrence_pipeline_tests.waiting import wait_until
 
 
@@ -110,7 +110,7 @@ def test_a_server_that_hangs_at_the_start_is_given_up_and_killed(tmp_path: Path)
 def test_a_port_can_be_chosen_and_a_taken_one_is_refused(tmp_path: Path) -> None:
     with socket.create_server((HOST, 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(Outage, match="Address already in use"):
+        with pytest.raises(PortInUse, match="Address already in use"):
             EmbeddedServer.start(tmp_path, port=port)
     with throwaway(EmbeddedServer.start(tmp_path, port=port)) as server:
         assert f"{HOST}:{port}/some?" in server.url("some")

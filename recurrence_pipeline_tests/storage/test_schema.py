@@ -65,7 +65,7 @@ def settings(mongodb_url: str) -> Settings:
 
 def indexes_of(mongo: Mongo) -> dict[str, dict[str, Document]]:
     """Return {collection: {index: options}} without what every index has."""
-    dull = ("key", "v", "ns")
+    dull = ("key", "v", "ns", "background")
     return {
         name: {
             index: {option: value for option, value in info.items() if option not in dull}
@@ -156,6 +156,39 @@ def test_the_application_s_own_data_stays_as_it_is(empty: Mongo, settings: Setti
     counter = empty.counters.find_one({"_id": "tasks"})
     assert counter is not None
     assert counter["sequence_value"] == max(task["taskId"] for task in before)
+
+
+MONGOOSE_ASKS_FOR = [
+    *(("tasks", keys, {}) for keys in OF_THE_APPLICATION),
+    ("tasks", "taskId", {"unique": True}),
+    ("useractivities", "activityId", {"unique": True}),
+    ("useractivities", "userId -timestamp", {}),
+]
+
+
+def mongoose_makes_its_indexes(mongo: Mongo) -> None:
+    """Ask for each index as Mongoose does when the application starts: with `background: true`, whatever is there."""
+    for collection, keys, options in MONGOOSE_ASKS_FOR:
+        key = {name.lstrip("-"): -1 if name.startswith("-") else 1 for name in keys.split()}
+        name = "_".join(f"{field}_{direction}" for field, direction in key.items())
+        index = {"key": key, "name": name, "background": True, **options}
+        mongo.db.command("createIndexes", collection, indexes=[index])
+
+
+@pytest.mark.parametrize("first", ["the worker", "the application"])
+def test_the_application_and_the_worker_make_their_indexes_in_any_order(
+    empty: Mongo, settings: Settings, first: str
+) -> None:
+    """Else the application does not start on a database that `init-db` prepared, or the worker lacks an index."""
+    if first == "the application":
+        mongoose_makes_its_indexes(empty)
+    report = ensure_schema(empty, settings)
+    assert report.left_out == {}
+    mongoose_makes_its_indexes(empty)
+
+    found = indexes_of(empty)
+    assert all(found[name].items() >= promised.items() for name, promised in PROMISED.items())
+    assert (ensure_schema(empty, settings).added, ensure_schema(empty, settings).left_out) == ([], {})
 
 
 def test_a_counter_that_is_there_is_left_alone(empty: Mongo, settings: Settings) -> None:

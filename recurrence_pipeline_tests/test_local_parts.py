@@ -1,0 +1,154 @@
+"""The parts of the local system, each with ports that other programs have, or files that are damaged."""
+
+import json
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from dagster import DagsterInstance, DagsterRunStatus
+from dagster._core.test_utils import create_run_for_test
+
+from recurrence_pipeline import processes
+from recurrence_pipeline.domain.errors import ConfigurationError
+from recurrence_pipeline.local import dagster_programs
+from recurrence_pipeline.local.api_program import running_api
+from recurrence_pipeline.local.dagster_history import cancel_runs, opened
+from recurrence_pipeline.local.dagster_programs import LocalDagster
+from recurrence_pipeline.local.supervision import HOST, PortTaken, Program
+from recurrence_pipeline.local.system import EmbeddedProgram
+from recurrence_pipeline_tests.impostor import Impostor, answers, impostor
+from recurrence_pipeline_tests.waiting import wait_until
+
+HEALTH = "/internal/worker/health"
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """Return a port on which another program listens."""
+    with socket.create_server((HOST, 0)) as other:
+        yield int(other.getsockname()[1])
+
+
+@pytest.fixture
+def environment(mongodb_url: str) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if name not in {"PORT", "HOST"}}
+    return inherited | {"MONGODB_URL": mongodb_url, "HOST": HOST}
+
+
+def test_an_api_whose_port_is_taken_listens_elsewhere_also_when_it_is_started_again(
+    tmp_path: Path, environment: dict[str, str], taken: int
+) -> None:
+    with running_api(tmp_path, environment, cwd=tmp_path, port=taken) as api:
+        assert api.port != taken
+        assert httpx.get(api.url + HEALTH, trust_env=False).json()["success"] is True
+        processes.kill(api.program.process)
+        api.program.start_again()
+        wait_until(lambda: _answers(api.url + HEALTH), "it answers where it did before")
+
+
+def test_an_api_that_was_told_its_port_takes_no_other(tmp_path: Path, environment: dict[str, str], taken: int) -> None:
+    """Else whoever calls that port talks to another program."""
+    with (
+        pytest.raises(PortTaken, match="Address already in use"),
+        running_api(tmp_path, environment | {"PORT": str(taken)}, cwd=tmp_path),
+    ):
+        pass
+
+
+def test_a_database_whose_port_is_taken_listens_elsewhere_and_there_again(tmp_path: Path, taken: int) -> None:
+    database = EmbeddedProgram(tmp_path / "mongodb", tmp_path / "mongodb.log", taken)
+    try:
+        port = database.server.port
+        assert port != taken
+        database.kill()
+        database.start_again()
+        assert database.server.port == port, "its clients look for it there"
+    finally:
+        database.kill()
+
+
+@pytest.fixture
+def dagster(tmp_path: Path) -> Iterator[Callable[[int], LocalDagster]]:
+    """Return a function that makes what we hold of a Dagster whose web server has a port; nothing of it runs."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "dagster.yaml").write_text(dagster_programs.shipped("dagster.yaml").read_text())
+    program = Program.start("it", ["sleep", "600"], cwd=tmp_path, log=tmp_path / "log", environment=os.environ)
+    with DagsterInstance.from_config(str(home)) as instance:
+        yield lambda port: LocalDagster(instance, [program] * 3, port)
+    processes.kill(program.process)
+
+
+def info(home: str) -> dict[str, object]:
+    """Return what a web server answers that has its files there."""
+    artifacts = {"local_artifact_storage": {"config": {"base_dir": home}}}
+    return {"data": {"instance": {"info": json.dumps(artifacts)}}}  # JSON is YAML
+
+
+def test_only_a_web_server_that_reads_our_files_is_ours(tmp_path: Path, dagster: Callable[[int], LocalDagster]) -> None:
+    """Else another folder's Dagster on the same port is announced as this one."""
+
+    def listens(server: Impostor, answer: object) -> bool:
+        server.will(answers(200, answer))
+        return dagster(server.server_port).listens()
+
+    with impostor() as server:
+        assert listens(server, info(str(tmp_path / "home")))
+        assert not listens(server, info(str(tmp_path / "another")))
+        assert not listens(server, {"success": True})
+        assert not listens(server, b"<html>")
+    assert not dagster(server.server_port).listens(), "nobody listens there now"
+
+
+def test_files_of_dagster_that_are_damaged_are_named_with_how_to_go_on(tmp_path: Path) -> None:
+    """Else a disk that was full once shows people three pages of another library's insides."""
+    (tmp_path / "dagster.yaml").write_text(dagster_programs._anchored(CONFIG, tmp_path))
+    with opened(tmp_path):
+        pass
+    files = list(tmp_path.rglob("*.db"))
+    assert {file.name for file in files} == {"runs.db", "index.db", "schedules.db"}
+    for file in files:
+        kept = tmp_path.parent / "kept.db"
+        shutil.copy(file, kept)
+        file.write_bytes(b"garbage" * 3000)
+        with pytest.raises(ConfigurationError, match="move that folder away") as raised, opened(tmp_path):
+            pass
+        assert str(tmp_path) in str(raised.value)
+        assert "\n" not in str(raised.value)
+        file.write_bytes(b"")  # as a crash can leave it: begun anew
+        with opened(tmp_path) as instance:
+            assert instance.get_runs() == []
+        shutil.copy(kept, file)
+
+
+CONFIG = "storage:\n  sqlite:\n    base_dir: .dagster\n"
+
+
+@pytest.mark.parametrize("damage", [b"a: [", b"", b"\xff\xfe", b"just a line"])
+def test_a_configuration_of_dagster_that_cannot_be_read_is_named(tmp_path: Path, damage: bytes) -> None:
+    (tmp_path / "dagster.yaml").write_bytes(damage)
+    with pytest.raises(ConfigurationError, match=r"dagster\.yaml cannot be read: .+ Restore it") as raised:
+        dagster_programs._readable(tmp_path / "dagster.yaml")
+    assert "\n" not in str(raised.value)
+
+
+def test_a_run_that_was_to_begin_as_everything_was_stopped_counts_as_canceled(tmp_path: Path) -> None:
+    """Else it stands in the history as failed, and an alert says so."""
+    (tmp_path / "dagster.yaml").write_text(dagster_programs._anchored(CONFIG, tmp_path))
+    with opened(tmp_path) as instance:
+        run = create_run_for_test(instance, status=DagsterRunStatus.STARTING)
+        waiting = create_run_for_test(instance, status=DagsterRunStatus.NOT_STARTED)
+        cancel_runs(instance)
+        found = [instance.get_run_by_id(each.run_id) for each in (run, waiting)]
+        assert [each.status for each in found if each] == [DagsterRunStatus.CANCELED, DagsterRunStatus.NOT_STARTED]
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
