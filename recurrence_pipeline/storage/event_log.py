@@ -133,6 +133,11 @@ class EventLog:
         task = self._mongo.tasks.find_one({"_id": ObjectId(task_id)}, {"userId": 1})
         return None if task is None else str(task.get("userId") or "")
 
+    @translated()
+    def is_user(self, user_id: str) -> bool:
+        """Say whether the application has this user."""
+        return self._mongo.users.find_one({"_id": ObjectId(user_id)}, {"_id": 1}) is not None
+
     def _chunks(self, task_ids: Iterable[str]) -> Iterator[list[ObjectId]]:
         ids = [ObjectId(i) for i in task_ids]
         for start in range(0, len(ids), self._read_chunk):
