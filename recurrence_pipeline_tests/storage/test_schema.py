@@ -33,6 +33,7 @@ PROMISED: dict[str, dict[str, Document]] = {
         "status_1_availableAt_1": {},
         "status_1_lease.until_1": {},
         "taskId_1": {},
+        "createdAt_1__id_1": {},
         "finishedAt_1": {"expireAfterSeconds": 30 * DAY, "partialFilterExpression": {"status": "completed"}},
     },
     "deleted_tasks": {
@@ -89,7 +90,7 @@ def test_an_empty_database_gets_everything(empty: Mongo, settings: Settings) -> 
 
     assert indexes_of(empty) == PROMISED
     assert {c["_id"]: c["sequence_value"] for c in empty.counters.find()} == {"tasks": 0, "useractivities": 0}
-    assert len(report.added) == 1 + 14 + 2, "validator, indexes, counters"
+    assert len(report.added) == 1 + 15 + 2, "validator, indexes, counters"
     assert report.left_out == {}
     require_schema(empty)
 
