@@ -256,6 +256,8 @@ def test_stats_are_of_all_users_or_of_one(api: Api) -> None:
         assert found["success"] is True
         assert set(found["data"]) == {"timestamp", "userId", "recurringTasks", "workerStatus"}
         assert set(found["data"]["recurringTasks"]) == STATISTICS
+        services = {name: found["data"]["workerStatus"][name] for name in ("tasksWorker", "recurrenceEngine")}
+        assert services == {"tasksWorker": "operational", "recurrenceEngine": "operational"}
         assert (found["data"]["userId"], found["data"]["recurringTasks"]["totalTasks"]) == (user_id, tasks)
 
 
