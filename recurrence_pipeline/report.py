@@ -190,9 +190,10 @@ def result_view(data: Data) -> RenderableType:
 
 
 def stats_view(data: Data) -> RenderableType:
-    """Draw the statistics of tasks, and the events."""
+    """Draw the statistics of tasks, and the events where they are told."""
     whose = "all users" if data["userId"] == "all_users" else f"user {data['userId']}"
-    return Group(figures_table(f"Tasks of {whose}", data["recurringTasks"]), events_table(data))
+    tasks = figures_table(f"Tasks of {whose}", data["recurringTasks"])
+    return Group(tasks, events_table(data)) if "events" in data else tasks
 
 
 def tasks_table(title: str, tasks: Iterable[Data]) -> RenderableType:

@@ -120,7 +120,6 @@ class Settings(BaseModel):
     event_retention_days: Annotated[WholeNumber, bounded(1, 36_500)] = Field(
         30, alias="EVENT_RETENTION_DAYS", description="How long completed events are kept."
     )
-
     activity_retention_days: Annotated[WholeNumber, bounded(1, 36_500)] = Field(
         90,
         alias="ACTIVITY_RETENTION_DAYS",
@@ -143,7 +142,6 @@ class Settings(BaseModel):
     maintenance_timezone: Zone = Field(
         "UTC", alias="MAINTENANCE_TIMEZONE", description="IANA time zone of the times of maintenance."
     )
-
     orphan_cleanup_limit: Annotated[WholeNumber, bounded(0, 1_000_000_000)] = Field(
         1000,
         alias="ORPHAN_CLEANUP_LIMIT",
@@ -207,8 +205,28 @@ class Settings(BaseModel):
         repr=False,
         description="Secret of the application's tokens (HS256), with which users may read what is theirs.",
     )
+    jwt_secret_allow_short: Flag = Field(
+        default=False,
+        alias="JWT_SECRET_ALLOW_SHORT",
+        description="Whether that secret may have fewer than 32 bytes, which can be guessed: for old installations.",
+    )
+    jwt_require_exp: Flag = Field(
+        default=False,
+        alias="JWT_REQUIRE_EXP",
+        description="Whether a token without `exp`, good for ever, is refused. One that has expired always is.",
+    )
+    jwt_require_user: Flag = Field(
+        default=False,
+        alias="JWT_REQUIRE_USER",
+        description="Whether the token of somebody who is not in the collection `users` is refused; asks the database.",
+    )
     allowed_origins: Origins = Field(
         (), alias="ALLOWED_ORIGINS", description="Origins of web pages that may call the internal API (CORS)."
+    )
+    request_timeout: Duration = Field(
+        timedelta(seconds=20),
+        alias="REQUEST_TIMEOUT",
+        description="How long a client may take to send a request, or to fetch the answer, in ms.",
     )
     rate_limit_per_minute: Annotated[WholeNumber, bounded(0, 1_000_000)] = Field(
         1000,

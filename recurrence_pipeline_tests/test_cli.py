@@ -243,6 +243,11 @@ def test_stats_count_tasks_and_events_with_reasons(prepared: Run) -> None:
         {"operation": "create", "status": "rejected", "reason": "Original task not found", "count": 1}
     ]
     assert prepared("stats", "--user-id", MISSING, "--json").json["recurringTasks"]["totalTasks"] == 0
+    of_a_user = prepared("stats", "--user-id", OWNER, "--json").json
+    assert of_a_user["recurringTasks"]["recurringInstances"] == 3
+    assert of_a_user.keys() == {"timestamp", "userId", "recurringTasks", "workerStatus"}
+    assert "queue" not in of_a_user["workerStatus"], "the events of others are none of theirs"
+    assert "Original task not found" not in prepared("stats", "--user-id", OWNER).out
     drawn = prepared("stats").out
     assert "Original task not found" in drawn
     assert re.search(r"recurring instances\W+3\W", drawn)

@@ -77,6 +77,9 @@ VARIABLES: list[tuple[str, Any, str, Any, str, str]] = [
     ("METRICS_PORT", 9090, "0", 0, "65536", "'65536' is not between 0 and 65535"),
     ("INTERNAL_API_KEY", None, "new,old", SecretStr("new,old"), " , ", "the value holds no key"),
     ("JWT_SECRET", None, "s3cret", SecretStr("s3cret"), "", ""),
+    ("JWT_SECRET_ALLOW_SHORT", False, "true", True, "maybe", "'maybe' is neither true nor false"),
+    ("JWT_REQUIRE_EXP", False, "true", True, "maybe", "'maybe' is neither true nor false"),
+    ("JWT_REQUIRE_USER", False, "true", True, "maybe", "'maybe' is neither true nor false"),
     (
         "ALLOWED_ORIGINS",
         (),
@@ -85,6 +88,7 @@ VARIABLES: list[tuple[str, Any, str, Any, str, str]] = [
         "https://app.example.org/",
         "which is not an origin such as https://app.example.org",
     ),
+    ("REQUEST_TIMEOUT", ms(20_000), "500", ms(500), "0", "'0' must be more than 0 milliseconds"),
     ("RATE_LIMIT_PER_MINUTE", 1000, "0", 0, "1000001", "'1000001' is not between 0 and 1000000"),
     ("TRUSTED_PROXIES", (), "10.0.0.0/8, ::1", ("10.0.0.0/8", "::1"), "proxy", "neither an IP address nor a network"),
 ]

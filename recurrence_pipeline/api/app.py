@@ -9,14 +9,15 @@ from anyio import create_task_group, to_thread
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from recurrence_pipeline.api import docs
 from recurrence_pipeline.api.answers import error_answer
-from recurrence_pipeline.api.envelope import REQUEST_ID, Envelope
-from recurrence_pipeline.api.errors import ApiError, answer_to, bad_request, no_such_path
+from recurrence_pipeline.api.envelope import REFUSAL, REQUEST_ID, Envelope
+from recurrence_pipeline.api.errors import ApiError, answer_to, bad_request, client_gone, no_such_path
 from recurrence_pipeline.api.guard import Guard
+from recurrence_pipeline.api.handlers import Handlers
 from recurrence_pipeline.api.limiting import RateLimit
 from recurrence_pipeline.api.routes import build_router
 from recurrence_pipeline.api.security import KEY_HEADER, Access
@@ -41,11 +42,17 @@ def create_app(worker: Worker) -> FastAPI:
             yield
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
-    app.include_router(build_router(worker, Guard(access, RateLimit(settings.rate_limit_per_minute))))
+    handlers = Handlers(worker)
+    is_user = handlers.is_user if settings.jwt_require_user else None
+    guard = Guard(access, RateLimit(settings.rate_limit_per_minute), is_user=is_user)
+    app.include_router(build_router(handlers, guard))
     app.openapi = lambda: docs.describe(app)  # type: ignore[method-assign]
-    app.add_exception_handler(ApiError, _answer)
-    app.add_exception_handler(RecurrenceError, _answer)
-    app.add_exception_handler(HTTPException, _answer)
+
+    async def answer(request: Request, error: Any) -> Response:
+        return error_answer(_as_answer(request, error, guard))
+
+    for kind in (ApiError, RecurrenceError, HTTPException, ClientDisconnect):
+        app.add_exception_handler(kind, answer)
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -68,13 +75,19 @@ async def _look_at_database(worker: Worker) -> None:
         log.warning("the database could not be looked at", error=str(error))
 
 
-async def _answer(_request: Request, error: Any) -> Response:
+def _as_answer(request: Request, error: Any, guard: Guard) -> ApiError:
     match error:
         case ApiError():
-            return error_answer(error)
+            return error
         case RecurrenceError():
             log.warning("not done", code=error.code, error=str(error))
-            return error_answer(answer_to(error))
+            return answer_to(error)
+        case ClientDisconnect():
+            return getattr(request.state, REFUSAL, None) or client_gone()
         case HTTPException(status_code=404 | 405):
-            return error_answer(no_such_path())
-    return error_answer(bad_request("The request cannot be read"))
+            try:
+                guard.count(request)
+            except ApiError as too_many:
+                return too_many
+            return no_such_path()
+    return bad_request("The request cannot be read")

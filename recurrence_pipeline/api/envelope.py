@@ -10,11 +10,10 @@ from uuid import uuid4
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from recurrence_pipeline.api.answers import error_answer
-from recurrence_pipeline.api.errors import failure
+from recurrence_pipeline.api.errors import failure, headers_too_large
 
 REQUEST_ID = "X-Request-ID"
 ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -26,6 +25,9 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+REFUSAL = "refusal"
+"""Where a request's state has the answer that was given before its body was complete."""
+MAX_HEADERS = 100
 SHOWN_PATH = 100
 """How many characters of a path nobody knows are worth logging."""
 
@@ -55,18 +57,14 @@ class Envelope:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers[REQUEST_ID] = request_id
-                for name, value in SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
+                dress(MutableHeaders(scope=message), request_id)
             await send(message)
 
         method = scope["method"]
         scope = _as_express(scope)
         try:
-            await self._app(scope, receive, send_enveloped)
-        except ClientDisconnect:
-            log.info("the client went away before its request was complete", path=_shown(scope))
+            app = self._app if len(scope["headers"]) <= MAX_HEADERS else error_answer(headers_too_large())
+            await app(scope, receive, send_enveloped)
         except Exception:
             log.exception("unexpected error", path=_shown(scope))
             if not status:
@@ -83,17 +81,29 @@ class Envelope:
             )
 
 
+def dress(headers: MutableHeaders, request_id: str) -> None:
+    """Give an answer the headers that every answer has."""
+    headers[REQUEST_ID] = request_id
+    for name, value in SECURITY_HEADERS.items():
+        headers.setdefault(name, value)
+
+
+def new_request_id() -> str:
+    """Return an id that no request has yet."""
+    return uuid4().hex
+
+
 def _request_id(headers: Headers) -> str:
     """Return the id that the client gave its request, or a new one."""
     given = headers.get(REQUEST_ID, "")
-    return given if ACCEPTED_ID.fullmatch(given) else uuid4().hex
+    return given if ACCEPTED_ID.fullmatch(given) else new_request_id()
 
 
 def _as_express(scope: Scope) -> Scope:
     path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").lower()
     path = path[:-1] if path.endswith("/") and len(path) > 1 else path
     method = "GET" if scope["method"] == "HEAD" else scope["method"]
-    return {**scope, "path": path, "method": method, "state": dict(scope.get("state") or {})}
+    return {**scope, "path": path, "method": method, "state": scope.get("state", {})}
 
 
 def _shown(scope: Scope) -> str:

@@ -5,7 +5,6 @@ them; all others are `{success, error, code, message, retryable}`. `retryable` s
 """
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any
 
 from recurrence_pipeline.domain.errors import (
@@ -32,6 +31,21 @@ _STATUS: Mapping[type[RecurrenceError], int] = {
     Outage: 503,
 }
 """The first that fits counts; anything else is in the way of what was asked: 409."""
+
+WORDS: Mapping[int, str] = {
+    404: "Not Found",
+    408: "Request Timeout",
+    409: "Conflict",
+    413: "Request Entity Too Large",
+    415: "Unsupported Media Type",
+    422: "Unprocessable Entity",
+    429: "Too Many Requests",
+    431: "Request Header Fields Too Large",
+    499: "Client Closed Request",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+"""Part of the contract, and so written down: `http.HTTPStatus` says other words in Python 3.13 than in 3.12."""
 
 NO_CAUSE = "the log of the worker has the cause"
 UNREACHABLE = "the database cannot be worked with at the moment"
@@ -68,12 +82,22 @@ def failure(status: int, code: str, message: str, *, retry_after: int | None = N
     """Return an answer of our own kind; `retry_after` is in seconds, and makes it retryable."""
     body = {
         "success": False,
-        "error": HTTPStatus(status).phrase,
+        "error": WORDS[status],
         "code": code,
         "message": message,
         "retryable": retry_after is not None,
     }
     return ApiError(status, body, None if retry_after is None else {"Retry-After": str(retry_after)})
+
+
+def headers_too_large() -> ApiError:
+    """Return the answer to a request whose line and headers are too many."""
+    return failure(431, "HEADERS_TOO_LARGE", "A request has at most 100 headers and 16 KiB of them")
+
+
+def client_gone() -> ApiError:
+    """Return what stands in the log for a request whose client went away before all of it was there."""
+    return failure(499, "CLIENT_GONE", "The client went away before its request was complete")
 
 
 def invalid_recurrence(reason: str) -> ApiError:

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from recurrence_pipeline.api.connections import bounded
 from recurrence_pipeline.api.prometheus import Exporter
 
 PATH = "/metrics"
@@ -32,11 +33,15 @@ def create_metrics_app(exporter: Exporter) -> Starlette:
 
 
 @contextmanager
-def exporting(exporter: Exporter, sockets: Sequence[socket.socket]) -> Iterator[None]:
-    """Serve on listening sockets, and look at the database, until the end of the block."""
+def exporting(exporter: Exporter, sockets: Sequence[socket.socket], *, patience: timedelta) -> Iterator[None]:
+    """Serve on listening sockets, and look at the database, until the end of the block.
+
+    `patience` is how long a client may take to send a request.
+    """
     server = uvicorn.Server(
         uvicorn.Config(
             create_metrics_app(exporter),
+            **bounded(patience),
             lifespan="off",
             log_config=None,
             access_log=False,

@@ -26,6 +26,7 @@ HEALTH_CHECKS = 2
 """Checks of health at a time. They have turns of their own: what waits for the database must not hold them up."""
 
 WhoAsks = Annotated[Caller, Depends(known_caller)]
+Given = Annotated[requests.Query, Depends(requests.given)]
 
 
 class Handlers:
@@ -38,6 +39,10 @@ class Handlers:
         self._call = Calls(at_a_time=max(worker.settings.mongodb_pool_size - 1, 1), patience=patience)
         self._check = Calls(at_a_time=HEALTH_CHECKS, patience=patience)
         self._sign_of_life = min(SIGN_OF_LIFE, patience)
+
+    async def is_user(self, user_id: str) -> bool:
+        """Say whether the application has this user."""
+        return await self._call(lambda: self._service.history.is_user(user_id))
 
     async def recurrence(self, request: Request) -> Response:
         """Work off an operation on a task at once. Asked again, it answers the same and changes nothing."""
@@ -76,9 +81,9 @@ class Handlers:
             return json_answer({"success": True, "data": data})
         return json_answer({"success": False, "data": data | {"error": UNREACHABLE}}, 503)
 
-    async def stats(self, request: Request, caller: WhoAsks) -> Response:
+    async def stats(self, given: Given, caller: WhoAsks) -> Response:
         """Count tasks by kind: a user's, or everybody's."""
-        user_id = requests.optional_id(requests.query(request.query_params, "userId"), "userId")
+        user_id = requests.optional_user(given)
         if caller.user_id is not None:
             if user_id not in {None, caller.user_id}:
                 raise forbidden("The tasks belong to another user")
@@ -88,22 +93,20 @@ class Handlers:
             data["workerStatus"].pop("queue", None)  # everybody's events are counted there
         return json_answer({"success": True, "data": data})
 
-    async def preview(self, request: Request, caller: WhoAsks) -> Response:
+    async def preview(self, given: Given, caller: WhoAsks) -> Response:
         """Show the next slots of a task, and what is odd about each."""
-        given = requests.query(request.query_params, "taskId", "count")
         task_id = requests.required_id(given, "taskId")
         count = requests.number(given, "count", default=requests.DEFAULT_PREVIEW, at_most=requests.MAX_PREVIEW)
 
         def slots() -> list[dict[str, Any]]:
             if caller.user_id is not None:
-                self._service.require_owner(task_id, caller.user_id)
+                self._service.history.require_owner(task_id, caller.user_id)
             return preview_data(self._service.preview(task_id, count))
 
         return json_answer({"success": True, "data": {"taskId": task_id, "slots": await self._call(slots)}})
 
-    async def events(self, request: Request, caller: WhoAsks) -> Response:
+    async def events(self, given: Given, caller: WhoAsks) -> Response:
         """Say what happened, newest first: to one task, or to all."""
-        given = requests.query(request.query_params, "status", "taskId", "limit")
         status, task_id = requests.optional_status(given), requests.optional_id(given, "taskId")
         limit = requests.number(given, "limit", default=requests.DEFAULT_EVENTS, at_most=requests.MAX_EVENTS)
         found = await self._call(
@@ -114,6 +117,7 @@ class Handlers:
     async def replay(self, request: Request) -> Response:
         """Give a failed or rejected event another try; one that is being worked on or is completed answers 409."""
         event_id = requests.required_id(request.path_params, "event_id")
+        await requests.read_json(request)  # which says nothing: a body of another kind is a web page's
         found = await self._call(lambda: self._service.replay(event_id))
         if found is None:
             raise failure(404, "EVENT_NOT_FOUND", f"There is no event {event_id}")

@@ -177,6 +177,8 @@ class UnhealthyAnswer(Shape):
 class WorkerStatus(Shape):
     """The worker, and its events by status."""
 
+    tasksWorker: Literal["operational"]
+    recurrenceEngine: Literal["operational"]
     status: Literal["operational"]
     queue: dict[str, int] = Field(
         default={},

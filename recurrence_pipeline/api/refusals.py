@@ -52,8 +52,15 @@ class Failure(Shape):
 Responses = dict[int | str, dict[str, Any]]
 
 EVERYWHERE: Responses = {
-    403: {"model": Forbidden, "description": "Whoever asks may not: the key is missing or wrong, or may not ask this"},
+    400: {"model": BadRequest, "description": "The request cannot be right: a parameter, the body, or HTTP itself"},
+    403: {
+        "model": Forbidden,
+        "description": "Whoever asks may not: the key is missing or wrong, or may not ask this; where no key is set, "
+        "another machine, or a web page",
+    },
+    408: {"model": Failure, "description": "The request was not complete within REQUEST_TIMEOUT"},
     429: {"model": Failure, "description": "Too many requests of one caller; `Retry-After` says when to come back"},
+    431: {"model": Failure, "description": "More than 100 headers, or more than 16 KiB of them"},
     500: {"model": Failure, "description": "A defect of this system; the log has the cause"},
     503: {"model": Failure, "description": "The database is away or busy: try again after `Retry-After` seconds"},
 }
@@ -66,7 +73,6 @@ BODY: Responses = {
 """What a path that takes a body can answer, too."""
 
 _REFUSED: Responses = {
-    400: {"model": BadRequest, "description": "The request cannot be right"},
     404: {"model": Failure | NoSuchPath, "description": "There is no such thing, or no such path"},
     409: {"model": Failure, "description": "Not in the state that things are in"},
     422: {"model": Failure, "description": "The recurrence is refused"},

@@ -6,7 +6,7 @@ Ids are strings of 24 hex digits and nothing else: `{"$ne": null}` in a query wo
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -24,9 +24,14 @@ DISCARDED_AT_MOST = 8 * MAX_BODY
 ID = re.compile(r"[0-9a-fA-F]{24}")
 MAX_EVENTS = 500
 DEFAULT_EVENTS = 50
+MAX_SHOWN = 100
+"""How much of a name that we do not know is said back, in characters."""
 MAX_PREVIEW = 1000
 DEFAULT_PREVIEW = 10
 UTF = re.compile(r"utf-?(8|16|32)(-?[lb]e)?")
+
+MAX_DEPTH = 64
+"""Objects and lists within one another. What is to be written out again must not be deeper than our stack is."""
 
 Query = Mapping[str, str]
 
@@ -52,8 +57,12 @@ async def read_json(request: Request) -> dict[str, Any]:
     _require_json(request)
     try:
         value = json.loads(body, parse_constant=_no_number, parse_float=_finite)
-    except (ValueError, RecursionError):
+    except ValueError:
         raise bad_request("Malformed JSON in request body") from None
+    except RecursionError:
+        raise _too_deep() from None
+    if _is_deep(value):
+        raise _too_deep()
     return value if isinstance(value, dict) else {}
 
 
@@ -83,26 +92,52 @@ def task_to_validate(body: Mapping[str, Any]) -> dict[str, Any]:
     return task
 
 
-def query(params: QueryParams, *names: str) -> Query:
-    """Return the named parameters that are there.
+def query(params: QueryParams, names: Collection[str]) -> Query:
+    """Return the parameters that are there.
 
     Raises:
-        ApiError: 400; one is there more than once, or as an object (`userId[$ne]=`).
+        ApiError: 400; one is none of the names, is there more than once, or as an object (`userId[$ne]=`).
     """
     found: dict[str, str] = {}
     for key, value in params.multi_items():
         name = key.partition("[")[0]
         if name not in names:
-            continue
+            raise bad_request(f"Unknown query parameter: {name[:MAX_SHOWN]}")
         if name in found or name != key:
             raise bad_request(f"{name} must be one plain value")
         found[name] = value
     return found
 
 
+class Parameters:
+    """The query parameters that a route knows, as a dependency of it; `given` hands them on to what it does."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    async def __call__(self, request: Request) -> None:
+        """Read them.
+
+        Raises:
+            ApiError: 400.
+        """
+        request.state.given = query(request.query_params, self._names)
+
+
+async def given(request: Request) -> Query:
+    """Return the query parameters that the route knows."""
+    found: Query = request.state.given
+    return found
+
+
 def optional_id(given: Query, name: str) -> str | None:
     """Return the id of a parameter, None where it is not there."""
     return required_id(given, name) if name in given else None
+
+
+def optional_user(given: Query) -> str | None:
+    """Return the user asked for; `userId=` with nothing behind it is nobody in particular."""
+    return optional_id(given, "userId") if given.get("userId") else None
 
 
 def required_id(given: Query, name: str) -> str:
@@ -165,6 +200,20 @@ async def _body(request: Request) -> bytes:
     if size > MAX_BODY:
         raise _too_large()
     return bytes(body)
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [each for each in level if isinstance(each, (dict, list))]
+        if not level:
+            return False
+        level = [item for each in level for item in (each.values() if isinstance(each, dict) else each)]
+    return True
+
+
+def _too_deep() -> ApiError:
+    return bad_request(f"The JSON in the request body is nested more than {MAX_DEPTH} levels deep")
 
 
 def _too_large() -> ApiError:

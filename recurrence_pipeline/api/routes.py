@@ -1,5 +1,6 @@
 """The paths: who may ask, and what each can answer. What they do is in handlers.py."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import APIRouter, Depends
@@ -13,6 +14,7 @@ from recurrence_pipeline.api.guard import Guard
 from recurrence_pipeline.api.handlers import Handlers
 from recurrence_pipeline.api.models import (
     HEX,
+    HEX_OR_NOTHING,
     CleanupAnswer,
     DeletionRequest,
     EventsAnswer,
@@ -27,19 +29,34 @@ from recurrence_pipeline.api.models import (
     ValidationRequest,
 )
 from recurrence_pipeline.api.refusals import BadRequest, NotValid, Responses, refused
-from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.domain.model import EventStatus
 
 ID_SCHEMA = {"type": "string", "pattern": HEX}
+USER_SCHEMA = {"type": "string", "pattern": HEX_OR_NOTHING}
 STATUS_SCHEMA = {"type": "string", "enum": [status.value for status in EventStatus]}
+
+
+def _whole(default: int, at_most: int) -> dict[str, Any]:
+    return {"type": "integer", "minimum": 1, "maximum": at_most, "default": default}
+
+
+OF_STATS = [docs.in_query("userId", USER_SCHEMA, "Count this user's tasks only; nothing: everybody's.")]
+OF_EVENTS = [
+    docs.in_query("status", STATUS_SCHEMA, "Only events with this status."),
+    docs.in_query("taskId", ID_SCHEMA, "Only events that name this task."),
+    docs.in_query("limit", _whole(requests.DEFAULT_EVENTS, requests.MAX_EVENTS), "At most so many."),
+]
+OF_PREVIEW = [
+    docs.in_query("taskId", ID_SCHEMA, "An original or an occurrence.", required=True),
+    docs.in_query("count", _whole(requests.DEFAULT_PREVIEW, requests.MAX_PREVIEW), "How many slots to show."),
+]
 
 NOT_VALID: Responses = {400: {"model": BadRequest | NotValid, "description": "No task, or one that may not recur"}}
 UNHEALTHY: Responses = {503: {"model": UnhealthyAnswer, "description": "The database is away"}}
 
 
-def build_router(worker: Worker, guard: Guard) -> APIRouter:
+def build_router(handlers: Handlers, guard: Guard) -> APIRouter:
     """Return all paths under /internal."""
-    handlers = Handlers(worker)
     router = APIRouter(prefix="/internal", redirect_slashes=False)
     _add_work(router, handlers, guard)
     _add_questions(router, handlers, guard)
@@ -48,18 +65,18 @@ def build_router(worker: Worker, guard: Guard) -> APIRouter:
 
 
 def _add_work(router: APIRouter, handlers: Handlers, guard: Guard) -> None:
-    common: dict[str, Any] = {"methods": ["POST"], "dependencies": [Depends(guard.everything)]}
+    common: dict[str, Any] = {"methods": ["POST"], "dependencies": _only(guard.everything)}
     router.add_api_route(
         "/worker/tasks/recurrence",
         handlers.recurrence,
-        responses=_answers(RecurrenceAnswer, refused(400, 404, 422, body=True)),
+        responses=_answers(RecurrenceAnswer, refused(404, 422, body=True)),
         openapi_extra=docs.operation(docs.KEY_ONLY, body=[RecurrenceRequest, DeletionRequest]),
         **common,
     )
     router.add_api_route(
         "/worker/tasks/cleanup",
         handlers.cleanup,
-        responses=_answers(CleanupAnswer, refused(400, 409, body=True)),
+        responses=_answers(CleanupAnswer, refused(409, body=True)),
         openapi_extra=docs.operation(docs.KEY_ONLY),
         **common,
     )
@@ -73,7 +90,7 @@ def _add_work(router: APIRouter, handlers: Handlers, guard: Guard) -> None:
     router.add_api_route(
         "/worker/events/{event_id}/replay",
         handlers.replay,
-        responses=_answers(ReplayAnswer, refused(400, 404, 409)),
+        responses=_answers(ReplayAnswer, refused(404, 409, body=True)),
         openapi_extra=docs.operation(docs.KEY_ONLY, docs.in_path("event_id", ID_SCHEMA)),
         **common,
     )
@@ -83,47 +100,26 @@ def _add_questions(router: APIRouter, handlers: Handlers, guard: Guard) -> None:
     router.add_api_route(
         "/worker/health",
         handlers.health,
-        dependencies=[Depends(guard.everything)],
+        dependencies=_only(guard.everything),
         responses=_answers(HealthAnswer, refused() | UNHEALTHY),
         openapi_extra=docs.operation(docs.KEY_ONLY),
     )
-    own_tasks: dict[str, Any] = {"dependencies": [Depends(guard.own_tasks)]}
-    router.add_api_route(
-        "/worker/stats",
-        handlers.stats,
-        responses=_answers(StatsAnswer, refused(400)),
-        openapi_extra=docs.operation(
-            docs.KEY_OR_TOKEN, docs.in_query("userId", ID_SCHEMA, "Count this user's tasks only.")
-        ),
-        **own_tasks,
-    )
-    router.add_api_route(
-        "/worker/events",
-        handlers.events,
-        responses=_answers(EventsAnswer, refused(400)),
-        openapi_extra=docs.operation(
-            docs.KEY_OR_TOKEN,
-            docs.in_query("status", STATUS_SCHEMA, "Only events with this status."),
-            docs.in_query("taskId", ID_SCHEMA, "Only events that name this task."),
-            docs.in_query("limit", _whole(requests.DEFAULT_EVENTS, requests.MAX_EVENTS), "At most so many."),
-        ),
-        **own_tasks,
-    )
-    router.add_api_route(
-        "/worker/preview",
-        handlers.preview,
-        responses=_answers(PreviewAnswer, refused(400, 404, 422)),
-        openapi_extra=docs.operation(
-            docs.KEY_OR_TOKEN,
-            docs.in_query("taskId", ID_SCHEMA, "An original or an occurrence.", required=True),
-            docs.in_query("count", _whole(requests.DEFAULT_PREVIEW, requests.MAX_PREVIEW), "How many slots to show."),
-        ),
-        **own_tasks,
-    )
+    for path, handler, success, others, parameters in (
+        ("/worker/stats", handlers.stats, StatsAnswer, refused(), OF_STATS),
+        ("/worker/events", handlers.events, EventsAnswer, refused(), OF_EVENTS),
+        ("/worker/preview", handlers.preview, PreviewAnswer, refused(404, 422), OF_PREVIEW),
+    ):
+        router.add_api_route(
+            path,
+            handler,
+            dependencies=_only(guard.own_tasks, *(parameter["name"] for parameter in parameters)),
+            responses=_answers(success, others),
+            openapi_extra=docs.operation(docs.KEY_OR_TOKEN, *parameters),
+        )
 
 
 def _add_docs(router: APIRouter, guard: Guard) -> None:
-    only = [Depends(guard.everything)]
+    only = _only(guard.everything)
 
     @router.get("/openapi.json", dependencies=only, include_in_schema=False)
     async def openapi(request: Request) -> Response:
@@ -141,9 +137,10 @@ def _add_docs(router: APIRouter, guard: Guard) -> None:
         return found
 
 
+def _only(who: Callable[[Request], Awaitable[None]], *parameters: str) -> list[Any]:
+    """Return what comes before a route does anything: who may ask, and then which query parameters there are."""
+    return [Depends(who), Depends(requests.Parameters(*parameters))]
+
+
 def _answers(success: Any, others: Responses) -> Responses:
     return {200: {"model": success, "description": "Done"}, **others}
-
-
-def _whole(default: int, at_most: int) -> dict[str, Any]:
-    return {"type": "integer", "minimum": 1, "maximum": at_most, "default": default}

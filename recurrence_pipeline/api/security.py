@@ -1,8 +1,8 @@
 """Who asks, and whether they may. Decides on values: the peer's socket address and the headers. No framework here.
 
 * A key, where keys are configured, opens everything; without one nothing is open, not even to loopback.
-* Where none is configured, loopback is open: by the address of the socket. What a proxy says of its client counts only
-  if TRUSTED_PROXIES names that proxy.
+* Where none is configured, loopback is open: by the address of the socket, and to programs, not to the web pages in a
+  browser there (web_pages.py). What a proxy says of its client counts only if TRUSTED_PROXIES names that proxy.
 * A user's token (HS256, claim `_id`), where JWT_SECRET is configured, opens what is read of the user's own tasks.
 """
 
@@ -10,13 +10,15 @@ import hashlib
 import hmac
 import ipaddress
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jwt
 from jwt.warnings import InsecureKeyLengthWarning
 
 from recurrence_pipeline.api.requests import is_id
+from recurrence_pipeline.api.web_pages import Headers, WebPages
+from recurrence_pipeline.domain.errors import ConfigurationError
 from recurrence_pipeline.settings import Settings
 
 KEY_HEADER = "x-internal-api-key"
@@ -25,9 +27,8 @@ LOOPBACK = frozenset({"127.0.0.1", "::1"})
 UNKNOWN = "unknown"
 SHORTEST_SECRET = 32
 """In bytes; RFC 7518, section 3.2: a key for HS256 has at least as many bits as its hash."""
-
-Headers = Mapping[str, Sequence[str]]
-"""All values of each header, by its name in lower case."""
+CALLER_HEADERS = (KEY_HEADER, "authorization", "x-forwarded-for", "host", "origin", "sec-fetch-site")
+"""The headers that say who asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +48,26 @@ class Refused:
 
 
 class Access:
-    """The access rules that the settings make."""
+    """The access rules that the settings make.
+
+    Raises:
+        ConfigurationError: JWT_SECRET can be guessed.
+    """
 
     def __init__(self, settings: Settings) -> None:
         keys = settings.api_keys()
         self._keys = {_digest(key): key_name(key) for key in keys}
         self._secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else None
         self._proxies = [ipaddress.ip_network(proxy) for proxy in settings.trusted_proxies]
+        self._required = ["exp"] if settings.jwt_require_exp else []
+        self._pages = WebPages(names=settings.host, origins=settings.allowed_origins)
         self.refusal = "Invalid internal API key" if keys else "Internal API access restricted"
         self.remarks: list[str] = []
-        if self._secret and len(self._secret.encode()) < SHORTEST_SECRET:
-            self.remarks.append(f"JWT_SECRET is shorter than {SHORTEST_SECRET} bytes: it can be guessed")
+        if self._secret and (size := len(self._secret.encode())) < SHORTEST_SECRET:
+            remark = f"JWT_SECRET: {size} bytes can be guessed, {SHORTEST_SECRET} cannot"
+            if not settings.jwt_secret_allow_short:
+                raise ConfigurationError(f"{remark} (JWT_SECRET_ALLOW_SHORT=true has it accepted)")
+            self.remarks.append(remark)
             warnings.filterwarnings("ignore", category=InsecureKeyLengthWarning)  # once is enough, not for each token
 
     @property
@@ -76,7 +86,10 @@ class Access:
             return self._user(token, address)
         if self._keys:
             return Refused(address, "no key")
-        return Caller(address) if address in LOOPBACK else Refused(address, "no key is set, and this is not loopback")
+        if address not in LOOPBACK:
+            return Refused(address, "no key is set, and this is not loopback")
+        objection = self._pages.objection(headers)
+        return Refused(address, objection) if objection else Caller(address)
 
     def address(self, peer: str | None, forwarded: Sequence[str] = ()) -> str:
         """Return the address of whoever asks: the peer's or, behind trusted proxies, the last that none of them has."""
@@ -102,7 +115,12 @@ class Access:
 
     def _user(self, token: str, address: str) -> Caller | Refused:
         try:
-            claims = jwt.decode(token, self._secret or "", algorithms=["HS256"], options={"verify_aud": False})
+            claims = jwt.decode(
+                token,
+                self._secret or "",
+                algorithms=["HS256"],
+                options={"verify_aud": False, "require": self._required},
+            )
         except jwt.InvalidTokenError as error:
             return Refused(address, f"bad token: {type(error).__name__}")
         user_id = claims.get("_id")

@@ -13,6 +13,7 @@ import structlog
 import uvicorn
 
 from recurrence_pipeline.api.app import create_app
+from recurrence_pipeline.api.connections import bounded
 from recurrence_pipeline.api.exporting import PATH, exporting
 from recurrence_pipeline.api.prometheus import Exporter
 from recurrence_pipeline.bootstrap import Worker
@@ -49,7 +50,8 @@ def serve(
         if settings.prometheus_metrics:
             found = listen(settings.host, settings.metrics_port, variable="METRICS_PORT")
             scraped += [stack.enter_context(each) for each in found]
-            stack.enter_context(exporting(Exporter(worker.service.metrics, errors, lateness=settings.lease), scraped))
+            exporter = Exporter(worker.service.metrics, errors, lateness=settings.lease)
+            stack.enter_context(exporting(exporter, scraped, patience=settings.request_timeout))
         logging.getLogger("uvicorn").handlers = logging.getLogger(ROOT).handlers
         logging.getLogger("uvicorn").setLevel("WARNING")
         config = configuration(worker)
@@ -69,6 +71,7 @@ def configuration(worker: Worker) -> uvicorn.Config:
     """Return how the API is served."""
     return uvicorn.Config(
         create_app(worker),
+        **bounded(worker.settings.request_timeout),
         log_config=None,
         access_log=False,
         proxy_headers=False,  # the socket's address is what counts; see security.py

@@ -53,7 +53,7 @@ class By(str, Enum):
 def stats(
     context: typer.Context,
     *,
-    user_id: Annotated[str | None, typer.Option("--user-id", help="Count the tasks of this user only.")] = None,
+    user_id: Annotated[str | None, typer.Option("--user-id", help="Count this user's tasks, and no events.")] = None,
     since: Annotated[
         str | None,
         typer.Option("--since", help="How long events took, how many succeeded ...: 90m, 24h, 7d, 2w, or from a time."),
@@ -79,8 +79,11 @@ def stats(
     with session.worker() as worker:
         worker.require_schema()
         found = worker.service.get_detailed_stats(user_id)
-        events = events_data(worker.service.event_counts(), worker.service.refusals())
-    session.show(found | events, stats_view, as_json=as_json)
+        if user_id is None:
+            found |= events_data(worker.service.event_counts(), worker.service.refusals())
+        else:
+            found["workerStatus"].pop("queue")  # everybody's events are counted there
+    session.show(found, stats_view, as_json=as_json)
     return OK
 
 

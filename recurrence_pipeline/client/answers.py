@@ -179,7 +179,7 @@ def read(call: Call, reply: Reply | NoReply, *, secret: str | None = None) -> di
     if (is_done or reply.status == call.bad_news) and isinstance(data, dict) and call.holds in data:
         return data
     said = {name: _quotable(text, secret) for name, text in body.items() if isinstance(text, str)}
-    if reply.status == 429 or reply.status >= 500:
+    if reply.status in {408, 429} or reply.status >= 500:
         words = f"{reply.status}: {said.get('message', 'no reason given')}"
         return Unavailable(words, worth_repeating=True, retry_after=reply.retry_after)
     if reply.status >= 400:

@@ -129,13 +129,13 @@ def _answer(part: Plan, progress: Progress, event: TaskEvent, task: Task) -> Non
     """Plan what one event adds to its series, and what it is told."""
     original = progress.original
     completed = progress.complete(task) if event.operation is Operation.COMPLETE else None
-    created = progress.made_by(event.id)
+    created, made = progress.made_by(event.id), list[NewActivity]()
     for new, exists in progress.advance(event.id):
         if not exists:
             part.occurrences.append(new)
             created[new.slot] = new.id
         if original.user_id:
-            part.activities.append(NewActivity.of(Action.CREATED, original.user_id, new.id))
+            made.append(NewActivity.of(Action.CREATED, original.user_id, new.id))
     following = progress.next_open(completed) if completed is not None else None
     if following is not None:
         seen = progress.open[following]
@@ -143,6 +143,7 @@ def _answer(part: Plan, progress: Progress, event: TaskEvent, task: Task) -> Non
             part.links.append(Link(following, seen, original.id))
         if original.user_id:
             part.activities.append(NewActivity.of(Action.UPDATED, original.user_id, task.id))
+    part.activities += made  # a completion comes before what it makes
     in_order = tuple(created[slot] for slot in sorted(created))
     part.answers[event.id] = Answer(in_order, following)
 

@@ -1,6 +1,7 @@
 """Looking back on events, counting them, and putting refused ones back into the queue. Leasing is in events.py.
 
-Each list is served by an index: by task, by status and time, or by `_id`, whose first bytes are the time it was made.
+Each list is served by an index: by task, by status, or by the time it was made. (Not by `_id`: that of an imported
+event, or of one that another machine made in the same second, says nothing of its time.)
 """
 
 from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -15,6 +16,8 @@ from recurrence_pipeline.storage.documents import EPOCH, Document
 from recurrence_pipeline.storage.mongo import Mongo, translated, translating
 
 IS_REFUSED = [status.value for status in REFUSED]
+
+NEWEST_FIRST = [("createdAt", -1), ("_id", -1)]
 
 REFUSAL: Mapping[str, Any] = {"operation": 1, "status": 1, "finishedAt": 1, "errors": {"$slice": -1}}
 """What a selection looks at: of the errors, the last."""
@@ -43,12 +46,12 @@ class EventLog:
         """Return up to `limit` events as stored, newest first: of these tasks, or of all."""
         wanted: Document = {} if status is None else {"status": status.value}
         if task_ids is None:
-            newest_first = "_id" if status is None else "availableAt"
-            return list(self._events.find(wanted).sort(newest_first, -1).limit(limit))
+            # Of a status that few events have, the server takes all and sorts; of others, it goes back in time.
+            return list(self._events.find(wanted).sort(NEWEST_FIRST).limit(limit))
         found: list[Document] = []
         for ids in self._chunks(task_ids):
-            found += self._events.find(wanted | {"taskId": {"$in": ids}}).sort("_id", -1).limit(limit)
-        return sorted(found, key=lambda event: str(event["_id"]), reverse=True)[:limit]
+            found += self._events.find(wanted | {"taskId": {"$in": ids}}).sort(NEWEST_FIRST).limit(limit)
+        return _newest_first(found)[:limit]
 
     @translated()
     def count_by_operation_and_status(self) -> dict[tuple[str, str], int]:
@@ -63,7 +66,7 @@ class EventLog:
         found: list[Document] = []
         for ids in self._chunks(task_ids):
             found += self._events.find({"taskId": {"$in": ids}})
-        return sorted(found, key=lambda d: (_created(d), d["_id"]), reverse=True)[:limit]
+        return _newest_first(found)[:limit]
 
     @translated()
     def refused(self) -> list[Document]:
@@ -133,10 +136,19 @@ class EventLog:
         task = self._mongo.tasks.find_one({"_id": ObjectId(task_id)}, {"userId": 1})
         return None if task is None else str(task.get("userId") or "")
 
+    @translated()
+    def is_user(self, user_id: str) -> bool:
+        """Say whether the application has this user."""
+        return self._mongo.users.find_one({"_id": ObjectId(user_id)}, {"_id": 1}) is not None
+
     def _chunks(self, task_ids: Iterable[str]) -> Iterator[list[ObjectId]]:
         ids = [ObjectId(i) for i in task_ids]
         for start in range(0, len(ids), self._read_chunk):
             yield ids[start : start + self._read_chunk]
+
+
+def _newest_first(events: Iterable[Document]) -> list[Document]:
+    return sorted(events, key=lambda event: (_created(event), str(event["_id"])), reverse=True)
 
 
 def _created(document: Document) -> datetime:

@@ -100,6 +100,7 @@ def required_indexes(settings: Settings) -> list[Index]:
         Index("task_events", (("status", 1), ("availableAt", 1))),
         Index("task_events", (("status", 1), ("lease.until", 1))),
         Index("task_events", (("taskId", 1),)),
+        Index("task_events", (("createdAt", 1), ("_id", 1))),
         Index(
             "task_events",
             (("finishedAt", 1),),

@@ -74,13 +74,18 @@ class Health:
             "timestamp": self._clock(),
             "userId": user_id or "all_users",
             "recurringTasks": self.statistics(user_id),
-            "workerStatus": {"status": "operational", "queue": queue},
+            "workerStatus": _services("operational") | {"status": "operational", "queue": queue},
         }
 
     def _status(self, status: str, services: str, statistics: dict[str, Any]) -> dict[str, Any]:
         return {
             "status": status,
             "timestamp": self._clock(),
-            "services": {"tasksWorker": services, "recurrenceEngine": services},
+            "services": _services(services),
             "stats": statistics,
         }
+
+
+def _services(state: str) -> dict[str, Any]:
+    """Return the state of each part, as the contract names them."""
+    return {"tasksWorker": state, "recurrenceEngine": state}

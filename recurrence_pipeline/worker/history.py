@@ -49,6 +49,10 @@ class History:
             raise NotTheirs("The task belongs to another user")
         return owner
 
+    def is_user(self, user_id: str) -> bool:
+        """Say whether the application has this user."""
+        return self._log.is_user(user_id)
+
     def replay(self, event_id: str) -> tuple[Event, bool] | None:
         """Make a refused event pending again; return it, and whether it was refused. None: there is no such event.
 

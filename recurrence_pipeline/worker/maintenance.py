@@ -4,6 +4,7 @@ Finding what is inconsistent is consistency.py's business; when all this runs, o
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import islice
 
 import structlog

@@ -49,7 +49,7 @@ class WorkerService:
         self.doctoring = Doctoring(kit, self.consistency)
         self.resumption = Resuming(kit, self._processor)
         self.metrics = Metrics(kit.event_metrics, retention=kit.rules.event_retention, clock=kit.clock)
-        self._history = History(kit.event_log, kit.events, clock=kit.clock)
+        self.history = History(kit.event_log, kit.events, clock=kit.clock)
         self._inspection = Inspection(kit.tasks, kit.event_log, timezone=kit.rules.timezone, clock=kit.clock)
 
     @property
@@ -146,7 +146,7 @@ class WorkerService:
         Raises:
             NotReplayable: it is being worked on, or is completed.
         """
-        return self._history.replay(event_id)
+        return self.history.replay(event_id)
 
     def plan(self, task_id: str, operation: str, user_id: str | None = None) -> tuple[TaskEvent, Plan]:
         """Return what an operation would come to now; nothing is written (a dry run)."""
@@ -215,15 +215,7 @@ class WorkerService:
         Raises:
             NotTheirs: the task is another user's.
         """
-        return self._history.newest(limit=limit, status=status, task_id=task_id, user_id=user_id)
-
-    def require_owner(self, task_id: str, user_id: str) -> None:
-        """Make sure that a task, where it is there, is this user's.
-
-        Raises:
-            NotTheirs: it is another user's.
-        """
-        self._history.require_owner(task_id, user_id)
+        return self.history.newest(limit=limit, status=status, task_id=task_id, user_id=user_id)
 
     def preview(self, task_id: str, count: int = 10) -> list[SlotPreview]:
         """Return the next `count` slots of a task's series.

@@ -35,8 +35,8 @@ def bad_request(message: str) -> dict[str, str]:
 @contextmanager
 def serving(worker: Worker) -> Iterator[str]:
     """Serve a worker on a free port of loopback and return the URL."""
-    (listening,) = listen(["127.0.0.1"], 0)
     server = uvicorn.Server(configuration(worker))
+    (listening,) = listen(["127.0.0.1"], 0)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:

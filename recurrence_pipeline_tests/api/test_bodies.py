@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from recurrence_pipeline.api.envelope import Envelope
 from recurrence_pipeline.api.errors import answer_to
+from recurrence_pipeline.api.requests import MAX_DEPTH
 from recurrence_pipeline.domain.errors import (
     CleanupRefused,
     InvalidRecurrence,
@@ -33,13 +34,37 @@ UNKNOWN = "f" * 24
 
 @pytest.mark.parametrize(
     "body",
-    [b"{", b"null,", b"{'taskId': 1}", b'{"a": NaN}', b'{"a": 1e999}', b"\xff\xfe\x00", b"[" * 100_000,
+    [b"{", b"null,", b"{'taskId': 1}", b'{"a": NaN}', b'{"a": 1e999}', b"\xff\xfe\x00",
      b'{"a": ' + b"9" * 5000 + b"}"],
 )  # fmt: skip
 @pytest.mark.parametrize("path", [RECURRENCE, VALIDATE, CLEANUP])
 def test_malformed_json_is_a_bad_request(api: Api, path: str, body: bytes) -> None:
     answer = api.client.post(path, content=body, headers=JSON)
     assert (answer.status_code, answer.json()) == (400, bad_request("Malformed JSON in request body"))
+
+
+def nested(levels: int, opening: bytes = b'{"a":', closing: bytes = b"}") -> bytes:
+    """Return a body of so many levels, the task's and the body's own included."""
+    inner = levels - 2
+    return b'{"task":{"a":' + opening * inner + b"1" + closing * inner + b"}}"
+
+
+@pytest.mark.parametrize("levels", [MAX_DEPTH + 1, 300, 500, 970, 100_000])
+@pytest.mark.parametrize("brackets", [(b'{"a":', b"}"), (b"[", b"]"), (b"[{},", b"]")])
+@pytest.mark.parametrize("path", [RECURRENCE, VALIDATE, CLEANUP])
+def test_json_that_is_nested_too_deep_is_a_bad_request(
+    api: Api, path: str, levels: int, brackets: tuple[bytes, bytes]
+) -> None:
+    """From some depth on it was a failure of ours: it could be read, and not written out again."""
+    answer = api.client.post(path, content=nested(levels, *brackets), headers=JSON)
+    message = "The JSON in the request body is nested more than 64 levels deep"
+    assert (answer.status_code, answer.json()) == (400, bad_request(message))
+
+
+def test_json_that_is_nested_as_deep_as_may_be_is_echoed(api: Api) -> None:
+    answer = api.client.post(VALIDATE, content=nested(MAX_DEPTH), headers=JSON)
+    assert answer.status_code == 200
+    assert answer.content.count(b'{"a":') == MAX_DEPTH - 1
 
 
 @pytest.mark.parametrize(
@@ -80,7 +105,7 @@ def test_a_body_that_says_it_is_huge_is_refused_before_it_is_sent(api: Api) -> N
     address = (api.client.base_url.host, api.client.base_url.port or 0)
     with socket.create_connection(address, timeout=20) as raw:
         raw.sendall(
-            f"POST {VALIDATE} HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
+            f"POST {VALIDATE} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             f"Content-Length: {10**12}\r\n\r\n".encode()
         )
         assert raw.recv(100).startswith(b"HTTP/1.1 413")

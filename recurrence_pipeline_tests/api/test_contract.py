@@ -256,12 +256,44 @@ def test_stats_are_of_all_users_or_of_one(api: Api) -> None:
         assert found["success"] is True
         assert set(found["data"]) == {"timestamp", "userId", "recurringTasks", "workerStatus"}
         assert set(found["data"]["recurringTasks"]) == STATISTICS
+        services = {name: found["data"]["workerStatus"][name] for name in ("tasksWorker", "recurrenceEngine")}
+        assert services == {"tasksWorker": "operational", "recurrenceEngine": "operational"}
         assert (found["data"]["userId"], found["data"]["recurringTasks"]["totalTasks"]) == (user_id, tasks)
 
 
-@pytest.mark.parametrize("query", ["userId=", "userId=7", "userId[$ne]=x", f"userId={'f' * 24}&userId={'f' * 24}"])
+@pytest.mark.parametrize("query", ["userId=7", "userId[$ne]=x", f"userId={'f' * 24}&userId={'f' * 24}"])
 def test_stats_refuse_what_is_no_user_id(api: Api, query: str) -> None:
     assert api.client.get(f"{STATS}?{query}").status_code == 400
+
+
+def test_stats_of_no_user_in_particular_are_everybodys(api: Api) -> None:
+    """What a program sends whose user is an empty text."""
+    answer = api.client.get(f"{STATS}?userId=")
+    assert (answer.status_code, answer.json()["data"]["userId"]) == (200, "all_users")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", RECURRENCE),
+        ("POST", CLEANUP),
+        ("POST", VALIDATE),
+        ("GET", HEALTH),
+        ("GET", STATS),
+        ("GET", "/internal/worker/events"),
+        ("POST", f"/internal/worker/events/{UNKNOWN}/replay"),
+        ("GET", "/internal/worker/preview"),
+        ("GET", "/internal/docs"),
+        ("GET", "/internal/docs/start.js"),
+        ("GET", "/internal/openapi.json"),
+    ],
+)
+@pytest.mark.parametrize("name", ["userid", "user", "user[$ne]", "", "x" * 5000])
+def test_a_parameter_that_nobody_knows_is_named(api: Api, method: str, path: str, name: str) -> None:
+    """`stats?userid=...` counted everybody's tasks as if they were that user's."""
+    answer = api.client.request(method, path, params={name: UNKNOWN})
+    known = name.partition("[")[0][:100]
+    assert (answer.status_code, answer.json()) == (400, bad_request(f"Unknown query parameter: {known}"))
 
 
 def test_validation_echoes_a_task_that_may_recur(api: Api) -> None:

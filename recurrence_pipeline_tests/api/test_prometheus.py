@@ -256,7 +256,7 @@ def test_errors_of_the_driver_are_told(world: World, fail_point: FailPoint) -> N
 @contextmanager
 def serving(exporter: Exporter) -> Iterator[str]:
     [listening] = listen(["127.0.0.1"], 0)
-    with listening, exporting(exporter, [listening]):
+    with listening, exporting(exporter, [listening], patience=timedelta(seconds=20)):
         yield f"http://127.0.0.1:{listening.getsockname()[1]}{PATH}"
 
 

@@ -253,7 +253,7 @@ def test_completing_an_occurrence_adds_one_more() -> None:
     plan = world.plan(event)
     assert new_slots(plan) == [5]
     assert plan.answers[event.id].updated == occurrence_id(ORIGINAL, 2)
-    assert plan.activities[-1] == NewActivity.of(Action.UPDATED, ALICE, occurrence_id(ORIGINAL, 1))
+    assert plan.activities[0] == NewActivity.of(Action.UPDATED, ALICE, occurrence_id(ORIGINAL, 1))
 
 
 def test_a_series_that_is_all_overdue_goes_on() -> None:

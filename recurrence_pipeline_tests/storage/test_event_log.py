@@ -1,5 +1,7 @@
 """What can be looked up and counted of events. What is written on them is test_events.py's subject."""
 
+from dataclasses import replace
+
 import pytest
 from bson import ObjectId
 
@@ -42,6 +44,24 @@ def test_an_event_that_does_not_say_when_it_was_made_comes_last(
     events.add([event], available_at=at(0))
     mongo.events.insert_one({"_id": 1, "taskId": ObjectId(event.task_id)}, bypass_document_validation=True)
     assert [found["_id"] for found in event_log.of_tasks([event.task_id])] == [ObjectId(event.id), 1]
+
+
+@pytest.mark.parametrize("limit", [2, 4])
+@pytest.mark.parametrize("status", [None, EventStatus.PENDING])
+def test_the_newest_events_are_those_made_last_whatever_their_ids_say(
+    events: Events, event_log: EventLog, status: EventStatus | None, limit: int
+) -> None:
+    """Ids of other machines, or of an import, are in no order; those made at one time are told by their ids."""
+    ids = sorted(str(ObjectId()) for _ in range(4))
+    made = [at(2), at(1), at(3), at(1)]
+    mine = [replace(an_event(), id=i, created_at=created) for i, created in zip(ids, made, strict=True)]
+    events.add(mine, available_at=at(0))
+    newest = [ids[2], ids[0], ids[3], ids[1]][:limit]
+
+    tasks = [event.task_id for event in mine]
+    for task_ids in (None, tasks):
+        found = event_log.newest(limit=limit, status=status, task_ids=task_ids)
+        assert [str(event["_id"]) for event in found] == newest
 
 
 def test_refused_events_are_counted_by_their_last_reason(events: Events, event_log: EventLog) -> None:

@@ -34,6 +34,7 @@ PROMISED: dict[str, dict[str, Document]] = {
         "status_1_availableAt_1": {},
         "status_1_lease.until_1": {},
         "taskId_1": {},
+        "createdAt_1__id_1": {},
         "finishedAt_1": {"expireAfterSeconds": 30 * DAY, "partialFilterExpression": {"status": "completed"}},
     },
     "deleted_tasks": {

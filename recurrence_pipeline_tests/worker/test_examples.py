@@ -231,3 +231,18 @@ def test_the_months_an_older_worker_drifted_through_stay_and_the_next_is_on_the_
 
     assert world.due_dates(rent) == [utc(2024, 2, 29, 10), utc(2024, 3, 29, 10), utc(2024, 4, 30, 10)]
     assert world.cursor(rent) == 3
+
+
+def test_the_log_has_a_completion_before_what_came_of_it(world: World) -> None:
+    """The application reads its log by number, and tells a user what they did before what was done for them."""
+    standup = world.create(utc(2024, 1, 15, 9), "daily")
+    world.complete(standup)
+    world.add_event("complete", standup)
+    world.work()
+
+    log = world.worker.mongo.activities.find().sort("activityId", 1)
+    assert [line["action"].removeprefix("RECURRING_TASK_") for line in log] == [
+        *["CREATED"] * 3,
+        "UPDATED",
+        "CREATED",
+    ]
