@@ -147,8 +147,10 @@ SERIES_UNWORKABLE = Check(
 COUNTERS_BEHIND = Check(
     "counters_behind",
     Severity.ERROR,
-    "A counter is missing, or stands below the highest number in use: what the application inserts next is refused.",
-    "The repair raises it to the highest number.",
+    "A counter is missing, stands below the highest number in use, or holds what no number follows (a text, NaN, "
+    "infinity, a fraction, more than 2^53): what the application inserts next is refused, or gets no number.",
+    "The repair sets it to the highest number in use; a number that only has another type is kept. The worker does so "
+    "too, where it cannot go on from what it finds.",
     repairable=True,
 )
 SCHEMA = Check(

@@ -186,7 +186,10 @@ class TaskEvent:
     attempts: int = 0
     term: int = 0
     owner: str | None = None
+    suspected: bool = False
+    """Whether a worker seems to have died while it held this and others."""
     holder_deaths: int = 0
+    """How many seem to have died while they held this alone."""
     leased_until: datetime | None = None
     started_at: datetime | None = None
     errors: tuple[ErrorRecord, ...] = ()

@@ -2,11 +2,20 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import isqrt
 
 from recurrence_pipeline.domain.errors import HolderDied, Permanent, RecurrenceError, TaskNotVisibleYet
 
 JITTER = 0.25
 """The largest part of a delay that chance adds to it, so that what failed together is not tried again together."""
+
+LONGEST_DELAY = timedelta(minutes=5)
+
+FURTHEST_RETRY = LONGEST_DELAY * (1 + JITTER)
+"""No retry lies further ahead than this. One that does was dated by a clock that was ahead."""
+
+ALONE_BELOW = 32
+"""So few suspects are worth looking at one by one."""
 
 _ENOUGH_DOUBLINGS = 67
 """2**67 microseconds are longer than the longest timedelta."""
@@ -18,12 +27,21 @@ class RetryPolicy:
 
     max_retries: int
     base_delay: timedelta
-    cap: timedelta = timedelta(minutes=5)
+    cap: timedelta = LONGEST_DELAY
 
     def delay(self, attempt: int) -> timedelta:
         """Return the wait after failed try `attempt` (1: the first): the base, doubled each time, at most the cap."""
         factor = 2 ** min(attempt - 1, _ENOUGH_DOUBLINGS)
         return self.cap if self.base_delay > self.cap // factor else self.base_delay * factor
+
+
+def group_after_death(size: object) -> int:
+    """Return how many of the `size` events that a dead worker held may be held together the next time.
+
+    500, then 22, then 1: halving would find the one to blame as well, and each step waits for a lease to run out.
+    A size that is not known is taken for a small one.
+    """
+    return isqrt(size) if isinstance(size, int) and size > ALONE_BELOW else 1
 
 
 @dataclass(frozen=True, slots=True)

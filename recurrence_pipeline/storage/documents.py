@@ -62,6 +62,8 @@ EPOCH = datetime.fromtimestamp(0, timezone.utc)
 _BARE_EPOCH = EPOCH.replace(tzinfo=None)
 MAX_ERROR = 1000
 MAX_MESSAGE = 500
+MAX_CODE = 100
+MAX_VALUE = 200
 MAX_WHOLE = 2**53
 """Above it a double skips numbers; and what is read must fit in 64 bits when it is written back, one higher."""
 
@@ -247,24 +249,51 @@ def event_document(event: TaskEvent, *, available_at: datetime, status: str = "p
 
 
 def event_from(doc: Mapping[str, Any]) -> TaskEvent:
-    """Read an event that the collection's validator has let in."""
+    """Read a held event.
+
+    What only workers count is believed as far as the leases bear it out: no event failed more often than it was held
+    before.
+
+    Raises:
+        InvalidInput: it does not say what is asked for; the field and its value are named.
+    """
     lease = doc["lease"] if isinstance(doc.get("lease"), dict) else {}
+    deaths = [death for death in _list(lease.get("deaths")) if isinstance(death, dict)]
+    term = _count(lease.get("term"))
     return TaskEvent(
-        id=doc["_id"].binary.hex(),
-        operation=Operation(doc["operation"]),
-        task_id=doc["taskId"].binary.hex(),
-        created_at=_date(doc["createdAt"]) or EPOCH,
+        id=_required_id(doc, "_id"),
+        operation=_operation(doc.get("operation")),
+        task_id=_required_id(doc, "taskId"),
+        created_at=_date(doc.get("createdAt")) or EPOCH,
         user_id=_id(doc.get("userId")),
         source=_source(doc.get("source")),
-        attempts=_count(doc.get("attempts")),
-        term=_count(lease.get("term")),
+        attempts=min(_count(doc.get("attempts")), max(term - 1, 0)),
+        term=term,
         owner=_text(lease.get("owner")),
-        holder_deaths=_count(lease.get("deaths")),
+        suspected=bool(deaths),
+        holder_deaths=sum(1 for death in deaths if _whole(death.get("size")) == 1),
         leased_until=_date(lease.get("until")),
         started_at=_date(doc.get("startedAt")),
         errors=tuple(_error_from(error) for error in _list(doc.get("errors")) if isinstance(error, dict)),
         deleting=tuple(task_id for task_id in map(_id, _list(doc.get("deleting"))) if task_id),
     )
+
+
+def _required_id(doc: Mapping[str, Any], field: str) -> str:
+    if (found := _id(doc.get(field))) is None:
+        raise InvalidInput(f"{field}: {_brief(doc.get(field))} is not an ObjectId")
+    return found
+
+
+def _operation(value: object) -> Operation:
+    try:
+        return Operation(value)
+    except ValueError:
+        raise InvalidInput(f"operation: {_brief(value)} is not one of create, complete, delete") from None
+
+
+def _brief(value: object) -> str:
+    return repr(value)[:MAX_VALUE]
 
 
 def _source(value: object) -> Source:
@@ -273,9 +302,13 @@ def _source(value: object) -> Source:
 
 def _error_from(doc: Mapping[str, Any]) -> ErrorRecord:
     at = _date(doc.get("at")) or EPOCH
-    return ErrorRecord(
-        str(doc.get("kind")), str(doc.get("code")), str(doc.get("message")), at, _count(doc.get("attempt"))
-    )
+    kind, code, message = (_brief_text(doc.get(name)) for name in ("kind", "code", "message"))
+    return ErrorRecord(kind[:MAX_CODE], code[:MAX_CODE], message, at, _count(doc.get("attempt")))
+
+
+def _brief_text(value: object) -> str:
+    """Return what an event says of an earlier error, which anybody may have written, and at any length."""
+    return value[:MAX_ERROR] if isinstance(value, str) else repr(value)[:MAX_CODE]
 
 
 def error_document(error: ErrorRecord) -> Document:

@@ -5,36 +5,34 @@ An owner names one claim, not one process, so that whoever holds the same event 
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bson import ObjectId
-from pymongo import UpdateMany, UpdateOne
+from pymongo import UpdateMany
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from recurrence_pipeline.domain.errors import LeaseLost
 from recurrence_pipeline.domain.lanes import WHOLE, Lane
-from recurrence_pipeline.domain.model import ErrorRecord, EventStatus, TaskEvent
-from recurrence_pipeline.storage.documents import (
-    EVENT_FIELDS,
-    Document,
-    error_document,
-    event_document,
-    event_from,
-)
+from recurrence_pipeline.domain.model import TaskEvent
+from recurrence_pipeline.storage.claiming import Claiming
+from recurrence_pipeline.storage.documents import EPOCH, Document, event_document
 from recurrence_pipeline.storage.leasing import (
     ANY_TIME,
     GIVEN_BACK,
     PENDING,
     PROCESSING,
+    Claim,
     abandoned,
+    accused,
+    acquitted,
     alive,
-    chosen,
-    holding,
+    chunks,
+    latest_end,
     waiting,
 )
-from recurrence_pipeline.storage.mongo import BARE_DATES, Mongo, refusals, translated
+from recurrence_pipeline.storage.mongo import Mongo, refusals, translated
 from recurrence_pipeline.storage.outcomes import Outcome, Update, announcements, endings
-from recurrence_pipeline.storage.outlook import Outlook
+from recurrence_pipeline.storage.strays import Strays
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,33 +48,34 @@ class Events:
 
     def __init__(self, mongo: Mongo, *, read_chunk: int, write_chunk: int) -> None:
         self._events = mongo.events
-        self._bare = mongo.events.with_options(BARE_DATES)
-        self._outlook = Outlook(mongo.events)
+        self._strays = Strays(mongo.events)
+        self._claiming = Claiming(mongo, self._strays, read_chunk=read_chunk)
         self._read_chunk = read_chunk
         self._write_chunk = write_chunk
 
     @translated()
-    def lease(
-        self, limit: int, *, owner: str, now: datetime, until: datetime, run_id: str | None = None, lane: Lane = WHOLE
+    def lease(  # noqa: PLR0913 (a claim, and which events)
+        self,
+        limit: int,
+        *,
+        owner: str,
+        now: datetime,
+        until: datetime,
+        run_id: str | None = None,
+        lane: Lane = WHOLE,
+        beside: int = 0,
     ) -> list[TaskEvent]:
         """Hold up to `limit` due events for `owner`, the longest due of its lane first, and return those that were won.
 
-        The lease names the Dagster run that holds it, if one does: as long as it is alive, so is the run.
+        The lease names the Dagster run that holds it, if one does: as long as it is alive, so is the run. `beside` is
+        how many the owner holds already.
 
         Due are held events whose lease ran out (they come first, or a long queue would keep them from ever being
-        done) and pending ones whose time has come. The term goes up by one with each lease, and a lease that ran out
-        counts as a death of its holder.
+        done), pending ones whose time has come, and those that have no time. The term goes up by one with each lease,
+        and a lease that ran out is noted as a death of its holder: see `together` for what follows, and `acquit`.
         """
-        left = self._abandoned(now, limit, lane)
-        due = self._outlook.ids(now, limit - len(left), lane)
-        hold = holding(owner, now, until, deaths=0, run_id=run_id)
-        died = holding(owner, now, until, deaths=1, run_id=run_id)
-        requests = [UpdateMany({"_id": {"$in": ids}} | waiting(now), hold) for ids in self._chunks(due)]
-        requests += [UpdateMany({"_id": {"$in": ids}} | abandoned(now), died) for ids in self._chunks(left)]
-        if not requests:
-            return []
-        self._events.bulk_write(requests, ordered=False)
-        return self._won({*left, *due}, owner, now, until)
+        claim = Claim(owner, now, until, run_id)
+        return self._claiming.take(limit, claim, lane, beside)
 
     @translated()
     def renew(self, events: Sequence[TaskEvent], *, until: datetime) -> list[TaskEvent]:
@@ -139,9 +138,24 @@ class Events:
             self._events.bulk_write(requests, ordered=False)
 
     @translated()
-    def release_claim(self, owner: str) -> None:
-        """Give back all that one claim holds, whether or not its holder got to know of it."""
-        self._events.update_many({"status": PROCESSING, "lease.owner": owner}, GIVEN_BACK)
+    def acquit(self, owners: Collection[str]) -> None:
+        """Give back all that these claims still hold, and take back that their holder died: it lives, and asks for it.
+
+        Whether or not it got to know what it held.
+        """
+        names = sorted(owners)
+        self._events.bulk_write(
+            [
+                UpdateMany({"status": PROCESSING, "lease.owner": {"$in": names}}, GIVEN_BACK),
+                UpdateMany(accused(names), acquitted(names)),
+            ]
+        )
+
+    @translated()
+    def set_aside(self, event_ids: Iterable[str], reason: str, *, now: datetime) -> None:
+        """Reject events of which the database takes no outcome (too large, say), with as little as can be written."""
+        for event_id in event_ids:
+            self._claiming.set_aside(ObjectId(event_id), reason, now)
 
     @translated()
     def add(self, events: Iterable[TaskEvent], *, available_at: datetime) -> int:
@@ -181,12 +195,16 @@ class Events:
         return self._events.find_one({"_id": ObjectId(event_id)})
 
     @translated()
-    def queue(self, now: datetime, *, at_most: int) -> QueueState:
+    def queue(self, now: datetime, *, lease: timedelta, at_most: int) -> QueueState:
         """Say how many events are due (counting no further than `at_most`) and since when the oldest has been."""
         due = list(self._events.find(waiting(now), {"availableAt": 1}).sort("availableAt", 1).limit(at_most))
         left = list(self._events.find(abandoned(now), {"lease.until": 1}).sort("lease.until", 1).limit(at_most))
-        times = [d["availableAt"] for d in due[:1]] + [d["lease"]["until"] for d in left[:1]]
-        return QueueState(min(len(due) + len(left), at_most), min(times, default=None))
+        if due or left:
+            times = [_since(d["availableAt"]) for d in due[:1]] + [_since(d["lease"]["until"]) for d in left[:1]]
+            return QueueState(min(len(due) + len(left), at_most), min(times))
+        latest = latest_end(now, now + lease)
+        strays = self._strays.held(latest, at_most) or self._strays.pending(now, at_most)
+        return QueueState(len(strays), now if strays else None)
 
     @translated()
     def unfinished(self) -> int:
@@ -199,9 +217,10 @@ class Events:
         self._events.update_many({"status": PROCESSING, "lease.runId": run_id}, GIVEN_BACK)
 
     @translated()
-    def runs_at_work(self, now: datetime) -> set[str]:
+    def runs_at_work(self, now: datetime, *, lease: timedelta) -> set[str]:
         """Return the ids of the Dagster runs that hold an event under a lease that has not run out."""
-        return {str(run_id) for run_id in self._events.distinct("lease.runId", alive(now)) if run_id is not None}
+        held = alive(now, latest_end(now, now + lease))
+        return {str(run_id) for run_id in self._events.distinct("lease.runId", held) if run_id is not None}
 
     @translated()
     def next_due(self) -> datetime | None:
@@ -214,36 +233,12 @@ class Events:
         times += [held["lease"]["until"]] if held else []
         return min(times, default=None)
 
-    def _abandoned(self, now: datetime, limit: int, lane: Lane) -> list[ObjectId]:
-        if limit <= 0:
-            return []
-        found = self._events.find(abandoned(now), {"taskId": 1}).sort("lease.until", 1).limit(limit * lane.of)
-        return chosen(found, limit, lane)
-
-    def _won(self, ids: Collection[ObjectId], owner: str, now: datetime, until: datetime) -> list[TaskEvent]:
-        """Read what was won; an event that cannot be read is rejected on the spot, or it would hold up the rest."""
-        won: list[TaskEvent] = []
-        unreadable: list[UpdateOne] = []
-        held = {"status": PROCESSING, "lease.until": until, "lease.owner": owner}
-        for document in self._bare.find(held, dict.fromkeys(EVENT_FIELDS, 1), batch_size=len(ids) + 1):
-            if document["_id"] not in ids:  # an earlier lease of this claim, in the same moment
-                continue
-            try:
-                won.append(event_from(document))
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
-                record = ErrorRecord("permanent", "UNREADABLE_EVENT", f"the event lacks or misstates {error}", now, 1)
-                changes = {"status": EventStatus.REJECTED.value, "finishedAt": now, "errors": [error_document(record)]}
-                unreadable.append(UpdateOne({"_id": document["_id"], "lease.owner": owner}, {"$set": changes}))
-        if unreadable:
-            self._events.bulk_write(unreadable, ordered=False)
-        return won
-
     def _by_owner(self, events: Iterable[TaskEvent]) -> Iterator[tuple[str | None, list[ObjectId]]]:
         owned: dict[str | None, list[ObjectId]] = {}
         for event in events:
             owned.setdefault(event.owner, []).append(ObjectId(event.id))
         for owner, ids in owned.items():
-            for chunk in self._chunks(ids):
+            for chunk in chunks(ids, self._read_chunk):
                 yield owner, chunk
 
     def _update_held(self, updates: Iterable[Update], events: int) -> None:
@@ -255,6 +250,7 @@ class Events:
         if matched != events:
             raise LeaseLost(f"{events - matched} of {events} events are held by another worker now")
 
-    def _chunks(self, ids: Sequence[ObjectId]) -> Iterator[list[ObjectId]]:
-        for start in range(0, len(ids), self._read_chunk):
-            yield list(ids[start : start + self._read_chunk])
+
+def _since(time: object) -> datetime:
+    """Return since when an event is due; what is no date, or one before the year 1, is older than any of ours."""
+    return time if isinstance(time, datetime) else EPOCH

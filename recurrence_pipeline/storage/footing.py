@@ -11,11 +11,10 @@ from typing import Any
 from recurrence_pipeline.domain.diagnosing import Server
 from recurrence_pipeline.domain.findings import MAX_SAMPLES, Sample
 from recurrence_pipeline.settings import Settings
-from recurrence_pipeline.storage.documents import MAX_WHOLE
 from recurrence_pipeline.storage.leasing import ANY_TIME, GIVEN_BACK, PENDING, PROCESSING
 from recurrence_pipeline.storage.limits import patiently
 from recurrence_pipeline.storage.mongo import Mongo, translated
-from recurrence_pipeline.storage.numbering import NUMBERED, Numbering
+from recurrence_pipeline.storage.numbering import NUMBERED, Numbering, is_countable
 from recurrence_pipeline.storage.schema import (
     EVENT_RULES,
     Index,
@@ -64,24 +63,20 @@ class Footing:
 
     @translated()
     def lagging_counters(self) -> Some:
-        """Return the counters that are missing or behind: `{counter, value, highest}`."""
-        lagging: list[Sample] = []
-        for counter, field in NUMBERED.items():
-            # Only what lies above the counter is looked at, but first the number and then the counter is what counts:
-            # whoever inserts meanwhile has taken the number before.
-            before = self._value(counter)
-            highest = self._highest(counter, field, before if isinstance(before, (int, float)) else 0)
-            value = self._value(counter)
-            if not isinstance(value, (int, float)) or value < highest:
-                lagging.append({"counter": counter, "value": value, "highest": highest})
-        return Some(len(lagging), lagging)
+        """Return the counters that are missing, behind, or no number that another follows: `{counter, value, highest}`.
+
+        The value is shown as it would be written in Python where it is none that counts.
+        """
+        with patiently(self._mongo.db):
+            lags = [lag for numbering in self._numberings() if (lag := numbering.lag()) is not None]
+        return Some(len(lags), [{"counter": x.counter, "value": _shown(x.value), "highest": x.highest} for x in lags])
 
     @translated()
     def catch_up(self) -> None:
-        """Raise the counters to the highest numbers in use; they are never lowered."""
+        """Raise the counters to the highest numbers in use; one that counts is never lowered."""
         with patiently(self._mongo.db):
-            for counter, field in NUMBERED.items():
-                Numbering(self._mongo, counter, field, write_chunk=1).catch_up()
+            for numbering in self._numberings():
+                numbering.catch_up()
 
     @translated()
     def schema_faults(self) -> Some:
@@ -130,15 +125,13 @@ class Footing:
             count = self._mongo.events.count_documents(wanted)
         return Some(count, [_event_sample(event, since) for event in found])
 
-    def _value(self, counter: str) -> object:
-        return (self._mongo.counters.find_one({"_id": counter}) or {}).get("sequence_value")
+    def _numberings(self) -> list[Numbering]:
+        return [Numbering(self._mongo, counter, field, write_chunk=1) for counter, field in NUMBERED.items()]
 
-    def _highest(self, counter: str, field: str, least: float) -> float:
-        """Return the highest number in use from `least` on; 0 where there is none."""
-        numbers = {field: {"$gte": least, "$lte": MAX_WHOLE}}
-        with patiently(self._mongo.db):
-            last = self._mongo.numbered(counter).find_one(numbers, {field: 1}, sort=[(field, -1)])
-        return last[field] if last else 0
+
+def _shown(value: object) -> object:
+    """Return a counter's value so that JSON and a table can hold it: infinities and dates they cannot."""
+    return value if value is None or isinstance(value, (str, int)) or is_countable(value) else repr(value)
 
 
 def _fault(present: Mapping[str, Any] | None, index: Index) -> str | None:

@@ -19,6 +19,7 @@ from recurrence_pipeline.domain.errors import InvalidInput
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.lines import BadLine, Line, counter_line, lines_of, task_line, trigger_line, user_line
 from recurrence_pipeline.storage.mongo import Mongo, refusals, translated
+from recurrence_pipeline.storage.numbering import raising
 from recurrence_pipeline.storage.schema import require_schema
 
 SAMPLE_DATA = Path(__file__).parent.parent / "sample_data"
@@ -200,7 +201,7 @@ def _raise_counters(collection: Collection[Document], chunk: Chunk, report: File
     """Raise counters that are behind, and create those that are missing; none is ever lowered."""
     result = collection.bulk_write(
         [
-            UpdateOne({"_id": counter["_id"]}, {"$max": {"sequence_value": counter["sequence_value"]}}, upsert=True)
+            UpdateOne({"_id": counter["_id"]}, raising(int(counter["sequence_value"])), upsert=True)
             for _, counter in chunk
         ]
     )

@@ -1,14 +1,16 @@
 """Numbers for people (`taskId`, `activityId`) from the `counters` collection, and inserts that carry them.
 
-A batch takes all its numbers with one `$inc`. Nothing is kept in memory between batches: the counters may be emptied or
-reset by others at any time. Gaps are allowed, repeats are not.
+A batch takes all its numbers with one `$inc`. Nothing is kept in memory between batches: the counters may be emptied,
+reset or spoiled by others at any time. Gaps are allowed, repeats are not. A value that no number can follow (a text,
+NaN, null, one that leaves no room) is replaced by the first who meets it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, TypeGuard
 
+from bson import Decimal128
 from pymongo import ReturnDocument
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError, DuplicateKeyError
@@ -23,7 +25,52 @@ ROUNDS = 5
 NUMBERED: Mapping[str, str] = {"tasks": "taskId", "useractivities": "activityId"}
 """The counters of this system (each named like its collection), and the field that holds the number."""
 
+HIGHEST = MAX_WHOLE - 2**30
+"""The last number that another may follow: above it a count would come, sooner or later, to where doubles skip some."""
+
+COUNTABLE = {"$gte": 0, "$lte": HIGHEST, "$not": {"$type": ["array", "decimal"]}}
+"""Selects values that `$inc` makes whole numbers of. A fraction is one too: the whole numbers up to it are taken."""
+
 Maker = Callable[[int], Document]
+
+
+_VALUE = "$sequence_value"
+_TYPE = {"$type": _VALUE}
+_NUMBER: Mapping[str, Any] = {
+    "$switch": {
+        "branches": [
+            {"case": {"$in": [_TYPE, ["int", "long"]]}, "then": _VALUE},
+            {
+                "case": {"$in": [_TYPE, ["double", "decimal", "string"]]},
+                "then": {"$convert": {"input": _VALUE, "to": "long", "onError": 0}},
+            },
+        ],
+        "default": 0,
+    }
+}
+_KNOWN: Mapping[str, Any] = {"$cond": [{"$and": [{"$gte": [_NUMBER, 0]}, {"$lte": [_NUMBER, HIGHEST]}]}, _NUMBER, 0]}
+"""What a counter says by itself, as a whole number: 0 where that is none, or leaves no room."""
+
+
+def is_countable(value: object) -> TypeGuard[float]:
+    """Say whether a counter has a value that the application can go on from as well: whole, and with room above."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return 0 <= value <= HIGHEST and value == value // 1
+
+
+def raising(least: int) -> list[Mapping[str, Any]]:
+    """Build the update that makes a counter stand at `least`, or at its own number where that is higher."""
+    return [{"$set": {"sequence_value": {"$max": [_KNOWN, least]}}}]
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """A counter whose next number is taken already, or that has none to give."""
+
+    counter: str
+    value: object
+    highest: int
 
 
 @dataclass(slots=True)
@@ -45,10 +92,14 @@ class Numbering:
         self._write_chunk = write_chunk
 
     def take(self, count: int) -> range:
-        """Take `count` numbers that nobody else gets."""
+        """Take `count` numbers that nobody else gets.
+
+        Raises:
+            Transient: the counter cannot be made to count.
+        """
         for _ in range(ROUNDS):
             document = self._counters.find_one_and_update(
-                {"_id": self._counter},
+                {"_id": self._counter, "sequence_value": COUNTABLE},
                 {"$inc": {"sequence_value": count}},
                 return_document=ReturnDocument.AFTER,
             )
@@ -56,23 +107,45 @@ class Numbering:
                 last = int(document["sequence_value"])
                 return range(last - count + 1, last + 1)
             self.catch_up()
-        raise Transient(f"counter {self._counter!r} keeps vanishing: somebody empties the counters collection")
+        value = f"sequence_value {self._value()!r}"
+        raise Transient(f"counter {self._counter!r}: no number follows {value}, and it does not stay mended")
 
     def catch_up(self) -> None:
-        """Create the counter, or raise it, so that it starts after the highest number in use."""
-        value = (self._counters.find_one({"_id": self._counter}) or {}).get("sequence_value")
-        least = value if isinstance(value, (int, float)) else 0  # what lies below it need not be looked at
-        numbers = {self._field: {"$gte": least, "$lte": MAX_WHOLE}}  # else the highest could be a text: it sorts above
-        highest = self._collection.find_one(numbers, {self._field: 1}, sort=[(self._field, -1)]) or {}
-        number = highest.get(self._field)
+        """Create the counter, or raise it, so that it starts after the highest number in use.
+
+        A value that nothing can follow is replaced; of one that is a number for people at least, such as the text
+        "105", the number counts too. The server decides by what it finds then, so that several may do this at once.
+        """
+        value = self._value()
+        highest = self.highest(value if is_countable(value) else 0)  # what lies below it need not be looked at
         try:
-            self._counters.update_one(
-                {"_id": self._counter},
-                {"$max": {"sequence_value": int(number) if isinstance(number, (int, float)) else 0}},
-                upsert=True,
-            )
+            self._counters.update_one({"_id": self._counter}, raising(highest), upsert=True)
         except DuplicateKeyError:
             return  # somebody else created it in the same moment
+
+    def lag(self) -> Lag | None:
+        """Return how the counter is behind the numbers in use, or spoiled; None where it is neither."""
+        # Only what lies above the counter is looked at, but first the number and then the counter is what counts:
+        # whoever inserts meanwhile has taken the number before.
+        before = self._value()
+        highest = self.highest(before if is_countable(before) else 0)
+        value = self._value()
+        return None if is_countable(value) and value >= highest else Lag(self._counter, value, highest)
+
+    def highest(self, least: float) -> int:
+        """Return the highest whole number in use from `least` on that another may follow; 0 where there is none."""
+        numbers = {self._field: {"$gte": least, "$lte": HIGHEST}}  # else the highest could be a text: it sorts above
+        with self._collection.find(numbers, {self._field: 1}, batch_size=2).sort(self._field, -1) as found:
+            for document in found:
+                number = document[self._field]
+                if isinstance(number, Decimal128):
+                    return int(number.to_decimal())
+                if isinstance(number, (int, float)):
+                    return int(number)
+        return 0
+
+    def _value(self) -> object:
+        return (self._counters.find_one({"_id": self._counter}) or {}).get("sequence_value")
 
     def insert(self, makers: Mapping[str, Maker]) -> Inserted:
         """Insert documents by their derived ids; an id that is there already is success, not an error."""

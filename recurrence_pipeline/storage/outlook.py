@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from bson import ObjectId
 from pymongo.collection import Collection
 
 from recurrence_pipeline.domain.lanes import WHOLE, Lane
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.storage.leasing import chosen, waiting
+from recurrence_pipeline.storage.leasing import SEEN, chosen, waiting
 
 WIDER = (2, 8, 32)
 """Times as long as a batch reached the last time: how far a look reaches, and the next ones where it finds too few."""
@@ -30,8 +29,8 @@ class Outlook:
         self._reached: tuple[datetime, timedelta] | None = None
         """The time of the last event that was found, and how far apart events were before it; None: nothing is left."""
 
-    def ids(self, now: datetime, limit: int, lane: Lane = WHOLE) -> list[ObjectId]:
-        """Return the ids of up to `limit` pending events that are due: those the lane chooses of the longest due."""
+    def due(self, now: datetime, limit: int, lane: Lane = WHOLE) -> list[Document]:
+        """Return up to `limit` pending events that are due: those the lane chooses of the longest due."""
         if limit <= 0:
             return []
         return chosen(self._longest_due(now, limit * lane.of), limit, lane)
@@ -54,12 +53,13 @@ class Outlook:
         yield now
 
     def _look(self, until: datetime, limit: int) -> list[Document]:
-        fields = {"availableAt": 1, "taskId": 1}
-        return list(self._events.find(waiting(until), fields, limit=limit, batch_size=limit).sort("availableAt", 1))
+        return list(self._events.find(waiting(until), SEEN, limit=limit, batch_size=limit).sort("availableAt", 1))
 
 
-def _reached(found: list[Document]) -> tuple[datetime, timedelta]:
-    """Measure the later half: one event that waits much longer than all others says nothing about them."""
-    half = found[len(found) // 2 :]
-    first, last = half[0]["availableAt"], half[-1]["availableAt"]
-    return last, max((last - first) / len(half), SHORTEST)
+def _reached(found: list[Document]) -> tuple[datetime, timedelta] | None:
+    """Measure the later half: one event that waits much longer than all others says nothing about them.
+
+    What was due before the year 1, or on several dates, says nothing either.
+    """
+    half = [event["availableAt"] for event in found[len(found) // 2 :] if isinstance(event["availableAt"], datetime)]
+    return (half[-1], max((half[-1] - half[0]) / len(half), SHORTEST)) if half else None

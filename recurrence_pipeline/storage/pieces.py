@@ -4,6 +4,7 @@ A command that reads a whole collection keeps others from it for seconds where a
 is done with a piece is the business of whoever asks.
 """
 
+from datetime import datetime, timezone
 from itertools import pairwise
 from typing import Any
 
@@ -22,8 +23,13 @@ MAX_EMPTY = 10
 ANY_ID = {"$gte": ObjectId("0" * 24), "$lte": ObjectId("f" * 24)}
 """Matches ids only, and is a range that an index serves."""
 
-UNNUMBERED: tuple[Any, ...] = (None, {"$gte": ""}, ANY_ID)
-"""Selects a number that is missing, a text, or an id; no application writes anything else there."""
+EARLIEST = datetime.min.replace(tzinfo=timezone.utc)
+
+UNNUMBERED: tuple[Any, ...] = (
+    None, float("nan"), {"$gte": ""}, {"$gte": {}}, ANY_ID, {"$gte": False}, {"$gte": EARLIEST},
+)  # fmt: skip
+"""Selects what stands where a number should, type by type, each a range of the index: nothing, NaN, a text, an object,
+an id, a truth value, a date."""
 
 
 def pieces(mongo: Mongo, size: int = A_PIECE, counter: str = "tasks") -> list[Document]:

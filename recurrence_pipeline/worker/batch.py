@@ -66,7 +66,7 @@ class Batch:
         others = [event for event in alive if event.operation is not Operation.DELETE]
         if dead:
             self._finish(
-                dead, _all_refused(dead, HolderDied(f"{MAX_HOLDER_DEATHS} workers died holding it")), Snapshot()
+                dead, _all_refused(dead, HolderDied(f"{MAX_HOLDER_DEATHS} workers died holding it alone")), Snapshot()
             )
         if others:
             snapshot = self._kit.tasks.load((event.task_id for event in others), PLANNED)

@@ -86,7 +86,7 @@ class Doctoring:
 
     def _queue(self) -> list[Diagnosis]:
         now = self._kit.clock()
-        queue = self._kit.events.queue(now, at_most=COUNTED_AT_MOST)
+        queue = self._kit.events.queue(now, lease=self._kit.rules.lease, at_most=COUNTED_AT_MOST)
         processing = self._count(EventStatus.PROCESSING)
         abandoned = self._kit.footing.left_since(now).count
         ended = self._kit.event_metrics.finished(now - 2 * self._kit.rules.lease, now)

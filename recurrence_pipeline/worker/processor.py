@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import structlog
 
-from recurrence_pipeline.domain.errors import LeaseLost, Outage, RecurrenceError, Transient, Unexpected
+from recurrence_pipeline.domain.errors import LeaseLost, Outage, RecurrenceError, Transient, Unexpected, WriteRefused
 from recurrence_pipeline.domain.lanes import WHOLE, Lane
 from recurrence_pipeline.domain.model import Operation, TaskEvent
 from recurrence_pipeline.domain.plan import Plan
@@ -29,6 +29,8 @@ class Processor:
 
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
+        self._doubtful: set[str] = set()
+        """Claims that ended otherwise than by their work: some may be held still, or be taken for a dead worker's."""
 
     def lease(self, limit: int, *, run_id: str | None = None, lane: Lane = WHOLE) -> list[TaskEvent]:
         """Hold up to `limit` due events, for a Dagster run or for nobody in particular; none where nothing is due.
@@ -38,6 +40,7 @@ class Processor:
         Raises:
             Outage: where the database is away.
         """
+        self.settle()
         owner = uuid4().hex
         held: list[TaskEvent] = []
         try:
@@ -45,18 +48,35 @@ class Processor:
                 size = min(self._kit.rules.batch_size, limit - len(held))
                 now = self._kit.clock()
                 until = now + self._kit.rules.lease
-                won = self._kit.events.lease(size, owner=owner, now=now, until=until, run_id=run_id, lane=lane)
-                if not won:
-                    break
+                won = self._kit.events.lease(
+                    size, owner=owner, now=now, until=until, run_id=run_id, lane=lane, beside=len(held)
+                )
                 held += won
+                if not won or any(event.suspected for event in won):
+                    break
         except BaseException:
+            self._doubtful.add(owner)
             with suppress(RecurrenceError):
-                self._kit.events.release_claim(owner)
+                self.settle()
             raise
         return held
 
+    def settle(self) -> None:
+        """Let go of what was held when the work was interrupted, and have nobody think that we died of it.
+
+        A worker that did not reach the database for longer than a lease looks dead to the others. It knows better, and
+        says so as soon as it can; events are suspected, and in the end given up, for deaths alone.
+
+        Raises:
+            Outage: where the database is away; what is owed is then done the next time.
+        """
+        if owners := self._doubtful.copy():
+            self._kit.events.acquit(owners)
+            self._doubtful -= owners
+
     def hold_new(self, event: TaskEvent, *, run_id: str | None = None) -> TaskEvent:
         """Insert an event that this worker is about to work off, already held."""
+        self.settle()
         now = self._kit.clock()
         until = now + self._kit.rules.lease
         return self._kit.events.add_held(event, owner=uuid4().hex, now=now, until=until, run_id=run_id)
@@ -76,8 +96,10 @@ class Processor:
                 with undisturbed():
                     summary += self._process_batch(ordered[start : start + size], run_id)
             except BaseException:
+                self._doubtful.update(event.owner for event in ordered[start:] if event.owner)
                 with suppress(RecurrenceError):
                     self._kit.events.release(ordered[start:])
+                    self.settle()
                 raise
         return summary
 
@@ -119,10 +141,14 @@ class Processor:
             batch.fail(error)
         except LeaseLost as lost:
             self._leave(batch, hold, lost)
+        except WriteRefused as refused:
+            reason = f"its outcome cannot be stored: {refused}; it failed with: {error}"
+            self._kit.events.set_aside((e.id for e in hold.events), reason, now=self._kit.clock())
         return batch.summary
 
     def _leave(self, batch: Batch, hold: Hold, error: LeaseLost) -> None:
         """Leave a batch to whoever holds it now, and give back what of it is still ours."""
         log.warning("lease lost: the batch is left to whoever holds it", error=str(error), events=len(hold.events))
+        self._doubtful.update(event.owner for event in hold.events if event.owner)
         self._kit.events.release(hold.events)
         batch.summary.leases_lost += len(hold.events)

@@ -96,6 +96,7 @@ class WorkerService:
 
     def release_run(self, run_id: str) -> None:
         """Give back all that a Dagster run holds."""
+        self._processor.settle()
         self._kit.events.release_run(run_id)
 
     def tell_host(self) -> None:
@@ -181,11 +182,11 @@ class WorkerService:
 
     def queue(self, *, at_most: int = COUNTED_AT_MOST) -> QueueState:
         """Say how many events are due and since when."""
-        return self._kit.events.queue(self._kit.clock(), at_most=at_most)
+        return self._kit.events.queue(self._kit.clock(), lease=self._kit.rules.lease, at_most=at_most)
 
     def runs_at_work(self) -> set[str]:
         """Return the ids of the Dagster runs that hold an event under a lease that has not run out."""
-        return self._kit.events.runs_at_work(self._kit.clock())
+        return self._kit.events.runs_at_work(self._kit.clock(), lease=self._kit.rules.lease)
 
     def next_due(self) -> datetime | None:
         """Return when the next event becomes due; None where nothing is unfinished."""

@@ -1,5 +1,6 @@
 """Events are read whatever a producer wrote beside what is demanded; activities have the application's wording."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -36,7 +37,9 @@ events = st.builds(
 @given(events)
 def test_an_event_reads_as_it_was_written(event: TaskEvent) -> None:
     document = event_document(event, available_at=NOW)
-    assert event_from(stored(document)) == event
+    assert event_from(stored(document)) == replace(event, attempts=0), "no try is believed without a lease"
+    held = document | {"lease": {"term": event.attempts + 1}}
+    assert event_from(stored(held)) == replace(event, term=event.attempts + 1)
     assert (document["status"], document["availableAt"]) == ("pending", NOW)
     assert ("userId" in document) == (event.user_id is not None)
 
@@ -72,13 +75,18 @@ def test_a_held_event_reads_with_its_lease_and_its_history() -> None:
     failed = ErrorRecord("transient", "OUTAGE", "no primary", NOW, 1)
     document = event_document(TaskEvent(ORIGINAL, Operation.DELETE, ORIGINAL, NOW, USER), available_at=NOW)
     document |= {
-        "lease": {"owner": "worker-1", "term": 3.0, "deaths": 1, "until": NOW + timedelta(minutes=1)},
+        "lease": {
+            "owner": "worker-1",
+            "term": 3.0,
+            "deaths": [{"owner": "a", "size": 9}, {"owner": "b", "size": 1}],
+            "until": NOW + timedelta(minutes=1),
+        },
         "startedAt": NOW,
         "errors": [error_document(failed)],
         "deleting": [ObjectId(USER)],
     }
     read = event_from(stored(document))
-    assert (read.owner, read.term, read.holder_deaths) == ("worker-1", 3, 1)
+    assert (read.owner, read.term, read.suspected, read.holder_deaths) == ("worker-1", 3, True, 1)
     assert (read.started_at, read.leased_until) == (NOW, NOW + timedelta(minutes=1))
     assert (read.errors, read.deleting) == ((failed,), (USER,))
 

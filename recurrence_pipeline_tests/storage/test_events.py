@@ -1,5 +1,7 @@
 """What is written on events and read of them. Who may hold one is test_leases.py's subject."""
 
+from datetime import timedelta
+
 import pytest
 from bson import ObjectId
 
@@ -12,6 +14,8 @@ from recurrence_pipeline.storage.events import Events, QueueState
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.outcomes import Outcome
 from recurrence_pipeline_tests.storage.samples import an_event, at, failure, held
+
+LEASE = timedelta(minutes=5)
 
 
 @pytest.fixture
@@ -35,7 +39,7 @@ def test_a_completed_event_says_what_it_came_to_and_nobody_holds_it(events: Even
     assert document["status"] == "completed"
     assert document["result"] == {"created": [ObjectId(created)], "updated": ObjectId(updated), "deleted": 0}
     assert (document["finishedAt"], document["durationMs"], document["runId"]) == (at(0.5), 30_000, "run 1")
-    assert document["lease"] == {"term": 1, "deaths": 0}, "the term stays, so that it can only rise"
+    assert document["lease"] == {"term": 1, "size": 1, "deaths": []}, "the term stays, so that it can only rise"
     assert document["attempts"] == 0
 
 
@@ -89,14 +93,14 @@ def test_an_event_that_is_not_there_is_none(events: Events) -> None:
 
 
 def test_the_queue_counts_what_is_due_and_says_since_when(events: Events) -> None:
-    assert events.queue(at(0), at_most=10) == QueueState(0, None)
+    assert events.queue(at(0), lease=LEASE, at_most=10) == QueueState(0, None)
     held(events, an_event(), minute=-5)
     events.add([an_event(), an_event()], available_at=at(-2))
     events.add([an_event()], available_at=at(1))
 
-    assert events.queue(at(0), at_most=10) == QueueState(3, at(-4)), "the lease of the first ran out at -4"
-    assert events.queue(at(-4.5), at_most=10) == QueueState(0, None)
-    assert events.queue(at(9), at_most=2) == QueueState(2, at(-4))
+    assert events.queue(at(0), lease=LEASE, at_most=10) == QueueState(3, at(-4)), "the lease of the first ran out at -4"
+    assert events.queue(at(-4.5), lease=LEASE, at_most=10) == QueueState(0, None)
+    assert events.queue(at(9), lease=LEASE, at_most=2) == QueueState(2, at(-4))
     assert events.unfinished() == 4
 
 

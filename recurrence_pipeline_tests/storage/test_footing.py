@@ -1,15 +1,17 @@
 """Counters, indexes, validators and events: found where they are not as they should be, and mended."""
 
+import json
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from bson import ObjectId
+from bson import Decimal128, ObjectId
 
 from recurrence_pipeline.domain.findings import MAX_SAMPLES
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.footing import Footing, Some
 from recurrence_pipeline.storage.mongo import Mongo
+from recurrence_pipeline.storage.numbering import HIGHEST
 from recurrence_pipeline.storage.schema import required_indexes
 
 NOW = datetime(2024, 2, 1, 9, tzinfo=timezone.utc)
@@ -39,17 +41,31 @@ def test_a_prepared_database_stands_well(footing: Footing) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "is_behind"), [(7, False), (8, False), (7.0, False), (6, True), ("7", True), (None, True)]
-)
-def test_a_counter_below_the_highest_number_is_behind(
-    mongo: Mongo, footing: Footing, value: object, *, is_behind: bool
+    ("value", "shown"),
+    [
+        (6, 6), ("7", "7"), (None, None), ("", ""), (float("nan"), "nan"), (float("inf"), "inf"),
+        (Decimal128("8"), "Decimal128('8')"), (8.5, "8.5"), (-1, -1), (True, True), ([9], "[9]"),
+        (2**63 - 1, 2**63 - 1), (2**53 - 1, 2**53 - 1), (HIGHEST + 1, HIGHEST + 1),
+    ],
+)  # fmt: skip
+def test_a_counter_that_is_behind_or_spoiled_is_found_and_mended(
+    mongo: Mongo, footing: Footing, value: object, shown: object
 ) -> None:
-    mongo.tasks.insert_many([{"taskId": 7}, {"taskId": 3}, {"taskId": "9"}])
+    mongo.tasks.insert_many({"taskId": number} for number in (7, 3, "9", float("inf"), 2**60, [11]))
     mongo.counters.update_one({"_id": "tasks"}, {"$set": {"sequence_value": value}})
 
-    lagging = footing.lagging_counters()
+    assert footing.lagging_counters().samples == [{"counter": "tasks", "value": shown, "highest": 7}]
+    json.dumps(footing.lagging_counters().samples, allow_nan=False)
 
-    assert lagging.samples == ([{"counter": "tasks", "value": value, "highest": 7}] if is_behind else [])
+    footing.catch_up()
+    assert footing.lagging_counters() == NONE
+
+
+@pytest.mark.parametrize("value", [7, 8, 7.0, HIGHEST])
+def test_a_counter_at_or_above_the_highest_number_is_well(mongo: Mongo, footing: Footing, value: object) -> None:
+    mongo.tasks.insert_many([{"taskId": 7}, {"taskId": 3}, {"taskId": "9"}])
+    mongo.counters.update_one({"_id": "tasks"}, {"$set": {"sequence_value": value}})
+    assert footing.lagging_counters() == NONE
 
 
 def test_catching_up_raises_counters_and_lowers_none(mongo: Mongo, footing: Footing) -> None:

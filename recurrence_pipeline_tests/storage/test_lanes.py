@@ -46,22 +46,25 @@ def test_a_worker_holds_what_is_of_its_lane_and_then_helps_the_others(events: Ev
 def test_the_oldest_of_a_long_queue_are_shared_by_the_lanes(events: Events) -> None:
     for lane in LANES:
         add(events, lane, 20, minute=-2)
-    oldest = {event.id for event in lease(events, WHOLE, 60, minute=-2)}
+    held_before = lease(events, WHOLE, 60, minute=-2)
+    oldest = {event.id for event in held_before}
+    events.release(held_before)
     for lane in LANES:
         add(events, lane, 20, minute=-0.5)
 
     held = [lease(events, lane, 20) for lane in LANES]
 
     assert [{lane_of(event.task_id, 3) for event in part} for part in held] == [{0}, {1}, {2}]
-    assert {event.id for event in chain(*held)} == oldest, "their leases ran out before the others were due"
+    assert {event.id for event in chain(*held)} == oldest, "they were due before the others"
 
 
 def test_what_a_worker_held_that_died_is_taken_by_another_lane(events: Events) -> None:
-    add(events, LANES[0], 20)
-    held = lease(events, LANES[0], 20)
-    assert lease(events, LANES[1], 20, minute=0.5) == []
+    add(events, LANES[0], 50)
+    held = lease(events, LANES[0], 50)
+    assert lease(events, LANES[1], 50, minute=0.5) == []
 
-    taken = lease(events, LANES[1], 20, minute=1)
+    taken = lease(events, LANES[1], 50, minute=1)
 
-    assert {event.id for event in taken} == {event.id for event in held}
-    assert {event.holder_deaths for event in taken} == {1}
+    assert len(taken) == 7, "a small group: one of them may be what the worker died of"
+    assert {event.id for event in taken} <= {event.id for event in held}
+    assert all(event.suspected for event in taken)

@@ -5,14 +5,16 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
-from bson import ObjectId
+from bson import Decimal128, Int64, ObjectId
 from pymongo.errors import AutoReconnect
 
+from recurrence_pipeline.domain.errors import Transient
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.mongo import Mongo
-from recurrence_pipeline.storage.numbering import Maker, Numbering
+from recurrence_pipeline.storage.numbering import HIGHEST, Maker, Numbering
 from recurrence_pipeline_tests.storage.conftest import FailPoint
 from recurrence_pipeline_tests.storage.samples import task_document
+from recurrence_pipeline_tests.storage.values import NOW
 
 THREADS = 4
 
@@ -50,6 +52,14 @@ def counter(mongo: Mongo) -> int:
     return int(found["sequence_value"])
 
 
+def set_counter(mongo: Mongo, value: object) -> None:
+    mongo.counters.delete_many({"_id": "tasks"})
+    if value == "without a value":
+        mongo.counters.insert_one({"_id": "tasks"})
+    elif value != "missing":
+        mongo.counters.insert_one({"_id": "tasks", "sequence_value": value})
+
+
 def test_the_numbers_of_a_batch_follow_each_other_and_the_last_one_given(mongo: Mongo, numbering: Numbering) -> None:
     first, second = makers(5), makers(2)
     assert numbering.insert(first).written == set(first)
@@ -82,21 +92,90 @@ def test_nothing_to_insert_takes_no_number(mongo: Mongo, numbering: Numbering) -
     assert counter(mongo) == 0
 
 
-@pytest.mark.parametrize("lost", ["missing", "behind", "without a value"])
-def test_a_counter_is_moved_past_the_highest_number_in_use(mongo: Mongo, numbering: Numbering, lost: str) -> None:
+SPOILED: list[object] = [
+    "many", "", float("nan"), float("inf"), float("-inf"), None, Decimal128("NaN"), Decimal128("1E+40"), -5, True,
+    False, NOW, [7], [], {"low": 7}, 2**63 - 1, 2**53, 2**53 - 1, 2.0**60,
+]  # fmt: skip
+"""What no number can follow, or only one in use; set by migrations, by scripts, and by `undefined + 1`."""
+
+
+@pytest.mark.parametrize("value", ["missing", "without a value", *SPOILED], ids=repr)
+def test_a_counter_starts_after_the_highest_number_in_use_whatever_it_holds(
+    mongo: Mongo, numbering: Numbering, value: object
+) -> None:
+    """Else every create fails for ever, and a spoiled counter of activities stops all work."""
+    poison = (float("nan"), float("inf"), "A-17", 2**60, 2**53, [50], True, NOW)
     mongo.tasks.insert_many([task_document(number) for number in (4, 5, 6, 40)])
-    if lost == "missing":
-        mongo.counters.delete_many({})
-    elif lost == "without a value":
-        mongo.counters.update_one({"_id": "tasks"}, {"$unset": {"sequence_value": ""}})
-    else:
-        mongo.counters.update_one({"_id": "tasks"}, {"$set": {"sequence_value": 3}})
+    mongo.tasks.insert_many([task_document(0, taskId=number) for number in poison])
+    set_counter(mongo, value)
     batch = makers(4)
 
     assert numbering.insert(batch).written == set(batch)
 
+    new = [task["taskId"] for task in mongo.tasks.find({"_id": {"$in": [ObjectId(key) for key in batch]}})]
+    assert sorted(new) == [41, 42, 43, 44]
+    assert all(type(number) in (int, Int64) for number in new)
+    assert counter(mongo) >= 44
+    assert numbering.lag() is None
+
+
+def test_a_counter_that_is_behind_is_moved_past_the_highest_number_in_use(mongo: Mongo, numbering: Numbering) -> None:
+    mongo.tasks.insert_many([task_document(number) for number in (4, 5, 6, 40)])
+    set_counter(mongo, 3)
+    batch = makers(4)
+    assert numbering.insert(batch).written == set(batch)
     assert len(set(numbers(mongo))) == 8
     assert counter(mongo) >= max(numbers(mongo))
+
+
+@pytest.mark.parametrize("value", ["105", Decimal128("105"), 105.0, 105.5, Int64(105)], ids=repr)
+def test_a_number_of_another_type_is_gone_on_from(mongo: Mongo, numbering: Numbering, value: object) -> None:
+    """Numbers up to it were given, and their tasks may have been deleted since."""
+    mongo.tasks.insert_one(task_document(8))
+    set_counter(mongo, value)
+    assert list(numbering.take(2)) == [106, 107]
+    assert list(numbering.take(1)) == [108]
+
+
+def test_no_number_is_given_that_a_double_cannot_tell_from_the_next(mongo: Mongo, numbering: Numbering) -> None:
+    for value in (HIGHEST - 1, HIGHEST, HIGHEST + 1, 2**53 - 2):
+        set_counter(mongo, value)
+        assert max(numbering.take(1000)) <= 2**53 - 1
+
+
+def test_workers_that_meet_a_spoiled_counter_at_once_get_different_numbers(
+    mongo: Mongo, several: list[Numbering]
+) -> None:
+    mongo.tasks.insert_one(task_document(40))
+    barrier = Barrier(THREADS)
+    for value in ("many", float("nan"), None, 2**63 - 1, Decimal128("3")):
+        set_counter(mongo, value)
+        highest = max(numbers(mongo))
+        batches = [makers(5) for _ in range(THREADS)]
+
+        def insert(worker: int, batches: list[dict[str, Maker]] = batches) -> set[str]:
+            barrier.wait()
+            return several[worker].insert(batches[worker]).written
+
+        with ThreadPoolExecutor(THREADS) as threads:
+            assert list(threads.map(insert, range(THREADS))) == [set(batch) for batch in batches]
+        assert numbers(mongo)[-20:] == list(range(highest + 1, highest + 21))
+
+
+def test_a_counter_that_cannot_be_mended_is_named(
+    mongo: Mongo, numbering: Numbering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here somebody spoils it again and again."""
+    mend = numbering.catch_up
+
+    def mended_in_vain() -> None:
+        mend()
+        set_counter(mongo, "many")
+
+    set_counter(mongo, "many")
+    monkeypatch.setattr(numbering, "catch_up", mended_in_vain)
+    with pytest.raises(Transient, match="counter 'tasks': no number follows sequence_value 'many'"):
+        numbering.take(1)
 
 
 def test_the_counters_may_be_emptied_between_batches(mongo: Mongo, numbering: Numbering) -> None:

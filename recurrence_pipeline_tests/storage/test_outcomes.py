@@ -54,7 +54,8 @@ def test_each_of_many_events_that_end_together_gets_its_own_result(events: Event
         }
         assert (document["status"], document["runId"], document["finishedAt"]) == ("completed", "$run", at(0.5))
         assert document["durationMs"] == (30_000 if event in early else 15_000)
-        assert document["lease"] == {"term": 1, "deaths": 0}
+        size = len(early if event in early else late)
+        assert document["lease"] == {"term": 1, "size": size, "deaths": []}
 
 
 def test_events_that_end_in_different_ways_end_in_one_batch(events: Events) -> None:

@@ -61,7 +61,7 @@ def wait_at(events: Collection[Document], seconds: Sequence[int]) -> None:
 
 def take(events: Collection[Document], outlook: Outlook, limit: int = BATCH) -> list[ObjectId]:
     """Look, and take what was found out of the queue."""
-    found = outlook.ids(NOON + timedelta(days=1), limit)
+    found = [e["_id"] for e in outlook.due(NOON + timedelta(days=1), limit)]
     events.update_many({"_id": {"$in": found}}, {"$set": {"status": "processing"}})
     return found
 
@@ -155,9 +155,9 @@ def test_what_is_not_due_yet_is_not_found(events: Collection[Document]) -> None:
     waiting = wait_in(events, 4 * BATCH)
     outlook = Outlook(events)
 
-    assert outlook.ids(NOON + timedelta(seconds=2), 100) == waiting[:3]
-    assert outlook.ids(NOON - timedelta(seconds=1), 100) == []
-    assert outlook.ids(NOON, 0) == []
+    assert [e["_id"] for e in outlook.due(NOON + timedelta(seconds=2), 100)] == waiting[:3]
+    assert [e["_id"] for e in outlook.due(NOON - timedelta(seconds=1), 100)] == []
+    assert [e["_id"] for e in outlook.due(NOON, 0)] == []
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -175,7 +175,7 @@ def test_a_look_finds_what_a_look_at_the_whole_queue_would_find_whatever_happens
 
     for _ in range(60):
         now, limit = NOON + timedelta(seconds=rng.choice([1000, 1500, 2000])), rng.choice([1, 3, 3, 3, 3, 10])
-        found = rng.choice(workers).ids(now, limit)
+        found = [e["_id"] for e in rng.choice(workers).due(now, limit)]
 
         due = events.find({"status": "pending", "availableAt": {"$lte": now}}).sort("availableAt", 1)
         assert found == [event["_id"] for event in due][:limit]

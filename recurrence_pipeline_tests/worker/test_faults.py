@@ -23,6 +23,9 @@ from recurrence_pipeline_tests.world import World
 
 WRITES = {"insert", "update", "delete", "findAndModify"}
 
+LAST_LOOKS = 4
+"""The commands that find nothing more to do: what ran out, what is due, and what no time is known of."""
+
 BREAKS = {"closeConnection": True}
 CODES = [10107, 91, 13, 18, 462, 11600]
 """Not primary, shutting down, not authorised, authentication failed, overloaded, interrupted at shutdown."""
@@ -190,7 +193,7 @@ def test_an_outage_that_lasts_costs_no_attempt_however_often_the_worker_tries(tr
 
 def test_a_moments_trouble_at_any_command_costs_an_attempt_at_most_and_ends_alike(trial: Trial) -> None:
     troubles: list[dict[str, Any]] = [{"errorCode": 50}, {"errorCode": 112}, {"errorCode": 24}, {"errorCode": 987654}]
-    held = range(trial.commands_to_hold, len(trial.commands) - 2)
+    held = range(trial.commands_to_hold, len(trial.commands) - LAST_LOOKS)
     for command, raised in each_command(trial, in_turn(troubles)):
         if command.place in held:
             assert raised is None, f"{command}: only an outage fails a run"
@@ -206,7 +209,7 @@ def test_a_moments_trouble_at_any_command_costs_an_attempt_at_most_and_ends_alik
 
 def test_a_refusal_of_a_whole_command_costs_nothing_that_is_not_to_blame(trial: Trial) -> None:
     """A refused batch is halved until the event that is to blame stands alone; here none is."""
-    held = range(trial.commands_to_hold, len(trial.commands) - 2)
+    held = range(trial.commands_to_hold, len(trial.commands) - LAST_LOOKS)
     refusals: list[dict[str, Any]] = [{"errorCode": code} for code in (11000, 121, 10334)]
     for command, raised in each_command(trial, in_turn(refusals), only=lambda c: c.place in held):
         assert raised is None, str(command)
