@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -115,7 +116,14 @@ def test_trigger_enqueues_what_the_application_would(prepared: Run, db: Database
     assert f"is pending: create of task {WEEKLY}" in prepared("trigger", "create", WEEKLY).out
 
 
-def test_trigger_now_answers_as_the_http_contract_does(prepared: Run) -> None:
+def is_due_in_2080(db: Database[Document]) -> None:
+    """Move the weekly task to a Thursday that is not past: the calendar comes round every 28 years."""
+    due = datetime(2080, 10, 17, 2, tzinfo=timezone.utc)
+    db["tasks"].update_one({"_id": ObjectId(WEEKLY)}, {"$set": {"dueDate": due, "originalDueDate": due}})
+
+
+def test_trigger_now_answers_as_the_http_contract_does(prepared: Run, db: Database[Document]) -> None:
+    is_due_in_2080(db)
     created = prepared("trigger", "create", WEEKLY, "--now", "--json").json
     assert {name: created[name] for name in ("success", "operation", "taskId")} == {
         "success": True,
@@ -123,26 +131,34 @@ def test_trigger_now_answers_as_the_http_contract_does(prepared: Run) -> None:
         "taskId": WEEKLY,
     }
     assert [task["dueDate"] for task in created["result"]] == [
-        "2024-10-24T02:00:00.000Z",
-        "2024-10-31T02:00:00.000Z",
-        "2024-11-07T02:00:00.000Z",
+        "2080-10-24T02:00:00.000Z",
+        "2080-10-31T02:00:00.000Z",
+        "2080-11-07T02:00:00.000Z",
     ]
     assert {task["parentRecurringId"] for task in created["result"]} == {WEEKLY}
 
     completed = prepared("trigger", "complete", WEEKLY, "--now", "--json").json["result"]
     assert completed["updatedTask"]["_id"] == created["result"][0]["_id"]
-    assert completed["createdTask"]["dueDate"] == "2024-11-14T02:00:00.000Z"
+    assert completed["createdTask"]["dueDate"] == "2080-11-14T02:00:00.000Z"
     assert prepared("trigger", "delete", WEEKLY, "--user-id", OWNER, "--now", "--yes", "--json").json["result"] == 4
 
 
-def test_trigger_now_tells_people_what_was_made(prepared: Run) -> None:
-    assert "Thu 2024-11-07 02:00:00" in prepared("trigger", "create", WEEKLY, "--now").out
+def test_trigger_now_tells_people_what_was_made(prepared: Run, db: Database[Document]) -> None:
+    is_due_in_2080(db)
+    assert "Thu 2080-11-07 02:00:00" in prepared("trigger", "create", WEEKLY, "--now").out
     completed = prepared("trigger", "complete", WEEKLY, "--now").out
-    assert "the next occurrence: due Thu 2024-10-24 02:00:00" in completed
-    assert "Thu 2024-11-14 02:00:00" in completed
+    assert "the next occurrence: due Thu 2080-10-24 02:00:00" in completed
+    assert "Thu 2080-11-14 02:00:00" in completed
     assert "Nothing new was made." in prepared("trigger", "complete", WEEKLY, "--now").out
     deleted = prepared("trigger", "delete", WEEKLY, "--user-id", OWNER, "--now", "--yes")
     assert deleted.out == f"4 occurrences of task {WEEKLY} deleted.\n"
+
+
+def test_an_old_task_is_not_made_recurring_by_hand(prepared: Run) -> None:
+    """As the application's own check says: of a typo in a date, years of tasks would come."""
+    ran = prepared("trigger", "create", WEEKLY, "--now")
+    assert ran.code == 1
+    assert "Due date for recurring tasks should not be more than 1 day in the past" in ran.err
 
 
 @pytest.mark.parametrize("how", [("--now",), ()], ids=["at once", "queued"])

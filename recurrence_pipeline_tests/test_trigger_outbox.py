@@ -47,7 +47,7 @@ def test_what_was_not_delivered_is_written_down_once_and_worked_off(
     subject: Subject, world: World, mongodb_url: str
 ) -> None:
     """Else a task that is created while the worker restarts has no occurrences."""
-    task_id = world.add_task(utc(2024, 1, 1, 9), "daily")
+    task_id = world.add_task(utc(2100, 1, 1, 9), "daily")
     with subject.open(nobody(), database_url=mongodb_url) as client, capture_logs() as lines:
         queued = client.call("trigger_task_creation", task_id)
 
@@ -66,7 +66,7 @@ def test_what_was_not_delivered_is_written_down_once_and_worked_off(
 
 
 def test_a_deletion_keeps_its_user(subject: Subject, world: World, mongodb_url: str) -> None:
-    task_id = world.create(utc(2024, 1, 1, 9), "daily")
+    task_id = world.create(utc(2100, 1, 1, 9), "daily")
     world.worker.mongo.events.delete_many({})
     with subject.open(nobody(), database_url=mongodb_url) as client:
         assert isinstance(client.call_safely("trigger_task_deletion", task_id, world.user), Queued)
@@ -88,7 +88,7 @@ def test_whatever_kept_it_from_the_worker_it_is_there_once(
     subject: Subject, world: World, mongodb_url: str, reaction: Reaction
 ) -> None:
     """A request that timed out may have been done as well; to do it again changes nothing."""
-    task_id = world.add_task(utc(2024, 1, 1, 9), "daily")
+    task_id = world.add_task(utc(2100, 1, 1, 9), "daily")
     with impostor() as server:
         server.will(reaction)
         short = {"timeout": timedelta(milliseconds=100)} if reaction is hangs else {}
@@ -153,7 +153,7 @@ def test_an_outbox_of_ones_own_is_used(subject: Subject) -> None:
 
 
 def test_the_environment_names_the_database(world: World, mongodb_url: str) -> None:
-    task_id = str(world.add_task(utc(2024, 1, 1, 9), "daily"))
+    task_id = str(world.add_task(utc(2100, 1, 1, 9), "daily"))
     with impostor() as server:
         server.will(answers(403))
         environment = {"PORT": str(server.server_port), "MONGODB_URL": mongodb_url}

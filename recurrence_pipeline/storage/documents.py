@@ -271,7 +271,7 @@ def event_from(doc: Mapping[str, Any]) -> TaskEvent:
         term=term,
         owner=_text(lease.get("owner")),
         suspected=bool(deaths),
-        holder_deaths=sum(1 for death in deaths if _whole(death.get("size")) == 1),
+        holder_deaths=sum(1 for death in deaths if whole(death.get("size")) == 1),
         leased_until=_date(lease.get("until")),
         started_at=_date(doc.get("startedAt")),
         errors=tuple(_error_from(error) for error in _list(doc.get("errors")) if isinstance(error, dict)),

@@ -19,7 +19,7 @@ from recurrence_pipeline_tests.impostor import unused_port
 from recurrence_pipeline_tests.node.conftest import Ask, Serve, running
 from recurrence_pipeline_tests.world import World, utc
 
-DUE = utc(2024, 1, 1, 9)
+DUE = utc(2100, 1, 1, 9)
 RECURRENCE = "tasks/recurrence"
 UNKNOWN = "f" * 24
 PAGE = Path(__file__).parent.parent.parent / "docs" / "http-api.md"
@@ -54,11 +54,11 @@ def test_the_applications_client_works_against_the_worker(ask: Ask, api_process:
     answers = [created, completed, deleted, health, stats, valid, cleaned]
     assert [(answer["status"], answer["sent"]) for answer in answers] == [(200, 1)] * 7
     assert created["body"]["message"] == f"Successfully processed create for task {task_id}"
-    assert due_dates(created["body"]["data"]["result"]) == [f"2024-01-0{day}T09:00:00.000Z" for day in (2, 3, 4)]
+    assert due_dates(created["body"]["data"]["result"]) == [f"2100-01-0{day}T09:00:00.000Z" for day in (2, 3, 4)]
     result = completed["body"]["data"]["result"]
     assert due_dates([result["updatedTask"], result["createdTask"]]) == [
-        "2024-01-02T09:00:00.000Z",
-        "2024-01-05T09:00:00.000Z",
+        "2100-01-02T09:00:00.000Z",
+        "2100-01-05T09:00:00.000Z",
     ]
     assert deleted["body"]["data"]["result"] == 4
     assert health["body"]["data"]["status"] == "healthy"

@@ -47,7 +47,7 @@ def test_the_daily_maintenance_cleans_archives_and_records_the_health(
     result = run_daily(definitions, instance)
 
     assert result.success
-    assert numbers(result, "orphan_cleanup") == {"deleted": 3}
+    assert numbers(result, "orphan_cleanup") == {"deleted": 3, "series_forgotten": 0}
     assert numbers(result, "useractivities_archive") == {"moved": 1}
     assert numbers(result, "worker_health")["healthy"] == 1
     assert worker.mongo.tasks.count_documents({}) == 0
@@ -71,7 +71,7 @@ def test_a_cleanup_that_wants_a_confirmation_fails_the_run_and_holds_up_nothing_
     assert numbers(result, "useractivities_archive") == {"moved": 1}
 
     confirmed = run_daily(definitions, instance, orphan_cleanup={"confirm": True})
-    assert numbers(confirmed, "orphan_cleanup") == {"deleted": 3}
+    assert numbers(confirmed, "orphan_cleanup") == {"deleted": 3, "series_forgotten": 0}
     resource.close()
 
 
