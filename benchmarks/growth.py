@@ -59,12 +59,16 @@ def main(size: Size) -> Figures:
 
 
 def stored(at: Stage, what: str, known: Container[object]) -> list[dict[str, Any]]:
-    """Return what each event came to that was worked off, itself included; `known` tasks were there before."""
+    """Return what each event came to that was worked off, itself included.
+
+    `known` tasks were there before, and so was what is remembered of their series.
+    """
     mongo = at.worker.mongo
     kinds = {
         "tasks": [task for task in mongo.tasks.find() if task["_id"] not in known],
         "useractivities": list(mongo.activities.find()),
         "task_events": list(mongo.events.find()),
+        "task_series": [series for series in mongo.series.find() if series["_id"] not in known],
     }
     events = len(kinds["task_events"])
     rows: list[dict[str, Any]] = [
