@@ -35,9 +35,7 @@ SHARDS = 8
 USERS = 20_000
 SEED = 1
 
-OF_THE_APPLICATION = (
-    ("userId", "isCompleted"), ("userId", "priority"), ("userId", "category"), ("parentTaskId",),
-)  # fmt: skip
+OF_THE_APPLICATION = (("userId", "isCompleted"), ("userId", "priority"), ("userId", "category"))
 """Indexes that the application keeps on tasks beside those that we need too."""
 
 RECORD = 5
