@@ -1,7 +1,8 @@
 """The least that any worker must do: read the events and the tasks they name, build the documents, write them in bulk.
 
-It trusts what it reads: all tasks are there, each rule is one it knows, nobody else writes, no write fails. It loads no
-more of a series than the operation needs, and has no lease, no order of writes that survives a crash, no second look.
+It trusts what it reads: all tasks are there, each rule is one it knows, tasks are due at whole minutes of UTC, none of
+their sub-tasks has its own, nobody else writes, no write fails. It loads no more of a series than the operation needs,
+and has no lease, no order of writes that survives a crash, no second look.
 The documents it leaves are those that the worker leaves (the tests compare them): ids, slots and numbers included.
 """
 
@@ -14,14 +15,15 @@ from typing import Any
 from bson import ObjectId
 from pymongo import DeleteMany, ReturnDocument, UpdateOne
 
-from benchmarks.bulk import cursor_updates, hold, insert, pieces, update
-from benchmarks.content import CHUNK
+from benchmarks.bulk import hold, insert, pieces, update, updates_together
+from benchmarks.content import CHUNK, chunks
 from recurrence_pipeline.domain.calendar import slots
 from recurrence_pipeline.domain.model import HORIZON, Action, activity_id, derived_id, occurrence_id
 from recurrence_pipeline.storage.documents import COPIED_FIELDS, Document
 from recurrence_pipeline.storage.mongo import Mongo
+from recurrence_pipeline.storage.task_series import REVISION
 
-READ = dict.fromkeys((*COPIED_FIELDS, "originalDueDate", "recurrenceCursor"), 1)
+READ = dict.fromkeys((*COPIED_FIELDS, "originalDueDate"), 1)
 SIBLING = {"isCompleted": 1, "occurrenceNumber": 1, "parentRecurringId": 1}
 
 
@@ -52,6 +54,18 @@ class Batch:
             for task in self.mongo.tasks.find({"parentRecurringId": {"$in": piece}}, fields):
                 found[task["parentRecurringId"]].append(task)
         return found
+
+    def subtasks(self, ids: Sequence[ObjectId]) -> list[Document]:
+        """Read the sub-tasks of tasks; most have none, so that many ids can be asked for at once."""
+        return [t for piece in chunks(ids) for t in self.mongo.tasks.find({"parentTaskId": {"$in": piece}})]
+
+    def cursors(self) -> dict[ObjectId, int]:
+        """Read how far the series of the named tasks are."""
+        return {
+            series["_id"]: series["cursor"]["number"]
+            for piece in pieces(self.named())
+            for series in self.mongo.series.find({"_id": {"$in": piece}}, {"cursor.number": 1})
+        }
 
     def numbers(self, counter: str, count: int) -> range:
         """Take so many numbers."""
@@ -86,13 +100,6 @@ class Batch:
             ],
         )
 
-    def move_cursors(self, moves: Sequence[tuple[Document, int]]) -> None:
-        """Move the cursors of originals, most of which move to the same."""
-        cursors: dict[tuple[int, str], list[ObjectId]] = defaultdict(list)
-        for original, number in moves:
-            cursors[number, original["repeatType"]].append(original["_id"])
-        update(self.mongo.tasks, cursor_updates(cursors))
-
     def finish(self, results: Sequence[Document], also: Sequence[Document] = ()) -> None:
         """Record what became of the events."""
         now = datetime.now(timezone.utc)
@@ -121,37 +128,37 @@ def created(batch: Batch) -> None:
     occurrences = [task for tasks in made for task in tasks]
     batch.add(occurrences)
     batch.log([(Action.CREATED, task["_id"], task["userId"], task["_id"]) for task in occurrences])
-    batch.move_cursors([(original, HORIZON) for original in originals.values()])
+    insert(batch.mongo.series, [_memory(originals[tasks[-1]["parentRecurringId"]], tasks[-1]) for tasks in made])
     batch.finish([_result(created=tasks) for tasks in made])
 
 
 def completed(batch: Batch) -> None:
     """Add an occurrence to each series, behind the last, and name the next one."""
-    originals, children = batch.originals(), batch.children(SIBLING)
+    originals, cursors, children = batch.originals(), batch.cursors(), batch.children(SIBLING)
     made, following = [], []
     for event in batch.events:
         original = originals[event["taskId"]]
-        cursor = original["recurrenceCursor"]["number"]
-        made += _next(original, event, batch.now, [cursor + 1])
+        made += _next(original, event, batch.now, [cursors[original["_id"]] + 1])
         still_open = (task for task in children[original["_id"]] if not task["isCompleted"])
         following.append(min(still_open, key=lambda task: task["occurrenceNumber"])["_id"])
     batch.add(made)
     facts = [(Action.CREATED, task["_id"], task["userId"], task["_id"]) for task in made]
     facts += [(Action.UPDATED, key, originals[key]["userId"], key) for key in batch.named()]
     batch.log(facts)
-    batch.move_cursors([(originals[task["parentRecurringId"]], task["occurrenceNumber"]) for task in made])
+    update(batch.mongo.series, updates_together({t["parentRecurringId"]: {"cursor": _cursor(t)} for t in made}))
     batch.finish([_result(created=[task], updated=key) for task, key in zip(made, following, strict=True)])
 
 
 def deleted(batch: Batch) -> None:
-    """Delete what hangs on each task, and keep copies."""
+    """Delete what hangs on each task, and the sub-tasks of that, and keep copies."""
     children = batch.children(None)
-    insert(
-        batch.mongo.deleted,
-        [_copy(task, event, batch.now) for event in batch.events for task in children[event["taskId"]]],
-    )
-    ids = [task["_id"] for tasks in children.values() for task in tasks]
+    asked = {task["_id"]: event for event in batch.events for task in children[event["taskId"]]}
+    subtasks = batch.subtasks(list(asked))
+    copies = [_copy(task, asked[task["_id"]], batch.now) for tasks in children.values() for task in tasks]
+    copies += [_copy(task, asked[task["parentTaskId"]], batch.now) for task in subtasks]
+    insert(batch.mongo.deleted, copies)
     batch.log([(Action.DELETED, e["taskId"], e["userId"], e["_id"]) for e in batch.events])
+    ids = [*asked, *(task["_id"] for task in subtasks)]
     batch.mongo.tasks.bulk_write([DeleteMany({"_id": {"$in": piece}}) for piece in pieces(ids)], ordered=False)
     gone = [[task["_id"] for task in children[event["taskId"]]] for event in batch.events]
     batch.finish([_result(deleted=len(ids)) for ids in gone], [{"deleting": ids} for ids in gone])
@@ -182,6 +189,21 @@ def _next(original: Document, event: Document, now: datetime, numbers: Sequence[
             strict=True,
         )
     ]
+
+
+def _memory(original: Document, last: Document) -> Document:
+    """Build what is remembered of a series whose last occurrence is this."""
+    anchor = original["originalDueDate"]
+    revision = {"rule": original["repeatType"], "anchor": _wall(anchor), "timezone": "UTC", "anchoredAt": anchor}
+    return {"_id": original["_id"], "cursor": _cursor(last), "revisions": [revision]}
+
+
+def _cursor(last: Document) -> Document:
+    return {"number": last["occurrenceNumber"], "at": _wall(last["dueDate"]), "revision": REVISION}
+
+
+def _wall(time: datetime) -> str:
+    return time.replace(tzinfo=None).isoformat(timespec="minutes")
 
 
 def _copy(task: Document, event: Document, now: datetime) -> Document:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from bson import ObjectId
 from pymongo import UpdateMany, UpdateOne
@@ -14,9 +13,6 @@ from recurrence_pipeline.storage.mongo import Mongo
 
 IDS = 100
 """In one `$in`, as the worker's setting has it."""
-
-Cursors = Mapping[tuple[int, str], Sequence[ObjectId]]
-"""Originals by the number and the rule of the cursor they get."""
 
 
 def pieces(ids: Sequence[ObjectId]) -> Iterator[Sequence[ObjectId]]:
@@ -44,9 +40,10 @@ def hold(mongo: Mongo, ids: Sequence[ObjectId], now: datetime) -> None:
     update(mongo.events, (UpdateMany({"_id": {"$in": piece}}, {"$set": changes}) for piece in pieces(ids)))
 
 
-def cursor_updates(cursors: Cursors) -> Iterator[UpdateMany]:
-    """Yield the updates that move cursors: one for all that move to the same."""
-    for (number, rule), originals in cursors.items():
-        moved: Mapping[str, Any] = {"$set": {"recurrenceCursor": {"number": number, "repeatType": rule}}}
-        for piece in pieces(originals):
-            yield UpdateMany({"_id": {"$in": piece}}, moved)
+def updates_together(changes: Mapping[ObjectId, Document]) -> Iterator[UpdateMany]:
+    """Yield updates of many documents each, which take their own values from lists; all change the same fields."""
+    for ids in pieces(list(changes)):
+        place = {"$indexOfArray": [{"$literal": ids}, "$_id"]}
+        values = {name: {"$literal": [changes[each][name] for each in ids]} for name in changes[ids[0]]}
+        taken = {name: {"$arrayElemAt": [each, place]} for name, each in values.items()}
+        yield UpdateMany({"_id": {"$in": ids}}, [{"$set": taken}])

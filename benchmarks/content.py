@@ -1,14 +1,20 @@
-"""What a benchmark's database holds at first: documents as the application writes them, built before any clock runs."""
+"""What a benchmark's database holds at first: documents as the application and the worker write them.
+
+All of it is built before any clock runs.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from typing import TypeVar
 
 from bson import ObjectId
 
 from recurrence_pipeline.domain.calendar import slot
-from recurrence_pipeline.domain.model import HORIZON, occurrence_id
+from recurrence_pipeline.domain.model import HORIZON, SeriesMemory, occurrence_id
+from recurrence_pipeline.domain.plan import CursorMove
 from recurrence_pipeline.storage.documents import Document
+from recurrence_pipeline.storage.task_series import series_document
 
 OPERATIONS = ("create", "complete", "delete")
 RULES = ("daily", "weekly", "monthly")
@@ -16,39 +22,42 @@ USERS = 100
 CHUNK = 500
 """Documents in one write, for the worker and for the loop it is compared with."""
 
+T = TypeVar("T")
+
 
 @dataclass(slots=True)
 class Content:
-    """Tasks, and the events that speak of them."""
+    """Tasks, the events that speak of them, and what the worker remembers of their series."""
 
     tasks: list[Document] = field(default_factory=list)
     events: list[Document] = field(default_factory=list)
+    series: list[Document] = field(default_factory=list)
 
     def __add__(self, other: "Content") -> "Content":
-        return Content(self.tasks + other.tasks, self.events + other.events)
+        return Content(self.tasks + other.tasks, self.events + other.events, self.series + other.series)
 
 
 def content(operation: str, count: int, *, first_number: int = 1) -> Content:
     """Build `count` events of one operation that all find something to do.
 
     create: an original and nothing else. complete: an original, just completed, with its 3 occurrences. delete: 3
-    occurrences whose original the application has deleted.
+    occurrences whose original the application has deleted. Series that have occurrences are remembered. Tasks are
+    due at whole minutes, as people set them.
     """
     now = datetime.now(timezone.utc).replace(microsecond=0)
     users = [ObjectId() for _ in range(USERS)]
     made = Content()
     for index in range(count):
         number = first_number + index * (HORIZON + 1)
-        due = now + timedelta(days=1, minutes=index % 1440)
+        due = now.replace(second=0) + timedelta(days=1, minutes=index % 1440)
         original = _task(number, users[index % USERS], RULES[index % 3], due, now)
         if operation == "create":
             made.tasks.append(original)
         else:
-            cursor = {"number": HORIZON, "repeatType": original["repeatType"]}
-            made.tasks += (
-                [original | {"isCompleted": True, "recurrenceCursor": cursor}] if operation == "complete" else []
-            )
-            made.tasks += _occurrences(original)
+            occurrences = _occurrences(original)
+            made.tasks += [original | {"isCompleted": True}] if operation == "complete" else []
+            made.tasks += occurrences
+            made.series.append(_memory(original, occurrences))
         made.events.append(_event(operation, original, now - timedelta(milliseconds=count - index)))
     return made
 
@@ -62,8 +71,8 @@ def mixed(count: int, *, first: int = 0) -> Content:
     return made
 
 
-def chunks(documents: Sequence[Document]) -> Iterator[Sequence[Document]]:
-    """Cut into pieces of one write each."""
+def chunks(documents: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Cut documents, or their ids, into pieces of one write each."""
     for start in range(0, len(documents), CHUNK):
         yield documents[start : start + CHUNK]
 
@@ -101,6 +110,12 @@ def _occurrences(original: Document) -> list[Document]:
         identity = {"_id": ObjectId(occurrence_id(str(original["_id"]), number)), "occurrenceNumber": number}
         made.append(task | identity | {"parentRecurringId": original["_id"]})
     return made
+
+
+def _memory(original: Document, occurrences: Sequence[Document]) -> Document:
+    due = original["originalDueDate"]
+    memory = SeriesMemory(len(occurrences), original["repeatType"], due, "UTC", due)
+    return series_document(CursorMove(str(original["_id"]), memory, occurrences[-1]["dueDate"], is_new=True))
 
 
 def _event(operation: str, original: Document, now: datetime) -> Document:

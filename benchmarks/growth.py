@@ -35,9 +35,7 @@ SHARDS = 8
 USERS = 20_000
 SEED = 1
 
-OF_THE_APPLICATION = (
-    ("userId", "isCompleted"), ("userId", "priority"), ("userId", "category"), ("parentTaskId",),
-)  # fmt: skip
+OF_THE_APPLICATION = (("userId", "isCompleted"), ("userId", "priority"), ("userId", "category"))
 """Indexes that the application keeps on tasks beside those that we need too."""
 
 RECORD = 5
@@ -59,12 +57,16 @@ def main(size: Size) -> Figures:
 
 
 def stored(at: Stage, what: str, known: Container[object]) -> list[dict[str, Any]]:
-    """Return what each event came to that was worked off, itself included; `known` tasks were there before."""
+    """Return what each event came to that was worked off, itself included.
+
+    `known` tasks were there before, and so was what is remembered of their series.
+    """
     mongo = at.worker.mongo
     kinds = {
         "tasks": [task for task in mongo.tasks.find() if task["_id"] not in known],
         "useractivities": list(mongo.activities.find()),
         "task_events": list(mongo.events.find()),
+        "task_series": [series for series in mongo.series.find() if series["_id"] not in known],
     }
     events = len(kinds["task_events"])
     rows: list[dict[str, Any]] = [

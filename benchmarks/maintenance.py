@@ -37,7 +37,7 @@ def fill(at: Stage, tasks: int) -> None:
             begun = event["createdAt"] - KEPT * (index / series)
             event |= {"status": "completed", "startedAt": begun, "finishedAt": begun, "durationMs": 5, "attempts": 0}
             event |= {"result": {"created": [], "updated": None, "deleted": 0}}
-        at.fill(Content([task for task in made.tasks if task["_id"] not in lost], made.events))
+        at.fill(Content([task for task in made.tasks if task["_id"] not in lost], made.events, made.series))
         at.worker.mongo.activities.insert_many(
             {
                 "_id": ObjectId(),

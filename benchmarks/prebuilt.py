@@ -5,14 +5,13 @@ finding out what to write, and of being safe. It ends each event with an update,
 loop that cannot be beaten, many with one, as the worker does.
 """
 
-from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from bson import ObjectId
 from pymongo import DeleteMany, UpdateMany, UpdateOne
 
-from benchmarks.bulk import IDS, cursor_updates, hold, insert, pieces, update
+from benchmarks.bulk import hold, insert, pieces, update, updates_together
 from benchmarks.content import Content
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.mongo import Mongo
@@ -27,9 +26,10 @@ class Writes:
     events: list[ObjectId] = field(default_factory=list)
     occurrences: list[Document] = field(default_factory=list)
     activities: list[Document] = field(default_factory=list)
-    cursors: dict[tuple[int, str], list[ObjectId]] = field(default_factory=dict)
     copies: list[Document] = field(default_factory=list)
     deletions: list[ObjectId] = field(default_factory=list)
+    series: list[Document] = field(default_factory=list)
+    cursors: list[UpdateMany] = field(default_factory=list)
     outcomes: list[Document] = field(default_factory=list)
 
 
@@ -37,18 +37,17 @@ def writes_of(mongo: Mongo, before: Content) -> Writes:
     """Read what became of the content, as the writes that make it so."""
     known = {task["_id"]: task for task in before.tasks}
     after = {task["_id"]: task for task in mongo.tasks.find()}
-    cursors = defaultdict(list)
-    for key in known.keys() & after.keys():
-        cursor = after[key].get("recurrenceCursor")
-        if cursor is not None and cursor != known[key].get("recurrenceCursor"):
-            cursors[cursor["number"], cursor["repeatType"]].append(key)
+    cursors = {series["_id"]: series["cursor"] for series in before.series}
+    series = list(mongo.series.find())
+    moved = {s["_id"]: {"cursor": s["cursor"]} for s in series if cursors.get(s["_id"], s["cursor"]) != s["cursor"]}
     return Writes(
         events=[event["_id"] for event in before.events],
         occurrences=[task for key, task in after.items() if key not in known],
         activities=list(mongo.activities.find()),
-        cursors=dict(cursors),
         copies=list(mongo.deleted.find()),
         deletions=sorted(known.keys() - after.keys()),
+        series=[each for each in series if each["_id"] not in cursors],
+        cursors=list(updates_together(moved)),
         outcomes=list(mongo.events.find({}, dict.fromkeys(OUTCOME, 1))),
     )
 
@@ -65,26 +64,19 @@ def write(mongo: Mongo, writes: Writes) -> None:
     insert(mongo.deleted, writes.copies)
     if writes.deletions:
         mongo.tasks.bulk_write([DeleteMany({"_id": {"$in": piece}}) for piece in pieces(writes.deletions)])
-    update(mongo.tasks, cursor_updates(writes.cursors))
+    insert(mongo.series, writes.series)
+    update(mongo.series, writes.cursors)
 
 
 def one_by_one(outcomes: list[Document]) -> list[UpdateOne]:
     """Return updates that end an event each."""
-    return [
-        UpdateOne({"_id": event["_id"]}, {"$set": {name: event[name] for name in OUTCOME if name in event}})
-        for event in outcomes
-    ]
+    return [UpdateOne({"_id": key}, {"$set": change}) for key, change in _changes(outcomes).items()]
 
 
 def together(outcomes: list[Document]) -> list[UpdateMany]:
-    """Return updates that end many events each, which take their own values from lists."""
-    return [_shared(outcomes[start : start + IDS]) for start in range(0, len(outcomes), IDS)]
+    """Return updates that end many events each."""
+    return list(updates_together(_changes(outcomes)))
 
 
-def _shared(outcomes: list[Document]) -> UpdateMany:
-    ids = [event["_id"] for event in outcomes]
-    place = {"$indexOfArray": [{"$literal": ids}, "$_id"]}
-    values = {name: {"$literal": [event[name] for event in outcomes]} for name in OUTCOME if name in outcomes[0]}
-    return UpdateMany(
-        {"_id": {"$in": ids}}, [{"$set": {name: {"$arrayElemAt": [each, place]} for name, each in values.items()}}]
-    )
+def _changes(outcomes: list[Document]) -> dict[ObjectId, Document]:
+    return {event["_id"]: {name: event[name] for name in OUTCOME if name in event} for event in outcomes}

@@ -116,10 +116,11 @@ class Stage:
 
 
 def store(mongo: Mongo, content: Content) -> None:
-    """Store tasks, and then the events that speak of them, as the application does."""
+    """Store tasks, what is remembered of their series, and then the events that speak of them."""
     highest = max((task["taskId"] for task in content.tasks), default=0)
     mongo.counters.update_one({"_id": "tasks"}, {"$max": {"sequence_value": highest}})
-    for collection, documents in ((mongo.tasks, content.tasks), (mongo.events, content.events)):
+    stored = ((mongo.tasks, content.tasks), (mongo.series, content.series), (mongo.events, content.events))
+    for collection, documents in stored:
         for chunk in chunks(documents):
             collection.insert_many(chunk, ordered=False)
 

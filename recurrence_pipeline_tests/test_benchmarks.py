@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bson import ObjectId
 
 from benchmarks import bare_loop, prebuilt
 from benchmarks.__main__ import LAST, NAMES, PAGE, benchmark, limited, main
@@ -19,6 +20,7 @@ from benchmarks.run_history import at_rate
 from benchmarks.size import FULL, TINY, UPKEEP
 from benchmarks.stage import SERVER, Stage, server, stage
 from benchmarks.upkeep import KINDS, done
+from recurrence_pipeline.storage.documents import Document
 
 WITHOUT_DAGSTER = [name for name in NAMES if name not in {"rest", "run_history"}]
 
@@ -43,14 +45,21 @@ def left_by(at: Stage) -> dict[str, Any]:
             document["_id"]: {name: value for name, value in document.items() if name not in OF_THE_TIME}
             for document in collection.find()
         }
-        for collection in (mongo.tasks, mongo.activities, mongo.deleted, mongo.events, mongo.counters)
+        for collection in (mongo.tasks, mongo.series, mongo.activities, mongo.deleted, mongo.events, mongo.counters)
     }
+
+
+def subtask_of(task: Document) -> Document:
+    """Return one more task, which goes when that one goes."""
+    below = {"parentTaskId": task["_id"], "parentRecurringId": None, "repeatType": "none"}
+    return task | {"_id": ObjectId(), "taskId": task["taskId"] + 1} | below
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_the_loops_leave_the_documents_that_the_worker_leaves(operation: str) -> None:
     """Else the worker is compared with something that does another thing."""
     written = content(operation, 7)
+    written.tasks.append(subtask_of(written.tasks[-1]))
     with server() as database:
         with stage(database) as at:
             at.fill(written)
