@@ -106,7 +106,7 @@ def _metrics(session: Session, since: str, by: By | None, *, as_json: bool) -> i
 
 @app.command(epilog="Example: recurrence version --json")
 def version(context: typer.Context, *, as_json: Json = False) -> int:
-    """Print the versions of this package and its main parts, and which time zone data are used."""
+    """Print the versions of all parts and of time zone data."""
     session: Session = context.obj
     names = ("recurrence-pipeline", "dagster", "pymongo")
     versions = {name: installed_version(name) for name in names} | {"python": platform.python_version()}

@@ -1,6 +1,6 @@
 """The one door to the work, for a Dagster op, a terminal, an HTTP request or a test."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -49,6 +49,8 @@ class WorkerService:
         self.doctoring = Doctoring(kit, self.consistency)
         self.resumption = Resuming(kit, self._processor)
         self.metrics = Metrics(kit.event_metrics, retention=kit.rules.event_retention, clock=kit.clock)
+        self.tell_host: Callable[[], None] = lambda: kit.hosts.tell(kit.clock())
+        """Leaves word that this host works, and with which time zone data; a failure costs nothing."""
         self.history = History(kit.event_log, kit.events, clock=kit.clock)
         self._inspection = Inspection(kit.tasks, kit.event_log, timezone=kit.rules.timezone, clock=kit.clock)
 
@@ -98,10 +100,6 @@ class WorkerService:
         """Give back all that a Dagster run holds."""
         self._processor.settle()
         self._kit.events.release_run(run_id)
-
-    def tell_host(self) -> None:
-        """Leave word that this host works, and with which time zone data; a failure costs nothing."""
-        self._kit.hosts.tell(self._kit.clock())
 
     def process_task_recurrence(
         self,
