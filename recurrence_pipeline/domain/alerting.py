@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
+from recurrence_pipeline.domain.durations import lasting
+
 TITLE = "recurrence"
 MAX_TEXT = 1000
 """Characters of a message: an error that quotes a whole document is cut."""
@@ -120,15 +122,6 @@ def decide_all(
         if message is not None:
             messages.append(message)
     return states, sorted(messages, key=lambda message: message.severity is not Severity.OK)
-
-
-def lasting(duration: timedelta) -> str:
-    """Say how long something took, roughly: `40 s`, `12 min`, `3 h`, `2 d`."""
-    seconds = max(int(duration.total_seconds()), 0)
-    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size or (seconds >= size and unit == "min"):
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"
 
 
 def _there(

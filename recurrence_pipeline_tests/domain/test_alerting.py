@@ -3,11 +3,10 @@
 import itertools
 from datetime import datetime, timedelta, timezone
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recurrence_pipeline.domain.alerting import MAX_TEXT, Finding, Known, Message, Severity, decide, decide_all, lasting
+from recurrence_pipeline.domain.alerting import MAX_TEXT, Finding, Known, Message, Severity, decide, decide_all
 
 BEGIN = datetime(2026, 11, 24, 2, 0, tzinfo=timezone.utc)
 COOLDOWN = timedelta(hours=1)
@@ -146,11 +145,3 @@ def test_a_text_without_end_is_cut() -> None:
 
     assert isinstance(message, Message)
     assert len(message.text) == MAX_TEXT
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0, "0 s"), (59, "59 s"), (60, "1 min"), (7199, "119 min"), (7200, "2 h"), (172_799, "47 h"), (172_800, "2 d")],
-)
-def test_durations_are_said_roughly(seconds: int, words: str) -> None:
-    assert lasting(timedelta(seconds=seconds)) == words
