@@ -20,7 +20,6 @@ from pymongo.errors import PyMongoError
 from recurrence_pipeline.domain.errors import ConfigurationError, Outage
 from recurrence_pipeline.storage import embedded
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.storage import embedded
 from recurrence_pipeline.storage.embedded import HOST, EmbeddedServer, PortInUse
 from recurrence_pipeline_tests.waiting import wait_until
 
