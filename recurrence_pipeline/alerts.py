@@ -82,18 +82,23 @@ class Alerts:
         }
         return replace(state, known=known, owed=self._send(owed)), messages
 
-    def say(self, message: Message) -> dict[str, bool]:
-        """Send one message everywhere, and return which channels, by name, have taken it."""
-        taken = deliver(self._channels, {c.id: [message] for c in self._channels}, patience=self._patience)
-        return {channel.name: taken[channel.id] == 1 for channel in self._channels}
+    def say(self, message: Message) -> dict[str, str | None]:
+        """Send one message everywhere; return by the channels' names why it was not taken, None where it was."""
+        delivered = deliver(self._channels, {c.id: [message] for c in self._channels}, patience=self._patience)
+        return {channel.name: delivered[channel.id].reason for channel in self._channels}
 
     def _send(self, owed: dict[str, list[Message]]) -> dict[str, list[Message]]:
         addressed = [channel for channel in self._channels if owed[channel.id]]
-        taken = deliver(addressed, owed, patience=self._patience)
-        left = {channel.id: owed[channel.id][taken[channel.id] :] for channel in addressed}
+        delivered = deliver(addressed, owed, patience=self._patience)
+        left = {channel.id: owed[channel.id][delivered[channel.id].taken :] for channel in addressed}
         for channel in addressed:
             if left[channel.id]:
-                log.warning("alerts not taken, to be sent again", channel=channel.name, alerts=len(left[channel.id]))
+                log.warning(
+                    "alerts not taken, to be sent again",
+                    channel=channel.name,
+                    alerts=len(left[channel.id]),
+                    reason=delivered[channel.id].reason,
+                )
         return {channel_id: messages for channel_id, messages in left.items() if messages}
 
 

@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import TracebackType
-
-from typing_extensions import Self
+from typing import Self
 
 from recurrence_pipeline.domain.retries import RetryPolicy
 from recurrence_pipeline.settings import Settings

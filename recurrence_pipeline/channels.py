@@ -13,11 +13,29 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import blake2b
 from typing import Protocol
+from urllib.parse import unquote
 
 import apprise
 
-logging.getLogger("apprise").addFilter(lambda _record: False)
-"""It names addresses that fail; what failed is said by us. A filter, because dictConfig undoes `disabled`."""
+HIDDEN = "***"
+SHORTEST_SECRET = 3
+"""Characters: what is shorter than that in an address is part of many words."""
+MOST_OF_A_REASON = 300
+"""Characters."""
+
+_heard = threading.local()
+
+
+def _hear(record: logging.LogRecord) -> bool:
+    """Keep what apprise says for whoever sends in this thread, and let it get no further: it names addresses."""
+    lines: list[str] | None = getattr(_heard, "lines", None)
+    if lines is not None and record.levelno >= logging.WARNING:
+        lines.append(record.getMessage())
+    return False
+
+
+logging.getLogger("apprise").addFilter(_hear)
+"""A filter, because dictConfig undoes `disabled`. That is where apprise tells why a channel took nothing."""
 
 SEPARATOR = re.compile(r"[\s,]+(?=[A-Za-z0-9]+://)")
 """As in apprise: blanks or commas before the next address; an address may have commas of its own."""
@@ -52,14 +70,25 @@ class Channel:
     id: str
     name: str
     _plugin: apprise.NotifyBase = field(repr=False)
+    _secrets: tuple[str, ...] = field(repr=False)
 
-    def send(self, message: Sendable) -> bool:
-        """Hand one message over; False where it was not taken. Never raises."""
+    def send(self, message: Sendable) -> str | None:
+        """Hand one message over; return why it was not taken, None where it was. Never raises."""
+        _heard.lines = lines = []
         try:
             kind = KINDS[message.severity]
-            return bool(self._plugin.notify(body=message.body, title=message.headline, notify_type=kind))
-        except Exception:  # noqa: BLE001 - whatever a plugin raises: an alert that fails must fail nothing else
-            return False
+            if self._plugin.notify(body=message.body, title=message.headline, notify_type=kind):
+                return None
+        except Exception as error:  # noqa: BLE001 - whatever a plugin raises: an alert that fails must fail nothing else
+            lines.append(f"{type(error).__name__}: {error}")
+        finally:
+            _heard.lines = None
+        return self._without_secrets("; ".join(lines)) or "it gave no reason"
+
+    def _without_secrets(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, HIDDEN)
+        return " ".join(text.split())[:MOST_OF_A_REASON]
 
 
 def open_channels(addresses: str) -> list[Channel]:
@@ -72,29 +101,44 @@ def open_channels(addresses: str) -> list[Channel]:
     return [_channel(place, part) for place, part in enumerate(parts, 1)]
 
 
+@dataclass(slots=True)
+class Delivered:
+    """How many messages a channel has taken, and why not the next one."""
+
+    taken: int = 0
+    reason: str | None = None
+
+
 def deliver(
     channels: Sequence[Channel], messages: Mapping[str, Sequence[Sendable]], *, patience: timedelta
-) -> dict[str, int]:
-    """Send each channel its messages, all channels at the same time; return how many each has taken, by id.
+) -> dict[str, Delivered]:
+    """Send each channel its messages, all channels at the same time; return what became of them, by the channel's id.
 
     A channel gets its messages in order, up to the first that it does not take. One that has not answered within
     `patience` is left behind; what it takes after that does not count, and may come again.
     """
-    taken = {channel.id: 0 for channel in channels}
+    silent = f"it did not answer within {patience.total_seconds():g} s"
+    delivered = {channel.id: Delivered() for channel in channels}
     deadline = time.monotonic() + patience.total_seconds()
 
     def send_all(channel: Channel) -> None:
         for message in messages.get(channel.id, ()):
-            if time.monotonic() > deadline or not channel.send(message):
+            reason = silent if time.monotonic() > deadline else channel.send(message)
+            if reason is not None:
+                delivered[channel.id].reason = reason
                 return
-            taken[channel.id] += 1
+            delivered[channel.id].taken += 1
 
     threads = [threading.Thread(target=send_all, args=[channel], daemon=True) for channel in channels]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(max(deadline - time.monotonic(), 0))
-    return dict(taken)
+    return {
+        channel.id: Delivered(found.taken, found.reason or (silent if thread.is_alive() else None))
+        for channel, thread in zip(channels, threads, strict=True)
+        for found in [delivered[channel.id]]
+    }
 
 
 def _channel(place: int, address: str) -> Channel:
@@ -106,4 +150,12 @@ def _channel(place: int, address: str) -> Channel:
         blake2b(address.encode(), digest_size=8, person=b"channel").hexdigest(),
         f"channel {place} ({plugin.service_name})",
         plugin,
+        _secrets_of(address),
     )
+
+
+def _secrets_of(address: str) -> tuple[str, ...]:
+    """Return all that an address holds behind its kind, as it stands there and decoded, the longest first."""
+    rest = address.partition("://")[2]
+    words = {word for text in (rest, unquote(rest)) for word in (text, *re.split(r"[^\w.~+%-]+", text))}
+    return tuple(sorted((word for word in words if len(word) >= SHORTEST_SECRET), key=len, reverse=True))

@@ -34,6 +34,10 @@ class SharedRotatingFile(RotatingFileHandler):
         except OSError:
             self.handleError(record)
 
+    def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802 (the base class's name)
+        """Say whether a new file is due; never of a pipe, which Python 3.13 asks for a position that it has not."""
+        return self._lock_number is not None and bool(super().shouldRollover(record))
+
     def close(self) -> None:
         """Close the file and the lock."""
         super().close()

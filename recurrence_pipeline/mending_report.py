@@ -16,23 +16,6 @@ SHOWN = 10
 """Tasks that a delete would take; --json has them all."""
 
 
-def event_list(events: Sequence[Data]) -> RenderableType:
-    """Draw events, one a line, with why each ended as it did."""
-    if not events:
-        return Text("No events.")
-    table = table_of("Events, newest first", "created (UTC)", "operation", "task", "status", "attempts", "reason")
-    table.add_column("event")
-    for column in table.columns:
-        column.no_wrap = column.header in {"task", "event"}
-    for event in events:
-        errors = [] if event["status"] == "completed" else event.get("errors")
-        last = errors[-1] if errors else {}
-        what = (str(event.get("operation")), str(event.get("taskId")), event["status"], str(event.get("attempts", 0)))
-        why = plain(f"{last.get('code')}: {last.get('message')}" if last else "")
-        table.add_row(when(event.get("createdAt")), *what, why, str(event["_id"]))
-    return table
-
-
 def replay_view(data: Data) -> RenderableType:
     """Draw what a replay came to, or would come to."""
     if data["written"]:
@@ -82,15 +65,13 @@ def deletions_view(rows: Sequence[Data]) -> RenderableType:
     """Draw deletions, one a line."""
     if not rows:
         return Text("Nothing was deleted that is still kept.")
-    columns = ("deleted (UTC)", "by", "reason", "count", "back", "one of the tasks", "deletion")
-    table = table_of("Deletions, newest first", *columns)
-    for column in table.columns:
-        column.no_wrap = column.header in {"by", "deletion"}
+    table = table_of("Deletions, newest first", "deleted (UTC)", "deletion, and by whom", "what was deleted")
     for row in rows:
-        back = "all" if row["restored"] == row["tasks"] else str(row["restored"])
-        who = row["deletedBy"] or "-"
-        what = (row["reason"], str(row["tasks"]), back, plain(row["title"]))
-        table.add_row(when(row["deletedAt"]), who, *what, row["deletion"])
+        count = row["tasks"]
+        back = f", {'all' if row['restored'] == count else row['restored']} put back" if row["restored"] else ""
+        what = f"{count} task{'' if count == 1 else 's'} ({row['reason']}){back}\none of them: "
+        ids = f"{row['deletion']}\n{row['deletedBy'] or '-'}"
+        table.add_row(when(row["deletedAt"]), ids, plain(what) + plain(row["title"]))
     return Group(table, Text("To put one back: recurrence restore DELETION"))
 
 

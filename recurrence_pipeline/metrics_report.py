@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from recurrence_pipeline.domain.durations import lasting
 from recurrence_pipeline.report import Data, when
 from recurrence_pipeline.reporting.performance import UNITS
 
@@ -24,8 +25,8 @@ BY_HOUR_UP_TO = timedelta(days=3)
 """Longer spans are told by day, unless hours are asked for."""
 
 BARS = "▁▂▃▄▅▆▇█"
-WIDEST = 72
-"""Columns of a line of bars: a longer span shows the largest value of every few periods in one."""
+WIDEST = 40
+"""Columns of a line of bars, so that the table fits 80: a longer span shows the largest value of every few periods."""
 
 
 def metrics_data(measured: "Measured", period: "Period", queue: "QueueState", now: datetime) -> dict[str, Any]:
@@ -55,13 +56,16 @@ def metrics_view(data: Data) -> RenderableType:
     queue = data["queue"]
     lines = [
         Text(f"Events that ended from {when(data['since'])} to {when(data['until'])} UTC", "bold"),
-        Text(f"Due now: {queue['due']}" + (f", the oldest for {queue['oldestDueAgeMs']:,} ms" if queue["due"] else "")),
+        Text(
+            f"Due now: {queue['due']}"
+            + (f", the oldest for {_duration(queue['oldestDueAgeMs'])}" if queue["due"] else "")
+        ),
     ]
-    table = Table("figure", "unit", *data["inAll"])
-    for column in table.columns[2:]:
+    table = Table("figure", *data["inAll"])
+    for column in table.columns[1:]:
         column.justify = "right"
     for name in next(iter(data["inAll"].values())):
-        table.add_row(name, UNITS.get(name, ""), *(_shown(row[name]) for row in data["inAll"].values()))
+        table.add_row(name, *(_shown(name, row[name]) for row in data["inAll"].values()))
     return Group(*lines, table, _bars(data))
 
 
@@ -71,8 +75,7 @@ def _bars(data: Data) -> Table:
         table.add_column(column, no_wrap=True)
     for name, values in data["bars"].items():
         known = [value for value in values if value is not None]
-        highest = f"{_shown(max(known, default=None))} {UNITS.get(name, '')}".strip()
-        table.add_row(name, sparkline(values), highest)
+        table.add_row(name, sparkline(values), _shown(name, max(known, default=None)))
     return table
 
 
@@ -104,5 +107,18 @@ def _value(value: float) -> float | int | None:
     return int(value) if value.is_integer() else round(value, 3)
 
 
-def _shown(value: float | None) -> str:
-    return "-" if value is None else f"{value:,}"
+def _shown(figure: str, value: float | None) -> str:
+    """Return a figure as people read it."""
+    if value is None:
+        return "-"
+    match UNITS.get(figure):
+        case "ms":
+            return _duration(value)
+        case "%":
+            return f"{value:.3g} %"
+        case _:
+            return f"{value:,.4g}" if value < 1000 else f"{value:,.0f}"
+
+
+def _duration(milliseconds: float) -> str:
+    return lasting(timedelta(milliseconds=milliseconds))

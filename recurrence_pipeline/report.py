@@ -4,7 +4,7 @@ The functions named `..._data` fix the keys that `--json` prints; the others dra
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -143,11 +143,11 @@ def import_table(data: Data) -> RenderableType:
 
 def preview_table(rows: Iterable[Data]) -> RenderableType:
     """Draw the slots of a series."""
-    table = table_of("Slots to come", "slot", "local time", "UTC", "offset", "note")
+    table = table_of("Slots", "slot", "local time", "UTC", "note")
     for row in rows:
         local = datetime.fromisoformat(row["local"])
         utc = row["utc"].replace("T", " ").removesuffix("Z").removesuffix(".000")
-        table.add_row(str(row["slot"]), f"{local:%a %Y-%m-%d %H:%M:%S}", utc, row["offset"], row["note"])
+        table.add_row(str(row["slot"]), f"{local:%a %Y-%m-%d %H:%M:%S} {row['offset']}", utc, row["note"])
     return table
 
 
@@ -158,18 +158,36 @@ def series_view(data: Data) -> RenderableType:
         f"{data['repeatType'] or 'no original'} from {when(data['anchor'])}, time zone {data['timezone']}, "
         f"cursor {'-' if data['cursor'] is None else data['cursor']}",
     ]
-    members = table_of("Members", "slot", "due (UTC)", "done", "kind", "id")
+    members = table_of("Members", "slot", "due (UTC)", "done", "", "id")
     for member in data["members"]:
         slot = "?" if member["slot"] is None else str(member["slot"])
         done = "yes" if member["isCompleted"] else "no"
-        members.add_row(slot, when(member["dueDate"]), done, member["kind"], member["id"])
-    events = table_of("Events, newest first", "created (UTC)", "operation", "task", "status", "reason")
-    for event in data["events"]:
-        errors = event.get("errors") or [{}]
-        reason = "" if event["status"] == "completed" else plain(errors[-1].get("message", ""))
-        events.add_row(when(event["createdAt"]), event["operation"], event["taskId"], event["status"], reason)
+        kind = "original" if member["kind"] == "original" else ""
+        members.add_row(slot, when(member["dueDate"]), done, kind, member["id"])
     remarks = [Text(f"- {remark}") for remark in data["remarks"]]
-    return Group(*map(Text, lines), members, events if data["events"] else Text("No events."), *remarks)
+    return Group(*map(Text, lines), members, event_list(data["events"]), *remarks)
+
+
+def event_list(events: Sequence[Data]) -> RenderableType:
+    """Draw events, one a row, with why each ended as it did."""
+    if not events:
+        return Text("No events.")
+    table = table_of("Events, newest first", "created (UTC)", "task, and event", "what became of it")
+    for event in events:
+        ids = f"{event.get('taskId')}\n{event['_id']}"
+        table.add_row(when(event.get("createdAt")), ids, Text("\n").join(_fate(event)))
+    return table
+
+
+def _fate(event: Data) -> Iterator[Text]:
+    """Yield the lines that tell what became of an event."""
+    attempts = event.get("attempts") or 0
+    failures = f" after {attempts} failure{'' if attempts == 1 else 's'}" if attempts else ""
+    yield plain(f"{event.get('operation')}: {event.get('status')}{failures}")
+    errors = event.get("errors") if event.get("status") != "completed" else None
+    last = errors[-1] if isinstance(errors, list) and errors else None
+    if isinstance(last, Mapping):
+        yield plain(f"{last.get('code')}: {last.get('message')}")
 
 
 def result_view(data: Data) -> RenderableType:
@@ -198,12 +216,18 @@ def stats_view(data: Data) -> RenderableType:
 
 def tasks_table(title: str, tasks: Iterable[Data]) -> RenderableType:
     """Draw tasks as the application has them."""
-    table = table_of(title, "slot", "due (UTC)", "number", "id", "title")
+    table = table_of(title, "slot", "due (UTC)", "id", "title")
     for task in tasks:
         slot = str(task.get("occurrenceNumber", "-"))
         title_text = plain(task.get("title", ""))
-        table.add_row(slot, when(task.get("dueDate")), str(task.get("taskId", "-")), task["_id"], title_text)
+        table.add_row(slot, when(task.get("dueDate")), task["_id"], title_text)
     return table
+
+
+WHOLE = frozenset(
+    {"task", "id", "event", "task, and event", "deletion, and by whom", "due (UTC)", "created (UTC)", "UTC"}
+)
+"""Columns of ids, which people copy, and of times: never broken, however narrow the terminal is."""
 
 
 def table_of(title: str, *columns: str) -> Table:
@@ -211,7 +235,8 @@ def table_of(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold")
     for column in columns:
         numeric = column in {"count", "read", "added", "already there", "refused", "slot", "number"}
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        whole = column in WHOLE
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=whole)
     return table
 
 

@@ -13,10 +13,9 @@ down, and in nothing else; what an answer means is said in client/answers.py, wi
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, Self, TypeVar, assert_never, cast
 
 import httpx
-from typing_extensions import Self, assert_never
 
 from recurrence_pipeline.client.answers import (
     CLEANUP,

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
+from urllib.parse import unquote
 
 import pytest
 
@@ -143,7 +144,29 @@ def test_the_address_of_a_channel_is_in_no_log_and_not_in_what_is_remembered(
     assert webhook.heard[0].path == "/canary"
     assert "alerts not taken, to be sent again" in captured.err
     assert "channel 1 (JSON)" in captured.err
+    assert "error=403" in captured.err, "what the channel answered"
     assert "canary" not in f"{captured} {caplog.text} {state} {state.as_text()} {open_channels('json://canary')}"
+
+
+@pytest.mark.parametrize("secret", ["canary", "Can%C3%A4ry", "a.canary-b~c"])
+def test_a_reason_that_quotes_the_address_is_told_without_it(secret: str) -> None:
+    """A plugin may name its host, its token, or the whole address in what it logs."""
+    places = (f"json://user:{secret}@127.0.0.1:1/", f"json://127.0.0.1:1/?+key={secret}")
+    for place in places:
+        (channel,) = open_channels(place)
+        quoting = f"no answer from {place} ({unquote(secret)}): {secret}"
+        assert "anary" not in channel._without_secrets(quoting).lower()
+        assert "no answer from" in channel._without_secrets(quoting)
+
+
+def test_a_channel_that_hangs_is_told_as_one() -> None:
+    with impostor() as slow:
+        slow.will(hangs)
+        patience = timedelta(milliseconds=300)
+        told = alerts(f"{address(slow)}?rto=30", patience=patience).say(Message(Severity.OK, "a", "b", NOW, NOW, ""))
+        assert list(told.values()) == ["it did not answer within 0.3 s"]
+        wait_until(lambda: len(slow.heard) == 1, "the slow channel was asked")
+        slow.ending.set()
 
 
 @pytest.mark.parametrize("text", [None, "", "nonsense", "[]", '{"known": 7}'])
@@ -169,7 +192,8 @@ def test_one_message_can_be_said_to_all_and_says_who_took_it(webhook: Impostor) 
 
     taken = alerts(address(webhook), NOBODY).say(message)
 
-    assert taken == {"channel 1 (JSON)": True, "channel 2 (JSON)": False}
+    assert taken["channel 1 (JSON)"] is None
+    assert "A Connection error occurred" in str(taken["channel 2 (JSON)"])
     assert webhook.heard[0].body["type"] == "warning"
 
 

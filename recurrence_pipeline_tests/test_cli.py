@@ -203,15 +203,15 @@ def test_an_import_into_a_database_that_holds_data_waits_for_yes(
 
 def test_preview_shows_slots_and_writes_nothing(prepared: Run, db: Database[Document]) -> None:
     db["tasks"].update_one({}, {"$set": {"timezone": "Europe/Berlin"}})
-    rows = prepared("preview", WEEKLY, "-n", "3", "--json").json
+    rows = prepared("preview", WEEKLY, "-n", "3", "--from-start", "--json").json
     assert [(row["slot"], row["utc"], row["offset"]) for row in rows] == [
         (1, "2024-10-24T02:00:00.000Z", "+02:00"),
         (2, "2024-10-31T03:00:00.000Z", "+01:00"),
         (3, "2024-11-07T03:00:00.000Z", "+01:00"),
     ]
     assert all(row["local"][11:16] == "04:00" for row in rows)
-    drawn = prepared("preview", WEEKLY)
-    assert "Thu 2024-10-31 04:00:00" in drawn.out
+    drawn = prepared("preview", WEEKLY, "--from-start")
+    assert "Thu 2024-10-31 04:00:00 +01:00" in drawn.out
     assert drawn.out.count("2024-1") + drawn.out.count("2025-0") >= 10
     assert db["tasks"].count_documents({}) == 1
 
@@ -220,7 +220,22 @@ def test_preview_says_what_is_odd_about_a_slot(prepared: Run, db: Database[Docum
     db["tasks"].update_one(
         {}, [{"$set": {"repeatType": "monthly", "originalDueDate": {"$toDate": "2024-01-31T09:00:00Z"}}}]
     )
-    assert "31 clamped to 29" in prepared("preview", WEEKLY).out
+    assert "31 clamped to 29" in prepared("preview", WEEKLY, "--from-start").out
+
+
+@pytest.mark.parametrize("repeat_type", ["daily", "weekly", "monthly"])
+def test_preview_begins_with_what_is_ahead(prepared: Run, db: Database[Document], repeat_type: str) -> None:
+    """Who asks when a task of two years ago is next does not want to know when it was."""
+    db["tasks"].update_one({}, {"$set": {"repeatType": repeat_type, "timezone": "Europe/Berlin"}})
+    from_start = prepared("preview", WEEKLY, "-n", "1000", "--from-start", "--json").json
+    before = datetime.now(timezone.utc)
+    rows = prepared("preview", WEEKLY, "-n", "3", "--json").json
+    expected = [row for row in from_start if datetime.fromisoformat(row["utc"].replace("Z", "+00:00")) > before][:3]
+    assert rows == expected, "all that is to come, and nothing else"
+    future = db["tasks"].find_one() or {}
+    ahead = dict.fromkeys(("dueDate", "originalDueDate"), datetime(2999, 1, 31, 9, tzinfo=timezone.utc))
+    db["tasks"].replace_one({"_id": future["_id"]}, future | ahead)
+    assert prepared("preview", WEEKLY, "-n", "1", "--json").json[0]["slot"] == 1
 
 
 def test_series_shows_members_events_and_why_nothing_more_came(prepared: Run) -> None:
@@ -275,6 +290,44 @@ def test_titles_are_shown_as_they_are_and_not_read_as_markup(prepared: Run, db: 
     prepared("process")
     for arguments in (("series", WEEKLY), ("trigger", "create", WEEKLY, "--now")):
         assert "[bold]buy[/bold] [/] milk" in prepared(*arguments).out
+
+
+ODD = (
+    7,
+    1.5,
+    None,
+    True,
+    ["a"],
+    {"b": 1},
+    b"\xff",
+    ObjectId(WEEKLY),
+    datetime(9999, 12, 31, tzinfo=timezone.utc),
+    "\n\x1b[31m",
+)
+
+
+@pytest.mark.parametrize("value", ODD, ids=repr)
+def test_documents_of_any_kind_are_shown(prepared: Run, db: Database[Document], value: object) -> None:
+    """What other programs stored, or a person by hand, must not keep the rest from being seen."""
+    db["tasks"].update_one({}, {"$set": {"title": value}})
+    odd: list[Document] = [
+        {"operation": value, "status": "rejected", "errors": value, "createdAt": value},
+        {"operation": "create", "status": "failed", "errors": [value], "attempts": value},
+        {"operation": "create", "status": "failed", "errors": [{"message": value, "code": value}]},
+        {"operation": "create", "status": value, "taskId": ObjectId(WEEKLY), "createdAt": value},
+    ]
+    db.command("insert", "task_events", documents=[{"_id": ObjectId()} | e for e in odd], bypassDocumentValidation=True)
+    db["deleted_tasks"].insert_many(
+        [
+            {"deletion": ObjectId(), "deletedAt": value, "deletedBy": value, "reason": value, "task": {"title": value}},
+            {"deletion": value, "deletedAt": datetime.now(timezone.utc), "task": value},
+            {"task": {"_id": value, "title": value, "dueDate": value}},
+        ]
+    )
+    for command in (["stats"], ["events"], ["restore"], ["series", WEEKLY], ["replay"], ["stats", "--since", "7d"]):
+        for form in ([], ["--json"]):
+            ran = prepared(*command, *form, LOG_LEVEL="error")
+            assert (ran.code, ran.err) == (0, ""), command
 
 
 def test_version_says_what_is_installed(run: Run) -> None:

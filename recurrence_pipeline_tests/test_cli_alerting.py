@@ -14,9 +14,11 @@ def test_every_channel_is_sent_a_test_and_named_with_what_became_of_it(run: Run)
         ran = run("test-alert", ALERT_URLS=f"{up} {down}")
 
         assert (ran.code, ran.err) == (1, "")
-        assert ran.out.splitlines() == ["channel 1 (JSON): taken", "channel 2 (JSON): NOT taken"]
+        assert ran.out.startswith("channel 1 (JSON): taken\nchannel 2 (JSON): NOT taken: A Connection error occurred")
+        assert "canary" not in ran.out
         assert webhook.heard[0].body["title"] == "[WARNING] recurrence: a test"
-        assert json.loads(run("test-alert", "--json", ALERT_URLS=up).out) == {"channel 1 (JSON)": True}
+        told = json.loads(run("test-alert", "--json", ALERT_URLS=up).out)
+        assert told == {"channel 1 (JSON)": {"taken": True, "reason": None}}
 
 
 def test_without_a_channel_it_says_so(run: Run) -> None:

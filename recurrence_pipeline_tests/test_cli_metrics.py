@@ -74,7 +74,7 @@ def test_people_see_a_table_and_bars(measured: Run) -> None:
     assert [cell.strip() for cell in lines["p95"].split("│")[2:-1]][-1] == "385 ms"
     assert "█" in lines["p95"]
     assert "successRate" in ran.out
-    assert "75 │" in next(line for line in ran.out.splitlines() if "successRate" in line)
+    assert "75 % │" in next(line for line in ran.out.splitlines() if "successRate" in line)
 
 
 def test_a_waiting_event_is_counted_with_its_age(measured: Run, db: Database[Document]) -> None:

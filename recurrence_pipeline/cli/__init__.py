@@ -1,8 +1,8 @@
 """The `recurrence` command: parse, call, print. The work is behind bootstrap.py, the tables are in report.py.
 
 Exit codes: 0 done, 1 failed (the database is away, not found, refused), 2 asked wrongly (arguments, settings, files),
-130 interrupted. An expected error is one line on stderr. What takes long to import is imported by the command that
-needs it.
+130 interrupted, 141 nobody reads the output any more. An expected error is one line on stderr. What takes long to
+import is imported by the command that needs it.
 """
 
 import os
@@ -26,6 +26,7 @@ from recurrence_pipeline.cli import (
     working,
 )
 from recurrence_pipeline.cli.session import FAILED, INTERRUPTED, OK, USAGE, Session, app
+from recurrence_pipeline.cli.streams import streams
 from recurrence_pipeline.domain.errors import ConfigurationError, InvalidInput, Outage, RecurrenceError
 from recurrence_pipeline.time_zone_data import use_newest_time_zone_data
 
@@ -77,18 +78,24 @@ def main(argv: Sequence[str] | None = None, environment: Mapping[str, str] | Non
         environment: the variables to read; those of this process where missing.
     """
     use_newest_time_zone_data()
-    out, err = (
-        Console(file=file, width=None if file.isatty() else WIDTH_OF_A_FILE) for file in (sys.stdout, sys.stderr)
-    )
-    session = Session(os.environ if environment is None else environment, out, err)
+    with streams() as result:
+        out, err = (
+            Console(file=file, width=None if file.isatty() else WIDTH_OF_A_FILE) for file in (sys.stdout, sys.stderr)
+        )
+        session = Session(os.environ if environment is None else environment, out, err)
+        result.code = _run(sys.argv[1:] if argv is None else list(argv), session)
+    return result.code
+
+
+def _run(argv: list[str], session: Session) -> int:
     try:
-        return int(app(sys.argv[1:] if argv is None else list(argv), standalone_mode=False, obj=session) or OK)
+        return int(app(argv, standalone_mode=False, obj=session) or OK)
     except UsageError as error:
         text = str(getattr(error, "format_message", error.__str__)()).replace("Value error, ", "")
-        return _complain(err, text, USAGE)
+        return _complain(session.err, text, USAGE)
     except RecurrenceError as error:
         where = "database: " if isinstance(error, Outage) else ""
-        return _complain(err, f"{where}{error}", USAGE if isinstance(error, ASKED_WRONGLY) else FAILED)
+        return _complain(session.err, f"{where}{error}", USAGE if isinstance(error, ASKED_WRONGLY) else FAILED)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
 

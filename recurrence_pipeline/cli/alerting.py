@@ -8,6 +8,8 @@ from recurrence_pipeline.cli.session import FAILED, OK, Json, Session, app
 @app.command("test-alert", epilog="Example: ALERT_URLS='json://hooks.example.org/alerts' recurrence test-alert")
 def send_test_alert(context: typer.Context, *, as_json: Json = False) -> int:
     """Send a test alert to all channels of ALERT_URLS."""
+    from rich.text import Text
+
     from recurrence_pipeline.alerts import Alerts
     from recurrence_pipeline.bootstrap import utc_now
     from recurrence_pipeline.channels import open_channels
@@ -21,7 +23,8 @@ def send_test_alert(context: typer.Context, *, as_json: Json = False) -> int:
         raise ConfigurationError("ALERT_URLS: not set, so that alerts go to the log only")
     now = utc_now()
     message = Message(Severity.WARNING, "a test", "Alerts arrive here.", now, now, settings.dagster_ui_url)
-    taken = Alerts(channels, cooldown=settings.alert_cooldown).say(message)
-    lines = [f"{name}: {'taken' if took else 'NOT taken'}" for name, took in taken.items()]
-    session.show(taken, lambda _: "\n".join(lines), as_json=as_json)
-    return OK if all(taken.values()) else FAILED
+    refused = Alerts(channels, cooldown=settings.alert_cooldown).say(message)
+    told = {name: {"taken": reason is None, "reason": reason} for name, reason in refused.items()}
+    lines = [f"{name}: {f'NOT taken: {reason}' if reason else 'taken'}" for name, reason in refused.items()]
+    session.show(told, lambda _: Text("\n".join(lines)), as_json=as_json)
+    return FAILED if any(refused.values()) else OK

@@ -18,6 +18,9 @@ def preview(
     task_id: TaskId,
     *,
     count: Annotated[int, typer.Option("-n", "--count", min=1, max=1000, help="How many slots.")] = 10,
+    from_start: Annotated[
+        bool, typer.Option("--from-start", help="Begin with the slot behind the task's own, also where it has passed.")
+    ] = False,
     as_json: Json = False,
 ) -> int:
     """Show when a series comes next, and what is odd about it."""
@@ -25,7 +28,7 @@ def preview(
 
     session: Session = context.obj
     with session.worker() as worker:
-        slots = worker.service.preview(task_id, count)
+        slots = worker.service.preview(task_id, count, ahead=not from_start)
     session.show(preview_data(slots), preview_table, as_json=as_json)
     return OK
 

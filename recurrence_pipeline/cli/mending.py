@@ -31,7 +31,7 @@ def events(
     as_json: Json = False,
 ) -> int:
     """List events: what became of each, and why it was refused."""
-    from recurrence_pipeline.mending_report import event_list
+    from recurrence_pipeline.report import event_list
 
     session: Session = context.obj
     with session.worker() as worker:

@@ -8,11 +8,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import httpx
 import structlog
-from typing_extensions import Self
 
 from recurrence_pipeline.bootstrap import utc_now
 from recurrence_pipeline.client.answers import RETRIES, Call, Lost, NoReply, Reply, Trigger

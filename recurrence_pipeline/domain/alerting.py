@@ -9,7 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
+from recurrence_pipeline.domain.durations import lasting
+
 TITLE = "recurrence"
+LASTS = timedelta(minutes=10)
+"""How long a cause that came back within the cool-down must be there to be told before that is over."""
 MAX_TEXT = 1000
 """Characters of a message: an error that quotes a whole document is cut."""
 
@@ -42,8 +46,8 @@ class Finding:
 class Known:
     """What is remembered of a cause: since when it is there, what of it was said, and when.
 
-    `told` is whether the present trouble was said; one that came back within the cool-down was not, and if it goes
-    before the cool-down is over, nothing is said of that either.
+    `told` is whether the present trouble was said; one that came back within the cool-down is not until it lasts, and
+    if it goes before that, nothing is said of it at all.
     """
 
     title: str
@@ -122,26 +126,17 @@ def decide_all(
     return states, sorted(messages, key=lambda message: message.severity is not Severity.OK)
 
 
-def lasting(duration: timedelta) -> str:
-    """Say how long something took, roughly: `40 s`, `12 min`, `3 h`, `2 d`."""
-    seconds = max(int(duration.total_seconds()), 0)
-    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size or (seconds >= size and unit == "min"):
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"
-
-
 def _there(
     known: Known | None, finding: Finding, now: datetime, cooldown: timedelta
 ) -> tuple[Known | None, Message | None]:
     lasts = known is not None and known.open
     since = known.since if known is not None and lasts else finding.at
     if known is not None:
-        nothing_new = lasts and known.told and finding.weight <= known.weight
-        if nothing_new or now < known.said + cooldown:
-            return replace(
-                known, open=True, told=lasts and known.told, since=since, weight=min(known.weight, finding.weight)
-            ), None
+        told = lasts and known.told
+        due = known.said + cooldown if told else min(known.said + cooldown, since + LASTS)
+        nothing_new = told and finding.weight <= known.weight
+        if nothing_new or now < due:
+            return replace(known, open=True, told=told, since=since, weight=min(known.weight, finding.weight)), None
     state = Known(finding.title, finding.link, finding.severity, since, said=now, weight=finding.weight)
     return state, Message(finding.severity, finding.title, _cut(finding.text), now, since, finding.link)
 

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any
 
 from recurrence_pipeline.domain.checks import Severity
+from recurrence_pipeline.domain.durations import lasting
 from recurrence_pipeline.domain.findings import Finding
 
 OLDEST_SERVER = (5, 0)
@@ -167,7 +168,7 @@ def judge_queue(work: Work, now: datetime) -> Diagnosis:
     if work.oldest is None:
         return Diagnosis("queue", Level.OK, "nothing is due")
     age = now - work.oldest
-    found = f"{work.due} due, the oldest for {age.total_seconds():.0f} s"
+    found = f"{work.due} due, the oldest for {lasting(age)}"
     advice = "See that a worker runs (below). If one does, it is too slow: raise WORKER_MAX_RUNS, look at the database."
     if age > WAITING_TOO_LONG:
         return Diagnosis("queue", Level.ERROR, found, advice)

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from recurrence_pipeline.domain.durations import lasting
 from recurrence_pipeline.reporting.degradation import FEWEST_EVENTS, Degradation, degradation
 from recurrence_pipeline.worker.metrics import ALL, COUNTS, MILLISECOND, MILLISECONDS, PERCENT, Metrics, Period
 
@@ -174,7 +175,7 @@ def _shown(value: float, figure: str) -> str:
         return "-"
     unit = UNITS.get(figure)
     if unit is not None:
-        return f"{value:,.0f} ms" if unit == "ms" else f"{value:.4g} %"
+        return lasting(timedelta(milliseconds=value)) if unit == "ms" else f"{value:.4g} %"
     return f"{value:,.1f}" if figure == "tasksProcessedPerHour" else f"{value:,.0f}"
 
 

@@ -16,9 +16,7 @@ from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import IO
-
-from typing_extensions import Self
+from typing import IO, Self
 
 from recurrence_pipeline import processes
 from recurrence_pipeline.domain.errors import ConfigurationError, Outage
@@ -36,6 +34,9 @@ TERM_PATIENCE = timedelta(seconds=4)
 
 CONFIG = "secantusd.toml"
 """Lies empty in the data folder, else the server reads one that lies around elsewhere (`~/.secantus`, `/etc`)."""
+
+TOO_NEW = (3, 14)
+"""The first Python for which SecantusDB has no wheels."""
 
 LISTENING = re.compile(rb"listening on [\w.]+:(\d+)")
 LAST_LINES = 8
@@ -85,8 +86,10 @@ class EmbeddedServer:
         """
         if find_spec("secantus") is None:
             raise ConfigurationError(
-                "the embedded database is not installed: pip install 'recurrence-pipeline[embedded]', "
-                "or give the URL of a MongoDB server"
+                "the embedded database does not exist for this Python: use one from 3.11 to 3.13, or set MONGODB_URL"
+                if sys.version_info >= TOO_NEW
+                else "the embedded database is not installed: pip install 'recurrence-pipeline[embedded]', "
+                "or set MONGODB_URL"
             )
         folder = folder.resolve()
         try:

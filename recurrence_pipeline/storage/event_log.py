@@ -72,13 +72,19 @@ class EventLog:
     def refused(self) -> list[Document]:
         """Return why events were rejected or failed: rows of `{operation, status, reason, count}`."""
         group = {"operation": "$operation", "status": "$status", "reason": "$last.message"}
+        errors = {"$cond": [{"$isArray": "$errors"}, "$errors", []]}
         pipeline: list[Mapping[str, Any]] = [
             {"$match": {"status": {"$in": IS_REFUSED}}},
-            {"$project": {"operation": 1, "status": 1, "last": {"$arrayElemAt": ["$errors", -1]}}},
+            {"$project": {"operation": 1, "status": 1, "last": {"$arrayElemAt": [errors, -1]}}},
             {"$group": {"_id": group, "count": {"$sum": 1}}},
             {"$sort": {"count": -1, "_id": 1}},
         ]
-        return [row["_id"] | {"count": row["count"]} for row in self._events.aggregate(pipeline)]
+        return [
+            {"operation": str(of.get("operation")), "status": str(of.get("status")), "reason": of.get("reason")}
+            | {"count": row["count"]}
+            for row in self._events.aggregate(pipeline)
+            for of in [row["_id"]]
+        ]
 
     @translated()
     def totals(self) -> dict[str, int]:

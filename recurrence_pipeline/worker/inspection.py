@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from recurrence_pipeline.domain.calendar import slot, slot_number
 from recurrence_pipeline.domain.errors import InvalidRecurrence, OriginalNotFound, RecurrenceError
 from recurrence_pipeline.domain.model import HORIZON, Series, Task
 from recurrence_pipeline.domain.preview import SlotPreview, preview_slot
@@ -46,8 +47,8 @@ class Inspection:
         self._timezone = timezone
         self._clock = clock
 
-    def preview(self, task_id: str, count: int) -> list[SlotPreview]:
-        """Return the `count` slots of the series that follow the task's own.
+    def preview(self, task_id: str, count: int, *, ahead: bool = False) -> list[SlotPreview]:
+        """Return the `count` slots of the series that follow the task's own or, with `ahead`, those of them to come.
 
         Raises:
             OriginalNotFound: there is no such task.
@@ -66,6 +67,8 @@ class Inspection:
             raise InvalidRecurrence(f"Task {task_id} does not recur", field="repeatType", value="none")
         progress = Progress(replace(series, occurrences=()), original, self._timezone)
         first = (progress.number(task) or 0) + 1
+        if ahead:
+            first = max(first, _first_after(self._clock(), progress, original.repeat_type))
         return [
             preview_slot(progress.anchor, original.repeat_type, number, progress.timezone)
             for number in range(first, first + count)
@@ -117,6 +120,14 @@ class Inspection:
         if series.strangers:
             remarks.append(f"Other users' tasks hang on it, and are none of it: {len(series.strangers)}.")
         return tuple(members), cursor, remarks
+
+
+def _first_after(now: datetime, progress: Progress, repeat_type: str) -> int:
+    """Return the number of the first slot still to come: the one that now stands for, or a neighbour."""
+    number = max(slot_number(progress.anchor, repeat_type, now, progress.timezone) - 1, 0)
+    while slot(progress.anchor, repeat_type, number, progress.timezone) <= now:
+        number += 1
+    return number
 
 
 def _remarks(progress: Progress, cursor: int | None, members: Sequence[Member], now: datetime) -> list[str]:

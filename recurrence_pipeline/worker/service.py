@@ -216,13 +216,13 @@ class WorkerService:
         """
         return self.history.newest(limit=limit, status=status, task_id=task_id, user_id=user_id)
 
-    def preview(self, task_id: str, count: int = 10) -> list[SlotPreview]:
-        """Return the next `count` slots of a task's series.
+    def preview(self, task_id: str, count: int = 10, *, ahead: bool = False) -> list[SlotPreview]:
+        """Return the `count` slots that follow a task's own in its series; with `ahead`, only those still to come.
 
         Raises:
             InvalidInput, OriginalNotFound, InvalidRecurrence: where there are none.
         """
-        return self._inspection.preview(_checked(task_id), count)
+        return self._inspection.preview(_checked(task_id), count, ahead=ahead)
 
     def series(self, task_id: str) -> SeriesView:
         """Return the series a task belongs to: members, cursor, events, and why nothing more came.

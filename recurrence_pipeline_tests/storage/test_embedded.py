@@ -209,3 +209,13 @@ def _group_lives(group: int) -> bool:
     listing = subprocess.run(["ps", "-eo", "pgid=,stat="], capture_output=True, text=True, check=True).stdout  # noqa: S607
     rows = (line.split() for line in listing.splitlines())
     return any(int(pgid) == group and not state.startswith("Z") for pgid, state in rows)
+
+
+def test_where_there_is_no_such_server_it_says_what_helps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a Python that is too new for it, to install it again does not help."""
+    monkeypatch.setitem(sys.modules, "secantus", None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'recurrence-pipeline\[embedded\]', or set MONGODB_URL"):
+        EmbeddedServer.start(tmp_path)
+    monkeypatch.setattr(embedded, "TOO_NEW", sys.version_info[:2])
+    with pytest.raises(ConfigurationError, match=r"use one from 3\.11 to 3\.13, or set MONGODB_URL$"):
+        EmbeddedServer.start(tmp_path)
