@@ -1,7 +1,7 @@
 """How the system logs: structlog over the standard library, one JSON object a line, set up by `configure` alone.
 
 Only this package's loggers are touched: Dagster and other libraries keep theirs. A log line never holds the URL of a
-database, which can hold a password.
+database, which can hold a password, and is cut where it is longer than 16 KiB.
 
 An error line has the keys that programs may rely on, these and no others, in this order:
 
@@ -22,6 +22,7 @@ from structlog.typing import EventDict, WrappedLogger
 
 from recurrence_pipeline.domain.errors import ConfigurationError
 from recurrence_pipeline.log_file import SharedRotatingFile
+from recurrence_pipeline.log_lines import bounded
 from recurrence_pipeline.settings import Settings
 
 SERVICE = "recurrence-pipeline"
@@ -111,7 +112,7 @@ class _Line(dict[str, Any]):
         event: Any = dict(self)
         for processor in _AS_JSON:
             event = processor(None, "", event)
-        return URL.sub(HIDDEN, event)
+        return bounded(URL.sub(HIDDEN, event))
 
 
 def _for_handlers(logger: logging.Logger, name: str, event: EventDict) -> tuple[tuple[EventDict], dict[str, Any]]:
@@ -128,10 +129,10 @@ _AS_TEXT: tuple[structlog.typing.Processor, ...] = (structlog.dev.ConsoleRendere
 
 
 class _Formatter(structlog.stdlib.ProcessorFormatter):
-    """Renders a record as structlog does, then hides the URLs of databases, wherever in the line they are."""
+    """Renders a record as structlog does, hides the URLs of databases wherever they are, and cuts what is too long."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return URL.sub(HIDDEN, super().format(record))
+        return bounded(URL.sub(HIDDEN, super().format(record)))
 
 
 def _formatter(rendering: tuple[structlog.typing.Processor, ...]) -> logging.Formatter:

@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from recurrence_pipeline.domain.errors import ConfigurationError
+from recurrence_pipeline.log_lines import LONGEST
 from recurrence_pipeline.logs import FILE_BYTES, FILES_KEPT, HIDDEN, configure
 from recurrence_pipeline.settings import Settings
 
@@ -205,3 +206,54 @@ def test_a_handler_of_others_stays_when_we_configure_again(caplog: pytest.LogCap
         assert logger.handlers.count(caplog.handler) == 1
     finally:
         logger.removeHandler(caplog.handler)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"field": "x" * 10_000_000},
+        {"field": "\N{HOUSE BUILDING}" * 1_000_000},
+        {"field": '"' * 1_000_000},
+        {"field": list(range(1_000_000))},
+        {"field": {str(number): "x" * 100 for number in range(10_000)}},
+        {"field": {"x" * 1_000_000: 1}},
+        {f"field{number}": "x" * 100 for number in range(10_000)},
+        {"field": [[["x" * 50] * 50] * 50] * 50},
+        {"field": 10**4000},
+    ],
+    ids=lambda fields: f"{len(fields)} of {next(iter(fields.values())).__class__.__name__}",
+)
+@pytest.mark.parametrize("level", ["info", "error"])
+def test_a_line_is_never_so_long_that_it_pushes_others_out(
+    fields: dict[str, Any], level: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A field of 10 MB filled a file, and five of them all that are kept."""
+    file = tmp_path / "log.jsonl"
+    configured(LOG_FILE=str(file))
+    getattr(log, level)("too long", taskId="6b04", **fields)
+    log.info("after it")
+    written, after = file.read_text().splitlines()
+    assert len(written) <= LONGEST
+    line = json.loads(written)
+    assert (line["level"], line["taskId"], line["error" if level == "error" else "event"]) == (
+        level,
+        "6b04",
+        "too long",
+    )
+    assert json.loads(after)["event"] == "after it"
+    assert max(map(len, capsys.readouterr().err.splitlines())) <= LONGEST
+
+
+def test_a_line_that_was_cut_says_so_and_keeps_its_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    configured()
+    log.error("failed", reason="x" * 100_000, retryAttempt=2, maxRetries=3)
+    (line,) = lines(capsys.readouterr().err)
+    assert list(line) == ["timestamp", "level", "service", "operation", "taskId", "userId", "error", "details"]
+    assert line["details"]["originalError"] == "x" * 4096 + "... (cut, of 100000 characters)"
+    assert (line["details"]["retryAttempt"], line["details"]["maxRetries"]) == (2, 3)
+
+
+def test_a_line_for_people_is_cut_too(capsys: pytest.CaptureFixture[str]) -> None:
+    configured(readable=True)
+    log.warning("too long", field="x" * 1_000_000)
+    assert LONGEST // 2 < len(capsys.readouterr().err) <= LONGEST

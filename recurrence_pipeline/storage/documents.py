@@ -20,6 +20,7 @@ from recurrence_pipeline.domain.model import (
     TaskEvent,
 )
 from recurrence_pipeline.domain.plan import Answer, NewActivity, NewOccurrence
+from recurrence_pipeline.storage.json_dates import read_date
 
 Document = dict[str, Any]
 
@@ -55,6 +56,9 @@ EVENT_FIELDS = (
     "operation", "taskId", "createdAt", "userId", "source", "attempts", "lease", "startedAt", "errors", "deleting",
 )  # fmt: skip
 """What the worker reads of an event."""
+
+NOTHING = (None, "", 0, False)
+"""What JavaScript takes for it, of what JSON can say."""
 
 _SOURCES = {source.value: source for source in Source}
 
@@ -172,20 +176,14 @@ def task_from(doc: Mapping[str, Any], *, with_content: bool = False) -> Task:
 
 
 def task_from_request(fields: Mapping[str, Any]) -> Task:
-    """Read a task as a JSON request describes it: dates are ISO 8601 strings, and what is not one stays as it is."""
+    """Read a task as a JSON request describes it; what is no date stays as it is."""
     due = fields.get("dueDate")
-    if isinstance(due, str):
-        try:
-            due = datetime.fromisoformat(due.replace("Z", "+00:00"))
-        except ValueError:
-            due = str(due)
-    if isinstance(due, datetime) and due.tzinfo is None:
-        due = due.replace(tzinfo=timezone.utc)
+    due = _utc(due) if isinstance(due, datetime) else read_date(due)
     zone = fields.get("timezone")
     return Task(
         id="0" * 24,
         repeat_type=str(fields.get("repeatType") or "none"),
-        due_date=due or None,
+        due_date=None if due in NOTHING else due,
         parent_task_id=str(fields["parentTaskId"]) if fields.get("parentTaskId") else None,
         timezone=str(zone) if zone else None,
     )

@@ -42,5 +42,5 @@ def answer_to(client: httpx.Client, sent: bytes) -> bytes:
 
 
 def status(answer: bytes) -> int:
-    """Return the status of an answer."""
-    return int(answer.split(b" ", 2)[1])
+    """Return the status of an answer, which may have been announced by another."""
+    return int(answer.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n").split(b" ", 2)[1])

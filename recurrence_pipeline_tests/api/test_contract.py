@@ -329,6 +329,35 @@ def test_validation_says_why_a_task_may_not_recur(api: Api, task: dict[str, str]
     assert (answer.status_code, answer.json()) == (400, expected)
 
 
+@pytest.mark.parametrize(
+    "due", [1706700600000, "Wed, 31 Jan 2024 11:30:00 GMT", "2024-01-31T11:30:00.000Z", "2024-01-31T12:30+01:00"]
+)
+def test_a_due_date_may_be_written_as_a_javascript_program_does(api: Api, due: object) -> None:
+    """Not every program sends `toJSON()`; and a number of milliseconds is one to be compared with now, as any other."""
+    task = {"repeatType": "daily", "dueDate": due}
+    assert api.client.post(VALIDATE, json={"task": task}).json() == {
+        "success": True,
+        "data": {"valid": True, "task": task},
+    }
+    api.world.now = utc(2024, 2, 2)
+    assert "more than 1 day in the past" in api.client.post(VALIDATE, json={"task": task}).json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("due", "reason"),
+    [
+        *(
+            (due, "Due date must be a valid date")
+            for due in ("soon", True, [], "2024-02-30", 1e300, 8.65e15, {"$date": 1})
+        ),
+        *((due, "Due date is required for recurring tasks") for due in (0, "", None, False)),
+    ],
+)
+def test_what_is_no_due_date_is_refused_as_one(api: Api, due: object, reason: str) -> None:
+    answer = api.client.post(VALIDATE, json={"task": {"repeatType": "daily", "dueDate": due}})
+    assert (answer.status_code, answer.json()["message"]) == (400, f"Recurrence validation failed: {reason}")
+
+
 @pytest.mark.parametrize("body", [{}, {"task": None}, {"task": "daily"}, {"task": []}, {"repeatType": "daily"}])
 def test_validation_needs_a_task(api: Api, body: object) -> None:
     answer = api.client.post(VALIDATE, json=body)

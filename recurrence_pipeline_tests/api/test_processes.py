@@ -266,6 +266,14 @@ def test_a_port_that_is_taken_is_named(site: Site, start_api: Callable[..., Api]
         assert f"PORT: {port} on 127.0.0.1: Address already in use" in second.printed()
 
 
+def test_a_secret_that_can_be_guessed_is_named_and_nothing_is_served(site: Site, tmp_path: Path) -> None:
+    environment = {**SETTINGS, "MONGODB_URL": site.url, "JWT_SECRET": "s3cret"}
+    with recurrence("api", folder=tmp_path, environment=environment) as api:
+        assert api.process.wait(60) == 2
+        assert "JWT_SECRET: 6 bytes can be guessed" in api.printed()
+        assert "Internal API: " not in api.printed()
+
+
 def test_the_api_listens_on_both_families_of_loopback(start_api: Callable[..., Api]) -> None:
     """`localhost` is ::1 to some clients and 127.0.0.1 to others."""
     if not Path("/proc/net/if_inet6").exists():
