@@ -138,7 +138,8 @@ def _answer(part: Plan, progress: Progress, event: TaskEvent, task: Task) -> Non
 
 
 def _not_found(event: TaskEvent, now: datetime) -> RecurrenceError:
-    until = event.created_at + PATIENCE
+    # A clock that was ahead may have dated the event: then its first failed try says how long it has been waited for.
+    until = min(event.created_at, now, *(error.at for error in event.errors)) + PATIENCE
     if event.source is Source.OUTBOX and now < until:
         return TaskNotVisibleYet(f"Task {event.task_id} is not there yet", until=until)
     return OriginalNotFound("Original task not found")

@@ -63,7 +63,7 @@ class EventLog:
         found: list[Document] = []
         for ids in self._chunks(task_ids):
             found += self._events.find({"taskId": {"$in": ids}})
-        return sorted(found, key=lambda d: (_created(d), d["_id"]), reverse=True)[:limit]
+        return sorted(found, key=lambda d: (_created(d), str(d["_id"])), reverse=True)[:limit]
 
     @translated()
     def refused(self) -> list[Document]:
@@ -80,7 +80,7 @@ class EventLog:
     @translated()
     def totals(self) -> dict[str, int]:
         """Return how many occurrences the events kept have `created` and `deleted`, in all their attempts."""
-        made = {"$size": {"$ifNull": ["$result.created", []]}}
+        made = {"$cond": [{"$isArray": "$result.created"}, {"$size": "$result.created"}, 0]}
         sums = {"_id": None, "created": {"$sum": made}, "deleted": {"$sum": "$result.deleted"}}
         rows = list(self._events.aggregate([{"$group": sums}]))
         return {name: int(rows[0][name]) if rows else 0 for name in ("created", "deleted")}
@@ -113,7 +113,7 @@ class EventLog:
             "availableAt": now,
             "attempts": 0,
             # $mergeObjects replaces what is there, whatever it is; without an owner, nobody holds it.
-            "lease": {"$mergeObjects": [{"term": term, "deaths": 0}]},
+            "lease": {"$mergeObjects": [{"term": term, "deaths": []}]},
         }
         update: list[dict[str, Any]] = [{"$set": again}, {"$unset": ["finishedAt", "durationMs"]}]
         return sum(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from bson import ObjectId
@@ -28,6 +28,8 @@ MAX_TERM = 2**31
 
 KEPT_DEATHS = 16
 
+MINUTE = timedelta(minutes=1)
+
 LET_GO = ("lease.owner", "lease.until", "lease.runId")
 """What an event loses when nobody holds it any more."""
 
@@ -51,9 +53,10 @@ def abandoned(now: datetime) -> dict[str, Any]:
 def latest_end(now: datetime, until: datetime) -> datetime:
     """Return the latest time at which a lease may end that anybody took up to now, if one taken now ends at `until`.
 
-    Clocks may differ by as long as a lease lasts. A later end is that of a clock that was ahead: nobody waits for it.
+    Clocks may differ by as long as a lease lasts, and by a minute in any case. A later end is that of a clock that was
+    ahead: nobody waits for it.
     """
-    return until + (until - now)
+    return until + max(until - now, MINUTE)
 
 
 def endless(latest: datetime) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def test_a_run_that_is_stopped_finishes_its_batch_and_gives_the_rest_back(
         ("create", "completed"): 2, ("create", "pending"): 1, ("complete", "pending"): 1, ("delete", "pending"): 1
     }  # fmt: skip
     assert worker.service.queue().due == 3
-    assert worker.mongo.events.count_documents({"lease.deaths": {"$gt": 0}}) == 0
+    assert worker.mongo.events.count_documents({"lease.deaths.0": {"$exists": True}}) == 0
     resource.close()
 
 

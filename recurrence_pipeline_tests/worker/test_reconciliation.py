@@ -312,7 +312,7 @@ def test_a_look_at_a_quiet_database_sends_few_queries_and_writes_nothing(world: 
         assert worker.service.reconciliation.look(position).asked == 0
 
     assert set(commands.sent) == {"find worker_state", "find tasks"}
-    assert commands.sent["find tasks"] <= 5
+    assert commands.sent["find tasks"] <= 9
 
 
 class Limits(Commands):
