@@ -18,7 +18,7 @@ def believed(event: TaskEvent, snapshot: Snapshot, kept: Collection[str]) -> Tas
     hang on the named task, or on what that hangs on.
     """
     task = snapshot.tasks.get(event.task_id)
-    heads = {event.task_id, task.parent_recurring_id if task else None}
+    heads = {event.task_id, (task.parent_recurring_id if task else None) or event.task_id}
     series = (snapshot.series[head] for head in heads if head in snapshot.series)
     own = {t.id for one in series for t in one.occurrences if t.user_id is not None and t.user_id == event.user_id}
     return replace(event, deleting=tuple(i for i in event.deleting if i in kept or i in own))

@@ -57,7 +57,7 @@ class RunLeases:
     def give_back(self) -> None:
         """Let go of what was not worked off.
 
-        Else each of its leases runs out, which counts as a death of its holder, and five are held against an event.
+        Else each of its leases runs out, which looks like a death of its holder, and its events are suspected.
         Where the database is away, nothing else can be done.
         """
         if self._taken and self._run_id is not None:
@@ -96,7 +96,7 @@ def runs_in_flight(
         Outage: where the database is away.
     """
     records = instance.get_run_records(dg.RunsFilter(job_name=job, statuses=IN_FLIGHT))
-    old = [record for record in records if _is_silent(record, now, lease)]
+    old = [record for record in records if is_silent(record, now, lease)]
     dead = {run.run_id for run in _lifeless(old, service)}
     living = [record.dagster_run for record in records if record.dagster_run.run_id not in dead]
     waiting = sum(1 for run in living if run.status in WAITING)
@@ -112,10 +112,10 @@ def dead_runs(
         Outage: where the database is away.
     """
     records = instance.get_run_records(dg.RunsFilter(job_name=job, statuses=[dg.DagsterRunStatus.STARTED]))
-    return _lifeless([record for record in records if _is_silent(record, now, 2 * lease)], service)
+    return _lifeless([record for record in records if is_silent(record, now, 2 * lease)], service)
 
 
-def _is_silent(record: dg.RunRecord, now: datetime, longest: timedelta) -> bool:
+def is_silent(record: dg.RunRecord, now: datetime, longest: timedelta) -> bool:
     """Say whether a run has begun, and neither that nor a beat of it is younger than `longest`.
 
     A sign that lies further ahead than that was dated by a clock that was ahead, and says nothing. Then the run counts
