@@ -93,7 +93,7 @@ def decide(
     if known.open:
         closed = replace(known, open=False, told=False)
         return closed, _over(known, now) if known.told else None
-    return (known if now < known.said + cooldown else None), None
+    return (known if _just_said(known, now, cooldown) else None), None
 
 
 def decide_all(
@@ -131,6 +131,11 @@ def lasting(duration: timedelta) -> str:
     return f"{seconds} s"
 
 
+def _just_said(known: Known, now: datetime, cooldown: timedelta) -> bool:
+    """Say whether the cooldown lasts; one that a clock ahead has begun later than now by more than itself does not."""
+    return now - cooldown < known.said <= now + cooldown
+
+
 def _there(
     known: Known | None, finding: Finding, now: datetime, cooldown: timedelta
 ) -> tuple[Known | None, Message | None]:
@@ -138,7 +143,7 @@ def _there(
     since = known.since if known is not None and lasts else finding.at
     if known is not None:
         nothing_new = lasts and known.told and finding.weight <= known.weight
-        if nothing_new or now < known.said + cooldown:
+        if nothing_new or _just_said(known, now, cooldown):
             return replace(
                 known, open=True, told=lasts and known.told, since=since, weight=min(known.weight, finding.weight)
             ), None
