@@ -342,9 +342,7 @@ def test_a_lease_of_a_clock_that_is_a_little_ahead_is_respected(events: Events) 
 
 
 @pytest.mark.parametrize("ahead", [10, 24 * 60, 10 * 365 * 24 * 60])
-@pytest.mark.parametrize(
-    "fields", [{"lease": {"term": 1}, "attempts": 1}, {"source": "reconcile"}, {"createdAt": None}], ids=str
-)
+@pytest.mark.parametrize("fields", [{"lease": {"term": 1}, "attempts": 1}, {"createdAt": None}], ids=str)
 def test_what_only_a_clock_ahead_can_have_put_off_is_due(
     events: Events, mongo: Mongo, fields: Document, ahead: int
 ) -> None:

@@ -71,7 +71,8 @@ def test_numbers_that_no_worker_counted_decide_nothing(world: World, term: objec
     """Else an event with 99 attempts, or a term at the end of all numbers, has none left, or stops the whole queue."""
     world.worker.mongo.db.command("collMod", "task_events", validator={})
     head = world.add_task(ANCHOR, "daily")
-    forged = world.add_event("create", head, attempts=99, lease={"term": term})
+    deaths = [{"owner": "nobody", "size": 1}] * 9
+    forged = world.add_event("create", head, attempts=99, lease={"term": term, "deaths": deaths})
     missing = world.add_event("create", ObjectId(), attempts=2**63 - 1, lease={"term": term})
     world.worker.init_db()
 
