@@ -97,7 +97,7 @@ def decide(
     if known.open:
         closed = replace(known, open=False, told=False)
         return closed, _over(known, now) if known.told else None
-    return (known if now < known.said + cooldown else None), None
+    return (known if _just_said(known, now, cooldown) else None), None
 
 
 def decide_all(
@@ -135,7 +135,8 @@ def _there(
         told = lasts and known.told
         due = known.said + cooldown if told else min(known.said + cooldown, since + LASTS)
         nothing_new = told and finding.weight <= known.weight
-        if nothing_new or now < due:
+        of_a_clock_ahead = known.said > now + cooldown
+        if nothing_new or (now < due and not of_a_clock_ahead):
             return replace(known, open=True, told=told, since=since, weight=min(known.weight, finding.weight)), None
     state = Known(finding.title, finding.link, finding.severity, since, said=now, weight=finding.weight)
     return state, Message(finding.severity, finding.title, _cut(finding.text), now, since, finding.link)

@@ -169,9 +169,25 @@ EVENTS_STUCK = Check(
 EVENTS_ENDLESS = Check(
     "events_endless",
     Severity.ERROR,
-    "An event is marked as being worked on, but has no lease that could run out: no worker will ever take it.",
+    "An event is marked as being worked on, but has no lease that could run out. Workers take it where nothing else is "
+    "due.",
     "The repair gives it back: pending again, with no failure counted.",
     repairable=True,
+)
+EVENTS_UNDATED = Check(
+    "events_undated",
+    Severity.WARNING,
+    "The createdAt or availableAt of an event is no date, or none between the years 1 and 9999. The worker takes such "
+    "an event as due at once, and as created long ago.",
+    "Nothing has to be mended. Find the program that writes such events, and see that the validator is on: "
+    "`recurrence init-db`.",
+)
+EVENTS_AHEAD = Check(
+    "events_ahead",
+    Severity.WARNING,
+    "A time on an unfinished event lies further ahead than an honest clock can have written it: its creation, the end "
+    "of its lease, or a retry. The worker does not wait for it.",
+    "Nothing has to be mended. Find the machine whose clock is ahead, and set it right.",
 )
 EVENTS_WAITING = Check(
     "events_waiting",
@@ -184,6 +200,7 @@ EVENTS_WAITING = Check(
 CHECKS = (
     ORPHANS, NESTED, WRONG_ID_TYPES, OWNER_DIFFERS, REPEAT_TYPE_DIFFERS, RECURRING_SUBTASKS, SUBTASKS_LEFT,
     NO_ORIGINAL_DUE_DATE, SLOT_CLASHES, MEMORY_MISSING, FIRST_DATE_MOVED, CURSOR_BEHIND, CURSOR_AHEAD, SERIES_BEHIND,
-    SERIES_STOPPED, SERIES_UNWORKABLE, COUNTERS_BEHIND, SCHEMA, EVENTS_STUCK, EVENTS_ENDLESS, EVENTS_WAITING,
+    SERIES_STOPPED, SERIES_UNWORKABLE, COUNTERS_BEHIND, SCHEMA, EVENTS_STUCK, EVENTS_ENDLESS, EVENTS_UNDATED,
+    EVENTS_AHEAD, EVENTS_WAITING,
 )  # fmt: skip
 """All checks, in the order they are reported in."""

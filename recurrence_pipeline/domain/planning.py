@@ -172,7 +172,8 @@ def _asked_at(events: Sequence[TaskEvent], now: datetime) -> datetime | None:
 
 
 def _not_found(event: TaskEvent, now: datetime) -> RecurrenceError:
-    until = event.created_at + PATIENCE
+    # A clock that was ahead may have dated the event: then its first failed try says how long it has been waited for.
+    until = min(event.created_at, now, *(error.at for error in event.errors)) + PATIENCE
     if event.source is Source.OUTBOX and now < until:
         return TaskNotVisibleYet(f"Task {event.task_id} is not there yet", until=until)
     return OriginalNotFound("Original task not found")

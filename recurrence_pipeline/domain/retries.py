@@ -79,9 +79,10 @@ def after_failure(
     if isinstance(error, HolderDied):
         return DeadLetter(str(error))
     if attempt <= policy.max_retries:
-        return RetryAt(_to_millisecond(now + policy.delay(attempt) * (1 + JITTER * jitter)))
+        delay = policy.delay(attempt) * (1 + JITTER * jitter)
+        return RetryAt(_to_millisecond(now + delay))
     if isinstance(error, TaskNotVisibleYet):
-        return RetryAt(_to_millisecond(max(error.until, now)))
+        return RetryAt(_to_millisecond(min(max(error.until, now), now + FURTHEST_RETRY)))
     return DeadLetter(str(error))
 
 

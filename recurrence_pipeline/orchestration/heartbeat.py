@@ -57,7 +57,7 @@ class RunLeases:
     def give_back(self) -> None:
         """Let go of what was not worked off, and leave word of this host.
 
-        Else each of its leases runs out, which counts as a death of its holder, and five are held against an event.
+        Else each of its leases runs out, which looks like a death of its holder, and its events are suspected.
         Where the database is away, nothing else can be done.
         """
         if self._taken and self._run_id is not None:
@@ -97,7 +97,7 @@ def runs_in_flight(
         Outage: where the database is away.
     """
     records = instance.get_run_records(dg.RunsFilter(job_name=job, statuses=IN_FLIGHT))
-    old = [record for record in records if _silent_since(record, now - lease)]
+    old = [record for record in records if is_silent(record, now, lease)]
     dead = {run.run_id for run in _lifeless(old, service)}
     living = [record.dagster_run for record in records if record.dagster_run.run_id not in dead]
     waiting = sum(1 for run in living if run.status in WAITING)
@@ -113,14 +113,28 @@ def dead_runs(
         Outage: where the database is away.
     """
     records = instance.get_run_records(dg.RunsFilter(job_name=job, statuses=[dg.DagsterRunStatus.STARTED]))
-    return _lifeless([record for record in records if _silent_since(record, now - 2 * lease)], service)
+    return _lifeless([record for record in records if is_silent(record, now, 2 * lease)], service)
 
 
-def _silent_since(record: dg.RunRecord, time: datetime) -> bool:
-    """Say whether a run has begun, and neither that nor a beat of it is as late as `time`."""
+def is_silent(record: dg.RunRecord, now: datetime, longest: timedelta) -> bool:
+    """Say whether a run has begun, and neither that nor a beat of it is younger than `longest`.
+
+    A sign that lies further ahead than that was dated by a clock that was ahead, and says nothing. Then the run counts
+    from when it was made, by the clock of the history.
+    """
     if record.dagster_run.status not in BEGUN or record.start_time is None:
         return False
-    return max(record.start_time, float(record.dagster_run.tags.get(ALIVE, 0))) < time.timestamp()
+    signs = [record.start_time, _seconds(record.dagster_run.tags.get(ALIVE)), record.create_timestamp.timestamp()]
+    believed = [sign for sign in signs if sign <= (now + longest).timestamp()]
+    return max(believed, default=0) < (now - longest).timestamp()
+
+
+def _seconds(text: str | None) -> float:
+    """Read the tag of a beat; anybody may have written it."""
+    try:
+        return float(text or 0)
+    except ValueError:
+        return 0
 
 
 def _lifeless(records: list[dg.RunRecord], service: WorkerService) -> list[dg.DagsterRun]:

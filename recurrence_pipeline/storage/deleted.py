@@ -5,7 +5,7 @@ at}` before it inserts the task, and `restoredAt` after that, so that one that w
 nobody puts the same task back twice.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -86,6 +86,17 @@ class Deleted:
                 if any("_id" not in (refusal.key_value or {}) for refusal in refused):
                     raise
                 self._renew([chunk[refusal.index] for refusal in refused])
+
+    @translated()
+    def kept(self, deletions: Mapping[str, Collection[str]]) -> dict[str, set[str]]:
+        """Return, by deletion, of which of the given tasks it has made a copy."""
+        asked = {str(_copy_id(i, deletion)): (deletion, i) for deletion, ids in deletions.items() for i in ids}
+        kept: dict[str, set[str]] = {}
+        for chunk in _chunks(asked, self._read_chunk):
+            for copy in self._deleted.find({"_id": {"$in": chunk}}, {"_id": 1}):
+                deletion, task_id = asked[str(copy["_id"])]
+                kept.setdefault(deletion, set()).add(task_id)
+        return kept
 
     @translated()
     def recent(self, limit: int) -> list[Document]:

@@ -67,7 +67,6 @@ _BARE_EPOCH = EPOCH.replace(tzinfo=None)
 MAX_ERROR = 1000
 MAX_MESSAGE = 500
 MAX_CODE = 100
-MAX_VALUE = 200
 MAX_WHOLE = 2**53
 """Above it a double skips numbers; and what is read must fit in 64 bits when it is written back, one higher."""
 
@@ -249,8 +248,8 @@ def event_document(event: TaskEvent, *, available_at: datetime, status: str = "p
 def event_from(doc: Mapping[str, Any]) -> TaskEvent:
     """Read a held event.
 
-    What only workers count is believed as far as the leases bear it out: no event failed more often than it was held
-    before.
+    What only workers count is believed as far as leases bear it out: no event failed, or killed its holder, more often
+    than it was held before.
 
     Raises:
         InvalidInput: it does not say what is asked for; the field and its value are named.
@@ -258,6 +257,7 @@ def event_from(doc: Mapping[str, Any]) -> TaskEvent:
     lease = doc["lease"] if isinstance(doc.get("lease"), dict) else {}
     deaths = [death for death in _list(lease.get("deaths")) if isinstance(death, dict)]
     term = _count(lease.get("term"))
+    before = max(term - 1, 0)
     return TaskEvent(
         id=_required_id(doc, "_id"),
         operation=_operation(doc.get("operation")),
@@ -265,11 +265,11 @@ def event_from(doc: Mapping[str, Any]) -> TaskEvent:
         created_at=_date(doc.get("createdAt")) or EPOCH,
         user_id=_id(doc.get("userId")),
         source=_source(doc.get("source")),
-        attempts=min(_count(doc.get("attempts")), max(term - 1, 0)),
+        attempts=min(_count(doc.get("attempts")), before),
         term=term,
         owner=_text(lease.get("owner")),
         suspected=bool(deaths),
-        holder_deaths=sum(1 for death in deaths if whole(death.get("size")) == 1),
+        holder_deaths=min(sum(1 for death in deaths if whole(death.get("size")) == 1), before),
         leased_until=_date(lease.get("until")),
         started_at=_date(doc.get("startedAt")),
         errors=tuple(_error_from(error) for error in _list(doc.get("errors")) if isinstance(error, dict)),
@@ -279,7 +279,7 @@ def event_from(doc: Mapping[str, Any]) -> TaskEvent:
 
 def _required_id(doc: Mapping[str, Any], field: str) -> str:
     if (found := _id(doc.get(field))) is None:
-        raise InvalidInput(f"{field}: {_brief(doc.get(field))} is not an ObjectId")
+        raise InvalidInput(f"{field}: {doc.get(field)!r:.200} is not an ObjectId")
     return found
 
 
@@ -287,11 +287,7 @@ def _operation(value: object) -> Operation:
     try:
         return Operation(value)
     except ValueError:
-        raise InvalidInput(f"operation: {_brief(value)} is not one of create, complete, delete") from None
-
-
-def _brief(value: object) -> str:
-    return repr(value)[:MAX_VALUE]
+        raise InvalidInput(f"operation: {value!r:.200} is not one of create, complete, delete") from None
 
 
 def _source(value: object) -> Source:
@@ -300,13 +296,8 @@ def _source(value: object) -> Source:
 
 def _error_from(doc: Mapping[str, Any]) -> ErrorRecord:
     at = _date(doc.get("at")) or EPOCH
-    kind, code, message = (_brief_text(doc.get(name)) for name in ("kind", "code", "message"))
-    return ErrorRecord(kind[:MAX_CODE], code[:MAX_CODE], message, at, _count(doc.get("attempt")))
-
-
-def _brief_text(value: object) -> str:
-    """Return what an event says of an earlier error, which anybody may have written, and at any length."""
-    return value[:MAX_ERROR] if isinstance(value, str) else repr(value)[:MAX_CODE]
+    kind, code, message = (str(doc.get(name)) for name in ("kind", "code", "message"))
+    return ErrorRecord(kind[:MAX_CODE], code[:MAX_CODE], message[:MAX_ERROR], at, _count(doc.get("attempt")))
 
 
 def error_document(error: ErrorRecord) -> Document:

@@ -89,7 +89,7 @@ class EventLog:
     @translated()
     def totals(self) -> dict[str, int]:
         """Return how many occurrences the events kept have `created` and `deleted`, in all their attempts."""
-        made = {"$size": {"$ifNull": ["$result.created", []]}}
+        made = {"$cond": [{"$isArray": "$result.created"}, {"$size": "$result.created"}, 0]}
         sums = {"_id": None, "created": {"$sum": made}, "deleted": {"$sum": "$result.deleted"}}
         rows = list(self._events.aggregate([{"$group": sums}]))
         return {name: int(rows[0][name]) if rows else 0 for name in ("created", "deleted")}
@@ -122,7 +122,7 @@ class EventLog:
             "availableAt": now,
             "attempts": 0,
             # $mergeObjects replaces what is there, whatever it is; without an owner, nobody holds it.
-            "lease": {"$mergeObjects": [{"term": term, "deaths": 0}]},
+            "lease": {"$mergeObjects": [{"term": term, "deaths": []}]},
         }
         update: list[dict[str, Any]] = [{"$set": again}, {"$unset": ["finishedAt", "durationMs"]}]
         return sum(

@@ -90,7 +90,8 @@ class EventMetrics:
     def not_done(self) -> list[NotDone]:
         """Return what has not been done, by operation and status; what is completed is history, and not looked at."""
         first = {"pending": "$availableAt", "processing": "$startedAt"}
-        since = {"$switch": {"branches": [_case(s, f) for s, f in first.items()], "default": "$finishedAt"}}
+        said = {"$switch": {"branches": [_case(s, f) for s, f in first.items()], "default": "$finishedAt"}}
+        since = {"$cond": [{"$eq": [{"$type": said}, "date"]}, said, None]}  # a text would be less than any date
         pipeline: list[Mapping[str, Any]] = [
             {"$match": {"status": {"$in": [status.value for status in NOT_DONE]}}},
             {"$group": {
@@ -140,7 +141,8 @@ def _finished(document: Document, status: EventStatus) -> FinishedEvent:
 
 def _timed_out(document: Document) -> bool:
     lease, errors = document.get("lease"), document.get("errors")
-    if isinstance(lease, Mapping) and _count(lease.get("deaths")):
+    deaths = lease.get("deaths") if isinstance(lease, Mapping) else None
+    if _count(len(deaths) if isinstance(deaths, list) else deaths):  # a number: from before each was noted
         return True
     texts = [str(e.get("message")) for e in errors if isinstance(e, Mapping)] if isinstance(errors, list) else []
     return any(TIME_LIMIT.search(text) for text in texts)

@@ -5,13 +5,21 @@ What should be there is said in schema.py and numbering.py; tasks are looked at 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from recurrence_pipeline.domain.diagnosing import Server
 from recurrence_pipeline.domain.findings import MAX_SAMPLES, Sample
 from recurrence_pipeline.settings import Settings
-from recurrence_pipeline.storage.leasing import ANY_TIME, GIVEN_BACK, PENDING, PROCESSING
+from recurrence_pipeline.storage.leasing import (
+    ANY_TIME,
+    GIVEN_BACK,
+    LAST_TIME,
+    PENDING,
+    PROCESSING,
+    latest_end,
+    put_off,
+)
 from recurrence_pipeline.storage.limits import patiently
 from recurrence_pipeline.storage.mongo import Mongo, translated
 from recurrence_pipeline.storage.numbering import NUMBERED, Numbering, is_countable
@@ -29,6 +37,10 @@ MISSING, DIFFERENT, IN_THE_WAY = "missing", "different", "another index on the s
 
 ENDLESS = {"status": PROCESSING, "lease.until": {"$not": ANY_TIME}}
 """Events that are held, and whose lease has no end."""
+
+
+SAMPLED = dict.fromkeys(("operation", "taskId", "attempts", "availableAt", "createdAt", "startedAt", "lease.until"), 1)
+"""What is told of an event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +125,26 @@ class Footing:
         """Return the held events whose lease has no end."""
         return self._some(ENDLESS, "startedAt")
 
+    def undated(self) -> Some:
+        """Return the events, ended or not, whose creation or time has no date that can be read."""
+        return self._some({"$or": [{name: {"$not": ANY_TIME}} for name in ("availableAt", "createdAt")]}, "availableAt")
+
+    @translated()
+    def ahead(self, now: datetime, lease: timedelta) -> Some:
+        """Return the unfinished events with a time that no honest clock can have written up to now."""
+        late = {"$gt": latest_end(now, now + lease), "$lte": LAST_TIME}
+        asked = (
+            (put_off(now), "availableAt"),
+            ({"status": PROCESSING, "lease.until": late}, "lease.until"),
+            ({"status": {"$in": [PENDING, PROCESSING]}, "createdAt": late}, "createdAt"),
+        )
+        found: dict[str, Sample] = {}
+        with patiently(self._mongo.db):
+            for wanted, field in asked:
+                for event in self._mongo.events.find(wanted, SAMPLED):
+                    found.setdefault(str(event["_id"]), _event_sample(event, field))
+        return Some(len(found), list(found.values())[:MAX_SAMPLES])
+
     @translated()
     def give_back_endless(self) -> int:
         """Make the held events whose lease has no end pending again, and return how many that were."""
@@ -121,7 +153,7 @@ class Footing:
     @translated()
     def _some(self, wanted: Mapping[str, Any], since: str) -> Some:
         with patiently(self._mongo.db):
-            found = list(self._mongo.events.find(wanted).sort(since, 1).limit(MAX_SAMPLES))
+            found = list(self._mongo.events.find(wanted, SAMPLED).sort(since, 1).limit(MAX_SAMPLES))
             count = self._mongo.events.count_documents(wanted)
         return Some(count, [_event_sample(event, since) for event in found])
 
@@ -152,8 +184,8 @@ def _event_sample(event: Mapping[str, Any], since: str) -> Sample:
         value = value.get(name) if isinstance(value, Mapping) else None
     return {
         "eventId": str(event["_id"]),
-        "operation": event.get("operation"),
+        "operation": _shown(event.get("operation")),
         "taskId": str(event.get("taskId")),
-        "since": value,
-        "attempts": event.get("attempts", 0),
+        "since": value if isinstance(value, datetime) else _shown(value),
+        "attempts": _shown(event.get("attempts", 0)),
     }

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from bson import ObjectId
 
 from recurrence_pipeline.domain.lanes import Lane
-from recurrence_pipeline.domain.model import EventStatus, Source, TaskEvent
+from recurrence_pipeline.domain.model import EventStatus, TaskEvent
 from recurrence_pipeline.domain.retries import FURTHEST_RETRY, group_after_death
 from recurrence_pipeline.storage.documents import Document
 
@@ -20,13 +20,12 @@ LAST_TIME = datetime.max.replace(microsecond=999_000, tzinfo=timezone.utc)
 ANY_TIME = {"$gte": FIRST_TIME, "$lte": LAST_TIME}
 """Leaves out what lacks the field, or has no date in it that Python knows."""
 
-OURS = [source.value for source in Source if source is not Source.OUTBOX]
-"""Who never writes an event for later: only the application may mean a time that lies ahead."""
-
 MAX_TERM = 2**31
 """No event is held so often: what is higher was not counted by a worker, and is counted anew."""
 
 KEPT_DEATHS = 16
+
+MINUTE = timedelta(minutes=1)
 
 LET_GO = ("lease.owner", "lease.until", "lease.runId")
 """What an event loses when nobody holds it any more."""
@@ -51,9 +50,10 @@ def abandoned(now: datetime) -> dict[str, Any]:
 def latest_end(now: datetime, until: datetime) -> datetime:
     """Return the latest time at which a lease may end that anybody took up to now, if one taken now ends at `until`.
 
-    Clocks may differ by as long as a lease lasts. A later end is that of a clock that was ahead: nobody waits for it.
+    Clocks may differ by as long as a lease lasts, and by a minute in any case. A later end is that of a clock that was
+    ahead: nobody waits for it.
     """
-    return until + (until - now)
+    return until + max(until - now, MINUTE)
 
 
 def endless(latest: datetime) -> dict[str, Any]:
@@ -64,8 +64,8 @@ def endless(latest: datetime) -> dict[str, Any]:
 def undated(now: datetime) -> dict[str, Any]:
     """Select pending events of which nobody can say when they are due, and those that a clock ahead has put off.
 
-    A retry is never further ahead than the longest delay, and only the application puts an event off on purpose. Where
-    it says that something happened in the future, its clock was ahead as well.
+    A retry is never further ahead than the longest delay. Whoever puts an event off on purpose does so before it is
+    held for the first time; where it says that something happened in the future, the clock of its writer was ahead.
     """
     soon = now + FURTHEST_RETRY
     return {
@@ -82,7 +82,7 @@ def put_off(now: datetime) -> dict[str, Any]:
 
 
 def _put_off_by_mistake(soon: datetime) -> list[dict[str, Any]]:
-    return [{"lease.term": {"$gt": 0}}, {"source": {"$in": OURS}}, {"createdAt": {"$gt": soon}}]
+    return [{"lease.term": {"$gt": 0}}, {"createdAt": {"$gt": soon}}]
 
 
 def chosen(due: Sequence[Document], limit: int, lane: Lane) -> list[Document]:

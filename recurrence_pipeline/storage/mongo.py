@@ -21,7 +21,12 @@ from recurrence_pipeline.storage.documents import Document
 
 DEFAULT_DATABASE = "task-app"
 
-BARE_DATES: CodecOptions[Document] = CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_AUTO)
+BAD_TEXT = "replace"
+"""What is not valid UTF-8 is read as U+FFFD: one such text, in whatever field, would cost all that is read with it."""
+
+BARE_DATES: CodecOptions[Document] = CodecOptions(
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO, unicode_decode_error_handler=BAD_TEXT
+)
 """Reads dates as UTC that does not say so: having the driver add the zone takes longer than the rest of a document."""
 
 Listener = CommandListener
@@ -51,6 +56,7 @@ class Mongo:
                 settings.mongodb_url,
                 tz_aware=True,
                 datetime_conversion="DATETIME_AUTO",
+                unicode_decode_error_handler=BAD_TEXT,
                 event_listeners=listeners,
                 **options,
             )

@@ -17,6 +17,7 @@ from recurrence_pipeline.domain.errors import Outage
 from recurrence_pipeline.domain.model import EventStatus, Operation, Source
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.documents import Document
+from recurrence_pipeline.storage.leasing import FIRST_TIME, LAST_TIME
 from recurrence_pipeline.storage.mongo import Mongo, translated
 from recurrence_pipeline.storage.numbering import NUMBERED, Numbering
 from recurrence_pipeline.storage.series_migration import is_migrated, migrate
@@ -24,6 +25,8 @@ from recurrence_pipeline.storage.series_migration import is_migrated, migrate
 DATE = {"bsonType": "date"}
 ID = {"bsonType": "objectId"}
 WHOLE = {"bsonType": ["int", "long", "double"], "minimum": 0, "maximum": 2**53}
+
+OF_THE_WORKER = ("deleting", "result", "startedAt", "finishedAt", "durationMs", "runId")
 
 EVENT_SCHEMA: Mapping[str, Any] = {
     "bsonType": "object",
@@ -55,10 +58,34 @@ EVENT_SCHEMA: Mapping[str, Any] = {
                 {"required": ["lease"], "description": "an event in work has a lease, or nobody ever takes it over"},
             ]
         },
+        {
+            "description": "a new event has nothing that only the worker writes: " + ", ".join(OF_THE_WORKER),
+            "anyOf": [
+                {"properties": {"status": {"enum": [s.value for s in EventStatus if s is not EventStatus.PENDING]}}},
+                {"required": ["lease"], "properties": {"lease": {"required": ["term"]}}},
+                {
+                    "not": {"anyOf": [{"required": [name]} for name in OF_THE_WORKER]},
+                    "properties": {"attempts": {"maximum": 0}, "errors": {"maxItems": 0}},
+                },
+            ],
+        },
     ],
 }
 
-EVENT_RULES: Mapping[str, Any] = {"validator": {"$jsonSchema": EVENT_SCHEMA}, "validationLevel": "moderate"}
+# Without a zone, as the driver reads them back from the collection's options: they are compared with what is there.
+_FIRST, _LAST = FIRST_TIME.replace(tzinfo=None), LAST_TIME.replace(tzinfo=None)
+
+KNOWN_DATES: Mapping[str, Any] = {
+    "createdAt": {"$gte": _FIRST, "$lte": _LAST},
+    "availableAt": {"$gte": _FIRST, "$lte": _LAST},
+    "lease.until": {"$not": {"$gt": _LAST}},
+}
+"""`$jsonSchema` cannot bound a date; those before the year 1 and after 9999 are none to most programs."""
+
+EVENT_RULES: Mapping[str, Any] = {
+    "validator": {"$jsonSchema": EVENT_SCHEMA, **KNOWN_DATES},
+    "validationLevel": "moderate",
+}
 """Moderate: an event that was wrong before the validator came can still be leased, and rejected."""
 
 INDEX_BUILD = timedelta(hours=1)

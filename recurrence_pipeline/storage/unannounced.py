@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from itertools import islice
 
-from bson import ObjectId
+from bson import ObjectId, Timestamp
 
 from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.domain.reconciliation import HIGHEST, Place, Sighting
 from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from
+from recurrence_pipeline.storage.leasing import LAST_TIME
 from recurrence_pipeline.storage.mongo import Mongo, translated, translating
 from recurrence_pipeline.storage.pieces import pieces
 
@@ -20,6 +21,12 @@ ORDER = [("updatedAt", 1), ("_id", 1)]
 SEEN = dict.fromkeys((*MEMBER_FIELDS, "updatedAt"), 1)
 
 LATEST = datetime.max.replace(tzinfo=timezone.utc)
+ODD_TIMES: tuple[Document, ...] = (
+    {"$gte": ""}, {"$gte": float("-inf")}, {"$gte": Timestamp(0, 0)}, {"$gt": LAST_TIME},
+)  # fmt: skip
+"""Texts, numbers, timestamps, and dates after 9999: each is a range of the index. What is odder still is seen by the
+checks, which read all tasks."""
+
 UNFINISHED = frozenset({EventStatus.PENDING.value, EventStatus.PROCESSING.value})
 
 
@@ -62,6 +69,18 @@ class Unannounced:
                 for document in found:
                     _note(document, piece)
         return piece
+
+    @translated()
+    def oddly_dated(self, limit: int) -> list[Sighting]:
+        """Read the last tasks whose `updatedAt` is something else than a date or nothing, `limit` of each kind at most.
+
+        They are in no walk over dates. Times written as text or as numbers are in order too: the last are the youngest.
+        """
+        piece = Piece()
+        for kind in ODD_TIMES:
+            for document in self._tasks.find({"updatedAt": kind}, SEEN).sort("updatedAt", -1).limit(limit):
+                _note(document, piece)
+        return piece.sightings
 
     def everything(self, size: int) -> Iterator[list[Sighting]]:
         """Yield all tasks, up to `size` at a time, in no order, as of some moment during the pass."""

@@ -13,6 +13,7 @@ from typing import ParamSpec, TypeVar
 
 import structlog
 
+from recurrence_pipeline.domain.announcing import believed
 from recurrence_pipeline.domain.errors import (
     HolderDied,
     LeaseLost,
@@ -75,6 +76,7 @@ class Batch:
             self._finish(others, plan, snapshot)
         if deletions:
             snapshot = self._kit.tasks.load_for_deletion((event.task_id for event in deletions), PLANNED)
+            deletions = self._as_believed(deletions, snapshot)
             plan = plan_deletions(deletions, snapshot, timezone=self._kit.rules.timezone)
             self._apply_deletions(plan)
             self._finish(deletions, plan, snapshot)
@@ -94,6 +96,11 @@ class Batch:
         self._write(Step.LINKS, self._kit.tasks.link, [x for x in plan.links if x.original_id not in void], self._now)
         self.summary.occurrences_deleted += self._remove(plan.removals)
         self._write(Step.CURSORS, self._kit.series.move, [move for move in plan.cursors if move.series_id not in void])
+
+    def _as_believed(self, events: Sequence[TaskEvent], snapshot: Snapshot) -> list[TaskEvent]:
+        """Return the events with what they announced in an earlier try, as far as that can be."""
+        kept = self._kit.deleted.kept({event.id: event.deleting for event in events if event.deleting})
+        return [believed(event, snapshot, kept.get(event.id, ())) for event in events]
 
     def _apply_deletions(self, plan: Plan) -> None:
         announced = {removal.event.id: (removal.event, removal.task_ids) for removal in plan.removals}

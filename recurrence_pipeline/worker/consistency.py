@@ -12,8 +12,10 @@ import structlog
 from recurrence_pipeline.domain.checks import (
     CHECKS,
     COUNTERS_BEHIND,
+    EVENTS_AHEAD,
     EVENTS_ENDLESS,
     EVENTS_STUCK,
+    EVENTS_UNDATED,
     EVENTS_WAITING,
     NESTED,
     ORPHANS,
@@ -68,6 +70,8 @@ class Consistency:
             SCHEMA.name: kit.footing.schema_faults,
             EVENTS_STUCK.name: lambda: kit.footing.left_since(kit.clock() - kit.rules.lease),
             EVENTS_ENDLESS.name: kit.footing.held_for_ever,
+            EVENTS_UNDATED.name: kit.footing.undated,
+            EVENTS_AHEAD.name: lambda: kit.footing.ahead(kit.clock(), kit.rules.lease),
             EVENTS_WAITING.name: lambda: kit.footing.waiting_since(kit.clock() - WAITING_TOO_LONG),
         }
 

@@ -115,6 +115,13 @@ class Processor:
         hold = Hold(self._kit.events, events, clock=self._kit.clock, lease=rules.lease, margin=rules.lease_margin)
         batch = Batch(self._kit, hold, run_id=run_id)
         try:
+            return self._run(batch, hold, run_id)
+        finally:
+            if batch.summary.leases_lost:  # to somebody who took us for dead
+                self._doubtful.update(event.owner for event in events if event.owner)
+
+    def _run(self, batch: Batch, hold: Hold, run_id: str | None) -> BatchSummary:
+        try:
             batch.run()
         except LeaseLost as error:
             self._leave(batch, hold, error)
@@ -149,6 +156,5 @@ class Processor:
     def _leave(self, batch: Batch, hold: Hold, error: LeaseLost) -> None:
         """Leave a batch to whoever holds it now, and give back what of it is still ours."""
         log.warning("lease lost: the batch is left to whoever holds it", error=str(error), events=len(hold.events))
-        self._doubtful.update(event.owner for event in hold.events if event.owner)
         self._kit.events.release(hold.events)
         batch.summary.leases_lost += len(hold.events)

@@ -87,7 +87,8 @@ class Reconciliation:
             undated = self._unannounced.after(Place.undated_since(now), None, limit)
             at = at.after_recent(recent.places, limit, now)
             swept, at = self._sweep(at, now)
-            sightings = (*recent.sightings, *undated.sightings, *swept)
+            odd = self._unannounced.oddly_dated(self._step)
+            sightings = (*recent.sightings, *undated.sightings, *odd, *swept)
             seen = {sighting.task.id: sighting for sighting in sightings}
             asked = self._ask(self.findings(seen.values(), mark.watermark), mark.watermark, now)
         return Look(at.text(), len(seen), asked)

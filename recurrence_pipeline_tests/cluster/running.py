@@ -150,7 +150,7 @@ class Trial:
         )
         for run in instance.get_runs(dg.RunsFilter(job_name=JOB)):
             self._report.runs[f"{cluster.host_of(run) or 'nowhere'}: {run.status.value}"] += 1
-        self._report.taken_over = self.together["task_events"].count_documents({"lease.deaths": {"$gt": 0}})
+        self._report.taken_over = self.together["task_events"].count_documents({"lease.deaths.0": {"$exists": True}})
         self._work_alone()
         self._report.findings += findings(self.client["alone"], self.together, self.worker.service)
         return self._report

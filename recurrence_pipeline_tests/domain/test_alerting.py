@@ -146,3 +146,12 @@ def test_a_text_without_end_is_cut() -> None:
 
     assert isinstance(message, Message)
     assert len(message.text) == MAX_TEXT
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=2), timedelta(days=1), timedelta(days=3650)])
+def test_what_a_clock_ahead_said_keeps_nothing_from_being_said_now(ahead: timedelta) -> None:
+    """Else new trouble of the same kind is passed over in silence for years."""
+    story = Story()
+    assert [story.look(ahead / MINUTE, finding()), story.look(ahead / MINUTE + 1, None)] == [FAILED, OVER]
+
+    assert story.look(0, finding()) == FAILED

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from recurrence_pipeline.domain.errors import OriginalNotFound, RuleChanged, TaskNotVisibleYet
-from recurrence_pipeline.domain.model import Action, Source, Task, activity_id, occurrence_id
+from recurrence_pipeline.domain.model import Action, ErrorRecord, Source, Task, activity_id, occurrence_id
 from recurrence_pipeline.domain.plan import Answer, Link, NewActivity, Plan
 from recurrence_pipeline.domain.planning import failure_activity
 from recurrence_pipeline_tests.domain.world import (
@@ -91,6 +91,18 @@ def test_everybody_else_is_answered_at_once(source: Source) -> None:
 
 def test_an_outbox_event_of_30_seconds_is_waited_for_no_longer() -> None:
     assert isinstance(refusal(World().plan(create(created_at=NOW - timedelta(seconds=30)))), OriginalNotFound)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=10), timedelta(days=1), timedelta(days=3650)])
+def test_an_event_from_the_future_is_waited_for_as_one_written_now(ahead: timedelta) -> None:
+    """Its first failed try says since when: else an event that names no task waits until the clock that wrote it."""
+    first = create(created_at=NOW + ahead)
+    error = refusal(World().plan(first))
+    assert isinstance(error, TaskNotVisibleYet)
+    assert error.until == NOW + timedelta(seconds=30)
+
+    tried = ErrorRecord("transient", "TASK_NOT_VISIBLE_YET", "", NOW - timedelta(seconds=30), 1)
+    assert isinstance(refusal(World().plan(replace(first, errors=(tried,)))), OriginalNotFound)
 
 
 def test_an_occurrence_whose_original_is_gone_is_refused_and_left_where_it_is_at_first() -> None:

@@ -19,7 +19,16 @@ from recurrence_pipeline.domain.errors import (
     Unexpected,
     WriteRefused,
 )
-from recurrence_pipeline.domain.retries import JITTER, DeadLetter, Reject, RetryAt, RetryPolicy, after_failure
+from recurrence_pipeline.domain.retries import (
+    FURTHEST_RETRY,
+    JITTER,
+    DeadLetter,
+    Reject,
+    RetryAt,
+    RetryPolicy,
+    after_failure,
+    group_after_death,
+)
 
 NOW = datetime(2024, 1, 10, 12, tzinfo=timezone.utc)
 POLICY = RetryPolicy(max_retries=3, base_delay=timedelta(milliseconds=500))
@@ -80,6 +89,23 @@ def test_a_task_that_is_not_visible_yet_is_waited_for_after_the_retries_are_used
     until = NOW + timedelta(seconds=20)
     assert decide(TaskNotVisibleYet("not yet", until=until), attempt=4) == RetryAt(until)
     assert decide(TaskNotVisibleYet("not yet", until=until), attempt=1) == RetryAt(NOW + timedelta(milliseconds=500))
+
+
+def test_no_task_is_waited_for_longer_than_the_longest_retry() -> None:
+    """What is due later is taken for the work of a clock ahead, and tried at once."""
+    never = TaskNotVisibleYet("not yet", until=NOW + timedelta(days=3650))
+    assert decide(never, attempt=4) == RetryAt(NOW + FURTHEST_RETRY)
+
+
+@given(st.integers(1, 10**6))
+def test_groups_shrink_to_one_within_three_deaths(size: int) -> None:
+    """Each step waits for a lease to run out."""
+    sizes = [size]
+    while sizes[-1] > 1:
+        sizes.append(group_after_death(sizes[-1]))
+    assert sizes == sorted(set(sizes), reverse=True)
+    assert len(sizes) <= 4
+    assert group_after_death("many") == group_after_death(None) == 1
 
 
 def test_a_task_that_was_looked_for_in_time_is_looked_for_once_more_where_the_time_is_over_by_now() -> None:

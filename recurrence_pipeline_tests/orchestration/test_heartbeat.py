@@ -4,14 +4,15 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from recurrence_pipeline.bootstrap import Worker, open_worker
+from recurrence_pipeline.bootstrap import Worker, open_worker, utc_now
 from recurrence_pipeline.definitions import build_definitions
-from recurrence_pipeline.orchestration.heartbeat import ALIVE
+from recurrence_pipeline.orchestration.heartbeat import ALIVE, is_silent
 from recurrence_pipeline.orchestration.jobs import BY_SENSOR
 from recurrence_pipeline.orchestration.resources import WorkerResource
 from recurrence_pipeline.settings import Settings
@@ -74,7 +75,7 @@ def test_a_run_that_is_stopped_finishes_its_batch_and_gives_the_rest_back(
         ("create", "completed"): 2, ("create", "pending"): 1, ("complete", "pending"): 1, ("delete", "pending"): 1
     }  # fmt: skip
     assert worker.service.queue().due == 3
-    assert worker.mongo.events.count_documents({"lease.deaths": {"$gt": 0}}) == 0
+    assert worker.mongo.events.count_documents({"lease.deaths.0": {"$exists": True}}) == 0
     resource.close()
 
 
@@ -87,7 +88,7 @@ def stop_between_ops(context: dg.HookContext) -> None:
 def test_a_run_that_is_stopped_between_two_ops_gives_back_what_the_next_would_have_done(
     definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
 ) -> None:
-    """Else its events would wait for a lease and count a death: five stops would make dead letters of them."""
+    """Else its events would wait for a lease and count a death: and they would be suspected of it."""
     worker.service.enqueue(insert_task(), "create")
     worker.service.enqueue(insert_task(), "complete")
     job = definitions.resolve_job_def(JOB).with_hooks({stop_between_ops})
@@ -165,3 +166,30 @@ def test_a_run_that_waits_for_more_events_says_that_it_lives(
     assert record.start_time is not None
     assert float(record.dagster_run.tags[ALIVE]) > record.start_time + 0.3
     resource.close()
+
+
+MINUTE = timedelta(minutes=1)
+
+
+def a_record(*, started: timedelta, made: timedelta, beat: str | None = None) -> dg.RunRecord:
+    """Return the record of a run that began, and was made, so long from now."""
+    now = utc_now()
+    tags = {} if beat is None else {ALIVE: beat}
+    run = dg.DagsterRun(job_name=JOB, status=dg.DagsterRunStatus.STARTED, tags=tags)
+    return dg.RunRecord(1, run, now + made, now + made, start_time=(now + started).timestamp())
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=10), timedelta(days=1), timedelta(days=3650)])
+def test_a_run_that_was_begun_by_a_clock_ahead_counts_from_when_it_was_made(ahead: timedelta) -> None:
+    """Else one that died keeps new runs from starting until the time comes that it was dated with."""
+    assert is_silent(a_record(started=ahead, made=-2 * MINUTE), utc_now(), MINUTE)
+    assert is_silent(a_record(started=ahead, made=ahead), utc_now(), MINUTE)
+    assert not is_silent(a_record(started=ahead, made=-MINUTE / 2), utc_now(), MINUTE)
+
+
+def test_a_beat_from_the_future_or_in_words_is_no_sign_of_life() -> None:
+    later = str((utc_now() + timedelta(days=1)).timestamp())
+    for beat in (later, "nan", "inf", "just now"):
+        assert is_silent(a_record(started=-3 * MINUTE, made=-3 * MINUTE, beat=beat), utc_now(), MINUTE)
+    lively = str(utc_now().timestamp())
+    assert not is_silent(a_record(started=-3 * MINUTE, made=-3 * MINUTE, beat=lively), utc_now(), MINUTE)

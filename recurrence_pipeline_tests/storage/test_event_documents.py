@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import bson
 import pytest
 from bson import ObjectId
 from hypothesis import example, given
@@ -140,3 +141,12 @@ def test_error_and_message_are_cut_at_their_lengths_and_not_before(action: Actio
     assert document["error"] == error[:1000]
     assert document["message"] == whole[:500]
     stored(document)
+
+
+def test_what_an_event_says_of_errors_is_cut_to_what_is_kept() -> None:
+    """Else it cannot be written back: a document holds 16 MB, and anybody may have written them."""
+    long = "x" * 5_000_000
+    errors = [{"kind": long, "code": long, "message": long}, {"kind": [long], "code": {"a": long}, "message": None}]
+    document = event_document(TaskEvent(ORIGINAL, Operation.CREATE, ORIGINAL, NOW), available_at=NOW)
+    read = event_from(document | {"errors": errors}).errors
+    assert len(bson.encode({"errors": [error_document(error) for error in read]})) < 3000

@@ -143,6 +143,8 @@ def test_an_event_that_was_leased_before_it_was_made_did_not_wait(mongo: Mongo, 
         ({"errors": [{"message": "busy (code 502)"}, {"message": "busy (code 112)"}, {"message": None}]}, False),
         ({"lease": {"term": 2, "deaths": 1}}, True),
         ({"lease": {"term": 2, "deaths": 0}}, False),
+        ({"lease": {"term": 2, "deaths": [{"owner": "a", "size": 9}]}}, True),
+        ({"lease": {"term": 2, "deaths": []}}, False),
     ],
 )
 def test_a_time_limit_or_a_lease_that_ran_out_is_a_timeout(

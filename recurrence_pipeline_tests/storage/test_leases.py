@@ -5,14 +5,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from bson import ObjectId
+from bson import ObjectId, Timestamp
 
 from recurrence_pipeline.domain.errors import LeaseLost
 from recurrence_pipeline.domain.model import EventStatus, TaskEvent
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.event_log import EventLog
-from recurrence_pipeline.storage.events import Events
+from recurrence_pipeline.storage.events import Events, QueueState
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.outcomes import Outcome
 from recurrence_pipeline_tests.storage.samples import an_event, at
@@ -287,3 +287,143 @@ def test_an_event_that_was_there_before_the_validator_comes_to_an_end(events: Ev
     held = lease(events)
     events.finish([Outcome(event, EventStatus.COMPLETED) for event in held], now=at(0))
     assert stored(events, old)["status"] == "completed"
+
+
+# Events that no look by time finds
+
+
+NO_TIME: list[object] = [None, "2026-03-01", 1772366400000, float("nan"), [], {"at": 1}, Timestamp(1772366400, 1), True]
+
+
+@pytest.fixture
+def unguarded(mongo: Mongo) -> Mongo:
+    """Return a database whose validator came later than its events."""
+    mongo.db.command("collMod", "task_events", validator={})
+    return mongo
+
+
+@pytest.mark.parametrize("odd", ["missing", *NO_TIME], ids=repr)
+def test_a_pending_event_without_a_date_is_due_where_nothing_else_is(
+    events: Events, unguarded: Mongo, odd: object
+) -> None:
+    """Else nobody ever takes it, and whoever waits for the queue to be empty waits for ever."""
+    stray, good = an_event(), an_event()
+    events.add([stray, good], available_at=at(0))
+    time: Document = {"$unset": {"availableAt": ""}} if odd == "missing" else {"$set": {"availableAt": odd}}
+    unguarded.events.update_one({"_id": ObjectId(stray.id)}, time)
+
+    assert ids(lease(events)) == {good.id}
+    assert events.queue(at(0), lease=MINUTE, at_most=9).due == 1
+    [held] = lease(events)
+    assert held.id == stray.id
+    events.finish([Outcome(held, EventStatus.COMPLETED)], now=at(0))
+    assert events.queue(at(0), lease=MINUTE, at_most=9) == QueueState(0, None)
+
+
+@pytest.mark.parametrize("until", [*NO_TIME, at(10), at(24 * 60), at(10 * 365 * 24 * 60)], ids=repr)
+def test_a_lease_that_no_honest_clock_can_have_written_holds_nothing(
+    events: Events, unguarded: Mongo, until: object
+) -> None:
+    """Else an event that a worker with a clock ahead held when it died waits for years."""
+    events.add([an_event()], available_at=at(0))
+    [held] = lease(events, owner="who died")
+    unguarded.events.update_one({"_id": ObjectId(held.id)}, {"$set": {"lease.until": until, "lease.runId": "run"}})
+
+    assert events.queue(at(3), lease=MINUTE, at_most=9) == QueueState(1, at(3))
+    assert events.runs_at_work(at(3), lease=MINUTE) == set()
+    [taken] = lease(events, minute=3)
+    assert (taken.id, taken.term) == (held.id, 2)
+
+
+def test_a_lease_of_a_clock_that_is_a_little_ahead_is_respected(events: Events) -> None:
+    events.add([an_event()], available_at=at(0))
+    assert lease(events, minute=0.9) != []
+    assert lease(events, owner="you", minute=0) == []
+
+
+@pytest.mark.parametrize("ahead", [10, 24 * 60, 10 * 365 * 24 * 60])
+@pytest.mark.parametrize("fields", [{"lease": {"term": 1}, "attempts": 1}, {"createdAt": None}], ids=str)
+def test_what_only_a_clock_ahead_can_have_put_off_is_due(
+    events: Events, mongo: Mongo, fields: Document, ahead: int
+) -> None:
+    event = an_event()
+    events.add([event], available_at=at(ahead))
+    changes = {name: at(ahead) if value is None else value for name, value in fields.items()}
+    mongo.events.update_one({"_id": ObjectId(event.id)}, {"$set": changes})
+    assert ids(lease(events)) == {event.id}
+
+
+def test_what_the_application_puts_off_waits_for_its_time_however_far_it_is(events: Events) -> None:
+    event = an_event()
+    events.add([event], available_at=at(24 * 60))
+    assert lease(events) == []
+    assert events.queue(at(0), lease=MINUTE, at_most=9) == QueueState(0, None)
+    assert ids(lease(events, minute=24 * 60)) == {event.id}
+
+
+def test_a_document_that_cannot_be_held_costs_itself(events: Events, mongo: Mongo) -> None:
+    """One that may not change, or has no room left: else the update fails for all of them, whoever tries it."""
+    batch = [an_event() for _ in range(7)]
+    events.add(batch, available_at=at(0))
+    stubborn = batch[3].id
+    mongo.events.update_one({"_id": ObjectId(stubborn)}, {"$set": {"note": "stubborn"}})
+    mongo.db.command("collMod", "task_events", validator={"$nor": [{"note": "stubborn", "status": "processing"}]})
+
+    assert ids(lease(events)) == {event.id for event in batch} - {stubborn}
+
+    document = mongo.events.find_one({"_id": ObjectId(stubborn)})
+    assert document is not None
+    assert document["status"] == "rejected"
+    assert "cannot be held" in document["errors"][0]["message"]
+
+
+def test_a_page_of_unreadable_events_does_not_hide_the_next_page(events: Events, unguarded: Mongo) -> None:
+    unreadable: list[Document] = [
+        {"status": "pending", "availableAt": at(-5), "taskId": ObjectId(), "operation": "update"} for _ in range(4)
+    ]
+    unguarded.events.insert_many(unreadable)
+    good = an_event()
+    events.add([good], available_at=at(0))
+    assert ids(lease(events, 2)) == {good.id}
+    rejected = unguarded.events.find_one({"status": "rejected"}) or {}
+    assert rejected["errors"][0]["message"] == "operation: 'update' is not one of create, complete, delete"
+
+
+# Suspects
+
+
+def test_suspects_are_held_in_groups_that_shrink_and_the_unsuspected_by_themselves(events: Events) -> None:
+    """Else the one that workers die of takes all the others down with it, again and again."""
+    events.add([an_event() for _ in range(100)], available_at=at(0))
+    sizes = [len(lease(events, 100, owner=f"{minute}", minute=minute)) for minute in range(4)]
+    assert sizes == [100, 10, 10, 10], "others come first, that were not held when the last one died"
+    events.add([an_event() for _ in range(5)], available_at=at(4))
+    held = lease(events, 100, owner="later", minute=4)
+    assert {event.suspected for event in held} == {True}
+
+
+def test_what_is_given_back_stays_suspected_and_is_not_held_with_others(events: Events) -> None:
+    events.add([an_event() for _ in range(2)], available_at=at(0))
+    lease(events, owner="who died")
+    [suspect] = lease(events, owner="heir", minute=1)
+    events.release([suspect])
+    events.add([an_event() for _ in range(3)], available_at=at(0.5))
+
+    groups = [ids(lease(events, owner=f"{n}", minute=1.5)) for n in range(3)]
+
+    assert sorted(map(len, groups)) == [1, 1, 3]
+
+
+def test_only_deaths_of_who_held_it_alone_count_and_can_be_taken_back(events: Events) -> None:
+    events.add([an_event() for _ in range(2)], available_at=at(0))
+    lease(events, owner="both")
+    lease(events, owner="one", minute=1)
+    for minute in range(2, 4):
+        lease(events, owner=f"other {minute}", minute=minute)
+    found = [lease(events, owner=f"last {n}", minute=5) for n in range(2)]
+    assert sorted(event.holder_deaths for [event] in found) == [1, 2], "and not that of who held both"
+
+    events.acquit({"both", "one", "other 2", "other 3", "last 0", "last 1"})
+
+    again = lease(events, owner="after", minute=5)
+    assert [(event.suspected, event.holder_deaths) for event in again] == [(False, 0)] * 2

@@ -4,6 +4,7 @@ import socket
 import time
 from typing import Any
 
+import bson
 import pytest
 from pymongo import InsertOne, UpdateOne, WriteConcern
 from pymongo.errors import BulkWriteError
@@ -11,7 +12,7 @@ from pymongo.read_preferences import ReadPreference
 
 from recurrence_pipeline.domain.errors import ConfigurationError, Outage, RecurrenceError, Transient, WriteRefused
 from recurrence_pipeline.settings import Settings
-from recurrence_pipeline.storage.mongo import Mongo, Refusal, refusals, translated, translating
+from recurrence_pipeline.storage.mongo import BARE_DATES, Mongo, Refusal, refusals, translated, translating
 from recurrence_pipeline_tests.storage.conftest import FailPoint
 
 
@@ -197,3 +198,10 @@ def test_reads_go_to_the_primary_whatever_the_url_says(nobody_listens: str) -> N
     assert mongo.numbered("tasks").read_preference == ReadPreference.PRIMARY
     assert mongo.tasks.write_concern == WriteConcern("majority"), "how safely to write is the operator's choice"
     mongo.close()
+
+
+def test_text_that_is_no_utf_8_is_read_all_the_same(mongo: Mongo) -> None:
+    """Else one title stops reconciliation, and one event every worker: the driver refuses the whole answer."""
+    document = bson.encode({"title": "a?b", "at": 1}).replace(b"a?b", b"a\xffb")
+    for options in (mongo.tasks.codec_options, mongo.events.codec_options, BARE_DATES):
+        assert bson.decode(document, options) == {"title": "a\ufffdb", "at": 1}

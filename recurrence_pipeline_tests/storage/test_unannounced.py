@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from bson import ObjectId
+from bson import ObjectId, Timestamp
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from recurrence_pipeline.domain.reconciliation import START, Place, Position
@@ -158,3 +158,14 @@ def test_what_lies_outside_a_walk_s_range_is_not_read(mongo: Mongo, settings: Se
 
     assert found["nReturned"] == 10
     assert found["totalDocsExamined"] == 10
+
+
+def test_what_is_dated_otherwise_than_by_a_date_is_seen_the_youngest_first(
+    mongo: Mongo, unannounced: Unannounced
+) -> None:
+    """An application that stores times as text or numbers would have none of its tasks seen."""
+    odd = add(mongo, "2024-01-01", "2026-03-01", 17.5, 1772366400000, Timestamp(1772366400, 1))
+    add(mongo, NOW, None, "missing")
+
+    assert {seen.task.id for seen in unannounced.oddly_dated(10)} == set(odd)
+    assert {seen.task.id for seen in unannounced.oddly_dated(1)} == {odd[1], odd[3], odd[4]}

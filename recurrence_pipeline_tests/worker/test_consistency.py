@@ -209,6 +209,29 @@ def an_event_that_waits_too_long(world: World) -> None:
     world.pass_time(minutes=15, seconds=1)
 
 
+def an_event_dated_in_words(world: World) -> None:
+    world.worker.mongo.db.command("collMod", "task_events", validator={})
+    world.add_event("create", a_series(world)[0], availableAt="tomorrow", status="completed")
+    world.worker.init_db()
+
+
+def a_lease_of_a_clock_ahead(world: World) -> None:
+    world.add_event("create", a_series(world)[0])
+    now = world.now
+    world.pass_time(minutes=10)
+    assert len(world.service.lease(1)) == 1
+    world.now = now
+
+
+def a_retry_of_a_clock_ahead(world: World) -> None:
+    ahead = world.now + timedelta(minutes=10)
+    world.add_event("create", a_series(world)[0], availableAt=ahead, attempts=1, lease={"term": 1})
+
+
+def an_event_from_the_future(world: World) -> None:
+    world.add_event("create", a_series(world)[0], createdAt=world.now + timedelta(days=1))
+
+
 class Case(NamedTuple):
     """A defect, what the checks find of it, and what they still find after everything was repaired."""
 
@@ -255,6 +278,10 @@ CASES = [
     Case(no_validator, {"schema": 1}, {}),
     Case(an_event_whose_holder_died, {"events_stuck": 1}, {"events_stuck": 1}),
     Case(an_event_held_for_ever, {"events_endless": 1}, {}),
+    Case(an_event_dated_in_words, {"events_undated": 1}, {"events_undated": 1}),
+    Case(a_lease_of_a_clock_ahead, {"events_ahead": 1}, {}),
+    Case(a_retry_of_a_clock_ahead, {"events_ahead": 1}, {}),
+    Case(an_event_from_the_future, {"events_ahead": 1}, {"events_ahead": 1}),
     Case(an_event_that_waits_too_long, {"events_waiting": 1}, {"events_waiting": 1}),
 ]
 

@@ -191,6 +191,26 @@ def test_an_outage_that_lasts_costs_no_attempt_however_often_the_worker_tries(tr
         assert trial.documents() == trial.calm, str(command)
 
 
+def test_no_number_of_outages_in_the_middle_of_a_batch_makes_a_dead_letter(trial: Trial) -> None:
+    """Each lasts for longer than a lease: to all others the worker looks dead, eight times in a row."""
+
+    def away_from(kind: Command) -> Choice:
+        return lambda command: bool(trial.faults.struck) or alike(kind)(command)
+
+    for kind in of_a_kind(trial):
+        trial.restore()
+        with trial.failing_worker() as worker:
+            for _ in range(8):
+                trial.faults.plan(BREAKS, away_from(kind))
+                if what_it_raises(worker) is None:
+                    break
+                trial.world.pass_time(minutes=10)
+        trial.faults.heal()
+        assert_no_attempt_is_used_up(trial, kind)
+        trial.recover()
+        assert trial.documents() == trial.calm, str(kind)
+
+
 def test_a_moments_trouble_at_any_command_costs_an_attempt_at_most_and_ends_alike(trial: Trial) -> None:
     troubles: list[dict[str, Any]] = [{"errorCode": 50}, {"errorCode": 112}, {"errorCode": 24}, {"errorCode": 987654}]
     held = range(trial.commands_to_hold, len(trial.commands) - LAST_LOOKS)

@@ -161,7 +161,7 @@ def test_a_pass_costs_the_commands_of_its_pieces_whatever_is_wrong(world: World,
     with counted(world) as (worker, commands):
         worker.service.consistency.run()
 
-    assert sum(commands.sent.values()) <= 41 + 12 * pieces, commands.sent
+    assert sum(commands.sent.values()) <= 49 + 12 * pieces, commands.sent
 
 
 def test_checks_that_need_no_pass_over_the_tasks_make_none(world: World) -> None:

@@ -79,7 +79,7 @@ def test_a_replayed_event_starts_over_but_keeps_its_errors_and_its_term(world: W
     replay(world)
 
     found = world.event(event)
-    assert (found["status"], found["attempts"], found["lease"]) == ("pending", 0, {"term": 4, "deaths": 0})
+    assert (found["status"], found["attempts"], found["lease"]) == ("pending", 0, {"term": 4, "deaths": []})
     assert (found["availableAt"], len(found["errors"])) == (world.now, 4)
     assert "finishedAt" not in found
 
