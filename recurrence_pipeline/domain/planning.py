@@ -29,6 +29,7 @@ from recurrence_pipeline.domain.plan import (
     Snapshot,
 )
 from recurrence_pipeline.domain.progress import Progress, require_member
+from recurrence_pipeline.domain.validation import creation_time
 
 PATIENCE = timedelta(seconds=30)
 """How long a task that an outbox event names may take to become visible."""
@@ -58,7 +59,8 @@ def plan_batch(events: Sequence[TaskEvent], snapshot: Snapshot, *, now: datetime
         elif series.original.repeat_type == "none":
             plan.answers.update((event.id, Answer()) for event in present)
         elif present:
-            progress = partial(Progress, series, series.original, timezone, asked_at=_asked_at(present, now))
+            asked_at = _asked_at(present, series.original, now)
+            progress = partial(Progress, series, series.original, timezone, asked_at=asked_at)
             _plan_series(plan, progress, present, snapshot.tasks)
     return plan
 
@@ -159,16 +161,20 @@ def _not_members(series: Series, events: Iterable[TaskEvent], tasks: Mapping[str
     return refusals
 
 
-def _asked_at(events: Sequence[TaskEvent], now: datetime) -> datetime | None:
-    """Return when the creation of a series was asked for; None where a completion asks too, which is never too late.
+def _asked_at(events: Sequence[TaskEvent], original: Task, now: datetime) -> datetime:
+    """Return when it was first asked that a task recur; a completion is never too late for one that once could.
 
     An event of reconciliation has the time of the change that it asks about in its id. A clock that was ahead does not
     make a date too old.
     """
-    if any(event.operation is not Operation.CREATE for event in events):
-        return None
-    times = (time_of(e.id) if e.source is Source.RECONCILE else e.created_at for e in events)
+    times = (_asked_by(event, original) for event in events)
     return min(now, *times)
+
+
+def _asked_by(event: TaskEvent, original: Task) -> datetime:
+    if event.operation is not Operation.CREATE:
+        return creation_time(original)
+    return time_of(event.id) if event.source is Source.RECONCILE else event.created_at
 
 
 def _not_found(event: TaskEvent, now: datetime) -> RecurrenceError:

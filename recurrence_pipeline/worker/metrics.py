@@ -79,7 +79,7 @@ class Metrics:
             Outage: the database is away.
         """
         row = self.measure(self._clock() - window).in_all().loc[ALL]
-        return {str(name): round(float(value), 3) for name, value in row.dropna().items()}
+        return {str(name): round(float(value), 3) for name, value in row.dropna().to_dict().items()}
 
     def finished(self, since: datetime, until: datetime) -> Iterator[FinishedEvent]:
         """Yield the events that ended from `since` on and before `until`, one by one, in no order."""

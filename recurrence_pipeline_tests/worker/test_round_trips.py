@@ -162,7 +162,7 @@ def test_asking_when_nothing_is_due_costs_four_queries(world: World) -> None:
     assert commands.sent == {"find task_events": 4}
 
 
-@pytest.mark.parametrize(("operation", "most"), [("create", 13), ("complete", 13), ("delete", 13)])
+@pytest.mark.parametrize(("operation", "most"), [("create", 12), ("complete", 12), ("delete", 12)])
 def test_one_operation_at_once_costs_few_commands(world: World, operation: str, most: int) -> None:
     original = world.add_task(ANCHOR, "daily")
     if operation != "create":
