@@ -22,8 +22,10 @@ from recurrence_pipeline.domain.model import HORIZON, Action, activity_id, deriv
 from recurrence_pipeline.storage.documents import COPIED_FIELDS, Document
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.task_series import REVISION
+from recurrence_pipeline.time_zone_data import use_newest_time_zone_data
 
 READ = dict.fromkeys((*COPIED_FIELDS, "originalDueDate"), 1)
+ZONES = use_newest_time_zone_data()
 SIBLING = {"isCompleted": 1, "occurrenceNumber": 1, "parentRecurringId": 1}
 
 
@@ -195,7 +197,7 @@ def _memory(original: Document, last: Document) -> Document:
     """Build what is remembered of a series whose last occurrence is this."""
     anchor = original["originalDueDate"]
     revision = {"rule": original["repeatType"], "anchor": _wall(anchor), "timezone": "UTC", "anchoredAt": anchor}
-    return {"_id": original["_id"], "cursor": _cursor(last), "revisions": [revision]}
+    return {"_id": original["_id"], "cursor": _cursor(last), "revisions": [revision], "timeZoneData": ZONES.version}
 
 
 def _cursor(last: Document) -> Document:

@@ -156,11 +156,12 @@ def open_worker(
     Raises:
         ConfigurationError: the URL of the database cannot be used.
     """
+    zones = use_newest_time_zone_data()
     mongo = Mongo(settings, listeners=listeners)
     chunks = {"read_chunk": settings.read_chunk, "write_chunk": settings.write_chunk}
     kit = Kit(
         tasks=Tasks(mongo, **chunks),
-        series=TaskSeries(mongo, **chunks),
+        series=TaskSeries(mongo, **chunks, time_zone_data=zones.version),
         activities=Activities(mongo, **chunks),
         events=Events(mongo, **chunks),
         event_log=EventLog(mongo, read_chunk=settings.read_chunk),
@@ -170,7 +171,7 @@ def open_worker(
         watermark=Watermark(mongo),
         audit=Audit(mongo, **chunks),
         footing=Footing(mongo, settings),
-        hosts=Hosts(mongo, socket.gethostname(), use_newest_time_zone_data()),
+        hosts=Hosts(mongo, socket.gethostname(), zones),
         rules=Rules(
             batch_size=settings.batch_size,
             lease=settings.lease,

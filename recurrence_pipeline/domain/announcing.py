@@ -20,5 +20,5 @@ def believed(event: TaskEvent, snapshot: Snapshot, kept: Collection[str]) -> Tas
     task = snapshot.tasks.get(event.task_id)
     heads = {event.task_id, (task.parent_recurring_id if task else None) or event.task_id}
     series = (snapshot.series[head] for head in heads if head in snapshot.series)
-    own = {t.id for one in series for t in one.occurrences if t.user_id is not None and t.user_id == event.user_id}
+    own = {t.id for one in series for t in one.hanging if t.user_id is not None and t.user_id == event.user_id}
     return replace(event, deleting=tuple(i for i in event.deleting if i in kept or i in own))

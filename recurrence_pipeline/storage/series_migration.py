@@ -81,7 +81,7 @@ def revert(mongo: Mongo, settings: Settings, *, dry_run: bool) -> int:
     """Write what is known of series onto their originals, forget it here, and return how many those are."""
     series = TaskSeries(mongo, read_chunk=settings.read_chunk, write_chunk=settings.write_chunk)
     with translating():
-        ids = [str(document["_id"]) for document in mongo.series.find({}, {"_id": 1})]
+        ids = [str(document["_id"]) for document in mongo.series.find({"cursor": {"$exists": True}}, {"_id": 1})]
         if dry_run:
             return len(ids)
         for page in chunks(ids, settings.write_chunk):

@@ -1,9 +1,10 @@
 """`task_series`: what the worker knows of each series, apart from the application's documents. No index but `_id`.
 
-A document is `{_id, cursor: {number, at, revision}, revisions: [{rule, anchor, timezone, anchoredAt}], originalSlot,
-goneSince}`; `_id` is the original's, `at` and `anchor` are wall-clock times in that zone (`2027-01-15T09:00`). Of a
-series that was there before us, and that nobody has asked for, it says just that: `{_id, inherited}`. What follows
-where nothing is known is domain/memory.py's business.
+A document is `{_id, cursor: {number, at, revision}, revisions: [{rule, anchor, timezone, anchoredAt}], timeZoneData,
+originalSlot, goneSince}`; `_id` is the original's, `at` and `anchor` are wall-clock times in that zone
+(`2027-01-15T09:00`), `timeZoneData` is the version that the anchor was read with. Of a series that was there before us,
+and that nobody has asked for, it says just that: `{_id, inherited}`. What follows where nothing is known is
+domain/memory.py's business.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,9 +27,10 @@ REVISION = 0
 
 
 class TaskSeries:
-    """Reads and writes `task_series`."""
+    """Reads and writes `task_series`; `time_zone_data` is the version with which this process reads wall clocks."""
 
-    def __init__(self, mongo: Mongo, *, read_chunk: int, write_chunk: int) -> None:
+    def __init__(self, mongo: Mongo, *, read_chunk: int, write_chunk: int, time_zone_data: str | None = None) -> None:
+        self._time_zone_data = time_zone_data
         self._series = mongo.series
         self._tasks = mongo.tasks
         self._read_chunk = read_chunk
@@ -100,14 +102,14 @@ class TaskSeries:
         What is there and no memory is replaced, as long as it is what was seen: another may write it at this moment.
         """
         try:
-            self._series.insert_many([series_document(move) for move in moves], ordered=False)
+            self._series.insert_many([self._document(move) for move in moves], ordered=False)
         except BulkWriteError as error:
             refused = refusals(error)
             if any("_id" not in (refusal.key_value or {}) for refusal in refused):
                 raise
             there = {ObjectId(moves[refusal.index].series_id): moves[refusal.index] for refusal in refused}
             replacements = [
-                ReplaceOne(_as_seen(document), series_document(there[document["_id"]]))
+                ReplaceOne(_as_seen(document), self._document(there[document["_id"]]))
                 for chunk in chunks(there, self._read_chunk)
                 for document in self._series.find({"_id": {"$in": chunk}})
                 if _memory(document) is None
@@ -116,6 +118,10 @@ class TaskSeries:
                 self._series.bulk_write(replacements, ordered=False)
             return list(there.values())
         return []
+
+    def _document(self, move: CursorMove) -> Document:
+        version = self._time_zone_data
+        return series_document(move) | ({} if version is None else {"timeZoneData": version})
 
 
 def series_document(move: CursorMove) -> Document:

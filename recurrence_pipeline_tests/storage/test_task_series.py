@@ -61,6 +61,16 @@ def test_a_document_says_the_rule_and_wall_clock_times(mongo: Mongo, series: Tas
     assert document == {"_id": ObjectId(series_id), "cursor": cursor, "revisions": [revision]}
 
 
+def test_a_document_says_which_time_zone_data_its_wall_clock_was_read_with(mongo: Mongo) -> None:
+    (series_id,) = ids(1)
+    known = TaskSeries(mongo, read_chunk=3, write_chunk=4, time_zone_data="2026f")
+    known.move([move(series_id, 3, is_new=True)])
+    known.move([move(series_id, 4)])
+
+    assert stored(mongo, series_id)["timeZoneData"] == "2026f"
+    assert known.read([series_id]) == {series_id: memory(4)}
+
+
 @pytest.mark.parametrize("numbers", [(3, 7, 5), (7, 3), (3, 3)])
 def test_a_cursor_is_raised_and_never_lowered(mongo: Mongo, series: TaskSeries, numbers: tuple[int, ...]) -> None:
     known = ids(5)
