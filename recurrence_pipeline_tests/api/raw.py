@@ -1,5 +1,6 @@
 """Requests byte by byte, as no client of HTTP would send them."""
 
+import json
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,3 +45,14 @@ def answer_to(client: httpx.Client, sent: bytes) -> bytes:
 def status(answer: bytes) -> int:
     """Return the status of an answer, which may have been announced by another."""
     return int(answer.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n").split(b" ", 2)[1])
+
+
+def short_answer_to(client: httpx.Client, sent: bytes) -> tuple[int, bytes]:
+    """Send bytes, and return the status and the body of the answer."""
+    answer = answer_to(client, sent)
+    return status(answer), answer.partition(b"\r\n\r\n")[2]
+
+
+def in_short(body: object) -> bytes:
+    """Return JSON as the API writes it."""
+    return json.dumps(body, separators=(",", ":")).encode()

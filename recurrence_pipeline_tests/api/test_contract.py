@@ -343,14 +343,15 @@ def test_a_due_date_may_be_written_as_a_javascript_program_does(api: Api, due: o
     assert "more than 1 day in the past" in api.client.post(VALIDATE, json={"task": task}).json()["message"]
 
 
-NO_DATES: tuple[object, ...] = ("soon", True, [], "2024-02-30", 1e300, 8.65e15, {"$date": 1})
+NO_DATES: list[object] = ["soon", True, [], "2024-02-30", 1e300, 8.65e15, {"$date": 1}]
+NOTHING: list[object] = [0, "", None, False]
 
 
 @pytest.mark.parametrize(
     ("due", "reason"),
     [
         *((due, "Due date must be a valid date") for due in NO_DATES),
-        *((due, "Due date is required for recurring tasks") for due in (0, "", None, False)),
+        *((due, "Due date is required for recurring tasks") for due in NOTHING),
     ],
 )
 def test_what_is_no_due_date_is_refused_as_one(api: Api, due: object, reason: str) -> None:

@@ -91,7 +91,7 @@ def test_an_empty_database_gets_everything(empty: Mongo, settings: Settings) -> 
 
     assert indexes_of(empty) == PROMISED
     assert {c["_id"]: c["sequence_value"] for c in empty.counters.find()} == {"tasks": 0, "useractivities": 0}
-    assert len(report.added) == 1 + 15 + 2, "validator, indexes, counters"
+    assert len(report.added) == 1 + 16 + 2, "validator, indexes, counters"
     assert report.left_out == {}
     require_schema(empty)
 

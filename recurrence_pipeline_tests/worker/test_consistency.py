@@ -92,7 +92,7 @@ def ids_as_text(world: World) -> None:
 
 def ids_that_nobody_can_tell(world: World) -> None:
     change(world, a_series(world)[1][1], parentRecurringId=5)
-    world.worker.mongo.tasks.insert_one({"_id": "65b1234567890abcdef12345", "taskId": 900, "repeatType": "daily"})
+    world.worker.mongo.tasks.insert_one({"_id": "65b1234567890abcdef12345", "taskId": -1, "repeatType": "daily"})
 
 
 def a_series_that_nothing_is_remembered_of(world: World) -> None:
