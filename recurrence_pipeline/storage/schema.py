@@ -63,7 +63,7 @@ EVENT_RULES: Mapping[str, Any] = {"validator": {"$jsonSchema": EVENT_SCHEMA}, "v
 INDEX_BUILD = timedelta(hours=1)
 """Longest wait for one index. The timeout of other commands would end the build on a big collection every time."""
 
-AS_MONGOOSE = {"background": True}
+AS_MONGOOSE: Mapping[str, Any] = {"background": True}
 """Mongoose up to version 8 asks for its indexes with it, after us or before. MongoDB (since 4.2) ignores it; the
 embedded server takes the same index without it for another one, and refuses it (86). So there, and there only, an
 application with Mongoose 9, which leaves it out, must have made its indexes first; what it made is taken."""
@@ -171,7 +171,7 @@ def _ensure_indexes(collection: Collection[Document], wanted: Sequence[Index], r
         if present is None:
             try:
                 with timeout(INDEX_BUILD.total_seconds()):
-                    collection.create_index(list(index.keys), name=index.name, **AS_MONGOOSE, **index.options)
+                    collection.create_index(list(index.keys), **{"name": index.name, **AS_MONGOOSE, **index.options})
             except OperationFailure as error:
                 report.left_out[label] = str(error).split(", full error", 1)[0]
             else:

@@ -65,7 +65,7 @@ class Measured:
         start = self.events["at"].dt.floor(FLOORS[period])
         rows = pd.concat([_figures(self.events, [start, key]) for key in (self._all(), self._operation())])
         rows = rows.rename_axis([PERIOD, OPERATION]).sort_index()
-        starts = rows.index.get_level_values(PERIOD)
+        starts = pd.DatetimeIndex(rows.index.get_level_values(PERIOD))
         within = [min(s + LENGTHS[period], self.until) - max(s, self.since) for s in starts.to_pydatetime()]
         return _with_rate(rows, np.array([length / HOUR for length in within]))
 

@@ -158,10 +158,10 @@ def test_hours_and_days_are_those_of_utc_and_only_those_with_events_have_rows(wo
 
     hours, days = (measured.by(period).xs(ALL, level="operation")["tasksProcessed"] for period in ("hour", "day"))
 
-    assert {start.to_pydatetime(): count for start, count in hours.items()} == {
+    assert hours.to_dict() == {
         utc(2023, 12, 31, 23): 1, utc(2024, 1, 1): 2, utc(2024, 1, 1, 2): 1,
     }  # fmt: skip
-    assert {start.to_pydatetime(): count for start, count in days.items()} == {
+    assert days.to_dict() == {
         utc(2023, 12, 31): 1, utc(2024, 1, 1): 3,
     }  # fmt: skip
     assert list(measured.over_time("tasksProcessed", "day")) == [0, 1, 3]
