@@ -167,7 +167,7 @@ class Settings(BaseModel):
     alert_cooldown: Milliseconds = Field(
         timedelta(hours=1),
         alias="ALERT_COOLDOWN",
-        description="How long a cause that comes back, or gets worse, is not told again, in ms.",
+        description="How long a cause that gets worse, or is back for less than 10 minutes, is not told again, in ms.",
     )
     dagster_ui_url: WebAddress = Field(
         "http://localhost:3000",

@@ -17,6 +17,7 @@ from recurrence_pipeline.domain.alerting import Finding, Known
 from recurrence_pipeline.domain.errors import RecurrenceError
 from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.domain.selection import Selection
+from recurrence_pipeline.orchestration.automation import failing_ticks, still_daemons
 from recurrence_pipeline.orchestration.resources import WorkerResource, one_line
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.worker.replaying import Replay
@@ -43,8 +44,9 @@ def build_alert_sensor(settings: Settings, checks: Sequence[dg.AssetsDefinition]
         name="alert_sensor",
         default_status=dg.DefaultSensorStatus.RUNNING,
         minimum_interval_seconds=30,
-        description="Tells ALERT_URLS, and the log, of failed runs, failing checks, dead letters and a database that "
-        "is away: once for each cause, and once when it is over.",
+        description="Tells ALERT_URLS, and the log, of failed runs, failing checks, sensors and schedules that fail, "
+        "parts of the daemon that stand still, dead letters and a database that is away: once for each cause, and once "
+        "when it is over.",
         tags={"reads": "runs, checks, task_events"},
     )
     def alert_sensor(context: dg.SensorEvaluationContext, worker: dg.ResourceParam[WorkerResource]) -> dg.SensorResult:
@@ -53,6 +55,8 @@ def build_alert_sensor(settings: Settings, checks: Sequence[dg.AssetsDefinition]
         position = look.for_failed_runs(state.position, state.known)
         look.for_failing_checks(keys)
         look.for_dead_letters(worker.service)
+        for finding in (*failing_ticks(context.instance, look.now), *still_daemons(context.instance, look.now)):
+            look.findings.append(replace(finding, link=f"{settings.dagster_ui_url}{finding.link}"))
         state, said = alerts.look(replace(state, position=position), look.findings, unseen=look.unseen, now=look.now)
         told = "; ".join(message.headline for message in said) or "nothing new to tell"
         owed = sum(map(len, state.owed.values()))

@@ -101,7 +101,7 @@ def performance_report(metrics: Metrics, now: datetime, *, threshold: float, win
 
 
 def _row(measured: "Measured") -> dict[str, float]:
-    return {str(name): float(value) for name, value in measured.in_all().loc[ALL].to_dict().items()}
+    return {str(name): float(value) for name, value in measured.in_all().to_dict("index")[ALL].items()}
 
 
 def _markdown(recent: "Measured", before: "Measured", worse: Sequence[Degradation], threshold: float) -> str:

@@ -203,7 +203,7 @@ def _ensure_indexes(collection: Collection[Document], wanted: Sequence[Index], r
         if present is None:
             try:
                 with timeout(INDEX_BUILD.total_seconds()):
-                    collection.create_index(list(index.keys), name=index.name, **{**AS_MONGOOSE, **index.options})
+                    collection.create_index(list(index.keys), **{"name": index.name, **AS_MONGOOSE, **index.options})
             except OperationFailure as error:
                 report.left_out[label] = str(error).split(", full error", 1)[0]
             else:

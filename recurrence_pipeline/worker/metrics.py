@@ -24,6 +24,7 @@ A lost connection or a server that is away is no failure of an event, and so in 
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
+from math import isnan
 from typing import TYPE_CHECKING, Literal
 
 from recurrence_pipeline.domain.finished import FinishedEvent
@@ -78,8 +79,8 @@ class Metrics:
         Raises:
             Outage: the database is away.
         """
-        row = self.measure(self._clock() - window).in_all().loc[ALL]
-        return {str(name): round(float(value), 3) for name, value in row.dropna().to_dict().items()}
+        row = self.measure(self._clock() - window).in_all().to_dict("index")[ALL]
+        return {str(name): round(float(value), 3) for name, value in row.items() if not isnan(value)}
 
     def finished(self, since: datetime, until: datetime) -> Iterator[FinishedEvent]:
         """Yield the events that ended from `since` on and before `until`, one by one, in no order."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -90,3 +91,11 @@ def insert_task(worker: Worker) -> Insert:
         return str(task_id)
 
     return insert
+
+
+@pytest.fixture
+def automated(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """Return an instance that keeps ticks, as one in memory does not."""
+    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        yield instance

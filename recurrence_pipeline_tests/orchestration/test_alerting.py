@@ -1,11 +1,12 @@
 """What the alert sensor finds: real runs, real checks, real events, and a webhook that takes down what it is told."""
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
 import dagster as dg
 import pytest
 
-from recurrence_pipeline.bootstrap import Worker
+from recurrence_pipeline.bootstrap import Worker, utc_now
 from recurrence_pipeline.definitions import build_definitions
 from recurrence_pipeline.orchestration.alerting import build_alert_sensor
 from recurrence_pipeline.orchestration.resources import WorkerResource
@@ -13,6 +14,7 @@ from recurrence_pipeline.settings import Settings
 from recurrence_pipeline_tests.impostor import Impostor, answers, impostor
 from recurrence_pipeline_tests.orchestration.conftest import NO_SERVER, Insert
 from recurrence_pipeline_tests.orchestration.looks import everything
+from recurrence_pipeline_tests.orchestration.test_automation import FAILURE, SUCCESS, ticked
 
 UI = "https://dagster.example.org"
 NOTHING = "nothing new to tell"
@@ -303,3 +305,19 @@ def fail(worker: Worker, insert_task: Insert, count: int) -> None:
         worker.service.enqueue(insert_task(repeatType="hourly"), "create")
     worker.service.process_pending()
     worker.mongo.events.update_many({"status": "rejected"}, {"$set": {"status": "failed"}})
+
+
+def test_a_sensor_that_fails_at_each_tick_is_told_and_its_recovery_too(
+    watch: Watch, webhook: Impostor, automated: dg.DagsterInstance
+) -> None:
+    watch.instance, now = automated, utc_now()
+    ticked(watch.instance, [FAILURE] * 3, until=now)
+    watch.tick()
+    ticked(watch.instance, [SUCCESS], until=now + timedelta(seconds=1))
+    watch.tick()
+
+    assert heard(webhook) == [
+        "ERROR: sensor watcher fails at each tick",
+        "OK: sensor watcher fails at each tick: over",
+    ]
+    assert f"{UI}/automation" in webhook.heard[0].body["message"]

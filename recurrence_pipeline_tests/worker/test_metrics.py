@@ -158,10 +158,10 @@ def test_hours_and_days_are_those_of_utc_and_only_those_with_events_have_rows(wo
 
     hours, days = (measured.by(period).xs(ALL, level="operation")["tasksProcessed"] for period in ("hour", "day"))
 
-    assert dict(zip(pd.DatetimeIndex(hours.index).to_pydatetime(), hours, strict=True)) == {
+    assert hours.to_dict() == {
         utc(2023, 12, 31, 23): 1, utc(2024, 1, 1): 2, utc(2024, 1, 1, 2): 1,
     }  # fmt: skip
-    assert dict(zip(pd.DatetimeIndex(days.index).to_pydatetime(), days, strict=True)) == {
+    assert days.to_dict() == {
         utc(2023, 12, 31): 1, utc(2024, 1, 1): 3,
     }  # fmt: skip
     assert list(measured.over_time("tasksProcessed", "day")) == [0, 1, 3]
