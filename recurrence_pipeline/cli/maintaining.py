@@ -56,8 +56,7 @@ def _daily_dry_run(session: Session, service: "WorkerService", *, as_json: bool)
 
     from recurrence_pipeline.report import figures_table
 
-    orphans, old = service.maintenance.pending()
-    figures = {"orphansToDelete": orphans, "activitiesToArchive": old}
+    figures = service.maintenance.pending()
     told = Text("Nothing was written: say --yes to do it.")
     session.show(
         figures | {"written": False}, lambda _: Group(figures_table("To be done", figures), told), as_json=as_json

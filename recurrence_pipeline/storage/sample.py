@@ -11,7 +11,15 @@ from pymongo.errors import DuplicateKeyError
 from recurrence_pipeline.storage.mongo import Mongo, translated
 
 SAMPLE = {"_id": "sample"}
-HOLDS_DATA = ("tasks", "task_events", "users", "useractivities", "useractivities_archive", "deleted_tasks")
+HOLDS_DATA = (
+    "tasks",
+    "task_events",
+    "users",
+    "useractivities",
+    "useractivities_archive",
+    "deleted_tasks",
+    "task_series",
+)
 """A database is empty where none of these holds a document. What `init-db` makes (counters, marks) does not count."""
 
 

@@ -69,10 +69,11 @@ class TaskSeries:
             self._series.bulk_write(requests, ordered=False)
 
     @translated()
-    def forget_gone(self, now: datetime, keep: timedelta) -> int:
+    def forget_gone(self, now: datetime, keep: timedelta, *, dry_run: bool = False) -> int:
         """Delete what is known of series whose originals have been gone for so long, and return how many that were.
 
-        A document says since when its original was missed, so that one that was away for a while loses nothing.
+        A document says since when its original was missed, so that one that was away for a while loses nothing. With
+        `dry_run` nothing is written.
         """
         forgotten = 0
         cursor = self._series.find({}, {"goneSince": 1}, batch_size=self._write_chunk)
@@ -82,6 +83,9 @@ class TaskSeries:
             gone, back = since.keys() - there, {i for i in there if since[i] is not None}
             known = {i: at for i in gone if isinstance(at := since[i], datetime) and at <= now}  # not of a clock ahead
             old = [i for i, at in known.items() if at <= now - keep]
+            if dry_run:
+                forgotten += len(old)
+                continue
             self._mark(gone - known.keys(), {"$set": {"goneSince": now}})
             self._mark(back, {"$unset": {"goneSince": ""}})
             for ids in chunks(old, self._read_chunk):

@@ -36,9 +36,13 @@ class Maintenance:
         self._keep_deleted = kit.rules.keep_deleted
         self._clock = kit.clock
 
-    def pending(self) -> tuple[int, int]:
-        """Return how many orphans would be deleted and activities archived now; nothing is written."""
-        return sum(self._tasks.orphans().values()), self._activities.older_than(self._old())
+    def pending(self) -> dict[str, int]:
+        """Return how many orphans, series and activities the next maintenance would take; nothing is written."""
+        return {
+            "orphansToDelete": self._count_with_what_hangs_below(self._tasks.orphans()),
+            "seriesToForget": self._series.forget_gone(self._clock(), self._keep_deleted, dry_run=True),
+            "activitiesToArchive": self._activities.older_than(self._old()),
+        }
 
     def clean_orphans(self, *, confirm: bool = False) -> int:
         """Delete occurrences whose original is gone, keep copies, tell their users, and return how many went.

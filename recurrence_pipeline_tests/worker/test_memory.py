@@ -162,6 +162,7 @@ def test_the_daily_maintenance_forgets_series_that_went_long_ago(world: World) -
 
     world.pass_time(days=3650)
 
+    assert world.service.maintenance.pending()["seriesToForget"] == 1
     assert world.service.maintenance.forget_series() == 1
     assert (world.cursor(gone), world.cursor(kept)) == (None, 3)
 
