@@ -107,7 +107,7 @@ def test_a_terminal_that_knows_ascii_only_gets_what_it_can_show(environment: dic
 
 @pytest.mark.parametrize(
     "arguments",
-    [["process"], ["stats"], ["events"], ["check"], ["maintenance", "daily"], ["trigger", "create", WEEKLY, "--now"]],
+    [["process"], ["stats"], ["events"], ["check"], ["maintenance", "daily"], ["trigger", "complete", WEEKLY, "--now"]],
 )
 def test_log_lines_never_get_into_the_output(environment: dict[str, str], arguments: Sequence[str]) -> None:
     """Else a program that reads --json stumbles as soon as somebody turns on debugging."""
