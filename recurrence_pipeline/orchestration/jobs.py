@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Literal
 
 import dagster as dg
@@ -39,9 +40,10 @@ Worker = dg.ResourceParam[WorkerResource]
 
 @dataclass(frozen=True, slots=True)
 class LeasedEvents:
-    """The events that a run holds."""
+    """The events that a run holds; `owed` is how many more it was asked for, where few may be held at once."""
 
     events: tuple[TaskEvent, ...]
+    owed: int = 0
 
     def of(self, operation: Operation) -> list[TaskEvent]:
         """Return those of one operation."""
@@ -62,7 +64,9 @@ def lease_events(
 ) -> LeasedEvents:
     """Hold the events that have been due the longest; none where nothing is due."""
     with failing_in_one_line():
-        leased = LeasedEvents(tuple(leases.take(config.max_events)))
+        events = tuple(leases.take(config.max_events))
+        owed = config.max_events - len(events) if any(event.suspected for event in events) else 0
+        leased = LeasedEvents(events, owed)
     numbers = {operation.value: len(leased.of(operation)) for operation in Operation}
     wait = longest_wait(leased.events).total_seconds()
     context.add_output_metadata({"leased": len(leased.events), **numbers, "longest_queue_wait_seconds": wait})
@@ -95,18 +99,18 @@ def process_deletions(context: dg.OpExecutionContext, worker: Worker, leased: Le
 def process_latecomers(
     context: dg.OpExecutionContext, worker: Worker, leases: dg.ResourceParam[RunLeases], leased: LeasedEvents
 ) -> BatchSummary:
-    """Work off what becomes due while the run is warm, until nothing has come for WORKER_LINGER.
+    """Work off what the run was asked for and could not hold together, then what becomes due while it is warm.
 
-    A run that a person launched ends with its events.
+    It ends when nothing has come for WORKER_LINGER; one that a person launched, with its events.
     """
     idle = worker.settings.linger if leased.events and BY_SENSOR in context.run_tags else timedelta()
     with failing_in_one_line():
         summary = linger(
-            worker.service,
+            partial(worker.service.process_pending, run_id=context.run_id, lane=leases.lane),
+            batch=worker.service.batch_size,
+            owed=leased.owed,
             idle=idle,
             longest=LONGEST_STAY,
-            run_id=context.run_id,
-            lane=leases.lane,
             beat=leases.beat,
         )
     context.add_output_metadata(summary.numbers())

@@ -4,8 +4,6 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
-from recurrence_pipeline.domain.lanes import WHOLE, Lane
-from recurrence_pipeline.worker.service import WorkerService
 from recurrence_pipeline.worker.summary import BatchSummary
 
 PAUSE = 0.1
@@ -13,22 +11,22 @@ PAUSE = 0.1
 
 
 def linger(
-    service: WorkerService,
+    work: Callable[[int], BatchSummary],
     *,
+    batch: int,
     idle: timedelta,
     longest: timedelta,
-    run_id: str | None = None,
-    lane: Lane = WHOLE,
+    owed: int = 0,
     beat: Callable[[], None] = lambda: None,
 ) -> BatchSummary:
-    """Work off what becomes due, until nothing has been due for `idle`, or `longest` is over.
+    """Work off what is owed, and what becomes due until nothing has been due for `idle`, or `longest` is over.
 
     Args:
-        service: does the work.
+        work: works off so many due events at most.
+        batch: how many that is at a time.
         idle: how long to wait for the next event; 0 waits for none.
         longest: when to end even if events keep coming.
-        run_id: the Dagster run that this is part of.
-        lane: what it takes first.
+        owed: how many events are worked off first, as far as so many are due.
         beat: is called at each look at the queue.
 
     Raises:
@@ -36,12 +34,16 @@ def linger(
     """
     summary = BatchSummary()
     begin = last = time.monotonic()
-    while (now := time.monotonic()) - last < idle.total_seconds() and now - begin < longest.total_seconds():
+    while (now := time.monotonic()) - begin < longest.total_seconds() and (
+        owed > 0 or now - last < idle.total_seconds()
+    ):
         beat()
-        part = service.process_pending(service.batch_size, run_id=run_id, lane=lane)
+        part = work(min(owed, batch) if owed > 0 else batch)
         summary += part
-        if part.events or part.leases_lost:
+        taken = part.events + part.leases_lost
+        owed = owed - taken if taken else 0
+        if taken:
             last = time.monotonic()
-        else:
+        elif idle:
             time.sleep(PAUSE)
     return summary

@@ -16,7 +16,11 @@ def test_what_comes_while_it_waits_is_worked_off(world: World) -> None:
     done: list[BatchSummary] = []
     looked = Event()
     idle = timedelta(seconds=2)
-    waiting = Thread(target=lambda: done.append(linger(world.service, idle=idle, longest=LONG, beat=looked.set)))
+    waiting = Thread(
+        target=lambda: done.append(
+            linger(world.service.process_pending, batch=100, idle=idle, longest=LONG, beat=looked.set)
+        )
+    )
     waiting.start()
     assert looked.wait(10)
 
@@ -29,7 +33,7 @@ def test_what_comes_while_it_waits_is_worked_off(world: World) -> None:
 
 
 def test_it_ends_when_nothing_has_come_for_a_while(world: World) -> None:
-    assert linger(world.service, idle=timedelta(milliseconds=300), longest=LONG).events == 0
+    assert linger(world.service.process_pending, batch=100, idle=timedelta(milliseconds=300), longest=LONG).events == 0
 
 
 def test_it_ends_even_while_events_keep_coming(world: World) -> None:
@@ -38,10 +42,19 @@ def test_it_ends_even_while_events_keep_coming(world: World) -> None:
     def another() -> None:
         world.add_event("create", world.add_task(ANCHOR, "daily"))
 
-    done = linger(world.service, idle=LONG, longest=timedelta(seconds=1), beat=another)
+    done = linger(world.service.process_pending, batch=100, idle=LONG, longest=timedelta(seconds=1), beat=another)
     assert done.events > 1
 
 
 def test_without_patience_it_does_not_even_look(world: World) -> None:
     world.add_event("create", world.add_task(ANCHOR, "daily"))
-    assert linger(world.service, idle=timedelta(), longest=LONG).events == 0
+    assert linger(world.service.process_pending, batch=100, idle=timedelta(), longest=LONG).events == 0
+
+
+def test_what_is_owed_is_worked_off_without_patience_and_nothing_beyond_it(world: World) -> None:
+    """A run holds few of those at once that a worker has died of, and would end after each handful."""
+    for _ in range(7):
+        world.add_event("create", world.add_task(ANCHOR, "daily"))
+
+    assert linger(world.service.process_pending, batch=100, idle=timedelta(), longest=LONG, owed=5).events == 5
+    assert linger(world.service.process_pending, batch=100, idle=timedelta(), longest=LONG, owed=500).events == 2
