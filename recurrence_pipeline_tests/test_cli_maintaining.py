@@ -40,7 +40,7 @@ def test_without_yes_daily_says_what_it_would_do_and_changes_nothing(
 ) -> None:
     before = database["tasks"].count_documents({})
     told = prepared("maintenance", "daily", "--json", **QUIET).json
-    assert told == {"orphansToDelete": 3, "activitiesToArchive": 1, "written": False}
+    assert told == {"orphansToDelete": 3, "seriesToForget": 0, "activitiesToArchive": 1, "written": False}
     drawn = prepared("maintenance", "daily", "--confirm", **QUIET)
     assert (drawn.code, drawn.err) == (0, "")
     assert "Nothing was written: say --yes to do it." in drawn.out

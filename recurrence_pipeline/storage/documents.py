@@ -107,7 +107,7 @@ def _is_absent(value: object) -> bool:
 def _odd_ids(doc: Mapping[str, Any]) -> Mapping[str, object] | None:
     """Return the ids of a task that are there and of another type than ObjectId; None where all is well."""
     ids = ((name, doc.get(name)) for name in ID_FIELDS)
-    return {n: v for n, v in ids if not isinstance(v, ObjectId) and not _is_absent(v)} or None
+    return {n: v for n, v in ids if not isinstance(v, ObjectId) and (n == "_id" or not _is_absent(v))} or None
 
 
 def _date(value: object) -> datetime | None:

@@ -1,6 +1,7 @@
 """What is left of the past of series that the worker remembers nothing of. What follows is domain/memory.py's business.
 
-Nothing is asked about a series that is simply new: one that has neither numbered members nor a cursor on its original.
+A series that is simply new costs one look at the copies of deleted tasks, for the whole batch: only they know one of
+which all that hung on it was deleted.
 """
 
 from collections import defaultdict
@@ -42,10 +43,10 @@ class Evidence:
 
         That is a copy of an original: what an earlier version wrote on the one came along to the other.
         """
-        suspects = {series_id: series for series_id, series in forgotten.items() if series.has_a_past}
+        deleted = self._deleted_slots(forgotten)
+        suspects = {i: series for i, series in forgotten.items() if series.has_a_past or deleted[i]}
         if not suspects:
             return {}
-        deleted = self._deleted_slots(suspects)
         unfinished = self._unfinished(suspects)
         alone = [i for i, series in suspects.items() if not series.members and not deleted[i]]
         copies = set(alone) - self._made_once({i: suspects[i].original.cursor for i in alone})
@@ -60,8 +61,8 @@ class Evidence:
         for ids in self._chunks(suspects):
             for copy in self._mongo.deleted.find({"task.parentRecurringId": {"$in": ids}}, fields):
                 task = task_from(copy["task"])
-                series = suspects[task.parent_recurring_id or ""]
-                if task.occurrence_number is not None and task.user_id == series.original.user_id:
+                series = suspects.get(task.parent_recurring_id or "")  # a list may hold the id that was asked for
+                if series and task.occurrence_number is not None and task.user_id == series.original.user_id:
                     slots[series.original.id].append(task.occurrence_number)
         return slots
 
@@ -84,11 +85,11 @@ class Evidence:
 
     def _not_completed(self, field: str, ids: Iterable[str]) -> set[str]:
         """Return which of these values events have in a field that were not completed."""
-        found: set[str] = set()
-        for chunk in self._chunks(ids):
+        found, wanted = set[str](), set(ids)
+        for chunk in self._chunks(wanted):
             events = self._mongo.events.find({field: {"$in": chunk}}, {field: 1, "status": 1})
             found |= {str(event[field]) for event in events if event.get("status") != EventStatus.COMPLETED.value}
-        return found
+        return found & wanted  # a list may hold the value that was asked for
 
     def _made_once(self, cursors: Mapping[str, Cursor | None]) -> set[str]:
         """Return the series of which the activity log, or its archive, knows an occurrence by its derived id."""

@@ -79,6 +79,8 @@ class Inserted:
 
     written: set[str] = field(default_factory=set)
     refused: dict[str, str] = field(default_factory=dict)
+    documents: dict[str, Document] = field(default_factory=dict)
+    """Those that were written, as they stand in the database."""
 
 
 class Numbering:
@@ -186,9 +188,9 @@ class Numbering:
         number_taken = []
         for start in range(0, len(keys), self._write_chunk):
             chunk = keys[start : start + self._write_chunk]
-            written = set(chunk)
+            written, sent = set(chunk), documents[start : start + self._write_chunk]
             try:
-                self._collection.insert_many(documents[start : start + self._write_chunk], ordered=False)
+                self._collection.insert_many(sent, ordered=False)
             except BulkWriteError as error:
                 for refusal in refusals(error):
                     key = chunk[refusal.index]
@@ -198,6 +200,7 @@ class Numbering:
                     elif not (refusal.key_value and "_id" in refusal.key_value):
                         result.refused[key] = refusal.message
             result.written |= written
+            result.documents |= {key: document for key, document in zip(chunk, sent, strict=True) if key in written}
         return number_taken
 
     def _is_number(self, key_value: Mapping[str, Any] | None) -> bool:

@@ -171,7 +171,7 @@ def _memory(document: Mapping[str, Any]) -> SeriesMemory | None:
         case {
             "cursor": {"number": number},
             "revisions": [*_, {"rule": str(rule), "anchor": str(anchor), "timezone": str(zone)} as revision],
-        } if (reached := whole(number)) is not None and (wall := _wall(anchor)) is not None:
+        } if (reached := whole(number)) is not None and reached >= 0 and (wall := _wall(anchor)) is not None:
             since = revision.get("anchoredAt")
             anchored_at = since if isinstance(since, datetime) else None
             return SeriesMemory(reached, rule, wall, zone, anchored_at, whole(document.get("originalSlot")) or 0)

@@ -120,6 +120,8 @@ class Batch:
             return set()
         inserted = self._write(Step.OCCURRENCES, self._kit.tasks.insert, plan.occurrences, self._kit.clock())
         self.summary.occurrences_created += len(inserted.written)
+        if len(events) == 1:
+            self.summary.made = inserted.documents
         originals = {new.original.id for new in plan.occurrences}
         gone = originals - self._kit.tasks.existing(originals)
         leftover: dict[str, list[str]] = defaultdict(list)

@@ -1,6 +1,6 @@
 """The one door to the work, for a Dagster op, a terminal, an HTTP request or a test."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,7 +10,7 @@ from recurrence_pipeline.domain.model import EventStatus, Operation, Source, Tas
 from recurrence_pipeline.domain.plan import Answer, Plan
 from recurrence_pipeline.domain.preview import SlotPreview
 from recurrence_pipeline.domain.validation import validate_recurrence
-from recurrence_pipeline.storage.documents import as_contract, new_id, object_id, task_from_request
+from recurrence_pipeline.storage.documents import Document, as_contract, new_id, object_id, task_from_request
 from recurrence_pipeline.storage.events import QueueState
 from recurrence_pipeline.storage.outcomes import Outcome
 from recurrence_pipeline.worker.adoption import Adoption
@@ -121,10 +121,11 @@ class WorkerService:
             Outage: the database is away.
         """
         event = self._event(task_id, operation, user_id, source)
-        outcome = self.process([self._processor.hold_new(event, run_id=run_id)], run_id=run_id).last
+        done = self.process([self._processor.hold_new(event, run_id=run_id)], run_id=run_id)
+        outcome = done.last
         if outcome is None or outcome.status is not EventStatus.COMPLETED:
             raise _failure(event.operation, outcome)
-        result = self._result(event, outcome.answer or Answer())
+        result = self._result(event, outcome.answer or Answer(), done.made)
         return {"success": True, "operation": operation, "taskId": task_id, "result": result}
 
     def enqueue(
@@ -241,21 +242,21 @@ class WorkerService:
             object_id(user_id, "userId")
         return TaskEvent(new_id(), Operation(operation), _checked(task_id), self._kit.clock(), user_id, source)
 
-    def _result(self, event: TaskEvent, answer: Answer) -> Any:
+    def _result(self, event: TaskEvent, answer: Answer, made: dict[str, Document]) -> Any:
         created = list(answer.created)
         match event.operation:
             case Operation.DELETE:
                 return answer.deleted
             case Operation.CREATE:
-                return self._tasks(created or self._open_occurrences(event.task_id))
+                return self._tasks(created or self._open_occurrences(event.task_id), made)
             case Operation.COMPLETE:
                 updated = [answer.updated] if answer.updated else []
-                found = {task["_id"]: task for task in self._tasks([*created, *updated])}
-                made = [found[i] for i in created if i in found]
+                found = {task["_id"]: task for task in self._tasks([*created, *updated], made)}
+                new = [found[i] for i in created if i in found]
                 return {
                     "updatedTask": found.get(answer.updated or ""),
-                    "createdTask": made[0] if made else None,
-                    "createdTasks": made,
+                    "createdTask": new[0] if new else None,
+                    "createdTasks": new,
                 }
 
     def _open_occurrences(self, task_id: str) -> list[str]:
@@ -263,9 +264,9 @@ class WorkerService:
         still_open = [t for t in series.occurrences if not t.is_completed and isinstance(t.anchor, datetime)]
         return [t.id for t in sorted(still_open, key=lambda t: (str(t.anchor), t.id))]
 
-    def _tasks(self, ids: Iterable[str]) -> list[dict[str, Any]]:
-        wanted = list(ids)
-        found = self._kit.tasks.documents(wanted)
+    def _tasks(self, wanted: Sequence[str], made: dict[str, Document]) -> list[dict[str, Any]]:
+        """Return tasks as the contract has them; what was just `made` need not be read."""
+        found = made | self._kit.tasks.documents(set(wanted) - made.keys())
         return [as_contract(found[i]) for i in wanted if i in found]
 
 

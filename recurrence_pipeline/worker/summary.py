@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from recurrence_pipeline.domain.model import Operation
+from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.outcomes import Outcome
 
 RETRIED = "retried"
@@ -41,6 +42,8 @@ class BatchSummary:
     """The first 50 events that were rejected or failed."""
     last: Outcome | None = None
     """What was recorded last: of a single event, its outcome; None where that was left to another worker."""
+    made: dict[str, Document] = field(default_factory=dict)
+    """Of a single event: the tasks that were inserted for it, by id."""
 
     @property
     def events(self) -> int:
@@ -65,6 +68,7 @@ class BatchSummary:
             self.leases_lost + other.leases_lost,
             (self.refused + other.refused)[:MAX_REFUSALS],
             other.last or self.last,
+            other.made or self.made,
         )
 
     def numbers(self) -> dict[str, int]:

@@ -91,7 +91,7 @@ def test_of_several_who_remember_a_series_for_the_first_time_the_furthest_stays(
 
 
 @pytest.mark.parametrize(
-    "number", ["3", None, float("nan"), float("inf"), [9], {"n": 9}, Decimal128("9"), Int64(2**62), DUE, True]
+    "number", ["3", None, -1, float("nan"), float("inf"), [9], {"n": 9}, Decimal128("9"), Int64(2**62), DUE, True]
 )
 def test_a_cursor_that_is_no_number_makes_the_series_unknown_and_is_written_anew(
     mongo: Mongo, series: TaskSeries, number: Any

@@ -157,7 +157,7 @@ def test_how_many_commands_a_load_takes_depends_on_the_size_of_the_batch_only(
     store.load(originals)
 
     assert commands.sent == without_occurrences
-    assert len(commands.sent) == 2 * named / 20, "one for the tasks, one for what hangs on them, per chunk of 20"
+    assert len(commands.sent) == 3 * named / 20, "the tasks, what hangs on them, what did, per chunk of 20"
 
 
 def test_inserting_twice_is_inserting_once(tasks: Tasks, add: Add, mongo: Mongo) -> None:
@@ -266,13 +266,34 @@ def event(mongo: Mongo, task_id: str, status: str) -> ObjectId:
     return ObjectId(mongo.events.insert_one(document | {"status": status}).inserted_id)
 
 
-def test_a_new_series_is_asked_nothing_about_its_past(counted: tuple[Tasks, Commands], add: Add) -> None:
+def test_a_new_series_costs_one_look_at_what_was_deleted(counted: tuple[Tasks, Commands], add: Add) -> None:
     store, commands = counted
-    original = add()
+    originals = [add() for _ in range(5)]
     commands.sent.clear()
 
-    assert recalled(store, original) is None
-    assert commands.sent == ["find", "find"], "the task, and what hangs on it"
+    assert [s.recalled for s in store.load(originals).series.values()] == [None] * 5
+    assert commands.sent == ["find", "find", "find"], "the tasks, what hangs on them, what did"
+
+
+def test_a_series_of_which_all_was_deleted_is_as_far_as_the_copies_show(tasks: Tasks, add: Add, mongo: Mongo) -> None:
+    original = add()
+    copies = [{"_id": ObjectId(), "parentRecurringId": ObjectId(original), "occurrenceNumber": n} for n in (1, 2, 3)]
+    user = (mongo.tasks.find_one({"_id": ObjectId(original)}) or {})["userId"]
+    mongo.deleted.insert_many([{"_id": ObjectId(), "task": copy | {"userId": user}} for copy in copies])
+
+    assert recalled(tasks, original) == Cursor(3, "daily")
+
+
+def test_an_id_inside_a_list_costs_nobody_else_anything(tasks: Tasks, add: Add, mongo: Mongo) -> None:
+    """A query for an id finds lists that hold it, too."""
+    original = add()
+    add(original, occurrenceNumber=3)
+    listed = {"parentRecurringId": [ObjectId(original)], "occurrenceNumber": 9}
+    mongo.deleted.insert_one({"_id": ObjectId(), "task": {"_id": ObjectId()} | listed})
+    mongo.db.command("collMod", "task_events", validator={})
+    mongo.events.insert_one({"taskId": [ObjectId(original)], "status": "pending"})
+
+    assert recalled(tasks, original) == Cursor(3, "daily")
 
 
 @pytest.mark.parametrize(("status", "reached"), [("completed", 3), (None, 3), ("failed", None), ("processing", None)])

@@ -138,6 +138,17 @@ def test_where_the_memory_itself_is_lost_the_series_is_as_far_as_it_shows(world:
     assert (slots(world, head), world.cursor(head)) == ([1, 3], 3)
 
 
+def test_where_the_memory_is_lost_what_a_cascade_deleted_stays_deleted(world: World) -> None:
+    head = world.create(ANCHOR, "daily")
+    world.service.process_task_recurrence(str(world.occurrences_by_slot(head)[2]), "delete", str(world.user))
+    assert slots(world, head) == []
+    world.worker.mongo.series.drop()
+
+    asked_by(world, "a create event", head)
+
+    assert (slots(world, head), world.cursor(head)) == ([], 3)
+
+
 def test_a_restored_series_goes_on_where_its_memory_says_and_not_where_its_tasks_end(world: World) -> None:
     """Slot 3 was deleted by a person before the series was."""
     head = world.create(utc(2024, 1, 31, 9), "monthly")
