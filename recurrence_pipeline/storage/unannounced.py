@@ -22,10 +22,10 @@ SEEN = dict.fromkeys((*MEMBER_FIELDS, "updatedAt"), 1)
 
 LATEST = datetime.max.replace(tzinfo=timezone.utc)
 ODD_TIMES: tuple[Document, ...] = (
-    {"$gte": ""}, {"$gte": float("-inf")}, {"$gte": Timestamp(0, 0)}, {"$gt": LAST_TIME},
+    {"$gte": ""}, {"$gte": {}}, {"$gte": float("-inf")}, {"$gte": Timestamp(0, 0)}, {"$gt": LAST_TIME},
 )  # fmt: skip
-"""Texts, numbers, timestamps, and dates after 9999: each is a range of the index. What is odder still is seen by the
-checks, which read all tasks."""
+"""Texts, objects (`{$date: ...}`, of an export that was read as plain JSON), numbers, timestamps, and dates after 9999:
+each is a range of the index. What is odder still is seen by the checks, which read all tasks."""
 
 UNFINISHED = frozenset({EventStatus.PENDING.value, EventStatus.PROCESSING.value})
 

@@ -164,8 +164,9 @@ def test_what_is_dated_otherwise_than_by_a_date_is_seen_the_youngest_first(
     mongo: Mongo, unannounced: Unannounced
 ) -> None:
     """An application that stores times as text or numbers would have none of its tasks seen."""
-    odd = add(mongo, "2024-01-01", "2026-03-01", 17.5, 1772366400000, Timestamp(1772366400, 1))
+    dates = ({"$date": f"{year}-03-01T12:00:00Z"} for year in (2024, 2026))
+    odd = add(mongo, "2024-01-01", "2026-03-01", 17.5, 1772366400000, Timestamp(1772366400, 1), *dates)
     add(mongo, NOW, None, "missing")
 
     assert {seen.task.id for seen in unannounced.oddly_dated(10)} == set(odd)
-    assert {seen.task.id for seen in unannounced.oddly_dated(1)} == {odd[1], odd[3], odd[4]}
+    assert {seen.task.id for seen in unannounced.oddly_dated(1)} == {odd[1], odd[3], odd[4], odd[6]}

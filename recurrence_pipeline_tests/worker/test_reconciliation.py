@@ -313,7 +313,7 @@ def test_a_look_at_a_quiet_database_sends_few_queries_and_writes_nothing(world: 
 
     assert set(commands.sent) == {"find worker_state", "find tasks", "find task_series"}
     assert commands.sent["find task_series"] == 1
-    assert commands.sent["find tasks"] <= 9
+    assert commands.sent["find tasks"] <= 10
 
 
 class Limits(Commands):
