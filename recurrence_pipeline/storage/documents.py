@@ -91,6 +91,16 @@ def _user_id(value: object) -> str | None:
     return value.lower() if isinstance(value, str) and _is_id_text(value) else _id(value)
 
 
+def owner_of(task: Mapping[str, Any]) -> str | None:
+    """Return the id of the user whose task it is; None where there is none that can be told."""
+    return _user_id(task.get("userId"))
+
+
+def of_user(user_id: str) -> Document:
+    """Select what is a user's, also where an import has left the id as text."""
+    return {"userId": {"$in": [ObjectId(user_id), user_id.lower(), user_id.upper()]}}
+
+
 def _is_id_text(value: str) -> bool:
     return len(value) == 24 and ObjectId.is_valid(value)
 

@@ -12,7 +12,7 @@ from bson import ObjectId
 
 from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.domain.selection import REFUSED, RefusedEvent
-from recurrence_pipeline.storage.documents import EPOCH, Document
+from recurrence_pipeline.storage.documents import EPOCH, Document, of_user, owner_of
 from recurrence_pipeline.storage.mongo import Mongo, translated, translating
 
 IS_REFUSED = [status.value for status in REFUSED]
@@ -133,14 +133,14 @@ class EventLog:
     @translated()
     def owned_by(self, user_id: str) -> list[str]:
         """Return the ids of a user's tasks."""
-        owned = self._mongo.tasks.find({"userId": ObjectId(user_id)}, {"_id": 1})
+        owned = self._mongo.tasks.find(of_user(user_id), {"_id": 1})
         return [str(task["_id"]) for task in owned if isinstance(task["_id"], ObjectId)]
 
     @translated()
     def owner(self, task_id: str) -> str | None:
         """Return the id of the user whose task it is: empty where it is nobody's, None where the task is gone."""
         task = self._mongo.tasks.find_one({"_id": ObjectId(task_id)}, {"userId": 1})
-        return None if task is None else str(task.get("userId") or "")
+        return None if task is None else owner_of(task) or ""
 
     @translated()
     def is_user(self, user_id: str) -> bool:

@@ -17,6 +17,9 @@ from recurrence_pipeline.storage.mongo import Mongo
 
 FIRST_SLOTS = range(1, 4)
 
+WIDER = 8
+"""Times as many slots are looked up next where all that were looked up are told of."""
+
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
@@ -27,7 +30,7 @@ class Forgotten:
 
     @property
     def has_a_past(self) -> bool:
-        """Whether anything hints at work that was done on it."""
+        """Whether anything on its tasks hints at work that was done on it."""
         return self.original.cursor is not None or any(t.occurrence_number is not None for t in self.members)
 
 
@@ -50,10 +53,31 @@ class Evidence:
         unfinished = self._unfinished(suspects)
         alone = [i for i, series in suspects.items() if not series.members and not deleted[i]]
         copies = set(alone) - self._made_once({i: suspects[i].original.cursor for i in alone})
-        return {
+        recalled = {
             i: None if i in copies else recall(s.original, s.members, unfinished=unfinished[i], deleted=deleted[i])
             for i, s in suspects.items()
         }
+        begun = {i: cursor for i, cursor in recalled.items() if cursor is not None}
+        told = self._told_of({i: cursor.number for i, cursor in begun.items()})
+        recalled |= {i: Cursor(number, begun[i].repeat_type) for i, number in told.items()}
+        return recalled
+
+    def _told_of(self, least: Mapping[str, int]) -> dict[str, int]:
+        """Return the series that are further than that by the activity log: each slot in between was made once.
+
+        What is told of was there, and was deleted where it is not; a slot that nothing is told of may still be owed.
+        """
+        reached = dict(least)
+        asked, ahead = set(least), len(FIRST_SLOTS)
+        while asked:
+            slots = {i: range(reached[i] + 1, min(reached[i] + ahead, MAX_WHOLE) + 1) for i in asked}
+            ids = {activity_id(Action.CREATED, occurrence_id(i, n)): (i, n) for i, ns in slots.items() for n in ns}
+            told = {ids[activity] for activity in self._known(ids)}
+            for i, numbers in slots.items():
+                reached[i] = next((n for n in numbers if (i, n) not in told), numbers.stop) - 1
+            asked = {i for i, numbers in slots.items() if numbers and reached[i] == numbers[-1]}
+            ahead *= WIDER
+        return {i: number for i, number in reached.items() if number > least[i]}
 
     def _deleted_slots(self, suspects: Mapping[str, Forgotten]) -> Mapping[str, list[int]]:
         slots: dict[str, list[int]] = defaultdict(list)
@@ -98,10 +122,14 @@ class Evidence:
             last = min(cursor.number, MAX_WHOLE) if cursor is not None else 0
             for slot in {*FIRST_SLOTS, *range(max(last - 2, 1), last + 1)}:
                 told[activity_id(Action.CREATED, occurrence_id(series_id, slot))] = series_id
+        return {told[activity] for activity in self._known(told)}
+
+    def _known(self, activity_ids: Iterable[str]) -> set[str]:
+        """Return which of these the activity log, or its archive, has."""
         found: set[str] = set()
-        for ids in self._chunks(told):
+        for ids in self._chunks(activity_ids):
             for log in (self._mongo.activities, self._mongo.archive):
-                found |= {told[str(activity["_id"])] for activity in log.find({"_id": {"$in": ids}}, {"_id": 1})}
+                found |= {str(activity["_id"]) for activity in log.find({"_id": {"$in": ids}}, {"_id": 1})}
         return found
 
     def _chunks(self, ids: Iterable[str]) -> Iterator[list[ObjectId]]:

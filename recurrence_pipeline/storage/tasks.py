@@ -23,6 +23,7 @@ from recurrence_pipeline.storage.documents import (
     PLANNED_FIELDS,
     Document,
     occurrence_document,
+    of_user,
     task_from,
 )
 from recurrence_pipeline.storage.evidence import Evidence, Forgotten
@@ -126,7 +127,7 @@ class Tasks:
                 "count": {"$sum": 1},
             }
         }
-        asked = pieces(self._mongo) if user_id is None else [{"userId": ObjectId(user_id)}]
+        asked = pieces(self._mongo) if user_id is None else [of_user(user_id)]
         rows = chain.from_iterable(self._tasks.aggregate([{"$match": piece}, group]) for piece in asked)
         return [row["_id"] | {"count": row["count"]} for row in rows]
 

@@ -133,3 +133,15 @@ def test_totals_add_up_what_events_came_to(events: Events, event_log: EventLog) 
         now=at(0),
     )
     assert event_log.totals() == {"created": 3, "deleted": 4}
+
+
+def test_a_task_whose_user_is_stored_as_text_is_that_users(event_log: EventLog, mongo: Mongo) -> None:
+    user = "65a00000000000000000000f"
+    ids = [ObjectId() for _ in range(4)]
+    stored = (ObjectId(user), user, user.upper(), 5)
+    mongo.tasks.insert_many(
+        {"_id": i, "taskId": n, "userId": u} for n, (i, u) in enumerate(zip(ids, stored, strict=True))
+    )
+
+    assert sorted(event_log.owned_by(user)) == [str(i) for i in ids[:3]]
+    assert [event_log.owner(str(i)) for i in ids] == [user, user, user, ""]

@@ -228,11 +228,12 @@ def test_tasks_are_counted_by_kind_and_those_without_the_fields_are_neither(
     add(original), add(original), add(repeatType="none")
     mongo.tasks.insert_one({"taskId": 50, "userId": ObjectId(USER)})
     mongo.tasks.insert_one({"taskId": 51, "userId": ObjectId(), "repeatType": "weekly"})
+    mongo.tasks.insert_many({"taskId": 52 + n, "userId": text} for n, text in enumerate((USER.lower(), USER.upper())))
 
     def kinds(user_id: str | None = None) -> dict[tuple[str | None, bool], int]:
         return {(r.get("repeatType"), r["isOccurrence"]): r["count"] for r in tasks.count_by_kind(user_id)}
 
-    mine = {("daily", False): 1, ("daily", True): 2, ("none", False): 1, (None, False): 1}
+    mine = {("daily", False): 1, ("daily", True): 2, ("none", False): 1, (None, False): 3}
     assert kinds() == mine | {("weekly", False): 1}
     assert kinds(USER) == mine
 

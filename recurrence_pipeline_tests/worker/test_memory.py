@@ -149,6 +149,61 @@ def test_where_the_memory_is_lost_what_a_cascade_deleted_stays_deleted(world: Wo
     assert (slots(world, head), world.cursor(head)) == ([], 3)
 
 
+def test_the_last_slot_that_a_person_deleted_stays_deleted_where_the_memory_is_lost(world: World) -> None:
+    """Nothing on the tasks says that slots 2 and 3 were made; the activity log does."""
+    head = world.add_task(ANCHOR, "daily")
+    asked_by(world, "a create event", head)
+    for task in [t for t in world.occurrences(head) if t["occurrenceNumber"] > 1]:
+        delete(world, task["_id"])
+    world.worker.mongo.series.drop()
+    asked_by(world, "a create event", head)
+
+    assert slots(world, head) == [1]
+    asked_by(world, "a complete event", head)
+    assert slots(world, head) == [1, 4]
+
+
+def test_a_series_that_was_purged_for_long_is_as_far_as_the_activity_log_tells(world: World) -> None:
+    head = world.add_task(ANCHOR, "daily")
+    asked_by(world, "a create event", head)
+    asked_by(world, "a complete event", head)
+    for number in range(1, 31):
+        complete(world, next(t["_id"] for t in world.occurrences(head) if t["occurrenceNumber"] == number))
+    for task in [t for t in world.occurrences(head) if t["occurrenceNumber"] > 1]:
+        delete(world, task["_id"])
+    world.worker.mongo.series.drop()
+    asked_by(world, "a create event", head)
+
+    assert slots(world, head) == [1]
+
+
+@pytest.mark.parametrize("number", [-1, -5])
+def test_a_remembered_number_below_0_is_no_memory(world: World, number: int) -> None:
+    head = world.add_task(ANCHOR, "daily")
+    asked_by(world, "a create event", head)
+    delete(world, next(t["_id"] for t in world.occurrences(head) if t["occurrenceNumber"] == 2))
+    world.worker.mongo.series.update_one({"_id": head}, {"$set": {"cursor.number": number}})
+    asked_by(world, "a create event", head)
+
+    assert slots(world, head) == [1, 3]
+
+
+def test_an_event_or_a_copy_with_a_list_for_an_id_does_not_stop_the_series_in_it(world: World) -> None:
+    head = world.add_task(ANCHOR, "daily")
+    asked_by(world, "a create event", head)
+    world.worker.mongo.tasks.update_many({}, {"$unset": {"createdByEvent": ""}})
+    world.worker.mongo.series.drop()
+    event = {"_id": ObjectId(), "operation": "create", "taskId": [head], "status": "failed", "createdAt": world.now}
+    rules = {"bypassDocumentValidation": True}
+    world.worker.mongo.db.command({"insert": "task_events", "documents": [event | {"availableAt": world.now}], **rules})
+    task = {"_id": ObjectId(), "parentRecurringId": [head], "occurrenceNumber": 9, "userId": world.user}
+    world.worker.mongo.deleted.insert_one({"deletion": ObjectId(), "deletedAt": world.now, "task": task})
+    asked = world.add_event("complete", head)
+    world.work()
+
+    assert world.event(asked)["status"] == "completed"
+
+
 def test_a_restored_series_goes_on_where_its_memory_says_and_not_where_its_tasks_end(world: World) -> None:
     """Slot 3 was deleted by a person before the series was."""
     head = world.create(utc(2024, 1, 31, 9), "monthly")
@@ -405,3 +460,14 @@ def test_the_guard_counts_what_hangs_below(mongodb_url: str) -> None:
         world.service.maintenance.clean_orphans()
     assert world.service.maintenance.clean_orphans(confirm=True) == 7
     world.close()
+
+
+@pytest.mark.parametrize("value", ["", None])
+def test_a_task_without_an_id_is_found_and_stops_no_check(world: World, value: object) -> None:
+    head = world.add_task(ANCHOR, "daily")
+    world.worker.mongo.tasks.insert_one(world.task(head) | {"_id": value, "taskId": 99})
+    asked_by(world, "reconciliation", head)
+
+    [finding] = world.service.consistency.run(only=["wrong_id_types"])
+    assert (finding.count, finding.samples[0]["field"]) == (1, "_id")
+    assert world.service.consistency.run()
