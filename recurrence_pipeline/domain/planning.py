@@ -174,7 +174,8 @@ def _asked_at(events: Sequence[TaskEvent], original: Task, now: datetime) -> dat
 def _asked_by(event: TaskEvent, original: Task) -> datetime:
     if event.operation is not Operation.CREATE:
         return creation_time(original)
-    return time_of(event.id) if event.source is Source.RECONCILE else event.created_at
+    asked = time_of(event.id) if event.source is Source.RECONCILE else event.created_at
+    return max(asked, creation_time(original))  # nobody asks for what is not there: that clock was behind
 
 
 def _not_found(event: TaskEvent, now: datetime) -> RecurrenceError:

@@ -27,6 +27,9 @@ KEPT_DEATHS = 16
 
 MINUTE = timedelta(minutes=1)
 
+FURTHEST_DELAY = timedelta(days=3653)
+"""Nobody puts an event off on purpose for more than ten years."""
+
 LET_GO = ("lease.owner", "lease.until", "lease.runId")
 """What an event loses when nobody holds it any more."""
 
@@ -71,18 +74,19 @@ def undated(now: datetime) -> dict[str, Any]:
     return {
         "status": PENDING,
         "availableAt": {"$not": {"$gte": FIRST_TIME, "$lte": soon}},
-        "$or": [{"availableAt": {"$not": ANY_TIME}}, *_put_off_by_mistake(soon)],
+        "$or": [{"availableAt": {"$not": ANY_TIME}}, *_put_off_by_mistake(now)],
     }
 
 
 def put_off(now: datetime) -> dict[str, Any]:
     """Select pending events that only a clock ahead can have put off so far."""
     soon = now + FURTHEST_RETRY
-    return {"status": PENDING, "availableAt": {"$gt": soon, "$lte": LAST_TIME}, "$or": _put_off_by_mistake(soon)}
+    return {"status": PENDING, "availableAt": {"$gt": soon, "$lte": LAST_TIME}, "$or": _put_off_by_mistake(now)}
 
 
-def _put_off_by_mistake(soon: datetime) -> list[dict[str, Any]]:
-    return [{"lease.term": {"$gt": 0}}, {"createdAt": {"$gt": soon}}]
+def _put_off_by_mistake(now: datetime) -> list[dict[str, Any]]:
+    too_far = {"availableAt": {"$gt": now + FURTHEST_DELAY}}
+    return [{"lease.term": {"$gt": 0}}, {"createdAt": {"$gt": now + FURTHEST_RETRY}}, too_far]
 
 
 def chosen(due: Sequence[Document], limit: int, lane: Lane) -> list[Document]:

@@ -105,6 +105,13 @@ def test_an_old_task_with_an_old_date_is_refused_when_it_is_made_recurring() -> 
     assert "in the past" in str(refusal(World.of(an_original()).plan(create(created_at=asked), now=asked)))
 
 
+def test_no_request_is_older_than_what_it_asks_for() -> None:
+    """Else an event of a clock that is behind, or one whose createdAt is no date, lets any old date pass."""
+    original = an_original(due=CREATED - timedelta(days=2))
+    behind = create(created_at=CREATED - timedelta(days=900))
+    assert "in the past" in str(refusal(World.of(original).plan(behind)))
+
+
 def test_the_change_that_reconciliation_found_is_the_request() -> None:
     original, now = an_original(), NOW + timedelta(days=300)
     soon = request(Sighting(original, CREATED), Reason.NEW, now)

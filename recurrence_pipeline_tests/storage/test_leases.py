@@ -361,6 +361,14 @@ def test_what_the_application_puts_off_waits_for_its_time_however_far_it_is(even
     assert ids(lease(events, minute=24 * 60)) == {event.id}
 
 
+def test_nobody_waits_for_more_than_ten_years(events: Events) -> None:
+    """Else an event put off to the year 9999 keeps `process --until-empty` waiting for ever."""
+    sooner, later = an_event(), an_event()
+    events.add([sooner], available_at=at(3650 * 24 * 60))
+    events.add([later], available_at=at(3654 * 24 * 60))
+    assert ids(lease(events)) == {later.id}
+
+
 def test_a_document_that_cannot_be_held_costs_itself(events: Events, mongo: Mongo) -> None:
     """One that may not change, or has no room left: else the update fails for all of them, whoever tries it."""
     batch = [an_event() for _ in range(7)]
