@@ -35,8 +35,15 @@ class SharedRotatingFile(RotatingFileHandler):
             self.handleError(record)
 
     def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802 (the base class's name)
-        """Say whether a new file is due; never of a pipe, which Python 3.13 asks for a position that it has not."""
-        return self._lock_number is not None and bool(super().shouldRollover(record))
+        """Say whether a new file is due; never of a pipe, which Python 3.13 asks for a position that it has not.
+
+        Nor does that version look for the end of the file, which others have written to meanwhile.
+        """
+        if self._lock_number is None:
+            return False
+        if self.stream is not None:
+            self.stream.seek(0, os.SEEK_END)
+        return bool(super().shouldRollover(record))
 
     def close(self) -> None:
         """Close the file and the lock."""

@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import sys
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from bson import ObjectId
@@ -119,7 +119,9 @@ def test_a_database_that_is_away_is_named_without_its_password(run: Run) -> None
 def test_ctrl_c_ends_with_a_summary_and_code_130(prepared: Run, mongodb_url: str, db: Database[Document]) -> None:
     """A person who has waited long enough wants the prompt back and to know what was done, not a traceback."""
     far = db["task_events"].find_one() or {}
-    db["task_events"].insert_one(far | {"_id": ObjectId(), "availableAt": datetime(2099, 1, 1, tzinfo=timezone.utc)})
+    db["task_events"].insert_one(
+        far | {"_id": ObjectId(), "availableAt": datetime.now(timezone.utc) + timedelta(days=365)}
+    )
     process = "from recurrence_pipeline.cli import main; raise SystemExit(main(['process', '--until-empty', '--json']))"
     waiting = subprocess.Popen(
         [sys.executable, "-c", process],
