@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from recurrence_pipeline.bootstrap import open_worker
-from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.storage.embedded import EmbeddedServer
 from recurrence_pipeline.storage.importing import SAMPLE_DATA
 

@@ -17,12 +17,12 @@ from pymongo import DeleteMany, ReturnDocument, UpdateOne
 
 from benchmarks.bulk import hold, insert, pieces, update, updates_together
 from benchmarks.content import CHUNK, chunks
+from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
 from recurrence_pipeline.domain.calendar import slots
 from recurrence_pipeline.domain.model import HORIZON, Action, activity_id, derived_id, occurrence_id
 from recurrence_pipeline.storage.documents import COPIED_FIELDS, Document
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.task_series import REVISION
-from recurrence_pipeline.time_zone_data import use_newest_time_zone_data
 
 READ = dict.fromkeys((*COPIED_FIELDS, "originalDueDate"), 1)
 ZONES = use_newest_time_zone_data()

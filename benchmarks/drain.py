@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.stage import Commands, most_memory
 from recurrence_pipeline.bootstrap import open_worker
-from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.worker.summary import BatchSummary
 
 SAMPLES = 20

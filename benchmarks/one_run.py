@@ -12,8 +12,8 @@ from typing import Any
 
 import dagster as dg
 
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.definitions import build_definitions
-from recurrence_pipeline.settings import Settings
 
 JOB = "process_task_events"
 QUIET = {"telemetry": {"enabled": False}, "nux": {"enabled": False}}

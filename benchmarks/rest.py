@@ -17,7 +17,7 @@ from benchmarks.http_latency import percentiles
 from benchmarks.report import Figures
 from benchmarks.size import Size
 from benchmarks.stage import SERVER, free_number, processor_seconds, store
-from recurrence_pipeline.bootstrap import utc_now
+from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.local.dagster_programs import running_dagster
 from recurrence_pipeline.local.supervision import Program
 from recurrence_pipeline.local.system import System, running

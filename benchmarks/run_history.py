@@ -11,7 +11,7 @@ from benchmarks.content import mixed
 from benchmarks.report import Figures
 from benchmarks.size import Size
 from benchmarks.stage import server, stage
-from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.config.settings import Settings
 
 RATES = (10, 100, 1000)
 """Runs a minute."""

@@ -11,8 +11,9 @@ from typing import Any
 from pymongo import monitoring
 
 from benchmarks.stage import most_memory
-from recurrence_pipeline.bootstrap import Worker, open_worker, utc_now
-from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.bootstrap import Worker, open_worker
+from recurrence_pipeline.config.clock import utc_now
+from recurrence_pipeline.config.settings import Settings
 
 KINDS: Mapping[str, Callable[[Worker], Any]] = {
     "stats": lambda worker: worker.service.get_detailed_stats()["recurringTasks"]["totalTasks"],

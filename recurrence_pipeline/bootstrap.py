@@ -4,13 +4,15 @@ import random
 import socket
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from recurrence_pipeline.config.clock import utc_now
+from recurrence_pipeline.config.settings import Settings
+from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
 from recurrence_pipeline.domain.retries import RetryPolicy
-from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.activities import Activities
 from recurrence_pipeline.storage.audit import Audit
 from recurrence_pipeline.storage.deleted import Deleted
@@ -28,17 +30,10 @@ from recurrence_pipeline.storage.task_series import TaskSeries
 from recurrence_pipeline.storage.tasks import Tasks
 from recurrence_pipeline.storage.unannounced import Unannounced
 from recurrence_pipeline.storage.watermark import Watermark
-from recurrence_pipeline.time_zone_data import use_newest_time_zone_data
 from recurrence_pipeline.worker.draining import drain
 from recurrence_pipeline.worker.kit import Kit, Rules, Step
 from recurrence_pipeline.worker.service import WorkerService
 from recurrence_pipeline.worker.summary import BatchSummary
-
-
-def utc_now() -> datetime:
-    """Return the time, cut to the millisecond that the database holds."""
-    now = datetime.now(timezone.utc)
-    return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
 class Worker:
@@ -149,7 +144,7 @@ def open_worker(
 ) -> Worker:
     """Wire a worker together. It connects when it is first asked for something.
 
-    From here on the process uses the newest time zone data of this machine; see time_zone_data.py.
+    From here on the process uses the newest time zone data of this machine; see config/time_zone_data.py.
 
     `listeners` are told of every command that is sent to the database.
 

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from recurrence_pipeline.logs import configure
+from recurrence_pipeline.config.logs import configure
+from recurrence_pipeline.config.settings import Settings
+from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
 from recurrence_pipeline.orchestration.alerting import build_alert_sensor
 from recurrence_pipeline.orchestration.assets import COLLECTIONS, worker_health
 from recurrence_pipeline.orchestration.checks import database_reachable, orphans, quick_checks, thorough_checks
@@ -20,8 +22,6 @@ from recurrence_pipeline.orchestration.retention import run_history
 from recurrence_pipeline.orchestration.routine import daily_maintenance, health_checks, weekly_maintenance
 from recurrence_pipeline.orchestration.schedules import build_schedules
 from recurrence_pipeline.orchestration.sensors import dead_run_sensor, task_event_sensor
-from recurrence_pipeline.settings import Settings
-from recurrence_pipeline.time_zone_data import use_newest_time_zone_data
 
 CHECKS = [database_reachable, quick_checks, figures_of_the_day, orphans, thorough_checks]
 ALERTED: Sequence[dg.AssetsDefinition] = [*CHECKS, performance_report]

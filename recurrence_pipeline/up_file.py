@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from recurrence_pipeline.config.secrets import SUFFIX
 from recurrence_pipeline.domain.errors import ConfigurationError
-from recurrence_pipeline.secret_files import SUFFIX
 
 KEPT_IN = ".recurrence"
 """The folder, ignored by git, that keeps what runs on this machine stores."""

@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from recurrence_pipeline.config.logs import FILE_BYTES
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.doctor import machine, ports
 from recurrence_pipeline.domain.diagnosing import Level
-from recurrence_pipeline.logs import FILE_BYTES
-from recurrence_pipeline.settings import Settings
 from recurrence_pipeline_tests.api.serving import serving
 from recurrence_pipeline_tests.commands import Ran, Run
 from recurrence_pipeline_tests.impostor import answers, impostor

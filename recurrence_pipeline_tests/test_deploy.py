@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from recurrence_pipeline.api.prometheus import Exporter
-from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.storage.monitoring import DatabaseErrors
 from recurrence_pipeline_tests.world import World
 

@@ -8,9 +8,9 @@ from pymongo.uri_parser import parse_uri
 from typer.main import get_command
 
 from recurrence_pipeline.cli import app
+from recurrence_pipeline.config.settings import variables
 from recurrence_pipeline.definitions import build_definitions
 from recurrence_pipeline.domain.checks import CHECKS
-from recurrence_pipeline.settings import variables
 
 ROOT = Path(__file__).parent.parent
 UNITS = ROOT / "deploy" / "systemd"

@@ -18,10 +18,10 @@ from dagster_celery.config import TASK_EXECUTE_JOB_NAME, TASK_RESUME_JOB_NAME
 from dagster_celery.launcher import CeleryRunLauncher
 from dagster_k8s import K8sRunLauncher
 
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import ConfigurationError
 from recurrence_pipeline.orchestration import celery_app
 from recurrence_pipeline.orchestration.celery_app import BROKER, app, configuration
-from recurrence_pipeline.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"

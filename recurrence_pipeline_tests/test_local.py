@@ -14,7 +14,7 @@ from dagster import DagsterInstance, DagsterRunStatus
 from pymongo import MongoClient
 
 from recurrence_pipeline.bootstrap import open_worker
-from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.embedded import EmbeddedServer
 from recurrence_pipeline.up_file import read_up_file

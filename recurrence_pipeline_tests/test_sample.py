@@ -15,7 +15,7 @@ from dateutil.relativedelta import relativedelta
 from pymongo import MongoClient
 
 from recurrence_pipeline.bootstrap import Worker, open_worker
-from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.importing import SAMPLE_DATA
 from recurrence_pipeline.worker.summary import BatchSummary

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from recurrence_pipeline.api.server import LAST_ANSWERS
-from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.config.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 UNITS = ROOT / "deploy" / "systemd"

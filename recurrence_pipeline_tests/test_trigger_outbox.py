@@ -9,10 +9,10 @@ import pytest
 from pymongo import MongoClient
 from structlog.testing import capture_logs
 
-from recurrence_pipeline import logs
 from recurrence_pipeline.bootstrap import open_worker
 from recurrence_pipeline.client import outbox
-from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.config import logs
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.trigger import Lost, Queued, Refused, TurnedAway, WorkerTrigger
 from recurrence_pipeline_tests.impostor import Reaction, answers, drops, hangs, impostor, unused_port

@@ -7,7 +7,7 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 
 from recurrence_pipeline.bootstrap import Worker, open_worker
-from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.worker.kit import Step
 from recurrence_pipeline.worker.service import WorkerService

@@ -13,7 +13,8 @@ from recurrence_pipeline.api.calls import Calls
 from recurrence_pipeline.api.errors import UNREACHABLE, answer_to, failure, forbidden, invalid_recurrence
 from recurrence_pipeline.api.guard import known_caller
 from recurrence_pipeline.api.security import Caller
-from recurrence_pipeline.bootstrap import Worker, utc_now
+from recurrence_pipeline.bootstrap import Worker
+from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.domain.errors import InvalidRecurrence, RecurrenceError
 from recurrence_pipeline.domain.model import Source
 from recurrence_pipeline.report import preview_data

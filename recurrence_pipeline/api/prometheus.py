@@ -25,7 +25,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from recurrence_pipeline.bootstrap import utc_now
+from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.domain.errors import RecurrenceError
 from recurrence_pipeline.domain.finished import OUTCOMES, FinishedEvent
 from recurrence_pipeline.domain.model import EventStatus, Operation

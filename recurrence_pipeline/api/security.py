@@ -18,8 +18,8 @@ from jwt.warnings import InsecureKeyLengthWarning
 
 from recurrence_pipeline.api.requests import is_id
 from recurrence_pipeline.api.web_pages import Headers, WebPages
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import ConfigurationError
-from recurrence_pipeline.settings import Settings
 
 KEY_HEADER = "x-internal-api-key"
 LOOPBACK = frozenset({"127.0.0.1", "::1"})

@@ -27,8 +27,8 @@ from recurrence_pipeline.cli import (
 )
 from recurrence_pipeline.cli.session import FAILED, INTERRUPTED, OK, USAGE, Session, app
 from recurrence_pipeline.cli.streams import streams
+from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
 from recurrence_pipeline.domain.errors import ConfigurationError, InvalidInput, Outage, RecurrenceError
-from recurrence_pipeline.time_zone_data import use_newest_time_zone_data
 
 __all__ = [
     "adopting",

@@ -11,8 +11,8 @@ def send_test_alert(context: typer.Context, *, as_json: Json = False) -> int:
     from rich.text import Text
 
     from recurrence_pipeline.alerts import Alerts
-    from recurrence_pipeline.bootstrap import utc_now
     from recurrence_pipeline.channels import open_channels
+    from recurrence_pipeline.config.clock import utc_now
     from recurrence_pipeline.domain.alerting import Message, Severity
     from recurrence_pipeline.domain.errors import ConfigurationError
 

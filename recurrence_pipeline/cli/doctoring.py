@@ -12,7 +12,7 @@ def doctor(context: typer.Context, *, as_json: Json = False) -> int:
     Settings, database, clocks, queue, workers, API, Dagster, disks. Nothing is written.
     It exits with 1 where an error is found; warnings do not count.
     """
-    from recurrence_pipeline.bootstrap import utc_now
+    from recurrence_pipeline.config.clock import utc_now
     from recurrence_pipeline.doctor import examine
     from recurrence_pipeline.doctor_report import diagnoses_view
     from recurrence_pipeline.domain.diagnosing import Level

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from recurrence_pipeline.cli.session import OK, Json, Session, TaskId, app
+from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
 from recurrence_pipeline.domain.errors import InvalidInput
-from recurrence_pipeline.time_zone_data import use_newest_time_zone_data
 
 
 @app.command(epilog="Example: recurrence preview 6b046c55c5f3b9749e06fec5 -n 24")
@@ -91,7 +91,7 @@ def stats(
 
 
 def _metrics(session: Session, since: str, by: By | None, *, as_json: bool) -> int:
-    from recurrence_pipeline.bootstrap import utc_now
+    from recurrence_pipeline.config.clock import utc_now
     from recurrence_pipeline.domain.spans import since as beginning
     from recurrence_pipeline.metrics_report import BY_HOUR_UP_TO, metrics_data, metrics_view
 

@@ -88,8 +88,8 @@ def _weekly(session: Session, worker: "Worker", *, as_json: bool) -> int:
     from rich.console import Group
     from rich.markdown import Markdown
 
-    from recurrence_pipeline.bootstrap import utc_now
     from recurrence_pipeline.checking_report import findings_view
+    from recurrence_pipeline.config.clock import utc_now
     from recurrence_pipeline.domain.checks import Severity
     from recurrence_pipeline.reporting.performance import performance_report
 

@@ -28,7 +28,7 @@ def report(
     """
     from rich.markdown import Markdown
 
-    from recurrence_pipeline.bootstrap import utc_now
+    from recurrence_pipeline.config.clock import utc_now
     from recurrence_pipeline.domain.spans import since as beginning
     from recurrence_pipeline.reporting.performance import performance_report
 

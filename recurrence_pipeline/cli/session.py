@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 
 if TYPE_CHECKING:
     from recurrence_pipeline.bootstrap import Worker
-    from recurrence_pipeline.settings import Settings
+    from recurrence_pipeline.config.settings import Settings
     from recurrence_pipeline.storage.mongo import Listener
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -61,8 +61,8 @@ class Session:
 
     def settings(self) -> "Settings":
         """Read the settings, and log as they say."""
-        from recurrence_pipeline.logs import configure
-        from recurrence_pipeline.settings import Settings
+        from recurrence_pipeline.config.logs import configure
+        from recurrence_pipeline.config.settings import Settings
 
         settings = Settings.from_environment(self.environment)
         configure(settings, readable=self.err.is_terminal)

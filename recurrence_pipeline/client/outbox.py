@@ -4,8 +4,8 @@ from datetime import timedelta
 from typing import Protocol
 
 from recurrence_pipeline.bootstrap import open_worker
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.model import Source
-from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.limits import within
 
 PATIENCE = timedelta(seconds=3)

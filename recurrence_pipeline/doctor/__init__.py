@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
 from recurrence_pipeline.bootstrap import open_worker
+from recurrence_pipeline.config.settings import Settings
+from recurrence_pipeline.config.time_zone_data import find_time_zone_data
 from recurrence_pipeline.doctor.machine import (
     look_at_access,
     look_at_disks,
@@ -18,8 +20,6 @@ from recurrence_pipeline.doctor.machine import (
 from recurrence_pipeline.doctor.ports import look_at_api, look_at_dagster, look_at_metrics
 from recurrence_pipeline.domain.diagnosing import Diagnosis, Level
 from recurrence_pipeline.domain.errors import ConfigurationError
-from recurrence_pipeline.settings import Settings
-from recurrence_pipeline.time_zone_data import find_time_zone_data
 
 __all__ = ["examine"]
 

@@ -10,10 +10,10 @@ from difflib import get_close_matches
 from importlib.metadata import version
 from pathlib import Path
 
+from recurrence_pipeline.config.logs import FILE_BYTES
+from recurrence_pipeline.config.settings import Settings, variables
+from recurrence_pipeline.config.time_zone_data import PACKAGE, PYTHONTZPATH, TimeZoneData
 from recurrence_pipeline.domain.diagnosing import Diagnosis, Level
-from recurrence_pipeline.logs import FILE_BYTES
-from recurrence_pipeline.settings import Settings, variables
-from recurrence_pipeline.time_zone_data import PACKAGE, PYTHONTZPATH, TimeZoneData
 
 PARTS = ("recurrence-pipeline", "dagster", "dagster-webserver", "pymongo")
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})

@@ -11,15 +11,15 @@ from datetime import datetime, timedelta, timezone
 import dagster as dg
 
 from recurrence_pipeline.alerts import Alerts, State
-from recurrence_pipeline.bootstrap import utc_now
 from recurrence_pipeline.channels import open_channels
+from recurrence_pipeline.config.clock import utc_now
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.alerting import Finding, Known
 from recurrence_pipeline.domain.errors import RecurrenceError
 from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.domain.selection import Selection
 from recurrence_pipeline.orchestration.automation import failing_ticks, still_daemons
 from recurrence_pipeline.orchestration.resources import WorkerResource, one_line
-from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.worker.replaying import Replay
 from recurrence_pipeline.worker.service import WorkerService
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 
-from recurrence_pipeline.bootstrap import utc_now
+from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.domain.errors import RecurrenceError
 from recurrence_pipeline.domain.model import TaskEvent
 from recurrence_pipeline.orchestration.lanes import lane_of_run, runs_by_lane

@@ -8,6 +8,7 @@ from typing import Literal
 import dagster as dg
 from pydantic import Field
 
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.model import Operation, TaskEvent
 from recurrence_pipeline.orchestration.heartbeat import RunLeases
 from recurrence_pipeline.orchestration.metadata import (
@@ -19,7 +20,6 @@ from recurrence_pipeline.orchestration.metadata import (
     refused_table,
 )
 from recurrence_pipeline.orchestration.resources import MONGODB, WorkerResource, failing_in_one_line
-from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.worker.lingering import linger
 from recurrence_pipeline.worker.service import WorkerService
 from recurrence_pipeline.worker.summary import BatchSummary

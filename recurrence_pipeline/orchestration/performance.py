@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import dagster as dg
 
-from recurrence_pipeline.bootstrap import utc_now
+from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.domain.errors import Outage, Transient
 from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.orchestration.assets import task_events

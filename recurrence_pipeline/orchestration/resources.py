@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import dagster as dg
 
 from recurrence_pipeline.bootstrap import Worker, open_worker
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import Outage, RecurrenceError
-from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.worker.service import WorkerService
 
 MONGODB = {"kind": "mongodb"}

@@ -24,7 +24,7 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventL
 from dagster._core.storage.runs import SqlRunStorage
 from dagster._core.storage.runs.schema import RunsTable, RunTagsTable
 
-from recurrence_pipeline.bootstrap import utc_now
+from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.orchestration.maintenance import MAINTENANCE
 from recurrence_pipeline.orchestration.resources import TEAM, WorkerResource
 

@@ -9,7 +9,7 @@ from typing import Any
 # Not public, though dagster.yaml may name it; the version of Dagster is pinned, and a test holds it.
 from dagster._core.scheduler import DagsterDaemonScheduler
 
-from recurrence_pipeline.time_zone_data import use_newest_time_zone_data
+from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
 
 
 class NewestTimeZones(DagsterDaemonScheduler):

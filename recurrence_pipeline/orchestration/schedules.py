@@ -8,14 +8,14 @@ from datetime import time
 
 import dagster as dg
 
+from recurrence_pipeline.config.fields import WEEKDAYS
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import Outage, Transient
 from recurrence_pipeline.orchestration.assets import worker_health
 from recurrence_pipeline.orchestration.checks import database_reachable, quick_checks
 from recurrence_pipeline.orchestration.performance import figures_of_the_day
 from recurrence_pipeline.orchestration.resources import WorkerResource
 from recurrence_pipeline.orchestration.routine import daily_maintenance, health_checks, weekly_maintenance
-from recurrence_pipeline.settings import Settings
-from recurrence_pipeline.variables import WEEKDAYS
 
 BY_SCHEDULE = {"trigger": "schedule"}
 """On the schedule and the runs that it starts; who starts the same job by hand leaves it out."""

@@ -11,13 +11,13 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 
-from recurrence_pipeline.bootstrap import utc_now
+from recurrence_pipeline.config.clock import utc_now
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import Outage, Transient
 from recurrence_pipeline.orchestration.heartbeat import InFlight, dead_runs, runs_in_flight
 from recurrence_pipeline.orchestration.jobs import PROCESS_TASK_EVENTS
 from recurrence_pipeline.orchestration.lanes import lanes_to_start, tag_of
 from recurrence_pipeline.orchestration.resources import WorkerResource, one_line
-from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.worker.service import WorkerService
 
 MOMENT = timedelta(milliseconds=250)

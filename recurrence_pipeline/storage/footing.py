@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.diagnosing import Server
 from recurrence_pipeline.domain.findings import MAX_SAMPLES, Sample
-from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.leasing import (
     ANY_TIME,
     GIVEN_BACK,

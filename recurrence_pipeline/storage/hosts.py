@@ -6,11 +6,11 @@ For a person who compares them (`recurrence doctor`). No work depends on it, so 
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+from recurrence_pipeline.config.time_zone_data import TimeZoneData
 from recurrence_pipeline.domain.diagnosing import HostSeen
 from recurrence_pipeline.domain.errors import RecurrenceError
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.mongo import Mongo, translated
-from recurrence_pipeline.time_zone_data import TimeZoneData
 
 LATELY = timedelta(days=1)
 FORGOTTEN_AFTER = timedelta(days=30)

@@ -15,8 +15,8 @@ from pymongo.collection import Collection
 from pymongo.monitoring import CommandListener
 from pymongo.uri_parser import parse_uri
 
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import ConfigurationError, Outage, RecurrenceError, Transient, WriteRefused
-from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.documents import Document
 
 DEFAULT_DATABASE = "task-app"

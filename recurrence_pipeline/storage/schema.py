@@ -13,9 +13,9 @@ from pymongo import timeout
 from pymongo.collection import Collection
 from pymongo.errors import CollectionInvalid, OperationFailure
 
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import Outage
 from recurrence_pipeline.domain.model import EventStatus, Operation, Source
-from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.leasing import FIRST_TIME, LAST_TIME
 from recurrence_pipeline.storage.mongo import Mongo, translated

@@ -11,7 +11,7 @@ log = structlog.get_logger(__name__)
 
 
 def write_failures(outcomes: Sequence[Outcome], snapshot: Snapshot, *, max_retries: int) -> None:
-    """Write an error line for each outcome that is a failure, whether it is tried again or not; see logs.py."""
+    """Write an error line for each outcome that is a failure, whether it is tried again or not; see config/logs.py."""
     for outcome in outcomes:
         if outcome.error is None:
             continue

@@ -10,9 +10,9 @@ import pytest
 from bson import ObjectId
 
 from recurrence_pipeline.api.security import Access, Caller, key_name
+from recurrence_pipeline.config.logs import configure
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import ConfigurationError
-from recurrence_pipeline.logs import configure
-from recurrence_pipeline.settings import Settings
 from recurrence_pipeline_tests.api.conftest import OpenApi
 from recurrence_pipeline_tests.api.raw import head, in_short, short_answer_to
 from recurrence_pipeline_tests.api.serving import (

@@ -8,7 +8,7 @@ import pytest
 
 from recurrence_pipeline.api.connections import MAX_HEAD
 from recurrence_pipeline.api.envelope import MAX_HEADERS, SECURITY_HEADERS
-from recurrence_pipeline.logs import configure
+from recurrence_pipeline.config.logs import configure
 from recurrence_pipeline_tests.api.conftest import OpenApi
 from recurrence_pipeline_tests.api.raw import answer_to, connected, head, read, status
 from recurrence_pipeline_tests.api.serving import HEALTH, NO_SUCH_PATH, VALIDATE, Api

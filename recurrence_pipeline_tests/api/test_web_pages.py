@@ -4,7 +4,7 @@ import pytest
 from bson import ObjectId
 
 from recurrence_pipeline.api.security import Access, Caller
-from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline_tests.api.conftest import OpenApi
 from recurrence_pipeline_tests.api.raw import head, in_short, short_answer_to
 from recurrence_pipeline_tests.api.serving import CLEANUP, EVENTS, FORBIDDEN_PEER, HEALTH, RECURRENCE, STATS, VALIDATE

@@ -13,7 +13,7 @@ from bson import ObjectId
 from pymongo import MongoClient
 
 from recurrence_pipeline.bootstrap import open_worker
-from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.chaos.application import Application, Fate, Series
 from recurrence_pipeline_tests.chaos.findings import Data, findings

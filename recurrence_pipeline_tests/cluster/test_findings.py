@@ -12,8 +12,9 @@ from bson import ObjectId
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from recurrence_pipeline.bootstrap import Worker, open_worker, utc_now
-from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.bootstrap import Worker, open_worker
+from recurrence_pipeline.config.clock import utc_now
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.cluster.backlog import Application
 from recurrence_pipeline_tests.cluster.findings import VARYING, findings

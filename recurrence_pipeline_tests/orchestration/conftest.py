@@ -10,9 +10,9 @@ import pytest
 from bson import ObjectId
 
 from recurrence_pipeline.bootstrap import Worker
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.definitions import build_definitions
 from recurrence_pipeline.orchestration.resources import WorkerResource
-from recurrence_pipeline.settings import Settings
 
 NO_SERVER = "mongodb://someone:secret@127.0.0.1:1/tasks?authSource=admin"
 """Nothing listens on port 1, and the password must be seen nowhere."""

@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 
 from recurrence_pipeline.bootstrap import Worker
-from recurrence_pipeline.time_zone_data import find_time_zone_data
+from recurrence_pipeline.config.time_zone_data import find_time_zone_data
 from recurrence_pipeline_tests.orchestration.conftest import Insert
 from recurrence_pipeline_tests.orchestration.looks import plain
 

@@ -6,9 +6,9 @@ import dagster as dg
 import pytest
 
 import recurrence_pipeline.definitions
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.definitions import build_definitions, defs
 from recurrence_pipeline.domain.errors import ConfigurationError
-from recurrence_pipeline.settings import Settings
 from recurrence_pipeline_tests.orchestration.conftest import NO_SERVER
 
 pytestmark = pytest.mark.usefixtures("logging_as_before")

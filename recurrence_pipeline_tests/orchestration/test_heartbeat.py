@@ -10,12 +10,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from recurrence_pipeline.bootstrap import Worker, open_worker, utc_now
+from recurrence_pipeline.bootstrap import Worker, open_worker
+from recurrence_pipeline.config.clock import utc_now
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.definitions import build_definitions
 from recurrence_pipeline.orchestration.heartbeat import ALIVE, is_silent
 from recurrence_pipeline.orchestration.jobs import BY_SENSOR
 from recurrence_pipeline.orchestration.resources import WorkerResource
-from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.worker.kit import Step
 from recurrence_pipeline_tests.orchestration.conftest import USER, Insert
 from recurrence_pipeline_tests.orchestration.test_sensors import JOB

@@ -8,9 +8,9 @@ import pytest
 from bson import ObjectId
 
 from recurrence_pipeline.bootstrap import Worker
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.definitions import build_definitions
 from recurrence_pipeline.orchestration.resources import WorkerResource
-from recurrence_pipeline.settings import Settings
 from recurrence_pipeline_tests.orchestration.conftest import Insert
 
 

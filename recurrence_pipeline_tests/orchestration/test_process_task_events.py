@@ -4,10 +4,10 @@ import dagster as dg
 import pytest
 
 from recurrence_pipeline.bootstrap import Worker
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.definitions import build_definitions
 from recurrence_pipeline.domain.errors import Outage
 from recurrence_pipeline.orchestration.resources import WorkerResource
-from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.worker.service import WorkerService
 from recurrence_pipeline_tests.orchestration.conftest import NO_SERVER, USER, Insert
 from recurrence_pipeline_tests.orchestration.looks import failure_of, numbers_of

@@ -3,9 +3,9 @@
 import dagster as dg
 import pytest
 
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import InvalidInput, Outage, RecurrenceError
 from recurrence_pipeline.orchestration.resources import WorkerResource, failing_in_one_line
-from recurrence_pipeline.settings import Settings
 
 
 def test_a_process_has_one_open_worker(mongodb_url: str) -> None:

@@ -14,11 +14,11 @@ from uuid import uuid4
 import dagster as dg
 import pytest
 
-from recurrence_pipeline.bootstrap import utc_now
+from recurrence_pipeline.config.clock import utc_now
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.orchestration import retention
 from recurrence_pipeline.orchestration.resources import WorkerResource
 from recurrence_pipeline.orchestration.retention import Removed, run_history, tidy
-from recurrence_pipeline.settings import Settings
 from recurrence_pipeline_tests.world import Crash
 
 ASSET = dg.AssetKey("thing")

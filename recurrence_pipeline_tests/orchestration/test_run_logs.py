@@ -9,8 +9,8 @@ import dagster as dg
 import pytest
 
 from recurrence_pipeline.bootstrap import Worker
-from recurrence_pipeline.logs import configure
-from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.config.logs import configure
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline_tests.orchestration.conftest import Insert
 
 pytestmark = pytest.mark.usefixtures("logging_as_before")

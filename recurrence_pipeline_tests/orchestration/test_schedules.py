@@ -11,10 +11,10 @@ import pytest
 import yaml
 from dagster._utils.schedules import schedule_execution_time_iterator  # what the daemon walks along
 
+from recurrence_pipeline.config.settings import Settings
+from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
 from recurrence_pipeline.orchestration.scheduler import NewestTimeZones
 from recurrence_pipeline.orchestration.schedules import build_schedules
-from recurrence_pipeline.settings import Settings
-from recurrence_pipeline.time_zone_data import use_newest_time_zone_data
 from recurrence_pipeline_tests.time_zones import OLDER, asked, on_system, system_data
 
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.definitions import build_definitions
 from recurrence_pipeline.orchestration.resources import TEAM
-from recurrence_pipeline.settings import Settings
 from recurrence_pipeline_tests.orchestration.conftest import NO_SERVER
 
 DEFINITIONS = build_definitions(Settings.from_environment({"MONGODB_URL": NO_SERVER}))

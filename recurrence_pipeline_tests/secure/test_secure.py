@@ -21,7 +21,7 @@ import pytest
 import redis
 
 from recurrence_pipeline import processes
-from recurrence_pipeline.bootstrap import utc_now
+from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.orchestration.retention import tidy
 from recurrence_pipeline_tests.marked import MARK, Command
 from recurrence_pipeline_tests.secure.servers import (

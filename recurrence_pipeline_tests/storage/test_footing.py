@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from bson import Decimal128, ObjectId
 
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.findings import MAX_SAMPLES
-from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.footing import Footing, Some
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.numbering import HIGHEST

@@ -10,8 +10,8 @@ import pytest
 from bson import ObjectId, json_util
 
 from recurrence_pipeline.bootstrap import Worker, open_worker
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import InvalidInput, Outage
-from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.importing import SAMPLE_DATA, import_folder
 
 ID = '{"$oid": "6b046c55c5f3b9749e06fe%02x"}'

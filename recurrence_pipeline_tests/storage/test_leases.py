@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from bson import ObjectId, Timestamp
 
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import LeaseLost
 from recurrence_pipeline.domain.model import EventStatus, TaskEvent
-from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.event_log import EventLog
 from recurrence_pipeline.storage.events import Events, QueueState

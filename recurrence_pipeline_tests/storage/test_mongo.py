@@ -10,8 +10,8 @@ from pymongo import InsertOne, UpdateOne, WriteConcern
 from pymongo.errors import BulkWriteError
 from pymongo.read_preferences import ReadPreference
 
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import ConfigurationError, Outage, RecurrenceError, Transient, WriteRefused
-from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.mongo import BARE_DATES, Mongo, Refusal, refusals, translated, translating
 from recurrence_pipeline_tests.storage.conftest import FailPoint
 

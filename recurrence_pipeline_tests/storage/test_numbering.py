@@ -8,8 +8,8 @@ import pytest
 from bson import Decimal128, Int64, ObjectId
 from pymongo.errors import AutoReconnect
 
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import Transient
-from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.numbering import HIGHEST, Maker, Numbering
 from recurrence_pipeline_tests.storage.conftest import FailPoint

@@ -9,8 +9,8 @@ from bson import ObjectId, json_util
 from pymongo.errors import WriteError
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import Outage
-from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.importing import SAMPLE_DATA
 from recurrence_pipeline.storage.mongo import Mongo

@@ -7,8 +7,8 @@ from urllib.parse import quote
 import pytest
 
 from recurrence_pipeline.bootstrap import open_worker
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import Outage
-from recurrence_pipeline.settings import Settings
 from recurrence_pipeline_tests.commands import Run
 from recurrence_pipeline_tests.secured import PASSWORD, SecuredMongo, certificates, secured_mongo
 from recurrence_pipeline_tests.world import World, utc

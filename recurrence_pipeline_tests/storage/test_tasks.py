@@ -7,10 +7,10 @@ import pytest
 from bson import ObjectId
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import Outage
 from recurrence_pipeline.domain.model import Action, Cursor, Series, Task, activity_id, occurrence_id
 from recurrence_pipeline.domain.plan import Link, NewOccurrence, Snapshot
-from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.tasks import Tasks

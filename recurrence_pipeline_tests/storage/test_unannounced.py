@@ -8,8 +8,8 @@ import pytest
 from bson import ObjectId, Timestamp
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.reconciliation import START, Place, Position
-from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.unannounced import Unannounced

@@ -19,7 +19,7 @@ from bson import ObjectId
 from pymongo import monitoring
 
 from recurrence_pipeline.bootstrap import Worker, open_worker
-from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.worker.kit import Step
 from recurrence_pipeline_tests.waiting import wait_until
 

@@ -7,7 +7,7 @@ import pytest
 from bson import ObjectId
 
 from recurrence_pipeline.bootstrap import Worker, open_worker
-from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.worker.summary import BatchSummary
 
 NOW = datetime(2024, 3, 1, 9, tzinfo=timezone.utc)

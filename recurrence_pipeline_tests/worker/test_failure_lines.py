@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from recurrence_pipeline.logs import configure
+from recurrence_pipeline.config.logs import configure
 from recurrence_pipeline_tests.world import World, utc
 
 pytestmark = pytest.mark.usefixtures("logging_as_before")

@@ -4,8 +4,8 @@ import pytest
 from bson import ObjectId
 
 from recurrence_pipeline.bootstrap import open_worker
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import InvalidInput
-from recurrence_pipeline.settings import Settings
 from recurrence_pipeline_tests.world import World, utc
 
 ANCHOR = utc(2024, 1, 15, 9)

@@ -13,7 +13,7 @@ from types import FrameType
 import pytest
 
 from recurrence_pipeline.bootstrap import Worker, open_worker
-from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.worker.kit import Step
 from recurrence_pipeline.worker.stopping import heeding_signals, undisturbed
 from recurrence_pipeline_tests.marked import recurrence

@@ -11,7 +11,7 @@ from bson import ObjectId
 from pymongo import MongoClient
 
 from recurrence_pipeline.bootstrap import Worker, open_worker
-from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.worker.faults import APPLICATION, Faults
 from recurrence_pipeline_tests.world import World, utc

@@ -9,8 +9,8 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from recurrence_pipeline.bootstrap import open_worker
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import ConfigurationError
-from recurrence_pipeline.settings import Settings
 
 
 def ms(number: int) -> timedelta:

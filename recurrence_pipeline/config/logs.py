@@ -20,10 +20,10 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+from recurrence_pipeline.config.log_file import SharedRotatingFile
+from recurrence_pipeline.config.log_lines import bounded
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import ConfigurationError
-from recurrence_pipeline.log_file import SharedRotatingFile
-from recurrence_pipeline.log_lines import bounded
-from recurrence_pipeline.settings import Settings
 
 SERVICE = "recurrence-pipeline"
 ROOT = "recurrence_pipeline"

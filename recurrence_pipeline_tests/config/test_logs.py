@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import structlog
 
+from recurrence_pipeline.config.log_lines import LONGEST
+from recurrence_pipeline.config.logs import FILE_BYTES, FILES_KEPT, HIDDEN, configure
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import ConfigurationError
-from recurrence_pipeline.log_lines import LONGEST
-from recurrence_pipeline.logs import FILE_BYTES, FILES_KEPT, HIDDEN, configure
-from recurrence_pipeline.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("logging_as_before")
 

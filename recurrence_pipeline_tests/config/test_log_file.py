@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from recurrence_pipeline.log_file import LOCK, SharedRotatingFile
+from recurrence_pipeline.config.log_file import LOCK, SharedRotatingFile
 
 SIZE, LONGEST_LINE = 4000, 120
 
 WRITER = """
 import logging, sys
 from pathlib import Path
-from recurrence_pipeline.log_file import SharedRotatingFile
+from recurrence_pipeline.config.log_file import SharedRotatingFile
 
 handler = SharedRotatingFile(Path(sys.argv[1]), size=int(sys.argv[4]), kept=200)
 logger = logging.getLogger("w")

@@ -7,9 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from recurrence_pipeline.domain.errors import ConfigurationError
-from recurrence_pipeline.secret_files import SUFFIX, read_secret_files
-from recurrence_pipeline.variables import (
+from recurrence_pipeline.config.fields import (
     Addresses,
     AlertUrls,
     ClockTime,
@@ -28,6 +26,8 @@ from recurrence_pipeline.variables import (
     at_most,
     bounded,
 )
+from recurrence_pipeline.config.secrets import SUFFIX, read_secret_files
+from recurrence_pipeline.domain.errors import ConfigurationError
 
 SECRET = frozenset({"MONGODB_URL", "INTERNAL_API_KEY", "JWT_SECRET", "ALERT_URLS"})
 """Variables whose values are never shown (a URL can hold a password); each may be in a file instead."""

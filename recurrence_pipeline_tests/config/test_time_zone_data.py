@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
+from recurrence_pipeline.config.time_zone_data import PACKAGE, Release, TimeZoneData
 from recurrence_pipeline.doctor.machine import look_at_time_zones
 from recurrence_pipeline.domain.diagnosing import Level
-from recurrence_pipeline.time_zone_data import PACKAGE, Release, TimeZoneData
 from recurrence_pipeline_tests.time_zones import NEWER, NEWEST, OLDER, asked, on_system, system_data
 
 NOW = datetime(2026, 11, 28, tzinfo=timezone.utc)
 
 CHOICE = """
 import json
-from recurrence_pipeline.time_zone_data import use_newest_time_zone_data
+from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
 first = use_newest_time_zone_data()
 assert use_newest_time_zone_data() == first, "it may be called again"
 from datetime import datetime
@@ -81,7 +81,7 @@ def test_a_name_that_only_the_older_data_have_is_still_a_zone(tmp_path: Path, ho
     shutil.copy(system / "America/Vancouver", system / "posix")
     program = """
 import json
-from recurrence_pipeline.time_zone_data import use_newest_time_zone_data
+from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
 from recurrence_pipeline.domain.zones import time_zone
 use_newest_time_zone_data()
 print(json.dumps(str(time_zone("posix"))))
@@ -96,7 +96,7 @@ import json
 from datetime import datetime, timezone
 from zoneinfo import ZoneInfo
 from recurrence_pipeline.domain.zones import time_zone, wall_clock
-from recurrence_pipeline.time_zone_data import use_newest_time_zone_data
+from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
 noon = datetime(2026, 12, 1, 12, tzinfo=timezone.utc)
 hours = lambda: [wall_clock("time", noon, time_zone("America/Vancouver")).hour,
                  noon.astimezone(ZoneInfo("America/Vancouver")).hour]
@@ -116,7 +116,7 @@ import json
 from datetime import datetime
 from recurrence_pipeline.bootstrap import open_worker
 from recurrence_pipeline.domain.calendar import slot
-from recurrence_pipeline.settings import Settings
+from recurrence_pipeline.config.settings import Settings
 settings = Settings.from_environment({{"RECURRENCE_TIMEZONE": "America/Vancouver"}})
 with open_worker(settings):
     anchor = datetime.fromisoformat("{begins}T09:00-07:00")
