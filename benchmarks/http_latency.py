@@ -14,7 +14,7 @@ from benchmarks.report import Figures
 from benchmarks.size import Size
 from benchmarks.stage import Stage, free_number, server, stage
 from recurrence_pipeline.client.base import PATH
-from recurrence_pipeline.local.api_program import LocalApi, running_api
+from recurrence_pipeline.local.api import LocalApi, running_api
 from recurrence_pipeline.storage.documents import Document
 
 NO_LIMIT = {"RATE_LIMIT_PER_MINUTE": "0", "PORT": "", "HOST": "", "INTERNAL_API_KEY": ""}

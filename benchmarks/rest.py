@@ -18,9 +18,9 @@ from benchmarks.report import Figures
 from benchmarks.size import Size
 from benchmarks.stage import SERVER, free_number, processor_seconds, store
 from recurrence_pipeline.config.clock import utc_now
-from recurrence_pipeline.local.dagster_programs import running_dagster
-from recurrence_pipeline.local.supervision import Program
-from recurrence_pipeline.local.system import System, running
+from recurrence_pipeline.local.dagster import running_dagster
+from recurrence_pipeline.local.stack import System, running
+from recurrence_pipeline.local.supervisor import Program
 
 JOB = "process_task_events"
 LONGEST_WAIT = 120

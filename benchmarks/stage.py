@@ -18,7 +18,7 @@ from pymongo import monitoring
 from benchmarks.content import Content, chunks
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.storage.embedded import EmbeddedServer
+from recurrence_pipeline.local.embedded import EmbeddedServer
 from recurrence_pipeline.storage.mongo import Mongo
 
 SERVER = "RECURRENCE_BENCH_MONGODB_URL"

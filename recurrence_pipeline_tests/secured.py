@@ -9,8 +9,8 @@ from urllib.parse import quote
 import trustme
 from pymongo import MongoClient
 
+from recurrence_pipeline.local.embedded import EmbeddedServer
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.storage.embedded import EmbeddedServer
 
 ROLES = {"worker": ["readWrite", "dbAdmin"], "reader": ["read"]}
 """The users, and what they may do: the worker has what docs/deployment.md says, and no more."""

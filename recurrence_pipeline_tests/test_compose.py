@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 import yaml
 
-from recurrence_pipeline import processes
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.model import EventStatus
-from recurrence_pipeline.local.supervision import Program, free_port
+from recurrence_pipeline.local import processes
+from recurrence_pipeline.local.supervisor import Program, free_port
 from recurrence_pipeline_tests.waiting import wait_until
 from recurrence_pipeline_tests.world import KEPT_LONG, World, utc
 

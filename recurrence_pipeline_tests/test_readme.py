@@ -11,7 +11,7 @@ from typer.main import get_command
 
 from recurrence_pipeline.cli import app
 from recurrence_pipeline.config.settings import Settings, variables
-from recurrence_pipeline.local.system import DATABASE, PREFERRED_API_PORT, PREFERRED_MONGODB_PORT
+from recurrence_pipeline.local.stack import DATABASE, PREFERRED_API_PORT, PREFERRED_MONGODB_PORT
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

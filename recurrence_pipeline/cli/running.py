@@ -10,7 +10,7 @@ from recurrence_pipeline.cli.session import HERE, OK, Folder, Session, app
 @app.command(epilog="Example: recurrence demo")
 def demo(context: typer.Context, *, folder: Folder = HERE) -> int:
     """Show the work on sample data, in a database of its own."""
-    from recurrence_pipeline.local import run_demo
+    from recurrence_pipeline.local.demo import run_demo
 
     session: Session = context.obj
     session.settings()
@@ -30,7 +30,7 @@ def up(
 
     Where MONGODB_URL is set, that database is used, and none is started. A new one of its own gets the sample data.
     """
-    from recurrence_pipeline.local import run_up
+    from recurrence_pipeline.local.up import run_up
 
     session: Session = context.obj
     session.settings()

@@ -52,7 +52,7 @@ class Session:
         Raises:
             ConfigurationError: no database is named, and none is to be found.
         """
-        from recurrence_pipeline.up_file import with_what_runs
+        from recurrence_pipeline.local.up_file import with_what_runs
 
         environment, remark = with_what_runs(self.environment, HERE, api=api)
         if remark:

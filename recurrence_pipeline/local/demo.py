@@ -1,25 +1,31 @@
 """`recurrence demo`: the packaged sample, worked off by the real system on throwaway data, and what came of it."""
 
+import json
 import shutil
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Any
 
+import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
 
 from recurrence_pipeline.domain.errors import Outage
 from recurrence_pipeline.domain.model import EventStatus
-from recurrence_pipeline.local.commands import Narrator, exit_status
-from recurrence_pipeline.local.supervision import Stopped, locked
-from recurrence_pipeline.local.system import System, running
-from recurrence_pipeline.local.tables import runs_table, series_table
-from recurrence_pipeline.local.through_the_api import shown_through_the_api
+from recurrence_pipeline.domain.zones import time_zone
+from recurrence_pipeline.local.console import Narrator, exit_status
+from recurrence_pipeline.local.dagster import Run
+from recurrence_pipeline.local.stack import System, running
+from recurrence_pipeline.local.supervisor import Stopped, locked
+from recurrence_pipeline.local.up_file import KEPT_IN
 from recurrence_pipeline.report import events_data, events_table, figures_table
 from recurrence_pipeline.storage.importing import SAMPLE_DATA
-from recurrence_pipeline.up_file import KEPT_IN
+from recurrence_pipeline.worker.inspection import SeriesView
 
 LONGEST_STANDSTILL = timedelta(minutes=5)
 """How long nothing may come of it before the demo gives up."""
@@ -124,3 +130,143 @@ def _show(system: System, console: Console) -> str:
     if dead:
         return f"{dead} events failed for good: they are dead letters."
     return ""
+
+
+SHOWN_SERIES = (
+    ("6b046c56c5f3b9749e06ff21", "nothing is done yet: 3 ahead"),
+    ("6b046c55c5f3b9749e06fed5", "the first one is done: one more behind the next"),
+    ("6b046c58c5f3b9749e070265", "counted from the 31st, month ends and all"),
+    ("6b046c61c5f3b9749e070e13", "the older worker drifted to the 30th; what it made stays"),
+)
+"""Series of the sample data: `_id` of the original, and what can be seen."""
+
+SHOWN_DATES = 4
+
+
+def runs_table(runs: Iterable[Run]) -> Table:
+    """Draw Dagster's runs with their durations."""
+    table = Table(title="Dagster's runs", title_justify="left", title_style="bold")
+    for column in ("run", "job", "status"):
+        table.add_column(column)
+    table.add_column("seconds", justify="right")
+    for run in runs:
+        seconds = f"{run.ended - run.began:.1f}" if run.began is not None and run.ended is not None else "-"
+        table.add_row(run.id[:8], run.job, run.status, seconds)
+    return table
+
+
+def series_table(look_up: Callable[[str], SeriesView]) -> Table:
+    """Draw a few series of the sample: what, how often, when next."""
+    table = Table(title="Some of the series", title_justify="left", title_style="bold", show_lines=True)
+    for column in ("task", "rule", "next due", "what to see"):
+        table.add_column(column)
+    for series_id, what in SHOWN_SERIES:
+        view = look_up(series_id)
+        if view.original is not None:
+            table.add_row(view.original.title, rule(view), "\n".join(_next_due(view)), what)
+    return table
+
+
+def rule(view: SeriesView) -> str:
+    """Return the rule of a series in words."""
+    if view.original is None or not isinstance(view.original.anchor, datetime):
+        return "-"
+    anchor = view.original.anchor.astimezone(time_zone(view.timezone))
+    match view.original.repeat_type:
+        case "weekly":
+            day = f"every {anchor:%A}"
+        case "monthly":
+            day = f"monthly on day {anchor.day}"
+        case other:
+            day = other
+    return f"{day} at {anchor:%H:%M}\n({view.timezone})"
+
+
+def _next_due(view: SeriesView) -> list[str]:
+    """Return the due dates of the open occurrences."""
+    zone = time_zone(view.timezone)
+    dates = [
+        member.task.due_date
+        for member in view.members
+        if member.task.id != view.id and not member.task.is_completed and isinstance(member.task.due_date, datetime)
+    ]
+    return [f"{date.astimezone(zone):%a %Y-%m-%d}" for date in sorted(dates)[:SHOWN_DATES]]
+
+
+RECURRENCE = "/internal/worker/tasks/recurrence"
+TASK = "6b0500000000000000000de1"
+USER = "6b0500000000000000000d05"
+NUMBER = 1_000_000
+"""Above the numbers of the sample's tasks."""
+
+
+def shown_through_the_api(system: System, home: Path) -> Table:
+    """Store a task as the application does, say over HTTP what happens to it, and draw the answers.
+
+    Raises:
+        Outage: an answer was not a success.
+    """
+    anchor = datetime(datetime.now(timezone.utc).year + 1, 1, 31, 9, tzinfo=timezone.utc)
+    system.worker.import_folder(_folder(home / "a-task", anchor))
+    table = Table(title="One task through the internal API", title_justify="left", title_style="bold", show_lines=True)
+    for column in ("POST /internal/worker/tasks/recurrence", "status", "answer"):
+        table.add_column(column)
+    with system.api.client(system.worker.settings) as client:
+        for operation, user_id in (("create", None), ("complete", None), ("delete", USER)):
+            answer = _said(client, operation, user_id)
+            table.add_row(
+                f"{operation} of a monthly task, due {anchor:%Y-%m-%d}",
+                str(answer.status_code),
+                Text("\n".join(_lines(answer.json()["data"]["result"]))),
+            )
+    return table
+
+
+def _said(client: httpx.Client, operation: str, user_id: str | None) -> httpx.Response:
+    body = {"taskId": TASK, "operation": operation} | ({"userId": user_id} if user_id else {})
+    try:
+        answer = client.post(RECURRENCE, json=body)
+    except httpx.HTTPError as error:
+        raise Outage(f"The internal API did not answer to {operation}: {error}") from error
+    if not answer.is_success:
+        raise Outage(f"The internal API answered {answer.status_code} to {operation}: {answer.text}")
+    return answer
+
+
+def _lines(result: Any) -> Iterator[str]:
+    match result:
+        case list():
+            yield from (f"made: due {task['dueDate']}" for task in result)
+        case {"updatedTask": updated, "createdTask": created}:
+            yield f"next: due {updated['dueDate'] if updated else '-'}"
+            yield f"made: due {created['dueDate'] if created else '-'}"
+        case _:
+            yield f"{result} occurrences deleted"
+
+
+def _folder(folder: Path, anchor: datetime) -> Path:
+    """Write an export that holds one task."""
+    date = {"$date": anchor.isoformat().replace("+00:00", "Z")}
+    task = {
+        "_id": {"$oid": TASK},
+        "taskId": NUMBER,
+        "userId": {"$oid": USER},
+        "title": "Pay the rent",
+        "description": "",
+        "dueDate": date,
+        "originalDueDate": date,
+        "priority": "high",
+        "category": "home",
+        "isCompleted": False,
+        "repeatType": "monthly",
+        "parentTaskId": None,
+        "parentRecurringId": None,
+        "links": [],
+        "additionalNotes": "",
+        "createdAt": date,
+        "updatedAt": date,
+        "__v": 0,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "tasks.jsonl").write_text(json.dumps(task) + "\n")
+    return folder

@@ -9,10 +9,10 @@ from time import sleep
 from rich.console import Console
 
 from recurrence_pipeline.bootstrap import Worker
-from recurrence_pipeline.local.commands import Narrator, exit_status
-from recurrence_pipeline.local.supervision import Supervisor, locked
-from recurrence_pipeline.local.system import Say, System, running, without_password
-from recurrence_pipeline.up_file import KEPT_IN, UpFile
+from recurrence_pipeline.local.console import Narrator, exit_status
+from recurrence_pipeline.local.stack import Say, System, running, without_password
+from recurrence_pipeline.local.supervisor import Supervisor, locked
+from recurrence_pipeline.local.up_file import KEPT_IN, UpFile
 
 
 def run_up(

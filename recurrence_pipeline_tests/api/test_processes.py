@@ -16,8 +16,8 @@ import httpx
 import pytest
 from bson import ObjectId
 
-from recurrence_pipeline.processes import ended
-from recurrence_pipeline.storage.embedded import EmbeddedServer
+from recurrence_pipeline.local.embedded import EmbeddedServer
+from recurrence_pipeline.local.processes import ended
 from recurrence_pipeline_tests.api.serving import HEALTH, NO_SUCH_PATH, RECURRENCE
 from recurrence_pipeline_tests.marked import Command, recurrence
 from recurrence_pipeline_tests.urls import with_database

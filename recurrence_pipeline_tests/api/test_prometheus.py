@@ -14,7 +14,7 @@ from pymongo.errors import OperationFailure
 from recurrence_pipeline.api.exporting import PATH, exporting
 from recurrence_pipeline.api.prometheus import Exporter
 from recurrence_pipeline.api.server import listen
-from recurrence_pipeline.storage.embedded import EmbeddedServer
+from recurrence_pipeline.local.embedded import EmbeddedServer
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.monitoring import DatabaseErrors
 from recurrence_pipeline_tests.marked import recurrence

@@ -15,9 +15,9 @@ import dagster as dg
 from celery.result import AsyncResult
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 
-from recurrence_pipeline import processes
-from recurrence_pipeline.local.dagster_programs import shipped
-from recurrence_pipeline.local.supervision import Program
+from recurrence_pipeline.local import processes
+from recurrence_pipeline.local.dagster import shipped
+from recurrence_pipeline.local.supervisor import Program
 from recurrence_pipeline.orchestration.celery_app import app
 from recurrence_pipeline_tests.cluster.network import Network, ip
 from recurrence_pipeline_tests.waiting import wait_until

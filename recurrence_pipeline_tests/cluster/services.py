@@ -17,9 +17,9 @@ from secrets import token_hex
 import psycopg2
 import redis
 
-from recurrence_pipeline import processes
-from recurrence_pipeline.local.supervision import Program
-from recurrence_pipeline.storage.embedded import URL_OPTIONS, EmbeddedServer
+from recurrence_pipeline.local import processes
+from recurrence_pipeline.local.embedded import URL_OPTIONS, EmbeddedServer
+from recurrence_pipeline.local.supervisor import Program
 from recurrence_pipeline_tests.cluster.network import ADDRESS
 from recurrence_pipeline_tests.waiting import wait_until
 

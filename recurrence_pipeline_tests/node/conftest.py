@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from recurrence_pipeline import processes
+from recurrence_pipeline.local import processes
 from recurrence_pipeline_tests.marked import recurrence
 from recurrence_pipeline_tests.waiting import wait_until
 from recurrence_pipeline_tests.world import World

@@ -13,8 +13,8 @@ from uuid import uuid4
 import dagster as dg
 import pytest
 
-from recurrence_pipeline import processes
 from recurrence_pipeline.bootstrap import Worker
+from recurrence_pipeline.local import processes
 from recurrence_pipeline_tests.marked import MARK, Command
 from recurrence_pipeline_tests.orchestration.conftest import Insert
 from recurrence_pipeline_tests.orchestration.test_sensors import add_run

@@ -14,7 +14,7 @@ import psycopg2
 import pytest
 import redis
 
-from recurrence_pipeline import processes
+from recurrence_pipeline.local import processes
 from recurrence_pipeline_tests.impostor import unused_port
 from recurrence_pipeline_tests.secured import PASSWORD, Certificates
 from recurrence_pipeline_tests.waiting import wait_until

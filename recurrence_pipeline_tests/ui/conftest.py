@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from bson import ObjectId
 
-from recurrence_pipeline.local.system import System, running
+from recurrence_pipeline.local.stack import System, running
 from recurrence_pipeline.storage.importing import SAMPLE_DATA
 from recurrence_pipeline_tests.ui.launching import launched
 from recurrence_pipeline_tests.waiting import wait_until

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from recurrence_pipeline.local.system import System
+from recurrence_pipeline.local.stack import System
 from recurrence_pipeline_tests.waiting import wait_until
 
 ENDED = {"SUCCESS", "FAILURE", "CANCELED"}

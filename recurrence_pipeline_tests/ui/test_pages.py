@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 from bson import ObjectId
 
-from recurrence_pipeline.local.system import System
+from recurrence_pipeline.local.stack import System
 from recurrence_pipeline_tests.ui.conftest import LEFT_ALONE, SCREENSHOTS
 from recurrence_pipeline_tests.ui.launching import ended
 from recurrence_pipeline_tests.waiting import wait_until

@@ -18,9 +18,9 @@ from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
 from recurrence_pipeline.domain.errors import ConfigurationError, Outage
-from recurrence_pipeline.storage import embedded
+from recurrence_pipeline.local import embedded
+from recurrence_pipeline.local.embedded import HOST, EmbeddedServer, PortInUse
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.storage.embedded import HOST, EmbeddedServer, PortInUse
 from recurrence_pipeline_tests.waiting import wait_until
 
 
@@ -146,7 +146,7 @@ def test_a_secantusd_toml_that_lies_around_is_not_read(tmp_path: Path, monkeypat
 PARENT = """
     import signal, sys, threading
     from pathlib import Path
-    from recurrence_pipeline.storage.embedded import EmbeddedServer
+    from recurrence_pipeline.local.embedded import EmbeddedServer
 
     servers = []
     starter = threading.Thread(target=lambda: servers.append(EmbeddedServer.start(Path(sys.argv[1]))))

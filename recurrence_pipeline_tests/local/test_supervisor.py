@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from recurrence_pipeline import processes
 from recurrence_pipeline.domain.errors import ConfigurationError, Outage
-from recurrence_pipeline.local.dagster_programs import shipped
-from recurrence_pipeline.local.supervision import (
+from recurrence_pipeline.local import processes
+from recurrence_pipeline.local.dagster import shipped
+from recurrence_pipeline.local.stack import with_database, without_password
+from recurrence_pipeline.local.supervisor import (
     HOST,
     PAUSES,
     STEADY,
@@ -27,7 +28,6 @@ from recurrence_pipeline.local.supervision import (
     stoppable,
     wait_for,
 )
-from recurrence_pipeline.local.system import with_database, without_password
 from recurrence_pipeline_tests.waiting import wait_until
 
 NOW = timedelta(0)

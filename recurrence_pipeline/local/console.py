@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from recurrence_pipeline.domain.errors import ConfigurationError, RecurrenceError
-from recurrence_pipeline.local.supervision import Stopped, stoppable
+from recurrence_pipeline.local.supervisor import Stopped, stoppable
 
 
 @dataclass(frozen=True, slots=True)

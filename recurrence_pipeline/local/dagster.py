@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 import httpx
 import yaml
 
-from recurrence_pipeline import processes
 from recurrence_pipeline.domain.errors import ConfigurationError
+from recurrence_pipeline.local import processes
 from recurrence_pipeline.local.dagster_history import all_ended, cancel_runs, close_runs, opened
-from recurrence_pipeline.local.supervision import HOST, Program, free_port, stop, wait_for
+from recurrence_pipeline.local.supervisor import HOST, Program, free_port, stop, wait_for
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance  # takes a second to import: only when it is started

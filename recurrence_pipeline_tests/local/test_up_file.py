@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from recurrence_pipeline import up_file
 from recurrence_pipeline.cli import main
 from recurrence_pipeline.domain.errors import ConfigurationError
-from recurrence_pipeline.up_file import KEPT_IN, UpFile, read_up_file, with_what_runs
+from recurrence_pipeline.local import up_file
+from recurrence_pipeline.local.up_file import KEPT_IN, UpFile, read_up_file, with_what_runs
 from recurrence_pipeline_tests.commands import Run
 from recurrence_pipeline_tests.impostor import unused_port
 

@@ -15,9 +15,9 @@ from pymongo import MongoClient
 
 from recurrence_pipeline.bootstrap import open_worker
 from recurrence_pipeline.config.settings import Settings
+from recurrence_pipeline.local.embedded import EmbeddedServer
+from recurrence_pipeline.local.up_file import read_up_file
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.storage.embedded import EmbeddedServer
-from recurrence_pipeline.up_file import read_up_file
 from recurrence_pipeline.worker.service import WorkerService
 from recurrence_pipeline_tests.marked import PROC, Command, recurrence
 from recurrence_pipeline_tests.time_zones import NEWEST, OLDER, PACKAGE, on_system, system_data

@@ -1,4 +1,4 @@
-"""What a started program inherits. That it dies with us is seen in storage/test_embedded.py and test_local.py."""
+"""What a started program inherits. That it dies with us is seen in local/test_embedded.py and test_local.py."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ import pytest
 STARTS_ONE = """
 import subprocess, sys
 from pathlib import Path
-from recurrence_pipeline import processes
+from recurrence_pipeline.local import processes
 
 child = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
 processes.start([sys.executable, "-c", child], cwd=Path.cwd(), output=sys.stdout.buffer).wait()

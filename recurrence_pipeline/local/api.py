@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.local.supervision import HOST, PortTaken, Program, stop, wait_for
+from recurrence_pipeline.local.supervisor import HOST, PortTaken, Program, stop, wait_for
 
 READY_TIMEOUT = timedelta(seconds=60)
 DOCS = "/internal/docs"

@@ -12,10 +12,10 @@ from uuid import uuid4
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.config.secrets import read_secret_files
 from recurrence_pipeline.config.settings import SECRET, Settings
-from recurrence_pipeline.local.api_program import PORT, LocalApi, running_api
-from recurrence_pipeline.local.dagster_programs import LocalDagster, running_dagster
-from recurrence_pipeline.local.supervision import PortTaken, Process, Program
-from recurrence_pipeline.storage.embedded import EmbeddedServer, FolderInUse, PortInUse
+from recurrence_pipeline.local.api import PORT, LocalApi, running_api
+from recurrence_pipeline.local.dagster import LocalDagster, running_dagster
+from recurrence_pipeline.local.embedded import EmbeddedServer, FolderInUse, PortInUse
+from recurrence_pipeline.local.supervisor import PortTaken, Process, Program
 
 MONGODB_URL = "MONGODB_URL"
 DATABASE = "task-app"

@@ -18,8 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from recurrence_pipeline import processes
 from recurrence_pipeline.domain.errors import ConfigurationError, Outage
+from recurrence_pipeline.local import processes
 
 HOST = "127.0.0.1"
 URL_OPTIONS = "directConnection=true&journal=true&retryWrites=false"

@@ -14,8 +14,8 @@ from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 
-from recurrence_pipeline import processes
 from recurrence_pipeline.domain.errors import ConfigurationError, Outage
+from recurrence_pipeline.local import processes
 
 Process = subprocess.Popen[bytes]
 HOST = "127.0.0.1"
