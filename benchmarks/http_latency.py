@@ -13,7 +13,7 @@ from benchmarks.content import OPERATIONS, content
 from benchmarks.report import Figures
 from benchmarks.size import Size
 from benchmarks.stage import Stage, free_number, server, stage
-from recurrence_pipeline.client.base import PATH
+from recurrence_pipeline.client.transport import PATH
 from recurrence_pipeline.local.api import LocalApi, running_api
 from recurrence_pipeline.storage.documents import Document
 

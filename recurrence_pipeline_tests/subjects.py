@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
-from recurrence_pipeline.trigger import AsyncWorkerTrigger, Edge, WorkerTrigger
+from recurrence_pipeline.client.trigger import AsyncWorkerTrigger, Edge, WorkerTrigger
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=timezone.utc)
 

@@ -7,8 +7,8 @@ import pytest
 from bson import ObjectId
 from pymongo.database import Database
 
-from recurrence_pipeline.metrics_report import WIDEST, sparkline
 from recurrence_pipeline.storage.documents import Document
+from recurrence_pipeline.views.metrics import WIDEST, sparkline
 from recurrence_pipeline_tests.commands import Run
 
 HOUR = timedelta(hours=1)

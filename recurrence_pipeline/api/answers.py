@@ -9,7 +9,7 @@ from typing import Any
 from starlette.responses import Response
 
 from recurrence_pipeline.api.errors import ApiError
-from recurrence_pipeline.report import iso
+from recurrence_pipeline.views.common import iso
 
 TASK_DEFAULTS: Mapping[str, Any] = {
     "userId": None,

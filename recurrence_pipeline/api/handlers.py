@@ -17,7 +17,7 @@ from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.domain.errors import InvalidRecurrence, RecurrenceError
 from recurrence_pipeline.domain.model import Source
-from recurrence_pipeline.report import preview_data
+from recurrence_pipeline.views.common import preview_data
 
 SIGN_OF_LIFE = timedelta(seconds=1.2)
 """How long the database may take for one: health answers within 2 s."""

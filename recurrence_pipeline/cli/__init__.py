@@ -1,4 +1,4 @@
-"""The `recurrence` command: parse, call, print. The work is behind bootstrap.py, the tables are in report.py.
+"""The `recurrence` command: parse, call, print. The work is behind bootstrap.py, the tables are in views/.
 
 Exit codes: 0 done, 1 failed (the database is away, not found, refused), 2 asked wrongly (arguments, settings, files),
 130 interrupted, 141 nobody reads the output any more. An expected error is one line on stderr. What takes long to

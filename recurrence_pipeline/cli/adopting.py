@@ -13,7 +13,7 @@ def adopt(context: typer.Context, *, yes: Yes = False, as_json: Json = False) ->
     Without it, a series that was created before the first `init-db` goes on only when an event asks.
     It reads all tasks to say what would come of it. With --yes, the reconcile sensor asks for it piece by piece.
     """
-    from recurrence_pipeline.report import backlog_view
+    from recurrence_pipeline.views.common import backlog_view
 
     session: Session = context.obj
     with session.worker() as worker:

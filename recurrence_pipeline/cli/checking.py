@@ -26,8 +26,8 @@ def check(
     It exits with 1 where a check of severity error finds something.
     With --repair it exits with 1 where something stays that a repair is there for.
     """
-    from recurrence_pipeline.checking_report import findings_view, repairs_view
     from recurrence_pipeline.domain.checks import Severity
+    from recurrence_pipeline.views.checks import findings_view, repairs_view
 
     if yes and not repair:
         raise typer.BadParameter("--yes goes with --repair")
@@ -57,7 +57,7 @@ def resume(context: typer.Context, task_id: TaskId, *, yes: Yes = False, as_json
     It stopped because everything open in it was deleted: its next 3 slots are made.
     Slots that lie in the past are passed over. A series that has an open task is left as it is.
     """
-    from recurrence_pipeline.checking_report import resumed_view
+    from recurrence_pipeline.views.checks import resumed_view
 
     session: Session = context.obj
     with session.worker() as worker:

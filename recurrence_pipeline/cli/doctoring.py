@@ -14,8 +14,8 @@ def doctor(context: typer.Context, *, as_json: Json = False) -> int:
     """
     from recurrence_pipeline.config.clock import utc_now
     from recurrence_pipeline.doctor import examine
-    from recurrence_pipeline.doctor_report import diagnoses_view
     from recurrence_pipeline.domain.diagnosing import Level
+    from recurrence_pipeline.views.checks import diagnoses_view
 
     session: Session = context.obj
     session = session.located(api=True)

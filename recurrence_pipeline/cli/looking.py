@@ -24,7 +24,7 @@ def preview(
     as_json: Json = False,
 ) -> int:
     """Show when a series comes next, and what is odd about it."""
-    from recurrence_pipeline.report import preview_data, preview_table
+    from recurrence_pipeline.views.common import preview_data, preview_table
 
     session: Session = context.obj
     with session.worker() as worker:
@@ -36,7 +36,7 @@ def preview(
 @app.command(epilog="Example: recurrence series 6b046c55c5f3b9749e06fec5")
 def series(context: typer.Context, task_id: TaskId, *, as_json: Json = False) -> int:
     """Show a task's series, and why nothing more came."""
-    from recurrence_pipeline.report import series_data, series_view
+    from recurrence_pipeline.views.common import series_data, series_view
 
     session: Session = context.obj
     with session.worker() as worker:
@@ -68,7 +68,7 @@ def stats(
 
     With --since: the figures of the events that ended since then, by operation and over time.
     """
-    from recurrence_pipeline.report import events_data, stats_view
+    from recurrence_pipeline.views.common import events_data, stats_view
 
     session: Session = context.obj
     if since is not None:
@@ -93,7 +93,7 @@ def stats(
 def _metrics(session: Session, since: str, by: By | None, *, as_json: bool) -> int:
     from recurrence_pipeline.config.clock import utc_now
     from recurrence_pipeline.domain.spans import since as beginning
-    from recurrence_pipeline.metrics_report import BY_HOUR_UP_TO, metrics_data, metrics_view
+    from recurrence_pipeline.views.metrics import BY_HOUR_UP_TO, metrics_data, metrics_view
 
     now = utc_now()
     begins = beginning("since", since, now)

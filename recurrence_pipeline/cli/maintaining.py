@@ -54,7 +54,7 @@ def _daily_dry_run(session: Session, service: "WorkerService", *, as_json: bool)
     from rich.console import Group
     from rich.text import Text
 
-    from recurrence_pipeline.report import figures_table
+    from recurrence_pipeline.views.common import figures_table
 
     figures = service.maintenance.pending()
     told = Text("Nothing was written: say --yes to do it.")
@@ -66,7 +66,7 @@ def _daily_dry_run(session: Session, service: "WorkerService", *, as_json: bool)
 
 def _daily(session: Session, service: "WorkerService", *, confirm: bool, as_json: bool) -> int:
     """Do all parts; a cleanup that wants a confirmation keeps none from being done, and is raised at last."""
-    from recurrence_pipeline.report import figures_table
+    from recurrence_pipeline.views.common import figures_table
 
     deleted, refused = 0, None
     try:
@@ -88,10 +88,10 @@ def _weekly(session: Session, worker: "Worker", *, as_json: bool) -> int:
     from rich.console import Group
     from rich.markdown import Markdown
 
-    from recurrence_pipeline.checking_report import findings_view
     from recurrence_pipeline.config.clock import utc_now
     from recurrence_pipeline.domain.checks import Severity
     from recurrence_pipeline.reporting.performance import performance_report
+    from recurrence_pipeline.views.checks import findings_view
 
     findings = worker.service.consistency.run()
     report = performance_report(worker.service.metrics, utc_now(), threshold=worker.settings.degradation_threshold)

@@ -31,7 +31,7 @@ def events(
     as_json: Json = False,
 ) -> int:
     """List events: what became of each, and why it was refused."""
-    from recurrence_pipeline.report import event_list
+    from recurrence_pipeline.views.common import event_list
 
     session: Session = context.obj
     with session.worker() as worker:
@@ -67,7 +67,7 @@ def replay(  # noqa: PLR0913 (each is an option of its own)
     An event that is refused again says so once more on the event, and tells its user nothing twice.
     """
     from recurrence_pipeline.domain.selection import REFUSED, Selection, moment
-    from recurrence_pipeline.mending_report import replay_view
+    from recurrence_pipeline.views.recovery import replay_view
 
     session: Session = context.obj
     selection = Selection(
@@ -103,7 +103,7 @@ def restore(
 
     Where the original is gone for good, the earliest open task becomes the original.
     """
-    from recurrence_pipeline.mending_report import deletions_view, restore_view
+    from recurrence_pipeline.views.recovery import deletions_view, restore_view
 
     session: Session = context.obj
     with session.worker() as worker:

@@ -79,7 +79,7 @@ class Session:
 
     def show(self, data: object, draw: Callable[[Any], RenderableType], *, as_json: bool) -> None:
         """Print data as JSON or, drawn, for people."""
-        from recurrence_pipeline.report import to_json
+        from recurrence_pipeline.views.common import to_json
 
         if as_json:
             typer.echo(to_json(data))

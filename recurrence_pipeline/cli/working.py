@@ -26,7 +26,7 @@ def process(
 
     Ctrl-C or SIGTERM lets the batch that has begun finish, and the summary tells what was done.
     """
-    from recurrence_pipeline.report import figures_table
+    from recurrence_pipeline.views.common import figures_table
     from recurrence_pipeline.worker.stopping import heeding_signals
 
     session: Session = context.obj
@@ -65,8 +65,8 @@ def trigger(  # noqa: PLR0913 (each is an option of its own)
     as_json: Json = False,
 ) -> int:
     """Enqueue an event, as the application does."""
-    from recurrence_pipeline.mending_report import deletion_data, deletion_view
-    from recurrence_pipeline.report import result_view
+    from recurrence_pipeline.views.common import result_view
+    from recurrence_pipeline.views.recovery import deletion_data, deletion_view
 
     session: Session = context.obj
     with session.worker() as worker:

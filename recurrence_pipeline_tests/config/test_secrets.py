@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from recurrence_pipeline.client.trigger import Queued, WorkerTrigger
 from recurrence_pipeline.config.settings import SECRET, Settings
 from recurrence_pipeline.doctor.machine import look_at_names
 from recurrence_pipeline.domain.diagnosing import Level
 from recurrence_pipeline.domain.errors import ConfigurationError
-from recurrence_pipeline.trigger import Queued, WorkerTrigger
 from recurrence_pipeline_tests.commands import Run
 from recurrence_pipeline_tests.impostor import unused_port
 from recurrence_pipeline_tests.world import World, utc

@@ -13,9 +13,9 @@ from typing import Any, Self, TypeVar
 import httpx
 import structlog
 
-from recurrence_pipeline.client.answers import RETRIES, Call, Lost, NoReply, Reply, Trigger
-from recurrence_pipeline.client.conversation import Conversations
+from recurrence_pipeline.client.messages import RETRIES, Call, Lost, NoReply, Reply, Trigger
 from recurrence_pipeline.client.outbox import DatabaseOutbox, Outbox
+from recurrence_pipeline.client.protocol import Conversations
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.config.secrets import read_secret_files
 from recurrence_pipeline.config.settings import SECRET, Settings

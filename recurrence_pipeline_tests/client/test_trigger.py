@@ -9,8 +9,7 @@ import pytest
 from bson import ObjectId
 from structlog.testing import capture_logs
 
-from recurrence_pipeline.domain.errors import ConfigurationError, InvalidInput
-from recurrence_pipeline.trigger import (
+from recurrence_pipeline.client.trigger import (
     AsyncWorkerTrigger,
     Delivered,
     Lost,
@@ -19,6 +18,7 @@ from recurrence_pipeline.trigger import (
     Unavailable,
     WorkerTrigger,
 )
+from recurrence_pipeline.domain.errors import ConfigurationError, InvalidInput
 from recurrence_pipeline_tests.impostor import (
     Impostor,
     Reaction,

@@ -1,4 +1,4 @@
-"""What the terminal shows of the metrics. Beside report.py, by the same rules; pictures are reporting/'s."""
+"""What the terminal shows of the metrics. Beside common.py, by the same rules; pictures are reporting/'s."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from recurrence_pipeline.domain.durations import lasting
-from recurrence_pipeline.report import Data, when
 from recurrence_pipeline.reporting.performance import UNITS
+from recurrence_pipeline.views.common import Data, when
 
 if TYPE_CHECKING:  # at run time it would bring pandas along
     import pandas as pd

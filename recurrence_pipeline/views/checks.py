@@ -1,4 +1,4 @@
-"""What the terminal shows of checks, repairs and resumed series. Beside report.py, by the same rules."""
+"""What the terminal shows of checks, repairs and resumed series. Beside common.py, by the same rules."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,7 +6,7 @@ from datetime import datetime
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from recurrence_pipeline.report import Data, plain, table_of, when
+from recurrence_pipeline.views.common import Data, plain, table_of, when
 
 SHOWN = 5
 """Samples of each check; --json has them all."""
@@ -71,3 +71,17 @@ def resumed_view(data: Data) -> RenderableType:
 def _sample(sample: Data) -> Text:
     shown = {name: when(value) if isinstance(value, datetime) else value for name, value in sample.items()}
     return Text("- " + ", ".join(f"{name} {value}" for name, value in shown.items() if value not in (None, "")))
+
+
+COLOURS = {"ok": "green", "warn": "yellow", "error": "bold red"}
+
+
+def diagnoses_view(diagnoses: Sequence[Data]) -> RenderableType:
+    """Draw what was found, and count what is not well."""
+    table = table_of("Doctor", "what", "state", "found", "what to do")
+    for each in diagnoses:
+        state = Text(each["level"], COLOURS[each["level"]])
+        table.add_row(plain(each["name"]), state, plain(each["found"]), plain(each["advice"]))
+    errors, warnings = (sum(each["level"] == level for each in diagnoses) for level in ("error", "warn"))
+    verdict = f"{errors} errors, {warnings} warnings." if errors or warnings else "All is well."
+    return Group(table, Text(verdict))

@@ -1,4 +1,4 @@
-"""What the terminal shows of refused events and of deletions. Beside report.py, by the same rules."""
+"""What the terminal shows of refused events and of deletions. Beside common.py, by the same rules."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from recurrence_pipeline.report import Data, plain, table_of, when
+from recurrence_pipeline.views.common import Data, plain, table_of, when
 
 if TYPE_CHECKING:
     from recurrence_pipeline.domain.model import TaskEvent

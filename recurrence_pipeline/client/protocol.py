@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import structlog
 
-from recurrence_pipeline.client.answers import (
+from recurrence_pipeline.client.messages import (
     HEALTH,
     Call,
     Delivered,

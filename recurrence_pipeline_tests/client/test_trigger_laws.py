@@ -6,7 +6,7 @@ from email.utils import format_datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recurrence_pipeline.client.answers import (
+from recurrence_pipeline.client.messages import (
     HEALTH,
     LONGEST_ASKED_WAIT,
     RETRIES,

@@ -6,8 +6,8 @@
         case Queued(event_id): ...     # the worker is away: the database keeps it until it is back
         case Lost(reason): ...         # and there is no database either
 
-Both clients act out the same conversations (client/conversation.py). They differ in how they send, wait and write
-down, and in nothing else; what an answer means is said in client/answers.py, with the tree of errors.
+Both clients act out the same conversations (client/protocol.py). They differ in how they send, wait and write
+down, and in nothing else; what an answer means is said in client/messages.py, with the tree of errors.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from typing import Any, ParamSpec, Self, TypeVar, assert_never, cast
 
 import httpx
 
-from recurrence_pipeline.client.answers import (
+from recurrence_pipeline.client.messages import (
     CLEANUP,
     HEALTH,
     Call,
@@ -34,9 +34,9 @@ from recurrence_pipeline.client.answers import (
     Unavailable,
     validation_of,
 )
-from recurrence_pipeline.client.base import Client, Edge, log_failure, unless_lost
-from recurrence_pipeline.client.conversation import Conversation, Send, Step, Wait, WriteDown
 from recurrence_pipeline.client.outbox import DatabaseOutbox, Outbox
+from recurrence_pipeline.client.protocol import Conversation, Send, Step, Wait, WriteDown
+from recurrence_pipeline.client.transport import Client, Edge, log_failure, unless_lost
 from recurrence_pipeline.domain.model import Operation
 from recurrence_pipeline.storage.documents import as_contract
 

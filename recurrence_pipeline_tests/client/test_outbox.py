@@ -11,10 +11,10 @@ from structlog.testing import capture_logs
 
 from recurrence_pipeline.bootstrap import open_worker
 from recurrence_pipeline.client import outbox
+from recurrence_pipeline.client.trigger import Lost, Queued, Refused, TurnedAway, WorkerTrigger
 from recurrence_pipeline.config import logs
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.trigger import Lost, Queued, Refused, TurnedAway, WorkerTrigger
 from recurrence_pipeline_tests.impostor import Reaction, answers, drops, hangs, impostor, unused_port
 from recurrence_pipeline_tests.subjects import Subject
 from recurrence_pipeline_tests.world import World, utc

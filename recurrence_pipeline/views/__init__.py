@@ -1,0 +1,1 @@
+"""What a terminal shows: tables and JSON of results. Nothing is decided or read here."""
