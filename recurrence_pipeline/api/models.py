@@ -1,4 +1,4 @@
-"""What requests and answers look like, for the OpenAPI page. Nothing is parsed with these: see requests.py, responses.py.
+"""What requests and answers look like, for the OpenAPI page. None is parsed with these: see requests.py.
 
 Values of tasks are what the application stored, so their types are as wide as what can be found there.
 """

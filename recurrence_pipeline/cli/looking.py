@@ -92,7 +92,7 @@ def stats(
 
 def _metrics(session: Session, since: str, by: By | None, *, as_json: bool) -> int:
     from recurrence_pipeline.config.clock import utc_now
-    from recurrence_pipeline.domain.spans import since as beginning
+    from recurrence_pipeline.domain.times import since as beginning
     from recurrence_pipeline.views.metrics import BY_HOUR_UP_TO, metrics_data, metrics_view
 
     now = utc_now()

@@ -29,7 +29,7 @@ def report(
     from rich.markdown import Markdown
 
     from recurrence_pipeline.config.clock import utc_now
-    from recurrence_pipeline.domain.spans import since as beginning
+    from recurrence_pipeline.domain.times import since as beginning
     from recurrence_pipeline.reporting.performance import performance_report
 
     session: Session = context.obj

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
-from recurrence_pipeline.domain.durations import lasting
+from recurrence_pipeline.domain.times import lasting
 
 TITLE = "recurrence"
 LASTS = timedelta(minutes=10)

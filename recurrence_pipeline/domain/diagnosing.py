@@ -10,8 +10,8 @@ from enum import Enum
 from typing import Any
 
 from recurrence_pipeline.domain.checks import Severity
-from recurrence_pipeline.domain.durations import lasting
 from recurrence_pipeline.domain.findings import Finding
+from recurrence_pipeline.domain.times import lasting
 
 OLDEST_SERVER = (5, 0)
 WAITING_LONG, WAITING_TOO_LONG = timedelta(minutes=5), timedelta(minutes=15)

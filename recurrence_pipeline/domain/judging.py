@@ -30,38 +30,11 @@ from recurrence_pipeline.domain.errors import Permanent, RuleChanged
 from recurrence_pipeline.domain.findings import Sample
 from recurrence_pipeline.domain.memory import anchor_of_memory, is_moved
 from recurrence_pipeline.domain.model import Series, Task, TaskEvent, occurrence_id
-from recurrence_pipeline.domain.plan import CursorMove
-from recurrence_pipeline.domain.progress import MAX_NEW_PER_SERIES, Progress
-from recurrence_pipeline.domain.reconciliation import Reason, Sighting, request
+from recurrence_pipeline.domain.plan import CastId, CursorMove, DateFromDue, Rehang
+from recurrence_pipeline.domain.reconciliation import Reason, request
+from recurrence_pipeline.domain.scan import Sighting
+from recurrence_pipeline.domain.series import MAX_NEW_PER_SERIES, Progress
 from recurrence_pipeline.domain.validation import creation_time
-
-
-@dataclass(frozen=True, slots=True)
-class Rehang:
-    """Hang a task on its original, where it still hangs on what it was seen to hang on."""
-
-    task_id: str
-    seen: str
-    original_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class DateFromDue:
-    """Give a task its dueDate as originalDueDate, where it still has that dueDate and no originalDueDate."""
-
-    task_id: str
-    due: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class CastId:
-    """Write an id as what it is, where a task still has it as the `value` it was seen as."""
-
-    task_id: str
-    field: str
-    value: object
-    id: str
-
 
 Mending = Rehang | DateFromDue | CastId | CursorMove | TaskEvent
 """What mends one defect; a TaskEvent has the worker do it."""

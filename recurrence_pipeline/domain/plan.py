@@ -121,3 +121,30 @@ class Plan:
     def refuse(self, events: Iterable[TaskEvent], error: RecurrenceError) -> None:
         """Record the same error for each event."""
         self.refusals.update((event.id, error) for event in events)
+
+
+@dataclass(frozen=True, slots=True)
+class Rehang:
+    """Hang a task on its original, where it still hangs on what it was seen to hang on."""
+
+    task_id: str
+    seen: str
+    original_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class DateFromDue:
+    """Give a task its dueDate as originalDueDate, where it still has that dueDate and no originalDueDate."""
+
+    task_id: str
+    due: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CastId:
+    """Write an id as what it is, where a task still has it as the `value` it was seen as."""
+
+    task_id: str
+    field: str
+    value: object
+    id: str

@@ -28,7 +28,7 @@ from recurrence_pipeline.domain.plan import (
     Removal,
     Snapshot,
 )
-from recurrence_pipeline.domain.progress import Progress, require_member
+from recurrence_pipeline.domain.series import Progress, require_member
 from recurrence_pipeline.domain.validation import creation_time
 
 PATIENCE = timedelta(seconds=30)

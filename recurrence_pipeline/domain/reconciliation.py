@@ -13,16 +13,14 @@ from enum import Enum
 
 from recurrence_pipeline.domain.errors import Permanent
 from recurrence_pipeline.domain.model import Operation, Series, Source, Task, TaskEvent, derived_id
-from recurrence_pipeline.domain.progress import Progress
+from recurrence_pipeline.domain.scan import EPOCH, HIGHEST, LOWEST, MILLISECOND, Place, Sighting, _seconds
+from recurrence_pipeline.domain.series import Progress
 from recurrence_pipeline.domain.validation import creation_time
 from recurrence_pipeline.domain.zones import UTC
 
 OVERLAP = timedelta(minutes=1)
 """How much of the past the recent walk reads again, and how far it reads ahead: clocks differ, and writes take time."""
 
-LOWEST, HIGHEST = "0" * 24, "f" * 24
-EPOCH = datetime.fromtimestamp(0, UTC)
-MILLISECOND = timedelta(milliseconds=1)
 NARROWEST = timedelta(seconds=1)
 WIDER = 4
 
@@ -35,27 +33,6 @@ class Reason(str, Enum):
 
 
 # The order of the walks
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A place in the order of (updatedAt, _id); a walk goes on strictly behind it.
-
-    Tasks without `updatedAt` come first, as MongoDB sorts null before dates.
-    """
-
-    time: datetime | None = None
-    id: str = LOWEST
-
-    @classmethod
-    def before(cls, time: datetime) -> "Place":
-        """Return the place behind which everything from `time` on follows."""
-        return cls(time - MILLISECOND, HIGHEST)
-
-    @classmethod
-    def undated_since(cls, time: datetime) -> "Place":
-        """Return the place behind which tasks without `updatedAt` follow whose ids were made from `time` on."""
-        return cls(None, f"{_seconds(time):08x}{LOWEST[8:]}")
 
 
 START = Place()
@@ -149,24 +126,6 @@ class Position:
 # What is asked for
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """A task as a walk comes by it."""
-
-    task: Task
-    updated_at: datetime | None
-
-    @property
-    def place(self) -> Place:
-        """Where it stands."""
-        return Place(self.updated_at, self.task.id)
-
-    @property
-    def changed_at(self) -> datetime:
-        """When it changed, as far as it says so."""
-        return self.updated_at or creation_time(self.task)
-
-
 def is_suspect(task: Task) -> bool:
     """Say whether a task is worth a look at its series: an original, or a completed occurrence."""
     if task.misread is not None:
@@ -225,11 +184,6 @@ def _is_behind(task: Task, series: Series, original: Task, timezone: str | None)
         return Progress(replace(series, occurrences=members), original, timezone).is_behind
     except Permanent:
         return False  # it has been worked on, and was spoiled since: it is left alone, and found by the checks
-
-
-def _seconds(time: datetime) -> int:
-    """Return a time as an ObjectId holds it."""
-    return min(max((time - EPOCH) // timedelta(seconds=1), 0), 2**32 - 1)
 
 
 def _place(time: str | None, task_id: str) -> Place:

@@ -2,25 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 
-from recurrence_pipeline.domain.errors import InvalidInput
-from recurrence_pipeline.domain.model import EventStatus, Operation
-
-REFUSED = (EventStatus.FAILED, EventStatus.REJECTED)
-"""The states in which an event waits for a person."""
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedEvent:
-    """What matters of an event here. `code` and `reason` are those of its last error."""
-
-    id: str
-    operation: str
-    status: str
-    code: str = ""
-    reason: str = ""
-    finished_at: datetime | None = None
+from recurrence_pipeline.domain.model import REFUSED, EventStatus, Operation, RefusedEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +36,3 @@ class Selection:
         if ended is None:
             return self.since is None and self.until is None
         return (self.since is None or ended >= self.since) and (self.until is None or ended < self.until)
-
-
-def moment(field: str, text: str | None) -> datetime | None:
-    """Read a time as people write it: `2026-11-24`, `2026-11-24T09:30` or with an offset; UTC where it has none.
-
-    Raises:
-        InvalidInput: it is none, naming the field and the text.
-    """
-    if text is None:
-        return None
-    try:
-        time = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
-    except ValueError:
-        raise InvalidInput(f"{field}: {text!r} is not a time such as 2026-11-24 or 2026-11-24T09:30Z") from None
-    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)

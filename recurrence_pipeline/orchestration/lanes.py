@@ -1,4 +1,4 @@
-"""Lanes as Dagster knows them: a tag of each run that works on events. What a lane is for is in domain/lanes.py.
+"""Lanes as Dagster knows them: a tag of each run that works on events. What a lane is for is in domain/shards.py.
 
 The tag says of how many lanes it is one, so that a worker need not be told. No limit of Dagster's run queue is put on
 it: a run that died with its machine would keep its lane from everybody until Dagster notices.
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from re import fullmatch
 
 from recurrence_pipeline.domain.errors import InvalidInput
-from recurrence_pipeline.domain.lanes import WHOLE, Lane
+from recurrence_pipeline.domain.shards import WHOLE, Lane
 
 LANE = "recurrence/lane"
 

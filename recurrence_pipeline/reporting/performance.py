@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from recurrence_pipeline.domain.durations import lasting
+from recurrence_pipeline.domain.times import lasting
 from recurrence_pipeline.reporting.degradation import FEWEST_EVENTS, Degradation, degradation
 from recurrence_pipeline.worker.metrics import ALL, COUNTS, MILLISECOND, MILLISECONDS, PERCENT, Metrics, Period
 

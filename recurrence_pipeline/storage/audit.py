@@ -10,8 +10,8 @@ from typing import TypeVar
 from bson import ObjectId
 from pymongo import UpdateOne
 
-from recurrence_pipeline.domain.judging import CastId, DateFromDue, Rehang
 from recurrence_pipeline.domain.model import Action, Task, activity_id
+from recurrence_pipeline.domain.plan import CastId, DateFromDue, Rehang
 from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from
 from recurrence_pipeline.storage.limits import patiently
 from recurrence_pipeline.storage.mongo import Mongo, translated, translating

@@ -13,8 +13,8 @@ from pymongo import UpdateMany
 from pymongo.errors import BulkWriteError, WriteError
 
 from recurrence_pipeline.domain.errors import InvalidInput
-from recurrence_pipeline.domain.lanes import Lane
 from recurrence_pipeline.domain.model import ErrorRecord, EventStatus, TaskEvent
+from recurrence_pipeline.domain.shards import Lane
 from recurrence_pipeline.storage.documents import EVENT_FIELDS, Document, error_document, event_from
 from recurrence_pipeline.storage.leasing import (
     LET_GO,

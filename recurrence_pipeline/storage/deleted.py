@@ -16,7 +16,7 @@ from pymongo.errors import BulkWriteError
 
 from recurrence_pipeline.domain.model import Task, derived_id
 from recurrence_pipeline.domain.plan import Removal
-from recurrence_pipeline.domain.restoring import NewOriginal, Restoration, SeriesOfUser
+from recurrence_pipeline.domain.restore import NewOriginal, Restoration, SeriesOfUser
 from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from
 from recurrence_pipeline.storage.limits import patiently
 from recurrence_pipeline.storage.mongo import BARE_DATES, Mongo, refusals, translated

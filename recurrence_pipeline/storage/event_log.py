@@ -10,8 +10,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from recurrence_pipeline.domain.model import EventStatus
-from recurrence_pipeline.domain.selection import REFUSED, RefusedEvent
+from recurrence_pipeline.domain.model import REFUSED, EventStatus, RefusedEvent
 from recurrence_pipeline.storage.documents import EPOCH, Document, of_user, owner_of
 from recurrence_pipeline.storage.mongo import Mongo, translated, translating
 

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from recurrence_pipeline.domain.finished import REFUSED, FinishedEvent
-from recurrence_pipeline.domain.model import EventStatus
+from recurrence_pipeline.domain.model import REFUSED, EventStatus, FinishedEvent
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.limits import patiently
 from recurrence_pipeline.storage.mongo import Mongo, translated, translating

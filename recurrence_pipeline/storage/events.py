@@ -12,8 +12,8 @@ from pymongo import UpdateMany
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from recurrence_pipeline.domain.errors import LeaseLost
-from recurrence_pipeline.domain.lanes import WHOLE, Lane
 from recurrence_pipeline.domain.model import TaskEvent
+from recurrence_pipeline.domain.shards import WHOLE, Lane
 from recurrence_pipeline.storage.claiming import Claiming
 from recurrence_pipeline.storage.documents import EPOCH, Document, event_document
 from recurrence_pipeline.storage.leasing import (

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from pymongo.collection import Collection
 
-from recurrence_pipeline.domain.lanes import WHOLE, Lane
+from recurrence_pipeline.domain.shards import WHOLE, Lane
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.leasing import SEEN, chosen, waiting
 

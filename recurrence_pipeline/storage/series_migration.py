@@ -15,7 +15,7 @@ from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import Permanent
 from recurrence_pipeline.domain.model import Series, SeriesMemory, Task
 from recurrence_pipeline.domain.plan import CursorMove
-from recurrence_pipeline.domain.progress import Progress
+from recurrence_pipeline.domain.series import Progress
 from recurrence_pipeline.domain.validation import creation_time
 from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from
 from recurrence_pipeline.storage.mongo import Mongo, refusals, translated, translating

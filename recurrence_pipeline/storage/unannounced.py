@@ -11,7 +11,7 @@ from itertools import islice
 from bson import ObjectId, Timestamp
 
 from recurrence_pipeline.domain.model import EventStatus
-from recurrence_pipeline.domain.reconciliation import HIGHEST, Place, Sighting
+from recurrence_pipeline.domain.scan import HIGHEST, Place, Sighting
 from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from
 from recurrence_pipeline.storage.leasing import LAST_TIME
 from recurrence_pipeline.storage.mongo import Mongo, translated, translating

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from recurrence_pipeline.domain.durations import lasting
+from recurrence_pipeline.domain.times import lasting
 from recurrence_pipeline.reporting.performance import UNITS
 from recurrence_pipeline.views.common import Data, when
 

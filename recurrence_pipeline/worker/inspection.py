@@ -9,7 +9,7 @@ from recurrence_pipeline.domain.calendar import slot, slot_number
 from recurrence_pipeline.domain.errors import InvalidRecurrence, OriginalNotFound, RecurrenceError
 from recurrence_pipeline.domain.model import HORIZON, Series, Task
 from recurrence_pipeline.domain.preview import SlotPreview, preview_slot
-from recurrence_pipeline.domain.progress import Progress, require_member
+from recurrence_pipeline.domain.series import Progress, require_member
 from recurrence_pipeline.storage.documents import as_contract
 from recurrence_pipeline.storage.event_log import EventLog
 from recurrence_pipeline.storage.tasks import Tasks

@@ -27,8 +27,7 @@ from datetime import datetime, timedelta
 from math import isnan
 from typing import TYPE_CHECKING, Literal
 
-from recurrence_pipeline.domain.finished import FinishedEvent
-from recurrence_pipeline.domain.model import EventStatus, Operation
+from recurrence_pipeline.domain.model import EventStatus, FinishedEvent, Operation
 from recurrence_pipeline.storage.documents import EPOCH
 from recurrence_pipeline.storage.event_metrics import EventMetrics, NotDone
 

@@ -11,10 +11,10 @@ from uuid import uuid4
 import structlog
 
 from recurrence_pipeline.domain.errors import LeaseLost, Outage, RecurrenceError, Transient, Unexpected, WriteRefused
-from recurrence_pipeline.domain.lanes import WHOLE, Lane
 from recurrence_pipeline.domain.model import Operation, TaskEvent
 from recurrence_pipeline.domain.plan import Plan
 from recurrence_pipeline.domain.planning import plan_batch, plan_deletions
+from recurrence_pipeline.domain.shards import WHOLE, Lane
 from recurrence_pipeline.worker.batch import Batch
 from recurrence_pipeline.worker.holding import Hold
 from recurrence_pipeline.worker.kit import Kit

@@ -14,15 +14,14 @@ from recurrence_pipeline.domain.model import Series, Task
 from recurrence_pipeline.domain.plan import Snapshot
 from recurrence_pipeline.domain.reconciliation import (
     START,
-    Place,
     Position,
     Reason,
-    Sighting,
     is_suspect,
     may_have_begun_since,
     reason_to_ask,
     request,
 )
+from recurrence_pipeline.domain.scan import Place, Sighting
 from recurrence_pipeline.storage.limits import within
 from recurrence_pipeline.storage.watermark import Mark
 from recurrence_pipeline.worker.kit import Kit

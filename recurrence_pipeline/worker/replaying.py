@@ -13,7 +13,8 @@ from typing import Any
 import structlog
 
 from recurrence_pipeline.domain.errors import InvalidInput
-from recurrence_pipeline.domain.selection import RefusedEvent, Selection
+from recurrence_pipeline.domain.model import RefusedEvent
+from recurrence_pipeline.domain.selection import Selection
 from recurrence_pipeline.storage.documents import object_id
 from recurrence_pipeline.storage.event_log import EventLog
 

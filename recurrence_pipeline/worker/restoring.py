@@ -1,4 +1,4 @@
-"""Undo: what a cascade or a cleanup deleted is put back. What hangs on what then is decided in domain/restoring.py."""
+"""Undo: what a cascade or a cleanup deleted is put back. What hangs on what then is decided in domain/restore.py."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ import structlog
 from recurrence_pipeline.domain.errors import RestoreRefused
 from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.domain.plan import MAX_NESTING, CursorMove
-from recurrence_pipeline.domain.restoring import Restoration, SeriesOfUser, plan_restoration
+from recurrence_pipeline.domain.restore import Restoration, SeriesOfUser, plan_restoration
 from recurrence_pipeline.storage.deleted import Copy
 from recurrence_pipeline.storage.documents import as_contract, object_id
 from recurrence_pipeline.worker.kit import Kit, Step

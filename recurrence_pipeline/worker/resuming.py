@@ -1,4 +1,4 @@
-"""Resumes a series that stopped because everything open in it was deleted. What follows is domain/resuming.py's."""
+"""Resumes a series that stopped because everything open in it was deleted. What follows is domain/resume.py's."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ import structlog
 from recurrence_pipeline.domain.errors import OriginalNotFound, Partial
 from recurrence_pipeline.domain.model import EventStatus, Operation, Source, TaskEvent
 from recurrence_pipeline.domain.plan import Answer, NewOccurrence
-from recurrence_pipeline.domain.progress import require_member
-from recurrence_pipeline.domain.resuming import Resumption, plan_resumption
+from recurrence_pipeline.domain.resume import Resumption, plan_resumption
+from recurrence_pipeline.domain.series import require_member
 from recurrence_pipeline.storage.documents import new_id, object_id
 from recurrence_pipeline.storage.outcomes import Outcome
 from recurrence_pipeline.worker.kit import Kit, Step

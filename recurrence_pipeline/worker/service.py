@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from recurrence_pipeline.domain.errors import InvalidInput, LeaseLost, ProcessingFailed
-from recurrence_pipeline.domain.lanes import WHOLE, Lane
 from recurrence_pipeline.domain.model import EventStatus, Operation, Source, TaskEvent
 from recurrence_pipeline.domain.plan import Answer, Plan
 from recurrence_pipeline.domain.preview import SlotPreview
+from recurrence_pipeline.domain.shards import WHOLE, Lane
 from recurrence_pipeline.domain.validation import validate_recurrence
 from recurrence_pipeline.storage.documents import Document, as_contract, new_id, object_id, task_from_request
 from recurrence_pipeline.storage.events import QueueState

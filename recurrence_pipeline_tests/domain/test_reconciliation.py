@@ -9,18 +9,16 @@ from hypothesis import strategies as st
 
 from recurrence_pipeline.domain.model import Cursor, Operation, Series, Source, Task, occurrence_id
 from recurrence_pipeline.domain.reconciliation import (
-    HIGHEST,
     OVERLAP,
     START,
-    Place,
     Position,
     Reason,
-    Sighting,
     is_suspect,
     may_have_begun_since,
     reason_to_ask,
     request,
 )
+from recurrence_pipeline.domain.scan import HIGHEST, Place, Sighting
 from recurrence_pipeline.domain.validation import creation_time
 from recurrence_pipeline_tests.domain.world import (
     BOB,

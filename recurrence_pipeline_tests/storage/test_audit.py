@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from recurrence_pipeline.domain.judging import CastId, DateFromDue, Rehang
 from recurrence_pipeline.domain.model import Action, activity_id
+from recurrence_pipeline.domain.plan import CastId, DateFromDue, Rehang
 from recurrence_pipeline.storage.audit import A_PAGE, Audit
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.mongo import Mongo

@@ -11,7 +11,7 @@ from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import Outage
 from recurrence_pipeline.domain.model import Operation, TaskEvent
 from recurrence_pipeline.domain.plan import Removal
-from recurrence_pipeline.domain.restoring import Restoration
+from recurrence_pipeline.domain.restore import Restoration
 from recurrence_pipeline.storage.deleted import Deleted
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.tasks import Tasks

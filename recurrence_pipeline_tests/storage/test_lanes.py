@@ -4,8 +4,8 @@ from itertools import chain
 
 import pytest
 
-from recurrence_pipeline.domain.lanes import WHOLE, Lane, lane_of
 from recurrence_pipeline.domain.model import TaskEvent
+from recurrence_pipeline.domain.shards import WHOLE, Lane, lane_of
 from recurrence_pipeline.storage.events import Events
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline_tests.storage.samples import an_event, at

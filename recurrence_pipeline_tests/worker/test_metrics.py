@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recurrence_pipeline.domain.errors import Outage
-from recurrence_pipeline.domain.finished import OUTCOMES, FinishedEvent
-from recurrence_pipeline.domain.model import EventStatus, Operation
+from recurrence_pipeline.domain.model import OUTCOMES, EventStatus, FinishedEvent, Operation
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.worker.metric_frames import Measured
 from recurrence_pipeline.worker.metrics import ALL, COUNTS, MILLISECONDS, PERCENT, Columns

@@ -2,8 +2,7 @@
 
 import pytest
 
-from recurrence_pipeline.domain.finished import OUTCOMES, FinishedEvent
-from recurrence_pipeline.domain.model import EventStatus
+from recurrence_pipeline.domain.model import OUTCOMES, EventStatus, FinishedEvent
 from recurrence_pipeline_tests.world import utc
 
 UNFINISHED = {EventStatus.PENDING, EventStatus.PROCESSING}

@@ -5,8 +5,8 @@ from itertools import chain
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recurrence_pipeline.domain.lanes import SMALL, WHOLE, Lane, lane_of
 from recurrence_pipeline.domain.model import occurrence_id
+from recurrence_pipeline.domain.shards import SMALL, WHOLE, Lane, lane_of
 
 task_ids = st.integers(0, 2**96 - 1).map(lambda number: f"{number:024x}")
 queues = st.lists(task_ids, max_size=300).map(lambda ids: list(enumerate(ids)))

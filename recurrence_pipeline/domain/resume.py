@@ -12,7 +12,7 @@ from recurrence_pipeline.domain.calendar import next_occurrence, slot, slot_numb
 from recurrence_pipeline.domain.errors import ResumeRefused
 from recurrence_pipeline.domain.model import HORIZON, Action, Series, Task, occurrence_id
 from recurrence_pipeline.domain.plan import CursorMove, NewActivity, NewOccurrence
-from recurrence_pipeline.domain.progress import Progress
+from recurrence_pipeline.domain.series import Progress
 
 
 @dataclass(frozen=True, slots=True)

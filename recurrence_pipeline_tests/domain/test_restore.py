@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from recurrence_pipeline.domain.calendar import slot
 from recurrence_pipeline.domain.model import Cursor, SeriesMemory, Task
-from recurrence_pipeline.domain.restoring import NewOriginal, Restoration, plan_restoration
+from recurrence_pipeline.domain.restore import NewOriginal, Restoration, plan_restoration
 from recurrence_pipeline_tests.domain.world import ALICE, BOB, ORIGINAL, World, an_id, complete, new_slots, older, utc
 
 JAN_31 = utc(2024, 1, 31, 9)

@@ -1,0 +1,78 @@
+"""Times and lengths of time as people write and read them. Pure."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from types import MappingProxyType
+
+from recurrence_pipeline.domain.errors import InvalidInput
+
+UNITS: Mapping[str, timedelta] = MappingProxyType(
+    {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+)
+LONGEST = timedelta(days=36_500)
+"""A century: as long as anything is kept."""
+_SHOWN = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def moment(field: str, text: str | None) -> datetime | None:
+    """Read a time as people write it: `2026-11-24`, `2026-11-24T09:30` or with an offset; UTC where it has none.
+
+    Raises:
+        InvalidInput: it is none, naming the field and the text.
+    """
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+    except ValueError:
+        raise InvalidInput(f"{field}: {text!r} is not a time such as 2026-11-24 or 2026-11-24T09:30Z") from None
+    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
+
+
+def since(field: str, text: str, now: datetime) -> datetime:
+    """Return the beginning of a span that ends now.
+
+    Raises:
+        InvalidInput: the text is neither a length nor a time, or is nothing, too long or in the future; with the field
+            and the text.
+    """
+    given = text.strip()
+    length = re.fullmatch(r"(\d{1,9})([mhdw])", given, re.ASCII)
+    if length is None:
+        return _past(field, given, now)
+    times, unit = int(length[1]), UNITS[length[2]]
+    if not times or times > LONGEST / unit:
+        raise InvalidInput(f"{field}: {text!r} is not between 1{length[2]} and a century")
+    return now - times * unit
+
+
+def _past(field: str, text: str, now: datetime) -> datetime:
+    try:
+        begins = moment(field, text)
+    except InvalidInput:
+        begins = None
+    if begins is None:
+        raise InvalidInput(
+            f"{field}: {text!r} is neither a length such as 90m, 24h, 7d, 2w nor a time such as 2026-11-24"
+        )
+    if begins >= now:
+        raise InvalidInput(f"{field}: {text!r} is not in the past")
+    return begins
+
+
+def lasting(duration: timedelta) -> str:
+    """Return a duration in its two largest units: `250 ms`, `1.4 s`, `12 min 5 s`, `3 h 12 min`, `902 d 4 h`.
+
+    What is left of smaller units is cut off; a negative duration, which clocks can make of a short one, is `0 ms`.
+    """
+    milliseconds = max(round(duration.total_seconds() * 1000), 0)
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    if milliseconds < 60_000:
+        return f"{milliseconds // 100 / 10:g} s"
+    seconds = milliseconds // 1000
+    place = next(place for place, (size, _) in enumerate(_SHOWN) if seconds >= size)
+    (size, unit), (small, small_unit) = _SHOWN[place : place + 2]
+    whole, rest = divmod(seconds, size)
+    return f"{whole} {unit} {rest // small} {small_unit}" if rest >= small else f"{whole} {unit}"
