@@ -5,7 +5,7 @@ every slot up to the highest completed one + 1 + 3 is made once.
 """
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bson import ObjectId
 from hypothesis import HealthCheck, settings
@@ -35,6 +35,7 @@ class ModelSeries:
 
     original: ObjectId
     repeat_type: str
+    asked_at: datetime
     made: int = 0
     completed: set[int] = field(default_factory=set)
     deleted: set[int] = field(default_factory=set)
@@ -70,7 +71,7 @@ class Histories(RuleBasedStateMachine):
     @rule(target=series, repeat_type=st.sampled_from(["daily", "weekly", "monthly"]), completed=st.booleans())
     def create(self, repeat_type: str, completed: bool) -> ObjectId:  # noqa: FBT001
         original = self.world.add_task(START, repeat_type, isCompleted=completed)
-        self.model[original] = ModelSeries(original, repeat_type, completed={0} if completed else set())
+        self.model[original] = ModelSeries(original, repeat_type, self.world.now, completed={0} if completed else set())
         self.announce("create", original)
         return original
 
@@ -107,7 +108,8 @@ class Histories(RuleBasedStateMachine):
     @rule(original=series, days=st.integers(-1, 5))
     def move_the_due_date(self, original: ObjectId, days: int) -> None:
         """A person moves a task, no further back than a new one may lie; its series stays where it was anchored."""
-        self.world.worker.mongo.tasks.update_one({"_id": original}, {"$set": {"dueDate": START + timedelta(days=days)}})
+        due = max(START + timedelta(days=days), self.model[original].asked_at - timedelta(days=1))
+        self.world.worker.mongo.tasks.update_one({"_id": original}, {"$set": {"dueDate": due}})
 
     @precondition(lambda self: self.announced)
     @rule(data=st.data())
