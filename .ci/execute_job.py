@@ -9,7 +9,7 @@ from pathlib import Path
 from recurrence_pipeline.bootstrap import open_worker
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.local.embedded import EmbeddedServer
-from recurrence_pipeline.storage.importing import SAMPLE_DATA
+from recurrence_pipeline.storage.import_jsonl import SAMPLE_DATA
 
 DAGSTER = Path(sys.executable).with_name("dagster")
 JOB = ("job", "execute", "-m", "recurrence_pipeline.definitions", "-j", "process_task_events")

@@ -14,21 +14,21 @@ from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
 from recurrence_pipeline.domain.retries import RetryPolicy
 from recurrence_pipeline.storage.activities import Activities
-from recurrence_pipeline.storage.audit import Audit
-from recurrence_pipeline.storage.deleted import Deleted
-from recurrence_pipeline.storage.event_log import EventLog
+from recurrence_pipeline.storage.database_checks import Footing
+from recurrence_pipeline.storage.deleted_tasks import Deleted
 from recurrence_pipeline.storage.event_metrics import EventMetrics
+from recurrence_pipeline.storage.event_queries import EventLog
 from recurrence_pipeline.storage.events import Events
-from recurrence_pipeline.storage.footing import Footing
 from recurrence_pipeline.storage.hosts import Hosts
-from recurrence_pipeline.storage.importing import SAMPLE_DATA, ImportReport, Progress, import_folder
+from recurrence_pipeline.storage.import_jsonl import SAMPLE_DATA, ImportReport, Progress, import_folder
 from recurrence_pipeline.storage.mongo import Listener, Mongo
 from recurrence_pipeline.storage.sample import is_empty, sample_loaded, wants_sample
 from recurrence_pipeline.storage.schema import SchemaReport, ensure_schema, require_schema
 from recurrence_pipeline.storage.series_migration import inherit, revert
+from recurrence_pipeline.storage.task_changes import Unannounced
+from recurrence_pipeline.storage.task_scan import Audit
 from recurrence_pipeline.storage.task_series import TaskSeries
 from recurrence_pipeline.storage.tasks import Tasks
-from recurrence_pipeline.storage.unannounced import Unannounced
 from recurrence_pipeline.storage.watermark import Watermark
 from recurrence_pipeline.worker.draining import drain
 from recurrence_pipeline.worker.kit import Kit, Rules, Step
@@ -64,7 +64,7 @@ class Worker:
         require_schema(self.mongo)
 
     def import_folder(self, folder: Path, progress: Progress = lambda _name, _done, _total: None) -> ImportReport:
-        """Load an export; see storage/importing.py.
+        """Load an export; see storage/import_jsonl.py.
 
         Raises:
             InvalidInput: a broken line, or nothing to import; nothing was written.

@@ -15,7 +15,7 @@ from pymongo.database import Database
 from recurrence_pipeline.cli import main
 from recurrence_pipeline.local.embedded import EmbeddedServer
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.storage.importing import SAMPLE_DATA
+from recurrence_pipeline.storage.import_jsonl import SAMPLE_DATA
 from recurrence_pipeline_tests.commands import WEEKLY, Ran, Run
 from recurrence_pipeline_tests.urls import with_database
 

@@ -12,7 +12,7 @@ import yaml
 
 from recurrence_pipeline.api.prometheus import Exporter
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.storage.monitoring import DatabaseErrors
+from recurrence_pipeline.storage.command_errors import DatabaseErrors
 from recurrence_pipeline_tests.world import World
 
 ROOT = Path(__file__).parent.parent

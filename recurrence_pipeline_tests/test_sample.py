@@ -17,7 +17,7 @@ from pymongo import MongoClient
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.storage.importing import SAMPLE_DATA
+from recurrence_pipeline.storage.import_jsonl import SAMPLE_DATA
 from recurrence_pipeline.worker.summary import BatchSummary
 from recurrence_pipeline_tests.urls import with_database
 

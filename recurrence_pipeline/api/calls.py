@@ -12,7 +12,7 @@ from typing import TypeVar
 from anyio import CapacityLimiter, to_thread
 
 from recurrence_pipeline.domain.errors import Outage
-from recurrence_pipeline.storage.limits import within
+from recurrence_pipeline.storage.timeouts import within
 
 Answer = TypeVar("Answer")
 

@@ -28,8 +28,8 @@ from prometheus_client.registry import Collector
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.domain.errors import RecurrenceError
 from recurrence_pipeline.domain.model import OUTCOMES, REFUSED, EventStatus, FinishedEvent, Operation
+from recurrence_pipeline.storage.command_errors import DatabaseErrors
 from recurrence_pipeline.storage.event_metrics import NotDone
-from recurrence_pipeline.storage.monitoring import DatabaseErrors
 from recurrence_pipeline.worker.metrics import Metrics
 
 EVERY = timedelta(seconds=15)

@@ -19,7 +19,7 @@ from recurrence_pipeline.api.prometheus import Exporter
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.logs import ROOT
 from recurrence_pipeline.domain.errors import ConfigurationError
-from recurrence_pipeline.storage.monitoring import DatabaseErrors
+from recurrence_pipeline.storage.command_errors import DatabaseErrors
 
 BACKLOG = 2048
 KEPT_ALIVE = timedelta(seconds=75)

@@ -61,7 +61,7 @@ def import_(
     What is there stays as it is, so that an import that was cut off may be run again. What was deleted since comes
     back, and its events are worked off again: into a database that holds data it imports only with --yes.
     """
-    from recurrence_pipeline.storage.importing import SAMPLE_DATA
+    from recurrence_pipeline.storage.import_jsonl import SAMPLE_DATA
     from recurrence_pipeline.views.common import import_table
 
     if (folder is None) is not sample:

@@ -46,7 +46,7 @@ def api(context: typer.Context) -> int:
     With PROMETHEUS_METRICS=true, METRICS_PORT has metrics for Prometheus, without a key.
     """
     from recurrence_pipeline.api.server import serve
-    from recurrence_pipeline.storage.monitoring import DatabaseErrors
+    from recurrence_pipeline.storage.command_errors import DatabaseErrors
     from recurrence_pipeline.worker.presence import present
 
     session: Session = context.obj

@@ -6,7 +6,7 @@ from typing import Protocol
 from recurrence_pipeline.bootstrap import open_worker
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.model import Source
-from recurrence_pipeline.storage.limits import within
+from recurrence_pipeline.storage.timeouts import within
 
 PATIENCE = timedelta(seconds=3)
 """With the database: whoever waits for us has waited for the worker before."""

@@ -3,15 +3,16 @@
 Who looks is worker/doctoring.py. What else a running system has (ports, Dagster, disks) is judged in doctor/.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any
 
 from recurrence_pipeline.domain.checks import Severity
 from recurrence_pipeline.domain.findings import Finding
 from recurrence_pipeline.domain.times import lasting
+from recurrence_pipeline.storage.database_checks import Server
+from recurrence_pipeline.storage.hosts import HostSeen
 
 OLDEST_SERVER = (5, 0)
 WAITING_LONG, WAITING_TOO_LONG = timedelta(minutes=5), timedelta(minutes=15)
@@ -42,19 +43,6 @@ class Diagnosis:
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
-    """What the database server says of itself, and how this client asks it to write.
-
-    `ahead` is by how much its clock is ahead of this machine's. `write_concern` holds `w` and `j` where they are set.
-    """
-
-    version: str
-    replica_set: str | None
-    ahead: timedelta
-    write_concern: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
 class Work:
     """How the queue moves: events that are due, since when the oldest is, events held by a living worker.
 
@@ -65,16 +53,6 @@ class Work:
     oldest: datetime | None
     held: int
     moved: bool
-
-
-@dataclass(frozen=True, slots=True)
-class HostSeen:
-    """A host and the time zone data it uses: IANA's version and where they are from. `seen` is None for this one."""
-
-    name: str
-    version: str | None
-    source: str | None
-    seen: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

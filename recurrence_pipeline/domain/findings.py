@@ -1,16 +1,12 @@
 """What checks find and what repairs come to, as values. The checks themselves are in checks.py."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from recurrence_pipeline.domain.checks import Check, Severity
 from recurrence_pipeline.domain.errors import InvalidInput
-
-MAX_SAMPLES = 20
-
-Sample = Mapping[str, Any]
-"""One thing a check found: a flat mapping of names to texts, numbers and dates."""
+from recurrence_pipeline.storage.database_checks import MAX_SAMPLES, Sample
 
 
 @dataclass(slots=True)

@@ -27,7 +27,6 @@ from recurrence_pipeline.domain.checks import (
     Check,
 )
 from recurrence_pipeline.domain.errors import Permanent, RuleChanged
-from recurrence_pipeline.domain.findings import Sample
 from recurrence_pipeline.domain.memory import anchor_of_memory, is_moved
 from recurrence_pipeline.domain.model import Series, Task, TaskEvent, occurrence_id
 from recurrence_pipeline.domain.plan import CastId, CursorMove, DateFromDue, Rehang
@@ -35,6 +34,7 @@ from recurrence_pipeline.domain.reconciliation import Reason, request
 from recurrence_pipeline.domain.scan import Sighting
 from recurrence_pipeline.domain.series import MAX_NEW_PER_SERIES, Progress
 from recurrence_pipeline.domain.validation import creation_time
+from recurrence_pipeline.storage.database_checks import Sample
 
 Mending = Rehang | DateFromDue | CastId | CursorMove | TaskEvent
 """What mends one defect; a TaskEvent has the worker do it."""

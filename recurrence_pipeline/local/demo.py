@@ -23,7 +23,7 @@ from recurrence_pipeline.local.dagster import Run
 from recurrence_pipeline.local.stack import System, running
 from recurrence_pipeline.local.supervisor import Stopped, locked
 from recurrence_pipeline.local.up_file import KEPT_IN
-from recurrence_pipeline.storage.importing import SAMPLE_DATA
+from recurrence_pipeline.storage.import_jsonl import SAMPLE_DATA
 from recurrence_pipeline.views.common import events_data, events_table, figures_table
 from recurrence_pipeline.worker.inspection import SeriesView
 

@@ -21,11 +21,12 @@ from recurrence_pipeline.domain.checks import (
     Severity,
 )
 from recurrence_pipeline.domain.errors import Outage, Transient
-from recurrence_pipeline.domain.findings import Finding, Sample
+from recurrence_pipeline.domain.findings import Finding
 from recurrence_pipeline.orchestration.assets import counters, task_events, tasks, worker_health
 from recurrence_pipeline.orchestration.maintenance import orphan_cleanup
 from recurrence_pipeline.orchestration.metadata import Table, table
 from recurrence_pipeline.orchestration.resources import WorkerResource, one_line
+from recurrence_pipeline.storage.database_checks import Sample
 
 Worker = dg.ResourceParam[WorkerResource]
 

@@ -10,10 +10,10 @@ from pymongo import DeleteMany
 from pymongo.errors import BulkWriteError
 
 from recurrence_pipeline.domain.plan import NewActivity
+from recurrence_pipeline.storage.counters import Numbering
 from recurrence_pipeline.storage.documents import Document, activity_document
 from recurrence_pipeline.storage.mongo import Mongo, refusals, translated
-from recurrence_pipeline.storage.numbering import Numbering
-from recurrence_pipeline.storage.pieces import pieces
+from recurrence_pipeline.storage.partitions import pieces
 
 log = structlog.get_logger(__name__)
 

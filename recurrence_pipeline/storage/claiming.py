@@ -16,6 +16,8 @@ from recurrence_pipeline.domain.errors import InvalidInput
 from recurrence_pipeline.domain.model import ErrorRecord, EventStatus, TaskEvent
 from recurrence_pipeline.domain.shards import Lane
 from recurrence_pipeline.storage.documents import EVENT_FIELDS, Document, error_document, event_from
+from recurrence_pipeline.storage.due_events import Outlook
+from recurrence_pipeline.storage.event_updates import KEPT_ERRORS
 from recurrence_pipeline.storage.leasing import (
     LET_GO,
     PROCESSING,
@@ -31,8 +33,6 @@ from recurrence_pipeline.storage.leasing import (
     waiting,
 )
 from recurrence_pipeline.storage.mongo import BARE_DATES, Mongo, refusals
-from recurrence_pipeline.storage.outcomes import KEPT_ERRORS
-from recurrence_pipeline.storage.outlook import Outlook
 from recurrence_pipeline.storage.strays import Strays
 
 READ: Mapping[str, Any] = dict.fromkeys(EVENT_FIELDS, 1) | {"errors": {"$slice": -KEPT_ERRORS}}

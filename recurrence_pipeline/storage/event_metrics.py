@@ -15,8 +15,8 @@ from typing import Any
 
 from recurrence_pipeline.domain.model import REFUSED, EventStatus, FinishedEvent
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.storage.limits import patiently
 from recurrence_pipeline.storage.mongo import Mongo, translated, translating
+from recurrence_pipeline.storage.timeouts import patiently
 
 NEEDED = dict.fromkeys(
     ("operation", "status", "createdAt", "startedAt", "finishedAt", "durationMs", "attempts", "lease.deaths",

@@ -16,6 +16,7 @@ from recurrence_pipeline.domain.model import TaskEvent
 from recurrence_pipeline.domain.shards import WHOLE, Lane
 from recurrence_pipeline.storage.claiming import Claiming
 from recurrence_pipeline.storage.documents import EPOCH, Document, event_document
+from recurrence_pipeline.storage.event_updates import Outcome, Update, announcements, endings
 from recurrence_pipeline.storage.leasing import (
     ANY_TIME,
     GIVEN_BACK,
@@ -31,7 +32,6 @@ from recurrence_pipeline.storage.leasing import (
     waiting,
 )
 from recurrence_pipeline.storage.mongo import Mongo, refusals, translated
-from recurrence_pipeline.storage.outcomes import Outcome, Update, announcements, endings
 from recurrence_pipeline.storage.strays import Strays
 
 

@@ -4,13 +4,24 @@ For a person who compares them (`recurrence doctor`). No work depends on it, so 
 """
 
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from recurrence_pipeline.config.time_zone_data import TimeZoneData
-from recurrence_pipeline.domain.diagnosing import HostSeen
 from recurrence_pipeline.domain.errors import RecurrenceError
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.mongo import Mongo, translated
+
+
+@dataclass(frozen=True, slots=True)
+class HostSeen:
+    """A host and the time zone data it uses: IANA's version and where they are from. `seen` is None for this one."""
+
+    name: str
+    version: str | None
+    source: str | None
+    seen: datetime | None = None
+
 
 LATELY = timedelta(days=1)
 FORGOTTEN_AFTER = timedelta(days=30)

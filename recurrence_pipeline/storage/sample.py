@@ -1,7 +1,7 @@
 """Whether a database of our own still wants the sample data: once, while it is empty, and never again by itself.
 
 What was asked is stored before the first document is, so that an import that a crash cut off is completed; and after
-the last one, so that what people or cascades delete stays deleted. Loading the data is the business of importing.py.
+the last one, so that what people or cascades delete stays deleted. Loading the data is the business of import_jsonl.py.
 """
 
 from datetime import datetime

@@ -16,10 +16,10 @@ from pymongo.errors import CollectionInvalid, OperationFailure
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import Outage
 from recurrence_pipeline.domain.model import EventStatus, Operation, Source
+from recurrence_pipeline.storage.counters import NUMBERED, Numbering
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.leasing import FIRST_TIME, LAST_TIME
 from recurrence_pipeline.storage.mongo import Mongo, translated
-from recurrence_pipeline.storage.numbering import NUMBERED, Numbering
 from recurrence_pipeline.storage.series_migration import is_migrated, migrate
 
 DATE = {"bsonType": "date"}

@@ -19,7 +19,7 @@ from recurrence_pipeline.domain.series import Progress
 from recurrence_pipeline.domain.validation import creation_time
 from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from
 from recurrence_pipeline.storage.mongo import Mongo, refusals, translated, translating
-from recurrence_pipeline.storage.pieces import pieces
+from recurrence_pipeline.storage.partitions import pieces
 from recurrence_pipeline.storage.task_series import TaskSeries, chunks
 
 MIGRATED = {"_id": "task_series"}

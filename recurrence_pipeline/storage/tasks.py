@@ -17,6 +17,7 @@ from pymongo import DeleteMany, UpdateOne
 
 from recurrence_pipeline.domain.model import Series, Task
 from recurrence_pipeline.domain.plan import MAX_NESTING, Link, NewOccurrence, Snapshot
+from recurrence_pipeline.storage.counters import Inserted, Numbering
 from recurrence_pipeline.storage.documents import (
     COPIED_FIELDS,
     MEMBER_FIELDS,
@@ -27,11 +28,10 @@ from recurrence_pipeline.storage.documents import (
     task_from,
 )
 from recurrence_pipeline.storage.evidence import Evidence, Forgotten
-from recurrence_pipeline.storage.limits import patiently
 from recurrence_pipeline.storage.mongo import BARE_DATES, Mongo, translated
-from recurrence_pipeline.storage.numbering import Inserted, Numbering
-from recurrence_pipeline.storage.pieces import ANY_ID, pieces
+from recurrence_pipeline.storage.partitions import ANY_ID, pieces
 from recurrence_pipeline.storage.task_series import TaskSeries
+from recurrence_pipeline.storage.timeouts import patiently
 
 MEMBER = dict.fromkeys(MEMBER_FIELDS, 1)
 ORIGINAL = MEMBER | dict.fromkeys(COPIED_FIELDS, 1)

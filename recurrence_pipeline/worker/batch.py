@@ -27,7 +27,7 @@ from recurrence_pipeline.domain.model import FAILURE_ACTIONS, ErrorRecord, Event
 from recurrence_pipeline.domain.plan import ORIGINAL_GONE, Answer, NewActivity, NewOccurrence, Plan, Removal, Snapshot
 from recurrence_pipeline.domain.planning import failure_activity, plan_batch, plan_deletions, removal_of_subtasks
 from recurrence_pipeline.domain.retries import Reject, RetryAt, after_failure
-from recurrence_pipeline.storage.outcomes import Outcome
+from recurrence_pipeline.storage.event_updates import Outcome
 from recurrence_pipeline.storage.tasks import PLANNED
 from recurrence_pipeline.worker.failure_lines import write_failures
 from recurrence_pipeline.worker.holding import Hold

@@ -27,7 +27,7 @@ from recurrence_pipeline.domain.findings import Finding, Repair, chosen
 from recurrence_pipeline.domain.judging import BY_PARENT, BY_PARENT_TASK, BY_SERIES, BY_TASK, Defect, Mending, change
 from recurrence_pipeline.domain.model import TaskEvent
 from recurrence_pipeline.domain.plan import CastId, CursorMove, DateFromDue, Rehang
-from recurrence_pipeline.storage.footing import IN_THE_WAY, Some
+from recurrence_pipeline.storage.database_checks import IN_THE_WAY, Some
 from recurrence_pipeline.worker.kit import Kit
 from recurrence_pipeline.worker.maintenance import Maintenance
 from recurrence_pipeline.worker.survey import Progress, Survey

@@ -28,7 +28,7 @@ from recurrence_pipeline.domain.diagnosing import (
 )
 from recurrence_pipeline.domain.errors import RecurrenceError
 from recurrence_pipeline.domain.model import EventStatus
-from recurrence_pipeline.storage.limits import within
+from recurrence_pipeline.storage.timeouts import within
 from recurrence_pipeline.worker.consistency import Consistency
 from recurrence_pipeline.worker.kit import Kit
 from recurrence_pipeline.worker.survey import Progress, Survey

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import structlog
 
 from recurrence_pipeline.domain.plan import Snapshot
-from recurrence_pipeline.storage.outcomes import Outcome
+from recurrence_pipeline.storage.event_updates import Outcome
 
 log = structlog.get_logger(__name__)
 

@@ -8,9 +8,9 @@ from recurrence_pipeline.domain.calendar import REPEAT_TYPES
 from recurrence_pipeline.domain.errors import RecurrenceError
 from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.storage.documents import object_id
-from recurrence_pipeline.storage.event_log import EventLog
-from recurrence_pipeline.storage.limits import within
+from recurrence_pipeline.storage.event_queries import EventLog
 from recurrence_pipeline.storage.tasks import Tasks
+from recurrence_pipeline.storage.timeouts import within
 
 
 class Health:

@@ -7,7 +7,7 @@ from typing import Any
 from recurrence_pipeline.domain.errors import NotReplayable, NotTheirs
 from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.storage.documents import as_contract, object_id
-from recurrence_pipeline.storage.event_log import EventLog
+from recurrence_pipeline.storage.event_queries import EventLog
 from recurrence_pipeline.storage.events import Events
 
 Event = Mapping[str, Any]

@@ -11,7 +11,7 @@ from recurrence_pipeline.domain.model import HORIZON, Series, Task
 from recurrence_pipeline.domain.preview import SlotPreview, preview_slot
 from recurrence_pipeline.domain.series import Progress, require_member
 from recurrence_pipeline.storage.documents import as_contract
-from recurrence_pipeline.storage.event_log import EventLog
+from recurrence_pipeline.storage.event_queries import EventLog
 from recurrence_pipeline.storage.tasks import Tasks
 
 MAX_PREVIEW = 1000

@@ -7,16 +7,16 @@ from enum import Enum
 
 from recurrence_pipeline.domain.retries import RetryPolicy
 from recurrence_pipeline.storage.activities import Activities
-from recurrence_pipeline.storage.audit import Audit
-from recurrence_pipeline.storage.deleted import Deleted
-from recurrence_pipeline.storage.event_log import EventLog
+from recurrence_pipeline.storage.database_checks import Footing
+from recurrence_pipeline.storage.deleted_tasks import Deleted
 from recurrence_pipeline.storage.event_metrics import EventMetrics
+from recurrence_pipeline.storage.event_queries import EventLog
 from recurrence_pipeline.storage.events import Events
-from recurrence_pipeline.storage.footing import Footing
 from recurrence_pipeline.storage.hosts import Hosts
+from recurrence_pipeline.storage.task_changes import Unannounced
+from recurrence_pipeline.storage.task_scan import Audit
 from recurrence_pipeline.storage.task_series import TaskSeries
 from recurrence_pipeline.storage.tasks import Tasks
-from recurrence_pipeline.storage.unannounced import Unannounced
 from recurrence_pipeline.storage.watermark import Watermark
 
 

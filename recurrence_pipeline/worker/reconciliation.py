@@ -22,7 +22,7 @@ from recurrence_pipeline.domain.reconciliation import (
     request,
 )
 from recurrence_pipeline.domain.scan import Place, Sighting
-from recurrence_pipeline.storage.limits import within
+from recurrence_pipeline.storage.timeouts import within
 from recurrence_pipeline.storage.watermark import Mark
 from recurrence_pipeline.worker.kit import Kit
 

@@ -16,7 +16,7 @@ from recurrence_pipeline.domain.errors import InvalidInput
 from recurrence_pipeline.domain.model import RefusedEvent
 from recurrence_pipeline.domain.selection import Selection
 from recurrence_pipeline.storage.documents import object_id
-from recurrence_pipeline.storage.event_log import EventLog
+from recurrence_pipeline.storage.event_queries import EventLog
 
 AT_MOST = 10_000
 """Events that one call replays unless it is told otherwise: their ids are kept in memory."""

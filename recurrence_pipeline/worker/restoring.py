@@ -11,7 +11,7 @@ from recurrence_pipeline.domain.errors import RestoreRefused
 from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.domain.plan import MAX_NESTING, CursorMove
 from recurrence_pipeline.domain.restore import Restoration, SeriesOfUser, plan_restoration
-from recurrence_pipeline.storage.deleted import Copy
+from recurrence_pipeline.storage.deleted_tasks import Copy
 from recurrence_pipeline.storage.documents import as_contract, object_id
 from recurrence_pipeline.worker.kit import Kit, Step
 

@@ -11,8 +11,8 @@ from recurrence_pipeline.domain.preview import SlotPreview
 from recurrence_pipeline.domain.shards import WHOLE, Lane
 from recurrence_pipeline.domain.validation import validate_recurrence
 from recurrence_pipeline.storage.documents import Document, as_contract, new_id, object_id, task_from_request
+from recurrence_pipeline.storage.event_updates import Outcome
 from recurrence_pipeline.storage.events import QueueState
-from recurrence_pipeline.storage.outcomes import Outcome
 from recurrence_pipeline.worker.adoption import Adoption
 from recurrence_pipeline.worker.consistency import Consistency
 from recurrence_pipeline.worker.doctoring import Doctoring

@@ -6,7 +6,7 @@ from typing import Any
 
 from recurrence_pipeline.domain.model import Operation
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.storage.outcomes import Outcome
+from recurrence_pipeline.storage.event_updates import Outcome
 
 RETRIED = "retried"
 """The outcome of an event that failed and is pending again; the other outcomes are final statuses."""

@@ -13,7 +13,7 @@ from typing import Any
 import jwt
 import pytest
 
-from recurrence_pipeline.storage.importing import SAMPLE_DATA
+from recurrence_pipeline.storage.import_jsonl import SAMPLE_DATA
 from recurrence_pipeline_tests.api.conftest import OpenApi
 from recurrence_pipeline_tests.api.serving import Api
 from recurrence_pipeline_tests.impostor import unused_port

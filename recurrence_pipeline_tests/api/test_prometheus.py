@@ -15,8 +15,8 @@ from recurrence_pipeline.api.exporting import PATH, exporting
 from recurrence_pipeline.api.prometheus import Exporter
 from recurrence_pipeline.api.server import listen
 from recurrence_pipeline.local.embedded import EmbeddedServer
+from recurrence_pipeline.storage.command_errors import DatabaseErrors
 from recurrence_pipeline.storage.mongo import Mongo
-from recurrence_pipeline.storage.monitoring import DatabaseErrors
 from recurrence_pipeline_tests.marked import recurrence
 from recurrence_pipeline_tests.storage.conftest import FailPoint, fail_point
 from recurrence_pipeline_tests.urls import with_database

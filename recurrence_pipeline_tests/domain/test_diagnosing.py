@@ -9,9 +9,7 @@ from recurrence_pipeline.domain.checks import COUNTERS_BEHIND, SLOT_CLASHES
 from recurrence_pipeline.domain.diagnosing import (
     Clashes,
     Diagnosis,
-    HostSeen,
     Level,
-    Server,
     Work,
     judge_clashes,
     judge_clock,
@@ -25,6 +23,8 @@ from recurrence_pipeline.domain.diagnosing import (
     judge_writes,
 )
 from recurrence_pipeline.domain.findings import Finding
+from recurrence_pipeline.storage.database_checks import Server
+from recurrence_pipeline.storage.hosts import HostSeen
 
 NOW = datetime(2024, 1, 1, 12, tzinfo=timezone.utc)
 MINUTE = timedelta(minutes=1)

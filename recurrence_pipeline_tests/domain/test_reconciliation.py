@@ -60,7 +60,7 @@ def order(place: Place) -> tuple[bool, datetime, str]:
 
 
 def after(tasks: list[Place], place: Place, until: datetime | None, limit: int) -> list[Place]:
-    """Read as storage/unannounced.py does: those without a date, or those with one."""
+    """Read as storage/task_changes.py does: those without a date, or those with one."""
     behind = [task for task in tasks if order(task) > order(place) and (task.time is None) is (place.time is None)]
     return [task for task in behind if until is None or task.time is None or task.time <= until][:limit]
 

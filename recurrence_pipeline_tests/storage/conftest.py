@@ -8,7 +8,7 @@ from pymongo import MongoClient
 
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.storage.event_log import EventLog
+from recurrence_pipeline.storage.event_queries import EventLog
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.schema import ensure_schema
 from recurrence_pipeline_tests.world import KEPT_LONG

@@ -11,10 +11,10 @@ from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import LeaseLost
 from recurrence_pipeline.domain.model import EventStatus, TaskEvent
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.storage.event_log import EventLog
+from recurrence_pipeline.storage.event_queries import EventLog
+from recurrence_pipeline.storage.event_updates import Outcome
 from recurrence_pipeline.storage.events import Events, QueueState
 from recurrence_pipeline.storage.mongo import Mongo
-from recurrence_pipeline.storage.outcomes import Outcome
 from recurrence_pipeline_tests.storage.samples import an_event, at
 
 MINUTE = timedelta(minutes=1)

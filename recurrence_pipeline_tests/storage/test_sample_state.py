@@ -8,7 +8,7 @@ from bson import ObjectId
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.local.up import load_sample
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.storage.importing import SAMPLE_DATA
+from recurrence_pipeline.storage.import_jsonl import SAMPLE_DATA
 from recurrence_pipeline.storage.sample import HOLDS_DATA, is_empty, wants_sample
 from recurrence_pipeline_tests.world import World, utc
 

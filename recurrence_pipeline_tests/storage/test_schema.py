@@ -12,7 +12,7 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import Outage
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.storage.importing import SAMPLE_DATA
+from recurrence_pipeline.storage.import_jsonl import SAMPLE_DATA
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.schema import ensure_schema, require_schema, required_indexes
 from recurrence_pipeline_tests.storage.conftest import FailPoint

@@ -16,7 +16,7 @@ from bson import ObjectId, json_util
 from pymongo.database import Database
 
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.storage.importing import SAMPLE_DATA
+from recurrence_pipeline.storage.import_jsonl import SAMPLE_DATA
 from recurrence_pipeline.storage.schema import differs, required_indexes
 from recurrence_pipeline_tests.commands import WEEKLY
 from recurrence_pipeline_tests.world import World, utc

@@ -15,7 +15,7 @@ import pytest
 from bson import ObjectId
 
 from recurrence_pipeline.local.stack import System, running
-from recurrence_pipeline.storage.importing import SAMPLE_DATA
+from recurrence_pipeline.storage.import_jsonl import SAMPLE_DATA
 from recurrence_pipeline_tests.ui.launching import launched
 from recurrence_pipeline_tests.waiting import wait_until
 

@@ -8,9 +8,9 @@ import pytest
 from bson import DatetimeMS, Int64
 
 from recurrence_pipeline.domain.errors import InvalidInput
-from recurrence_pipeline.storage import lines
+from recurrence_pipeline.storage import jsonl
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.storage.lines import BadLine, Line, counter_line, lines_of, task_line, trigger_line, user_line
+from recurrence_pipeline.storage.jsonl import BadLine, Line, counter_line, lines_of, task_line, trigger_line, user_line
 
 ID = '{"$oid": "6b046c55c5f3b9749e06fe%02x"}'
 DATE = '{"$date": "2024-01-08T07:00:00.250Z"}'
@@ -124,7 +124,7 @@ def test_lines_are_numbered_as_an_editor_does(tmp_path: Path) -> None:
 
 
 def test_a_line_without_end_is_not_read_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lines, "MAX_LINE", 1 << 20)
+    monkeypatch.setattr(jsonl, "MAX_LINE", 1 << 20)
     path = tmp_path / "tasks.jsonl"
     path.write_bytes(b"{}\n" + b"x" * (2 << 20))
     with pytest.raises(InvalidInput, match=r"^tasks.jsonl line 2: is longer than 1 MB$"):

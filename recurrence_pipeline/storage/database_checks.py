@@ -1,6 +1,6 @@
 """What the work stands on: counters, indexes, validators, and the queue. Is it as it should be, and can it be mended?
 
-What should be there is said in schema.py and numbering.py; tasks are looked at in audit.py.
+What should be there is said in schema.py and counters.py; tasks are looked at in task_scan.py.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,8 +9,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.domain.diagnosing import Server
-from recurrence_pipeline.domain.findings import MAX_SAMPLES, Sample
+from recurrence_pipeline.storage.counters import NUMBERED, Numbering, is_countable
 from recurrence_pipeline.storage.leasing import (
     ANY_TIME,
     GIVEN_BACK,
@@ -20,9 +19,7 @@ from recurrence_pipeline.storage.leasing import (
     latest_end,
     put_off,
 )
-from recurrence_pipeline.storage.limits import patiently
 from recurrence_pipeline.storage.mongo import Mongo, translated
-from recurrence_pipeline.storage.numbering import NUMBERED, Numbering, is_countable
 from recurrence_pipeline.storage.schema import (
     EVENT_RULES,
     Index,
@@ -32,6 +29,25 @@ from recurrence_pipeline.storage.schema import (
     required_indexes,
 )
 from recurrence_pipeline.storage.series_migration import is_migrated
+from recurrence_pipeline.storage.timeouts import patiently
+
+MAX_SAMPLES = 20
+Sample = Mapping[str, Any]
+"""One thing a check found: a flat mapping of names to texts, numbers and dates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What the database server says of itself, and how this client asks it to write.
+
+    `ahead` is by how much its clock is ahead of this machine's. `write_concern` holds `w` and `j` where they are set.
+    """
+
+    version: str
+    replica_set: str | None
+    ahead: timedelta
+    write_concern: Mapping[str, Any]
+
 
 MISSING, DIFFERENT, IN_THE_WAY = "missing", "different", "another index on the same fields is there"
 

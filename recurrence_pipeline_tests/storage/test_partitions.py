@@ -6,7 +6,7 @@ import pytest
 from bson import ObjectId
 
 from recurrence_pipeline.storage.mongo import Mongo
-from recurrence_pipeline.storage.pieces import MAX_EMPTY, pieces
+from recurrence_pipeline.storage.partitions import MAX_EMPTY, pieces
 from recurrence_pipeline_tests.storage.values import NOW
 
 

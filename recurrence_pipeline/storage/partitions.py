@@ -10,9 +10,9 @@ from typing import Any
 
 from bson import ObjectId
 
+from recurrence_pipeline.storage.counters import NUMBERED
 from recurrence_pipeline.storage.documents import MAX_WHOLE, Document
 from recurrence_pipeline.storage.mongo import Mongo
-from recurrence_pipeline.storage.numbering import NUMBERED
 
 A_PIECE = 2500
 """About so many documents: read in less than half a second even by a slow server, and in few commands all in all."""

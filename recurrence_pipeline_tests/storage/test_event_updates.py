@@ -10,9 +10,9 @@ from recurrence_pipeline.domain.errors import LeaseLost
 from recurrence_pipeline.domain.model import EventStatus, TaskEvent
 from recurrence_pipeline.domain.plan import Answer
 from recurrence_pipeline.storage.documents import Document
+from recurrence_pipeline.storage.event_updates import MANY_IDS, Outcome, announcements, endings
 from recurrence_pipeline.storage.events import Events
 from recurrence_pipeline.storage.mongo import Mongo
-from recurrence_pipeline.storage.outcomes import MANY_IDS, Outcome, announcements, endings
 from recurrence_pipeline_tests.storage.samples import an_event, at, failure, held
 
 CHUNK = 3

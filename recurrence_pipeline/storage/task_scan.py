@@ -1,6 +1,6 @@
 """Reading tasks for the checks, in one pass, and mending what is still as it was seen.
 
-What is wrong is decided in domain/judging.py. Indexes, counters and events are looked at in footing.py.
+What is wrong is decided in domain/judging.py. Indexes, counters and events are looked at in database_checks.py.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,9 +13,9 @@ from pymongo import UpdateOne
 from recurrence_pipeline.domain.model import Action, Task, activity_id
 from recurrence_pipeline.domain.plan import CastId, DateFromDue, Rehang
 from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from
-from recurrence_pipeline.storage.limits import patiently
 from recurrence_pipeline.storage.mongo import Mongo, translated, translating
-from recurrence_pipeline.storage.pieces import pieces
+from recurrence_pipeline.storage.partitions import pieces
+from recurrence_pipeline.storage.timeouts import patiently
 
 MEMBER = dict.fromkeys(MEMBER_FIELDS, 1)
 

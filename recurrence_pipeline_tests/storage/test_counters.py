@@ -10,8 +10,8 @@ from pymongo.errors import AutoReconnect
 
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import Transient
+from recurrence_pipeline.storage.counters import HIGHEST, Maker, Numbering
 from recurrence_pipeline.storage.mongo import Mongo
-from recurrence_pipeline.storage.numbering import HIGHEST, Maker, Numbering
 from recurrence_pipeline_tests.storage.conftest import FailPoint
 from recurrence_pipeline_tests.storage.samples import task_document
 from recurrence_pipeline_tests.storage.values import NOW

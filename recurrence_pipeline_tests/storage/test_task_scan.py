@@ -9,9 +9,9 @@ from bson import ObjectId
 
 from recurrence_pipeline.domain.model import Action, activity_id
 from recurrence_pipeline.domain.plan import CastId, DateFromDue, Rehang
-from recurrence_pipeline.storage.audit import A_PAGE, Audit
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.mongo import Mongo
+from recurrence_pipeline.storage.task_scan import A_PAGE, Audit
 
 DUE = datetime(2024, 2, 1, 9, tzinfo=timezone.utc)
 NOW = DUE + timedelta(days=1)

@@ -12,7 +12,7 @@ from recurrence_pipeline.domain.errors import Outage
 from recurrence_pipeline.domain.model import Operation, TaskEvent
 from recurrence_pipeline.domain.plan import Removal
 from recurrence_pipeline.domain.restore import Restoration
-from recurrence_pipeline.storage.deleted import Deleted
+from recurrence_pipeline.storage.deleted_tasks import Deleted
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.tasks import Tasks
 from recurrence_pipeline_tests.storage.conftest import FailPoint

@@ -15,7 +15,7 @@ from recurrence_pipeline.domain.scan import HIGHEST, Place, Sighting
 from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from
 from recurrence_pipeline.storage.leasing import LAST_TIME
 from recurrence_pipeline.storage.mongo import Mongo, translated, translating
-from recurrence_pipeline.storage.pieces import pieces
+from recurrence_pipeline.storage.partitions import pieces
 
 ORDER = [("updatedAt", 1), ("_id", 1)]
 SEEN = dict.fromkeys((*MEMBER_FIELDS, "updatedAt"), 1)

@@ -1,6 +1,6 @@
 """The lines of an export in MongoDB Extended JSON (v2, as mongoexport writes it): read, and checked one by one.
 
-What is wrong with a line is said here, with its number; whether and how lines are stored is importing.py's business.
+What is wrong with a line is said here, with its number; whether and how lines are stored is import_jsonl.py's business.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -17,10 +17,10 @@ from pymongo.errors import BulkWriteError
 from recurrence_pipeline.domain.model import Task, derived_id
 from recurrence_pipeline.domain.plan import Removal
 from recurrence_pipeline.domain.restore import NewOriginal, Restoration, SeriesOfUser
+from recurrence_pipeline.storage.counters import Numbering
 from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from
-from recurrence_pipeline.storage.limits import patiently
 from recurrence_pipeline.storage.mongo import BARE_DATES, Mongo, refusals, translated
-from recurrence_pipeline.storage.numbering import Numbering
+from recurrence_pipeline.storage.timeouts import patiently
 
 COPY = {"deletedAt": 1, "deletedBy": 1, "reason": 1, "restoring": 1, "restoredAt": 1, "task._id": 1} | {
     f"task.{name}": 1 for name in MEMBER_FIELDS

@@ -10,7 +10,7 @@ from pymongo import MongoClient, monitoring
 from pymongo.collection import Collection
 
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.storage.outlook import WIDER, Outlook
+from recurrence_pipeline.storage.due_events import WIDER, Outlook
 from recurrence_pipeline_tests.world import utc
 
 NOON = utc(2024, 1, 1, 12)

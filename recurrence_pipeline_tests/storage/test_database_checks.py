@@ -8,10 +8,9 @@ import pytest
 from bson import Decimal128, ObjectId
 
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.domain.findings import MAX_SAMPLES
-from recurrence_pipeline.storage.footing import Footing, Some
+from recurrence_pipeline.storage.counters import HIGHEST
+from recurrence_pipeline.storage.database_checks import MAX_SAMPLES, Footing, Some
 from recurrence_pipeline.storage.mongo import Mongo
-from recurrence_pipeline.storage.numbering import HIGHEST
 from recurrence_pipeline.storage.schema import required_indexes
 
 NOW = datetime(2024, 2, 1, 9, tzinfo=timezone.utc)

@@ -13,7 +13,7 @@ from recurrence_pipeline.domain.reconciliation import START, Position
 from recurrence_pipeline.domain.scan import Place
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.mongo import Mongo
-from recurrence_pipeline.storage.unannounced import Unannounced
+from recurrence_pipeline.storage.task_changes import Unannounced
 from recurrence_pipeline_tests.storage.values import NOW
 
 INDEX = "updatedAt_1__id_1"

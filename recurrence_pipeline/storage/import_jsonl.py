@@ -2,7 +2,7 @@
 
 Every file is read twice: first all of all files is checked, then it is written in chunks. So a broken line stops the
 import before anything is written, and a file of any size takes the memory of one chunk. What a line must hold is in
-lines.py.
+jsonl.py.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,10 +16,10 @@ from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
 
 from recurrence_pipeline.domain.errors import InvalidInput
+from recurrence_pipeline.storage.counters import raising
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.storage.lines import BadLine, Line, counter_line, lines_of, task_line, trigger_line, user_line
+from recurrence_pipeline.storage.jsonl import BadLine, Line, counter_line, lines_of, task_line, trigger_line, user_line
 from recurrence_pipeline.storage.mongo import Mongo, refusals, translated
-from recurrence_pipeline.storage.numbering import raising
 from recurrence_pipeline.storage.schema import require_schema
 
 SAMPLE_DATA = Path(__file__).parent.parent / "sample_data"

@@ -9,10 +9,10 @@ from recurrence_pipeline.domain.errors import Outage
 from recurrence_pipeline.domain.model import EventStatus, Operation, TaskEvent
 from recurrence_pipeline.domain.plan import Answer
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.storage.event_log import EventLog
+from recurrence_pipeline.storage.event_queries import EventLog
+from recurrence_pipeline.storage.event_updates import Outcome
 from recurrence_pipeline.storage.events import Events
 from recurrence_pipeline.storage.mongo import Mongo
-from recurrence_pipeline.storage.outcomes import Outcome
 from recurrence_pipeline_tests.storage.conftest import FailPoint
 from recurrence_pipeline_tests.storage.samples import an_event, at, failure, held
 

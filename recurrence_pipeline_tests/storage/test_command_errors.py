@@ -4,8 +4,8 @@ import pytest
 from pymongo.errors import OperationFailure, PyMongoError
 
 from recurrence_pipeline.config.settings import Settings
+from recurrence_pipeline.storage.command_errors import HEARTBEAT, DatabaseErrors
 from recurrence_pipeline.storage.mongo import Mongo
-from recurrence_pipeline.storage.monitoring import HEARTBEAT, DatabaseErrors
 from recurrence_pipeline_tests.storage.conftest import FailPoint
 
 

@@ -12,7 +12,7 @@ from bson import ObjectId, json_util
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import InvalidInput, Outage
-from recurrence_pipeline.storage.importing import SAMPLE_DATA, import_folder
+from recurrence_pipeline.storage.import_jsonl import SAMPLE_DATA, import_folder
 
 ID = '{"$oid": "6b046c55c5f3b9749e06fe%02x"}'
 DATE = '{"$date": "2024-01-08T07:00:00.250Z"}'
