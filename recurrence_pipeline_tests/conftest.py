@@ -18,6 +18,7 @@ from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.import_jsonl import SAMPLE_DATA
 from recurrence_pipeline_tests.commands import WEEKLY, Ran, Run
 from recurrence_pipeline_tests.urls import with_database
+from recurrence_pipeline_tests.world import World
 
 REAL_SERVER = "RECURRENCE_TEST_MONGODB_URL"
 """Names a real MongoDB to test against, started with `--setParameter enableTestCommands=1`."""
@@ -106,3 +107,11 @@ def prepared(run: Run, few: Path) -> Run:
     assert run("init-db").code == 0
     assert run("import", str(few)).code == 0
     return run
+
+
+@pytest.fixture
+def world(mongodb_url: str) -> Iterator[World]:
+    """Return a worker on a fresh database, at noon of New Year's Day 2024."""
+    world = World(mongodb_url)
+    yield world
+    world.close()

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from recurrence_pipeline.api.prometheus import Exporter
 from recurrence_pipeline.config.settings import Settings
+from recurrence_pipeline.monitoring.prometheus import Exporter
 from recurrence_pipeline.storage.command_errors import DatabaseErrors
 from recurrence_pipeline_tests.world import World
 

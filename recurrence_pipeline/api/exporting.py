@@ -1,4 +1,4 @@
-"""Serving the metrics for Prometheus beside the API, in threads of its own. What they are is in prometheus.py."""
+"""Serving the metrics of Prometheus on a port of their own. What they are is said in monitoring/prometheus.py."""
 
 import socket
 import threading
@@ -14,10 +14,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from recurrence_pipeline.api.connections import bounded
-from recurrence_pipeline.api.prometheus import Exporter
+from recurrence_pipeline.monitoring.prometheus import Exporter
 
 PATH = "/metrics"
-
 LAST_SCRAPES = timedelta(seconds=2)
 """A scrape takes no time; a connection that Prometheus keeps open must not hold up the end."""
 

@@ -15,10 +15,10 @@ import uvicorn
 from recurrence_pipeline.api.app import create_app
 from recurrence_pipeline.api.connections import bounded
 from recurrence_pipeline.api.exporting import PATH, exporting
-from recurrence_pipeline.api.prometheus import Exporter
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.logs import ROOT
 from recurrence_pipeline.domain.errors import ConfigurationError
+from recurrence_pipeline.monitoring.prometheus import Exporter
 from recurrence_pipeline.storage.command_errors import DatabaseErrors
 
 BACKLOG = 2048

@@ -10,11 +10,11 @@ def send_test_alert(context: typer.Context, *, as_json: Json = False) -> int:
     """Send a test alert to all channels of ALERT_URLS."""
     from rich.text import Text
 
-    from recurrence_pipeline.alerts import Alerts
-    from recurrence_pipeline.channels import open_channels
     from recurrence_pipeline.config.clock import utc_now
-    from recurrence_pipeline.domain.alerting import Message, Severity
     from recurrence_pipeline.domain.errors import ConfigurationError
+    from recurrence_pipeline.monitoring.alert_rules import Message, Severity
+    from recurrence_pipeline.monitoring.alerts import Alerts
+    from recurrence_pipeline.monitoring.channels import open_channels
 
     session: Session = context.obj
     settings = session.settings()

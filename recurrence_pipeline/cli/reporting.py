@@ -30,7 +30,7 @@ def report(
 
     from recurrence_pipeline.config.clock import utc_now
     from recurrence_pipeline.domain.times import since as beginning
-    from recurrence_pipeline.reporting.performance import performance_report
+    from recurrence_pipeline.monitoring.report import performance_report
 
     session: Session = context.obj
     now = utc_now()

@@ -121,7 +121,7 @@ def _keys(value: SecretStr) -> SecretStr:
 
 
 def _alert_urls(value: SecretStr) -> SecretStr:
-    from recurrence_pipeline.channels import open_channels  # noqa: PLC0415 (half a second: only where it is set)
+    from recurrence_pipeline.monitoring.channels import open_channels  # noqa: PLC0415 (half a second: only where it is set)
 
     if not open_channels(value.get_secret_value()):
         raise ValueError("holds no address")

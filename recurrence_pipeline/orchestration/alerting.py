@@ -1,4 +1,4 @@
-"""Looks, every half minute, for what people should be told. What is said and when is in domain/alerting.py.
+"""Looks, every half minute, for what people should be told. What is said and when is in monitoring/alert_rules.py.
 
 The cursor of the sensor is the memory: it lies in Dagster's own storage, and so is there when the database, which may
 be the cause, is not. What another process did, a run or a check, is read from there too.
@@ -10,14 +10,14 @@ from datetime import datetime, timedelta, timezone
 
 import dagster as dg
 
-from recurrence_pipeline.alerts import Alerts, State
-from recurrence_pipeline.channels import open_channels
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.domain.alerting import Finding, Known
 from recurrence_pipeline.domain.errors import RecurrenceError
 from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.domain.selection import Selection
+from recurrence_pipeline.monitoring.alert_rules import Finding, Known
+from recurrence_pipeline.monitoring.alerts import Alerts, State
+from recurrence_pipeline.monitoring.channels import open_channels
 from recurrence_pipeline.orchestration.automation import failing_ticks, still_daemons
 from recurrence_pipeline.orchestration.resources import WorkerResource, one_line
 from recurrence_pipeline.worker.replaying import Replay

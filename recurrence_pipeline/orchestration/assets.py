@@ -9,9 +9,10 @@ from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
 from recurrence_pipeline.domain.errors import Outage, Transient
 from recurrence_pipeline.domain.model import EventStatus
+from recurrence_pipeline.monitoring.figures import ALL
+from recurrence_pipeline.monitoring.metrics import LATEST
 from recurrence_pipeline.orchestration.metadata import table
 from recurrence_pipeline.orchestration.resources import TEAM, WorkerResource, one_line
-from recurrence_pipeline.worker.metrics import ALL, LATEST
 from recurrence_pipeline.worker.service import WorkerService
 
 APPLICATION = "application"

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta, timezone
 
 import dagster as dg
 
-from recurrence_pipeline.domain.alerting import Finding
 from recurrence_pipeline.domain.times import lasting
+from recurrence_pipeline.monitoring.alert_rules import Finding
 
 TICKS = {"SENSOR": 3, "SCHEDULE": 1}
 """How many ticks in a row must have failed: a sensor ticks every few seconds, a schedule once a day or a week."""

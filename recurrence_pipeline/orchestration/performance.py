@@ -1,4 +1,4 @@
-"""How the work has been going, as an asset and as checks. What the figures mean is in worker/metrics.py."""
+"""How the work has been going, as an asset and as checks. What the figures mean is in monitoring/metrics.py."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -52,7 +52,7 @@ DESCRIPTIONS = {
 )
 # Beside checks, Dagster takes no type argument.
 def performance_report(worker: Worker) -> dg.MaterializeResult:  # type: ignore[type-arg]  # noqa: D103
-    from recurrence_pipeline.reporting.performance import performance_report as report_on  # noqa: PLC0415 - pandas
+    from recurrence_pipeline.monitoring.report import performance_report as report_on  # noqa: PLC0415 - pandas
 
     with failing_in_one_line():
         report = report_on(worker.service.metrics, utc_now(), threshold=worker.settings.degradation_threshold)

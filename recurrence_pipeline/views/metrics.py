@@ -10,15 +10,15 @@ from rich.table import Table
 from rich.text import Text
 
 from recurrence_pipeline.domain.times import lasting
-from recurrence_pipeline.reporting.performance import UNITS
+from recurrence_pipeline.monitoring.report import UNITS
 from recurrence_pipeline.views.common import Data, when
 
 if TYPE_CHECKING:  # at run time it would bring pandas along
     import pandas as pd
 
+    from recurrence_pipeline.monitoring.figures import Period
+    from recurrence_pipeline.monitoring.frames import Measured
     from recurrence_pipeline.storage.events import QueueState
-    from recurrence_pipeline.worker.metric_frames import Measured
-    from recurrence_pipeline.worker.metrics import Period
 
 SHOWN_OVER_TIME = ("tasksProcessed", "avgProcessingTime", "p95", "errorRate", "avgQueueAge")
 BY_HOUR_UP_TO = timedelta(days=3)

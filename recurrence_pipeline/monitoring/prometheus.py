@@ -1,4 +1,4 @@
-"""Metrics for Prometheus: what they are, and how they stay true. How they are served is exporting.py's.
+"""Metrics for Prometheus: what they are, and how they stay true. How they are served is api/exporting.py's.
 
 The work is done by processes that come and go (Dagster's runs, the API, a terminal), and what they leave are events in
 the database. So one process, the API's, counts for all of them: every 15 s it reads the events that ended since it
@@ -28,9 +28,9 @@ from prometheus_client.registry import Collector
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.domain.errors import RecurrenceError
 from recurrence_pipeline.domain.model import OUTCOMES, REFUSED, EventStatus, FinishedEvent, Operation
+from recurrence_pipeline.monitoring.metrics import Metrics
 from recurrence_pipeline.storage.command_errors import DatabaseErrors
 from recurrence_pipeline.storage.event_metrics import NotDone
-from recurrence_pipeline.worker.metrics import Metrics
 
 EVERY = timedelta(seconds=15)
 A_TENTH = 10

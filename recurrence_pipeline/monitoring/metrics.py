@@ -21,31 +21,20 @@ somebody who waits has to wait, and depends on WORKER_BATCH_SIZE; tasksProcessed
 A lost connection or a server that is away is no failure of an event, and so in no rate.
 """  # noqa: E501 - a table
 
-from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from math import isnan
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from recurrence_pipeline.domain.model import EventStatus, FinishedEvent, Operation
-from recurrence_pipeline.storage.documents import EPOCH
+from recurrence_pipeline.domain.model import FinishedEvent
+from recurrence_pipeline.monitoring.figures import ALL, MILLISECOND, Columns
 from recurrence_pipeline.storage.event_metrics import EventMetrics, NotDone
 
 if TYPE_CHECKING:  # at run time it would bring pandas along, which takes half a second
-    from recurrence_pipeline.worker.metric_frames import Measured
+    from recurrence_pipeline.monitoring.frames import Measured
 
-Period = Literal["hour", "day"]
-
-MILLISECONDS = ("avgProcessingTime", "maxProcessingTime", "p50", "p95", "p99", "avgQueueAge", "maxQueueAge")
-PERCENT = ("successRate", "errorRate", "retryRate", "timeoutRate")
-COUNTS = ("tasksProcessed", "tasksProcessedPerHour", "recurringInstancesCreated")
-
-ALL = "all"
-"""The row of all operations together."""
 
 LATEST = timedelta(days=1)
-MILLISECOND = timedelta(milliseconds=1)
-UNKNOWN = float("nan")
 
 
 class Metrics:
@@ -65,7 +54,7 @@ class Metrics:
         Raises:
             Outage: the database is away.
         """
-        from recurrence_pipeline.worker.metric_frames import Measured  # noqa: PLC0415 - half a second
+        from recurrence_pipeline.monitoring.frames import Measured  # noqa: PLC0415 - half a second
 
         now = self._clock()
         until = now + MILLISECOND if until is None else until  # what ended this millisecond is part of it
@@ -88,37 +77,3 @@ class Metrics:
     def not_done(self) -> list[NotDone]:
         """Return how many events wait, by operation and status, and since when."""
         return self._events.not_done()
-
-
-class Columns:
-    """What the figures need of the events: a row for each event, as numbers, so that a million takes 40 MB."""
-
-    def __init__(self) -> None:
-        self.operations: list[str] = [operation.value for operation in Operation]
-        self.operation = array("b")
-        self.at = array("q")
-        """Milliseconds since 1970."""
-        self.duration = array("d")
-        self.waited = array("d")
-        self.completed = array("b")
-        self.retried = array("b")
-        self.timed_out = array("b")
-        self.created = array("q")
-
-    @classmethod
-    def of(cls, events: Iterable[FinishedEvent]) -> "Columns":
-        """Write events into columns."""
-        columns = cls()
-        codes = {operation: code for code, operation in enumerate(columns.operations)}
-        for event in events:
-            if event.operation not in codes:
-                continue  # the collection's validator lets none in
-            columns.operation.append(codes[event.operation])
-            columns.at.append((event.finished_at - EPOCH) // MILLISECOND)
-            columns.duration.append(UNKNOWN if event.duration_ms is None else event.duration_ms)
-            columns.waited.append(UNKNOWN if event.waited_ms is None else event.waited_ms)
-            columns.completed.append(event.status is EventStatus.COMPLETED)
-            columns.retried.append(event.retries > 0)
-            columns.timed_out.append(event.timed_out)
-            columns.created.append(event.created)
-        return columns

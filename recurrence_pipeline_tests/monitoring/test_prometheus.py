@@ -12,9 +12,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from pymongo.errors import OperationFailure
 
 from recurrence_pipeline.api.exporting import PATH, exporting
-from recurrence_pipeline.api.prometheus import Exporter
 from recurrence_pipeline.api.server import listen
 from recurrence_pipeline.local.embedded import EmbeddedServer
+from recurrence_pipeline.monitoring.prometheus import Exporter
 from recurrence_pipeline.storage.command_errors import DatabaseErrors
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline_tests.marked import recurrence

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
-from recurrence_pipeline.channels import Channel, deliver
-from recurrence_pipeline.domain.alerting import Finding, Known, Message, Severity, decide_all
+from recurrence_pipeline.monitoring.alert_rules import Finding, Known, Message, Severity, decide_all
+from recurrence_pipeline.monitoring.channels import Channel, deliver
 
 OWED_AT_MOST = 50
 """Messages for one channel; the oldest go first. A channel that was down for long is not flooded when it comes back."""

@@ -1,4 +1,4 @@
-"""Figures over time as pictures. The only place that imports matplotlib; what is drawn is decided by performance.py."""
+"""Figures over time as pictures. The only place that imports matplotlib; what is drawn is decided by report.py."""
 
 from collections.abc import Mapping
 from io import BytesIO

@@ -1,10 +1,10 @@
 """The performance report: a span of time compared with the one before, as Markdown with pictures.
 
-What the figures mean is worker/metrics.py's, what counts as worse degradation.py's, how lines are drawn plots.py's.
+What the figures mean is metrics.py's, how lines are drawn plots.py's.
 """
 
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import isnan
@@ -13,11 +13,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from recurrence_pipeline.domain.times import lasting
-from recurrence_pipeline.reporting.degradation import FEWEST_EVENTS, Degradation, degradation
-from recurrence_pipeline.worker.metrics import ALL, COUNTS, MILLISECOND, MILLISECONDS, PERCENT, Metrics, Period
+from recurrence_pipeline.monitoring.figures import ALL, COUNTS, MILLISECOND, MILLISECONDS, PERCENT, Period
+from recurrence_pipeline.monitoring.metrics import Metrics
 
 if TYPE_CHECKING:  # at run time pandas comes with the first figures, and not with every command
-    from recurrence_pipeline.worker.metric_frames import Measured
+    from recurrence_pipeline.monitoring.frames import Measured
 
 WEEK = timedelta(days=7)
 COMPARED_WITH = 3
@@ -49,6 +49,41 @@ READ_IT_LIKE_THIS = (
     "so each has the time of its batch. Queue age is the time from an event's creation to that lease. Success is an "
     "event that ended `completed`; `rejected` and `failed` ones are errors, most often of the data. All times are UTC."
 )
+
+Figures = Mapping[str, float]
+"""Figures by name; one that has no value is missing or NaN."""
+
+FEWEST_EVENTS = 20
+"""With fewer events on either side there is nothing to compare: one slow event would be a trend."""
+
+LEAST_RISE: Mapping[str, tuple[float, str]] = MappingProxyType(
+    {
+        "avgProcessingTime": (100.0, "ms"),
+        "p95": (100.0, "ms"),
+        "errorRate": (1.0, "%"),
+        "timeoutRate": (1.0, "%"),
+    }
+)
+"""What is compared, and by how much (ms, percentage points) it has to rise before a person would care: from 2 ms to
+4 ms is twice as slow, and nothing. A success rate falls as the error rate rises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Degradation:
+    """A figure that got worse: what it was, what it is, in `unit`."""
+
+    figure: str
+    before: float
+    recent: float
+    unit: str
+
+    def as_json(self) -> dict[str, str | float]:
+        """Return it as plain data."""
+        return {"figure": self.figure, "before": self.before, "recent": self.recent, "unit": self.unit}
+
+    def __str__(self) -> str:
+        change = f", {self.recent / self.before - 1:+.0%}" if self.before else ""
+        return f"{self.figure} rose from {self.before:.4g} {self.unit} to {self.recent:.4g} {self.unit}{change}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +188,7 @@ def _days(measured: "Measured") -> str:
 
 
 def _plots(measured: "Measured") -> dict[str, bytes]:
-    from recurrence_pipeline.reporting.plots import line_plot  # noqa: PLC0415 - matplotlib takes a second
+    from recurrence_pipeline.monitoring.plots import line_plot  # noqa: PLC0415 - matplotlib takes a second
 
     period: Period = "hour" if measured.until - measured.since <= BY_HOUR_UP_TO else "day"
     return {
@@ -181,3 +216,19 @@ def _shown(value: float, figure: str) -> str:
 
 def _day(when: datetime) -> str:
     return f"{when:%a %Y-%m-%d %H:%M}"
+
+
+def degradation(recent: Figures, before: Figures, threshold: float) -> list[Degradation]:
+    """Return which figures of all operations are more than `threshold` percent above what they were before."""
+    if min(figures.get("tasksProcessed", 0) for figures in (recent, before)) < FEWEST_EVENTS:
+        return []
+    return list(_risen(recent, before, 1 + threshold / 100))
+
+
+def _risen(recent: Figures, before: Figures, factor: float) -> Iterator[Degradation]:
+    for figure, (least, unit) in LEAST_RISE.items():
+        was, now = before.get(figure, float("nan")), recent.get(figure, float("nan"))
+        if isnan(was) or isnan(now):
+            continue
+        if now > was * factor and now - was >= least:
+            yield Degradation(figure, was, now, unit)

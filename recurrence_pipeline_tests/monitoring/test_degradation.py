@@ -2,7 +2,7 @@
 
 import pytest
 
-from recurrence_pipeline.reporting.degradation import FEWEST_EVENTS, degradation
+from recurrence_pipeline.monitoring.report import FEWEST_EVENTS, degradation
 
 USUAL = {"tasksProcessed": 5000.0, "avgProcessingTime": 400.0, "p95": 900.0, "errorRate": 2.0, "timeoutRate": 0.0}
 

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recurrence_pipeline.domain.alerting import LASTS, MAX_TEXT, Finding, Known, Message, Severity, decide, decide_all
+from recurrence_pipeline.monitoring.alert_rules import (
+    LASTS,
+    MAX_TEXT,
+    Finding,
+    Known,
+    Message,
+    Severity,
+    decide,
+    decide_all,
+)
 
 BEGIN = datetime(2026, 11, 24, 2, 0, tzinfo=timezone.utc)
 COOLDOWN = timedelta(hours=1)

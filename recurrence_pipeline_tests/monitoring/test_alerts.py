@@ -7,11 +7,11 @@ from urllib.parse import unquote
 
 import pytest
 
-from recurrence_pipeline.alerts import OWED_AT_MOST, OWED_FOR, Alerts, State
-from recurrence_pipeline.channels import open_channels
 from recurrence_pipeline.config.logs import configure
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.domain.alerting import Finding, Message, Severity
+from recurrence_pipeline.monitoring.alert_rules import Finding, Message, Severity
+from recurrence_pipeline.monitoring.alerts import OWED_AT_MOST, OWED_FOR, Alerts, State
+from recurrence_pipeline.monitoring.channels import open_channels
 from recurrence_pipeline_tests.impostor import Impostor, answers, hangs, impostor
 from recurrence_pipeline_tests.waiting import wait_until
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from recurrence_pipeline.domain.errors import Outage
 from recurrence_pipeline.domain.model import OUTCOMES, EventStatus, FinishedEvent, Operation
+from recurrence_pipeline.monitoring.figures import ALL, COUNTS, MILLISECONDS, PERCENT, Columns
+from recurrence_pipeline.monitoring.frames import Measured
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.worker.metric_frames import Measured
-from recurrence_pipeline.worker.metrics import ALL, COUNTS, MILLISECONDS, PERCENT, Columns
 from recurrence_pipeline_tests.storage.conftest import FailPoint, fail_point
 from recurrence_pipeline_tests.world import World, utc
 

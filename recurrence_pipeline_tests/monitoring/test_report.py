@@ -9,7 +9,7 @@ import pytest
 from bson import ObjectId
 
 from recurrence_pipeline.domain.errors import Outage
-from recurrence_pipeline.reporting.performance import DRAWN, Report, performance_report
+from recurrence_pipeline.monitoring.report import DRAWN, Report, performance_report
 from recurrence_pipeline_tests.world import World
 
 PNG = b"\x89PNG\r\n\x1a\n"

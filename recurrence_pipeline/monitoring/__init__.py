@@ -1,0 +1,1 @@
+"""How is it going: health, figures over time, reports, metrics for Prometheus, alerts."""
