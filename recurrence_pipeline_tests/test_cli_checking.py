@@ -4,7 +4,7 @@ import pytest
 from bson import ObjectId
 from pymongo.database import Database
 
-from recurrence_pipeline.domain.checks import CHECKS
+from recurrence_pipeline.maintenance.checks import CHECKS
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.commands import MISSING, WEEKLY, Run
 

@@ -10,8 +10,8 @@ import pytest
 
 from recurrence_pipeline.config.logs import FILE_BYTES
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.doctor import machine, ports
-from recurrence_pipeline.domain.diagnosing import Level
+from recurrence_pipeline.doctor import http, machine
+from recurrence_pipeline.doctor.rules import Level
 from recurrence_pipeline_tests.api.serving import serving
 from recurrence_pipeline_tests.commands import Ran, Run
 from recurrence_pipeline_tests.impostor import answers, impostor
@@ -176,7 +176,7 @@ def test_only_our_own_api_is_well_whoever_else_answers_with_200(body: object, fo
     """Else the page of Dagster, or the worker that was to be replaced, passes for it."""
     with impostor() as server:
         server.will(answers(200, body))
-        told = ports.look_at_api(Settings.from_environment({"PORT": str(server.server_port), "HOST": "127.0.0.1"}))
+        told = http.look_at_api(Settings.from_environment({"PORT": str(server.server_port), "HOST": "127.0.0.1"}))
     assert told.level is Level.ERROR
     assert found in told.found
 
@@ -198,31 +198,31 @@ def code(**states: str) -> list[dict[str, Any]]:
 def test_a_daemon_without_a_sign_of_life_is_an_error() -> None:
     alive, dead = daemon("SENSOR", healthy=True), daemon("SCHEDULER", healthy=False)
     idle = daemon("BACKFILL", healthy=False, required=False)
-    assert ports.judge_daemon([alive, idle]).level is Level.OK
-    assert ports.judge_daemon([alive, dead]).found == "no sign of life: SCHEDULER"
-    assert ports.judge_daemon([]).level is Level.ERROR
+    assert http.judge_daemon([alive, idle]).level is Level.OK
+    assert http.judge_daemon([alive, dead]).found == "no sign of life: SCHEDULER"
+    assert http.judge_daemon([]).level is Level.ERROR
 
 
 def test_code_that_dagster_cannot_load_is_an_error_with_its_last_line() -> None:
     entries = [{"name": "ours", "locationOrLoadError": {"message": "Traceback ...\nImportError: no module\n"}}]
-    (found,) = ports.judge_code(entries)
+    (found,) = http.judge_code(entries)
     assert (found.level, found.found) == (Level.ERROR, "ImportError: no module")
-    (found,) = ports.judge_code([{"name": "ours", "locationOrLoadError": None}])
+    (found,) = http.judge_code([{"name": "ours", "locationOrLoadError": None}])
     assert found.level is Level.ERROR
 
 
 def test_the_sensor_that_is_off_is_an_error_and_another_one_a_warning() -> None:
     off = {"task_event_sensor": "STOPPED", "alert_sensor": "RUNNING"}
-    assert [d.level for d in ports.judge_code(code(**off))] == [Level.OK, Level.ERROR]
+    assert [d.level for d in http.judge_code(code(**off))] == [Level.OK, Level.ERROR]
     other = {"task_event_sensor": "RUNNING", "alert_sensor": "STOPPED"}
-    assert [d.found for d in ports.judge_code(code(**other))][1] == "off: alert_sensor"
-    assert [d.level for d in ports.judge_code(code(task_event_sensor="RUNNING"))] == [Level.OK, Level.OK]
+    assert [d.found for d in http.judge_code(code(**other))][1] == "off: alert_sensor"
+    assert [d.level for d in http.judge_code(code(task_event_sensor="RUNNING"))] == [Level.OK, Level.OK]
 
 
 def test_runs_that_should_have_gone_are_told_but_for_the_last_of_each_job() -> None:
-    assert ports.judge_history([], 14).level is Level.OK
-    assert ports.judge_history(["process_task", "replay_events"], 14).level is Level.OK, "the last of each stays"
-    found = ports.judge_history(["health_checks"] * 3 + ["process_task"], 14)
+    assert http.judge_history([], 14).level is Level.OK
+    assert http.judge_history(["process_task", "replay_events"], 14).level is Level.OK, "the last of each stays"
+    found = http.judge_history(["health_checks"] * 3 + ["process_task"], 14)
     assert (found.level, found.found) == (Level.WARN, "2 runs ended more than 14 days ago")
-    assert ports.judge_history(["health_checks"] * 100, 14).found.startswith("99 or more runs")
-    assert ports.judge_history([], 0).found.startswith("DAGSTER_RUN_RETENTION_DAYS is 0")
+    assert http.judge_history(["health_checks"] * 100, 14).found.startswith("99 or more runs")
+    assert http.judge_history([], 0).found.startswith("DAGSTER_RUN_RETENTION_DAYS is 0")

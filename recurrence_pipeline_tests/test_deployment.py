@@ -10,7 +10,7 @@ from typer.main import get_command
 from recurrence_pipeline.cli import app
 from recurrence_pipeline.config.settings import variables
 from recurrence_pipeline.definitions import build_definitions
-from recurrence_pipeline.domain.checks import CHECKS
+from recurrence_pipeline.maintenance.checks import CHECKS
 
 ROOT = Path(__file__).parent.parent
 UNITS = ROOT / "deploy" / "systemd"

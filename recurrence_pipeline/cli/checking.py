@@ -26,7 +26,7 @@ def check(
     It exits with 1 where a check of severity error finds something.
     With --repair it exits with 1 where something stays that a repair is there for.
     """
-    from recurrence_pipeline.domain.checks import Severity
+    from recurrence_pipeline.maintenance.checks import Severity
     from recurrence_pipeline.views.checks import findings_view, repairs_view
 
     if yes and not repair:

@@ -1,4 +1,4 @@
-"""Is the running system well? `doctor`. What it looks at is in doctor/ and worker/doctoring.py."""
+"""Is the running system well? `doctor`. What it looks at is in doctor/ and doctor/database.py."""
 
 import typer
 
@@ -14,7 +14,7 @@ def doctor(context: typer.Context, *, as_json: Json = False) -> int:
     """
     from recurrence_pipeline.config.clock import utc_now
     from recurrence_pipeline.doctor import examine
-    from recurrence_pipeline.domain.diagnosing import Level
+    from recurrence_pipeline.doctor.rules import Level
     from recurrence_pipeline.views.checks import diagnoses_view
 
     session: Session = context.obj

@@ -89,7 +89,7 @@ def _weekly(session: Session, worker: "Worker", *, as_json: bool) -> int:
     from rich.markdown import Markdown
 
     from recurrence_pipeline.config.clock import utc_now
-    from recurrence_pipeline.domain.checks import Severity
+    from recurrence_pipeline.maintenance.checks import Severity
     from recurrence_pipeline.monitoring.report import performance_report
     from recurrence_pipeline.views.checks import findings_view
 

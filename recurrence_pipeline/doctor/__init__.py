@@ -1,7 +1,7 @@
 """`recurrence doctor`: is a running system well, and what is to be done where it is not?
 
-Here the looks are put together: at the settings and this machine (machine.py), at the database (worker/doctoring.py),
-and at what answers on the ports (ports.py).
+Here the looks are put together: at the settings and this machine (machine.py), at the database (doctor/database.py),
+and at what answers on the ports (http.py).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -10,6 +10,7 @@ from datetime import datetime
 from recurrence_pipeline.bootstrap import open_worker
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.config.time_zone_data import find_time_zone_data
+from recurrence_pipeline.doctor.http import look_at_api, look_at_dagster, look_at_metrics
 from recurrence_pipeline.doctor.machine import (
     look_at_access,
     look_at_disks,
@@ -17,8 +18,7 @@ from recurrence_pipeline.doctor.machine import (
     look_at_time_zones,
     look_at_versions,
 )
-from recurrence_pipeline.doctor.ports import look_at_api, look_at_dagster, look_at_metrics
-from recurrence_pipeline.domain.diagnosing import Diagnosis, Level
+from recurrence_pipeline.doctor.rules import Diagnosis, Level
 from recurrence_pipeline.domain.errors import ConfigurationError
 
 __all__ = ["examine"]

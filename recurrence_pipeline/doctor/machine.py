@@ -13,7 +13,7 @@ from pathlib import Path
 from recurrence_pipeline.config.logs import FILE_BYTES
 from recurrence_pipeline.config.settings import Settings, variables
 from recurrence_pipeline.config.time_zone_data import PACKAGE, PYTHONTZPATH, TimeZoneData
-from recurrence_pipeline.domain.diagnosing import Diagnosis, Level
+from recurrence_pipeline.doctor.rules import Diagnosis, Level
 
 PARTS = ("recurrence-pipeline", "dagster", "dagster-webserver", "pymongo")
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})

@@ -1,4 +1,4 @@
-"""Asset checks: what the worker finds in its data, as Dagster shows it. What is asked is domain/checks.py.
+"""Asset checks: what the worker finds in its data, as Dagster shows it. What is asked is maintenance/checks.py.
 
 Three groups, by what they cost: a few indexed queries (every 15 minutes), the orphans (also after each cleanup), and a
 pass over all tasks (also every week; both every 15 minutes where tasks are few). A database that is away fails one
@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import dagster as dg
 
-from recurrence_pipeline.domain.checks import (
+from recurrence_pipeline.domain.errors import Outage, Transient
+from recurrence_pipeline.maintenance.checks import (
     CHECKS,
     COUNTERS_BEHIND,
     EVENTS_ENDLESS,
@@ -18,10 +19,9 @@ from recurrence_pipeline.domain.checks import (
     ORPHANS,
     SCHEMA,
     Check,
+    Finding,
     Severity,
 )
-from recurrence_pipeline.domain.errors import Outage, Transient
-from recurrence_pipeline.domain.findings import Finding
 from recurrence_pipeline.orchestration.assets import counters, task_events, tasks, worker_health
 from recurrence_pipeline.orchestration.maintenance import orphan_cleanup
 from recurrence_pipeline.orchestration.metadata import Table, table

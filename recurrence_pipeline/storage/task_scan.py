@@ -1,6 +1,6 @@
 """Reading tasks for the checks, in one pass, and mending what is still as it was seen.
 
-What is wrong is decided in domain/judging.py. Indexes, counters and events are looked at in database_checks.py.
+What is wrong is decided in maintenance/rules.py. Indexes, counters and events are looked at in database_checks.py.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

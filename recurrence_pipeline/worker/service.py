@@ -4,24 +4,24 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from recurrence_pipeline.doctor.database import Doctoring
 from recurrence_pipeline.domain.errors import InvalidInput, LeaseLost, ProcessingFailed
 from recurrence_pipeline.domain.model import EventStatus, Operation, Source, TaskEvent
 from recurrence_pipeline.domain.plan import Answer, Plan
 from recurrence_pipeline.domain.preview import SlotPreview
 from recurrence_pipeline.domain.shards import WHOLE, Lane
 from recurrence_pipeline.domain.validation import validate_recurrence
+from recurrence_pipeline.maintenance.cleanup import Maintenance
+from recurrence_pipeline.maintenance.consistency import Consistency
 from recurrence_pipeline.monitoring.health import Health
 from recurrence_pipeline.monitoring.metrics import Metrics
 from recurrence_pipeline.storage.documents import Document, as_contract, new_id, object_id, task_from_request
 from recurrence_pipeline.storage.event_updates import Outcome
 from recurrence_pipeline.storage.events import QueueState
 from recurrence_pipeline.worker.adoption import Adoption
-from recurrence_pipeline.worker.consistency import Consistency
-from recurrence_pipeline.worker.doctoring import Doctoring
 from recurrence_pipeline.worker.history import Event, History
 from recurrence_pipeline.worker.inspection import Inspection, SeriesView
 from recurrence_pipeline.worker.kit import Kit
-from recurrence_pipeline.worker.maintenance import Maintenance
 from recurrence_pipeline.worker.processor import Processor
 from recurrence_pipeline.worker.reconciliation import Reconciliation
 from recurrence_pipeline.worker.replaying import DeadLetters

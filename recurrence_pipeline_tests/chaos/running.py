@@ -13,7 +13,7 @@ from pymongo import MongoClient
 
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.domain.checks import Severity
+from recurrence_pipeline.maintenance.checks import Severity
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.chaos.application import Application
 from recurrence_pipeline_tests.chaos.findings import Data, came_back, findings

@@ -6,7 +6,7 @@ from typing import Any
 
 from pymongo.database import Database
 
-from recurrence_pipeline.domain.checks import Severity
+from recurrence_pipeline.maintenance.checks import Severity
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.worker.service import WorkerService
 

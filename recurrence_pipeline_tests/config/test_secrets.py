@@ -7,7 +7,7 @@ import pytest
 from recurrence_pipeline.client.trigger import Queued, WorkerTrigger
 from recurrence_pipeline.config.settings import SECRET, Settings
 from recurrence_pipeline.doctor.machine import look_at_names
-from recurrence_pipeline.domain.diagnosing import Level
+from recurrence_pipeline.doctor.rules import Level
 from recurrence_pipeline.domain.errors import ConfigurationError
 from recurrence_pipeline_tests.commands import Run
 from recurrence_pipeline_tests.impostor import unused_port

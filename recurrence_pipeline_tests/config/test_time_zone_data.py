@@ -9,7 +9,7 @@ import pytest
 
 from recurrence_pipeline.config.time_zone_data import PACKAGE, Release, TimeZoneData
 from recurrence_pipeline.doctor.machine import look_at_time_zones
-from recurrence_pipeline.domain.diagnosing import Level
+from recurrence_pipeline.doctor.rules import Level
 from recurrence_pipeline_tests.time_zones import NEWER, NEWEST, OLDER, asked, on_system, system_data
 
 NOW = datetime(2026, 11, 28, tzinfo=timezone.utc)

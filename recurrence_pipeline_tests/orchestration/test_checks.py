@@ -8,7 +8,7 @@ import pytest
 from bson import ObjectId
 
 from recurrence_pipeline.bootstrap import Worker
-from recurrence_pipeline.domain.checks import CHECKS
+from recurrence_pipeline.maintenance.checks import CHECKS
 from recurrence_pipeline.orchestration import schedules
 from recurrence_pipeline.orchestration.resources import WorkerResource
 from recurrence_pipeline_tests.orchestration.conftest import Insert

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from bson import ObjectId
 
-from recurrence_pipeline.domain.diagnosing import Level
+from recurrence_pipeline.doctor.rules import Level
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.world import World, utc
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 from bson import ObjectId
 
-from recurrence_pipeline.domain.checks import CHECKS
+from recurrence_pipeline.maintenance.checks import CHECKS
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.world import World, utc
 

@@ -1,7 +1,7 @@
 """The doctor's look at the database: is it fit for the work, and is the work being done? Reads only.
 
 Each question is asked by itself, so that one that cannot be answered does not hide the others. What the answers mean
-is said in domain/diagnosing.py.
+is said in doctor/rules.py.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -9,8 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from recurrence_pipeline.domain.checks import COUNTERS_BEHIND, EVENTS_ENDLESS, EVENTS_STUCK, SCHEMA, SLOT_CLASHES
-from recurrence_pipeline.domain.diagnosing import (
+from recurrence_pipeline.doctor.rules import (
     Clashes,
     Diagnosis,
     Level,
@@ -28,10 +27,11 @@ from recurrence_pipeline.domain.diagnosing import (
 )
 from recurrence_pipeline.domain.errors import RecurrenceError
 from recurrence_pipeline.domain.model import EventStatus
+from recurrence_pipeline.maintenance.checks import COUNTERS_BEHIND, EVENTS_ENDLESS, EVENTS_STUCK, SCHEMA, SLOT_CLASHES
+from recurrence_pipeline.maintenance.consistency import Consistency
+from recurrence_pipeline.maintenance.scan import Progress, Survey
 from recurrence_pipeline.storage.timeouts import within
-from recurrence_pipeline.worker.consistency import Consistency
 from recurrence_pipeline.worker.kit import Kit
-from recurrence_pipeline.worker.survey import Progress, Survey
 
 SIGN_OF_LIFE = timedelta(seconds=5)
 COUNTED_AT_MOST = 10_000

@@ -7,9 +7,9 @@ import pytest
 from bson import ObjectId
 
 from recurrence_pipeline.domain.errors import InvalidInput, Outage
-from recurrence_pipeline.domain.findings import Repair
+from recurrence_pipeline.maintenance.checks import Repair
+from recurrence_pipeline.maintenance.scan import A_PIECE
 from recurrence_pipeline.storage.database_checks import MAX_SAMPLES
-from recurrence_pipeline.worker.survey import A_PIECE
 from recurrence_pipeline_tests.worker.test_round_trips import counted
 from recurrence_pipeline_tests.world import World, utc
 

@@ -1,7 +1,7 @@
 """The consistency of the data: runs the checks, and repairs what can be repaired without asking a person.
 
-What the checks are is in domain/checks.py, what they see in domain/judging.py. Nothing is repaired unless it is asked
-for by name and with `dry_run=False`, and every repair changes only what is still as it was seen.
+What the checks are is in checks.py, what they see in rules.py. Nothing is repaired unless it is asked for
+by name and with `dry_run=False`, and every repair changes only what is still as it was seen.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -9,7 +9,10 @@ from datetime import timedelta
 
 import structlog
 
-from recurrence_pipeline.domain.checks import (
+from recurrence_pipeline.domain.errors import CleanupRefused
+from recurrence_pipeline.domain.model import TaskEvent
+from recurrence_pipeline.domain.plan import CastId, CursorMove, DateFromDue, Rehang
+from recurrence_pipeline.maintenance.checks import (
     CHECKS,
     COUNTERS_BEHIND,
     EVENTS_AHEAD,
@@ -21,16 +24,15 @@ from recurrence_pipeline.domain.checks import (
     ORPHANS,
     SCHEMA,
     WRONG_ID_TYPES,
+    Finding,
+    Repair,
+    chosen,
 )
-from recurrence_pipeline.domain.errors import CleanupRefused
-from recurrence_pipeline.domain.findings import Finding, Repair, chosen
-from recurrence_pipeline.domain.judging import BY_PARENT, BY_PARENT_TASK, BY_SERIES, BY_TASK, Defect, Mending, change
-from recurrence_pipeline.domain.model import TaskEvent
-from recurrence_pipeline.domain.plan import CastId, CursorMove, DateFromDue, Rehang
+from recurrence_pipeline.maintenance.cleanup import Maintenance
+from recurrence_pipeline.maintenance.rules import BY_PARENT, BY_PARENT_TASK, BY_SERIES, BY_TASK, Defect, Mending, change
+from recurrence_pipeline.maintenance.scan import Progress, Survey
 from recurrence_pipeline.storage.database_checks import IN_THE_WAY, Some
 from recurrence_pipeline.worker.kit import Kit
-from recurrence_pipeline.worker.maintenance import Maintenance
-from recurrence_pipeline.worker.survey import Progress, Survey
 
 WAITING_TOO_LONG = timedelta(minutes=15)
 

@@ -13,7 +13,7 @@ from uuid import uuid4
 import httpx
 
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.domain.diagnosing import Diagnosis, Level
+from recurrence_pipeline.doctor.rules import Diagnosis, Level
 
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (names them, binds nothing)
 """What listens on all addresses is asked on loopback."""

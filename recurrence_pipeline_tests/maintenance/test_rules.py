@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from recurrence_pipeline.domain.judging import Defect, Standpoint, change, judge_hanging, judge_series, judge_task
 from recurrence_pipeline.domain.model import Cursor, Operation, SeriesMemory, Source, Task, TaskEvent
 from recurrence_pipeline.domain.plan import CastId, CursorMove, DateFromDue, Rehang
+from recurrence_pipeline.maintenance.rules import Defect, Standpoint, change, judge_hanging, judge_series, judge_task
 from recurrence_pipeline_tests.domain.world import (
     ALICE,
     BOB,

@@ -1,4 +1,4 @@
-"""One pass over all tasks that recur, judged piece by piece. What is wrong is decided in domain/judging.py.
+"""One pass over all tasks that recur, judged piece by piece. What is wrong is decided in maintenance/rules.py.
 
 What looks wrong may be work that has just begun: a series is judged again, afresh, after a look that no event of it is
 unfinished. Memory and commands follow the size of a piece, and time the number of tasks.
@@ -10,8 +10,10 @@ from itertools import islice
 
 import structlog
 
-from recurrence_pipeline.domain.checks import ORPHANS, SERIES_BEHIND
-from recurrence_pipeline.domain.judging import (
+from recurrence_pipeline.domain.model import Series, Task, TaskEvent
+from recurrence_pipeline.domain.plan import Snapshot
+from recurrence_pipeline.maintenance.checks import ORPHANS, SERIES_BEHIND
+from recurrence_pipeline.maintenance.rules import (
     BY_PARENT,
     BY_PARENT_TASK,
     BY_SERIES,
@@ -23,8 +25,6 @@ from recurrence_pipeline.domain.judging import (
     judge_subtask,
     judge_task,
 )
-from recurrence_pipeline.domain.model import Series, Task, TaskEvent
-from recurrence_pipeline.domain.plan import Snapshot
 from recurrence_pipeline.worker.kit import Kit
 
 A_PIECE = 100

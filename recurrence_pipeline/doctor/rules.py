@@ -1,6 +1,6 @@
 """What the doctor makes of what it sees in the database: observed values -> well or not, and what to do. Pure.
 
-Who looks is worker/doctoring.py. What else a running system has (ports, Dagster, disks) is judged in doctor/.
+Who looks is doctor/database.py. What else a running system has (ports, Dagster, disks) is judged in doctor/.
 """
 
 from collections.abc import Sequence
@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
-from recurrence_pipeline.domain.checks import Severity
-from recurrence_pipeline.domain.findings import Finding
 from recurrence_pipeline.domain.times import lasting
+from recurrence_pipeline.maintenance.checks import Finding, Severity
 from recurrence_pipeline.storage.database_checks import Server
 from recurrence_pipeline.storage.hosts import HostSeen
 

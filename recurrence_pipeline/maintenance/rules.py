@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from recurrence_pipeline.domain.calendar import slot
-from recurrence_pipeline.domain.checks import (
+from recurrence_pipeline.domain.errors import Permanent, RuleChanged
+from recurrence_pipeline.domain.memory import anchor_of_memory, is_moved
+from recurrence_pipeline.domain.model import Series, Task, TaskEvent, occurrence_id
+from recurrence_pipeline.domain.plan import CastId, CursorMove, DateFromDue, Rehang
+from recurrence_pipeline.domain.reconciliation import Reason, request
+from recurrence_pipeline.domain.scan import Sighting
+from recurrence_pipeline.domain.series import MAX_NEW_PER_SERIES, Progress
+from recurrence_pipeline.domain.validation import creation_time
+from recurrence_pipeline.maintenance.checks import (
     CURSOR_AHEAD,
     CURSOR_BEHIND,
     FIRST_DATE_MOVED,
@@ -26,14 +34,6 @@ from recurrence_pipeline.domain.checks import (
     WRONG_ID_TYPES,
     Check,
 )
-from recurrence_pipeline.domain.errors import Permanent, RuleChanged
-from recurrence_pipeline.domain.memory import anchor_of_memory, is_moved
-from recurrence_pipeline.domain.model import Series, Task, TaskEvent, occurrence_id
-from recurrence_pipeline.domain.plan import CastId, CursorMove, DateFromDue, Rehang
-from recurrence_pipeline.domain.reconciliation import Reason, request
-from recurrence_pipeline.domain.scan import Sighting
-from recurrence_pipeline.domain.series import MAX_NEW_PER_SERIES, Progress
-from recurrence_pipeline.domain.validation import creation_time
 from recurrence_pipeline.storage.database_checks import Sample
 
 Mending = Rehang | DateFromDue | CastId | CursorMove | TaskEvent

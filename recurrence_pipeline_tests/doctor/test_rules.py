@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from recurrence_pipeline.domain.checks import COUNTERS_BEHIND, SLOT_CLASHES
-from recurrence_pipeline.domain.diagnosing import (
+from recurrence_pipeline.doctor.rules import (
     Clashes,
     Diagnosis,
     Level,
@@ -22,7 +21,7 @@ from recurrence_pipeline.domain.diagnosing import (
     judge_worker,
     judge_writes,
 )
-from recurrence_pipeline.domain.findings import Finding
+from recurrence_pipeline.maintenance.checks import COUNTERS_BEHIND, SLOT_CLASHES, Finding
 from recurrence_pipeline.storage.database_checks import Server
 from recurrence_pipeline.storage.hosts import HostSeen
 

@@ -8,7 +8,7 @@ from bson import ObjectId
 from recurrence_pipeline.bootstrap import open_worker
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.config.time_zone_data import Release, TimeZoneData
-from recurrence_pipeline.domain.diagnosing import Diagnosis, Level
+from recurrence_pipeline.doctor.rules import Diagnosis, Level
 from recurrence_pipeline.storage.hosts import Hosts
 from recurrence_pipeline_tests.world import World, utc
 
