@@ -67,8 +67,8 @@ def replay(  # noqa: PLR0913 (each is an option of its own)
     An event that is refused again says so once more on the event, and tells its user nothing twice.
     """
     from recurrence_pipeline.domain.model import REFUSED
-    from recurrence_pipeline.domain.selection import Selection
     from recurrence_pipeline.domain.times import moment
+    from recurrence_pipeline.recovery.replay import Selection
     from recurrence_pipeline.views.recovery import replay_view
 
     session: Session = context.obj

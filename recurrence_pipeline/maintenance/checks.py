@@ -1,6 +1,6 @@
 """The checks on the data: what each asks, what a find means, and what to do about it. Texts only; nothing is looked at.
 
-Which series or task fails a check is decided in rules.py; what was found, and what a repair came to, are values at the end.
+Which series or task fails a check is decided in rules.py; what was found, and repaired, are values at the end.
 """
 
 from collections.abc import Iterable

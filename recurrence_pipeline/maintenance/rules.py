@@ -11,7 +11,6 @@ from recurrence_pipeline.domain.errors import Permanent, RuleChanged
 from recurrence_pipeline.domain.memory import anchor_of_memory, is_moved
 from recurrence_pipeline.domain.model import Series, Task, TaskEvent, occurrence_id
 from recurrence_pipeline.domain.plan import CastId, CursorMove, DateFromDue, Rehang
-from recurrence_pipeline.domain.reconciliation import Reason, request
 from recurrence_pipeline.domain.scan import Sighting
 from recurrence_pipeline.domain.series import MAX_NEW_PER_SERIES, Progress
 from recurrence_pipeline.domain.validation import creation_time
@@ -34,6 +33,7 @@ from recurrence_pipeline.maintenance.checks import (
     WRONG_ID_TYPES,
     Check,
 )
+from recurrence_pipeline.reconciliation.rules import Reason, request
 from recurrence_pipeline.storage.database_checks import Sample
 
 Mending = Rehang | DateFromDue | CastId | CursorMove | TaskEvent

@@ -14,13 +14,12 @@ from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import RecurrenceError
 from recurrence_pipeline.domain.model import EventStatus
-from recurrence_pipeline.domain.selection import Selection
 from recurrence_pipeline.monitoring.alert_rules import Finding, Known
 from recurrence_pipeline.monitoring.alerts import Alerts, State
 from recurrence_pipeline.monitoring.channels import open_channels
 from recurrence_pipeline.orchestration.automation import failing_ticks, still_daemons
 from recurrence_pipeline.orchestration.resources import WorkerResource, one_line
-from recurrence_pipeline.worker.replaying import Replay
+from recurrence_pipeline.recovery.replay import Replay, Selection
 from recurrence_pipeline.worker.service import WorkerService
 
 RUN, CHECK, DEAD_LETTERS, UNHEALTHY = "run:", "check:", "dead_letters", "unhealthy"

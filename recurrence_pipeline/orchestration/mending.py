@@ -9,12 +9,11 @@ import dagster as dg
 from pydantic import Field
 
 from recurrence_pipeline.domain.model import REFUSED, EventStatus, Operation
-from recurrence_pipeline.domain.selection import Selection
 from recurrence_pipeline.domain.times import moment
 from recurrence_pipeline.orchestration.metadata import table
 from recurrence_pipeline.orchestration.resources import MONGODB, WorkerResource, failing_in_one_line
-from recurrence_pipeline.worker.replaying import AT_MOST, Replay
-from recurrence_pipeline.worker.restoring import Restored
+from recurrence_pipeline.recovery.replay import AT_MOST, Replay, Selection
+from recurrence_pipeline.recovery.restore import Restored
 
 Worker = dg.ResourceParam[WorkerResource]
 

@@ -13,7 +13,7 @@ import dagster as dg
 from recurrence_pipeline.domain.errors import Outage, Transient
 from recurrence_pipeline.orchestration.assets import task_events
 from recurrence_pipeline.orchestration.resources import WorkerResource, one_line
-from recurrence_pipeline.worker.reconciliation import Look, Reconciliation
+from recurrence_pipeline.reconciliation.reconciler import Look, Reconciliation
 
 BETWEEN_LOOKS = timedelta(seconds=5)
 

@@ -1,6 +1,6 @@
 """Reading for reconciliation: tasks in the order of the index on (updatedAt, _id), and the events that name them.
 
-What is looked for, and how far a walk goes, is domain/reconciliation.py's business.
+What is looked for, and how far a walk goes, is reconciliation/rules.py's business.
 """
 
 from collections.abc import Iterable, Iterator

@@ -15,18 +15,18 @@ from recurrence_pipeline.maintenance.cleanup import Maintenance
 from recurrence_pipeline.maintenance.consistency import Consistency
 from recurrence_pipeline.monitoring.health import Health
 from recurrence_pipeline.monitoring.metrics import Metrics
+from recurrence_pipeline.reconciliation.backfill import Adoption
+from recurrence_pipeline.reconciliation.reconciler import Reconciliation
+from recurrence_pipeline.recovery.replay import DeadLetters
+from recurrence_pipeline.recovery.restore import Deletions
+from recurrence_pipeline.recovery.resume import Resuming
 from recurrence_pipeline.storage.documents import Document, as_contract, new_id, object_id, task_from_request
 from recurrence_pipeline.storage.event_updates import Outcome
 from recurrence_pipeline.storage.events import QueueState
-from recurrence_pipeline.worker.adoption import Adoption
 from recurrence_pipeline.worker.history import Event, History
 from recurrence_pipeline.worker.inspection import Inspection, SeriesView
 from recurrence_pipeline.worker.kit import Kit
 from recurrence_pipeline.worker.processor import Processor
-from recurrence_pipeline.worker.reconciliation import Reconciliation
-from recurrence_pipeline.worker.replaying import DeadLetters
-from recurrence_pipeline.worker.restoring import Deletions
-from recurrence_pipeline.worker.resuming import Resuming
 from recurrence_pipeline.worker.summary import BatchSummary
 
 COUNTED_AT_MOST = 10_000

@@ -11,8 +11,8 @@ from recurrence_pipeline.domain.memory import recall
 from recurrence_pipeline.domain.model import Action, Cursor, SeriesMemory, TaskEvent, occurrence_id
 from recurrence_pipeline.domain.plan import Answer, NewActivity, Plan, Snapshot
 from recurrence_pipeline.domain.planning import plan_batch
-from recurrence_pipeline.domain.reconciliation import Reason, request
 from recurrence_pipeline.domain.scan import Sighting
+from recurrence_pipeline.reconciliation.rules import Reason, request
 from recurrence_pipeline_tests.domain.world import (
     ALICE,
     BOB,

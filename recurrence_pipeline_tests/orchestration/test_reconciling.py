@@ -11,7 +11,7 @@ from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.orchestration import reconciling
 from recurrence_pipeline.orchestration.reconciling import reconcile_sensor
 from recurrence_pipeline.orchestration.resources import WorkerResource
-from recurrence_pipeline.worker.reconciliation import Look
+from recurrence_pipeline.reconciliation.reconciler import Look
 from recurrence_pipeline_tests.orchestration.conftest import Insert
 from recurrence_pipeline_tests.orchestration.looks import everything
 

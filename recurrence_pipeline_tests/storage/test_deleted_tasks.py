@@ -1,4 +1,4 @@
-"""What is kept of deletions, as a restoration reads and marks it. What comes of that is worker/test_restoring.py's."""
+"""What is kept of deletions, as a restoration reads and marks it. What comes of that is recovery/test_restore.py's."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace

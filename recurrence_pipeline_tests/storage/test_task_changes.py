@@ -9,8 +9,8 @@ from bson import ObjectId, Timestamp
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.domain.reconciliation import START, Position
 from recurrence_pipeline.domain.scan import Place
+from recurrence_pipeline.reconciliation.rules import START, Position
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.task_changes import Unannounced

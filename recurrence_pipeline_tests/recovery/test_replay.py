@@ -8,9 +8,8 @@ from bson import ObjectId
 
 from recurrence_pipeline.domain.errors import InvalidInput
 from recurrence_pipeline.domain.model import EventStatus, Operation
-from recurrence_pipeline.domain.selection import Selection
-from recurrence_pipeline.worker import replaying
-from recurrence_pipeline.worker.replaying import Replay
+from recurrence_pipeline.recovery import replay as replaying
+from recurrence_pipeline.recovery.replay import Replay, Selection
 from recurrence_pipeline_tests.world import World, utc
 
 ALL = Selection()

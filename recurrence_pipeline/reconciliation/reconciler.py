@@ -12,7 +12,8 @@ import structlog
 
 from recurrence_pipeline.domain.model import Series, Task
 from recurrence_pipeline.domain.plan import Snapshot
-from recurrence_pipeline.domain.reconciliation import (
+from recurrence_pipeline.domain.scan import Place, Sighting
+from recurrence_pipeline.reconciliation.rules import (
     START,
     Position,
     Reason,
@@ -21,7 +22,6 @@ from recurrence_pipeline.domain.reconciliation import (
     reason_to_ask,
     request,
 )
-from recurrence_pipeline.domain.scan import Place, Sighting
 from recurrence_pipeline.storage.timeouts import within
 from recurrence_pipeline.storage.watermark import Mark
 from recurrence_pipeline.worker.kit import Kit

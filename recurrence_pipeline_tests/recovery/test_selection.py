@@ -7,8 +7,8 @@ import pytest
 
 from recurrence_pipeline.domain.errors import InvalidInput
 from recurrence_pipeline.domain.model import EventStatus, Operation, RefusedEvent
-from recurrence_pipeline.domain.selection import Selection
 from recurrence_pipeline.domain.times import moment
+from recurrence_pipeline.recovery.replay import Selection
 
 ENDED = datetime(2026, 11, 24, 9, 30, tzinfo=timezone.utc)
 A_REJECTED_CREATE = RefusedEvent("e1", "create", "rejected", "ORIGINAL_NOT_FOUND", "Original task not found", ENDED)

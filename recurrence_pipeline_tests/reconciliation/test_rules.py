@@ -8,7 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recurrence_pipeline.domain.model import Cursor, Operation, Series, Source, Task, occurrence_id
-from recurrence_pipeline.domain.reconciliation import (
+from recurrence_pipeline.domain.scan import HIGHEST, Place, Sighting
+from recurrence_pipeline.domain.validation import creation_time
+from recurrence_pipeline.reconciliation.rules import (
     OVERLAP,
     START,
     Position,
@@ -18,8 +20,6 @@ from recurrence_pipeline.domain.reconciliation import (
     reason_to_ask,
     request,
 )
-from recurrence_pipeline.domain.scan import HIGHEST, Place, Sighting
-from recurrence_pipeline.domain.validation import creation_time
 from recurrence_pipeline_tests.domain.world import (
     BOB,
     CREATED,

@@ -7,9 +7,9 @@ from bson import ObjectId
 
 from recurrence_pipeline.domain.errors import InvalidInput, RestoreRefused
 from recurrence_pipeline.domain.model import Operation
+from recurrence_pipeline.recovery.restore import Restored
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.worker.kit import Step
-from recurrence_pipeline.worker.restoring import Restored
 from recurrence_pipeline_tests.world import Crash, World, utc
 
 JAN_31 = utc(2024, 1, 31, 9)

@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from recurrence_pipeline.domain.planning import plan_batch
-from recurrence_pipeline.domain.reconciliation import Reason, request
+from recurrence_pipeline.reconciliation.reconciler import Finding, Reconciliation
+from recurrence_pipeline.reconciliation.rules import Reason, request
 from recurrence_pipeline.worker.kit import Kit
-from recurrence_pipeline.worker.reconciliation import Finding, Reconciliation
 
 SAMPLES = 20
 

@@ -13,8 +13,8 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 
 from recurrence_pipeline.bootstrap import open_worker
 from recurrence_pipeline.domain.errors import Outage
+from recurrence_pipeline.reconciliation.reconciler import Look
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.worker.reconciliation import Look
 from recurrence_pipeline_tests.worker.test_round_trips import Commands
 from recurrence_pipeline_tests.world import World, utc
 

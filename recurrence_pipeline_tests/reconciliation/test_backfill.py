@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from bson import ObjectId
 
-from recurrence_pipeline.domain.reconciliation import Reason
+from recurrence_pipeline.reconciliation.rules import Reason
 from recurrence_pipeline_tests.world import World, utc
 
 ANCHOR = utc(2024, 1, 15, 9)
