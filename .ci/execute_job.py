@@ -31,8 +31,8 @@ def main() -> int:
                     stderr=subprocess.STDOUT,
                     check=False,
                 ).returncode
-            counts = worker.service.event_counts()
-            left = worker.service.unfinished()
+            counts = worker.queries.event_counts()
+            left = worker.queries.unfinished()
         if status or left:
             sys.stdout.write(log.read_text(errors="replace"))
         sys.stdout.write(f"job: exit status {status}; events left: {left}; events: {counts}\n")

@@ -25,7 +25,7 @@ def worked_off(database: Database, events: int) -> dict[str, Any]:
         before = database.cpu()
         answer = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
         found: dict[str, Any] = json.loads(answer.splitlines()[-1])
-        if found["events"] != events or at.worker.service.unfinished():
+        if found["events"] != events or at.worker.queries.unfinished():
             raise RuntimeError(f"{found['events']} of {events} events were worked off")
         return found | {"server_cpu": database.cpu() - before}
 

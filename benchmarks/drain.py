@@ -35,7 +35,7 @@ def drained(total: int) -> dict[str, Any]:
         return True
 
     with open_worker(Settings.from_environment(os.environ), listeners=[commands]) as worker:
-        worker.service.queue(at_most=1)
+        worker.queries.queue(at_most=1)
         commands.sent.clear()
         wall, cpu = time.perf_counter(), time.process_time()
         summary = worker.drain(go_on=look)

@@ -153,7 +153,7 @@ def flood(system: System, events: int, *, most: int) -> dict[str, Any]:
     """Add many events at once, and return how many runs worked on them at most."""
     store(system.worker.mongo, content("create", events, first_number=free_number(system.worker.mongo)))
     begin, at_once = time.monotonic(), 0
-    while system.worker.service.unfinished():
+    while system.worker.queries.unfinished():
         at_once = max(at_once, sum(not done for done in our_runs(system).values()))
         if time.monotonic() - begin > LONGEST_WAIT + events / 10:
             raise TimeoutError(f"{events} events were not worked off")

@@ -31,7 +31,7 @@ def one_run() -> dict[str, Any]:
             capture_output=True,
             text=True,
         )
-        if at.worker.service.unfinished():
+        if at.worker.queries.unfinished():
             raise RuntimeError(f"a run left some of {EVENTS} events undone: {found.stdout}")
     answer: dict[str, Any] = json.loads(found.stdout.splitlines()[-1])
     return answer

@@ -16,12 +16,12 @@ from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.config.settings import Settings
 
 KINDS: Mapping[str, Callable[[Worker], Any]] = {
-    "stats": lambda worker: worker.service.get_detailed_stats()["recurringTasks"]["totalTasks"],
-    "metrics": lambda worker: len(worker.service.metrics.latest(timedelta(days=30))),
-    "consistency": lambda worker: sum(finding.count for finding in worker.service.consistency.run()),
-    "reconciliation": lambda worker: sum(len(piece) for piece in worker.service.reconciliation.pieces()),
-    "cleanup": lambda worker: worker.service.maintenance.clean_orphans(confirm=True),
-    "archive": lambda worker: worker.service.maintenance.archive_activities(),
+    "stats": lambda worker: worker.health.detailed()["recurringTasks"]["totalTasks"],
+    "metrics": lambda worker: len(worker.metrics.latest(timedelta(days=30))),
+    "consistency": lambda worker: sum(finding.count for finding in worker.consistency.run()),
+    "reconciliation": lambda worker: sum(len(piece) for piece in worker.reconciliation.pieces()),
+    "cleanup": lambda worker: worker.maintenance.clean_orphans(confirm=True),
+    "archive": lambda worker: worker.maintenance.archive_activities(),
 }
 """What is done, and what of the answer shows that it was."""
 

@@ -13,6 +13,15 @@ from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
 from recurrence_pipeline.domain.retries import RetryPolicy
+from recurrence_pipeline.maintenance.cleanup import Maintenance
+from recurrence_pipeline.maintenance.consistency import Consistency
+from recurrence_pipeline.monitoring.health import Health
+from recurrence_pipeline.monitoring.metrics import Metrics
+from recurrence_pipeline.reconciliation.backfill import Adoption
+from recurrence_pipeline.reconciliation.reconciler import Reconciliation
+from recurrence_pipeline.recovery.replay import DeadLetters
+from recurrence_pipeline.recovery.restore import Deletions
+from recurrence_pipeline.recovery.resume import Resuming
 from recurrence_pipeline.storage.activities import Activities
 from recurrence_pipeline.storage.database_checks import Footing
 from recurrence_pipeline.storage.deleted_tasks import Deleted
@@ -30,27 +39,46 @@ from recurrence_pipeline.storage.task_scan import Audit
 from recurrence_pipeline.storage.task_series import TaskSeries
 from recurrence_pipeline.storage.tasks import Tasks
 from recurrence_pipeline.storage.watermark import Watermark
-from recurrence_pipeline.worker.draining import drain
-from recurrence_pipeline.worker.kit import Kit, Rules, Step
+from recurrence_pipeline.worker.context import Kit, Rules, Step
+from recurrence_pipeline.worker.polling import drain
+from recurrence_pipeline.worker.processor import Processor
+from recurrence_pipeline.worker.queries import Queries
 from recurrence_pipeline.worker.service import WorkerService
 from recurrence_pipeline.worker.summary import BatchSummary
 
 
 class Worker:
-    """An open worker: its settings, its connection, and the service. Close it, or use it as a context manager."""
+    """An open worker: all that can be asked of it. Close it, or use it as a context manager.
 
-    def __init__(
-        self, settings: Settings, mongo: Mongo, service: WorkerService, *, clock: Callable[[], datetime] = utc_now
-    ) -> None:
+    `service` does the work and `queries` answers questions about it; each of the others is a feature of its own, named
+    for what it does. Safe to use from several threads.
+    """
+
+    def __init__(self, settings: Settings, mongo: Mongo, kit: Kit) -> None:
+        processor = Processor(kit)
         self.settings = settings
         self.mongo = mongo
-        self.service = service
-        self._clock = clock
+        self.service = WorkerService(kit, processor)
+        self.queries = Queries(kit)
+        self.reconciliation = Reconciliation(kit)
+        self.backfill = Adoption(kit, self.reconciliation)
+        self.maintenance = Maintenance(kit)
+        self.consistency = Consistency(kit, self.maintenance)
+        self.dead_letters = DeadLetters(kit.event_log, clock=kit.clock)
+        self.deletions = Deletions(kit)
+        self.resumption = Resuming(kit, processor)
+        self.health = Health(kit.tasks, kit.event_log, clock=kit.clock)
+        self.metrics = Metrics(kit.event_metrics, retention=kit.rules.event_retention, clock=kit.clock)
+        self.context = kit
+
+    def tell_host(self) -> None:
+        """Leave word that this host works, and with which time zone data; a failure costs nothing."""
+        self.context.hosts.tell(self.context.clock())
 
     def init_db(self) -> SchemaReport:
         """Create what the database lacks; may be run at any time."""
         report = ensure_schema(self.mongo, self.settings)
-        if self.service.reconciliation.begin() is not None:
+        if self.reconciliation.begin() is not None:
             report.added.append("watermark: what was created before now is reconciled only after `recurrence adopt`")
         self._inherit()
         return report
@@ -75,13 +103,13 @@ class Worker:
             folder,
             write_chunk=self.settings.write_chunk,
             progress=progress,
-            before_writing=self.service.reconciliation.keep_out_what_comes,
+            before_writing=self.reconciliation.keep_out_what_comes,
         )
         self._inherit()
         return report
 
     def _inherit(self) -> None:
-        inherit(self.mongo, self.service.reconciliation.mark().watermark, chunk=self.settings.write_chunk)
+        inherit(self.mongo, self.reconciliation.mark().watermark, chunk=self.settings.write_chunk)
 
     def is_empty(self) -> bool:
         """Say whether the database holds nothing of the application's, nor anything that came of it."""
@@ -93,10 +121,10 @@ class Worker:
         Call it before anything works on the database: what a crash cuts off, the next call completes, and that must
         not bring back what was deleted meanwhile.
         """
-        if not wants_sample(self.mongo, self._clock(), asked=asked):
+        if not wants_sample(self.mongo, self.context.clock(), asked=asked):
             return None
         report = self.import_folder(SAMPLE_DATA)
-        sample_loaded(self.mongo, self._clock())
+        sample_loaded(self.mongo, self.context.clock())
         return report
 
     def drain(
@@ -107,16 +135,16 @@ class Worker:
         go_on: Callable[[BatchSummary], bool] = lambda _: True,
         wait: Callable[[float], None] = time.sleep,
     ) -> BatchSummary:
-        """Work off what is due, or with `until_empty` everything unfinished; see worker/draining.py.
+        """Work off what is due, or with `until_empty` everything unfinished; see worker/polling.py.
 
         Raises:
             Outage: where the database cannot be worked with.
         """
         return drain(
-            self.service,
+            self.service.process_pending,
             batch=self.settings.batch_size,
             limit=limit,
-            until_empty=until_empty,
+            unfinished=self.queries.unfinished if until_empty else None,
             go_on=go_on,
             wait=wait,
         )
@@ -183,4 +211,4 @@ def open_worker(
         chance=chance,
         after_step=after_step,
     )
-    return Worker(settings, mongo, WorkerService(kit), clock=clock)
+    return Worker(settings, mongo, kit)

@@ -31,26 +31,26 @@ Given = Annotated[requests.Query, Depends(requests.given)]
 
 
 class Handlers:
-    """The worker's service behind HTTP, in threads and with time limits."""
+    """The worker behind HTTP, in threads and with time limits."""
 
     def __init__(self, worker: Worker) -> None:
         timeout = worker.settings.worker_timeout
         patience = max(timeout - FOR_THE_ANSWER, timeout / 2)
-        self._service = worker.service
+        self._worker = worker
         self._call = Calls(at_a_time=max(worker.settings.mongodb_pool_size - 1, 1), patience=patience)
         self._check = Calls(at_a_time=HEALTH_CHECKS, patience=patience)
         self._sign_of_life = min(SIGN_OF_LIFE, patience)
 
     async def is_user(self, user_id: str) -> bool:
         """Say whether the application has this user."""
-        return await self._call(lambda: self._service.history.is_user(user_id))
+        return await self._call(lambda: self._worker.queries.is_user(user_id))
 
     async def recurrence(self, request: Request) -> Response:
         """Work off an operation on a task at once. Asked again, it answers the same and changes nothing."""
         asked = requests.recurrence(await requests.read_json(request))
 
         def work_off() -> dict[str, Any]:
-            return self._service.process_task_recurrence(
+            return self._worker.service.process_task_recurrence(
                 asked.task_id, asked.operation, asked.user_id, source=Source.API
             )
 
@@ -63,21 +63,21 @@ class Handlers:
     async def cleanup(self, request: Request) -> Response:
         """Delete occurrences whose original is gone. So many that they look like a mistake are refused with 409."""
         await requests.read_json(request)
-        count = await self._call(self._service.maintenance.clean_orphans)
+        count = await self._call(self._worker.maintenance.clean_orphans)
         return json_answer(cleaned(count, utc_now()))
 
     async def validate(self, request: Request) -> Response:
         """Say whether a task may recur; its due date is compared with now."""
         task = requests.task_to_validate(await requests.read_json(request))
         try:
-            self._service.validate_recurrence(task)
+            self._worker.service.validate_recurrence(task)
         except InvalidRecurrence as error:
             raise invalid_recurrence(str(error)) from error
         return json_answer({"success": True, "data": {"valid": True, "task": task}})
 
     async def health(self) -> Response:
         """Say whether the worker can work, within 2 s where the database is away."""
-        data = await self._check(lambda: self._service.get_health_status(patience=self._sign_of_life))
+        data = await self._check(lambda: self._worker.health.status(patience=self._sign_of_life))
         if data["status"] == "healthy":
             return json_answer({"success": True, "data": data})
         return json_answer({"success": False, "data": data | {"error": UNREACHABLE}}, 503)
@@ -89,7 +89,7 @@ class Handlers:
             if user_id not in {None, caller.user_id}:
                 raise forbidden("The tasks belong to another user")
             user_id = caller.user_id
-        data = await self._call(lambda: self._service.get_detailed_stats(user_id))
+        data = await self._call(lambda: self._worker.health.detailed(user_id))
         if caller.user_id is not None:
             data["workerStatus"].pop("queue", None)  # everybody's events are counted there
         return json_answer({"success": True, "data": data})
@@ -101,8 +101,8 @@ class Handlers:
 
         def slots() -> list[dict[str, Any]]:
             if caller.user_id is not None:
-                self._service.history.require_owner(task_id, caller.user_id)
-            return preview_data(self._service.preview(task_id, count))
+                self._worker.queries.require_owner(task_id, caller.user_id)
+            return preview_data(self._worker.queries.preview(task_id, count))
 
         return json_answer({"success": True, "data": {"taskId": task_id, "slots": await self._call(slots)}})
 
@@ -111,7 +111,7 @@ class Handlers:
         status, task_id = requests.optional_status(given), requests.optional_id(given, "taskId")
         limit = requests.number(given, "limit", default=requests.DEFAULT_EVENTS, at_most=requests.MAX_EVENTS)
         found = await self._call(
-            lambda: self._service.events(limit=limit, status=status, task_id=task_id, user_id=caller.user_id)
+            lambda: self._worker.queries.events(limit=limit, status=status, task_id=task_id, user_id=caller.user_id)
         )
         return json_answer({"success": True, "data": {"events": event_answers(found)}})
 
@@ -119,7 +119,7 @@ class Handlers:
         """Give a failed or rejected event another try; one that is being worked on or is completed answers 409."""
         event_id = requests.required_id(request.path_params, "event_id")
         await requests.read_json(request)  # which says nothing: a body of another kind is a web page's
-        found = await self._call(lambda: self._service.replay(event_id))
+        found = await self._call(lambda: self._worker.queries.replay(event_id))
         if found is None:
             raise failure(404, "EVENT_NOT_FOUND", f"There is no event {event_id}")
         event, replayed = found

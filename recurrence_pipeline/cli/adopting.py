@@ -18,8 +18,8 @@ def adopt(context: typer.Context, *, yes: Yes = False, as_json: Json = False) ->
     session: Session = context.obj
     with session.worker() as worker:
         worker.require_schema()
-        backlog = worker.service.adoption.backlog()
+        backlog = worker.backfill.backlog()
         if yes:
-            worker.service.adoption.adopt()
+            worker.backfill.adopt()
     session.show(backlog.as_json() | {"adopted": yes or backlog.watermark is None}, backlog_view, as_json=as_json)
     return OK

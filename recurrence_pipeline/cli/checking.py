@@ -40,9 +40,9 @@ def check(
             bar.update(looking, completed=looked_at, description=f"{looked_at} tasks")
 
         if repair:
-            repairs = worker.service.consistency.repair(only, dry_run=not yes, progress=advance)
+            repairs = worker.consistency.repair(only, dry_run=not yes, progress=advance)
         else:
-            findings = worker.service.consistency.run(only=only, progress=advance)
+            findings = worker.consistency.run(only=only, progress=advance)
     if repair:
         session.show([r.as_json() for r in repairs], repairs_view, as_json=as_json)
         return FAILED if any(r.left for r in repairs) else OK
@@ -62,6 +62,6 @@ def resume(context: typer.Context, task_id: TaskId, *, yes: Yes = False, as_json
     session: Session = context.obj
     with session.worker() as worker:
         worker.require_schema()
-        done = worker.service.resumption.resume(task_id, dry_run=not yes)
+        done = worker.resumption.resume(task_id, dry_run=not yes)
     session.show(done.as_json(), resumed_view, as_json=as_json)
     return OK

@@ -28,7 +28,7 @@ def preview(
 
     session: Session = context.obj
     with session.worker() as worker:
-        slots = worker.service.preview(task_id, count, ahead=not from_start)
+        slots = worker.queries.preview(task_id, count, ahead=not from_start)
     session.show(preview_data(slots), preview_table, as_json=as_json)
     return OK
 
@@ -40,7 +40,7 @@ def series(context: typer.Context, task_id: TaskId, *, as_json: Json = False) ->
 
     session: Session = context.obj
     with session.worker() as worker:
-        view = worker.service.series(task_id)
+        view = worker.queries.series(task_id)
     session.show(series_data(view), series_view, as_json=as_json)
     return OK
 
@@ -81,9 +81,9 @@ def stats(
         raise InvalidInput(f"by: {by.value!r} needs --since, such as --since 7d")
     with session.worker() as worker:
         worker.require_schema()
-        found = worker.service.get_detailed_stats(user_id)
+        found = worker.health.detailed(user_id)
         if user_id is None:
-            found |= events_data(worker.service.event_counts(), worker.service.refusals())
+            found |= events_data(worker.queries.event_counts(), worker.queries.refusals())
         else:
             found["workerStatus"].pop("queue")  # everybody's events are counted there
     session.show(found, stats_view, as_json=as_json)
@@ -99,8 +99,8 @@ def _metrics(session: Session, since: str, by: By | None, *, as_json: bool) -> i
     begins = beginning("since", since, now)
     with session.worker() as worker:
         worker.require_schema()
-        measured = worker.service.metrics.measure(begins)
-        queue = worker.service.queue()
+        measured = worker.metrics.measure(begins)
+        queue = worker.queries.queue()
     if by is None:
         by = By.HOUR if now - begins <= BY_HOUR_UP_TO else By.DAY
     session.show(metrics_data(measured, by.value, queue, now), metrics_view, as_json=as_json)

@@ -11,7 +11,6 @@ from recurrence_pipeline.domain.errors import CleanupRefused
 
 if TYPE_CHECKING:
     from recurrence_pipeline.bootstrap import Worker
-    from recurrence_pipeline.worker.service import WorkerService
 
 
 class Which(str, Enum):
@@ -46,17 +45,17 @@ def maintenance(
         if which is Which.WEEKLY:
             return _weekly(session, worker, as_json=as_json)
         if not yes:
-            return _daily_dry_run(session, worker.service, as_json=as_json)
-        return _daily(session, worker.service, confirm=confirm, as_json=as_json)
+            return _daily_dry_run(session, worker, as_json=as_json)
+        return _daily(session, worker, confirm=confirm, as_json=as_json)
 
 
-def _daily_dry_run(session: Session, service: "WorkerService", *, as_json: bool) -> int:
+def _daily_dry_run(session: Session, worker: "Worker", *, as_json: bool) -> int:
     from rich.console import Group
     from rich.text import Text
 
     from recurrence_pipeline.views.common import figures_table
 
-    figures = service.maintenance.pending()
+    figures = worker.maintenance.pending()
     told = Text("Nothing was written: say --yes to do it.")
     session.show(
         figures | {"written": False}, lambda _: Group(figures_table("To be done", figures), told), as_json=as_json
@@ -64,18 +63,18 @@ def _daily_dry_run(session: Session, service: "WorkerService", *, as_json: bool)
     return OK
 
 
-def _daily(session: Session, service: "WorkerService", *, confirm: bool, as_json: bool) -> int:
+def _daily(session: Session, worker: "Worker", *, confirm: bool, as_json: bool) -> int:
     """Do all parts; a cleanup that wants a confirmation keeps none from being done, and is raised at last."""
     from recurrence_pipeline.views.common import figures_table
 
     deleted, refused = 0, None
     try:
-        deleted = service.maintenance.clean_orphans(confirm=confirm)
+        deleted = worker.maintenance.clean_orphans(confirm=confirm)
     except CleanupRefused as error:
         refused = error
-    forgotten = service.maintenance.forget_series()
-    moved = service.maintenance.archive_activities()
-    health = service.get_health_status()
+    forgotten = worker.maintenance.forget_series()
+    moved = worker.maintenance.archive_activities()
+    health = worker.health.status()
     figures = {"orphansDeleted": deleted, "seriesForgotten": forgotten, "activitiesArchived": moved, **health["stats"]}
     data = {"health": health["status"], **figures, "written": True}
     session.show(data, lambda _: figures_table("Done", figures), as_json=as_json)
@@ -93,8 +92,8 @@ def _weekly(session: Session, worker: "Worker", *, as_json: bool) -> int:
     from recurrence_pipeline.monitoring.report import performance_report
     from recurrence_pipeline.views.checks import findings_view
 
-    findings = worker.service.consistency.run()
-    report = performance_report(worker.service.metrics, utc_now(), threshold=worker.settings.degradation_threshold)
+    findings = worker.consistency.run()
+    report = performance_report(worker.metrics, utc_now(), threshold=worker.settings.degradation_threshold)
     data = {"findings": [f.as_json() for f in findings], "worse": [figure.as_json() for figure in report.worse]}
     session.show(
         data, lambda _: Group(findings_view(data["findings"]), Markdown(report.without_pictures())), as_json=as_json

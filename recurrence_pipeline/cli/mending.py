@@ -36,7 +36,7 @@ def events(
     session: Session = context.obj
     with session.worker() as worker:
         worker.require_schema()
-        found = worker.service.events(limit=limit, status=status, task_id=task_id)
+        found = worker.queries.events(limit=limit, status=status, task_id=task_id)
     session.show(found, event_list, as_json=as_json)
     return OK
 
@@ -81,7 +81,7 @@ def replay(  # noqa: PLR0913 (each is an option of its own)
     )
     with session.worker() as worker:
         worker.require_schema()
-        done = worker.service.dead_letters.replay(selection, event_ids or (), limit=limit, dry_run=not yes)
+        done = worker.dead_letters.replay(selection, event_ids or (), limit=limit, dry_run=not yes)
     session.show(done.as_json(), replay_view, as_json=as_json)
     return FAILED if done.left else OK
 
@@ -111,8 +111,8 @@ def restore(
     with session.worker() as worker:
         worker.require_schema()
         if deletion is None:
-            session.show(worker.service.deletions.recent(limit), deletions_view, as_json=as_json)
+            session.show(worker.deletions.recent(limit), deletions_view, as_json=as_json)
             return OK
-        done = worker.service.deletions.restore(deletion, dry_run=not yes, again=again)
+        done = worker.deletions.restore(deletion, dry_run=not yes, again=again)
     session.show(done.as_json(), restore_view, as_json=as_json)
     return FAILED if done.refused else OK

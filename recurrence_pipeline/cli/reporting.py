@@ -38,7 +38,7 @@ def report(
     with session.worker() as worker:
         worker.require_schema()
         threshold = worker.settings.degradation_threshold
-        made = performance_report(worker.service.metrics, now, threshold=threshold, window=window)
+        made = performance_report(worker.metrics, now, threshold=threshold, window=window)
     files: list[str] = []
     if output is not None:
         try:

@@ -57,6 +57,6 @@ def api(context: typer.Context) -> int:
                 session.out.print(f"{name}: {', '.join(found)}", soft_wrap=True)
 
     errors = DatabaseErrors()
-    with session.worker(listeners=[errors]) as worker, present(worker.service.tell_host):
+    with session.worker(listeners=[errors]) as worker, present(worker.tell_host):
         serve(worker, errors, listening=listening)
     return OK

@@ -27,22 +27,22 @@ def process(
     Ctrl-C or SIGTERM lets the batch that has begun finish, and the summary tells what was done.
     """
     from recurrence_pipeline.views.common import figures_table
-    from recurrence_pipeline.worker.stopping import heeding_signals
+    from recurrence_pipeline.worker.signals import heeding_signals
 
     session: Session = context.obj
     with session.worker() as worker, session.progress(MofNCompleteColumn()) as bar:
         worker.require_schema()
-        task = bar.add_task("events", total=worker.service.unfinished())
+        task = bar.add_task("events", total=worker.queries.unfinished())
 
         def advance(so_far: "BatchSummary") -> bool:
             ended = so_far.events - so_far.count("retried")
-            bar.update(task, completed=ended, total=ended + worker.service.unfinished())
+            bar.update(task, completed=ended, total=ended + worker.queries.unfinished())
             return not stop.asked()
 
         with heeding_signals() as stop:
             summary = worker.drain(limit=limit, until_empty=until_empty, go_on=advance)
-        unfinished = worker.service.unfinished()
-        worker.service.tell_host()
+        unfinished = worker.queries.unfinished()
+        worker.tell_host()
     session.show(
         summary.as_json() | {"unfinished": unfinished},
         lambda _: figures_table("Worked off", summary.numbers() | {"unfinished": unfinished}),

@@ -10,6 +10,7 @@ from datetime import datetime
 from recurrence_pipeline.bootstrap import open_worker
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.config.time_zone_data import find_time_zone_data
+from recurrence_pipeline.doctor.database import Doctoring
 from recurrence_pipeline.doctor.http import look_at_api, look_at_dagster, look_at_metrics
 from recurrence_pipeline.doctor.machine import (
     look_at_access,
@@ -45,7 +46,7 @@ def examine(
         return
     yield look_at_names(environment)
     with worker:
-        yield from worker.service.doctoring.look(progress)
+        yield from Doctoring(worker.context, worker.consistency).look(progress)
     yield look_at_access(settings)
     yield look_at_api(settings)
     yield from look_at_dagster(settings, clock())

@@ -31,7 +31,7 @@ from recurrence_pipeline.maintenance.checks import COUNTERS_BEHIND, EVENTS_ENDLE
 from recurrence_pipeline.maintenance.consistency import Consistency
 from recurrence_pipeline.maintenance.scan import Progress, Survey
 from recurrence_pipeline.storage.timeouts import within
-from recurrence_pipeline.worker.kit import Kit
+from recurrence_pipeline.worker.context import Kit
 
 SIGN_OF_LIFE = timedelta(seconds=5)
 COUNTED_AT_MOST = 10_000

@@ -25,7 +25,7 @@ from recurrence_pipeline.local.supervisor import Stopped, locked
 from recurrence_pipeline.local.up_file import KEPT_IN
 from recurrence_pipeline.storage.import_jsonl import SAMPLE_DATA
 from recurrence_pipeline.views.common import events_data, events_table, figures_table
-from recurrence_pipeline.worker.inspection import SeriesView
+from recurrence_pipeline.worker.queries import SeriesView
 
 LONGEST_STANDSTILL = timedelta(minutes=5)
 """How long nothing may come of it before the demo gives up."""
@@ -80,8 +80,8 @@ def _wait_until_worked_off(system: System, console: Console) -> None:
     Raises:
         Outage: a process ended, or nothing happened for too long.
     """
-    service = system.worker.service
-    total = left = service.unfinished()
+    queries = system.worker.queries
+    total = left = queries.unfinished()
     deadline = monotonic() + LONGEST_STANDSTILL.total_seconds()
     with Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
@@ -90,7 +90,7 @@ def _wait_until_worked_off(system: System, console: Console) -> None:
         while left:
             sleep(0.25)
             system.check()
-            now_left = service.unfinished()
+            now_left = queries.unfinished()
             if now_left != left:
                 left, deadline = now_left, monotonic() + LONGEST_STANDSTILL.total_seconds()
                 progress.update(bar, completed=total - left)
@@ -112,9 +112,9 @@ def _standstill(system: System, left: int) -> str:
 
 def _show(system: System, console: Console) -> str:
     """Print what came of it, and return what went wrong."""
-    service = system.worker.service
-    counts = service.event_counts()
-    totals = service.totals()
+    queries = system.worker.queries
+    counts = queries.event_counts()
+    totals = queries.totals()
     runs = system.dagster.runs()
     figures = {
         "occurrences_created": totals["created"],
@@ -122,10 +122,10 @@ def _show(system: System, console: Console) -> str:
         "activities_written": totals["activities"],
     }
     console.print()
-    console.print(events_table(events_data(counts, service.refusals())))
+    console.print(events_table(events_data(counts, queries.refusals())))
     console.print(figures_table("What came of them", figures))
     console.print(runs_table(runs))
-    console.print(series_table(service.series))
+    console.print(series_table(queries.series))
     dead = sum(count for (_, status), count in counts.items() if status == EventStatus.FAILED.value)
     if dead:
         return f"{dead} events failed for good: they are dead letters."

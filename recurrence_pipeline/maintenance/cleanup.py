@@ -13,7 +13,7 @@ from recurrence_pipeline.domain.errors import CleanupRefused
 from recurrence_pipeline.domain.model import Action, Operation, Source, Task, TaskEvent
 from recurrence_pipeline.domain.plan import NewActivity, Removal
 from recurrence_pipeline.storage.documents import new_id
-from recurrence_pipeline.worker.kit import Kit
+from recurrence_pipeline.worker.context import Kit
 
 TOO_LARGE_A_PART = 0.2
 """Of all occurrences: so many orphans look like originals that are missing, after half a restore for instance."""

@@ -32,7 +32,7 @@ from recurrence_pipeline.maintenance.cleanup import Maintenance
 from recurrence_pipeline.maintenance.rules import BY_PARENT, BY_PARENT_TASK, BY_SERIES, BY_TASK, Defect, Mending, change
 from recurrence_pipeline.maintenance.scan import Progress, Survey
 from recurrence_pipeline.storage.database_checks import IN_THE_WAY, Some
-from recurrence_pipeline.worker.kit import Kit
+from recurrence_pipeline.worker.context import Kit
 
 WAITING_TOO_LONG = timedelta(minutes=15)
 

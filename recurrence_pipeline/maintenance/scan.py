@@ -25,7 +25,7 @@ from recurrence_pipeline.maintenance.rules import (
     judge_subtask,
     judge_task,
 )
-from recurrence_pipeline.worker.kit import Kit
+from recurrence_pipeline.worker.context import Kit
 
 A_PIECE = 100
 """Tasks judged together; the series of all of them are in memory at once."""

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta, timezone
 
 import dagster as dg
 
+from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import RecurrenceError
@@ -18,9 +19,8 @@ from recurrence_pipeline.monitoring.alert_rules import Finding, Known
 from recurrence_pipeline.monitoring.alerts import Alerts, State
 from recurrence_pipeline.monitoring.channels import open_channels
 from recurrence_pipeline.orchestration.automation import failing_ticks, still_daemons
-from recurrence_pipeline.orchestration.resources import WorkerResource, one_line
+from recurrence_pipeline.orchestration.resources import WorkerParam, one_line
 from recurrence_pipeline.recovery.replay import Replay, Selection
-from recurrence_pipeline.worker.service import WorkerService
 
 RUN, CHECK, DEAD_LETTERS, UNHEALTHY = "run:", "check:", "dead_letters", "unhealthy"
 FIRST_LOOK_BACK = timedelta(days=1)
@@ -48,12 +48,12 @@ def build_alert_sensor(settings: Settings, checks: Sequence[dg.AssetsDefinition]
         "when it is over.",
         tags={"reads": "runs, checks, task_events"},
     )
-    def alert_sensor(context: dg.SensorEvaluationContext, worker: dg.ResourceParam[WorkerResource]) -> dg.SensorResult:
+    def alert_sensor(context: dg.SensorEvaluationContext, worker: WorkerParam) -> dg.SensorResult:
         state = State.from_text(context.cursor)
         look = Look(context.instance, settings.dagster_ui_url, utc_now())
         position = look.for_failed_runs(state.position, state.known)
         look.for_failing_checks(keys)
-        look.for_dead_letters(worker.service)
+        look.for_dead_letters(worker.open())
         for finding in (*failing_ticks(context.instance, look.now), *still_daemons(context.instance, look.now)):
             look.findings.append(replace(finding, link=f"{settings.dagster_ui_url}{finding.link}"))
         state, said = alerts.look(replace(state, position=position), look.findings, unseen=look.unseen, now=look.now)
@@ -115,11 +115,11 @@ class Look:
                 link, at = self._link_to_run(record.run_id), _utc(record.create_timestamp)
                 self.findings.append(Finding(key, title, text, link, at))
 
-    def for_dead_letters(self, service: WorkerService) -> None:
+    def for_dead_letters(self, worker: Worker) -> None:
         """Count the dead letters; a database that cannot be asked is itself what is found."""
         link = f"{self._ui_url}/assets/worker_health"
         try:
-            failed = service.dead_letters.replay(FAILED, limit=DEAD_LETTERS_COUNTED, dry_run=True)
+            failed = worker.dead_letters.replay(FAILED, limit=DEAD_LETTERS_COUNTED, dry_run=True)
         except RecurrenceError as error:
             self.unseen.add(DEAD_LETTERS)
             self.findings.append(Finding(UNHEALTHY, "the worker is unhealthy", one_line(error), link, self.now))

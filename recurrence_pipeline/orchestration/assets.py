@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
 from recurrence_pipeline.domain.errors import Outage, Transient
@@ -12,8 +13,7 @@ from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.monitoring.figures import ALL
 from recurrence_pipeline.monitoring.metrics import LATEST
 from recurrence_pipeline.orchestration.metadata import table
-from recurrence_pipeline.orchestration.resources import TEAM, WorkerResource, one_line
-from recurrence_pipeline.worker.service import WorkerService
+from recurrence_pipeline.orchestration.resources import TEAM, WorkerParam, one_line
 
 APPLICATION = "application"
 WORKER = "worker"
@@ -72,33 +72,34 @@ COLLECTIONS = [task_events, tasks, useractivities, counters, deleted_tasks]
     tags={"written_by": "worker"},
     owners=[TEAM],
 )
-def worker_health(worker: dg.ResourceParam[WorkerResource]) -> dg.MaterializeResult[None]:  # noqa: D103
+def worker_health(worker: WorkerParam) -> dg.MaterializeResult[None]:  # noqa: D103
     try:
-        metadata = {"healthy": 1} | _numbers(worker.service)
+        metadata = {"healthy": 1} | _numbers(worker.open())
     except (Outage, Transient) as error:
         metadata = {"healthy": 0, "error": one_line(error)}  # a finding: the check beside it fails
     return dg.MaterializeResult(metadata=metadata | {"time_zone_data": str(use_newest_time_zone_data())})
 
 
-def _numbers(service: WorkerService) -> dict[str, Any]:
-    details = service.get_detailed_stats()
-    queue = service.queue()
+def _numbers(worker: Worker) -> dict[str, Any]:
+    details = worker.health.detailed()
+    queue = worker.queries.queue()
     counts = details["workerStatus"]["queue"]
-    dead_letters = [[row.get(key) for key in ("operation", "status", "reason", "count")] for row in service.refusals()]
+    columns = ["operation", "status", "reason", "count"]
+    dead_letters = [[row.get(key) for key in columns] for row in worker.queries.refusals()]
     waited = (utc_now() - queue.oldest).total_seconds() if queue.oldest else 0.0
     return {
         **details["recurringTasks"],
         **{f"events_{status.value}": counts[status.value] for status in EventStatus},
         "events_due": queue.due,
         "oldest_due_age_seconds": waited,
-        **_metrics(service),
-        "dead_letters": table(["operation", "status", "reason", "count"], dead_letters),
+        **_metrics(worker),
+        "dead_letters": table(columns, dead_letters),
     }
 
 
-def _metrics(service: WorkerService) -> dict[str, Any]:
+def _metrics(worker: Worker) -> dict[str, Any]:
     """Return the figures of the last day: those of all operations as numbers to plot, and a table by operation."""
-    figures = service.metrics.measure(utc_now() - LATEST).in_all().round(3)
+    figures = worker.metrics.measure(utc_now() - LATEST).in_all().round(3)
     by_operation = figures.to_dict("index")
     rows = [[name, *("" if isnan(row[name]) else row[name] for row in by_operation.values())] for name in figures]
     plotted = {str(name): float(value) for name, value in by_operation[ALL].items() if not isnan(value)}

@@ -25,10 +25,8 @@ from recurrence_pipeline.maintenance.checks import (
 from recurrence_pipeline.orchestration.assets import counters, task_events, tasks, worker_health
 from recurrence_pipeline.orchestration.maintenance import orphan_cleanup
 from recurrence_pipeline.orchestration.metadata import Table, table
-from recurrence_pipeline.orchestration.resources import WorkerResource, one_line
+from recurrence_pipeline.orchestration.resources import WorkerParam, WorkerResource, one_line
 from recurrence_pipeline.storage.database_checks import Sample
-
-Worker = dg.ResourceParam[WorkerResource]
 
 QUICK = (SCHEMA, COUNTERS_BEHIND, EVENTS_STUCK, EVENTS_ENDLESS, EVENTS_WAITING)
 THOROUGH = tuple(check for check in CHECKS if check not in (*QUICK, ORPHANS))
@@ -54,8 +52,8 @@ def _specs(checks: Iterable[Check]) -> list[dg.AssetCheckSpec]:
 
 
 @dg.asset_check(asset=worker_health, description="The database answers, and its tasks can be counted.")
-def database_reachable(worker: Worker) -> dg.AssetCheckResult:  # noqa: D103
-    health = worker.service.get_health_status()
+def database_reachable(worker: WorkerParam) -> dg.AssetCheckResult:  # noqa: D103
+    health = worker.open().health.status()
     return dg.AssetCheckResult(
         passed=health["status"] == "healthy",
         severity=dg.AssetCheckSeverity.ERROR,
@@ -67,7 +65,7 @@ def database_reachable(worker: Worker) -> dg.AssetCheckResult:  # noqa: D103
 @dg.multi_asset_check(
     name="quick_checks", specs=_specs(QUICK), can_subset=True, description="A few indexed queries: is work going on?"
 )
-def quick_checks(context: dg.AssetCheckExecutionContext, worker: Worker) -> Iterator[dg.AssetCheckResult]:  # noqa: D103
+def quick_checks(context: dg.AssetCheckExecutionContext, worker: WorkerParam) -> Iterator[dg.AssetCheckResult]:  # noqa: D103
     yield from _results(context.selected_asset_check_keys, worker)
 
 
@@ -77,7 +75,7 @@ def quick_checks(context: dg.AssetCheckExecutionContext, worker: Worker) -> Iter
     additional_deps=[orphan_cleanup],
     description=f"{ORPHANS.explanation} {ORPHANS.hint}",
 )
-def orphans(worker: Worker) -> dg.AssetCheckResult:  # noqa: D103
+def orphans(worker: WorkerParam) -> dg.AssetCheckResult:  # noqa: D103
     (result,) = _results([dg.AssetCheckKey(tasks.key, ORPHANS.name)], worker)
     return result
 
@@ -85,14 +83,14 @@ def orphans(worker: Worker) -> dg.AssetCheckResult:  # noqa: D103
 @dg.multi_asset_check(
     name="thorough_checks", specs=_specs(THOROUGH), can_subset=True, description="One pass over all tasks."
 )
-def thorough_checks(context: dg.AssetCheckExecutionContext, worker: Worker) -> Iterator[dg.AssetCheckResult]:  # noqa: D103
+def thorough_checks(context: dg.AssetCheckExecutionContext, worker: WorkerParam) -> Iterator[dg.AssetCheckResult]:  # noqa: D103
     yield from _results(context.selected_asset_check_keys, worker)
 
 
 def _results(keys: Iterable[dg.AssetCheckKey], worker: WorkerResource) -> Iterator[dg.AssetCheckResult]:
     asked = {key.name: key for key in keys}
     try:
-        findings = worker.service.consistency.run(only=asked)
+        findings = worker.open().consistency.run(only=asked)
     except (Outage, Transient) as error:
         for key in asked.values():
             yield unknown(key, error)

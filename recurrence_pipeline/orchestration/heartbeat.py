@@ -11,13 +11,13 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 
+from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.domain.errors import RecurrenceError
 from recurrence_pipeline.domain.model import TaskEvent
 from recurrence_pipeline.orchestration.lanes import lane_of_run, runs_by_lane
 from recurrence_pipeline.orchestration.resources import WorkerResource
-from recurrence_pipeline.worker.service import WorkerService
-from recurrence_pipeline.worker.stopping import undisturbed
+from recurrence_pipeline.worker.signals import undisturbed
 
 WAITING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
 """Runs that have leased nothing yet. Those that never start are ended by Dagster, after its start timeout."""
@@ -52,7 +52,7 @@ class RunLeases:
     def take(self, limit: int) -> list[TaskEvent]:
         """Hold up to `limit` due events in the name of this run, those of its lane first."""
         self._taken = True
-        return self._worker.service.lease(limit, run_id=self._run_id, lane=self.lane)
+        return self._worker.open().service.lease(limit, run_id=self._run_id, lane=self.lane)
 
     def give_back(self) -> None:
         """Let go of what was not worked off, and leave word of this host.
@@ -62,8 +62,8 @@ class RunLeases:
         """
         if self._taken and self._run_id is not None:
             with suppress(RecurrenceError):
-                self._worker.service.release_run(self._run_id)
-                self._worker.service.tell_host()
+                self._worker.open().service.release_run(self._run_id)
+                self._worker.open().tell_host()
 
 
 @dg.resource(
@@ -89,7 +89,7 @@ class InFlight:
 
 
 def runs_in_flight(
-    instance: dg.DagsterInstance, service: WorkerService, *, job: str, lease: timedelta, now: datetime
+    instance: dg.DagsterInstance, worker: Worker, *, job: str, lease: timedelta, now: datetime
 ) -> InFlight:
     """Count the runs of a job that wait, or that live: that gave a sign of it within the last lease, or hold an event.
 
@@ -98,14 +98,14 @@ def runs_in_flight(
     """
     records = instance.get_run_records(dg.RunsFilter(job_name=job, statuses=IN_FLIGHT))
     old = [record for record in records if is_silent(record, now, lease)]
-    dead = {run.run_id for run in _lifeless(old, service)}
+    dead = {run.run_id for run in _lifeless(old, worker)}
     living = [record.dagster_run for record in records if record.dagster_run.run_id not in dead]
     waiting = sum(1 for run in living if run.status in WAITING)
     return InFlight(len(living), waiting, runs_by_lane(run.tags for run in living))
 
 
 def dead_runs(
-    instance: dg.DagsterInstance, service: WorkerService, *, job: str, lease: timedelta, now: datetime
+    instance: dg.DagsterInstance, worker: Worker, *, job: str, lease: timedelta, now: datetime
 ) -> list[dg.DagsterRun]:
     """Return the runs of a job that gave no sign of life for two leases and hold no event.
 
@@ -113,7 +113,7 @@ def dead_runs(
         Outage: where the database is away.
     """
     records = instance.get_run_records(dg.RunsFilter(job_name=job, statuses=[dg.DagsterRunStatus.STARTED]))
-    return _lifeless([record for record in records if is_silent(record, now, 2 * lease)], service)
+    return _lifeless([record for record in records if is_silent(record, now, 2 * lease)], worker)
 
 
 def is_silent(record: dg.RunRecord, now: datetime, longest: timedelta) -> bool:
@@ -137,7 +137,7 @@ def _seconds(text: str | None) -> float:
         return 0
 
 
-def _lifeless(records: list[dg.RunRecord], service: WorkerService) -> list[dg.DagsterRun]:
+def _lifeless(records: list[dg.RunRecord], worker: Worker) -> list[dg.DagsterRun]:
     """Return the runs that hold no event; without records the database is not asked."""
-    at_work = service.runs_at_work() if records else set()
+    at_work = worker.queries.runs_at_work() if records else set()
     return [record.dagster_run for record in records if record.dagster_run.run_id not in at_work]

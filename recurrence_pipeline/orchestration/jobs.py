@@ -8,6 +8,7 @@ from typing import Literal
 import dagster as dg
 from pydantic import Field
 
+from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.model import Operation, TaskEvent
 from recurrence_pipeline.orchestration.heartbeat import RunLeases
@@ -19,9 +20,8 @@ from recurrence_pipeline.orchestration.metadata import (
     plan_metadata,
     refused_table,
 )
-from recurrence_pipeline.orchestration.resources import MONGODB, WorkerResource, failing_in_one_line
-from recurrence_pipeline.worker.lingering import linger
-from recurrence_pipeline.worker.service import WorkerService
+from recurrence_pipeline.orchestration.resources import MONGODB, WorkerParam, failing_in_one_line
+from recurrence_pipeline.worker.polling import poll_until_idle
 from recurrence_pipeline.worker.summary import BatchSummary
 
 PROCESS_TASK_EVENTS = "process_task_events"
@@ -34,8 +34,6 @@ BY_SENSOR = "dagster/sensor_name"
 
 LONGEST_STAY = timedelta(minutes=10)
 """How long a run goes on while events keep coming; Dagster ends one that runs for 15 minutes."""
-
-Worker = dg.ResourceParam[WorkerResource]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +72,21 @@ def lease_events(
 
 
 @dg.op(out=dg.Out(description="What the creations came to."), tags=MONGODB)
-def process_creations(context: dg.OpExecutionContext, worker: Worker, leased: LeasedEvents) -> BatchSummary:
+def process_creations(context: dg.OpExecutionContext, worker: WorkerParam, leased: LeasedEvents) -> BatchSummary:
     """Generate the first occurrences of new series."""
-    return _work_off(context, worker.service, leased, Operation.CREATE)
+    return _work_off(context, worker.open(), leased, Operation.CREATE)
 
 
 @dg.op(ins={"creations_done": dg.In(dg.Nothing)}, out=dg.Out(description="What the completions came to."), tags=MONGODB)
-def process_completions(context: dg.OpExecutionContext, worker: Worker, leased: LeasedEvents) -> BatchSummary:
+def process_completions(context: dg.OpExecutionContext, worker: WorkerParam, leased: LeasedEvents) -> BatchSummary:
     """Link the next occurrence of each completed task, and keep its series 3 ahead."""
-    return _work_off(context, worker.service, leased, Operation.COMPLETE)
+    return _work_off(context, worker.open(), leased, Operation.COMPLETE)
 
 
 @dg.op(ins={"completions_done": dg.In(dg.Nothing)}, out=dg.Out(description="What the deletions came to."), tags=MONGODB)
-def process_deletions(context: dg.OpExecutionContext, worker: Worker, leased: LeasedEvents) -> BatchSummary:
+def process_deletions(context: dg.OpExecutionContext, worker: WorkerParam, leased: LeasedEvents) -> BatchSummary:
     """Delete what hangs on deleted tasks; last, so that nothing is made under a task that is going."""
-    return _work_off(context, worker.service, leased, Operation.DELETE)
+    return _work_off(context, worker.open(), leased, Operation.DELETE)
 
 
 @dg.op(
@@ -97,7 +95,7 @@ def process_deletions(context: dg.OpExecutionContext, worker: Worker, leased: Le
     tags=MONGODB,
 )
 def process_latecomers(
-    context: dg.OpExecutionContext, worker: Worker, leases: dg.ResourceParam[RunLeases], leased: LeasedEvents
+    context: dg.OpExecutionContext, worker: WorkerParam, leases: dg.ResourceParam[RunLeases], leased: LeasedEvents
 ) -> BatchSummary:
     """Work off what the run was asked for and could not hold together, then what becomes due while it is warm.
 
@@ -105,10 +103,10 @@ def process_latecomers(
     """
     idle = worker.settings.linger if leased.events and BY_SENSOR in context.run_tags else timedelta()
     with failing_in_one_line():
-        summary = linger(
-            partial(worker.service.process_pending, run_id=context.run_id, lane=leases.lane),
-            batch=worker.service.batch_size,
-            owed=leased.owed,
+        summary = poll_until_idle(
+            partial(worker.open().service.process_pending, run_id=context.run_id, lane=leases.lane),
+            batch=worker.open().service.batch_size,
+            pending=leased.owed,
             idle=idle,
             longest=LONGEST_STAY,
             beat=leases.beat,
@@ -157,16 +155,16 @@ class TaskConfig(dg.Config):
 
 
 @dg.op(out=dg.Out(dg.Nothing), tags=MONGODB)
-def process_one_task(context: dg.OpExecutionContext, config: TaskConfig, worker: Worker) -> None:
+def process_one_task(context: dg.OpExecutionContext, config: TaskConfig, worker: WorkerParam) -> None:
     """List events; show what an operation on one task would come to or, without `dry_run`, work it off at once."""
     asked = (config.task_id, config.operation, config.user_id or None)
     with failing_in_one_line():
         if not config.task_id:
-            metadata = {"written": False, "events": events_table(worker.service.events(limit=MAX_ROWS))}
+            metadata = {"written": False, "events": events_table(worker.open().queries.events(limit=MAX_ROWS))}
         elif config.dry_run:
-            metadata = plan_metadata(*worker.service.plan(*asked))
+            metadata = plan_metadata(*worker.open().service.plan(*asked))
         else:
-            answer = worker.service.process_task_recurrence(*asked, run_id=context.run_id)
+            answer = worker.open().service.process_task_recurrence(*asked, run_id=context.run_id)
             metadata = answer_metadata(answer)
     context.add_output_metadata(metadata)
 
@@ -191,9 +189,9 @@ def process_task_events_job(settings: Settings) -> dg.JobDefinition:
 
 
 def _work_off(
-    context: dg.OpExecutionContext, service: WorkerService, leased: LeasedEvents, operation: Operation
+    context: dg.OpExecutionContext, worker: Worker, leased: LeasedEvents, operation: Operation
 ) -> BatchSummary:
     with failing_in_one_line():
-        summary = service.process(leased.of(operation), run_id=context.run_id)
+        summary = worker.service.process(leased.of(operation), run_id=context.run_id)
     context.add_output_metadata(summary.numbers())
     return summary

@@ -4,11 +4,9 @@ import dagster as dg
 from pydantic import Field
 
 from recurrence_pipeline.orchestration.assets import tasks, useractivities
-from recurrence_pipeline.orchestration.resources import TEAM, WorkerResource, failing_in_one_line
+from recurrence_pipeline.orchestration.resources import TEAM, WorkerParam, failing_in_one_line
 
 MAINTENANCE = "maintenance"
-
-Worker = dg.ResourceParam[WorkerResource]
 
 
 class CleanupConfig(dg.Config):
@@ -30,9 +28,9 @@ class CleanupConfig(dg.Config):
     tags={"written_by": "worker"},
     owners=[TEAM],
 )
-def orphan_cleanup(config: CleanupConfig, worker: Worker) -> dg.MaterializeResult[None]:  # noqa: D103
+def orphan_cleanup(config: CleanupConfig, worker: WorkerParam) -> dg.MaterializeResult[None]:  # noqa: D103
     with failing_in_one_line():
-        maintenance = worker.service.maintenance
+        maintenance = worker.open().maintenance
         forgotten = maintenance.forget_series()
         deleted = maintenance.clean_orphans(confirm=config.confirm)
         return dg.MaterializeResult(metadata={"deleted": deleted, "series_forgotten": forgotten})
@@ -46,6 +44,6 @@ def orphan_cleanup(config: CleanupConfig, worker: Worker) -> dg.MaterializeResul
     tags={"written_by": "worker"},
     owners=[TEAM],
 )
-def useractivities_archive(worker: Worker) -> dg.MaterializeResult[None]:  # noqa: D103
+def useractivities_archive(worker: WorkerParam) -> dg.MaterializeResult[None]:  # noqa: D103
     with failing_in_one_line():
-        return dg.MaterializeResult(metadata={"moved": worker.service.maintenance.archive_activities()})
+        return dg.MaterializeResult(metadata={"moved": worker.open().maintenance.archive_activities()})

@@ -11,11 +11,9 @@ from pydantic import Field
 from recurrence_pipeline.domain.model import REFUSED, EventStatus, Operation
 from recurrence_pipeline.domain.times import moment
 from recurrence_pipeline.orchestration.metadata import table
-from recurrence_pipeline.orchestration.resources import MONGODB, WorkerResource, failing_in_one_line
+from recurrence_pipeline.orchestration.resources import MONGODB, WorkerParam, failing_in_one_line
 from recurrence_pipeline.recovery.replay import AT_MOST, Replay, Selection
 from recurrence_pipeline.recovery.restore import Restored
-
-Worker = dg.ResourceParam[WorkerResource]
 
 LISTED = 50
 """Deletions that a run without one lists."""
@@ -53,10 +51,10 @@ class ReplayConfig(dg.Config):
 
 
 @dg.op(out=dg.Out(dg.Nothing), tags=MONGODB)
-def replay_refused_events(context: dg.OpExecutionContext, config: ReplayConfig, worker: Worker) -> None:
+def replay_refused_events(context: dg.OpExecutionContext, config: ReplayConfig, worker: WorkerParam) -> None:
     """Show which refused events would get another try or, without `dry_run`, give it to them."""
     with failing_in_one_line():
-        replay = worker.service.dead_letters.replay(
+        replay = worker.open().dead_letters.replay(
             config.selection(), config.event_ids, limit=config.limit, dry_run=config.dry_run
         )
     context.add_output_metadata(_replay_metadata(replay))
@@ -80,9 +78,9 @@ class RestoreConfig(dg.Config):
 
 
 @dg.op(out=dg.Out(dg.Nothing), tags=MONGODB)
-def restore_deleted_tasks(context: dg.OpExecutionContext, config: RestoreConfig, worker: Worker) -> None:
+def restore_deleted_tasks(context: dg.OpExecutionContext, config: RestoreConfig, worker: WorkerParam) -> None:
     """List deletions, show what undoing one would come to or, without `dry_run`, undo it."""
-    deletions = worker.service.deletions
+    deletions = worker.open().deletions
     with failing_in_one_line():
         if not config.deletion:
             metadata = _deletions_metadata(deletions.recent(LISTED))

@@ -11,9 +11,7 @@ from recurrence_pipeline.orchestration.assets import task_events
 from recurrence_pipeline.orchestration.checks import unknown
 from recurrence_pipeline.orchestration.maintenance import MAINTENANCE
 from recurrence_pipeline.orchestration.metadata import markdown
-from recurrence_pipeline.orchestration.resources import TEAM, WorkerResource, failing_in_one_line
-
-Worker = dg.ResourceParam[WorkerResource]
+from recurrence_pipeline.orchestration.resources import TEAM, WorkerParam, WorkerResource, failing_in_one_line
 
 DEGRADED = "degraded"
 SUCCESS_RATE, PROCESSING_TIME, DEAD_LETTERS = "success_rate", "average_processing_time", "dead_letters"
@@ -51,11 +49,11 @@ DESCRIPTIONS = {
     owners=[TEAM],
 )
 # Beside checks, Dagster takes no type argument.
-def performance_report(worker: Worker) -> dg.MaterializeResult:  # type: ignore[type-arg]  # noqa: D103
+def performance_report(worker: WorkerParam) -> dg.MaterializeResult:  # type: ignore[type-arg]  # noqa: D103
     from recurrence_pipeline.monitoring.report import performance_report as report_on  # noqa: PLC0415 - pandas
 
     with failing_in_one_line():
-        report = report_on(worker.service.metrics, utc_now(), threshold=worker.settings.degradation_threshold)
+        report = report_on(worker.open().metrics, utc_now(), threshold=worker.settings.degradation_threshold)
     worse = "; ".join(map(str, report.worse))
     check = dg.AssetCheckResult(
         passed=not report.worse,
@@ -74,7 +72,7 @@ def performance_report(worker: Worker) -> dg.MaterializeResult:  # type: ignore[
     description="Were the events of the last day worked off, and quickly?",
 )
 def figures_of_the_day(  # noqa: D103
-    context: dg.AssetCheckExecutionContext, worker: Worker
+    context: dg.AssetCheckExecutionContext, worker: WorkerParam
 ) -> Iterator[dg.AssetCheckResult]:
     judges: Mapping[str, Callable[[Mapping[str, float]], tuple[bool, float, str]]] = {
         SUCCESS_RATE: _success,
@@ -83,7 +81,7 @@ def figures_of_the_day(  # noqa: D103
     }
     names = [key.name for key in context.selected_asset_check_keys]
     try:
-        figures = worker.service.metrics.latest() | {DEAD_LETTERS: _count_failed(worker)}
+        figures = worker.open().metrics.latest() | {DEAD_LETTERS: _count_failed(worker)}
     except (Outage, Transient) as error:
         yield from (unknown(dg.AssetCheckKey(task_events.key, name), error) for name in names)
         return
@@ -115,5 +113,5 @@ def _dead_letters(figures: Mapping[str, float]) -> tuple[bool, float, str]:
 
 
 def _count_failed(worker: WorkerResource) -> float:
-    counts = worker.service.event_counts()
+    counts = worker.open().queries.event_counts()
     return float(sum(count for (_, status), count in counts.items() if status == EventStatus.FAILED.value))

@@ -12,7 +12,7 @@ import dagster as dg
 
 from recurrence_pipeline.domain.errors import Outage, Transient
 from recurrence_pipeline.orchestration.assets import task_events
-from recurrence_pipeline.orchestration.resources import WorkerResource, one_line
+from recurrence_pipeline.orchestration.resources import WorkerParam, one_line
 from recurrence_pipeline.reconciliation.reconciler import Look, Reconciliation
 
 BETWEEN_LOOKS = timedelta(seconds=5)
@@ -26,10 +26,10 @@ BETWEEN_LOOKS = timedelta(seconds=5)
     tags={"reads": "tasks", "writes": "task_events"},
 )
 def reconcile_sensor(  # noqa: D103 (Dagster shows the description above)
-    context: dg.SensorEvaluationContext, worker: dg.ResourceParam[WorkerResource]
+    context: dg.SensorEvaluationContext, worker: WorkerParam
 ) -> dg.SensorResult | dg.SkipReason:
     try:
-        look = look_until_found(worker.service.reconciliation, context.cursor, worker.settings.watch)
+        look = look_until_found(worker.open().reconciliation, context.cursor, worker.settings.watch)
     except (Outage, Transient) as error:
         return dg.SkipReason(f"the database cannot be worked with: {one_line(error)}")
     if not look.asked:

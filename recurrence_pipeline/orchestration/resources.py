@@ -10,7 +10,6 @@ import dagster as dg
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import Outage, RecurrenceError
-from recurrence_pipeline.worker.service import WorkerService
 
 MONGODB = {"kind": "mongodb"}
 """The tag of an op that works on the database; the UI shows it as a badge."""
@@ -43,11 +42,6 @@ class WorkerResource:
             return self._worker
 
     @property
-    def service(self) -> WorkerService:
-        """The door to the work."""
-        return self.open().service
-
-    @property
     def settings(self) -> Settings:
         """The settings that the worker was opened with."""
         return self.open().settings
@@ -58,6 +52,9 @@ class WorkerResource:
             if self._worker is not None:
                 self._worker.close()
                 self._worker = None
+
+
+WorkerParam = dg.ResourceParam[WorkerResource]
 
 
 def one_line(error: BaseException) -> str:

@@ -26,7 +26,7 @@ from dagster._core.storage.runs.schema import RunsTable, RunTagsTable
 
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.orchestration.maintenance import MAINTENANCE
-from recurrence_pipeline.orchestration.resources import TEAM, WorkerResource
+from recurrence_pipeline.orchestration.resources import TEAM, WorkerParam
 
 TELLING = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
 FINISHED = [*TELLING, dg.DagsterRunStatus.CANCELED]
@@ -56,7 +56,7 @@ class Removed:
     owners=[TEAM],
 )
 def run_history(  # noqa: D103 (Dagster shows the description above)
-    context: dg.AssetExecutionContext, worker: dg.ResourceParam[WorkerResource]
+    context: dg.AssetExecutionContext, worker: WorkerParam
 ) -> dg.MaterializeResult[None]:
     end = time.monotonic() + LONGEST.total_seconds()
     days = worker.settings.dagster_run_retention_days

@@ -14,7 +14,7 @@ from recurrence_pipeline.domain.errors import Outage, Transient
 from recurrence_pipeline.orchestration.assets import worker_health
 from recurrence_pipeline.orchestration.checks import database_reachable, quick_checks
 from recurrence_pipeline.orchestration.performance import figures_of_the_day
-from recurrence_pipeline.orchestration.resources import WorkerResource
+from recurrence_pipeline.orchestration.resources import WorkerParam, WorkerResource
 from recurrence_pipeline.orchestration.routine import daily_maintenance, health_checks, weekly_maintenance
 
 BY_SCHEDULE = {"trigger": "schedule"}
@@ -67,7 +67,7 @@ def _health_schedule(settings: Settings) -> dg.ScheduleDefinition:
         description=health_checks.description,
         tags=BY_SCHEDULE,
     )
-    def health_checks_schedule(worker: dg.ResourceParam[WorkerResource]) -> dg.RunRequest:
+    def health_checks_schedule(worker: WorkerParam) -> dg.RunRequest:
         if _are_few(worker):
             return dg.RunRequest()
         keys = [key for check in (database_reachable, quick_checks, figures_of_the_day) for key in check.check_keys]
@@ -79,7 +79,7 @@ def _health_schedule(settings: Settings) -> dg.ScheduleDefinition:
 def _are_few(worker: WorkerResource) -> bool:
     """Say whether a pass over all tasks takes seconds; where nobody can say, it is not even tried."""
     try:
-        return worker.service.consistency.count_roughly() <= FEW
+        return worker.open().consistency.count_roughly() <= FEW
     except (Outage, Transient):
         return False
 

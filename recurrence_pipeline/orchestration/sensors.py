@@ -11,14 +11,14 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 
+from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import Outage, Transient
 from recurrence_pipeline.orchestration.heartbeat import InFlight, dead_runs, runs_in_flight
 from recurrence_pipeline.orchestration.jobs import PROCESS_TASK_EVENTS
 from recurrence_pipeline.orchestration.lanes import lanes_to_start, tag_of
-from recurrence_pipeline.orchestration.resources import WorkerResource, one_line
-from recurrence_pipeline.worker.service import WorkerService
+from recurrence_pipeline.orchestration.resources import WorkerParam, one_line
 
 MOMENT = timedelta(milliseconds=250)
 """How long an event is left to the runs that are in flight."""
@@ -43,16 +43,16 @@ GIVEN_UP = "The run has held no event for longer than two leases: it died with i
     tags={"reads": "task_events"},
 )
 def task_event_sensor(  # noqa: D103 (Dagster shows the description above)
-    context: dg.SensorEvaluationContext, worker: dg.ResourceParam[WorkerResource]
+    context: dg.SensorEvaluationContext, worker: WorkerParam
 ) -> list[dg.RunRequest] | dg.SkipReason:
     settings, job = worker.settings, PROCESS_TASK_EVENTS
 
     def in_flight_at(now: datetime) -> InFlight:
-        return runs_in_flight(context.instance, worker.service, job=job, lease=settings.lease, now=now)
+        return runs_in_flight(context.instance, worker.open(), job=job, lease=settings.lease, now=now)
 
     try:
-        watch(worker.service, settings.watch, moment=MOMENT if in_flight_at(utc_now()).total else timedelta())
-        queue = worker.service.queue()
+        watch(worker.open(), settings.watch, moment=MOMENT if in_flight_at(utc_now()).total else timedelta())
+        queue = worker.open().queries.queue()
         if queue.oldest is None:
             return dg.SkipReason("nothing is due")
         now = utc_now()
@@ -80,11 +80,11 @@ def task_event_sensor(  # noqa: D103 (Dagster shows the description above)
     tags={"reads": "task_events"},
 )
 def dead_run_sensor(  # noqa: D103 (Dagster shows the description above)
-    context: dg.SensorEvaluationContext, worker: dg.ResourceParam[WorkerResource]
+    context: dg.SensorEvaluationContext, worker: WorkerParam
 ) -> dg.SkipReason:
     instance, lease = context.instance, worker.settings.lease
     try:
-        dead = dead_runs(instance, worker.service, job=PROCESS_TASK_EVENTS, lease=lease, now=utc_now())
+        dead = dead_runs(instance, worker.open(), job=PROCESS_TASK_EVENTS, lease=lease, now=utc_now())
     except (Outage, Transient) as error:
         return _away(error)
     for run in dead:
@@ -93,14 +93,14 @@ def dead_run_sensor(  # noqa: D103 (Dagster shows the description above)
     return dg.SkipReason(f"given up: {', '.join(run.run_id for run in dead)}" if dead else "no run is dead")
 
 
-def watch(service: WorkerService, longest: timedelta, *, moment: timedelta) -> None:
+def watch(worker: Worker, longest: timedelta, *, moment: timedelta) -> None:
     """Wait until something is due that no run takes within `moment`, at most for `longest`.
 
     A run that is warm takes it at once; what is still there a moment later is worth another run.
     """
     end = time.monotonic() + longest.total_seconds()
     while time.monotonic() < end:
-        oldest = service.queue(at_most=1).oldest
+        oldest = worker.queries.queue(at_most=1).oldest
         if oldest is not None and utc_now() - oldest >= moment:
             return
         time.sleep(PAUSE)

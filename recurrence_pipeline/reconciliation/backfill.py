@@ -12,7 +12,7 @@ from typing import Any
 from recurrence_pipeline.domain.planning import plan_batch
 from recurrence_pipeline.reconciliation.reconciler import Finding, Reconciliation
 from recurrence_pipeline.reconciliation.rules import Reason, request
-from recurrence_pipeline.worker.kit import Kit
+from recurrence_pipeline.worker.context import Kit
 
 SAMPLES = 20
 

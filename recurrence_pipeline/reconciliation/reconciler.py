@@ -24,7 +24,7 @@ from recurrence_pipeline.reconciliation.rules import (
 )
 from recurrence_pipeline.storage.timeouts import within
 from recurrence_pipeline.storage.watermark import Mark
-from recurrence_pipeline.worker.kit import Kit
+from recurrence_pipeline.worker.context import Kit
 
 RECENT = 10
 """How many times the size of a piece of the sweep the recent walk may read in one look."""

@@ -13,7 +13,7 @@ from recurrence_pipeline.domain.plan import MAX_NESTING, CursorMove
 from recurrence_pipeline.domain.restore import Restoration, SeriesOfUser, plan_restoration
 from recurrence_pipeline.storage.deleted_tasks import Copy
 from recurrence_pipeline.storage.documents import as_contract, object_id
-from recurrence_pipeline.worker.kit import Kit, Step
+from recurrence_pipeline.worker.context import Kit, Step
 
 NAMED_AT_MOST = 5
 """Task ids in the text of a refusal."""

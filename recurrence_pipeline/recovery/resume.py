@@ -13,7 +13,7 @@ from recurrence_pipeline.domain.resume import Resumption, plan_resumption
 from recurrence_pipeline.domain.series import require_member
 from recurrence_pipeline.storage.documents import new_id, object_id
 from recurrence_pipeline.storage.event_updates import Outcome
-from recurrence_pipeline.worker.kit import Kit, Step
+from recurrence_pipeline.worker.context import Kit, Step
 from recurrence_pipeline.worker.processor import Processor
 
 log = structlog.get_logger(__name__)

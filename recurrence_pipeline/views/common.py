@@ -15,7 +15,7 @@ from rich.text import Text
 from recurrence_pipeline.domain.preview import SlotPreview
 
 if TYPE_CHECKING:  # at run time it would bring the database along
-    from recurrence_pipeline.worker.inspection import Member, SeriesView
+    from recurrence_pipeline.worker.queries import Member, SeriesView
 
 Data = Mapping[str, Any]
 

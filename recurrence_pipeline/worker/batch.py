@@ -29,9 +29,8 @@ from recurrence_pipeline.domain.planning import failure_activity, plan_batch, pl
 from recurrence_pipeline.domain.retries import Reject, RetryAt, after_failure
 from recurrence_pipeline.storage.event_updates import Outcome
 from recurrence_pipeline.storage.tasks import PLANNED
-from recurrence_pipeline.worker.failure_lines import write_failures
-from recurrence_pipeline.worker.holding import Hold
-from recurrence_pipeline.worker.kit import Kit, Step
+from recurrence_pipeline.worker.context import Kit, Step
+from recurrence_pipeline.worker.lease import Hold
 from recurrence_pipeline.worker.summary import RETRIED, BatchSummary, Refused
 
 MAX_HOLDER_DEATHS = 5
@@ -265,3 +264,24 @@ def _refuse_series(plan: Plan, problems: Mapping[str, RecurrenceError]) -> None:
             plan.refusals[event_id] = problems[series_id]
             if not isinstance(problems[series_id], Partial):
                 plan.answers.pop(event_id, None)
+
+
+log = structlog.get_logger(__name__)
+
+
+def write_failures(outcomes: Sequence[Outcome], snapshot: Snapshot, *, max_retries: int) -> None:
+    """Write an error line for each outcome that is a failure, whether it is tried again or not; see config/logs.py."""
+    for outcome in outcomes:
+        if outcome.error is None:
+            continue
+        event, task = outcome.event, snapshot.tasks.get(outcome.event.task_id)
+        sentence = f"Worker processing failed for operation: {event.operation.value}"
+        log.error(
+            sentence,
+            operation=event.operation.value,
+            taskId=event.task_id,
+            userId=event.user_id or (task.user_id if task else None),
+            reason=outcome.error.message,
+            retryAttempt=outcome.error.attempt - 1,
+            maxRetries=max_retries,
+        )

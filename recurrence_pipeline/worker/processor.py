@@ -16,9 +16,9 @@ from recurrence_pipeline.domain.plan import Plan
 from recurrence_pipeline.domain.planning import plan_batch, plan_deletions
 from recurrence_pipeline.domain.shards import WHOLE, Lane
 from recurrence_pipeline.worker.batch import Batch
-from recurrence_pipeline.worker.holding import Hold
-from recurrence_pipeline.worker.kit import Kit
-from recurrence_pipeline.worker.stopping import undisturbed
+from recurrence_pipeline.worker.context import Kit
+from recurrence_pipeline.worker.lease import Hold
+from recurrence_pipeline.worker.signals import undisturbed
 from recurrence_pipeline.worker.summary import BatchSummary
 
 log = structlog.get_logger(__name__)

@@ -1,65 +1,32 @@
-"""The one door to the work, for a Dagster op, a terminal, an HTTP request or a test."""
+"""The work as a caller sees it: the queue batch by batch, or one operation for somebody who waits for its answer."""
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from recurrence_pipeline.doctor.database import Doctoring
 from recurrence_pipeline.domain.errors import InvalidInput, LeaseLost, ProcessingFailed
 from recurrence_pipeline.domain.model import EventStatus, Operation, Source, TaskEvent
 from recurrence_pipeline.domain.plan import Answer, Plan
-from recurrence_pipeline.domain.preview import SlotPreview
 from recurrence_pipeline.domain.shards import WHOLE, Lane
 from recurrence_pipeline.domain.validation import validate_recurrence
-from recurrence_pipeline.maintenance.cleanup import Maintenance
-from recurrence_pipeline.maintenance.consistency import Consistency
-from recurrence_pipeline.monitoring.health import Health
-from recurrence_pipeline.monitoring.metrics import Metrics
-from recurrence_pipeline.reconciliation.backfill import Adoption
-from recurrence_pipeline.reconciliation.reconciler import Reconciliation
-from recurrence_pipeline.recovery.replay import DeadLetters
-from recurrence_pipeline.recovery.restore import Deletions
-from recurrence_pipeline.recovery.resume import Resuming
 from recurrence_pipeline.storage.documents import Document, as_contract, new_id, object_id, task_from_request
 from recurrence_pipeline.storage.event_updates import Outcome
-from recurrence_pipeline.storage.events import QueueState
-from recurrence_pipeline.worker.history import Event, History
-from recurrence_pipeline.worker.inspection import Inspection, SeriesView
-from recurrence_pipeline.worker.kit import Kit
+from recurrence_pipeline.worker.context import Kit
 from recurrence_pipeline.worker.processor import Processor
 from recurrence_pipeline.worker.summary import BatchSummary
 
-COUNTED_AT_MOST = 10_000
-"""How far a look at the queue counts."""
-
 
 class WorkerService:
-    """Everything that can be asked of the worker. Safe to use from several threads."""
+    """Processes events, those of the queue and those of a caller who waits. Safe to use from several threads."""
 
-    def __init__(self, kit: Kit) -> None:
+    def __init__(self, kit: Kit, processor: Processor) -> None:
         self._kit = kit
-        self._processor = Processor(kit)
-        self._health = Health(kit.tasks, kit.event_log, clock=kit.clock)
-        self.maintenance = Maintenance(kit)
-        self.dead_letters = DeadLetters(kit.event_log, clock=kit.clock)
-        self.deletions = Deletions(kit)
-        self.reconciliation = Reconciliation(kit)
-        self.adoption = Adoption(kit, self.reconciliation)
-        self.consistency = Consistency(kit, self.maintenance)
-        self.doctoring = Doctoring(kit, self.consistency)
-        self.resumption = Resuming(kit, self._processor)
-        self.metrics = Metrics(kit.event_metrics, retention=kit.rules.event_retention, clock=kit.clock)
-        self.tell_host: Callable[[], None] = lambda: kit.hosts.tell(kit.clock())
-        """Leaves word that this host works, and with which time zone data; a failure costs nothing."""
-        self.history = History(kit.event_log, kit.events, clock=kit.clock)
-        self._inspection = Inspection(kit.tasks, kit.event_log, timezone=kit.rules.timezone, clock=kit.clock)
+        self._processor = processor
 
     @property
     def batch_size(self) -> int:
         """How many events are worked off together, at most."""
         return self._kit.rules.batch_size
-
-    # The work
 
     def process_pending(
         self, limit: int | None = None, *, run_id: str | None = None, lane: Lane = WHOLE
@@ -140,20 +107,10 @@ class WorkerService:
         self._kit.events.add([event], available_at=event.created_at)
         return event.id
 
-    def replay(self, event_id: str) -> tuple[Event, bool] | None:
-        """Make a failed or rejected event pending again; return it, and whether it was refused. None: no such event.
-
-        Raises:
-            NotReplayable: it is being worked on, or is completed.
-        """
-        return self.history.replay(event_id)
-
     def plan(self, task_id: str, operation: str, user_id: str | None = None) -> tuple[TaskEvent, Plan]:
         """Return what an operation would come to now; nothing is written (a dry run)."""
         event = self._event(task_id, operation, user_id, Source.MANUAL)
         return event, self._processor.plan(event)
-
-    # Questions
 
     def validate_recurrence(self, task: Mapping[str, Any]) -> None:
         """Check that a task as the application sends it may recur; the due date is compared with now.
@@ -162,76 +119,6 @@ class WorkerService:
             InvalidRecurrence: with the field, the value and the reason.
         """
         validate_recurrence(task_from_request(task), asked_at=self._kit.clock())
-
-    def get_health_status(self, *, patience: timedelta | None = None) -> dict[str, Any]:
-        """Return `{status, timestamp, services, stats}`; never raises for a database that is away.
-
-        `patience` is how long the database may take for a sign of life; None is as long as for anything else.
-        """
-        return self._health.status(patience)
-
-    def get_detailed_stats(self, user_id: str | None = None) -> dict[str, Any]:
-        """Return `{timestamp, userId, recurringTasks, workerStatus}`.
-
-        Raises:
-            InvalidInput: `user_id` is not an id.
-            Outage: the database is away.
-        """
-        return self._health.detailed(user_id)
-
-    def queue(self, *, at_most: int = COUNTED_AT_MOST) -> QueueState:
-        """Say how many events are due and since when."""
-        return self._kit.events.queue(self._kit.clock(), lease=self._kit.rules.lease, at_most=at_most)
-
-    def runs_at_work(self) -> set[str]:
-        """Return the ids of the Dagster runs that hold an event under a lease that has not run out."""
-        return self._kit.events.runs_at_work(self._kit.clock(), lease=self._kit.rules.lease)
-
-    def next_due(self) -> datetime | None:
-        """Return when the next event becomes due; None where nothing is unfinished."""
-        return self._kit.events.next_due()
-
-    def unfinished(self) -> int:
-        """Return how many events are pending or being worked on."""
-        return self._kit.events.unfinished()
-
-    def event_counts(self) -> dict[tuple[str, str], int]:
-        """Return the number of events by (operation, status)."""
-        return self._kit.event_log.count_by_operation_and_status()
-
-    def refusals(self) -> list[dict[str, Any]]:
-        """Return why events were rejected or failed: rows of `{operation, status, reason, count}`."""
-        return self._kit.event_log.refused()
-
-    def totals(self) -> dict[str, int]:
-        """Return what all events kept came to: occurrences `created` and `deleted`, and all `activities` there are."""
-        return self._kit.event_log.totals() | {"activities": self._kit.activities.count()}
-
-    def events(
-        self, *, limit: int, status: EventStatus | None = None, task_id: str | None = None, user_id: str | None = None
-    ) -> list[Event]:
-        """Return up to `limit` events, newest first, of one task or of all; with `user_id`, of that user's tasks only.
-
-        Raises:
-            NotTheirs: the task is another user's.
-        """
-        return self.history.newest(limit=limit, status=status, task_id=task_id, user_id=user_id)
-
-    def preview(self, task_id: str, count: int = 10, *, ahead: bool = False) -> list[SlotPreview]:
-        """Return the `count` slots that follow a task's own in its series; with `ahead`, only those still to come.
-
-        Raises:
-            InvalidInput, OriginalNotFound, InvalidRecurrence: where there are none.
-        """
-        return self._inspection.preview(_checked(task_id), count, ahead=ahead)
-
-    def series(self, task_id: str) -> SeriesView:
-        """Return the series a task belongs to: members, cursor, events, and why nothing more came.
-
-        Raises:
-            InvalidInput, OriginalNotFound: where there is none.
-        """
-        return self._inspection.series(_checked(task_id))
 
     def _event(self, task_id: str, operation: str, user_id: str | None, source: Source) -> TaskEvent:
         if operation not in {known.value for known in Operation}:

@@ -63,11 +63,11 @@ def run_chaos(scale: Scale, *, seed: int, folder: Path, say: Callable[[str], Non
             application = _live(machine, client, worker, scale, seed, say)
             machine.stop_working()
             say("everything is worked off: looking at the data")
-            orphans = worker.service.maintenance.clean_orphans(confirm=True)
+            orphans = worker.maintenance.clean_orphans(confirm=True)
             data = Data.read(client.get_default_database())
             checked = [
                 f"{f.name}: {f.count}, such as {dict(f.samples[0])}"
-                for f in worker.service.consistency.run()
+                for f in worker.consistency.run()
                 if f.count and f.severity is not Severity.INFO
             ]
     finally:
@@ -101,7 +101,7 @@ def _live(
         work.result()
     say(f"{len(application.events)} events are written; nothing more is killed")
     deadline = time.monotonic() + scale.settling.total_seconds()
-    while unfinished := worker.service.unfinished():
+    while unfinished := worker.queries.unfinished():
         assert time.monotonic() < deadline, f"{unfinished} events are not worked off within {scale.settling}"
         machine.tend()
         time.sleep(TICK)

@@ -6,9 +6,9 @@ from typing import Any
 
 from pymongo.database import Database
 
+from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.maintenance.checks import Severity
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.worker.service import WorkerService
 
 VARYING = {
     "tasks": {"taskId", "createdAt", "updatedAt", "createdByEvent"},
@@ -19,11 +19,11 @@ VARYING = {
 SHOWN = 3
 
 
-def findings(alone: Database[Document], together: Database[Document], service: WorkerService) -> list[str]:
+def findings(alone: Database[Document], together: Database[Document], worker: Worker) -> list[str]:
     """Return what differs between the work of one worker and that of several, and what the system's own checks find."""
     checked = [
         f"{found.name}: {found.count}, such as {dict(found.samples[0])}"
-        for found in service.consistency.run()
+        for found in worker.consistency.run()
         if found.count and found.severity is not Severity.INFO
     ]
     return [*_documents(alone, together), *_events(alone, together), *_once(together), *checked]

@@ -152,7 +152,7 @@ class Trial:
             self._report.runs[f"{cluster.host_of(run) or 'nowhere'}: {run.status.value}"] += 1
         self._report.taken_over = self.together["task_events"].count_documents({"lease.deaths.0": {"$exists": True}})
         self._work_alone()
-        self._report.findings += findings(self.client["alone"], self.together, self.worker.service)
+        self._report.findings += findings(self.client["alone"], self.together, self.worker)
         return self._report
 
     def _phase(
@@ -172,7 +172,7 @@ class Trial:
         before = _computed(self.shared.mongodb.process.pid), time.monotonic()
         if meanwhile is not None:
             meanwhile(cluster, instance, len(backlog.events))
-        wait_until(lambda: self.worker.service.unfinished() == 0, f"{name}: all is worked off", timeout=PATIENCE)
+        wait_until(lambda: self.worker.queries.unfinished() == 0, f"{name}: all is worked off", timeout=PATIENCE)
         busy = (_computed(self.shared.mongodb.process.pid) - before[0]) / (time.monotonic() - before[1])
         phase = self._measured(name, backlog, busy, cluster, instance)
         self._report.phases.append(phase)
@@ -183,13 +183,13 @@ class Trial:
         for host, share, lose in ((CUT_OFF, 0.1, cluster.network.cut_off), (KILLED, 0.3, cluster.kill_host)):
             wait_until(
                 lambda share=share, host=host: (  # type: ignore[misc]
-                    self.worker.service.unfinished() < events * (1 - share) and host in self._at_work(cluster, instance)
+                    self.worker.queries.unfinished() < events * (1 - share) and host in self._at_work(cluster, instance)
                 ),
                 f"{host} is at work, and some of it is done",
                 timeout=PATIENCE,
             )
             lose(host)
-            left = self.worker.service.unfinished()
+            left = self.worker.queries.unfinished()
             assert left, "it is lost in the middle"
             self.say(f"{host} is {'cut off' if host == CUT_OFF else 'killed'}, with {left} events to go")
 
@@ -197,7 +197,7 @@ class Trial:
         """Stop a host while it holds events, and start it again."""
         wait_until(lambda: STOPPED in self._at_work(cluster, instance), f"{STOPPED} is at work", timeout=PATIENCE)
         cluster.stop_host(STOPPED)
-        left = self.worker.service.unfinished()
+        left = self.worker.queries.unfinished()
         if STOPPED in self._at_work(cluster, instance):
             self._report.findings.append(f"{STOPPED} was stopped and still holds events: they wait for its lease")
         self.say(f"{STOPPED} is stopped, with {left} events to go")
@@ -205,7 +205,7 @@ class Trial:
 
     def _at_work(self, cluster: Cluster, instance: dg.DagsterInstance) -> set[str]:
         """Return the hosts whose runs hold events."""
-        runs = [instance.get_run_by_id(run_id) for run_id in self.worker.service.runs_at_work()]
+        runs = [instance.get_run_by_id(run_id) for run_id in self.worker.queries.runs_at_work()]
         return {cluster.host_of(run) for run in runs if run is not None}
 
     def _measured(

@@ -32,7 +32,7 @@ class Pair:
     worker: Worker
 
     def found(self) -> list[str]:
-        return findings(self.alone, self.together, self.worker.service)
+        return findings(self.alone, self.together, self.worker)
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,11 @@ import pytest
 from dagster import DagsterInstance, DagsterRunStatus
 from pymongo import MongoClient
 
-from recurrence_pipeline.bootstrap import open_worker
+from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.local.embedded import EmbeddedServer
 from recurrence_pipeline.local.up_file import read_up_file
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.worker.service import WorkerService
 from recurrence_pipeline_tests.marked import PROC, Command, recurrence
 from recurrence_pipeline_tests.time_zones import NEWEST, OLDER, PACKAGE, on_system, system_data
 from recurrence_pipeline_tests.urls import with_database
@@ -72,19 +71,19 @@ def wait_until_up(command: Command) -> None:
 
 
 @contextmanager
-def service_of(command: Command) -> Iterator[WorkerService]:
+def worker_of(command: Command) -> Iterator[Worker]:
     """Open the database whose URL was printed."""
     url = command.found(r"MongoDB  (\S+)")
     with open_worker(Settings.from_environment({"MONGODB_URL": url})) as worker:
-        yield worker.service
+        yield worker
 
 
-def count(service: WorkerService, status: str) -> int:
-    return sum(number for (_, name), number in service.event_counts().items() if name == status)
+def count(worker: Worker, status: str) -> int:
+    return sum(number for (_, name), number in worker.queries.event_counts().items() if name == status)
 
 
-def occurrences(service: WorkerService) -> int:
-    return int(service.get_detailed_stats()["recurringTasks"]["recurringInstances"])
+def occurrences(worker: Worker) -> int:
+    return int(worker.health.detailed()["recurringTasks"]["recurringInstances"])
 
 
 def test_the_demo_works_off_the_sample_shows_it_and_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -118,8 +117,8 @@ def test_up_stops_on_ctrl_c_gives_its_work_back_and_leaves_no_process(tmp_path: 
             assert f"is in use by process {up.process.pid}" in second.printed()
         api = up.found(r"API      (\S+)")
         assert httpx.get(f"{api}/internal/worker/health", trust_env=False).json()["data"]["status"] == "healthy"
-        with service_of(up) as service:
-            wait_until(lambda: occurrences(service) > IN_THE_SAMPLE, "a run is at work", timeout=WORKED_OFF)
+        with worker_of(up) as worker:
+            wait_until(lambda: occurrences(worker) > IN_THE_SAMPLE, "a run is at work", timeout=WORKED_OFF)
         up.process.send_signal(signal.SIGINT)
         assert up.process.wait(GONE.total_seconds()) == 0, up.printed()
         assert up.family() == []
@@ -130,8 +129,8 @@ def test_up_stops_on_ctrl_c_gives_its_work_back_and_leaves_no_process(tmp_path: 
     with EmbeddedServer.start(tmp_path / ".recurrence" / "mongodb") as server:
         url = server.url("task-app")
         with open_worker(Settings.from_environment({"MONGODB_URL": url})) as worker:
-            assert count(worker.service, "pending") > 0
-            assert count(worker.service, "processing") == 0
+            assert count(worker, "pending") > 0
+            assert count(worker, "processing") == 0
 
 
 def test_all_that_up_starts_uses_the_newest_time_zone_data(tmp_path: Path) -> None:
@@ -170,8 +169,8 @@ def test_what_kill_minus_9_interrupts_the_next_up_completes(tmp_path: Path) -> N
     """Else a power cut would cost occurrences, or leave files that keep the system from starting."""
     with recurrence("up", folder=tmp_path) as up:
         wait_until_up(up)
-        with service_of(up) as service:
-            wait_until(lambda: count(service, "completed") > 0, "some events are completed", timeout=WORKED_OFF)
+        with worker_of(up) as worker:
+            wait_until(lambda: count(worker, "completed") > 0, "some events are completed", timeout=WORKED_OFF)
         up.process.kill()
         up.process.wait()
         wait_until(lambda: not up.family(), "nothing outlives it", timeout=GONE)
@@ -180,10 +179,10 @@ def test_what_kill_minus_9_interrupts_the_next_up_completes(tmp_path: Path) -> N
     with recurrence("up", folder=tmp_path) as again:
         wait_until_up(again)
         assert "the sample data are not loaded again" in again.printed()
-        with service_of(again) as service:
-            wait_until(lambda: service.unfinished() == 0, "the rest is worked off", timeout=WORKED_OFF)
-            assert count(service, "completed") == 750
-            assert occurrences(service) == IN_THE_END
+        with worker_of(again) as worker:
+            wait_until(lambda: worker.queries.unfinished() == 0, "the rest is worked off", timeout=WORKED_OFF)
+            assert count(worker, "completed") == 750
+            assert occurrences(worker) == IN_THE_END
         again.process.send_signal(signal.SIGTERM)
         assert again.process.wait(GONE.total_seconds()) == 0, again.printed()
         assert again.family() == []
@@ -214,8 +213,8 @@ def test_two_at_once_have_their_own_ports_and_commands_in_their_folders_find_the
             with recurrence("trigger", "create", UNKNOWN, folder=folder) as command:
                 assert command.process.wait() == 0
                 assert "the database is that of `recurrence up` in this folder" in command.printed()
-            with service_of(up) as service:
-                assert service.events(limit=5, task_id=UNKNOWN)
+            with worker_of(up) as worker:
+                assert worker.queries.events(limit=5, task_id=UNKNOWN)
         (one_s, another_s) = (read_up_file(folder) for folder in folders)
         assert one_s is not None
         assert another_s is not None

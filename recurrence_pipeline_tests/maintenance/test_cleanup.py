@@ -22,19 +22,19 @@ def test_occurrences_without_an_original_go_with_a_copy_and_an_activity_each(wor
     kept = world.create(ANCHOR, "daily")
     orphans = add_orphans(world, 5, of_originals=2)
 
-    assert world.service.maintenance.clean_orphans() == 5
+    assert world.worker.maintenance.clean_orphans() == 5
 
     assert len(world.occurrences(kept)) == 3
     assert {copy["task"]["_id"] for copy in world.worker.mongo.deleted.find({"reason": "orphan"})} == set(orphans)
     assert world.actions().count("ORPHANED_RECURRING_TASK_CLEANED") == 5
-    assert world.service.maintenance.clean_orphans() == 0
+    assert world.worker.maintenance.clean_orphans() == 0
 
 
 def test_two_cleanups_at_once_count_each_orphan_once(world: World) -> None:
     add_orphans(world, 60, of_originals=20)
     workers = [world.open_worker() for _ in range(3)]
     with ThreadPoolExecutor() as pool:
-        counts = list(pool.map(lambda worker: worker.service.maintenance.clean_orphans(), workers))
+        counts = list(pool.map(lambda worker: worker.maintenance.clean_orphans(), workers))
     for worker in workers:
         worker.close()
 
@@ -48,10 +48,10 @@ def test_a_cleanup_of_too_many_and_too_large_a_part_asks_first(mongodb_url: str)
     world.create(ANCHOR, "daily")
     orphans = add_orphans(world, 5)
     with pytest.raises(CleanupRefused, match="5 of 8 occurrences have no original"):
-        world.service.maintenance.clean_orphans()
+        world.worker.maintenance.clean_orphans()
     assert world.worker.mongo.tasks.count_documents({"_id": {"$in": orphans}}) == 5
 
-    assert world.service.maintenance.clean_orphans(confirm=True) == 5
+    assert world.worker.maintenance.clean_orphans(confirm=True) == 5
     world.close()
 
 
@@ -61,7 +61,7 @@ def test_many_orphans_that_are_a_small_part_go_unasked(mongodb_url: str) -> None
         world.create(ANCHOR, "daily")
     add_orphans(world, 3)
 
-    assert world.service.maintenance.clean_orphans() == 3
+    assert world.worker.maintenance.clean_orphans() == 3
     world.close()
 
 
@@ -69,4 +69,4 @@ def test_ids_of_another_type_are_left_alone(world: World) -> None:
     """Nothing of the application has them."""
     world.add_task(ANCHOR, "daily", parentRecurringId="somebody else's")
 
-    assert world.service.maintenance.clean_orphans() == 0
+    assert world.worker.maintenance.clean_orphans() == 0

@@ -17,11 +17,11 @@ REPAIRABLE = {check.name for check in CHECKS if check.repairable}
 
 def red(world: World) -> dict[str, int]:
     """Return what the checks find, by name."""
-    return {finding.name: finding.count for finding in world.service.consistency.run() if finding.count}
+    return {finding.name: finding.count for finding in world.worker.consistency.run() if finding.count}
 
 
 def samples(world: World, name: str) -> list[dict[str, Any]]:
-    (finding,) = world.service.consistency.run(only=[name])
+    (finding,) = world.worker.consistency.run(only=[name])
     return [dict(sample) for sample in finding.samples]
 
 
@@ -291,7 +291,7 @@ def test_every_check_has_a_case_that_turns_it_red() -> None:
 
 
 def test_every_check_says_what_it_means_and_what_to_do(world: World) -> None:
-    for finding in world.service.consistency.run():
+    for finding in world.worker.consistency.run():
         assert (finding.explanation[-1], finding.hint[-1]) == (".", "."), finding.name
         assert finding.repairable is (finding.name in REPAIRABLE)
 
@@ -305,12 +305,12 @@ def test_a_defect_turns_its_check_red_and_is_repaired_or_left(world: World, case
     assert red(world) == case.found
     before = everything(world)
 
-    promised = world.service.consistency.repair()
+    promised = world.worker.consistency.repair()
     assert everything(world) == before, "a dry run writes nothing"
     assert not any(repair.written for repair in promised)
     assert red(world) == case.found
 
-    done = world.service.consistency.repair(dry_run=False)
+    done = world.worker.consistency.repair(dry_run=False)
     assert [(r.name, r.found, r.repaired, r.changes) for r in done] == [
         (r.name, r.found, r.repaired, r.changes) for r in promised
     ], "what was promised is what was done"
@@ -320,5 +320,5 @@ def test_a_defect_turns_its_check_red_and_is_repaired_or_left(world: World, case
     assert red(world) == case.left
 
     mended = everything(world)
-    world.service.consistency.repair(dry_run=False)
+    world.worker.consistency.repair(dry_run=False)
     assert everything(world) == mended, "a repair has nothing left to do"

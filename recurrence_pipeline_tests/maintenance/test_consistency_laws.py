@@ -17,7 +17,7 @@ def everything(world: World) -> dict[str, list[Document]]:
 
 
 def red(world: World) -> dict[str, int]:
-    return {finding.name: finding.count for finding in world.service.consistency.run() if finding.count}
+    return {finding.name: finding.count for finding in world.worker.consistency.run() if finding.count}
 
 
 class SoundHistories(Histories):
@@ -53,11 +53,11 @@ class SoundHistories(Histories):
         ]  # nothing that is there can be completed any more
         assert red(self.world) == ({"series_stopped": len(stopped)} if stopped else {})
         before = everything(self.world)
-        repairs = self.world.service.consistency.repair(dry_run=False)
+        repairs = self.world.worker.consistency.repair(dry_run=False)
         assert [repair.name for repair in repairs if repair.found or repair.repaired] == []
         assert everything(self.world) == before
         for original in stopped:
-            done = self.world.service.resumption.resume(str(original), dry_run=False)
+            done = self.world.worker.resumption.resume(str(original), dry_run=False)
             assert next(new.slot for new in done.occurrences) > self.model[original].made
         assert red(self.world) == {}
 
@@ -107,8 +107,8 @@ def test_a_restored_series_is_sound(world: World) -> None:
     world.worker.mongo.tasks.delete_one({"_id": head})
     world.add_event("delete", head)
     world.work()
-    (deletion,) = world.service.deletions.recent(1)
-    world.service.deletions.restore(str(deletion["deletion"]), dry_run=False)
+    (deletion,) = world.worker.deletions.recent(1)
+    world.worker.deletions.restore(str(deletion["deletion"]), dry_run=False)
 
     assert world.worker.mongo.tasks.count_documents({}) == 3
     assert red(world) == {}

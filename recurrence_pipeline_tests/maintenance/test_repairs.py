@@ -17,11 +17,11 @@ ANCHOR = utc(2024, 1, 15, 9)
 
 
 def red(world: World) -> dict[str, int]:
-    return {finding.name: finding.count for finding in world.service.consistency.run() if finding.count}
+    return {finding.name: finding.count for finding in world.worker.consistency.run() if finding.count}
 
 
 def repair(world: World, *names: str) -> dict[str, Repair]:
-    return {done.name: done for done in world.service.consistency.repair(names or None, dry_run=False)}
+    return {done.name: done for done in world.worker.consistency.repair(names or None, dry_run=False)}
 
 
 def spoil(world: World, count: int = 5) -> None:
@@ -48,7 +48,7 @@ def test_several_repairs_at_once_do_all_of_it_once(world: World) -> None:
     spoil(world)
     workers = [world.open_worker() for _ in range(3)]
     with ThreadPoolExecutor() as pool:
-        done = list(pool.map(lambda worker: worker.service.consistency.repair(dry_run=False), workers))
+        done = list(pool.map(lambda worker: worker.consistency.repair(dry_run=False), workers))
     for worker in workers:
         worker.close()
 
@@ -120,7 +120,7 @@ def test_a_cursor_that_is_ahead_of_what_people_deleted_is_no_defect(world: World
     world.work()
     world.worker.mongo.tasks.delete_many({"occurrenceNumber": {"$gte": 5}})
     world.pass_time(days=100)
-    assert world.service.maintenance.archive_activities() > 0
+    assert world.worker.maintenance.archive_activities() > 0
     assert world.cursor(head) == 9
 
     assert red(world) == {}
@@ -130,9 +130,9 @@ def test_names_that_cannot_be_checked_or_repaired_are_refused_before_anything_is
     spoil(world, 1)
     before = world.everything()
     with pytest.raises(InvalidInput, match="only: 'weather' is not one of orphans, "):
-        world.service.consistency.run(only=["orphans", "weather"])
+        world.worker.consistency.run(only=["orphans", "weather"])
     with pytest.raises(InvalidInput, match="repair: 'slot_clashes' is not one of orphans, "):
-        world.service.consistency.repair(["orphans", "slot_clashes"], dry_run=False)
+        world.worker.consistency.repair(["orphans", "slot_clashes"], dry_run=False)
     assert world.everything() == before
 
 
@@ -140,7 +140,7 @@ def test_all_that_is_found_is_counted_and_20_are_shown(world: World) -> None:
     for _ in range(A_PIECE + 30):
         world.add_task(ANCHOR, "daily", parentTaskId=ObjectId())
 
-    (finding,) = world.service.consistency.run(only=["recurring_subtasks"])
+    (finding,) = world.worker.consistency.run(only=["recurring_subtasks"])
 
     assert (finding.count, len(finding.samples)) == (A_PIECE + 30, MAX_SAMPLES)
     assert len({sample["taskId"] for sample in finding.samples}) == MAX_SAMPLES
@@ -150,7 +150,7 @@ def test_progress_is_told_up_to_the_last_task(world: World) -> None:
     for _ in range(A_PIECE + 30):
         world.add_task(ANCHOR, "daily", parentTaskId=ObjectId())
     told: list[int] = []
-    world.service.consistency.run(only=["orphans"], progress=told.append)
+    world.worker.consistency.run(only=["orphans"], progress=told.append)
     assert told == [A_PIECE, A_PIECE + 30]
 
 
@@ -160,26 +160,26 @@ def test_a_pass_costs_the_commands_of_its_pieces_whatever_is_wrong(world: World,
     assert world.worker.mongo.tasks.count_documents({}) == pieces * 85
 
     with counted(world) as (worker, commands):
-        worker.service.consistency.run()
+        worker.consistency.run()
 
     assert sum(commands.sent.values()) <= 49 + 12 * pieces, commands.sent
 
 
 def test_checks_that_need_no_pass_over_the_tasks_make_none(world: World) -> None:
     with counted(world) as (worker, commands):
-        worker.service.consistency.run(only=["events_waiting", "events_stuck", "events_endless"])
+        worker.consistency.run(only=["events_waiting", "events_stuck", "events_endless"])
     assert not [command for command in commands.sent if command.endswith(" tasks")]
 
 
 def test_a_database_without_a_watermark_is_an_outage_that_says_what_to_do(world: World) -> None:
     world.worker.mongo.state.delete_many({})
     with pytest.raises(Outage, match="run `recurrence init-db` first"):
-        world.service.consistency.run()
+        world.worker.consistency.run()
 
 
 def test_a_dry_run_promises_all_that_will_be_repaired_also_where_only_some_is_shown(world: World) -> None:
     for _ in range(MAX_SAMPLES + 5):
         world.add_event("create", ObjectId(), status="processing", lease={"owner": "nobody"})
-    (promised,) = world.service.consistency.repair(["events_endless"])
+    (promised,) = world.worker.consistency.repair(["events_endless"])
     assert (promised.found, promised.repaired, len(promised.changes)) == (MAX_SAMPLES + 5, MAX_SAMPLES + 5, MAX_SAMPLES)
     assert repair(world, "events_endless")["events_endless"].repaired == MAX_SAMPLES + 5

@@ -19,7 +19,7 @@ def test_85_originals_and_255_occurrences_are_counted_as_such(world: World) -> N
     world.add_task(ANCHOR, "none")
     world.work()
 
-    health = world.service.get_health_status()
+    health = world.worker.health.status()
 
     assert health["status"] == "healthy"
     assert health["services"] == {"tasksWorker": "operational", "recurrenceEngine": "operational"}
@@ -36,7 +36,7 @@ def test_85_originals_and_255_occurrences_are_counted_as_such(world: World) -> N
 def test_documents_that_lack_the_fields_count_as_neither(world: World) -> None:
     world.worker.mongo.tasks.insert_one({"taskId": 1, "title": "From somewhere else"})
 
-    statistics = world.service.get_health_status()["stats"]
+    statistics = world.worker.health.status()["stats"]
 
     assert (statistics["totalTasks"], statistics["recurringTasks"], statistics["recurringInstances"]) == (1, 0, 0)
 
@@ -45,8 +45,8 @@ def test_statistics_of_one_user_leave_out_the_others(world: World) -> None:
     world.create(ANCHOR, "daily")
     world.create(ANCHOR, "weekly", userId=ObjectId())
 
-    mine = world.service.get_detailed_stats(str(world.user))
-    everybodys = world.service.get_detailed_stats()
+    mine = world.worker.health.detailed(str(world.user))
+    everybodys = world.worker.health.detailed()
 
     assert (mine["userId"], mine["recurringTasks"]["totalTasks"]) == (str(world.user), 4)
     assert (everybodys["userId"], everybodys["recurringTasks"]["totalTasks"]) == ("all_users", 8)
@@ -61,12 +61,12 @@ def test_statistics_of_one_user_leave_out_the_others(world: World) -> None:
 
 def test_a_user_id_that_cannot_be_one_is_refused(world: World) -> None:
     with pytest.raises(InvalidInput, match="userId: 'everybody' is not an id"):
-        world.service.get_detailed_stats("everybody")
+        world.worker.health.detailed("everybody")
 
 
 def test_a_database_that_is_away_makes_it_unhealthy_and_is_no_error() -> None:
     url = "mongodb://127.0.0.1:1/task-app?directConnection=true"
     with open_worker(Settings.from_environment({"MONGODB_URL": url, "WORKER_TIMEOUT": "200"})) as worker:
-        health = worker.service.get_health_status()
+        health = worker.health.status()
 
     assert (health["status"], health["services"]["tasksWorker"]) == ("unhealthy", "unavailable")

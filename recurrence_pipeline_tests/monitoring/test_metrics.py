@@ -45,7 +45,7 @@ def test_work_is_measured_from_the_events_that_it_leaves(world: World) -> None:
     world.add_event("create", ObjectId(), createdAt=NOON - HOUR)
     world.work()
 
-    figures = world.service.metrics.latest(2 * HOUR)
+    figures = world.worker.metrics.latest(2 * HOUR)
 
     assert figures == {
         "tasksProcessed": 4, "tasksProcessedPerHour": 2, "avgProcessingTime": 0, "maxProcessingTime": 0,
@@ -64,7 +64,7 @@ def test_a_try_that_the_database_cut_off_is_a_timeout_and_a_retry_and_no_error(
     world.pass_time(seconds=10)
     world.work()
 
-    figures = world.service.metrics.latest()
+    figures = world.worker.metrics.latest()
 
     assert {name: figures[name] for name in PERCENT} == {
         "successRate": 100, "errorRate": 0, "retryRate": 100, "timeoutRate": 100,
@@ -76,19 +76,19 @@ def test_an_event_that_is_replayed_is_counted_once_and_as_it_ended_last(world: W
     task = world.add_task(utc(2024, 1, 15, 9), "hourly")
     event = world.add_event("create", task)
     world.work()
-    assert world.service.metrics.latest()["errorRate"] == 100
+    assert world.worker.metrics.latest()["errorRate"] == 100
     world.worker.mongo.tasks.update_one({"_id": task}, {"$set": {"repeatType": "daily"}})
-    world.service.replay(str(event))
+    world.worker.queries.replay(str(event))
     world.work()
 
-    assert world.service.metrics.latest()["tasksProcessed"] == 1
-    assert world.service.metrics.latest()["successRate"] == 100
+    assert world.worker.metrics.latest()["tasksProcessed"] == 1
+    assert world.worker.metrics.latest()["successRate"] == 100
 
 
 def test_what_was_not_measured_is_left_out(world: World) -> None:
-    assert world.service.metrics.latest() == dict.fromkeys(COUNTS, 0)
+    assert world.worker.metrics.latest() == dict.fromkeys(COUNTS, 0)
     store(world, {"durationMs": None, "startedAt": None})
-    assert world.service.metrics.latest().keys().isdisjoint(MILLISECONDS)
+    assert world.worker.metrics.latest().keys().isdisjoint(MILLISECONDS)
 
 
 def test_nothing_is_measured_from_before_the_time_for_which_completed_events_are_kept(mongodb_url: str) -> None:
@@ -97,7 +97,7 @@ def test_nothing_is_measured_from_before_the_time_for_which_completed_events_are
     old, new = ({"status": "rejected", "finishedAt": world.now - timedelta(days=days)} for days in (31, 29))
     store(world, old, new, {"finishedAt": world.now - timedelta(days=29)})
 
-    measured = world.service.metrics.measure(world.now - timedelta(days=365))
+    measured = world.worker.metrics.measure(world.now - timedelta(days=365))
 
     assert measured.since == world.now - timedelta(days=30)
     assert measured.in_all().loc[ALL, "successRate"] == 50
@@ -107,7 +107,7 @@ def test_nothing_is_measured_from_before_the_time_for_which_completed_events_are
 def test_a_database_that_is_away_is_an_outage_and_not_a_figure(world: World, fail_point: FailPoint) -> None:
     fail_point("find", errorCode=13)
     with pytest.raises(Outage):
-        world.service.metrics.latest()
+        world.worker.metrics.latest()
 
 
 # Known by heart
@@ -132,7 +132,7 @@ def test_the_figures_of_four_hundred_known_events(world: World) -> None:
         ),
     )  # fmt: skip
 
-    row = figures_of(world.service.metrics.measure(NOON - 8 * HOUR, NOON + 2 * HOUR).in_all(), ALL)
+    row = figures_of(world.worker.metrics.measure(NOON - 8 * HOUR, NOON + 2 * HOUR).in_all(), ALL)
 
     assert row == pytest.approx({
         "tasksProcessed": 400, "tasksProcessedPerHour": 40, "avgProcessingTime": 200.5, "maxProcessingTime": 400,
@@ -144,7 +144,7 @@ def test_the_figures_of_four_hundred_known_events(world: World) -> None:
 def test_operations_have_rows_of_their_own_and_those_without_events_none(world: World) -> None:
     store(world, {"durationMs": 10}, {"durationMs": 30}, {"operation": "delete", "durationMs": 500})
 
-    frame = world.service.metrics.measure(NOON - HOUR, NOON + HOUR).in_all()
+    frame = world.worker.metrics.measure(NOON - HOUR, NOON + HOUR).in_all()
 
     assert list(frame.index) == ["all", "create", "delete"]
     assert list(frame["avgProcessingTime"]) == [180, 20, 500]
@@ -153,7 +153,7 @@ def test_operations_have_rows_of_their_own_and_those_without_events_none(world: 
 def test_hours_and_days_are_those_of_utc_and_only_those_with_events_have_rows(world: World) -> None:
     for ended in (utc(2023, 12, 31, 23, 59, 59), utc(2024, 1, 1), utc(2024, 1, 1, 0, 59), utc(2024, 1, 1, 2)):
         store(world, {"finishedAt": ended})
-    measured = world.service.metrics.measure(utc(2023, 12, 30), utc(2024, 1, 2))
+    measured = world.worker.metrics.measure(utc(2023, 12, 30), utc(2024, 1, 2))
 
     hours, days = (measured.by(period).xs(ALL, level="operation")["tasksProcessed"] for period in ("hour", "day"))
 
@@ -171,7 +171,7 @@ def test_an_hour_that_the_span_cuts_is_as_long_as_what_is_left_of_it(world: Worl
     """Else the hour that is running would look like one in which little was done."""
     store(world, {"finishedAt": utc(2024, 1, 1, 12, 14)}, {"finishedAt": utc(2024, 1, 1, 12, 1)})
 
-    hours = world.service.metrics.measure(NOON - HOUR, NOON + HOUR / 4).by("hour")
+    hours = world.worker.metrics.measure(NOON - HOUR, NOON + HOUR / 4).by("hour")
 
     assert list(hours["tasksProcessedPerHour"]) == [8, 8]
 
@@ -180,13 +180,13 @@ def test_a_part_of_a_span_has_the_figures_of_a_span_of_its_own(world: World) -> 
     store(world, *({"finishedAt": NOON + timedelta(minutes=n), "durationMs": n} for n in range(60)))
     since, until = NOON + timedelta(minutes=10), NOON + timedelta(minutes=30)
 
-    part = world.service.metrics.measure(NOON - HOUR, NOON + HOUR).between(since, until)
+    part = world.worker.metrics.measure(NOON - HOUR, NOON + HOUR).between(since, until)
 
-    pd.testing.assert_frame_equal(part.in_all(), world.service.metrics.measure(since, until).in_all())
+    pd.testing.assert_frame_equal(part.in_all(), world.worker.metrics.measure(since, until).in_all())
 
 
 def test_frames_of_no_events_have_all_the_figures(world: World) -> None:
-    measured = world.service.metrics.measure(NOON - 3 * HOUR, NOON)
+    measured = world.worker.metrics.measure(NOON - 3 * HOUR, NOON)
     assert set(measured.in_all().columns) == set(measured.by("day").columns) == {*COUNTS, *PERCENT, *MILLISECONDS}
     assert list(measured.over_time("tasksProcessed", "hour")) == [0, 0, 0]
     assert len(measured.by("hour")) == 0

@@ -43,7 +43,7 @@ def exporter(world: World) -> Exporter:
 
 
 def opened(world: World, errors: DatabaseErrors | None = None) -> Exporter:
-    metrics = world.service.metrics
+    metrics = world.worker.metrics
     return Exporter(metrics, errors or DatabaseErrors(), lateness=LATENESS, clock=lambda: world.now)
 
 
@@ -128,7 +128,7 @@ def test_an_event_that_was_replayed_ends_twice(world: World, exporter: Exporter)
     world.work()
     look(world, exporter)
     world.worker.mongo.tasks.update_one({"_id": task}, {"$set": {"repeatType": "daily"}})
-    world.service.replay(str(event))
+    world.worker.queries.replay(str(event))
     world.work()
     look(world, exporter)
 

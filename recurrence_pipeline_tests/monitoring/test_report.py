@@ -38,7 +38,7 @@ def store(world: World, count: int, *, ago: timedelta, duration_ms: int, refused
 
 
 def report(world: World, window: timedelta = 7 * DAY, threshold: float = 50) -> Report:
-    return performance_report(world.service.metrics, world.now, threshold=threshold, window=window)
+    return performance_report(world.worker.metrics, world.now, threshold=threshold, window=window)
 
 
 def row(markdown: str, name: str) -> list[str]:

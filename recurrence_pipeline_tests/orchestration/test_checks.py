@@ -81,7 +81,7 @@ def test_an_unhealthy_database_turns_exactly_the_right_checks_red_and_a_repair_t
     assert "left alone" in str(plain(orphans.metadata["samples"]))
     assert "orphan cleanup" in str(orphans.description)
 
-    worker.service.consistency.repair(dry_run=False)
+    worker.consistency.repair(dry_run=False)
     worker.service.process_pending()
     assert red(check("weekly_maintenance")) == {}
 

@@ -90,7 +90,7 @@ def runs(history: dg.DagsterInstance) -> list[dg.DagsterRun]:
 
 
 def all_is_done(worker: Worker, history: dg.DagsterInstance) -> bool:
-    return not worker.service.unfinished() and all(run.is_finished for run in runs(history))
+    return not worker.queries.unfinished() and all(run.is_finished for run in runs(history))
 
 
 def test_the_daemon_starts_a_run_that_works_off_what_is_due(
@@ -112,7 +112,7 @@ def test_the_daemon_starts_a_run_that_works_off_what_is_due(
         processes.interrupt(running.process)
         assert processes.ended(running.process, timedelta(seconds=60)), "the daemon ends when it is asked to"
 
-    assert worker.service.event_counts() == {("create", "completed"): len(events)}
+    assert worker.queries.event_counts() == {("create", "completed"): len(events)}
     assert worker.mongo.tasks.count_documents({"parentRecurringId": {"$ne": None}}) == 3 * len(events)
     first = runs(history)[-1]
     assert first.status is dg.DagsterRunStatus.SUCCESS, running.printed()
@@ -133,13 +133,13 @@ def test_a_machine_that_dies_with_a_full_run_queue_costs_time_and_nothing_else(
 
     with daemon(home, mongodb_url, **SHORT_LEASES) as running:
         wait_until(
-            lambda: worker.service.runs_at_work() and worker.service.unfinished() < count,
+            lambda: worker.queries.runs_at_work() and worker.queries.unfinished() < count,
             "a run is at work, and has done some of it",
             timeout=PATIENCE,
         )
         processes.kill(running.process)
         wait_until(lambda: not running.family(), "nothing of it is left")
-    left = worker.service.unfinished()
+    left = worker.queries.unfinished()
     assert left, "it died in the middle"
     # One that was queued is run now, and one that had not begun is started once more: Dagster sees to both.
     dead = [run.run_id for run in runs(history) if run.status is dg.DagsterRunStatus.STARTED]
@@ -149,7 +149,7 @@ def test_a_machine_that_dies_with_a_full_run_queue_costs_time_and_nothing_else(
     with daemon(home, mongodb_url, **SHORT_LEASES) as again:
         wait_until(lambda: all_is_done(worker, history), "the rest is done by another run", timeout=PATIENCE)
         assert {history.get_run_by_id(run_id).status for run_id in dead} == {dg.DagsterRunStatus.FAILURE}  # type: ignore[union-attr]
-        assert worker.service.event_counts() == {("create", "completed"): count}, again.printed()
+        assert worker.queries.event_counts() == {("create", "completed"): count}, again.printed()
         assert worker.mongo.tasks.count_documents({"parentRecurringId": {"$ne": None}}) == 3 * count
         assert not [run for run in runs(history) if run.parent_run_id in dead], "what died is not started again as well"
 
@@ -167,4 +167,4 @@ def test_a_code_server_that_dies_is_started_again_and_the_events_are_worked_off(
         worker.service.enqueue(insert_task(), "create")
 
         wait_until(lambda: all_is_done(worker, history), "the second event is worked off", timeout=PATIENCE)
-        assert worker.service.event_counts() == {("create", "completed"): 2}, running.printed()
+        assert worker.queries.event_counts() == {("create", "completed"): 2}, running.printed()

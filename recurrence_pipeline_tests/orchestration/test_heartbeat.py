@@ -17,7 +17,7 @@ from recurrence_pipeline.definitions import build_definitions
 from recurrence_pipeline.orchestration.heartbeat import ALIVE, is_silent
 from recurrence_pipeline.orchestration.jobs import BY_SENSOR
 from recurrence_pipeline.orchestration.resources import WorkerResource
-from recurrence_pipeline.worker.kit import Step
+from recurrence_pipeline.worker.context import Step
 from recurrence_pipeline_tests.orchestration.conftest import USER, Insert
 from recurrence_pipeline_tests.orchestration.test_sensors import JOB
 
@@ -72,10 +72,10 @@ def test_a_run_that_is_stopped_finishes_its_batch_and_gives_the_rest_back(
 
     (run,) = instance.get_runs()
     assert run.status is status
-    assert worker.service.event_counts() == {
+    assert worker.queries.event_counts() == {
         ("create", "completed"): 2, ("create", "pending"): 1, ("complete", "pending"): 1, ("delete", "pending"): 1
     }  # fmt: skip
-    assert worker.service.queue().due == 3
+    assert worker.queries.queue().due == 3
     assert worker.mongo.events.count_documents({"lease.deaths.0": {"$exists": True}}) == 0
     resource.close()
 
@@ -97,8 +97,8 @@ def test_a_run_that_is_stopped_between_two_ops_gives_back_what_the_next_would_ha
     with pytest.raises(dg.DagsterExecutionInterruptedError):
         job.execute_in_process(instance=instance)
 
-    assert worker.service.event_counts() == {("create", "completed"): 1, ("complete", "pending"): 1}
-    assert worker.service.queue().due == 1
+    assert worker.queries.event_counts() == {("create", "completed"): 1, ("complete", "pending"): 1}
+    assert worker.queries.queue().due == 1
     (run,) = instance.get_runs()
     assert run.is_finished
 
@@ -109,12 +109,12 @@ def test_a_run_holds_in_its_own_name_and_nothing_when_it_is_over(
     worker.service.enqueue(insert_task(), "create")
     at_work: list[set[str]] = []
     settings = Settings.from_environment({"MONGODB_URL": mongodb_url})
-    resource = Watched(settings, lambda _: at_work.append(worker.service.runs_at_work()))
+    resource = Watched(settings, lambda _: at_work.append(worker.queries.runs_at_work()))
 
     result = build_definitions(settings, worker=resource).resolve_job_def(JOB).execute_in_process(instance=instance)
 
     assert {result.run_id} in at_work
-    assert worker.service.runs_at_work() == set()
+    assert worker.queries.runs_at_work() == set()
     assert worker.mongo.state.count_documents({"kind": "host"}) == 1, "and it leaves word of its host"
     resource.close()
 

@@ -86,9 +86,9 @@ def test_a_lane_whose_run_died_with_its_machine_gets_another_after_a_lease(
     dead = runs.pop(1)
     for run_id in runs:
         worker.service.lease(1, run_id=run_id)  # for a minute
-    lanes.service.lease(1, run_id=dead)
+    lanes.open().service.lease(1, run_id=dead)
 
-    wait_until(lambda: dead not in worker.service.runs_at_work(), "the lease of the dead run is over")
+    wait_until(lambda: dead not in worker.queries.runs_at_work(), "the lease of the dead run is over")
     wait_until(lambda: isinstance(tick(instance, lanes), list), "it does not count any more")
 
     assert lanes_of(requests(tick(instance, lanes))) == ["2 of 3"]

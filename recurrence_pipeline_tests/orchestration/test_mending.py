@@ -38,7 +38,7 @@ def deletion(worker: Worker, insert_task: Insert) -> str:
     worker.service.process_task_recurrence(task, "create")
     worker.mongo.tasks.delete_one({"_id": ObjectId(task)})
     worker.service.process_task_recurrence(task, "delete", str(USER))
-    return str(worker.service.deletions.recent(1)[0]["deletion"])
+    return str(worker.deletions.recent(1)[0]["deletion"])
 
 
 def test_pressed_as_they_are_the_jobs_only_look(
@@ -68,7 +68,7 @@ def test_told_to_the_replay_puts_events_back(
 
     assert (done["written"], done["selected"], done["replayed"]) == (True, 1, 1)
     assert done["left"] == [[unknown, "there is no such event"]]
-    assert worker.service.event_counts() == {("create", "pending"): 1}
+    assert worker.queries.event_counts() == {("create", "pending"): 1}
 
 
 @pytest.mark.parametrize(

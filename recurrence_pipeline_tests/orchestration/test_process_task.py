@@ -112,7 +112,7 @@ def test_told_to_it_works_the_operation_off_and_shows_the_tasks(
         run(definitions, instance, task_id=task_id, operation="delete", user_id=str(USER), dry_run=False), OP
     )
     assert gone["deleted"] == 4
-    assert worker.service.unfinished() == 0
+    assert worker.queries.unfinished() == 0
 
 
 def test_an_id_that_is_none_fails_the_run_in_one_line(

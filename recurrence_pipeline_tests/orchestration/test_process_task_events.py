@@ -45,7 +45,7 @@ def test_a_run_works_off_what_is_due_and_reports_the_numbers(
     total = numbers_of(result, "summarize")
     assert (total["events"], total["completed"], total["rejected"]) == (3, 3, 0)
     assert total["refused"] == "none"
-    assert worker.service.unfinished() == 0
+    assert worker.queries.unfinished() == 0
 
 
 def test_an_event_names_the_run_that_worked_it_off(
@@ -68,7 +68,7 @@ def test_a_run_launched_by_hand_ends_with_its_events(
 
     assert run(build_definitions(resource.settings, worker=resource), instance).success
 
-    assert worker.service.unfinished() == 0
+    assert worker.queries.unfinished() == 0
     resource.close()
 
 
@@ -160,7 +160,7 @@ def test_what_a_failing_run_holds_is_given_back(
 
     monkeypatch.setattr(WorkerService, "process", refuse)
     assert failure_of(run(definitions, instance)) == "the database cannot be worked with: not authorised to write"
-    assert worker.service.queue().due == 2
+    assert worker.queries.queue().due == 2
     monkeypatch.undo()
 
     assert numbers_of(run(definitions, instance), "summarize")["completed"] == 2

@@ -64,15 +64,15 @@ def test_the_looks_of_one_tick_go_on_from_each_other(worker: Worker, monkeypatch
     """Else a walk through all tasks would begin anew every 5 s, and come to its end never."""
     monkeypatch.setattr(reconciling, "BETWEEN_LOOKS", timedelta(milliseconds=50))
     looks: list[tuple[str | None, str]] = []
-    look = worker.service.reconciliation.look
+    look = worker.reconciliation.look
 
     def noting(position: str | None = None) -> Look:
         found = look(position)
         looks.append((position, found.position))
         return found
 
-    monkeypatch.setattr(worker.service.reconciliation, "look", noting)
-    last = reconciling.look_until_found(worker.service.reconciliation, None, timedelta(seconds=1))
+    monkeypatch.setattr(worker.reconciliation, "look", noting)
+    last = reconciling.look_until_found(worker.reconciliation, None, timedelta(seconds=1))
 
     assert len(looks) > 1
     assert [began for began, _ in looks[1:]] == [ended for _, ended in looks[:-1]]

@@ -13,7 +13,6 @@ def test_a_process_has_one_open_worker(mongodb_url: str) -> None:
     resource = WorkerResource(Settings.from_environment({"MONGODB_URL": mongodb_url}))
 
     assert resource.open() is resource.open()
-    assert resource.service is resource.open().service
     resource.close()
 
 

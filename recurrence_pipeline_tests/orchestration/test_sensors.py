@@ -188,10 +188,10 @@ def test_a_run_that_died_with_its_machine_does_not_count_once_its_leases_have_ru
     """It stays "started" until its longest run time is over: a quarter of an hour in which nothing would be done."""
     make_due(worker, insert_task, 2)
     run_id = add_run(instance, dg.DagsterRunStatus.STARTED)
-    assert len(short_lease.service.lease(1, run_id=run_id)) == 1
+    assert len(short_lease.open().service.lease(1, run_id=run_id)) == 1
     assert skipped(tick(instance, short_lease)) == "1 of 1 runs in flight, 1 events due"
 
-    wait_until(lambda: worker.service.queue().due == 2, "the lease runs out")
+    wait_until(lambda: worker.queries.queue().due == 2, "the lease runs out")
 
     (request,) = requests(tick(instance, short_lease))
     assert request.tags["events_due"] == "2"
@@ -205,10 +205,10 @@ def test_a_dead_run_does_not_count_because_others_are_at_work(
     make_due(worker, insert_task, 3)
     run_id = add_run(instance, dg.DagsterRunStatus.STARTED)
     worker.service.lease(1, run_id=holder)  # for a minute
-    short_lease.service.lease(1, run_id=run_id)
+    short_lease.open().service.lease(1, run_id=run_id)
     assert skipped(tick(instance, short_lease)) == "1 of 1 runs in flight, 1 events due"
 
-    wait_until(lambda: worker.service.queue().due == 2, "the lease of the run has run out")
+    wait_until(lambda: worker.queries.queue().due == 2, "the lease of the run has run out")
 
     assert len(requests(tick(instance, short_lease))) == 1
 
@@ -224,9 +224,9 @@ def test_a_run_longer_than_a_lease_counts_while_it_holds_events(
     if status is dg.DagsterRunStatus.CANCELING:
         instance.report_dagster_event(dg.DagsterEvent(dg.DagsterEventType.RUN_CANCELING.value, job_name=JOB), run_id)
     worker.service.lease(1, run_id=run_id)  # for a minute
-    short_lease.service.lease(1)
+    short_lease.open().service.lease(1)
 
-    wait_until(lambda: worker.service.queue().due == 2, "a short lease has run out since")
+    wait_until(lambda: worker.queries.queue().due == 2, "a short lease has run out since")
 
     assert skipped(tick(instance, short_lease)) == "1 of 1 runs in flight, 2 events due"
 
@@ -239,8 +239,8 @@ def test_a_run_that_waits_counts_however_long(
     """Else a full run queue gets another run with each tick. Dagster ends those that never start."""
     make_due(worker, insert_task, 2)
     add_run(instance, status)
-    short_lease.service.lease(1)
-    wait_until(lambda: worker.service.queue().due == 2, "a lease has run out since")
+    short_lease.open().service.lease(1)
+    wait_until(lambda: worker.queries.queue().due == 2, "a lease has run out since")
 
     assert skipped(tick(instance, short_lease)) == "1 of 1 runs in flight, 2 events due"
 

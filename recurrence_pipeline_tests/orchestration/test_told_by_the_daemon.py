@@ -36,7 +36,7 @@ def test_a_dead_letter_reaches_the_webhook_once_and_the_failed_try_the_log_of_al
         webhook.will(answers(200))
         settings = {"ALERT_URLS": webhook.url.replace("http", "json"), "LOG_FILE": str(log)}
         with daemon(tmp_path, mongodb_url, **settings) as running:
-            wait_until(lambda: worker.service.event_counts() == {("create", "rejected"): 1}, "a run", timeout=PATIENCE)
+            wait_until(lambda: worker.queries.event_counts() == {("create", "rejected"): 1}, "a run", timeout=PATIENCE)
             worker.mongo.events.update_one({}, {"$set": {"status": "failed"}})
             wait_until(lambda: told(webhook), "the sensor finds it, and tells", timeout=PATIENCE)
             wait_until(lambda: all(run.is_finished for run in history.get_runs()), "the run ends", timeout=PATIENCE)

@@ -42,7 +42,7 @@ def named(world: World, title: str) -> ObjectId:
 
 
 def look(world: World) -> int:
-    return world.service.reconciliation.look().asked
+    return world.worker.reconciliation.look().asked
 
 
 def test_what_was_there_before_is_not_asked_for(inherited: World) -> None:
@@ -92,7 +92,7 @@ def test_what_was_continued_and_fell_behind_is_no_part_of_what_is_to_be_adopted(
     inherited.work()
     inherited.complete(inherited.occurrences(head)[-1]["_id"])
 
-    assert inherited.service.adoption.backlog().as_json()["asked"] == {"new": 2, "behind": 0}
+    assert inherited.worker.backfill.backlog().as_json()["asked"] == {"new": 2, "behind": 0}
     look(inherited)
     inherited.work()
     assert len(inherited.occurrences(head)) == 10
@@ -113,7 +113,7 @@ def test_preparing_again_does_not_move_the_watermark(inherited: World) -> None:
 def test_the_dry_run_says_what_would_come_of_it_and_writes_nothing(inherited: World) -> None:
     before = inherited.everything()
 
-    backlog = inherited.service.adoption.backlog().as_json()
+    backlog = inherited.worker.backfill.backlog().as_json()
 
     assert backlog["watermark"] == inherited.now - timedelta(hours=1)
     assert (backlog["lookedAt"], backlog["asked"]) == (6, {"new": 3, "behind": 1})
@@ -128,11 +128,11 @@ def test_the_dry_run_says_what_would_come_of_it_and_writes_nothing(inherited: Wo
 
 
 def test_what_the_dry_run_promised_is_what_comes_of_adopting(inherited: World) -> None:
-    promised = inherited.service.adoption.backlog()
+    promised = inherited.worker.backfill.backlog()
     before = inherited.worker.mongo.tasks.count_documents({})
 
-    inherited.service.adoption.adopt()
-    inherited.service.adoption.adopt()
+    inherited.worker.backfill.adopt()
+    inherited.worker.backfill.adopt()
 
     assert look(inherited) == sum(promised.asked.values())
     summary = inherited.work()
@@ -142,11 +142,11 @@ def test_what_the_dry_run_promised_is_what_comes_of_adopting(inherited: World) -
 
 
 def test_after_adopting_nothing_is_left_to_adopt_and_preparing_again_brings_no_watermark_back(inherited: World) -> None:
-    inherited.service.adoption.adopt()
+    inherited.worker.backfill.adopt()
     inherited.pass_time(hours=1)
     inherited.worker.init_db()
 
-    assert inherited.service.adoption.backlog().as_json() | {"lookedAt": 0} == {
+    assert inherited.worker.backfill.backlog().as_json() | {"lookedAt": 0} == {
         "watermark": None, "lookedAt": 0, "asked": {"new": 0, "behind": 0}, "series": 0, "occurrences": 0,
         "refused": [], "samples": [],
     }  # fmt: skip
@@ -162,7 +162,7 @@ def test_a_series_is_counted_once_however_many_of_its_tasks_wait_in_however_many
         world.pass_time(hours=1)
         world.worker.init_db()
 
-        backlog = world.service.adoption.backlog()
+        backlog = world.worker.backfill.backlog()
 
         assert (backlog.asked[Reason.BEHIND], backlog.asked[Reason.NEW]) == (7, 1)
         assert (backlog.series, backlog.occurrences) == (1, 4)
@@ -175,5 +175,5 @@ def test_at_most_20_samples_are_kept(mongodb_url: str) -> None:
             world.add_task(ANCHOR, "daily")
         world.pass_time(hours=1)
         world.worker.init_db()
-        backlog = world.service.adoption.backlog()
+        backlog = world.worker.backfill.backlog()
         assert (len(backlog.samples), backlog.occurrences) == (20, 150)

@@ -29,7 +29,7 @@ class Eye:
         self._position: str | None = None
 
     def look(self) -> Look:
-        look = self._world.service.reconciliation.look(self._position)
+        look = self._world.worker.reconciliation.look(self._position)
         self._position = look.position
         return look
 
@@ -221,7 +221,7 @@ def test_two_who_look_at_once_ask_once(world: World) -> None:
     tasks = [add_now(world) for _ in range(20)]
     workers = [world.open_worker() for _ in range(4)]
     with ThreadPoolExecutor() as pool:
-        looks = list(pool.map(lambda worker: worker.service.reconciliation.look(), workers))
+        looks = list(pool.map(lambda worker: worker.reconciliation.look(), workers))
     for worker in workers:
         worker.close()
 
@@ -254,7 +254,7 @@ def test_what_is_worked_off_between_the_look_at_the_tasks_and_that_at_their_even
     world.add_event("create", task)
     meanwhile = Meanwhile(world.work)
     with open_worker(world.settings, clock=lambda: world.now, listeners=[meanwhile]) as worker:
-        look = worker.service.reconciliation.look()
+        look = worker.reconciliation.look()
 
     assert (look.looked_at, look.asked) == (1, 0)
     assert len(world.occurrences(task)) == 3
@@ -287,14 +287,14 @@ def test_a_look_that_is_cut_off_before_it_has_asked_is_made_again(
 
 def test_a_look_whose_position_was_lost_after_it_asked_asks_for_nothing_twice(world: World) -> None:
     add_now(world)
-    first = world.service.reconciliation.look(None)
-    assert (first.asked, world.service.reconciliation.look(None).asked) == (1, 0)
+    first = world.worker.reconciliation.look(None)
+    assert (first.asked, world.worker.reconciliation.look(None).asked) == (1, 0)
     assert len(events(world)) == 1
 
 
 def test_a_position_that_nobody_can_read_is_a_new_beginning(world: World) -> None:
     add_now(world)
-    assert world.service.reconciliation.look("moved by hand").asked == 1
+    assert world.worker.reconciliation.look("moved by hand").asked == 1
 
 
 # The cost
@@ -307,9 +307,9 @@ def test_a_look_at_a_quiet_database_sends_few_queries_and_writes_nothing(world: 
     position = settled.look().position
     commands = Commands()
     with open_worker(world.settings, clock=lambda: world.now, listeners=[commands]) as worker:
-        worker.service.queue()
+        worker.queries.queue()
         commands.sent.clear()
-        assert worker.service.reconciliation.look(position).asked == 0
+        assert worker.reconciliation.look(position).asked == 0
 
     assert set(commands.sent) == {"find worker_state", "find tasks", "find task_series"}
     assert commands.sent["find task_series"] == 1
@@ -331,9 +331,9 @@ def test_a_look_waits_for_a_database_that_is_away_no_longer_than_any_command_doe
     """What it reads first has the limit of a single command; the rest, the longer one of the whole look."""
     limits, usual = Limits(), world.settings.worker_timeout.total_seconds() * 1000
     with open_worker(world.settings, clock=lambda: world.now, listeners=[limits]) as worker:
-        worker.service.queue()
+        worker.queries.queue()
         limits.given.clear()
-        worker.service.reconciliation.look(settled.look().position)
+        worker.reconciliation.look(settled.look().position)
 
     (first, at_first), *others = limits.given
     assert first == "worker_state"
@@ -347,9 +347,9 @@ def test_what_is_found_costs_queries_by_the_chunk(world: World) -> None:
             add_now(world)
         commands = Commands()
         with open_worker(world.settings, clock=lambda: world.now, listeners=[commands]) as worker:
-            worker.service.queue()
+            worker.queries.queue()
             commands.sent.clear()
-            assert worker.service.reconciliation.look().asked == count
+            assert worker.reconciliation.look().asked == count
         sent.append(commands.sent)
     assert sent[0] == sent[1]
 
@@ -358,4 +358,4 @@ def test_a_database_that_was_never_prepared_says_what_to_do(world: World) -> Non
     """Without a watermark nobody knows what was there before."""
     world.worker.mongo.state.delete_many({})
     with pytest.raises(Outage, match="recurrence init-db"):
-        world.service.reconciliation.look()
+        world.worker.reconciliation.look()

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from bson import ObjectId
 
+from recurrence_pipeline.doctor.database import Doctoring
 from recurrence_pipeline.doctor.rules import Level
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.world import World, utc
@@ -16,15 +17,17 @@ Backup = Mapping[str, list[Document]]
 
 def found(world: World) -> dict[str, int]:
     """Return what `recurrence check` finds."""
-    return {finding.name: finding.count for finding in world.service.consistency.run() if finding.count}
+    return {finding.name: finding.count for finding in world.worker.consistency.run() if finding.count}
 
 
 def repair(world: World, name: str) -> None:
-    world.service.consistency.repair([name], dry_run=False)
+    world.worker.consistency.repair([name], dry_run=False)
 
 
 def level_of_two_workers(world: World) -> Level:
-    (diagnosis,) = (each for each in world.service.doctoring.look() if each.name == "two workers")
+    (diagnosis,) = (
+        each for each in Doctoring(world.worker.context, world.worker.consistency).look() if each.name == "two workers"
+    )
     return diagnosis.level
 
 

@@ -16,7 +16,7 @@ ALL = Selection()
 
 
 def replay(world: World, selection: Selection = ALL, *event_ids: object, dry_run: bool = False, **how: Any) -> Replay:
-    return world.service.dead_letters.replay(selection, [str(i) for i in event_ids], dry_run=dry_run, **how)
+    return world.worker.dead_letters.replay(selection, [str(i) for i in event_ids], dry_run=dry_run, **how)
 
 
 def rejected(world: World, operation: str = "create", **fields: Any) -> ObjectId:
@@ -176,7 +176,7 @@ def test_of_two_replays_at_once_each_event_is_put_back_by_one(world: World) -> N
         failed(world)
     workers = [world.open_worker() for _ in range(3)]
     with ThreadPoolExecutor() as pool:
-        done = list(pool.map(lambda worker: worker.service.dead_letters.replay(ALL, dry_run=False), workers))
+        done = list(pool.map(lambda worker: worker.dead_letters.replay(ALL, dry_run=False), workers))
     for worker in workers:
         worker.close()
 

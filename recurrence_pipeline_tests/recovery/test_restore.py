@@ -9,14 +9,14 @@ from recurrence_pipeline.domain.errors import InvalidInput, RestoreRefused
 from recurrence_pipeline.domain.model import Operation
 from recurrence_pipeline.recovery.restore import Restored
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.worker.kit import Step
+from recurrence_pipeline.worker.context import Step
 from recurrence_pipeline_tests.world import Crash, World, utc
 
 JAN_31 = utc(2024, 1, 31, 9)
 
 
 def restore(world: World, deletion: object, *, dry_run: bool = False) -> Restored:
-    return world.service.deletions.restore(str(deletion), dry_run=dry_run)
+    return world.worker.deletions.restore(str(deletion), dry_run=dry_run)
 
 
 def delete(world: World, task: ObjectId) -> ObjectId:
@@ -100,10 +100,10 @@ def test_a_series_put_back_is_looked_at_like_any_other(world: World) -> None:
     head = world.occurrences_by_slot(original)[1]
     restore(world, delete(world, original))
 
-    view = world.service.series(str(head))
+    view = world.worker.queries.series(str(head))
 
     assert [member.slot for member in view.members] == [1, 2, 3]
-    assert [slot.number for slot in world.service.preview(str(head), 2)] == [2, 3]
+    assert [slot.number for slot in world.worker.queries.preview(str(head), 2)] == [2, 3]
 
 
 def test_completed_tasks_stay_completed_and_count(world: World) -> None:
@@ -141,21 +141,21 @@ def test_what_is_put_back_is_no_orphan(world: World) -> None:
     original = world.create(JAN_31, "monthly")
     restore(world, delete(world, original))
 
-    assert world.service.maintenance.clean_orphans() == 0
+    assert world.worker.maintenance.clean_orphans() == 0
     assert len(tasks(world)) == 3
 
 
 def test_what_the_orphan_cleanup_took_from_several_series_comes_back_as_several(world: World) -> None:
     originals = [world.create(JAN_31, "monthly") for _ in range(3)]
     world.worker.mongo.tasks.delete_many({"_id": {"$in": originals}})
-    assert world.service.maintenance.clean_orphans() == 9
-    (deletion,) = world.service.deletions.recent(10)
+    assert world.worker.maintenance.clean_orphans() == 9
+    (deletion,) = world.worker.deletions.recent(10)
 
     done = restore(world, deletion["deletion"])
 
     assert (done.restored, done.reason) == (9, "orphan")
     assert {new.replaces for new in done.plan.originals.values()} == {str(original) for original in originals}
-    assert world.service.maintenance.clean_orphans() == 0
+    assert world.worker.maintenance.clean_orphans() == 0
 
 
 def test_an_earlier_deletion_of_the_series_comes_back_under_the_new_original(world: World) -> None:
@@ -270,7 +270,7 @@ def test_what_was_put_back_and_has_gone_since_comes_back_when_it_is_asked_for_ag
     world.worker.mongo.tasks.delete_one({"_id": gone})
 
     shown, done = (
-        world.service.deletions.restore(str(deletion), dry_run=dry_run, again=True) for dry_run in (True, False)
+        world.worker.deletions.restore(str(deletion), dry_run=dry_run, again=True) for dry_run in (True, False)
     )
 
     assert (shown.restored, shown.there, shown.gone) == (done.restored, done.there, done.gone) == (1, 2, 0)
@@ -287,7 +287,7 @@ def test_what_is_deleted_again_by_the_same_event_comes_back_as_it_was_the_second
     world.pass_time(hours=1)
     mongo.tasks.update_one({"_id": edited}, {"$set": {"title": "Rent, the new flat", "updatedAt": world.now}})
     mongo.events.update_one({"_id": event}, {"$set": {"status": "failed"}})
-    world.service.replay(str(event))
+    world.worker.queries.replay(str(event))
     world.work()
     assert edited not in tasks(world)
 
@@ -367,7 +367,7 @@ def test_a_restoration_that_was_killed_anywhere_is_completed_by_the_next(
     world.crash_after = step
     with pytest.raises(Crash):
         restore(world, deletion)
-    assert world.service.maintenance.clean_orphans() == 0, "an orphan is there at no moment"
+    assert world.worker.maintenance.clean_orphans() == 0, "an orphan is there at no moment"
     world.worker.mongo.tasks.update_many({"_id": {"$in": list(ids.values())}}, {"$set": {"title": "changed"}})
     world.pass_time(hours=1)
 
@@ -397,7 +397,7 @@ def test_a_restoration_that_was_killed_and_whose_original_then_went_makes_no_orp
 
     assert set(restore(world, deletion).plan.originals) == {str(head)}
 
-    assert world.service.maintenance.clean_orphans() == 0
+    assert world.worker.maintenance.clean_orphans() == 0
     assert restore(world, early).plan.originals == {}, "the copies say which original it is now"
     assert len(world.occurrences(head)) == 3
 
@@ -405,17 +405,17 @@ def test_a_restoration_that_was_killed_and_whose_original_then_went_makes_no_orp
 def test_of_two_restorations_at_once_each_task_is_put_back_by_one(world: World) -> None:
     originals = [world.create(JAN_31, "monthly") for _ in range(10)]
     world.worker.mongo.tasks.delete_many({"_id": {"$in": originals}})
-    world.service.maintenance.clean_orphans()
-    deletion = world.service.deletions.recent(1)[0]["deletion"]
+    world.worker.maintenance.clean_orphans()
+    deletion = world.worker.deletions.recent(1)[0]["deletion"]
     workers = [world.open_worker() for _ in range(3)]
     with ThreadPoolExecutor() as pool:
-        done = list(pool.map(lambda worker: worker.service.deletions.restore(deletion, dry_run=False), workers))
+        done = list(pool.map(lambda worker: worker.deletions.restore(deletion, dry_run=False), workers))
     for worker in workers:
         worker.close()
 
     assert sum(one.restored for one in done) == 30
     assert len(tasks(world)) == 30
-    assert world.service.maintenance.clean_orphans() == 0
+    assert world.worker.maintenance.clean_orphans() == 0
 
 
 def test_many_tasks_are_put_back_chunk_by_chunk(mongodb_url: str) -> None:
@@ -423,9 +423,9 @@ def test_many_tasks_are_put_back_chunk_by_chunk(mongodb_url: str) -> None:
     gone = ObjectId()
     for number in range(1, 12):
         world.add_task(JAN_31, "daily", parentRecurringId=gone, occurrenceNumber=number)
-    world.service.maintenance.clean_orphans(confirm=True)
+    world.worker.maintenance.clean_orphans(confirm=True)
 
-    assert restore(world, world.service.deletions.recent(1)[0]["deletion"]).restored == 11
+    assert restore(world, world.worker.deletions.recent(1)[0]["deletion"]).restored == 11
     assert len(tasks(world)) == 11
     world.close()
 
@@ -457,7 +457,7 @@ def test_two_deletions_of_one_task_are_two_entries_and_each_can_be_undone(world:
     world.pass_time(hours=1)
     second = cascade(world, original)
 
-    assert [(row["deletion"], row["tasks"], row["restored"]) for row in world.service.deletions.recent(10)] == [
+    assert [(row["deletion"], row["tasks"], row["restored"]) for row in world.worker.deletions.recent(10)] == [
         (str(second), 3, 0),
         (str(first), 3, 3),
     ]
@@ -470,7 +470,7 @@ def test_deletions_are_listed_with_who_when_and_why(world: World) -> None:
     world.pass_time(minutes=1)
     newer = cascade(world, world.create(JAN_31, "daily", title="Pay"))
 
-    (row,) = world.service.deletions.recent(1)
+    (row,) = world.worker.deletions.recent(1)
     assert row == {
         "deletion": str(newer),
         "deletedAt": world.now,
@@ -480,7 +480,7 @@ def test_deletions_are_listed_with_who_when_and_why(world: World) -> None:
         "restored": 0,
         "title": "Pay",
     }
-    assert world.service.deletions.recent(5)[1]["deletion"] == str(older)
+    assert world.worker.deletions.recent(5)[1]["deletion"] == str(older)
 
 
 def test_a_deletion_that_is_not_over_is_not_undone(mongodb_url: str) -> None:

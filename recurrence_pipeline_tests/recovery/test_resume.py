@@ -9,7 +9,7 @@ from bson import ObjectId
 
 from recurrence_pipeline.bootstrap import open_worker
 from recurrence_pipeline.domain.errors import OriginalNotFound, Partial, ResumeRefused
-from recurrence_pipeline.worker.kit import Step
+from recurrence_pipeline.worker.context import Step
 from recurrence_pipeline_tests.world import Crash, World, utc
 
 ANCHOR = utc(2024, 1, 15, 9)
@@ -31,13 +31,13 @@ def stopped(world: World) -> ObjectId:
 
 
 def resume(world: World, task_id: ObjectId) -> list[int]:
-    done = world.service.resumption.resume(str(task_id), dry_run=False)
+    done = world.worker.resumption.resume(str(task_id), dry_run=False)
     assert done.written
     return [new.slot for new in done.occurrences]
 
 
 def red(world: World) -> dict[str, int]:
-    return {finding.name: finding.count for finding in world.service.consistency.run() if finding.count}
+    return {finding.name: finding.count for finding in world.worker.consistency.run() if finding.count}
 
 
 def test_a_stopped_series_goes_on_behind_its_cursor(world: World) -> None:
@@ -85,7 +85,7 @@ def test_a_dry_run_names_the_slots_and_writes_nothing(world: World) -> None:
     head = stopped(world)
     before, events = world.everything(), world.worker.mongo.events.count_documents({})
 
-    shown = world.service.resumption.resume(str(head)).as_json()
+    shown = world.worker.resumption.resume(str(head)).as_json()
 
     assert (shown["written"], shown["goesOn"]) == (False, False)
     assert [new["slot"] for new in shown["created"]] == [5, 6, 7]
@@ -98,7 +98,7 @@ def test_asked_again_it_says_that_the_series_goes_on(world: World) -> None:
     resume(world, head)
     before = world.everything()
 
-    again = world.service.resumption.resume(str(head), dry_run=False)
+    again = world.worker.resumption.resume(str(head), dry_run=False)
 
     assert (again.goes_on, again.written, again.occurrences) == (True, False, ())
     assert world.everything() == before
@@ -155,7 +155,7 @@ def test_several_who_ask_at_once_make_the_same_3(world: World) -> None:
     head = stopped(world)
     workers = [world.open_worker() for _ in range(3)]
     with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda worker: worker.service.resumption.resume(str(head), dry_run=False), workers))
+        list(pool.map(lambda worker: worker.resumption.resume(str(head), dry_run=False), workers))
     for worker in workers:
         worker.close()
 
@@ -172,7 +172,7 @@ def test_where_the_original_goes_meanwhile_nothing_is_left_behind(world: World) 
 
     worker = open_worker(world.settings, clock=lambda: world.now, after_step=delete_original)
     with closing(worker), pytest.raises(OriginalNotFound):
-        worker.service.resumption.resume(str(head), dry_run=False)
+        worker.resumption.resume(str(head), dry_run=False)
 
     assert world.occurrences(head) == []
 
@@ -205,7 +205,7 @@ def test_a_series_with_an_open_task_is_left_as_it_is(world: World) -> None:
     head = world.create(ANCHOR, "daily")
     world.worker.mongo.tasks.delete_many({"parentRecurringId": head})
 
-    assert world.service.resumption.resume(str(head), dry_run=False).goes_on, "the original can be completed"
+    assert world.worker.resumption.resume(str(head), dry_run=False).goes_on, "the original can be completed"
     assert world.occurrences(head) == []
 
 
@@ -213,14 +213,14 @@ def test_a_series_that_an_event_would_continue_is_refused_with_how_to_ask(world:
     head = world.create(ANCHOR, "daily")
     world.complete(head)
     with pytest.raises(ResumeRefused, match=f"recurrence trigger create {head}"):
-        world.service.resumption.resume(str(head), dry_run=False)
+        world.worker.resumption.resume(str(head), dry_run=False)
 
 
 def test_what_is_no_series_is_refused(world: World) -> None:
     with pytest.raises(ResumeRefused, match="does not recur"):
-        world.service.resumption.resume(str(world.add_task(ANCHOR, "none")))
+        world.worker.resumption.resume(str(world.add_task(ANCHOR, "none")))
     with pytest.raises(OriginalNotFound):
-        world.service.resumption.resume(str(ObjectId()))
+        world.worker.resumption.resume(str(ObjectId()))
 
 
 def test_a_series_in_another_zone_is_counted_on_its_wall_clock(world: World) -> None:

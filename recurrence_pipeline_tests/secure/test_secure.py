@@ -195,7 +195,7 @@ def test_all_of_it_works_and_shows_no_password(
                 shown.extend(system.family(CANARY))
                 messages.extend(client.lrange("dagster", 0, -1))
                 over = [run.is_finished for run in instance.get_runs()]
-                return not world.service.unfinished() and bool(over) and all(over)
+                return not world.worker.queries.unfinished() and bool(over) and all(over)
 
             wait_until(worked_off, "the events are worked off by runs in Celery workers", timeout=PATIENCE)
             wait_until(lambda: "Internal API: " in (home / "api.txt").read_text(), "the API listens", timeout=PATIENCE)
@@ -205,7 +205,7 @@ def test_all_of_it_works_and_shows_no_password(
             assert len(system.family()) > len(PROGRAMS)
             messages.extend(dumped for key in client.scan_iter() if (dumped := client.dump(key)))
         assert {run.status for run in instance.get_runs()} == {dg.DagsterRunStatus.SUCCESS}
-    assert world.service.event_counts() == {("create", "completed"): EVENTS}
+    assert world.worker.queries.event_counts() == {("create", "completed"): EVENTS}
     assert shown == []
     assert not [message for message in messages if CANARY.encode() in message]
     assert files_that_show(home) == []

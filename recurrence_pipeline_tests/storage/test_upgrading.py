@@ -125,14 +125,14 @@ def test_what_the_original_left_is_prepared_and_no_document_changes(db: Database
 
     assert_prepared(world, before)
     assert [c for c in db.counters.find().sort("_id", 1) if c["_id"] != "useractivities"] == counters
-    assert world.service.reconciliation.mark().watermark == world.now
+    assert world.worker.reconciliation.mark().watermark == world.now
 
 
 def test_what_the_original_left_goes_on_when_asked_and_only_then(db: Database[Document], prepared: Prepare) -> None:
     as_the_original_left_it(db)
     world = prepared(utc(2026, 11, 24))
-    first = world.service.reconciliation.look()
-    second = world.service.reconciliation.look(first.position)
+    first = world.worker.reconciliation.look()
+    second = world.worker.reconciliation.look(first.position)
     assert first.looked_at + second.looked_at >= db.tasks.count_documents({})
     assert (first.asked, second.asked) == (0, 0), "nothing goes on by itself"
 
@@ -211,7 +211,7 @@ def test_the_events_of_our_first_version_sent_again_change_nothing(upgraded: Wor
     for event in events:
         upgraded.add_event(event["operation"], event["taskId"], userId=event["userId"])
     upgraded.worker.init_db()
-    while upgraded.service.unfinished():
+    while upgraded.worker.queries.unfinished():
         upgraded.pass_time(minutes=1)
         upgraded.work()
 
@@ -226,13 +226,13 @@ def test_the_events_of_our_first_version_sent_again_change_nothing(upgraded: Wor
 def test_the_data_of_our_first_version_are_found_consistent(upgraded: World) -> None:
     upgraded.pass_time(minutes=1)
     upgraded.work()
-    red: dict[str, Any] = {f.name: f.count for f in upgraded.service.consistency.run() if f.count}
+    red: dict[str, Any] = {f.name: f.count for f in upgraded.worker.consistency.run() if f.count}
     assert red == {}
 
 
 def test_what_our_first_version_deleted_can_be_put_back(upgraded: World) -> None:
     [deletion] = upgraded.worker.mongo.events.find({"operation": "delete", "status": "completed"})
-    done = upgraded.service.deletions.restore(str(deletion["_id"]), dry_run=False)
+    done = upgraded.worker.deletions.restore(str(deletion["_id"]), dry_run=False)
     assert done.restored == 3
     back = [copy["task"]["_id"] for copy in upgraded.worker.mongo.deleted.find({"deletion": deletion["_id"]})]
     assert upgraded.worker.mongo.tasks.count_documents({"_id": {"$in": back}}) == 3

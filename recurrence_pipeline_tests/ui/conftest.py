@@ -101,4 +101,4 @@ def _screenshot(test: str) -> Path:
 
 def _idle(system: System) -> bool:
     system.check()
-    return not system.worker.service.unfinished() and all(run.finished for run in system.dagster.runs())
+    return not system.worker.queries.unfinished() and all(run.finished for run in system.dagster.runs())

@@ -20,7 +20,7 @@ from pymongo import monitoring
 
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.worker.kit import Step
+from recurrence_pipeline.worker.context import Step
 from recurrence_pipeline_tests.waiting import wait_until
 
 READS = frozenset({"find", "getMore", "killCursors", "aggregate", "count", "distinct", "endSessions", "ping"})

@@ -238,7 +238,7 @@ class Stage:
         for _ in range(12):
             self.world.pass_time(seconds=70)
             self.world.work()
-            if not self.world.service.unfinished():
+            if not self.world.worker.queries.unfinished():
                 return
 
     def compare(self) -> None:
@@ -249,7 +249,7 @@ class Stage:
         strays = [t for t in self.mongo.tasks.find() if t["_id"] not in here and t["parentRecurringId"] not in here]
         if strays:
             assert self.may_leave_orphans, "nothing is left of deleted series"
-            self.world.service.maintenance.clean_orphans(confirm=True)
+            self.world.worker.maintenance.clean_orphans(confirm=True)
         for model in alive:
             self.compare_series(model)
         everything = self.mongo.tasks.count_documents({})

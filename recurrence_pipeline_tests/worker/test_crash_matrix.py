@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from recurrence_pipeline.worker.kit import Step
+from recurrence_pipeline.worker.context import Step
 from recurrence_pipeline_tests.worker.crashing import Work, Write, killed_after_step, killed_after_write
 from recurrence_pipeline_tests.worker.scenarios import (
     Prepare,

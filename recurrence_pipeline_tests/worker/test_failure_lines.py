@@ -57,7 +57,7 @@ def test_each_failed_try_is_a_line_that_counts_the_retries(world: World, capsys:
     assert [line["details"]["retryAttempt"] for line in lines] == [0, 1, 2]
     assert {line["details"]["maxRetries"] for line in lines} == {2}
     assert all("could not be written" in line["details"]["originalError"] for line in lines)
-    assert world.service.event_counts() == {("create", "failed"): 1}
+    assert world.worker.queries.event_counts() == {("create", "failed"): 1}
 
 
 def test_in_a_batch_each_failure_is_a_line_and_a_success_is_none(

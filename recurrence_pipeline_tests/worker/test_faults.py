@@ -256,7 +256,7 @@ def test_trouble_that_lasts_uses_up_the_attempts_and_a_replay_ends_like_a_calm_r
         for event in failed:
             codes = [error["code"] for error in event["errors"]]
             assert (event["attempts"], codes) == (4, ["TRANSIENT"] * 4), str(kind)
-            trial.world.service.replay(str(event["_id"]))
+            trial.world.worker.queries.replay(str(event["_id"]))
         assert {event["status"] for event in trial.events()} <= {"pending", "completed", "rejected"}, str(kind)
         trial.recover()
         assert without_failures(trial.documents()) == without_failures(trial.calm), str(kind)

@@ -16,7 +16,7 @@ import pytest
 from bson import ObjectId
 
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.worker.kit import Step
+from recurrence_pipeline.worker.context import Step
 from recurrence_pipeline_tests.worker.crashing import (
     Work,
     frozen_after_look,
@@ -163,7 +163,7 @@ def test_what_a_late_insert_leaves_of_a_series_that_was_deleted_is_found_by_the_
         assert tasks_there(world) == []
 
     assert len(world.occurrences(original["_id"])) == 3
-    world.service.maintenance.clean_orphans(confirm=True)
+    world.worker.maintenance.clean_orphans(confirm=True)
     assert tasks_there(world) == []
 
 
@@ -173,7 +173,7 @@ def test_what_a_late_deletion_takes_again_of_what_was_put_back_is_still_kept(wor
     (event,) = world.worker.mongo.events.find()
     with frozen_before_write(frozen.at_the_wall_clock(), frozen.place(Step.DELETE, ("delete", "tasks"))):
         frozen.taken_over()
-        world.service.deletions.restore(str(event["_id"]), dry_run=False)
+        world.worker.deletions.restore(str(event["_id"]), dry_run=False)
         restored = world.occurrences(event["taskId"])
         assert len(restored) == 3
 

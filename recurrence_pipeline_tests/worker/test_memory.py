@@ -53,7 +53,7 @@ def asked_by(world: World, how: str, head: ObjectId) -> None:
     if how == "reconciliation":
         position = None
         for _ in range(3):
-            position = world.service.reconciliation.look(position).position
+            position = world.worker.reconciliation.look(position).position
     elif how == "a create event":
         world.add_event("create", head)
     else:
@@ -212,7 +212,7 @@ def test_a_restored_series_goes_on_where_its_memory_says_and_not_where_its_tasks
     deletion = world.add_event("delete", head)
     world.work()
 
-    world.service.deletions.restore(str(deletion), dry_run=False)
+    world.worker.deletions.restore(str(deletion), dry_run=False)
     new = world.worker.mongo.tasks.find_one({"parentRecurringId": None})
     assert new is not None
     put(world, new["_id"])
@@ -224,12 +224,12 @@ def test_a_restored_series_goes_on_where_its_memory_says_and_not_where_its_tasks
 def test_the_daily_maintenance_forgets_series_that_went_long_ago(world: World) -> None:
     gone, kept = world.create(ANCHOR, "daily"), world.create(ANCHOR, "daily")
     world.worker.mongo.tasks.delete_one({"_id": gone})
-    assert world.service.maintenance.forget_series() == 0
+    assert world.worker.maintenance.forget_series() == 0
 
     world.pass_time(days=3650)
 
-    assert world.service.maintenance.pending()["seriesToForget"] == 1
-    assert world.service.maintenance.forget_series() == 1
+    assert world.worker.maintenance.pending()["seriesToForget"] == 1
+    assert world.worker.maintenance.forget_series() == 1
     assert (world.cursor(gone), world.cursor(kept)) == (None, 3)
 
 
@@ -260,7 +260,7 @@ def test_a_task_of_another_user_stops_nothing_and_is_found(world: World) -> None
     complete(world, head)
 
     assert slots_of_user(world, head) == [1, 2, 3, 4]
-    assert [f.count for f in world.service.consistency.run(only=["owner_differs"])] == [1]
+    assert [f.count for f in world.worker.consistency.run(only=["owner_differs"])] == [1]
 
 
 def slots_of_user(world: World, head: ObjectId) -> list[int]:
@@ -271,9 +271,9 @@ def test_a_task_of_another_user_is_shown_nothing_of_the_series_it_hangs_on(world
     theirs = str(add_theirs(world, world.create(ANCHOR, "daily")))
 
     for ask in (
-        lambda: world.service.preview(theirs),
-        lambda: world.service.series(theirs),
-        lambda: world.service.resumption.resume(theirs),
+        lambda: world.worker.queries.preview(theirs),
+        lambda: world.worker.queries.series(theirs),
+        lambda: world.worker.resumption.resume(theirs),
     ):
         with pytest.raises(NotAMember):
             ask()
@@ -283,7 +283,7 @@ def test_the_view_of_a_series_says_how_many_strangers_hang_on_it(world: World) -
     head = world.create(ANCHOR, "daily")
     theirs = add_theirs(world, head)
 
-    view = world.service.series(str(head))
+    view = world.worker.queries.series(str(head))
 
     assert str(theirs) not in {member.task.id for member in view.members}
     assert "Other users' tasks hang on it, and are none of it: 1." in view.remarks
@@ -326,7 +326,7 @@ def test_a_deletion_that_names_such_a_task_is_refused_and_not_answered_with_0(wo
 
     assert world.work().count("rejected") == 1
     with pytest.raises(WrongType, match="parentRecurringId"):
-        world.service.preview(str(first))
+        world.worker.queries.preview(str(first))
 
 
 def test_text_ids_are_cast_by_the_repair_and_the_series_is_whole_again(world: World) -> None:
@@ -334,13 +334,13 @@ def test_text_ids_are_cast_by_the_repair_and_the_series_is_whole_again(world: Wo
     as_text = [{"$set": {"parentRecurringId": {"$toString": "$parentRecurringId"}}}]
     world.worker.mongo.tasks.update_many({"parentRecurringId": head}, as_text)
 
-    planned = world.service.consistency.repair(["wrong_id_types"])
+    planned = world.worker.consistency.repair(["wrong_id_types"])
     assert [(r.found, r.repaired, r.written) for r in planned] == [(3, 3, False)]
     assert world.occurrences(head) == []
-    world.service.consistency.repair(["wrong_id_types"], dry_run=False)
+    world.worker.consistency.repair(["wrong_id_types"], dry_run=False)
 
     assert slots(world, head) == [1, 2, 3]
-    assert [f.name for f in world.service.consistency.run() if f.count] == []
+    assert [f.name for f in world.worker.consistency.run() if f.count] == []
 
 
 def test_a_user_whose_id_is_text_is_served_and_found(world: World) -> None:
@@ -349,7 +349,7 @@ def test_a_user_whose_id_is_text_is_served_and_found(world: World) -> None:
     world.work()
     assert slots(world, head) == [1, 2, 3]
     assert {a["userId"] for a in world.worker.mongo.activities.find()} == {world.user}
-    assert [f.count for f in world.service.consistency.run(only=["wrong_id_types"])] == [4]
+    assert [f.count for f in world.worker.consistency.run(only=["wrong_id_types"])] == [4]
 
     delete(world, head)
     assert world.occurrences(head) == []
@@ -364,10 +364,10 @@ def test_a_task_whose_id_is_text_is_found_and_is_nobodys_to_ask_for(world: World
     asked_by(world, "reconciliation", odd["_id"])
 
     assert world.worker.mongo.events.count_documents({}) == 0
-    [finding] = world.service.consistency.run(only=["wrong_id_types"])
+    [finding] = world.worker.consistency.run(only=["wrong_id_types"])
     assert (finding.count, finding.samples[0]["field"]) == (1, "_id")
     with pytest.raises(OriginalNotFound):
-        world.service.preview(str(odd["_id"]))
+        world.worker.queries.preview(str(odd["_id"]))
 
 
 # Sub-tasks
@@ -394,7 +394,7 @@ def test_a_cascade_takes_sub_tasks_along_and_does_not_count_them(world: World) -
 
     assert there(world, subtasks) == 0
     assert [t["title"] for t in world.worker.mongo.tasks.find()] == ["somebody's"]
-    [finding] = world.service.consistency.run(only=["subtasks_left_behind"])
+    [finding] = world.worker.consistency.run(only=["subtasks_left_behind"])
     assert finding.count == 1, "what is another user's stays, and is found"
 
 
@@ -403,7 +403,7 @@ def test_the_orphan_cleanup_takes_sub_tasks_along(world: World) -> None:
     subtasks = with_subtasks(world, world.occurrences_by_slot(head)[2])
     world.worker.mongo.tasks.delete_one({"_id": head})
 
-    assert world.service.maintenance.clean_orphans() == 3
+    assert world.worker.maintenance.clean_orphans() == 3
     assert there(world, subtasks) == 0
 
 
@@ -416,7 +416,7 @@ def test_a_restoration_brings_sub_tasks_back_as_they_were(world: World) -> None:
     assert there(world, subtasks) == 0
 
     for restored in (6, 0):
-        done = world.service.deletions.restore(str(deletion), dry_run=False)
+        done = world.worker.deletions.restore(str(deletion), dry_run=False)
         assert (done.tasks, done.restored) == (6, restored)
         assert [world.task(i) for i in sorted(subtasks)] == before
 
@@ -429,7 +429,7 @@ def test_a_sub_task_is_not_put_back_where_its_task_is_refused(world: World) -> N
     world.work()
     world.worker.mongo.db.command("collMod", "tasks", validator={"_id": {"$ne": first}})
 
-    done = world.service.deletions.restore(str(deletion), dry_run=False)
+    done = world.worker.deletions.restore(str(deletion), dry_run=False)
 
     assert done.refused[str(subtask)] == "its task could not be put back"
     assert there(world, {subtask, first}) == 0
@@ -443,7 +443,7 @@ def test_a_chain_of_orphans_is_cleaned_in_one_run(world: World) -> None:
     for _ in range(12):
         above = world.add_task(ANCHOR, "daily", parentRecurringId=above)
 
-    assert world.service.maintenance.clean_orphans() == 12
+    assert world.worker.maintenance.clean_orphans() == 12
     assert world.worker.mongo.tasks.count_documents({}) == 0
     assert world.worker.mongo.deleted.count_documents({"reason": "orphan"}) == 12
     assert world.actions().count("ORPHANED_RECURRING_TASK_CLEANED") == 12
@@ -457,8 +457,8 @@ def test_the_guard_counts_what_hangs_below(mongodb_url: str) -> None:
         world.add_task(ANCHOR, "daily", parentRecurringId=above)
 
     with pytest.raises(CleanupRefused, match="7 of 7 occurrences"):
-        world.service.maintenance.clean_orphans()
-    assert world.service.maintenance.clean_orphans(confirm=True) == 7
+        world.worker.maintenance.clean_orphans()
+    assert world.worker.maintenance.clean_orphans(confirm=True) == 7
     world.close()
 
 
@@ -468,6 +468,6 @@ def test_a_task_without_an_id_is_found_and_stops_no_check(world: World, value: o
     world.worker.mongo.tasks.insert_one(world.task(head) | {"_id": value, "taskId": 99})
     asked_by(world, "reconciliation", head)
 
-    [finding] = world.service.consistency.run(only=["wrong_id_types"])
+    [finding] = world.worker.consistency.run(only=["wrong_id_types"])
     assert (finding.count, finding.samples[0]["field"]) == (1, "_id")
-    assert world.service.consistency.run()
+    assert world.worker.consistency.run()

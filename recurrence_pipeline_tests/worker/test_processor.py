@@ -12,7 +12,7 @@ from pymongo import MongoClient
 from recurrence_pipeline.bootstrap import open_worker
 from recurrence_pipeline.domain.errors import Outage
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.worker.kit import Step
+from recurrence_pipeline.worker.context import Step
 from recurrence_pipeline_tests.world import Crash, World, utc
 
 ANCHOR = utc(2024, 1, 15, 9)

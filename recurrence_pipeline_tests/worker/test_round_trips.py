@@ -14,7 +14,7 @@ from benchmarks.content import OPERATIONS, content
 from benchmarks.stage import Database, stage
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.domain.model import Task, TaskEvent
-from recurrence_pipeline.worker.kit import Step
+from recurrence_pipeline.worker.context import Step
 from recurrence_pipeline_tests.world import World, utc
 
 ANCHOR = utc(2024, 1, 15, 9)
@@ -40,7 +40,7 @@ def counted(world: World) -> Iterator[tuple[Worker, Commands]]:
     """Open a worker whose commands are counted."""
     commands = Commands()
     with open_worker(world.settings, clock=lambda: world.now, listeners=[commands]) as worker:
-        worker.service.queue()  # the connection is made before anything is counted
+        worker.queries.queue()  # the connection is made before anything is counted
         commands.sent.clear()
         yield worker, commands
 

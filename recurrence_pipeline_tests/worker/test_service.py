@@ -92,7 +92,7 @@ def test_working_off_pending_events_stops_at_the_limit(world: World) -> None:
         world.add_event("create", world.add_task(ANCHOR, "daily"))
 
     assert world.service.process_pending(3).events == 3
-    assert world.service.unfinished() == 2
+    assert world.worker.queries.unfinished() == 2
     assert world.service.process_pending().events == 2
 
 
@@ -131,7 +131,7 @@ def test_a_series_is_shown_with_its_slots_events_and_why_nothing_more_came(world
     second = world.occurrences(original)[1]["_id"]
     world.worker.mongo.tasks.delete_one({"_id": second})
 
-    view = world.service.series(str(world.occurrences(original)[0]["_id"]))
+    view = world.worker.queries.series(str(world.occurrences(original)[0]["_id"]))
 
     assert (view.id, view.cursor, view.timezone) == (str(original), 3, "UTC")
     assert [member.slot for member in view.members] == [0, 1, 3]
@@ -143,14 +143,16 @@ def test_a_series_is_shown_with_its_slots_events_and_why_nothing_more_came(world
 def test_a_series_that_may_not_recur_says_so(world: World) -> None:
     task = world.add_task(ANCHOR, "daily", parentTaskId=ObjectId())
 
-    assert world.service.series(str(task)).remarks == ("Nothing is made: Sub-tasks cannot have recurring patterns",)
+    assert world.worker.queries.series(str(task)).remarks == (
+        "Nothing is made: Sub-tasks cannot have recurring patterns",
+    )
 
 
 def test_the_rest_of_a_series_without_its_original_is_still_shown(world: World) -> None:
     original = world.create(ANCHOR, "daily")
     world.worker.mongo.tasks.delete_one({"_id": original})
 
-    view = world.service.series(str(original))
+    view = world.worker.queries.series(str(original))
 
     assert [member.slot for member in view.members] == [1, 2, 3]
     assert view.remarks[0].startswith("The original is gone")
@@ -160,8 +162,8 @@ def test_a_preview_goes_on_from_the_task_it_is_asked_of(world: World) -> None:
     rent = world.create(utc(2024, 1, 31, 9), "monthly")
     second = world.occurrences(rent)[1]["_id"]
 
-    assert [slot.number for slot in world.service.preview(str(rent), 2)] == [1, 2]
-    assert [(slot.number, slot.note) for slot in world.service.preview(str(second), 2)] == [
+    assert [slot.number for slot in world.worker.queries.preview(str(rent), 2)] == [1, 2]
+    assert [(slot.number, slot.note) for slot in world.worker.queries.preview(str(second), 2)] == [
         (3, "31 clamped to 30"),
         (4, ""),
     ]
@@ -178,4 +180,4 @@ def test_a_preview_of_no_or_too_many_slots_is_refused(world: World, count: int) 
     task = world.add_task(ANCHOR, "daily")
 
     with pytest.raises(InvalidRecurrence, match=f"count: {count} is not between 1 and 1000"):
-        world.service.preview(str(task), count)
+        world.worker.queries.preview(str(task), count)

@@ -40,7 +40,7 @@ def test_of_a_batch_that_kills_its_workers_only_the_one_to_blame_ends_failed(big
     events = creations(big, count)
     poison = events[count // 2]
     deaths = 0
-    while big.service.unfinished() and deaths < 12:
+    while big.worker.queries.unfinished() and deaths < 12:
         deaths += not a_life(big, {poison})
         big.now += PAST_THE_LEASE
 

@@ -82,7 +82,7 @@ class Trial:
         for _ in range(6):
             self.world.pass_time(minutes=10)
             self.world.work()
-            if not self.world.service.unfinished():
+            if not self.world.worker.queries.unfinished():
                 return
 
     def events(self) -> list[Document]:

@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
+from threading import Event, Thread
 
 import pytest
 from bson import ObjectId
 
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.config.settings import Settings
+from recurrence_pipeline.worker.polling import poll_until_idle
 from recurrence_pipeline.worker.summary import BatchSummary
+from recurrence_pipeline_tests.waiting import wait_until
+from recurrence_pipeline_tests.world import World, utc
 
 NOW = datetime(2024, 3, 1, 9, tzinfo=timezone.utc)
 
@@ -76,7 +80,7 @@ def test_it_ends_after_the_batch_where_it_is_told_to_and_holds_nothing_then(work
     summary = worker.drain(until_empty=True, go_on=lambda so_far: so_far.events < 4, wait=clock.wait)
 
     assert summary.count("rejected") == 4
-    assert worker.service.queue().due == 1
+    assert worker.queries.queue().due == 1
 
 
 def test_until_empty_it_waits_for_what_comes_due(worker: Worker, clock: Clock) -> None:
@@ -99,4 +103,66 @@ def test_a_limit_is_kept_across_batches(worker: Worker, clock: Clock) -> None:
     enqueue(worker, 5)
 
     assert worker.drain(limit=3, until_empty=True, wait=clock.wait).events == 3
-    assert worker.service.unfinished() == 2
+    assert worker.queries.unfinished() == 2
+
+
+LONG = timedelta(minutes=1)
+ANCHOR = utc(2024, 1, 15, 9)
+
+
+def test_what_comes_while_it_waits_is_worked_off(world: World) -> None:
+    done: list[BatchSummary] = []
+    looked = Event()
+    idle = timedelta(seconds=2)
+    waiting = Thread(
+        target=lambda: done.append(
+            poll_until_idle(world.service.process_pending, batch=100, idle=idle, longest=LONG, beat=looked.set)
+        )
+    )
+    waiting.start()
+    assert looked.wait(10)
+
+    original = world.add_task(ANCHOR, "daily")
+    world.add_event("create", original)
+
+    wait_until(lambda: len(world.occurrences(original)) == 3, "the event is worked off")
+    waiting.join()
+    assert done[0].count("completed") == 1
+
+
+def test_it_ends_when_nothing_has_come_for_a_while(world: World) -> None:
+    assert (
+        poll_until_idle(world.service.process_pending, batch=100, idle=timedelta(milliseconds=300), longest=LONG).events
+        == 0
+    )
+
+
+def test_it_ends_even_while_events_keep_coming(world: World) -> None:
+    """Dagster ends a run that goes on for ever, in the middle of its work."""
+
+    def another() -> None:
+        world.add_event("create", world.add_task(ANCHOR, "daily"))
+
+    done = poll_until_idle(
+        world.service.process_pending, batch=100, idle=LONG, longest=timedelta(seconds=1), beat=another
+    )
+    assert done.events > 1
+
+
+def test_without_patience_it_does_not_even_look(world: World) -> None:
+    world.add_event("create", world.add_task(ANCHOR, "daily"))
+    assert poll_until_idle(world.service.process_pending, batch=100, idle=timedelta(), longest=LONG).events == 0
+
+
+def test_what_is_owed_is_worked_off_without_patience_and_nothing_beyond_it(world: World) -> None:
+    """A run holds few of those at once that a worker has died of, and would end after each handful."""
+    for _ in range(7):
+        world.add_event("create", world.add_task(ANCHOR, "daily"))
+
+    assert (
+        poll_until_idle(world.service.process_pending, batch=100, idle=timedelta(), longest=LONG, pending=5).events == 5
+    )
+    assert (
+        poll_until_idle(world.service.process_pending, batch=100, idle=timedelta(), longest=LONG, pending=500).events
+        == 2
+    )

@@ -14,8 +14,8 @@ import pytest
 
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.worker.kit import Step
-from recurrence_pipeline.worker.stopping import heeding_signals, undisturbed
+from recurrence_pipeline.worker.context import Step
+from recurrence_pipeline.worker.signals import heeding_signals, undisturbed
 from recurrence_pipeline_tests.marked import recurrence
 from recurrence_pipeline_tests.waiting import wait_until
 from recurrence_pipeline_tests.world import World, utc
@@ -114,10 +114,10 @@ def test_wherever_a_signal_comes_the_batch_is_finished_and_the_rest_given_back(w
         with pytest.raises(Stopped):
             worker.service.process(held)
 
-    assert world.service.event_counts() == {("create", "completed"): 2, ("create", "pending"): 3}
-    assert world.service.queue().due == 3
+    assert world.worker.queries.event_counts() == {("create", "completed"): 2, ("create", "pending"): 3}
+    assert world.worker.queries.queue().due == 3
     assert world.worker.mongo.events.count_documents({"lease.deaths.0": {"$exists": True}}) == 0
-    assert world.service.unfinished() == 3
+    assert world.worker.queries.unfinished() == 3
     assert world.work().count("completed") == 3
 
 
@@ -131,7 +131,7 @@ def test_process_ends_after_its_batch_with_a_summary_and_the_exit_code_of_the_si
 
     with recurrence("process", "--until-empty", "--json", folder=tmp_path, environment=environment) as process:
         wait_until(
-            lambda: world.service.unfinished() < 400 or process.process.poll() is not None,
+            lambda: world.worker.queries.unfinished() < 400 or process.process.poll() is not None,
             "the first batch is worked off",
             timeout=timedelta(seconds=60),
         )

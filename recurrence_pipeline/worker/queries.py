@@ -1,20 +1,34 @@
-"""Answers to "what happened to my task?" and "when is it next?". Reads only."""
+"""Answers to "what became of my task?", "when is it next?" and "what is in the queue?", for everybody or for one user.
 
-from collections.abc import Callable, Mapping, Sequence
+Reads only, but for the retry of a refused event that its own user asks for.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from recurrence_pipeline.domain.calendar import slot, slot_number
-from recurrence_pipeline.domain.errors import InvalidRecurrence, OriginalNotFound, RecurrenceError
-from recurrence_pipeline.domain.model import HORIZON, Series, Task
+from recurrence_pipeline.domain.errors import (
+    InvalidRecurrence,
+    NotReplayable,
+    NotTheirs,
+    OriginalNotFound,
+    RecurrenceError,
+)
+from recurrence_pipeline.domain.model import HORIZON, EventStatus, Series, Task
 from recurrence_pipeline.domain.preview import SlotPreview, preview_slot
 from recurrence_pipeline.domain.series import Progress, require_member
-from recurrence_pipeline.storage.documents import as_contract
-from recurrence_pipeline.storage.event_queries import EventLog
-from recurrence_pipeline.storage.tasks import Tasks
+from recurrence_pipeline.storage.documents import as_contract, object_id
+from recurrence_pipeline.storage.events import QueueState
+from recurrence_pipeline.worker.context import Kit
+
+Event = Mapping[str, Any]
+"""An event as the application sees it: the names and types of its document."""
 
 MAX_PREVIEW = 1000
+COUNTED_AT_MOST = 10_000
+"""How far a look at the queue counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,26 +52,32 @@ class SeriesView:
     remarks: tuple[str, ...]
 
 
-class Inspection:
-    """Looks at one task or series at a time. `timezone` is the zone of tasks that have none."""
+class Queries:
+    """Looks at tasks, series and events, one or a page at a time."""
 
-    def __init__(self, tasks: Tasks, events: EventLog, *, timezone: str, clock: Callable[[], datetime]) -> None:
-        self._tasks = tasks
-        self._events = events
-        self._timezone = timezone
-        self._clock = clock
+    def __init__(self, context: Kit) -> None:
+        self._tasks = context.tasks
+        self._events = context.events
+        self._log = context.event_log
+        self._activities = context.activities
+        self._timezone = context.rules.timezone
+        self._lease = context.rules.lease
+        self._clock = context.clock
 
-    def preview(self, task_id: str, count: int, *, ahead: bool = False) -> list[SlotPreview]:
+    # One task, one series
+
+    def preview(self, task_id: str, count: int = 10, *, ahead: bool = False) -> list[SlotPreview]:
         """Return the `count` slots of the series that follow the task's own or, with `ahead`, those of them to come.
 
         Raises:
+            InvalidInput: `task_id` is not an id.
             OriginalNotFound: there is no such task.
             NotAMember, WrongType: it hangs on a series, and is none of it.
             InvalidRecurrence: it does not recur, or `count` is not between 1 and 1000.
         """
         if not 1 <= count <= MAX_PREVIEW:
             raise InvalidRecurrence(f"count: {count} is not between 1 and {MAX_PREVIEW}", field="count", value=count)
-        snapshot = self._tasks.load([task_id])
+        snapshot = self._tasks.load([str(object_id(task_id))])
         task, series = snapshot.tasks.get(task_id), snapshot.series_of(task_id)
         original = series.original
         if task is None or original is None:
@@ -78,15 +98,16 @@ class Inspection:
         """Return the series that a task belongs to, or what is left of it.
 
         Raises:
+            InvalidInput: `task_id` is not an id.
             OriginalNotFound: there is no such task, nothing hangs on it and no event names it.
             NotAMember, WrongType: it hangs on a series, and is none of it.
         """
-        snapshot = self._tasks.load([task_id])
+        snapshot = self._tasks.load([str(object_id(task_id))])
         series = snapshot.series_of(task_id)
         if (task := snapshot.tasks.get(task_id)) is not None:
             require_member(task, series)
         ids = {task_id, series.id, *(task.id for task in series.occurrences)}
-        events = self._events.of_tasks(ids)
+        events = self._log.of_tasks(ids)
         original = series.original or snapshot.tasks.get(series.id)
         if original is None and not series.occurrences and not events:
             raise OriginalNotFound(f"Task {task_id} is not there, nothing hangs on it, and no event names it")
@@ -95,6 +116,87 @@ class Inspection:
         return SeriesView(
             series.id, original, zone, cursor, members, tuple(as_contract(e) for e in events), tuple(remarks)
         )
+
+    # Events
+
+    def events(
+        self, *, limit: int, status: EventStatus | None = None, task_id: str | None = None, user_id: str | None = None
+    ) -> list[Event]:
+        """Return up to `limit` events, newest first, of one task or of all; with `user_id`, of that user's tasks.
+
+        Raises:
+            InvalidInput: `task_id` is not an id.
+            NotTheirs: the task is another user's.
+        """
+        if task_id is not None:
+            object_id(task_id)
+            gone = user_id is not None and self.require_owner(task_id, user_id) is None
+            found = self._log.newest(limit=limit, status=status, task_ids=[task_id])
+            return [as_contract(e) for e in found if not gone or str(e.get("userId")) == user_id]
+        tasks = None if user_id is None else self._log.owned_by(user_id)
+        return [as_contract(e) for e in self._log.newest(limit=limit, status=status, task_ids=tasks)]
+
+    def require_owner(self, task_id: str, user_id: str) -> str | None:
+        """Return the owner of a task, who is this user; None where the task is gone.
+
+        Raises:
+            NotTheirs: the task is another user's.
+        """
+        owner = self._log.owner(task_id)
+        if owner not in {None, user_id}:
+            raise NotTheirs("The task belongs to another user")
+        return owner
+
+    def is_user(self, user_id: str) -> bool:
+        """Say whether the application has this user."""
+        return self._log.is_user(user_id)
+
+    def replay(self, event_id: str) -> tuple[Event, bool] | None:
+        """Make a refused event pending again; return it, and whether it was refused. None: there is no such event.
+
+        One that is pending already is left as it is, so that asking twice does no harm.
+
+        Raises:
+            NotReplayable: it is being worked on, or is completed.
+        """
+        object_id(event_id, "eventId")
+        replayed = self._log.replay([event_id], self._clock()) == 1
+        event = self._events.get(event_id)
+        if event is None:
+            return None
+        if not replayed and event.get("status") != EventStatus.PENDING.value:
+            raise NotReplayable(f"The event is {event.get('status')}: only failed and rejected events can be replayed")
+        return as_contract(event), replayed
+
+    # The queue
+
+    def queue(self, *, at_most: int = COUNTED_AT_MOST) -> QueueState:
+        """Say how many events are due and since when."""
+        return self._events.queue(self._clock(), lease=self._lease, at_most=at_most)
+
+    def runs_at_work(self) -> set[str]:
+        """Return the ids of the Dagster runs that hold an event under a lease that has not run out."""
+        return self._events.runs_at_work(self._clock(), lease=self._lease)
+
+    def next_due(self) -> datetime | None:
+        """Return when the next event becomes due; None where nothing is unfinished."""
+        return self._events.next_due()
+
+    def unfinished(self) -> int:
+        """Return how many events are pending or being worked on."""
+        return self._events.unfinished()
+
+    def event_counts(self) -> dict[tuple[str, str], int]:
+        """Return the number of events by (operation, status)."""
+        return self._log.count_by_operation_and_status()
+
+    def refusals(self) -> list[dict[str, Any]]:
+        """Return why events were rejected or failed: rows of `{operation, status, reason, count}`."""
+        return self._log.refused()
+
+    def totals(self) -> dict[str, int]:
+        """Return what all events kept came to: occurrences `created` and `deleted`, and all `activities` there are."""
+        return self._log.totals() | {"activities": self._activities.count()}
 
     def _progress(self, series: Series) -> tuple[tuple[Member, ...], int | None, list[str]]:
         tasks = [series.original, *series.occurrences] if series.original else list(series.occurrences)
