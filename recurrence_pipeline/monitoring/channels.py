@@ -17,6 +17,8 @@ from urllib.parse import unquote
 
 import apprise
 
+from recurrence_pipeline.config.alert_urls import parse_alert_urls
+
 HIDDEN = "***"
 SHORTEST_SECRET = 3
 """Characters: what is shorter than that in an address is part of many words."""
@@ -36,9 +38,6 @@ def _hear(record: logging.LogRecord) -> bool:
 
 logging.getLogger("apprise").addFilter(_hear)
 """A filter, because dictConfig undoes `disabled`. That is where apprise tells why a channel took nothing."""
-
-SEPARATOR = re.compile(r"[\s,]+(?=[A-Za-z0-9]+://)")
-"""As in apprise: blanks or commas before the next address; an address may have commas of its own."""
 
 KINDS = {
     "error": apprise.NotifyType.FAILURE,
@@ -92,13 +91,20 @@ class Channel:
 
 
 def open_channels(addresses: str) -> list[Channel]:
-    """Return the channels that ALERT_URLS names; nothing is connected yet.
+    """Return the channels that ALERT_URLS names, as the settings have checked it; nothing is connected yet.
 
     Raises:
-        ValueError: with the end of a sentence that begins with the name of the variable; no address is in it.
+        ValueError: an address is none; see config/alert_urls.py.
     """
-    parts = [part for part in SEPARATOR.split(addresses.strip(" \t\r\n,")) if part]
-    return [_channel(place, part) for place, part in enumerate(parts, 1)]
+    return [
+        Channel(
+            blake2b(address.encode(), digest_size=8, person=b"channel").hexdigest(),
+            f"channel {place} ({plugin.service_name})",
+            plugin,
+            _secrets_of(address),
+        )
+        for place, (address, plugin) in enumerate(parse_alert_urls(addresses), 1)
+    ]
 
 
 @dataclass(slots=True)
@@ -139,19 +145,6 @@ def deliver(
         for channel, thread in zip(channels, threads, strict=True)
         for found in [delivered[channel.id]]
     }
-
-
-def _channel(place: int, address: str) -> Channel:
-    asset = apprise.AppriseAsset(app_id="recurrence", app_desc="recurrence", secure_logging=True)
-    plugin = None if re.search(r"\s", address) else apprise.Apprise.instantiate(address, asset=asset)
-    if plugin is None:
-        raise ValueError(f"holds an address, number {place}, that apprise cannot use; the form is KIND://...")
-    return Channel(
-        blake2b(address.encode(), digest_size=8, person=b"channel").hexdigest(),
-        f"channel {place} ({plugin.service_name})",
-        plugin,
-        _secrets_of(address),
-    )
 
 
 def _secrets_of(address: str) -> tuple[str, ...]:

@@ -172,7 +172,7 @@ def test_a_preview_goes_on_from_the_task_it_is_asked_of(world: World) -> None:
 @pytest.mark.parametrize("ask", ["preview", "series"])
 def test_what_is_not_there_is_said_to_be_not_there(world: World, ask: str) -> None:
     with pytest.raises(OriginalNotFound):
-        getattr(world.service, ask)(str(ObjectId()))
+        getattr(world.worker.queries, ask)(str(ObjectId()))
 
 
 @pytest.mark.parametrize("count", [0, -1, 1001])

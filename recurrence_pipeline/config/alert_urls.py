@@ -1,0 +1,28 @@
+"""The addresses in ALERT_URLS, as apprise understands them. What is sent there is monitoring/channels.py's."""
+
+import re
+
+import apprise
+
+SEPARATOR = re.compile(r"[\s,]+(?=[A-Za-z0-9]+://)")
+"""As in apprise: blanks or commas before the next address; an address may have commas of its own."""
+
+
+def parse_alert_urls(addresses: str) -> list[tuple[str, apprise.NotifyBase]]:
+    """Return each address with the plugin of apprise that sends there; nothing is connected yet.
+
+    Raises:
+        ValueError: with the end of a sentence that begins with the name of the variable; no address is in it.
+    """
+    parts = [part for part in SEPARATOR.split(addresses.strip(" \t\r\n,")) if part]
+    if not parts:
+        raise ValueError("holds no address")
+    return [(part, _plugin(place, part)) for place, part in enumerate(parts, 1)]
+
+
+def _plugin(place: int, address: str) -> apprise.NotifyBase:
+    asset = apprise.AppriseAsset(app_id="recurrence", app_desc="recurrence", secure_logging=True)
+    plugin = None if re.search(r"\s", address) else apprise.Apprise.instantiate(address, asset=asset)
+    if plugin is None:
+        raise ValueError(f"holds an address, number {place}, that apprise cannot use; the form is KIND://...")
+    return plugin
