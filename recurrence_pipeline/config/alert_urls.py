@@ -15,8 +15,6 @@ def parse_alert_urls(addresses: str) -> list[tuple[str, apprise.NotifyBase]]:
         ValueError: with the end of a sentence that begins with the name of the variable; no address is in it.
     """
     parts = [part for part in SEPARATOR.split(addresses.strip(" \t\r\n,")) if part]
-    if not parts:
-        raise ValueError("holds no address")
     return [(part, _plugin(place, part)) for place, part in enumerate(parts, 1)]
 
 

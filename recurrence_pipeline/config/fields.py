@@ -123,7 +123,8 @@ def _keys(value: SecretStr) -> SecretStr:
 def _alert_urls(value: SecretStr) -> SecretStr:
     from recurrence_pipeline.config.alert_urls import parse_alert_urls  # noqa: PLC0415 (half a second: only where set)
 
-    parse_alert_urls(value.get_secret_value())
+    if not parse_alert_urls(value.get_secret_value()):
+        raise ValueError("holds no address")
     return value
 
 
