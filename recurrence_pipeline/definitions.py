@@ -8,20 +8,33 @@ import dagster as dg
 from recurrence_pipeline.config.logs import configure
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
-from recurrence_pipeline.orchestration.alerting import build_alert_sensor
-from recurrence_pipeline.orchestration.assets import COLLECTIONS, worker_health
-from recurrence_pipeline.orchestration.checks import database_reachable, orphans, quick_checks, thorough_checks
-from recurrence_pipeline.orchestration.heartbeat import run_leases
-from recurrence_pipeline.orchestration.jobs import process_task, process_task_events_job
-from recurrence_pipeline.orchestration.maintenance import orphan_cleanup, useractivities_archive
-from recurrence_pipeline.orchestration.mending import replay_events, restore_tasks
-from recurrence_pipeline.orchestration.performance import figures_of_the_day, performance_report
-from recurrence_pipeline.orchestration.reconciling import reconcile_sensor
+from recurrence_pipeline.orchestration.alert_sensor import build_alert_sensor
+from recurrence_pipeline.orchestration.asset_checks import (
+    database_reachable,
+    figures_of_the_day,
+    orphans,
+    quick_checks,
+    thorough_checks,
+)
+from recurrence_pipeline.orchestration.assets import (
+    COLLECTIONS,
+    orphan_cleanup,
+    performance_report,
+    useractivities_archive,
+    worker_health,
+)
+from recurrence_pipeline.orchestration.jobs import (
+    daily_maintenance,
+    health_checks,
+    process_task_events_job,
+    weekly_maintenance,
+)
+from recurrence_pipeline.orchestration.manual_jobs import process_task, replay_events, restore_tasks
 from recurrence_pipeline.orchestration.resources import WorkerResource
-from recurrence_pipeline.orchestration.retention import run_history
-from recurrence_pipeline.orchestration.routine import daily_maintenance, health_checks, weekly_maintenance
+from recurrence_pipeline.orchestration.run_history import run_history
+from recurrence_pipeline.orchestration.run_leases import run_leases
 from recurrence_pipeline.orchestration.schedules import build_schedules
-from recurrence_pipeline.orchestration.sensors import dead_run_sensor, task_event_sensor
+from recurrence_pipeline.orchestration.sensors import dead_run_sensor, reconcile_sensor, task_event_sensor
 
 CHECKS = [database_reachable, quick_checks, figures_of_the_day, orphans, thorough_checks]
 ALERTED: Sequence[dg.AssetsDefinition] = [*CHECKS, performance_report]

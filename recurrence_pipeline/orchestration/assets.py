@@ -1,9 +1,13 @@
-"""The collections the work reads and writes, and the health of the worker, as Dagster shows them."""
+"""What Dagster shows of the data: the collections, the health of the worker, and what maintenance and reports come to.
+
+What is done is the worker's business; when it is done, that of jobs.py and schedules.py.
+"""
 
 from math import isnan
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.clock import utc_now
@@ -12,11 +16,15 @@ from recurrence_pipeline.domain.errors import Outage, Transient
 from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.monitoring.figures import ALL
 from recurrence_pipeline.monitoring.metrics import LATEST
-from recurrence_pipeline.orchestration.metadata import table
-from recurrence_pipeline.orchestration.resources import TEAM, WorkerParam, one_line
+from recurrence_pipeline.orchestration.metadata import markdown, table
+from recurrence_pipeline.orchestration.resources import TEAM, WorkerParam, failing_in_one_line, one_line
 
 APPLICATION = "application"
 WORKER = "worker"
+MAINTENANCE = "maintenance"
+
+DEGRADED = "degraded"
+"""The check that belongs to the performance report."""
 
 task_events = dg.AssetSpec(
     "task_events",
@@ -104,3 +112,75 @@ def _metrics(worker: Worker) -> dict[str, Any]:
     rows = [[name, *("" if isnan(row[name]) else row[name] for row in by_operation.values())] for name in figures]
     plotted = {str(name): float(value) for name, value in by_operation[ALL].items() if not isnan(value)}
     return plotted | {"metrics": table(["figure", *map(str, by_operation)], rows)}
+
+
+class CleanupConfig(dg.Config):
+    """How far the orphan cleanup may go."""
+
+    confirm: bool = Field(
+        default=False,
+        description="Also delete more than ORPHAN_CLEANUP_LIMIT tasks that are more than 20 % of all occurrences. "
+        "So many orphans look like originals that are missing: make sure first that no restore is half done.",
+    )
+
+
+@dg.asset(
+    deps=[tasks],
+    description="Occurrences whose original is gone are deleted; copies of them stay in deleted_tasks. Series that "
+    "have been gone as long as such copies are kept are forgotten.",
+    group_name=MAINTENANCE,
+    kinds={"mongodb"},
+    tags={"written_by": "worker"},
+    owners=[TEAM],
+)
+def orphan_cleanup(config: CleanupConfig, worker: WorkerParam) -> dg.MaterializeResult[None]:  # noqa: D103
+    with failing_in_one_line():
+        maintenance = worker.open().maintenance
+        forgotten = maintenance.forget_series()
+        deleted = maintenance.clean_orphans(confirm=config.confirm)
+        return dg.MaterializeResult(metadata={"deleted": deleted, "series_forgotten": forgotten})
+
+
+@dg.asset(
+    deps=[useractivities],
+    description="Activities older than ACTIVITY_RETENTION_DAYS, moved here from useractivities.",
+    group_name=MAINTENANCE,
+    kinds={"mongodb"},
+    tags={"written_by": "worker"},
+    owners=[TEAM],
+)
+def useractivities_archive(worker: WorkerParam) -> dg.MaterializeResult[None]:  # noqa: D103
+    with failing_in_one_line():
+        return dg.MaterializeResult(metadata={"moved": worker.open().maintenance.archive_activities()})
+
+
+@dg.asset(
+    deps=[task_events],
+    check_specs=[
+        dg.AssetCheckSpec(
+            DEGRADED,
+            asset="performance_report",
+            description="No figure is more than DEGRADATION_THRESHOLD percent worse than in the three weeks before.",
+        )
+    ],
+    description="The last week compared with the three before. `recurrence report --output FOLDER` has the pictures.",
+    group_name=MAINTENANCE,
+    kinds={"python"},
+    tags={"written_by": "worker"},
+    owners=[TEAM],
+)
+# Beside checks, Dagster takes no type argument.
+def performance_report(worker: WorkerParam) -> dg.MaterializeResult:  # type: ignore[type-arg]  # noqa: D103
+    from recurrence_pipeline.monitoring.report import performance_report as report_on  # noqa: PLC0415 - pandas
+
+    with failing_in_one_line():
+        report = report_on(worker.open().metrics, utc_now(), threshold=worker.settings.degradation_threshold)
+    worse = "; ".join(map(str, report.worse))
+    check = dg.AssetCheckResult(
+        passed=not report.worse,
+        check_name=DEGRADED,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=worse or "No figure is much worse.",
+        metadata={"figures": len(report.worse)},
+    )
+    return dg.MaterializeResult(metadata={"report": markdown(report.without_pictures())}, check_results=[check])

@@ -1,9 +1,12 @@
-"""The jobs: working off events that are due, and one operation asked for by hand. When they start is in sensors.py."""
+"""The jobs that run by themselves: processing events that are due, health checks, maintenance.
+
+When they start is in sensors.py and schedules.py; what a person starts is in manual_jobs.py. The parts of a maintenance
+job do not depend on each other: one that fails, or asks for a confirmation, keeps no other from running.
+"""
 
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Literal
 
 import dagster as dg
 from pydantic import Field
@@ -11,16 +14,20 @@ from pydantic import Field
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.model import Operation, TaskEvent
-from recurrence_pipeline.orchestration.heartbeat import RunLeases
+from recurrence_pipeline.orchestration.asset_checks import figures_of_the_day, orphans, quick_checks, thorough_checks
+from recurrence_pipeline.orchestration.assets import (
+    orphan_cleanup,
+    performance_report,
+    useractivities_archive,
+    worker_health,
+)
 from recurrence_pipeline.orchestration.metadata import (
-    MAX_ROWS,
-    answer_metadata,
-    events_table,
     longest_wait,
-    plan_metadata,
     refused_table,
 )
 from recurrence_pipeline.orchestration.resources import MONGODB, WorkerParam, failing_in_one_line
+from recurrence_pipeline.orchestration.run_history import run_history
+from recurrence_pipeline.orchestration.run_leases import RunLeases
 from recurrence_pipeline.worker.polling import poll_until_idle
 from recurrence_pipeline.worker.summary import BatchSummary
 
@@ -142,42 +149,6 @@ def process_task_events() -> None:  # noqa: D103 (Dagster shows the description 
     summarize(creations, completions, deletions, latecomers)
 
 
-class TaskConfig(dg.Config):
-    """One operation, asked for by hand."""
-
-    task_id: str = Field(default="", description="The task: 24 hex digits; without one, the latest events are listed.")
-    # Dagster wants the NAMES of an Enum, which are in capitals.
-    operation: Literal["create", "complete", "delete"] = Field(
-        default="create", description="What happened to the task."
-    )
-    user_id: str = Field(default="", description="Whose tasks are deleted: 24 hex digits; only delete needs it.")
-    dry_run: bool = Field(default=True, description="Only show what would be done; set it to false to do it.")
-
-
-@dg.op(out=dg.Out(dg.Nothing), tags=MONGODB)
-def process_one_task(context: dg.OpExecutionContext, config: TaskConfig, worker: WorkerParam) -> None:
-    """List events; show what an operation on one task would come to or, without `dry_run`, work it off at once."""
-    asked = (config.task_id, config.operation, config.user_id or None)
-    with failing_in_one_line():
-        if not config.task_id:
-            metadata = {"written": False, "events": events_table(worker.open().queries.events(limit=MAX_ROWS))}
-        elif config.dry_run:
-            metadata = plan_metadata(*worker.open().service.plan(*asked))
-        else:
-            answer = worker.open().service.process_task_recurrence(*asked, run_id=context.run_id)
-            metadata = answer_metadata(answer)
-    context.add_output_metadata(metadata)
-
-
-@dg.job(
-    description="One operation on one task, by hand. Without a task it lists the latest events; with one it only shows "
-    "what it would do until `dry_run` is set to false.",
-    tags={"trigger": "manual"},
-)
-def process_task() -> None:  # noqa: D103
-    process_one_task()
-
-
 def process_task_events_job(settings: Settings) -> dg.JobDefinition:
     """Build the job that works off what is due; launched without config it takes as much as a run started by itself."""
     return process_task_events.to_job(
@@ -186,6 +157,39 @@ def process_task_events_job(settings: Settings) -> dg.JobDefinition:
         tags={"trigger": "sensor"},
         run_tags=WHOLE_RUN_AGAIN,
     )
+
+
+ALL_TASKS = dg.AssetSelection.checks(orphans, thorough_checks)
+"""The checks that take a pass over all tasks."""
+
+HEALTH = dg.AssetSelection.assets(worker_health) | dg.AssetSelection.checks(quick_checks, figures_of_the_day)
+
+MAINTENANCE_JOB = {"purpose": "maintenance"}
+
+health_checks = dg.define_asset_job(
+    "health_checks",
+    selection=HEALTH | ALL_TASKS,
+    description="Record the health of the worker, and make every check. Runs every 15 minutes by itself; then, where "
+    "there are many tasks, without the checks that take a pass over all of them.",
+    tags={"purpose": "health"},
+)
+
+daily_maintenance = dg.define_asset_job(
+    "daily_maintenance",
+    selection=HEALTH
+    | dg.AssetSelection.assets(orphan_cleanup, useractivities_archive, run_history)
+    | dg.AssetSelection.checks(orphans),
+    description="Clean up orphans, archive old activities, remove Dagster's old runs, and record the health. "
+    "Runs every day by itself.",
+    tags=MAINTENANCE_JOB,
+)
+
+weekly_maintenance = dg.define_asset_job(
+    "weekly_maintenance",
+    selection=HEALTH | ALL_TASKS | dg.AssetSelection.assets(performance_report),
+    description="Check the consistency of all data, and report on the performance. Runs every week by itself.",
+    tags=MAINTENANCE_JOB,
+)
 
 
 def _work_off(

@@ -1,4 +1,4 @@
-"""When the maintenance runs by itself. What it consists of is in routine.py.
+"""When the maintenance runs by itself. What it consists of is in jobs.py.
 
 At a time that a day does not have (the clocks go forward) a tick comes within an hour after they did; at a time that a
 day has twice, it comes once. Of what was missed while the daemon was down, the last tick is caught up.
@@ -11,11 +11,10 @@ import dagster as dg
 from recurrence_pipeline.config.fields import WEEKDAYS
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import Outage, Transient
+from recurrence_pipeline.orchestration.asset_checks import database_reachable, figures_of_the_day, quick_checks
 from recurrence_pipeline.orchestration.assets import worker_health
-from recurrence_pipeline.orchestration.checks import database_reachable, quick_checks
-from recurrence_pipeline.orchestration.performance import figures_of_the_day
+from recurrence_pipeline.orchestration.jobs import daily_maintenance, health_checks, weekly_maintenance
 from recurrence_pipeline.orchestration.resources import WorkerParam, WorkerResource
-from recurrence_pipeline.orchestration.routine import daily_maintenance, health_checks, weekly_maintenance
 
 BY_SCHEDULE = {"trigger": "schedule"}
 """On the schedule and the runs that it starts; who starts the same job by hand leaves it out."""

@@ -1,8 +1,9 @@
-"""What starts runs by itself, and gives up those that died. What counts as alive is in heartbeat.py.
+"""What starts runs by itself, gives up those that died, and finds work that was never queued.
 
-A sensor only reads the database: an evaluation that hangs is not killed, and overlaps the next. Dagster lets a sensor
-look every 5 s; so that an event need not wait as long, a look at an empty queue watches it for a while (long polling),
-which ends shortly before the next may begin.
+What counts as alive is in run_leases.py. An evaluation that hangs is not killed, and overlaps the next: so sensors only
+read the database, but for reconciliation, whose events have derived ids: two that write them ask for the same once.
+Dagster lets a sensor look every 5 s; so that an event need not wait as long, a look at an empty queue watches it for a
+while (long polling), which ends shortly before the next may begin.
 """
 
 import math
@@ -15,10 +16,11 @@ from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import Outage, Transient
-from recurrence_pipeline.orchestration.heartbeat import InFlight, dead_runs, runs_in_flight
+from recurrence_pipeline.orchestration.assets import task_events
 from recurrence_pipeline.orchestration.jobs import PROCESS_TASK_EVENTS
-from recurrence_pipeline.orchestration.lanes import lanes_to_start, tag_of
 from recurrence_pipeline.orchestration.resources import WorkerParam, one_line
+from recurrence_pipeline.orchestration.run_leases import InFlight, dead_runs, lanes_to_start, runs_in_flight, tag_of
+from recurrence_pipeline.reconciliation.reconciler import Look, Reconciliation
 
 MOMENT = timedelta(milliseconds=250)
 """How long an event is left to the runs that are in flight."""
@@ -114,3 +116,50 @@ def runs_to_start(due: int, in_flight: InFlight, settings: Settings) -> int:
 
 def _away(error: Exception) -> dg.SkipReason:
     return dg.SkipReason(f"the database is away: {one_line(error)}")
+
+
+BETWEEN_LOOKS = timedelta(seconds=5)
+"""Of reconciliation; as many as fit into SENSOR_WATCH, for beginning an evaluation costs far more than a look."""
+
+
+@dg.sensor(
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=5,
+    description="Asks, with events, for work that nobody announced: new recurring tasks, and completed ones whose "
+    "series is behind. Its cursor says how far it is; without one it begins anew, and nothing is lost.",
+    tags={"reads": "tasks", "writes": "task_events"},
+)
+def reconcile_sensor(  # noqa: D103 (Dagster shows the description above)
+    context: dg.SensorEvaluationContext, worker: WorkerParam
+) -> dg.SensorResult | dg.SkipReason:
+    try:
+        look = look_until_found(worker.open().reconciliation, context.cursor, worker.settings.watch)
+    except (Outage, Transient) as error:
+        return dg.SkipReason(f"the database cannot be worked with: {one_line(error)}")
+    if not look.asked:
+        return dg.SensorResult(cursor=look.position, skip_reason=f"{look.looked_at} tasks seen, all of them announced")
+    return dg.SensorResult(
+        cursor=look.position,
+        skip_reason=f"{look.asked} events written for work that nobody announced",
+        asset_events=[
+            dg.AssetObservation(
+                task_events.key,
+                description="asked for by reconciliation",
+                metadata={"asked": look.asked, "looked_at": look.looked_at},
+            )
+        ],
+    )
+
+
+def look_until_found(reconciliation: Reconciliation, position: str | None, longest: timedelta) -> Look:
+    """Look again and again until there is something to ask for, at most for `longest`; return the last look.
+
+    Raises:
+        Outage, Transient: the database cannot be worked with. The looks before can be made again: they found nothing.
+    """
+    end = time.monotonic() + longest.total_seconds()
+    look = reconciliation.look(position)
+    while not look.asked and time.monotonic() + BETWEEN_LOOKS.total_seconds() < end:
+        time.sleep(BETWEEN_LOOKS.total_seconds())
+        look = reconciliation.look(look.position)
+    return look

@@ -19,7 +19,7 @@ from pymongo.database import Database
 
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.orchestration.lanes import LANE
+from recurrence_pipeline.orchestration.run_leases import LANE
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.cluster.backlog import COMPLETED, DELETED, Application, Backlog
 from recurrence_pipeline_tests.cluster.findings import findings

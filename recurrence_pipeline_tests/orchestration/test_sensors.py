@@ -11,8 +11,8 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobO
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.orchestration import sensors
-from recurrence_pipeline.orchestration.heartbeat import IN_FLIGHT, InFlight
 from recurrence_pipeline.orchestration.resources import WorkerResource
+from recurrence_pipeline.orchestration.run_leases import IN_FLIGHT, InFlight
 from recurrence_pipeline.orchestration.sensors import dead_run_sensor, runs_to_start, task_event_sensor
 from recurrence_pipeline_tests.orchestration.conftest import AT_ONCE, NO_SERVER, Insert
 from recurrence_pipeline_tests.orchestration.looks import everything

@@ -22,7 +22,7 @@ import redis
 
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.local import processes
-from recurrence_pipeline.orchestration.retention import tidy
+from recurrence_pipeline.orchestration.run_history import tidy
 from recurrence_pipeline_tests.marked import MARK, Command
 from recurrence_pipeline_tests.secure.servers import (
     QUOTED,

@@ -10,7 +10,7 @@ from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.definitions import build_definitions
-from recurrence_pipeline.orchestration.alerting import build_alert_sensor
+from recurrence_pipeline.orchestration.alert_sensor import build_alert_sensor
 from recurrence_pipeline.orchestration.resources import WorkerResource
 from recurrence_pipeline_tests.impostor import Impostor, answers, impostor
 from recurrence_pipeline_tests.orchestration.conftest import NO_SERVER, Insert

@@ -16,9 +16,9 @@ import pytest
 
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.orchestration import retention
+from recurrence_pipeline.orchestration import run_history as history
 from recurrence_pipeline.orchestration.resources import WorkerResource
-from recurrence_pipeline.orchestration.retention import Removed, run_history, tidy
+from recurrence_pipeline.orchestration.run_history import Removed, run_history, tidy
 from recurrence_pipeline_tests.world import Crash
 
 ASSET = dg.AssetKey("thing")
@@ -179,8 +179,8 @@ def test_a_pass_that_dies_is_completed_by_the_next(
     owners: dict[str, Any] = {
         "delete_logs": instance.compute_log_manager,
         "delete_events_for_run": instance.event_log_storage,
-        "RunTagsTable": retention,
-        "_remove_leftovers": retention,
+        "RunTagsTable": history,
+        "_remove_leftovers": history,
     }
     with monkeypatch.context() as patched:
         patched.setattr(owners[step], step, SimpleNamespace(delete=die) if step == "RunTagsTable" else die)
@@ -228,7 +228,7 @@ def test_what_a_deletion_by_hand_left_goes_too_even_where_all_runs_are_kept(
 def test_a_pass_that_has_no_more_time_leaves_the_rest_to_the_next(
     instance: dg.DagsterInstance, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "BATCH", 1)
+    monkeypatch.setattr(history, "BATCH", 1)
     time_left = iter([True, False])
     removed = tidy(instance, days_ago(14), more_time=lambda: next(time_left))
     assert (removed.runs, removed.left) == (1, True)
@@ -239,7 +239,7 @@ def test_a_pass_that_has_no_more_time_leaves_the_rest_to_the_next(
 def test_more_runs_than_a_batch_holds_all_go(
     instance: dg.DagsterInstance, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "BATCH", 1)
+    monkeypatch.setattr(history, "BATCH", 1)
     assert tidy(instance, utc_now()).runs == 3
     assert there(instance, ids) == {"third", "other last", "unfinished"}
 

@@ -2,20 +2,26 @@
 
 Dagster shows a run whose machine died as started until its longest run time is over, a quarter of an hour. A run that
 works on events holds leases and renews them while it works, so that we know better: within a lease, and for each run.
+
+A run has a shard of the queue, which is told by a tag of its own, with the number of shards, so that a worker need not
+be told. No limit of Dagster's run queue is put on it: a run that died with its machine would keep its shard from
+everybody until Dagster notices. What a shard is for is in domain/shards.py.
 """
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from re import fullmatch
 
 import dagster as dg
 
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.clock import utc_now
-from recurrence_pipeline.domain.errors import RecurrenceError
+from recurrence_pipeline.domain.errors import InvalidInput, RecurrenceError
 from recurrence_pipeline.domain.model import TaskEvent
-from recurrence_pipeline.orchestration.lanes import lane_of_run, runs_by_lane
+from recurrence_pipeline.domain.shards import WHOLE, Lane
 from recurrence_pipeline.orchestration.resources import WorkerResource
 from recurrence_pipeline.worker.signals import undisturbed
 
@@ -27,6 +33,7 @@ BEGUN = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 IN_FLIGHT = [*WAITING, *BEGUN]
 
 
+LANE = "recurrence/lane"
 ALIVE = "recurrence/alive"
 """The tag of a run that waits for more events and holds none: when it last said that it lives, in Unix seconds."""
 
@@ -141,3 +148,49 @@ def _lifeless(records: list[dg.RunRecord], worker: Worker) -> list[dg.DagsterRun
     """Return the runs that hold no event; without records the database is not asked."""
     at_work = worker.queries.runs_at_work() if records else set()
     return [record.dagster_run for record in records if record.dagster_run.run_id not in at_work]
+
+
+def tag_of(lane: Lane) -> dict[str, str]:
+    """Return the tag of a run in this lane, counted from 1 as people do: `2 of 3`."""
+    return {LANE: f"{lane.number + 1} of {lane.of}"}
+
+
+def lane_of_run(tags: Mapping[str, str]) -> Lane:
+    """Return the lane of a run with these tags; one that was started by hand, without a tag, takes what it finds.
+
+    Raises:
+        InvalidInput: the tag names no lane.
+    """
+    if LANE not in tags:
+        return WHOLE
+    lane = _named(tags[LANE])
+    if lane is None:
+        raise InvalidInput(f"{LANE}: {tags[LANE]!r} is not a lane such as '2 of 3'")
+    return lane
+
+
+def runs_by_lane(runs: Iterable[Mapping[str, str]]) -> Mapping[int, int]:
+    """Count runs, given by their tags, by the numbers of their lanes; those without one count nowhere."""
+    lanes = [_named(tags.get(LANE, "")) for tags in runs]
+    return Counter(lane.number for lane in lanes if lane is not None)
+
+
+def lanes_to_start(runs: int, lanes: int, at_work: Mapping[int, int]) -> list[Lane]:
+    """Return the lanes of the next `runs`: each time the one in which the fewest are, counting those before.
+
+    `at_work` has how many runs are in a lane, by its number.
+    """
+    counts = Counter({number: at_work.get(number, 0) for number in range(lanes)})
+    chosen = []
+    for _ in range(runs):
+        number = min(counts, key=lambda lane: (counts[lane], lane))
+        counts[number] += 1
+        chosen.append(Lane(number, lanes))
+    return chosen
+
+
+def _named(text: str) -> Lane | None:
+    found = fullmatch(r"(\d{1,4}) of (\d{1,4})", text)
+    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        return None
+    return Lane(int(found[1]) - 1, int(found[2]))

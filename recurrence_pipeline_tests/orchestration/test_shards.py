@@ -11,8 +11,8 @@ from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import InvalidInput
 from recurrence_pipeline.domain.shards import WHOLE, Lane, lane_of
-from recurrence_pipeline.orchestration.lanes import LANE, lane_of_run, lanes_to_start, runs_by_lane, tag_of
 from recurrence_pipeline.orchestration.resources import WorkerResource
+from recurrence_pipeline.orchestration.run_leases import LANE, lane_of_run, lanes_to_start, runs_by_lane, tag_of
 from recurrence_pipeline_tests.orchestration.conftest import AT_ONCE, Insert
 from recurrence_pipeline_tests.orchestration.test_sensors import add_run, make_due, requests, tick
 from recurrence_pipeline_tests.waiting import wait_until

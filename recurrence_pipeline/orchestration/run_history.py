@@ -25,7 +25,7 @@ from dagster._core.storage.runs import SqlRunStorage
 from dagster._core.storage.runs.schema import RunsTable, RunTagsTable
 
 from recurrence_pipeline.config.clock import utc_now
-from recurrence_pipeline.orchestration.maintenance import MAINTENANCE
+from recurrence_pipeline.orchestration.assets import MAINTENANCE
 from recurrence_pipeline.orchestration.resources import TEAM, WorkerParam
 
 TELLING = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]

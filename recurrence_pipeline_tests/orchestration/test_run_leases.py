@@ -14,9 +14,9 @@ from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.definitions import build_definitions
-from recurrence_pipeline.orchestration.heartbeat import ALIVE, is_silent
 from recurrence_pipeline.orchestration.jobs import BY_SENSOR
 from recurrence_pipeline.orchestration.resources import WorkerResource
+from recurrence_pipeline.orchestration.run_leases import ALIVE, is_silent
 from recurrence_pipeline.worker.context import Step
 from recurrence_pipeline_tests.orchestration.conftest import USER, Insert
 from recurrence_pipeline_tests.orchestration.test_sensors import JOB

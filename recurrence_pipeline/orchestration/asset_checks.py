@@ -5,11 +5,12 @@ pass over all tasks (also every week; both every 15 minutes where tasks are few)
 check as an error; the others say that they do not know.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import dagster as dg
 
 from recurrence_pipeline.domain.errors import Outage, Transient
+from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.maintenance.checks import (
     CHECKS,
     COUNTERS_BEHIND,
@@ -22,8 +23,7 @@ from recurrence_pipeline.maintenance.checks import (
     Finding,
     Severity,
 )
-from recurrence_pipeline.orchestration.assets import counters, task_events, tasks, worker_health
-from recurrence_pipeline.orchestration.maintenance import orphan_cleanup
+from recurrence_pipeline.orchestration.assets import counters, orphan_cleanup, task_events, tasks, worker_health
 from recurrence_pipeline.orchestration.metadata import Table, table
 from recurrence_pipeline.orchestration.resources import WorkerParam, WorkerResource, one_line
 from recurrence_pipeline.storage.database_checks import Sample
@@ -124,3 +124,72 @@ def unknown(key: dg.AssetCheckKey, error: Exception) -> dg.AssetCheckResult:
 def _table(samples: Sequence[Sample]) -> Table:
     columns = list(dict.fromkeys(name for sample in samples for name in sample))
     return table(columns, [[sample.get(name) for name in columns] for sample in samples])
+
+
+SUCCESS_RATE, PROCESSING_TIME, DEAD_LETTERS = "success_rate", "average_processing_time", "dead_letters"
+LEAST_SUCCESS = 95.0
+"""In percent."""
+SLOW = 1000.0
+"""In milliseconds."""
+ENOUGH = 20
+"""With fewer events in a day, one that fails is no trend."""
+DESCRIPTIONS = {
+    SUCCESS_RATE: f"At least {LEAST_SUCCESS:g} % of the events that ended in the last day were completed. "
+    "`recurrence events --status rejected` says why others were not.",
+    PROCESSING_TIME: f"In the last day an event took at most {SLOW:g} ms on average, from its lease to its end. "
+    "After a flood it is more: the events of a batch have the time of the batch.",
+    DEAD_LETTERS: "No event waits for a person, its retries used up. See `recurrence events --status failed`, then "
+    "`recurrence replay`.",
+}
+
+
+@dg.multi_asset_check(
+    name="figures_of_the_day",
+    specs=[dg.AssetCheckSpec(name, asset=task_events.key, description=text) for name, text in DESCRIPTIONS.items()],
+    can_subset=True,
+    description="Were the events of the last day worked off, and quickly?",
+)
+def figures_of_the_day(  # noqa: D103
+    context: dg.AssetCheckExecutionContext, worker: WorkerParam
+) -> Iterator[dg.AssetCheckResult]:
+    judges: Mapping[str, Callable[[Mapping[str, float]], tuple[bool, float, str]]] = {
+        SUCCESS_RATE: _success,
+        PROCESSING_TIME: _time,
+        DEAD_LETTERS: _dead_letters,
+    }
+    names = [key.name for key in context.selected_asset_check_keys]
+    try:
+        figures = worker.open().metrics.latest() | {DEAD_LETTERS: _count_failed(worker)}
+    except (Outage, Transient) as error:
+        yield from (unknown(dg.AssetCheckKey(task_events.key, name), error) for name in names)
+        return
+    for name in names:
+        passed, value, text = judges[name](figures)
+        yield dg.AssetCheckResult(
+            passed=passed,
+            asset_key=task_events.key,
+            check_name=name,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=text,
+            metadata={name: value, "events": int(figures.get("tasksProcessed", 0))},
+        )
+
+
+def _success(figures: Mapping[str, float]) -> tuple[bool, float, str]:
+    rate, events = figures.get("successRate", 100.0), figures.get("tasksProcessed", 0)
+    return events < ENOUGH or rate >= LEAST_SUCCESS, rate, f"{rate:.1f} % of {events:.0f} events were completed."
+
+
+def _time(figures: Mapping[str, float]) -> tuple[bool, float, str]:
+    average = figures.get("avgProcessingTime", 0.0)
+    return average <= SLOW, average, f"{average:.0f} ms on average."
+
+
+def _dead_letters(figures: Mapping[str, float]) -> tuple[bool, float, str]:
+    failed = figures[DEAD_LETTERS]
+    return not failed, failed, f"{failed:.0f} events wait for a person."
+
+
+def _count_failed(worker: WorkerResource) -> float:
+    counts = worker.open().queries.event_counts()
+    return float(sum(count for (_, status), count in counts.items() if status == EventStatus.FAILED.value))

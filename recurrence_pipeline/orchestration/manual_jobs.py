@@ -1,6 +1,7 @@
-"""The jobs that mend, by hand: another try for refused events, and undoing a deletion. What they do is the worker's.
+"""The jobs that a person starts: one operation, a retry of refused events, undoing a deletion.
 
-Pressed as they are, they only look: `dry_run` is true until somebody sets it to false.
+What they do is the worker's. Retry and undo, pressed as they are, only look: `dry_run` is true until somebody sets it
+to false.
 """
 
 from typing import Any, Literal
@@ -10,7 +11,7 @@ from pydantic import Field
 
 from recurrence_pipeline.domain.model import REFUSED, EventStatus, Operation
 from recurrence_pipeline.domain.times import moment
-from recurrence_pipeline.orchestration.metadata import table
+from recurrence_pipeline.orchestration.metadata import MAX_ROWS, answer_metadata, events_table, plan_metadata, table
 from recurrence_pipeline.orchestration.resources import MONGODB, WorkerParam, failing_in_one_line
 from recurrence_pipeline.recovery.replay import AT_MOST, Replay, Selection
 from recurrence_pipeline.recovery.restore import Restored
@@ -134,3 +135,39 @@ def _restored_metadata(done: Restored) -> dict[str, Any]:
         "renumbered": table(["task", "new number"], done.renumbered.items()),
         "refused": table(["task", "reason"], done.refused.items()),
     }
+
+
+class TaskConfig(dg.Config):
+    """One operation, asked for by hand."""
+
+    task_id: str = Field(default="", description="The task: 24 hex digits; without one, the latest events are listed.")
+    # Dagster wants the NAMES of an Enum, which are in capitals.
+    operation: Literal["create", "complete", "delete"] = Field(
+        default="create", description="What happened to the task."
+    )
+    user_id: str = Field(default="", description="Whose tasks are deleted: 24 hex digits; only delete needs it.")
+    dry_run: bool = Field(default=True, description="Only show what would be done; set it to false to do it.")
+
+
+@dg.op(out=dg.Out(dg.Nothing), tags=MONGODB)
+def process_one_task(context: dg.OpExecutionContext, config: TaskConfig, worker: WorkerParam) -> None:
+    """List events; show what an operation on one task would come to or, without `dry_run`, work it off at once."""
+    asked = (config.task_id, config.operation, config.user_id or None)
+    with failing_in_one_line():
+        if not config.task_id:
+            metadata = {"written": False, "events": events_table(worker.open().queries.events(limit=MAX_ROWS))}
+        elif config.dry_run:
+            metadata = plan_metadata(*worker.open().service.plan(*asked))
+        else:
+            answer = worker.open().service.process_task_recurrence(*asked, run_id=context.run_id)
+            metadata = answer_metadata(answer)
+    context.add_output_metadata(metadata)
+
+
+@dg.job(
+    description="One operation on one task, by hand. Without a task it lists the latest events; with one it only shows "
+    "what it would do until `dry_run` is set to false.",
+    tags={"trigger": "manual"},
+)
+def process_task() -> None:  # noqa: D103
+    process_one_task()
