@@ -12,15 +12,13 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from recurrence_pipeline.api import docs
-from recurrence_pipeline.api.answers import error_answer
-from recurrence_pipeline.api.envelope import REFUSAL, REQUEST_ID, Envelope
+from recurrence_pipeline.api import openapi
+from recurrence_pipeline.api.auth import KEY_HEADER, Access, Guard, RateLimit
 from recurrence_pipeline.api.errors import ApiError, answer_to, bad_request, client_gone, no_such_path
-from recurrence_pipeline.api.guard import Guard
 from recurrence_pipeline.api.handlers import Handlers
-from recurrence_pipeline.api.limiting import RateLimit
+from recurrence_pipeline.api.middleware import REFUSAL, REQUEST_ID, Envelope
+from recurrence_pipeline.api.responses import error_answer
 from recurrence_pipeline.api.routes import build_router
-from recurrence_pipeline.api.security import KEY_HEADER, Access
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.domain.errors import Outage, RecurrenceError
 
@@ -46,7 +44,7 @@ def create_app(worker: Worker) -> FastAPI:
     is_user = handlers.is_user if settings.jwt_require_user else None
     guard = Guard(access, RateLimit(settings.rate_limit_per_minute), is_user=is_user)
     app.include_router(build_router(handlers, guard))
-    app.openapi = lambda: docs.describe(app)  # type: ignore[method-assign]
+    app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
 
     async def answer(request: Request, error: Any) -> Response:
         return error_answer(_as_answer(request, error, guard))

@@ -15,9 +15,9 @@ import h11
 from starlette.datastructures import MutableHeaders
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from recurrence_pipeline.api.answers import error_answer
-from recurrence_pipeline.api.envelope import REFUSAL, dress, new_request_id
 from recurrence_pipeline.api.errors import ApiError, bad_request, failure, headers_too_large
+from recurrence_pipeline.api.middleware import REFUSAL, dress, new_request_id
+from recurrence_pipeline.api.responses import error_answer
 
 MAX_HEAD = 16 * 1024
 """In bytes, as Node has it. What has arrived beyond it in one piece with other requests can double it."""

@@ -8,11 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from recurrence_pipeline.api import requests
-from recurrence_pipeline.api.answers import cleaned, event_answers, json_answer, processed
-from recurrence_pipeline.api.calls import Calls
+from recurrence_pipeline.api.auth import Caller, known_caller
 from recurrence_pipeline.api.errors import UNREACHABLE, answer_to, failure, forbidden, invalid_recurrence
-from recurrence_pipeline.api.guard import known_caller
-from recurrence_pipeline.api.security import Caller
+from recurrence_pipeline.api.responses import cleaned, event_answers, json_answer, processed
+from recurrence_pipeline.api.threads import Calls
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.domain.errors import InvalidRecurrence, RecurrenceError

@@ -7,12 +7,12 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from recurrence_pipeline.api import docs, requests
-from recurrence_pipeline.api.answers import json_answer
-from recurrence_pipeline.api.errors import no_such_path
-from recurrence_pipeline.api.guard import Guard
+from recurrence_pipeline.api import openapi, requests
+from recurrence_pipeline.api.auth import Guard
+from recurrence_pipeline.api.errors import BadRequest, NotValid, Responses, no_such_path, refused
 from recurrence_pipeline.api.handlers import Handlers
-from recurrence_pipeline.api.models import (
+from recurrence_pipeline.api.responses import json_answer
+from recurrence_pipeline.api.schemas import (
     HEX,
     HEX_OR_NOTHING,
     CleanupAnswer,
@@ -28,7 +28,6 @@ from recurrence_pipeline.api.models import (
     ValidationAnswer,
     ValidationRequest,
 )
-from recurrence_pipeline.api.refusals import BadRequest, NotValid, Responses, refused
 from recurrence_pipeline.domain.model import EventStatus
 
 ID_SCHEMA = {"type": "string", "pattern": HEX}
@@ -40,15 +39,15 @@ def _whole(default: int, at_most: int) -> dict[str, Any]:
     return {"type": "integer", "minimum": 1, "maximum": at_most, "default": default}
 
 
-OF_STATS = [docs.in_query("userId", USER_SCHEMA, "Count this user's tasks only; nothing: everybody's.")]
+OF_STATS = [openapi.in_query("userId", USER_SCHEMA, "Count this user's tasks only; nothing: everybody's.")]
 OF_EVENTS = [
-    docs.in_query("status", STATUS_SCHEMA, "Only events with this status."),
-    docs.in_query("taskId", ID_SCHEMA, "Only events that name this task."),
-    docs.in_query("limit", _whole(requests.DEFAULT_EVENTS, requests.MAX_EVENTS), "At most so many."),
+    openapi.in_query("status", STATUS_SCHEMA, "Only events with this status."),
+    openapi.in_query("taskId", ID_SCHEMA, "Only events that name this task."),
+    openapi.in_query("limit", _whole(requests.DEFAULT_EVENTS, requests.MAX_EVENTS), "At most so many."),
 ]
 OF_PREVIEW = [
-    docs.in_query("taskId", ID_SCHEMA, "An original or an occurrence.", required=True),
-    docs.in_query("count", _whole(requests.DEFAULT_PREVIEW, requests.MAX_PREVIEW), "How many slots to show."),
+    openapi.in_query("taskId", ID_SCHEMA, "An original or an occurrence.", required=True),
+    openapi.in_query("count", _whole(requests.DEFAULT_PREVIEW, requests.MAX_PREVIEW), "How many slots to show."),
 ]
 
 NOT_VALID: Responses = {400: {"model": BadRequest | NotValid, "description": "No task, or one that may not recur"}}
@@ -70,28 +69,28 @@ def _add_work(router: APIRouter, handlers: Handlers, guard: Guard) -> None:
         "/worker/tasks/recurrence",
         handlers.recurrence,
         responses=_answers(RecurrenceAnswer, refused(404, 422, body=True)),
-        openapi_extra=docs.operation(docs.KEY_ONLY, body=[RecurrenceRequest, DeletionRequest]),
+        openapi_extra=openapi.operation(openapi.KEY_ONLY, body=[RecurrenceRequest, DeletionRequest]),
         **common,
     )
     router.add_api_route(
         "/worker/tasks/cleanup",
         handlers.cleanup,
         responses=_answers(CleanupAnswer, refused(409, body=True)),
-        openapi_extra=docs.operation(docs.KEY_ONLY),
+        openapi_extra=openapi.operation(openapi.KEY_ONLY),
         **common,
     )
     router.add_api_route(
         "/worker/validate",
         handlers.validate,
         responses=_answers(ValidationAnswer, refused(body=True) | NOT_VALID),
-        openapi_extra=docs.operation(docs.KEY_ONLY, body=[ValidationRequest]),
+        openapi_extra=openapi.operation(openapi.KEY_ONLY, body=[ValidationRequest]),
         **common,
     )
     router.add_api_route(
         "/worker/events/{event_id}/replay",
         handlers.replay,
         responses=_answers(ReplayAnswer, refused(404, 409, body=True)),
-        openapi_extra=docs.operation(docs.KEY_ONLY, docs.in_path("event_id", ID_SCHEMA)),
+        openapi_extra=openapi.operation(openapi.KEY_ONLY, openapi.in_path("event_id", ID_SCHEMA)),
         **common,
     )
 
@@ -102,7 +101,7 @@ def _add_questions(router: APIRouter, handlers: Handlers, guard: Guard) -> None:
         handlers.health,
         dependencies=_only(guard.everything),
         responses=_answers(HealthAnswer, refused() | UNHEALTHY),
-        openapi_extra=docs.operation(docs.KEY_ONLY),
+        openapi_extra=openapi.operation(openapi.KEY_ONLY),
     )
     for path, handler, success, others, parameters in (
         ("/worker/stats", handlers.stats, StatsAnswer, refused(), OF_STATS),
@@ -114,7 +113,7 @@ def _add_questions(router: APIRouter, handlers: Handlers, guard: Guard) -> None:
             handler,
             dependencies=_only(guard.own_tasks, *(parameter["name"] for parameter in parameters)),
             responses=_answers(success, others),
-            openapi_extra=docs.operation(docs.KEY_OR_TOKEN, *parameters),
+            openapi_extra=openapi.operation(openapi.KEY_OR_TOKEN, *parameters),
         )
 
 
@@ -122,16 +121,16 @@ def _add_docs(router: APIRouter, guard: Guard) -> None:
     only = _only(guard.everything)
 
     @router.get("/openapi.json", dependencies=only, include_in_schema=False)
-    async def openapi(request: Request) -> Response:
-        return json_answer(docs.describe(request.app))
+    async def description(request: Request) -> Response:
+        return json_answer(openapi.describe(request.app))
 
     @router.get("/docs", dependencies=only, include_in_schema=False)
     async def page() -> Response:
-        return docs.page()
+        return openapi.page()
 
     @router.get("/docs/{name}", dependencies=only, include_in_schema=False)
     async def part(name: str) -> Response:
-        found = docs.part(name)
+        found = openapi.part(name)
         if found is None:
             raise no_such_path()
         return found

@@ -74,7 +74,7 @@ def configuration(worker: Worker) -> uvicorn.Config:
         **bounded(worker.settings.request_timeout),
         log_config=None,
         access_log=False,
-        proxy_headers=False,  # the socket's address is what counts; see security.py
+        proxy_headers=False,  # the socket's address is what counts; see auth.py
         server_header=False,
         timeout_keep_alive=int(KEPT_ALIVE.total_seconds()),
         timeout_graceful_shutdown=int((worker.settings.worker_timeout + LAST_ANSWERS).total_seconds()),

@@ -9,7 +9,7 @@ import jwt
 import pytest
 from bson import ObjectId
 
-from recurrence_pipeline.api.security import Access, Caller, key_name
+from recurrence_pipeline.api.auth import Access, Caller, key_name
 from recurrence_pipeline.config.logs import configure
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import ConfigurationError

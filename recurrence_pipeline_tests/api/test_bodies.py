@@ -10,8 +10,8 @@ import pytest
 from bson import ObjectId
 from starlette.types import Receive, Scope, Send
 
-from recurrence_pipeline.api.envelope import Envelope
 from recurrence_pipeline.api.errors import answer_to
+from recurrence_pipeline.api.middleware import Envelope
 from recurrence_pipeline.api.requests import MAX_DEPTH
 from recurrence_pipeline.domain.errors import (
     CleanupRefused,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from recurrence_pipeline.api.connections import MAX_HEAD
-from recurrence_pipeline.api.envelope import MAX_HEADERS, SECURITY_HEADERS
+from recurrence_pipeline.api.middleware import MAX_HEADERS, SECURITY_HEADERS
 from recurrence_pipeline.config.logs import configure
 from recurrence_pipeline_tests.api.conftest import OpenApi
 from recurrence_pipeline_tests.api.raw import answer_to, connected, head, read, status

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from bson import ObjectId
 
-from recurrence_pipeline.api import models
+from recurrence_pipeline.api import schemas
 from recurrence_pipeline_tests.api.conftest import OpenApi
 from recurrence_pipeline_tests.api.raw import answer_to, head, status
 from recurrence_pipeline_tests.world import utc
@@ -34,9 +34,9 @@ NOT_OURS = "unsupported_method"
 @pytest.mark.usefixtures("logging_as_before")
 def test_no_request_gets_an_answer_that_the_page_does_not_declare(open_api: OpenApi, tmp_path: Path) -> None:
     api = open_api(INTERNAL_API_KEY="fuzz-key", RATE_LIMIT_PER_MINUTE="0")
-    task_id = ObjectId(models.ID)
-    api.world.add_task(utc(2024, 1, 31, 9), "monthly", _id=task_id, userId=ObjectId(models.USER))
-    api.world.add_event("create", ObjectId(), _id=ObjectId(models.EVENT), status="failed")
+    task_id = ObjectId(schemas.ID)
+    api.world.add_task(utc(2024, 1, 31, 9), "monthly", _id=task_id, userId=ObjectId(schemas.USER))
+    api.world.add_event("create", ObjectId(), _id=ObjectId(schemas.EVENT), status="failed")
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{api.client.base_url}/internal/openapi.json"),
         *("--header", "x-internal-api-key: fuzz-key", "--checks", "all", "--exclude-checks", NOT_OURS),
@@ -51,7 +51,7 @@ def an_odd_request(chance: random.Random, operations: list[tuple[str, str]]) -> 
     """Return a method, a path as the page has it, and a request to it in which anything may be odd."""
     method, path = chance.choice(operations)
     names = [*PARAMETERS, *(f"{name}[$ne]" for name in PARAMETERS), "", "x" * chance.randrange(9000), "%FF", "a%00b"]
-    values = [models.ID, "", "1", "failed", "%FF", "\xe9", "a%0d%0aX-A:%20b", "9" * 50, "-1", "null"]
+    values = [schemas.ID, "", "1", "failed", "%FF", "\xe9", "a%0d%0aX-A:%20b", "9" * 50, "-1", "null"]
     query = "&".join(f"{chance.choice(names)}={chance.choice(values)}" for _ in range(chance.choice([0, 0, 0, 1, 3])))
     body = an_odd_body(chance)
     headers = [
@@ -82,7 +82,7 @@ def an_odd_request(chance: random.Random, operations: list[tuple[str, str]]) -> 
         for number in range(chance.choice([0, 0, 0, 0, 1, 3, 120]))
     ]
     usual = [KEY, "Content-Type: application/json", f"Content-Length: {len(body)}"]
-    target = path.replace("{event_id}", models.EVENT) + (f"?{query}" if query else "")
+    target = path.replace("{event_id}", schemas.EVENT) + (f"?{query}" if query else "")
     return (
         method,
         path,
@@ -99,7 +99,7 @@ def an_odd_body(chance: random.Random) -> bytes:
         b'{"task":{"repeatType":"daily","dueDate":' + nested + b"}}",
         b'{"task":{"repeatType":' + nested + b',"dueDate":"2099-01-01"}}',
         b'{"taskId":' + nested + b',"operation":"create"}',
-        f'{{"taskId":"{models.ID}","operation":"create","userId":'.encode() + nested + b"}",
+        f'{{"taskId":"{schemas.ID}","operation":"create","userId":'.encode() + nested + b"}",
         b'{"task":{"repeatType":"daily","dueDate":%d}}' % chance.randrange(-(10**20), 10**20),
         b'{"task":{"repeatType":"daily","dueDate":"2099-01-01","timezone":"../../\\u0000"}}',
         b'{"task":{"title":"\\ud800"}}',

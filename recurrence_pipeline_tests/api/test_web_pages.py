@@ -3,7 +3,7 @@
 import pytest
 from bson import ObjectId
 
-from recurrence_pipeline.api.security import Access, Caller
+from recurrence_pipeline.api.auth import Access, Caller
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline_tests.api.conftest import OpenApi
 from recurrence_pipeline_tests.api.raw import head, in_short, short_answer_to

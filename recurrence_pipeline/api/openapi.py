@@ -9,7 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from recurrence_pipeline.api.security import KEY_HEADER
+from recurrence_pipeline.api.auth import KEY_HEADER
 
 OPENAPI_PATH = "/internal/openapi.json"
 DOCS_PATH = "/internal/docs"

@@ -1,4 +1,4 @@
-"""Who asks, and whether they may. Decides on values: the peer's socket address and the headers. No framework here.
+"""Who asks, whether they may, and how often. The rules decide on values: the socket's address and the headers.
 
 * A key, where keys are configured, opens everything; without one nothing is open, not even to loopback.
 * Where none is configured, loopback is open: by the address of the socket, and to programs, not to the web pages in a
@@ -9,17 +9,46 @@
 import hashlib
 import hmac
 import ipaddress
+import math
+import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import jwt
+import structlog
 from jwt.warnings import InsecureKeyLengthWarning
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+from starlette.requests import Request
 
+from recurrence_pipeline.api.errors import ApiError, failure, forbidden
 from recurrence_pipeline.api.requests import is_id
 from recurrence_pipeline.api.web_pages import Headers, WebPages
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import ConfigurationError
+
+
+class RateLimit:
+    """Counts requests by caller, in this process alone."""
+
+    def __init__(self, per_minute: int) -> None:
+        self._item = RateLimitItemPerMinute(per_minute) if per_minute else None
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    def count(self, caller: str) -> None:
+        """Count a request.
+
+        Raises:
+            ApiError: 429; it is one too many.
+        """
+        if self._item is None or self._limiter.hit(self._item, caller):
+            return
+        reset = self._limiter.get_window_stats(self._item, caller).reset_time
+        wait = max(math.ceil(reset - time.time()), 1)
+        raise failure(429, "RATE_LIMITED", f"More than {self._item.amount} requests in a minute", retry_after=wait)
+
 
 KEY_HEADER = "x-internal-api-key"
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
@@ -151,3 +180,69 @@ def _bearer(given: Sequence[str]) -> str | None:
     """Return the token, None where there is none at all."""
     scheme, _, token = (given[0] if given else "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
+
+
+log = structlog.get_logger(__name__)
+
+
+class Guard:
+    """Its methods are dependencies of routes. `is_user` says whether an id is that of a user, where that counts."""
+
+    def __init__(
+        self, access: Access, limit: RateLimit, *, is_user: Callable[[str], Awaitable[bool]] | None = None
+    ) -> None:
+        self._access = access
+        self._limit = limit
+        self._is_user = is_user
+
+    async def everything(self, request: Request) -> None:
+        """Let in who may ask for everything.
+
+        Raises:
+            ApiError: 403 or 429.
+        """
+        caller = self._known(request)
+        if caller.user_id is not None:
+            raise self._sent_away("a user's token does not open this", caller=caller.name)
+
+    async def own_tasks(self, request: Request) -> None:
+        """Let in users too, who see what is theirs.
+
+        Raises:
+            ApiError: 403 or 429.
+        """
+        caller = self._known(request)
+        if caller.user_id is not None and self._is_user is not None and not await self._is_user(caller.user_id):
+            raise self._sent_away("the token's user is not in the collection users", caller=caller.name)
+
+    def count(self, request: Request) -> None:
+        """Count a request to a path that nobody guards.
+
+        Raises:
+            ApiError: 429.
+        """
+        found = self._identified(request)
+        self._limit.count(found.address if isinstance(found, Refused) else found.name)
+
+    def _known(self, request: Request) -> Caller:
+        found = self._identified(request)
+        if isinstance(found, Refused):
+            self._limit.count(found.address)
+            raise self._sent_away(found.reason, address=found.address)
+        self._limit.count(found.name)
+        request.state.caller = found
+        return found
+
+    def _identified(self, request: Request) -> Caller | Refused:
+        headers = {name: request.headers.getlist(name) for name in CALLER_HEADERS}
+        return self._access.identify(request.client.host if request.client else None, headers)
+
+    def _sent_away(self, reason: str, **who: str) -> ApiError:
+        log.warning("authentication failed", reason=reason, **who)
+        return forbidden(self._access.refusal)
+
+
+async def known_caller(request: Request) -> Caller:
+    """Return whom the guard of the route has let in."""
+    caller: Caller = request.state.caller
+    return caller

@@ -12,8 +12,8 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from recurrence_pipeline.api.answers import error_answer
 from recurrence_pipeline.api.errors import failure, headers_too_large
+from recurrence_pipeline.api.responses import error_answer
 
 REQUEST_ID = "X-Request-ID"
 ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
