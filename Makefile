@@ -60,14 +60,14 @@ definitions: $(INSTALLED) ## Check that Dagster can load the definitions
 	@$(BIN)/dagster definitions validate
 
 job: $(INSTALLED) ## Execute the job once, on a throwaway database that holds the sample data
-	@$(BIN)/python .ci/execute_job.py
+	@$(BIN)/python scripts/execute_job.py
 
 dist: $(INSTALLED) ## Build the sdist, and the wheel from it, into dist
 	@rm -rf dist
 	@$(BIN)/python -m build --no-isolation --outdir dist .
 
 wheel-test: dist ## Install the wheel into an empty environment and run its demo in an empty folder (a few minutes)
-	@PYTHON=$(PYTHON) .ci/try_wheel
+	@PYTHON=$(PYTHON) scripts/try_wheel
 
 lock: $(LOCK_INSTALLED) ## Write requirements.lock anew: each package with its hashes, for Python 3.11 on Linux
 	@$(BIN)/uv pip compile --quiet --upgrade --extra embedded --extra distributed --python-version 3.11 --python-platform x86_64-manylinux_2_28 \

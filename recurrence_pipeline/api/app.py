@@ -15,10 +15,9 @@ from starlette.responses import Response
 from recurrence_pipeline.api import openapi
 from recurrence_pipeline.api.auth import KEY_HEADER, Access, Guard, RateLimit
 from recurrence_pipeline.api.errors import ApiError, answer_to, bad_request, client_gone, no_such_path
-from recurrence_pipeline.api.handlers import Handlers
 from recurrence_pipeline.api.middleware import REFUSAL, REQUEST_ID, Envelope
 from recurrence_pipeline.api.responses import error_answer
-from recurrence_pipeline.api.routes import build_router
+from recurrence_pipeline.api.routes import Handlers, build_router
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.domain.errors import Outage, RecurrenceError
 

@@ -12,45 +12,19 @@ from collections.abc import Mapping, Sequence
 import typer
 from rich.console import Console
 
-from recurrence_pipeline.cli import (
-    adopting,
-    alerting,
-    checking,
-    doctoring,
-    looking,
-    maintaining,
-    mending,
-    preparing,
-    reporting,
-    running,
-    working,
-)
+from recurrence_pipeline.cli import inspect, maintenance, monitor, process, recover, serve, setup
 from recurrence_pipeline.cli.session import FAILED, INTERRUPTED, OK, USAGE, Session, app
 from recurrence_pipeline.cli.streams import streams
 from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
 from recurrence_pipeline.domain.errors import ConfigurationError, InvalidInput, Outage, RecurrenceError
 
-__all__ = [
-    "adopting",
-    "alerting",
-    "app",
-    "checking",
-    "doctoring",
-    "looking",
-    "main",
-    "maintaining",
-    "mending",
-    "preparing",
-    "reporting",
-    "running",
-    "working",
-]
+__all__ = ["app", "inspect", "main", "maintenance", "monitor", "process", "recover", "serve", "setup"]
 
 ORDER = (
     *("demo", "up", "init-db", "import", "process", "trigger", "preview", "series", "stats", "report", "events"),
     *("replay", "restore", "check", "resume", "adopt", "maintenance", "api", "test-alert", "doctor", "version"),
 )
-"""Of the commands in the help: a first look, the work, looking, mending, programs."""
+"""Of the commands in the help: a first look, the work, looking, repairing, programs."""
 
 app.registered_commands.sort(key=lambda command: ORDER.index(command.name or getattr(command.callback, "__name__", "")))
 

@@ -12,7 +12,7 @@ from recurrence_pipeline.config.settings import variables
 from recurrence_pipeline.definitions import build_definitions
 from recurrence_pipeline.maintenance.checks import CHECKS
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 UNITS = ROOT / "deploy" / "systemd"
 OF_DAGSTER = {"RECURRENCE_POSTGRES_URL", "RECURRENCE_BROKER_URL"}
 PAGE = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")

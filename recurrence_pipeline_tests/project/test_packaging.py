@@ -20,7 +20,7 @@ from typer.main import get_command
 import recurrence_pipeline
 from recurrence_pipeline.cli import app
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "recurrence_pipeline"
 BESIDE = [
     "dagster.yaml",
@@ -103,7 +103,7 @@ def test_the_sdist_holds_what_building_testing_and_reading_need(built: Path) -> 
         names = {name.split("/", 1)[1] for name in archive.getnames()}
     assert names >= {
         "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "Makefile", "requirements.lock", "dagster.yaml",
-        "workspace.yaml", "docs/upgrading.md", "recurrence_pipeline_tests/test_packaging.py",
+        "workspace.yaml", "docs/upgrading.md", "recurrence_pipeline_tests/project/test_packaging.py",
         "recurrence_pipeline_tests/storage/left_by_first_version.jsonl", *BESIDE,
     }  # fmt: skip
     assert [name for name in names if name.startswith((".venv", ".recurrence", "dist/", "logs/"))] == []

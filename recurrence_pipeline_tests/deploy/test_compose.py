@@ -24,7 +24,7 @@ from recurrence_pipeline.local.supervisor import Program, free_port
 from recurrence_pipeline_tests.waiting import wait_until
 from recurrence_pipeline_tests.world import KEPT_LONG, World, utc
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))

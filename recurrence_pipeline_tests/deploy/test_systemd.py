@@ -11,7 +11,7 @@ import pytest
 from recurrence_pipeline.api.server import LAST_ANSWERS
 from recurrence_pipeline.config.settings import Settings
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 UNITS = ROOT / "deploy" / "systemd"
 SHARED = UNITS / "recurrence-.service.d" / "10-all.conf"
 SERVICES = sorted(path.name for path in UNITS.glob("*.service"))

@@ -23,7 +23,7 @@ from recurrence_pipeline.domain.errors import ConfigurationError
 from recurrence_pipeline.orchestration import celery_app
 from recurrence_pipeline.orchestration.celery_app import BROKER, app, configuration
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 PAGE = (ROOT / "docs" / "several-machines.md").read_text(encoding="utf-8")
 FILES = ["dagster.postgres.yaml", "dagster.distributed.yaml", "dagster.kubernetes.yaml"]

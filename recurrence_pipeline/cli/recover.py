@@ -1,4 +1,4 @@
-"""Mending: looking at what was refused, giving it another try (`events`, `replay`), and undoing a deletion (`restore`).
+"""Putting something right: `events`, `replay`, `restore` (a deletion is undone), `resume` (a series goes on).
 
 What changes something only shows what it would do until it is told `--yes`.
 """
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from recurrence_pipeline.cli.session import FAILED, OK, Json, Session, app
+from recurrence_pipeline.cli.session import FAILED, OK, Json, Session, TaskId, app
 from recurrence_pipeline.domain.model import EventStatus, Operation
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do it; without it, only show what would be done.")]
@@ -116,3 +116,20 @@ def restore(
         done = worker.deletions.restore(deletion, dry_run=not yes, again=again)
     session.show(done.as_json(), restore_view, as_json=as_json)
     return FAILED if done.refused else OK
+
+
+@app.command(epilog="Example: recurrence resume 6b046c55c5f3b9749e06fec5 --yes")
+def resume(context: typer.Context, task_id: TaskId, *, yes: Yes = False, as_json: Json = False) -> int:
+    """Make a stopped series go on.
+
+    It stopped because everything open in it was deleted: its next 3 slots are made.
+    Slots that lie in the past are passed over. A series that has an open task is left as it is.
+    """
+    from recurrence_pipeline.views.checks import resumed_view
+
+    session: Session = context.obj
+    with session.worker() as worker:
+        worker.require_schema()
+        done = worker.resumption.resume(task_id, dry_run=not yes)
+    session.show(done.as_json(), resumed_view, as_json=as_json)
+    return OK

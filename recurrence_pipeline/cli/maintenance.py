@@ -1,11 +1,11 @@
-"""Running the maintenance by hand: `maintenance`. By itself it runs by Dagster's schedules."""
+"""Is the data right, and is anything missing: `check`, `maintenance`, `adopt`. By themselves they run in Dagster."""
 
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recurrence_pipeline.cli.mending import Yes
+from recurrence_pipeline.cli.recover import Yes
 from recurrence_pipeline.cli.session import FAILED, OK, Json, Session, app
 from recurrence_pipeline.domain.errors import CleanupRefused
 
@@ -100,3 +100,64 @@ def _weekly(session: Session, worker: "Worker", *, as_json: bool) -> int:
     )
     wrong = any(finding.count and finding.severity is Severity.ERROR for finding in findings)
     return FAILED if wrong or report.worse else OK
+
+
+@app.command(epilog="Example: recurrence check (then, to mend it: recurrence check --repair --yes)")
+def check(
+    context: typer.Context,
+    *,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Show what a repair would change; with --yes, repair.")
+    ] = False,
+    yes: Yes = False,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="NAME", help="Only this check; may be given more than once.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Check that the data are consistent, and repair them.
+
+    It exits with 1 where a check of severity error finds something.
+    With --repair it exits with 1 where something stays that a repair is there for.
+    """
+    from recurrence_pipeline.maintenance.checks import Severity
+    from recurrence_pipeline.views.checks import findings_view, repairs_view
+
+    if yes and not repair:
+        raise typer.BadParameter("--yes goes with --repair")
+    session: Session = context.obj
+    with session.worker() as worker, session.progress() as bar:
+        worker.require_schema()
+        looking = bar.add_task("tasks", total=None)
+
+        def advance(looked_at: int) -> None:
+            bar.update(looking, completed=looked_at, description=f"{looked_at} tasks")
+
+        if repair:
+            repairs = worker.consistency.repair(only, dry_run=not yes, progress=advance)
+        else:
+            findings = worker.consistency.run(only=only, progress=advance)
+    if repair:
+        session.show([r.as_json() for r in repairs], repairs_view, as_json=as_json)
+        return FAILED if any(r.left for r in repairs) else OK
+    session.show([f.as_json() for f in findings], findings_view, as_json=as_json)
+    return FAILED if any(f.count and f.severity is Severity.ERROR for f in findings) else OK
+
+
+@app.command(epilog="Example: recurrence adopt (then, if that is what you want: recurrence adopt --yes)")
+def adopt(context: typer.Context, *, yes: Yes = False, as_json: Json = False) -> int:
+    """Have older series continued by themselves.
+
+    Without it, a series that was created before the first `init-db` goes on only when an event asks.
+    It reads all tasks to say what would come of it. With --yes, the reconcile sensor asks for it piece by piece.
+    """
+    from recurrence_pipeline.views.common import backlog_view
+
+    session: Session = context.obj
+    with session.worker() as worker:
+        worker.require_schema()
+        backlog = worker.backfill.backlog()
+        if yes:
+            worker.backfill.adopt()
+    session.show(backlog.as_json() | {"adopted": yes or backlog.watermark is None}, backlog_view, as_json=as_json)
+    return OK

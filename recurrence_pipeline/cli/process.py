@@ -1,4 +1,4 @@
-"""Working events off, or asking for it: `process` and `trigger`."""
+"""Processing events, or asking for it: `process` and `trigger`."""
 
 from typing import TYPE_CHECKING, Annotated
 

@@ -13,7 +13,7 @@ from recurrence_pipeline.cli import app
 from recurrence_pipeline.config.settings import Settings, variables
 from recurrence_pipeline.local.stack import DATABASE, PREFERRED_API_PORT, PREFERRED_MONGODB_PORT
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
