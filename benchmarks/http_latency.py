@@ -49,7 +49,7 @@ def round_trips(at: Stage) -> dict[str, int]:
     counted = {}
     for operation in OPERATIONS:
         ids = (str(original["_id"]), operation, str(original["userId"]))
-        counted[operation] = at.measure(partial(at.worker.service.process_task_recurrence, *ids)).round_trips
+        counted[operation] = at.measure(partial(at.worker.process_task_recurrence, *ids)).round_trips
     return counted
 
 

@@ -47,18 +47,18 @@ from recurrence_pipeline.worker.service import WorkerService
 from recurrence_pipeline.worker.summary import BatchSummary
 
 
-class Worker:
-    """An open worker: all that can be asked of it. Close it, or use it as a context manager.
+class Worker(WorkerService):
+    """An open worker: it does the work, and has all that can be asked of it. Close it, or use it as a context manager.
 
-    `service` does the work and `queries` answers questions about it; each of the others is a feature of its own, named
-    for what it does. Safe to use from several threads.
+    `queries` answers questions about tasks and events; each of the others is a feature of its own, named for what it
+    does. Safe to use from several threads.
     """
 
     def __init__(self, settings: Settings, mongo: Mongo, kit: Kit) -> None:
         processor = Processor(kit)
+        super().__init__(kit, processor)
         self.settings = settings
         self.mongo = mongo
-        self.service = WorkerService(kit, processor)
         self.queries = Queries(kit)
         self.reconciliation = Reconciliation(kit)
         self.backfill = Adoption(kit, self.reconciliation)
@@ -70,6 +70,11 @@ class Worker:
         self.health = Health(kit.tasks, kit.event_log, clock=kit.clock)
         self.metrics = Metrics(kit.event_metrics, retention=kit.rules.event_retention, clock=kit.clock)
         self.context = kit
+
+    @property
+    def service(self) -> Self:
+        """The worker itself, for programs that were written when the work had a door of its own."""
+        return self
 
     def tell_host(self) -> None:
         """Leave word that this host works, and with which time zone data; a failure costs nothing."""
@@ -141,7 +146,7 @@ class Worker:
             Outage: where the database cannot be worked with.
         """
         return drain(
-            self.service.process_pending,
+            self.process_pending,
             batch=self.settings.batch_size,
             limit=limit,
             unfinished=self.queries.unfinished if until_empty else None,

@@ -10,7 +10,6 @@ from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.worker.context import Step
-from recurrence_pipeline.worker.service import WorkerService
 from recurrence_pipeline.worker.summary import BatchSummary
 
 
@@ -42,11 +41,6 @@ class World:
         if step is self.crash_after:
             self.crash_after = None
             raise Crash(step.value)
-
-    @property
-    def service(self) -> WorkerService:
-        """The door of the first worker."""
-        return self.worker.service
 
     def close(self) -> None:
         """Close the connections."""
@@ -108,7 +102,7 @@ class World:
 
     def work(self) -> BatchSummary:
         """Work off everything that is due."""
-        return self.service.process_pending()
+        return self.worker.process_pending()
 
     def create(self, due: datetime, repeat_type: str, **fields: Any) -> ObjectId:
         """Add a task, have its creation worked off, and return its id."""

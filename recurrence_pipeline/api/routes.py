@@ -77,7 +77,7 @@ class Handlers:
         asked = requests.recurrence(await requests.read_json(request))
 
         def work_off() -> dict[str, Any]:
-            return self._worker.service.process_task_recurrence(
+            return self._worker.process_task_recurrence(
                 asked.task_id, asked.operation, asked.user_id, source=Source.API
             )
 
@@ -97,7 +97,7 @@ class Handlers:
         """Say whether a task may recur; its due date is compared with now."""
         task = requests.task_to_validate(await requests.read_json(request))
         try:
-            self._worker.service.validate_recurrence(task)
+            self._worker.validate_recurrence(task)
         except InvalidRecurrence as error:
             raise invalid_recurrence(str(error)) from error
         return json_answer({"success": True, "data": {"valid": True, "task": task}})

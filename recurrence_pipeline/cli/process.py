@@ -72,14 +72,14 @@ def trigger(  # noqa: PLR0913 (each is an option of its own)
     with session.worker() as worker:
         worker.require_schema()
         if operation is Operation.DELETE and not yes:
-            event, plan = worker.service.plan(task_id, operation.value, user_id)
+            event, plan = worker.plan(task_id, operation.value, user_id)
             session.show(deletion_data(event, plan), deletion_view, as_json=as_json)
             return OK
         if now:
-            result = worker.service.process_task_recurrence(task_id, operation.value, user_id)
+            result = worker.process_task_recurrence(task_id, operation.value, user_id)
             session.show(result, result_view, as_json=as_json)
             return OK
-        event_id = worker.service.enqueue(task_id, operation.value, user_id)
+        event_id = worker.enqueue(task_id, operation.value, user_id)
     added = {"eventId": event_id, "operation": operation.value, "taskId": task_id, "status": "pending"}
     session.show(added, lambda _: f"Event {event_id} is pending: {operation.value} of task {task_id}.", as_json=as_json)
     return OK

@@ -34,4 +34,4 @@ class DatabaseOutbox:
         """
         with open_worker(self._settings) as worker, within(PATIENCE):
             worker.require_schema()
-            return worker.service.enqueue(task_id, operation, user_id, source=Source.OUTBOX)
+            return worker.enqueue(task_id, operation, user_id, source=Source.OUTBOX)

@@ -111,8 +111,8 @@ def process_latecomers(
     idle = worker.settings.linger if leased.events and BY_SENSOR in context.run_tags else timedelta()
     with failing_in_one_line():
         summary = poll_until_idle(
-            partial(worker.open().service.process_pending, run_id=context.run_id, lane=leases.lane),
-            batch=worker.open().service.batch_size,
+            partial(worker.open().process_pending, run_id=context.run_id, lane=leases.lane),
+            batch=worker.open().batch_size,
             pending=leased.owed,
             idle=idle,
             longest=LONGEST_STAY,
@@ -196,6 +196,6 @@ def _work_off(
     context: dg.OpExecutionContext, worker: Worker, leased: LeasedEvents, operation: Operation
 ) -> BatchSummary:
     with failing_in_one_line():
-        summary = worker.service.process(leased.of(operation), run_id=context.run_id)
+        summary = worker.process(leased.of(operation), run_id=context.run_id)
     context.add_output_metadata(summary.numbers())
     return summary

@@ -157,9 +157,9 @@ def process_one_task(context: dg.OpExecutionContext, config: TaskConfig, worker:
         if not config.task_id:
             metadata = {"written": False, "events": events_table(worker.open().queries.events(limit=MAX_ROWS))}
         elif config.dry_run:
-            metadata = plan_metadata(*worker.open().service.plan(*asked))
+            metadata = plan_metadata(*worker.open().plan(*asked))
         else:
-            answer = worker.open().service.process_task_recurrence(*asked, run_id=context.run_id)
+            answer = worker.open().process_task_recurrence(*asked, run_id=context.run_id)
             metadata = answer_metadata(answer)
     context.add_output_metadata(metadata)
 

@@ -59,7 +59,7 @@ class RunLeases:
     def take(self, limit: int) -> list[TaskEvent]:
         """Hold up to `limit` due events in the name of this run, those of its lane first."""
         self._taken = True
-        return self._worker.open().service.lease(limit, run_id=self._run_id, lane=self.lane)
+        return self._worker.open().lease(limit, run_id=self._run_id, lane=self.lane)
 
     def give_back(self) -> None:
         """Let go of what was not worked off, and leave word of this host.
@@ -69,7 +69,7 @@ class RunLeases:
         """
         if self._taken and self._run_id is not None:
             with suppress(RecurrenceError):
-                self._worker.open().service.release_run(self._run_id)
+                self._worker.open().release_run(self._run_id)
                 self._worker.open().tell_host()
 
 

@@ -178,10 +178,6 @@ class Queries:
         """Return the ids of the Dagster runs that hold an event under a lease that has not run out."""
         return self._events.runs_at_work(self._clock(), lease=self._lease)
 
-    def next_due(self) -> datetime | None:
-        """Return when the next event becomes due; None where nothing is unfinished."""
-        return self._events.next_due()
-
     def unfinished(self) -> int:
         """Return how many events are pending or being worked on."""
         return self._events.unfinished()

@@ -47,6 +47,10 @@ class WorkerService:
             left = None if left is None else left - len(events)
         return summary
 
+    def next_due(self) -> datetime | None:
+        """Return when the next event becomes due; None where nothing is unfinished."""
+        return self._kit.events.next_due()
+
     def lease(self, limit: int, *, run_id: str | None = None, lane: Lane = WHOLE) -> list[TaskEvent]:
         """Hold up to `limit` due events; they are this caller's until their leases run out."""
         return self._processor.lease(limit, run_id=run_id, lane=lane)

@@ -164,9 +164,9 @@ def test_what_kill_minus_9_interrupts_the_queue_completes(site: Site, start_api:
 
     worker = site.world.worker
     site.world.pass_time(seconds=1)
-    assert worker.service.process_pending().events == 0, "the dead API still holds the event"
+    assert worker.process_pending().events == 0, "the dead API still holds the event"
     site.world.pass_time(seconds=60)
-    assert worker.service.process_pending().count("completed") == 1
+    assert worker.process_pending().count("completed") == 1
     assert len(site.world.occurrences(task_id)) == 3
     assert site.world.actions() == ["RECURRING_TASK_CREATED"] * 3
 

@@ -60,7 +60,7 @@ def test_what_was_not_delivered_is_written_down_once_and_worked_off(
     assert line["event_id"] == queued.event_id
 
     with open_worker(world.settings) as worker:  # on the real clock, which wrote the event
-        worker.service.process_pending()
+        worker.process_pending()
     assert world.event(event["_id"])["status"] == "completed"
     assert len(world.occurrences(task_id)) == 3
 

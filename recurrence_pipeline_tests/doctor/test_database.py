@@ -81,7 +81,7 @@ def test_events_that_nobody_works_on_are_found(world: World) -> None:
 
 def test_events_that_a_living_worker_holds_are_worked_on_and_those_of_a_dead_one_are_not(world: World) -> None:
     world.add_event("create", world.add_task(DUE, "daily"))
-    world.service.lease(1)
+    world.worker.lease(1)
     assert look(world)["worker"].found == "1 events are being worked on"
     world.pass_time(minutes=5)
     assert ill(world) == {"stuck events": Level.ERROR, "worker": Level.ERROR}

@@ -196,7 +196,7 @@ def no_validator(world: World) -> None:
 
 def an_event_whose_holder_died(world: World) -> None:
     world.add_event("create", a_series(world)[0])
-    assert len(world.service.lease(1)) == 1
+    assert len(world.worker.lease(1)) == 1
     world.pass_time(seconds=121)
 
 
@@ -219,7 +219,7 @@ def a_lease_of_a_clock_ahead(world: World) -> None:
     world.add_event("create", a_series(world)[0])
     now = world.now
     world.pass_time(minutes=10)
-    assert len(world.service.lease(1)) == 1
+    assert len(world.worker.lease(1)) == 1
     world.now = now
 
 

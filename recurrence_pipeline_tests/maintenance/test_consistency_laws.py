@@ -82,9 +82,9 @@ def test_while_work_is_under_way_nothing_is_found(world: World) -> None:
     head = world.add_task(utc(2024, 1, 15, 9), "daily")
     world.add_event("create", head)
     assert red(world) == {}, "it waits"
-    held = world.service.lease(10)
+    held = world.worker.lease(10)
     assert red(world) == {}, "it is held"
-    world.service.process(held)
+    world.worker.process(held)
     second = world.occurrences(head)[1]["_id"]
     world.complete(second)
     world.add_event("complete", second)

@@ -76,7 +76,7 @@ def test_work_is_counted_whoever_did_it(world: World, exporter: Exporter) -> Non
     series = world.add_task(DUE, "weekly")
     world.add_event("create", series)
     world.add_event("create", ObjectId(), createdAt=world.now - timedelta(hours=1))
-    other.service.process_pending()
+    other.process_pending()
     other.close()
     world.add_event("delete", series)
     world.work()

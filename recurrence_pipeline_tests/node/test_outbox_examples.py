@@ -34,11 +34,11 @@ def test_what_it_hands_over_is_worked_off(example: Run, world: World) -> None:
     created = example("create", str(task_id))
     with world.open_worker() as worker:
         world.now = utc(2999, 1, 1)  # the example has its own clock
-        worker.service.process_pending()
+        worker.process_pending()
         assert len(world.occurrences(task_id)) == 3
 
         deleted = example("delete", str(task_id), str(world.user))
-        worker.service.process_pending()
+        worker.process_pending()
 
     assert world.occurrences(task_id) == []
     for ran in (created, deleted):

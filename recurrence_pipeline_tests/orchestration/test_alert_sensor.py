@@ -252,8 +252,8 @@ def test_rejected_events_are_no_dead_letters(
     watch: Watch, worker: Worker, webhook: Impostor, insert_task: Insert
 ) -> None:
     """They are the users' mistakes, and told to the users: who is called at night can do nothing about them."""
-    worker.service.enqueue(insert_task(repeatType="hourly"), "create")
-    worker.service.process_pending()
+    worker.enqueue(insert_task(repeatType="hourly"), "create")
+    worker.process_pending()
 
     assert watch.tick() == NOTHING
 
@@ -303,8 +303,8 @@ def test_a_look_writes_nothing_to_the_database(watch: Watch, worker: Worker, ins
 def fail(worker: Worker, insert_task: Insert, count: int) -> None:
     """Make dead letters: events that were refused, and are marked as failed."""
     for _ in range(count):
-        worker.service.enqueue(insert_task(repeatType="hourly"), "create")
-    worker.service.process_pending()
+        worker.enqueue(insert_task(repeatType="hourly"), "create")
+    worker.process_pending()
     worker.mongo.events.update_many({"status": "rejected"}, {"$set": {"status": "failed"}})
 
 

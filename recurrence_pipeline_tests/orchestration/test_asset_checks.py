@@ -40,7 +40,7 @@ def red(checked: Checked) -> dict[tuple[str, str], dg.AssetCheckSeverity]:
 def series(worker: Worker, insert_task: Insert) -> ObjectId:
     """Return the original of a series that is as it should be."""
     original = insert_task()
-    worker.service.process_task_recurrence(original, "create")
+    worker.process_task_recurrence(original, "create")
     return ObjectId(original)
 
 
@@ -53,7 +53,7 @@ def unhealthy(worker: Worker, series: ObjectId, insert_task: Insert) -> None:
     insert_task("left alone", parentRecurringId=ObjectId())
     mongo.counters.update_one({"_id": "tasks"}, {"$set": {"sequence_value": 0}})
     mongo.events.drop_index("taskId_1")
-    worker.service.enqueue(insert_task(repeatType="none"), "create")
+    worker.enqueue(insert_task(repeatType="none"), "create")
     mongo.events.update_one({"status": "pending"}, {"$set": {"availableAt": LONG_AGO}})
 
 
@@ -82,7 +82,7 @@ def test_an_unhealthy_database_turns_exactly_the_right_checks_red_and_a_repair_t
     assert "orphan cleanup" in str(orphans.description)
 
     worker.consistency.repair(dry_run=False)
-    worker.service.process_pending()
+    worker.process_pending()
     assert red(check("weekly_maintenance")) == {}
 
 

@@ -29,8 +29,8 @@ def checked(result: dg.ExecuteInProcessResult) -> dg.AssetCheckEvaluation:
 def test_health_is_recorded_in_numbers(
     definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
 ) -> None:
-    worker.service.process_task_recurrence(insert_task(), "create")
-    worker.service.enqueue(insert_task(repeatType="weekly"), "create")
+    worker.process_task_recurrence(insert_task(), "create")
+    worker.enqueue(insert_task(repeatType="weekly"), "create")
 
     numbers = recorded(report(definitions, instance))
 
@@ -79,8 +79,8 @@ def test_refused_events_are_counted_and_listed_with_their_reasons(
     definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
 ) -> None:
     for repeat_type in ("hourly", "hourly", "yearly"):
-        worker.service.enqueue(insert_task(repeatType=repeat_type), "create")
-    worker.service.process_pending()
+        worker.enqueue(insert_task(repeatType=repeat_type), "create")
+    worker.process_pending()
     worker.mongo.events.update_one({}, {"$set": {"status": "failed"}})
 
     numbers = recorded(report(definitions, instance))

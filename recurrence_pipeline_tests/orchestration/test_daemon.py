@@ -96,7 +96,7 @@ def all_is_done(worker: Worker, history: dg.DagsterInstance) -> bool:
 def test_the_daemon_starts_a_run_that_works_off_what_is_due(
     home: Path, mongodb_url: str, worker: Worker, insert_task: Insert, history: dg.DagsterInstance
 ) -> None:
-    events = [worker.service.enqueue(insert_task(), "create") for _ in range(3)]
+    events = [worker.enqueue(insert_task(), "create") for _ in range(3)]
     shown: list[int] = []
 
     def looked_at_and_done() -> bool:
@@ -129,7 +129,7 @@ def test_a_machine_that_dies_with_a_full_run_queue_costs_time_and_nothing_else(
     """Dagster shows its runs as started for a quarter of an hour: for so long nothing would be worked off."""
     count = 300
     for _ in range(count):
-        worker.service.enqueue(insert_task(), "create")
+        worker.enqueue(insert_task(), "create")
 
     with daemon(home, mongodb_url, **SHORT_LEASES) as running:
         wait_until(
@@ -159,12 +159,12 @@ def test_a_code_server_that_dies_is_started_again_and_the_events_are_worked_off(
 ) -> None:
     with daemon(home, mongodb_url, **SHORT_LEASES) as running:
         wait_until(lambda: running.family("api", "grpc"), "the daemon has started a code server", timeout=PATIENCE)
-        worker.service.enqueue(insert_task(), "create")
+        worker.enqueue(insert_task(), "create")
         wait_until(lambda: all_is_done(worker, history), "the first event is worked off", timeout=PATIENCE)
 
         for pid in running.family("api", "grpc"):
             os.kill(pid, signal.SIGKILL)
-        worker.service.enqueue(insert_task(), "create")
+        worker.enqueue(insert_task(), "create")
 
         wait_until(lambda: all_is_done(worker, history), "the second event is worked off", timeout=PATIENCE)
         assert worker.queries.event_counts() == {("create", "completed"): 2}, running.printed()

@@ -25,9 +25,9 @@ def launch(
 @pytest.fixture
 def refused(worker: Worker) -> str:
     """Return an event that was rejected, because its task is not there."""
-    event = worker.service.enqueue(str(ObjectId()), "create")
+    event = worker.enqueue(str(ObjectId()), "create")
     worker.mongo.events.update_one({"_id": ObjectId(event)}, {"$set": {"source": "api"}})
-    worker.service.process_pending()
+    worker.process_pending()
     return event
 
 
@@ -35,9 +35,9 @@ def refused(worker: Worker) -> str:
 def deletion(worker: Worker, insert_task: Insert) -> str:
     """Return the deletion of three occurrences, whose original is gone."""
     task = insert_task("a | b")
-    worker.service.process_task_recurrence(task, "create")
+    worker.process_task_recurrence(task, "create")
     worker.mongo.tasks.delete_one({"_id": ObjectId(task)})
-    worker.service.process_task_recurrence(task, "delete", str(USER))
+    worker.process_task_recurrence(task, "delete", str(USER))
     return str(worker.deletions.recent(1)[0]["deletion"])
 
 

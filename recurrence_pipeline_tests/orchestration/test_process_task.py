@@ -24,7 +24,7 @@ def test_a_dry_run_writes_nothing(
     definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert, operation: str
 ) -> None:
     series, fresh = insert_task(), insert_task()
-    worker.service.process_task_recurrence(series, "create")
+    worker.process_task_recurrence(series, "create")
     before = everything(worker)
 
     for task_id in (series, fresh, str(ObjectId())):
@@ -49,8 +49,8 @@ def test_pressed_as_it_is_it_lists_the_latest_events_and_writes_nothing(
     definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
 ) -> None:
     for repeat_type in ("daily", "hourly"):
-        worker.service.enqueue(insert_task(repeatType=repeat_type), "create")
-    worker.service.process_pending()
+        worker.enqueue(insert_task(repeatType=repeat_type), "create")
+    worker.process_pending()
     before = everything(worker)
 
     shown = numbers_of(run(definitions, instance), OP)
@@ -67,7 +67,7 @@ def test_a_dry_run_of_a_completion_names_the_next_task(
     definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
 ) -> None:
     series = insert_task()
-    first = worker.service.process_task_recurrence(series, "create")["result"][0]
+    first = worker.process_task_recurrence(series, "create")["result"][0]
 
     shown = numbers_of(run(definitions, instance, task_id=series, operation="complete"), OP)
 
@@ -79,7 +79,7 @@ def test_a_dry_run_shows_what_would_be_deleted(
     definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
 ) -> None:
     series = insert_task()
-    worker.service.process_task_recurrence(series, "create")
+    worker.process_task_recurrence(series, "create")
 
     shown = numbers_of(run(definitions, instance, task_id=series, operation="delete", user_id=str(USER)), OP)
 

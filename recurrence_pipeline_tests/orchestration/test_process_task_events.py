@@ -25,11 +25,11 @@ def test_a_run_works_off_what_is_due_and_reports_the_numbers(
 ) -> None:
     created, completed, deleted = insert_task(), insert_task(isCompleted=True), insert_task()
     for task_id in (created, completed, deleted):
-        worker.service.process_task_recurrence(task_id, "create")
+        worker.process_task_recurrence(task_id, "create")
     fresh = insert_task()
-    worker.service.enqueue(fresh, "create")
-    worker.service.enqueue(completed, "complete")
-    worker.service.enqueue(deleted, "delete", str(USER))
+    worker.enqueue(fresh, "create")
+    worker.enqueue(completed, "complete")
+    worker.enqueue(deleted, "delete", str(USER))
 
     result = run(definitions, instance)
 
@@ -51,7 +51,7 @@ def test_a_run_works_off_what_is_due_and_reports_the_numbers(
 def test_an_event_names_the_run_that_worked_it_off(
     definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
 ) -> None:
-    worker.service.enqueue(insert_task(), "create")
+    worker.enqueue(insert_task(), "create")
 
     result = run(definitions, instance)
 
@@ -64,7 +64,7 @@ def test_a_run_launched_by_hand_ends_with_its_events(
 ) -> None:
     """One that a sensor asked for would wait an hour here."""
     resource = WorkerResource(Settings.from_environment({"MONGODB_URL": mongodb_url, "WORKER_LINGER": "3600000"}))
-    worker.service.enqueue(insert_task(), "create")
+    worker.enqueue(insert_task(), "create")
 
     assert run(build_definitions(resource.settings, worker=resource), instance).success
 
@@ -87,7 +87,7 @@ def test_the_default_config_takes_on_what_the_settings_allow_to_one_run(
     definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
 ) -> None:
     for _ in range(12):
-        worker.service.enqueue(insert_task(repeatType="none"), "create")
+        worker.enqueue(insert_task(repeatType="none"), "create")
 
     assert numbers_of(run(definitions, instance), "lease_events")["leased"] == 10
     assert numbers_of(run(definitions, instance), "lease_events")["leased"] == 2
@@ -97,7 +97,7 @@ def test_the_config_can_take_on_less(
     definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
 ) -> None:
     for _ in range(3):
-        worker.service.enqueue(insert_task(repeatType="none"), "create")
+        worker.enqueue(insert_task(repeatType="none"), "create")
     config = {"ops": {"lease_events": {"config": {"max_events": 1}}}}
 
     result = definitions.resolve_job_def(JOB).execute_in_process(run_config=config, instance=instance)
@@ -108,8 +108,8 @@ def test_the_config_can_take_on_less(
 def test_a_bad_event_costs_itself_and_not_the_run(
     definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
 ) -> None:
-    worker.service.enqueue(insert_task(repeatType="hour|ly\n"), "create")
-    worker.service.enqueue(insert_task(), "create")
+    worker.enqueue(insert_task(repeatType="hour|ly\n"), "create")
+    worker.enqueue(insert_task(), "create")
 
     result = run(definitions, instance)
 
@@ -124,7 +124,7 @@ def test_a_run_that_did_something_is_seen_on_the_queues_asset(
     definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
 ) -> None:
     run(definitions, instance)
-    worker.service.enqueue(insert_task(), "create")
+    worker.enqueue(insert_task(), "create")
     run(definitions, instance)
 
     observations = instance.fetch_observations(dg.AssetKey("task_events"), limit=10).records
@@ -152,8 +152,8 @@ def test_what_a_failing_run_holds_is_given_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Else a completion behind five failing creations would pass for the cause, and end as a dead letter."""
-    worker.service.enqueue(insert_task(), "create")
-    worker.service.enqueue(insert_task(), "complete")
+    worker.enqueue(insert_task(), "create")
+    worker.enqueue(insert_task(), "complete")
 
     def refuse(*_: object, **__: object) -> None:
         raise Outage("not authorised to write")

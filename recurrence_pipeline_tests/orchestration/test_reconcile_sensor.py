@@ -43,7 +43,7 @@ def test_a_task_inserted_by_any_program_is_asked_for_within_one_tick_and_then_wo
     (observed,) = result.asset_events or []
     assert observed.asset_key == dg.AssetKey("task_events")
     assert {name: value.value for name, value in observed.metadata.items()} == {"asked": 1, "looked_at": 1}
-    worker.service.process_pending()
+    worker.process_pending()
     assert worker.mongo.tasks.count_documents({"parentRecurringId": task}) == 3
     assert looked(tick(instance, resource, result.cursor)).asset_events == []
 

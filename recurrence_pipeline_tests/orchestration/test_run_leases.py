@@ -54,9 +54,9 @@ def test_a_run_that_is_stopped_finishes_its_batch_and_gives_the_rest_back(
 ) -> None:
     """Whether somebody asked Dagster for it, or its machine is being shut down."""
     for _ in range(3):
-        worker.service.enqueue(insert_task(), "create")
-    worker.service.enqueue(insert_task(), "complete")
-    worker.service.enqueue(insert_task(), "delete", str(USER))
+        worker.enqueue(insert_task(), "create")
+    worker.enqueue(insert_task(), "complete")
+    worker.enqueue(insert_task(), "delete", str(USER))
     settings = Settings.from_environment({"MONGODB_URL": mongodb_url, "WORKER_BATCH_SIZE": "2"})
 
     def stop(step: Step) -> None:
@@ -90,8 +90,8 @@ def test_a_run_that_is_stopped_between_two_ops_gives_back_what_the_next_would_ha
     definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
 ) -> None:
     """Else its events would wait for a lease and count a death: and they would be suspected of it."""
-    worker.service.enqueue(insert_task(), "create")
-    worker.service.enqueue(insert_task(), "complete")
+    worker.enqueue(insert_task(), "create")
+    worker.enqueue(insert_task(), "complete")
     job = definitions.resolve_job_def(JOB).with_hooks({stop_between_ops})
 
     with pytest.raises(dg.DagsterExecutionInterruptedError):
@@ -106,7 +106,7 @@ def test_a_run_that_is_stopped_between_two_ops_gives_back_what_the_next_would_ha
 def test_a_run_holds_in_its_own_name_and_nothing_when_it_is_over(
     mongodb_url: str, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
 ) -> None:
-    worker.service.enqueue(insert_task(), "create")
+    worker.enqueue(insert_task(), "create")
     at_work: list[set[str]] = []
     settings = Settings.from_environment({"MONGODB_URL": mongodb_url})
     resource = Watched(settings, lambda _: at_work.append(worker.queries.runs_at_work()))
@@ -157,7 +157,7 @@ def test_a_run_that_waits_for_more_events_says_that_it_lives(
     """It holds nothing then, and would be taken for dead two leases after its beginning."""
     environment = {"WORKER_LEASE": "300", "WORKER_LEASE_MARGIN": "100", "WORKER_LINGER": "1000", "SENSOR_WATCH": "0"}
     resource = WorkerResource(Settings.from_environment({"MONGODB_URL": mongodb_url, **environment}))
-    worker.service.enqueue(insert_task(), "create")
+    worker.enqueue(insert_task(), "create")
 
     job = build_definitions(resource.settings, worker=resource).resolve_job_def("process_task_events")
     run = job.execute_in_process(instance=instance, tags={BY_SENSOR: "task_event_sensor"}).dagster_run

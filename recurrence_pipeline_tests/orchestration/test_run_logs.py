@@ -43,7 +43,7 @@ def test_a_failed_event_stands_in_the_log_of_its_run_as_it_stands_in_ours(
 ) -> None:
     configure(settings.model_copy(update={"log_file": tmp_path / "worker.log"}))
     task_id = insert_task(repeatType="hourly")
-    worker.service.enqueue(task_id, "create")
+    worker.enqueue(task_id, "create")
 
     result = definitions.resolve_job_def("process_task_events").execute_in_process(instance=shipped)
 
@@ -59,7 +59,7 @@ def test_a_run_in_which_nothing_fails_logs_nothing(
     definitions: dg.Definitions, shipped: dg.DagsterInstance, settings: Settings, worker: Worker, insert_task: Insert
 ) -> None:
     configure(settings)
-    worker.service.enqueue(insert_task(), "create")
+    worker.enqueue(insert_task(), "create")
 
     result = definitions.resolve_job_def("process_task_events").execute_in_process(instance=shipped)
 

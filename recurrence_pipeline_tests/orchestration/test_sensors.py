@@ -47,7 +47,7 @@ def skipped(result: list[dg.RunRequest] | dg.SkipReason) -> str:
 
 def make_due(worker: Worker, insert_task: Insert, count: int) -> None:
     for _ in range(count):
-        worker.service.enqueue(insert_task(), "create")
+        worker.enqueue(insert_task(), "create")
 
 
 def origin(job: str) -> RemoteJobOrigin:
@@ -188,7 +188,7 @@ def test_a_run_that_died_with_its_machine_does_not_count_once_its_leases_have_ru
     """It stays "started" until its longest run time is over: a quarter of an hour in which nothing would be done."""
     make_due(worker, insert_task, 2)
     run_id = add_run(instance, dg.DagsterRunStatus.STARTED)
-    assert len(short_lease.open().service.lease(1, run_id=run_id)) == 1
+    assert len(short_lease.open().lease(1, run_id=run_id)) == 1
     assert skipped(tick(instance, short_lease)) == "1 of 1 runs in flight, 1 events due"
 
     wait_until(lambda: worker.queries.queue().due == 2, "the lease runs out")
@@ -204,8 +204,8 @@ def test_a_dead_run_does_not_count_because_others_are_at_work(
     """The API holds events of its own all day long: they would keep every run from starting."""
     make_due(worker, insert_task, 3)
     run_id = add_run(instance, dg.DagsterRunStatus.STARTED)
-    worker.service.lease(1, run_id=holder)  # for a minute
-    short_lease.open().service.lease(1, run_id=run_id)
+    worker.lease(1, run_id=holder)  # for a minute
+    short_lease.open().lease(1, run_id=run_id)
     assert skipped(tick(instance, short_lease)) == "1 of 1 runs in flight, 1 events due"
 
     wait_until(lambda: worker.queries.queue().due == 2, "the lease of the run has run out")
@@ -223,8 +223,8 @@ def test_a_run_longer_than_a_lease_counts_while_it_holds_events(
     run_id = add_run(instance, dg.DagsterRunStatus.STARTED)
     if status is dg.DagsterRunStatus.CANCELING:
         instance.report_dagster_event(dg.DagsterEvent(dg.DagsterEventType.RUN_CANCELING.value, job_name=JOB), run_id)
-    worker.service.lease(1, run_id=run_id)  # for a minute
-    short_lease.open().service.lease(1)
+    worker.lease(1, run_id=run_id)  # for a minute
+    short_lease.open().lease(1)
 
     wait_until(lambda: worker.queries.queue().due == 2, "a short lease has run out since")
 
@@ -239,7 +239,7 @@ def test_a_run_that_waits_counts_however_long(
     """Else a full run queue gets another run with each tick. Dagster ends those that never start."""
     make_due(worker, insert_task, 2)
     add_run(instance, status)
-    short_lease.open().service.lease(1)
+    short_lease.open().lease(1)
     wait_until(lambda: worker.queries.queue().due == 2, "a lease has run out since")
 
     assert skipped(tick(instance, short_lease)) == "1 of 1 runs in flight, 2 events due"
@@ -254,7 +254,7 @@ def test_a_dead_run_is_ended_so_that_it_holds_no_place_and_is_not_started_again(
     alive = add_run(instance, dg.DagsterRunStatus.STARTED)
     waiting = add_run(instance, dg.DagsterRunStatus.QUEUED)
     another_job = add_run(instance, dg.DagsterRunStatus.STARTED, job="process_task")
-    worker.service.lease(1, run_id=alive)  # for a minute
+    worker.lease(1, run_id=alive)  # for a minute
     assert look_for_dead_runs(instance, short_lease) == "no run is dead"
 
     wait_until(lambda: look_for_dead_runs(instance, short_lease) != "no run is dead", "two leases are over")

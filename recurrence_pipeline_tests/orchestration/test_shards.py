@@ -85,8 +85,8 @@ def test_a_lane_whose_run_died_with_its_machine_gets_another_after_a_lease(
         instance.add_run_tags(run_id, tag_of(Lane(number, 3)))
     dead = runs.pop(1)
     for run_id in runs:
-        worker.service.lease(1, run_id=run_id)  # for a minute
-    lanes.open().service.lease(1, run_id=dead)
+        worker.lease(1, run_id=run_id)  # for a minute
+    lanes.open().lease(1, run_id=dead)
 
     wait_until(lambda: dead not in worker.queries.runs_at_work(), "the lease of the dead run is over")
     wait_until(lambda: isinstance(tick(instance, lanes), list), "it does not count any more")
@@ -102,7 +102,7 @@ def test_a_run_takes_the_events_of_its_lane_first(
     others = [task_id for task_id in ids if lane_of(task_id, 3) != 1][:10]
     for task_id in chain(*zip(others, own, strict=True)):
         insert_task(_id=ObjectId(task_id))
-        worker.service.enqueue(task_id, "create")
+        worker.enqueue(task_id, "create")
 
     result = definitions.resolve_job_def("process_task_events").execute_in_process(
         instance=instance, tags=tag_of(Lane(1, 3))

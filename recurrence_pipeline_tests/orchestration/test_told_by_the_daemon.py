@@ -31,7 +31,7 @@ def test_a_dead_letter_reaches_the_webhook_once_and_the_failed_try_the_log_of_al
         shutil.copy(ROOT / name, tmp_path)
     monkeypatch.chdir(tmp_path)
     log, task_id = tmp_path / "worker.log", insert_task(repeatType="hourly")
-    worker.service.enqueue(task_id, "create")
+    worker.enqueue(task_id, "create")
     with dg.DagsterInstance.from_config(str(tmp_path)) as history, impostor() as webhook:
         webhook.will(answers(200))
         settings = {"ALERT_URLS": webhook.url.replace("http", "json"), "LOG_FILE": str(log)}

@@ -505,7 +505,7 @@ def test_a_deletion_that_comes_again_finds_nothing_of_what_came_back(world: Worl
     original = world.create(JAN_31, "monthly")
     restore(world, delete(world, original))
 
-    answer = world.service.process_task_recurrence(str(original), Operation.DELETE.value, str(world.user))
+    answer = world.worker.process_task_recurrence(str(original), Operation.DELETE.value, str(world.user))
 
     assert answer["result"] == 0
     assert len(tasks(world)) == 3

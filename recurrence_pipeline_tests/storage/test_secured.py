@@ -58,7 +58,7 @@ def test_who_may_not_work_is_told_why_and_uses_no_attempt(
     before = world.event(event_id)
     refused = world.settings.model_copy(update={"mongodb_url": server.url(**wrong)})
     with open_worker(refused) as worker, pytest.raises(Outage, match=f"(?i)^{reason}") as caught:
-        worker.service.process_pending()
+        worker.process_pending()
     assert "canary" not in str(caught.value)
     assert world.event(event_id) == before
     assert world.work().count("completed") == 1

@@ -250,7 +250,7 @@ def test_under_the_rules_of_our_first_version_today_s_worker_works_and_its_event
         db.command({"collMod": "task_events", "validator": rules["validator"], "validationLevel": "strict"})
         head = world.create(utc(2024, 1, 2, 9), "daily")
         world.add_event("create", head)
-        claimed = world.service.lease(1, run_id="a run of Dagster")
+        claimed = world.worker.lease(1, run_id="a run of Dagster")
         again = db.task_events.update_many({}, {"$set": {"lease.note": 2}})
 
         assert len(claimed) == 1

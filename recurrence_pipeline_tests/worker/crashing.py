@@ -115,8 +115,8 @@ class Work:
 
     def _work_off(self, worker: Worker) -> dict[str, int]:
         if self.asked is None:
-            return worker.service.process_pending().numbers()
-        worker.service.process_task_recurrence(*self.asked)
+            return worker.process_pending().numbers()
+        worker.process_task_recurrence(*self.asked)
         return {}
 
 

@@ -94,7 +94,7 @@ def running(world: World, repeat_type: str, count: int) -> list[ObjectId]:
     """Add series with three occurrences each; no event that waits is touched."""
     originals = [world.add_task(ANCHOR, repeat_type) for _ in range(min(count, MOST_SERIES))]
     for original in originals:
-        world.service.process_task_recurrence(str(original), "create")
+        world.worker.process_task_recurrence(str(original), "create")
     world.worker.mongo.events.delete_many({"taskId": {"$in": originals}})
     return originals
 

@@ -127,7 +127,7 @@ class Stage:
     @staticmethod
     def work(worker: Worker, shift: Shift) -> None:
         for _ in range(shift.looks):
-            worker.service.process_pending(shift.limit)
+            worker.process_pending(shift.limit)
 
     def live(self, meanwhile: list[Deed], turns: Turns) -> None:
         """Do things one database call a turn."""

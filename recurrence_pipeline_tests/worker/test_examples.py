@@ -56,7 +56,7 @@ def test_a_weekly_review_that_is_completed_links_the_next_week_and_makes_the_one
         for day in (8, 15)
     )
 
-    answer = world.service.process_task_recurrence(str(review), "complete")["result"]
+    answer = world.worker.process_task_recurrence(str(review), "complete")["result"]
 
     assert answer["updatedTask"]["_id"] == str(second)
     assert answer["updatedTask"]["parentRecurringId"] == str(review)
@@ -127,7 +127,7 @@ def test_completing_an_occurrence_makes_one_more(world: World) -> None:
     standup = world.create(utc(2024, 1, 15, 9), "daily", isCompleted=True)
     first = world.occurrences(standup)[0]["_id"]
 
-    answer = world.service.process_task_recurrence(str(first), "complete")["result"]
+    answer = world.worker.process_task_recurrence(str(first), "complete")["result"]
 
     assert answer["createdTask"]["dueDate"] == utc(2024, 1, 20, 9)
     assert answer["updatedTask"]["dueDate"] == utc(2024, 1, 17, 9)
@@ -138,7 +138,7 @@ def test_deleting_the_original_reports_how_many_occurrences_went(world: World) -
     standup = world.create(utc(2024, 1, 15, 9), "daily")
     world.worker.mongo.tasks.delete_one({"_id": standup})
 
-    answer = world.service.process_task_recurrence(str(standup), "delete", str(world.user))
+    answer = world.worker.process_task_recurrence(str(standup), "delete", str(world.user))
 
     assert answer["result"] == 3
     assert world.occurrences(standup) == []
@@ -150,7 +150,7 @@ def test_deleting_one_occurrence_leaves_its_siblings(world: World) -> None:
     second = world.occurrences(standup)[1]["_id"]
     world.worker.mongo.tasks.delete_one({"_id": second})
 
-    answer = world.service.process_task_recurrence(str(second), "delete", str(world.user))
+    answer = world.worker.process_task_recurrence(str(second), "delete", str(world.user))
 
     assert answer["result"] == 0
     assert len(world.occurrences(standup)) == 2
@@ -161,7 +161,7 @@ def test_deleting_an_occurrence_that_is_still_there_takes_all_of_its_series_but_
     standup = world.create(utc(2024, 1, 15, 9), "daily")
     second = world.occurrences(standup)[1]["_id"]
 
-    assert world.service.process_task_recurrence(str(second), "delete", str(world.user))["result"] == 3
+    assert world.worker.process_task_recurrence(str(second), "delete", str(world.user))["result"] == 3
     assert world.cursor(standup) == 3
     world.add_event("create", standup)
     world.work()
@@ -172,14 +172,14 @@ def test_a_deletion_leaves_what_hangs_on_the_same_original_but_belongs_to_anothe
     standup = world.create(utc(2024, 1, 15, 9), "daily")
     world.worker.mongo.tasks.update_one({"parentRecurringId": standup}, {"$set": {"userId": ObjectId()}})
 
-    assert world.service.process_task_recurrence(str(standup), "delete", str(world.user))["result"] == 2
+    assert world.worker.process_task_recurrence(str(standup), "delete", str(world.user))["result"] == 2
     assert len(world.occurrences(standup)) == 1
 
 
 def test_a_task_that_does_not_repeat_needs_nothing(world: World) -> None:
     task = world.add_task(utc(2024, 1, 15, 9), "none")
 
-    assert world.service.process_task_recurrence(str(task), "create")["result"] == []
+    assert world.worker.process_task_recurrence(str(task), "create")["result"] == []
 
 
 @pytest.mark.parametrize(

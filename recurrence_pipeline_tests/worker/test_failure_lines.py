@@ -26,8 +26,8 @@ def error_lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 
 def test_an_event_that_is_rejected_is_one_line(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     task = world.add_task(utc(2024, 1, 2), "hourly")
-    world.service.enqueue(str(task), "create")
-    world.service.process_pending()
+    world.worker.enqueue(str(task), "create")
+    world.worker.process_pending()
 
     (line,) = error_lines(capsys)
     assert list(line) == ["timestamp", "level", "service", "operation", "taskId", "userId", "error", "details"]
@@ -48,9 +48,9 @@ def test_each_failed_try_is_a_line_that_counts_the_retries(world: World, capsys:
     world.worker.mongo.tasks.database.command(
         {"collMod": "tasks", "validator": {"title": {"$ne": "Daily standup"}}, "validationLevel": "strict"}
     )
-    world.service.enqueue(str(task), "create")
+    world.worker.enqueue(str(task), "create")
     for _ in range(4):
-        world.service.process_pending()
+        world.worker.process_pending()
         world.pass_time(hours=1)
 
     lines = error_lines(capsys)
@@ -66,8 +66,8 @@ def test_in_a_batch_each_failure_is_a_line_and_a_success_is_none(
     wrong = [world.add_task(utc(2024, 1, 2), "hourly") for _ in range(3)]
     right = world.add_task(utc(2024, 1, 2), "daily")
     for task in (*wrong, right):
-        world.service.enqueue(str(task), "create")
-    world.service.process_pending()
+        world.worker.enqueue(str(task), "create")
+    world.worker.process_pending()
 
     assert {line["taskId"] for line in error_lines(capsys)} == {str(task) for task in wrong}
 
@@ -76,9 +76,9 @@ def test_in_a_batch_each_failure_is_a_line_and_a_success_is_none(
 def test_where_the_task_is_gone_the_user_is_whom_the_event_names(
     world: World, capsys: pytest.CaptureFixture[str], user_id: str | None
 ) -> None:
-    world.service.enqueue("64b5f8e2a1c9d4e7f0a1b2c3", "complete", user_id)
+    world.worker.enqueue("64b5f8e2a1c9d4e7f0a1b2c3", "complete", user_id)
     world.pass_time(hours=1)
-    world.service.process_pending()
+    world.worker.process_pending()
 
     (line,) = error_lines(capsys)
     assert (line["operation"], line["userId"]) == ("complete", user_id)

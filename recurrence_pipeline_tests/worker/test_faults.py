@@ -125,7 +125,7 @@ def shape(command: Command) -> tuple[str, ...]:
 
 def what_it_raises(worker: Worker) -> RecurrenceError | None:
     try:
-        worker.service.process_pending()
+        worker.process_pending()
     except RecurrenceError as error:
         return error
     return None
@@ -290,7 +290,7 @@ def test_an_event_keeps_its_last_five_errors(trial: Trial) -> None:
     trial.faults.plan({"errorCode": 987654}, lambda c: c.name == "insert" and c.collection == "tasks")
     with trial.failing_worker(WORKER_RETRY_ATTEMPTS="7") as worker:
         for _ in range(10):
-            worker.service.process_pending()
+            worker.process_pending()
             trial.world.pass_time(minutes=10)
 
     event = trial.mongo.events.find_one({"taskId": trial.good})

@@ -35,9 +35,9 @@ def test_what_a_producer_may_write_is_taken(world: World) -> None:
 
 def test_an_event_that_was_worked_on_may_carry_it_again_when_it_is_retried_released_or_replayed(world: World) -> None:
     event = world.add_event("delete", ObjectId())
-    [held] = world.service.lease(1)
+    [held] = world.worker.lease(1)
     world.worker.mongo.events.update_one({"_id": event}, {"$set": {"deleting": [], "attempts": 2, "result": {}}})
-    world.service.release([held])
+    world.worker.release([held])
     world.worker.mongo.events.update_one({"_id": event}, {"$set": {"note": "still valid"}})
     assert world.event(event)["status"] == "pending"
 

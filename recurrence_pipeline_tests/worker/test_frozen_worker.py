@@ -159,7 +159,7 @@ def test_what_a_late_insert_leaves_of_a_series_that_was_deleted_is_found_by_the_
         frozen.taken_over()
         (original,) = mongo.tasks.find({"parentRecurringId": None})
         mongo.tasks.delete_one({"_id": original["_id"]})
-        world.service.process_task_recurrence(str(original["_id"]), "delete", str(world.user))
+        world.worker.process_task_recurrence(str(original["_id"]), "delete", str(world.user))
         assert tasks_there(world) == []
 
     assert len(world.occurrences(original["_id"])) == 3

@@ -121,13 +121,13 @@ class Histories(RuleBasedStateMachine):
     def hold(self, data: st.DataObject, limit: int) -> None:
         """A worker leases some events and is slow to work on them."""
         worker = data.draw(st.sampled_from(self.workers), label="worker")
-        self.held.append((worker, worker.service.lease(limit)))
+        self.held.append((worker, worker.lease(limit)))
 
     @precondition(lambda self: self.held)
     @rule()
     def work_on_what_is_held(self) -> None:
         worker, events = self.held.pop(0)
-        worker.service.process(events)
+        worker.process(events)
 
     @precondition(lambda self: self.held)
     @rule()
@@ -140,7 +140,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def work(self, data: st.DataObject) -> None:
-        data.draw(st.sampled_from(self.workers), label="worker").service.process_pending(5)
+        data.draw(st.sampled_from(self.workers), label="worker").process_pending(5)
 
     @invariant()
     def no_two_tasks_are_on_one_slot(self) -> None:
@@ -157,7 +157,7 @@ class Histories(RuleBasedStateMachine):
         """Let the second worker finish what there is, as the application's user would see it after a while."""
         for _ in range(8):
             self.world.pass_time(seconds=70)
-            self.workers[1].service.process_pending()
+            self.workers[1].process_pending()
         for known in self.model.values():
             known.expect_ahead()
 

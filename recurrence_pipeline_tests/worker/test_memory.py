@@ -140,7 +140,7 @@ def test_where_the_memory_itself_is_lost_the_series_is_as_far_as_it_shows(world:
 
 def test_where_the_memory_is_lost_what_a_cascade_deleted_stays_deleted(world: World) -> None:
     head = world.create(ANCHOR, "daily")
-    world.service.process_task_recurrence(str(world.occurrences_by_slot(head)[2]), "delete", str(world.user))
+    world.worker.process_task_recurrence(str(world.occurrences_by_slot(head)[2]), "delete", str(world.user))
     assert slots(world, head) == []
     world.worker.mongo.series.drop()
 
@@ -294,7 +294,7 @@ def test_a_deletion_by_one_user_leaves_the_cursor_of_the_series_of_another(world
     theirs = add_theirs(world, head)
     user = world.task(theirs)["userId"]
 
-    assert world.service.process_task_recurrence(str(head), "delete", str(user))["result"] == 1
+    assert world.worker.process_task_recurrence(str(head), "delete", str(user))["result"] == 1
     assert (slots(world, head), world.cursor(head)) == ([1, 2, 3], 3)
 
 
@@ -390,7 +390,7 @@ def test_a_cascade_takes_sub_tasks_along_and_does_not_count_them(world: World) -
     subtasks = with_subtasks(world, world.occurrences_by_slot(head)[1])
     world.worker.mongo.tasks.delete_one({"_id": head})
 
-    assert world.service.process_task_recurrence(str(head), "delete", str(world.user))["result"] == 3
+    assert world.worker.process_task_recurrence(str(head), "delete", str(world.user))["result"] == 3
 
     assert there(world, subtasks) == 0
     assert [t["title"] for t in world.worker.mongo.tasks.find()] == ["somebody's"]

@@ -93,7 +93,7 @@ def test_until_empty_it_waits_for_what_comes_due(worker: Worker, clock: Clock) -
 def test_until_empty_it_waits_for_what_a_dead_worker_holds(worker: Worker, clock: Clock) -> None:
     """Else `process --until-empty` after a crash ends with work left, and says that all is done."""
     enqueue(worker)
-    assert len(worker.service.lease(1)) == 1
+    assert len(worker.lease(1)) == 1
 
     assert worker.drain(until_empty=True, wait=clock.wait).count("rejected") == 1
     assert worker.settings.lease <= clock.waited < worker.settings.lease + timedelta(seconds=1)
@@ -116,7 +116,7 @@ def test_what_comes_while_it_waits_is_worked_off(world: World) -> None:
     idle = timedelta(seconds=2)
     waiting = Thread(
         target=lambda: done.append(
-            poll_until_idle(world.service.process_pending, batch=100, idle=idle, longest=LONG, beat=looked.set)
+            poll_until_idle(world.worker.process_pending, batch=100, idle=idle, longest=LONG, beat=looked.set)
         )
     )
     waiting.start()
@@ -132,7 +132,7 @@ def test_what_comes_while_it_waits_is_worked_off(world: World) -> None:
 
 def test_it_ends_when_nothing_has_come_for_a_while(world: World) -> None:
     assert (
-        poll_until_idle(world.service.process_pending, batch=100, idle=timedelta(milliseconds=300), longest=LONG).events
+        poll_until_idle(world.worker.process_pending, batch=100, idle=timedelta(milliseconds=300), longest=LONG).events
         == 0
     )
 
@@ -144,14 +144,14 @@ def test_it_ends_even_while_events_keep_coming(world: World) -> None:
         world.add_event("create", world.add_task(ANCHOR, "daily"))
 
     done = poll_until_idle(
-        world.service.process_pending, batch=100, idle=LONG, longest=timedelta(seconds=1), beat=another
+        world.worker.process_pending, batch=100, idle=LONG, longest=timedelta(seconds=1), beat=another
     )
     assert done.events > 1
 
 
 def test_without_patience_it_does_not_even_look(world: World) -> None:
     world.add_event("create", world.add_task(ANCHOR, "daily"))
-    assert poll_until_idle(world.service.process_pending, batch=100, idle=timedelta(), longest=LONG).events == 0
+    assert poll_until_idle(world.worker.process_pending, batch=100, idle=timedelta(), longest=LONG).events == 0
 
 
 def test_what_is_owed_is_worked_off_without_patience_and_nothing_beyond_it(world: World) -> None:
@@ -160,9 +160,9 @@ def test_what_is_owed_is_worked_off_without_patience_and_nothing_beyond_it(world
         world.add_event("create", world.add_task(ANCHOR, "daily"))
 
     assert (
-        poll_until_idle(world.service.process_pending, batch=100, idle=timedelta(), longest=LONG, pending=5).events == 5
+        poll_until_idle(world.worker.process_pending, batch=100, idle=timedelta(), longest=LONG, pending=5).events == 5
     )
     assert (
-        poll_until_idle(world.service.process_pending, batch=100, idle=timedelta(), longest=LONG, pending=500).events
+        poll_until_idle(world.worker.process_pending, batch=100, idle=timedelta(), longest=LONG, pending=500).events
         == 2
     )

@@ -110,17 +110,17 @@ def test_what_crashed_is_given_back_by_a_worker_that_can_still_speak(world: Worl
 def test_a_second_worker_that_took_over_wins_and_the_first_writes_nothing_more(world: World) -> None:
     original = world.add_task(ANCHOR, "daily")
     event = world.add_event("create", original)
-    held = world.service.lease(1)
+    held = world.worker.lease(1)
     world.pass_time(**PAST_THE_LEASE)
     other = world.open_worker()
-    taken = other.service.lease(1)
+    taken = other.lease(1)
 
-    late = world.service.process(held)
+    late = world.worker.process(held)
 
     assert late.numbers() | {"leases_lost": 0} == dict.fromkeys(late.numbers(), 0)
     assert late.leases_lost == 1
     assert world.occurrences(original) == []
-    assert other.service.process(taken).count("completed") == 1
+    assert other.process(taken).count("completed") == 1
     assert world.event(event)["lease"]["term"] == 2
     other.close()
 
@@ -133,14 +133,14 @@ def test_a_lease_lost_while_a_failure_is_recorded_is_an_answer_and_fails_nothing
 
     def taken_over_meanwhile() -> float:
         world.pass_time(**PAST_THE_LEASE)
-        assert len(other.service.lease(1)) == 1
+        assert len(other.lease(1)) == 1
         return 0.0
 
     with (
         refusing(world, {"failCommands": ["insert"], "errorCode": 50}, {"times": 1}),
         open_worker(world.settings, clock=lambda: world.now, chance=taken_over_meanwhile) as slow,
     ):
-        summary = slow.service.process_pending(1)
+        summary = slow.process_pending(1)
 
     assert (summary.events, summary.leases_lost) == (0, 1)
     assert (world.event(event)["status"], world.event(event)["lease"]["term"]) == ("processing", 2)
@@ -150,10 +150,10 @@ def test_a_lease_lost_while_a_failure_is_recorded_is_an_answer_and_fails_nothing
 def test_a_lease_that_ran_out_but_that_nobody_took_is_renewed(world: World) -> None:
     original = world.add_task(ANCHOR, "daily")
     world.add_event("create", original)
-    held = world.service.lease(1)
+    held = world.worker.lease(1)
     world.pass_time(**PAST_THE_LEASE)
 
-    assert world.service.process(held).count("completed") == 1
+    assert world.worker.process(held).count("completed") == 1
 
 
 def test_a_claim_that_is_interrupted_midway_is_given_back(mongodb_url: str) -> None:
@@ -169,7 +169,7 @@ def test_a_claim_that_is_interrupted_midway_is_given_back(mongodb_url: str) -> N
         return tick
 
     with open_worker(world.settings, clock=clock) as worker, pytest.raises(Crash):
-        worker.service.lease(5)
+        worker.lease(5)
 
     assert {world.event(event)["status"] for event in events} == {"pending"}
     assert world.work().count("completed") == 5
@@ -180,7 +180,7 @@ def test_an_event_that_killed_five_workers_is_a_dead_letter(world: World) -> Non
     original = world.add_task(ANCHOR, "daily")
     event = world.add_event("create", original)
     for _ in range(6):
-        assert len(world.service.lease(1)) == 1
+        assert len(world.worker.lease(1)) == 1
         world.pass_time(**PAST_THE_LEASE)
 
     world.work()
@@ -265,7 +265,7 @@ def test_an_original_that_goes_while_its_occurrences_are_written_takes_them_alon
             world.worker.mongo.tasks.delete_one({"_id": original})
 
     with open_worker(world.settings, clock=lambda: world.now, after_step=delete_meanwhile) as worker:
-        summary = worker.service.process_pending()
+        summary = worker.process_pending()
 
     assert world.occurrences(original) == []
     assert len(world.occurrences(kept)) == 3

@@ -56,7 +56,7 @@ def commands_of(mongodb_server: str, operation: str, count: int) -> Counter[str]
     with stage(Database(mongodb_server, None)) as at:
         at.fill(content(operation, count))
         at.commands.sent.clear()
-        assert at.worker.service.process_pending(count).count("completed") == count
+        assert at.worker.process_pending(count).count("completed") == count
         return at.commands.sent
 
 
@@ -91,7 +91,7 @@ def test_ten_times_the_events_of_one_chunk_do_not_cost_a_command_more(world: Wor
     for count in (5, 50):
         creations(world, count)
         with counted(world) as (worker, commands):
-            assert worker.service.process_pending(count).count("completed") == count
+            assert worker.process_pending(count).count("completed") == count
         sent.append(commands.sent)
 
     assert sent[0] == sent[1]
@@ -105,7 +105,7 @@ def test_series_that_differ_in_everything_cost_no_more_commands_than_series_that
             task = world.add_task(ANCHOR + timedelta(hours=number), rules[number % len(rules)], **zone)
             world.add_event("create", task)
         with counted(world) as (worker, commands):
-            assert worker.service.process_pending(60).count("completed") == 60
+            assert worker.process_pending(60).count("completed") == 60
         sent.append(commands.sent)
 
     assert sent[0] == sent[1]
@@ -117,7 +117,7 @@ def test_many_events_of_one_series_write_once_what_one_of_them_asks_for(world: W
         world.add_event("create", original)
 
     with counted(world) as (worker, commands):
-        assert worker.service.process_pending(50).occurrences_created == 3
+        assert worker.process_pending(50).occurrences_created == 3
 
     assert commands.sent["insert tasks"] == 1
     assert commands.sent["insert task_series"] == 1
@@ -149,7 +149,7 @@ def test_neither_memory_nor_commands_grow_with_what_has_been_worked_off(mongodb_
     with closing(World(mongodb_url, WORKER_BATCH_SIZE="2")) as world:
         creations(world, 40)
         with open_worker(world.settings, clock=lambda: world.now, after_step=look, listeners=[commands]) as worker:
-            assert worker.service.process_pending().count("completed") == 40
+            assert worker.process_pending().count("completed") == 40
 
     assert len(alive) == 20
     assert max(alive[15:]) <= max(alive[3:8]) + 10, alive
@@ -158,7 +158,7 @@ def test_neither_memory_nor_commands_grow_with_what_has_been_worked_off(mongodb_
 
 def test_asking_when_nothing_is_due_costs_four_queries(world: World) -> None:
     with counted(world) as (worker, commands):
-        assert worker.service.process_pending().events == 0
+        assert worker.process_pending().events == 0
 
     assert commands.sent == {"find task_events": 4}
 
@@ -171,7 +171,7 @@ def test_one_operation_at_once_costs_few_commands(world: World, operation: str, 
         world.work()
 
     with counted(world) as (worker, commands):
-        worker.service.process_task_recurrence(str(original), operation, str(world.user))
+        worker.process_task_recurrence(str(original), operation, str(world.user))
 
     assert commands.sent.total() <= most, commands.sent
 
@@ -181,6 +181,6 @@ def test_unknown_tasks_cost_no_query_each(world: World) -> None:
         world.add_event("create", ObjectId(), createdAt=utc(2023, 1, 1))
 
     with counted(world) as (worker, commands):
-        assert worker.service.process_pending(100).count("rejected") == 100
+        assert worker.process_pending(100).count("rejected") == 100
 
     assert commands.sent.total() <= 14, commands.sent

@@ -15,7 +15,7 @@ SOME_ID = "6b046c58c5f3b9749e070265"
 def test_creating_answers_with_the_tasks_in_the_shape_of_the_contract(world: World) -> None:
     original = world.add_task(ANCHOR, "daily")
 
-    answer = world.service.process_task_recurrence(str(original), "create")
+    answer = world.worker.process_task_recurrence(str(original), "create")
 
     assert {name: answer[name] for name in ("success", "operation", "taskId")} == {
         "success": True,
@@ -29,22 +29,22 @@ def test_creating_answers_with_the_tasks_in_the_shape_of_the_contract(world: Wor
 
 def test_creating_again_answers_with_the_occurrences_that_are_open(world: World) -> None:
     original = world.add_task(ANCHOR, "daily")
-    first = world.service.process_task_recurrence(str(original), "create")["result"]
+    first = world.worker.process_task_recurrence(str(original), "create")["result"]
 
-    assert world.service.process_task_recurrence(str(original), "create")["result"] == first
+    assert world.worker.process_task_recurrence(str(original), "create")["result"] == first
 
 
 def test_completing_the_last_of_nothing_new_answers_with_null(world: World) -> None:
     original = world.create(ANCHOR, "daily", isCompleted=True)
 
-    answer = world.service.process_task_recurrence(str(original), "complete")["result"]
+    answer = world.worker.process_task_recurrence(str(original), "complete")["result"]
 
     assert (answer["createdTask"], answer["createdTasks"]) == (None, [])
     assert answer["updatedTask"]["dueDate"] == utc(2024, 1, 16, 9)
 
 
 def test_deleting_what_is_not_there_answers_0(world: World) -> None:
-    assert world.service.process_task_recurrence(str(ObjectId()), "delete", str(world.user))["result"] == 0
+    assert world.worker.process_task_recurrence(str(ObjectId()), "delete", str(world.user))["result"] == 0
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_deleting_what_is_not_there_answers_0(world: World) -> None:
 def test_what_cannot_be_right_is_refused_before_anything_is_written(
     world: World, task_id: str, operation: str, user_id: str | None, text: str
 ) -> None:
-    for ask in (world.service.process_task_recurrence, world.service.enqueue, world.service.plan):
+    for ask in (world.worker.process_task_recurrence, world.worker.enqueue, world.worker.plan):
         with pytest.raises(InvalidInput) as refused:
             ask(task_id, operation, user_id)
         assert str(refused.value) == text
@@ -68,7 +68,7 @@ def test_what_cannot_be_right_is_refused_before_anything_is_written(
 
 def test_a_refusal_says_which_operation_why_and_that_trying_again_is_no_use(world: World) -> None:
     with pytest.raises(ProcessingFailed) as failed:
-        world.service.process_task_recurrence(str(ObjectId()), "create")
+        world.worker.process_task_recurrence(str(ObjectId()), "create")
 
     error = failed.value
     assert str(error) == "Worker processing failed for operation: create: Original task not found"
@@ -79,7 +79,7 @@ def test_a_plan_shows_what_would_be_made_and_writes_nothing(world: World) -> Non
     original = world.add_task(ANCHOR, "daily")
     before = world.everything()
 
-    event, plan = world.service.plan(str(original), "create")
+    event, plan = world.worker.plan(str(original), "create")
 
     assert [new.slot for new in plan.occurrences] == [1, 2, 3]
     assert len(plan.answers[event.id].created) == 3
@@ -91,9 +91,9 @@ def test_working_off_pending_events_stops_at_the_limit(world: World) -> None:
     for _ in range(5):
         world.add_event("create", world.add_task(ANCHOR, "daily"))
 
-    assert world.service.process_pending(3).events == 3
+    assert world.worker.process_pending(3).events == 3
     assert world.worker.queries.unfinished() == 2
-    assert world.service.process_pending().events == 2
+    assert world.worker.process_pending().events == 2
 
 
 @pytest.mark.parametrize(
@@ -114,14 +114,14 @@ def test_working_off_pending_events_stops_at_the_limit(world: World) -> None:
 )
 def test_a_task_that_may_not_recur_is_told_why(world: World, task: dict[str, Any], reason: str) -> None:
     with pytest.raises(InvalidRecurrence) as refused:
-        world.service.validate_recurrence(task)
+        world.worker.validate_recurrence(task)
 
     assert str(refused.value) == reason
 
 
 @pytest.mark.parametrize("task", [{}, {"repeatType": "none"}, {"repeatType": "weekly", "dueDate": "2024-01-02"}])
 def test_a_task_that_may_recur_or_need_not_is_fine(world: World, task: dict[str, Any]) -> None:
-    world.service.validate_recurrence(task)
+    world.worker.validate_recurrence(task)
 
     assert world.worker.mongo.tasks.count_documents({}) == 0
 
@@ -181,3 +181,12 @@ def test_a_preview_of_no_or_too_many_slots_is_refused(world: World, count: int) 
 
     with pytest.raises(InvalidRecurrence, match=f"count: {count} is not between 1 and 1000"):
         world.worker.queries.preview(str(task), count)
+
+
+def test_programs_written_against_a_door_of_its_own_still_find_all_of_the_work(world: World) -> None:
+    """`open_worker(settings).service` was the door to everything."""
+    world.add_event("create", world.add_task(utc(2024, 1, 2), "daily"))
+    assert world.worker.service.next_due() == world.now
+    assert world.worker.service.process_pending().occurrences_created == 3
+    assert world.worker.service.reconciliation.look(None).asked == 0
+    assert world.worker.service.maintenance.clean_orphans() == 0

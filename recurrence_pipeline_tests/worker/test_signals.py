@@ -110,9 +110,9 @@ def test_wherever_a_signal_comes_the_batch_is_finished_and_the_rest_given_back(w
 
     signalled: list[Step] = []
     with small_batches(world, signal_once) as worker:
-        held = worker.service.lease(5)
+        held = worker.lease(5)
         with pytest.raises(Stopped):
-            worker.service.process(held)
+            worker.process(held)
 
     assert world.worker.queries.event_counts() == {("create", "completed"): 2, ("create", "pending"): 3}
     assert world.worker.queries.queue().due == 3

@@ -27,11 +27,11 @@ def creations(world: World, count: int) -> list[ObjectId]:
 def a_life(world: World, deadly: Collection[ObjectId]) -> bool:
     """Have a new worker work until nothing is due, or until it dies of what it holds; say whether it lived."""
     with world.open_worker() as worker:
-        while held := worker.service.lease(500):
+        while held := worker.lease(500):
             tried = {ObjectId(event.id) for event in held if event.holder_deaths < MAX_HOLDER_DEATHS}
             if not tried.isdisjoint(deadly):
                 return False
-            worker.service.process(held)
+            worker.process(held)
     return True
 
 
@@ -68,14 +68,14 @@ def test_a_worker_that_was_cut_off_takes_back_that_it_died(world: World, count: 
     creations(world, count)
     with world.open_worker() as other:
         for _ in range(8):
-            held = world.service.lease(500)
+            held = world.worker.lease(500)
             world.now += PAST_THE_LEASE  # the database is away for so long, and then the other is faster
-            taken = other.service.lease(500)
+            taken = other.lease(500)
             assert taken
-            world.service.process(held)
-            world.service.lease(0)
-            other.service.release(taken)
-            world.service.release(held)
+            world.worker.process(held)
+            world.worker.lease(0)
+            other.release(taken)
+            world.worker.release(held)
 
     assert world.worker.mongo.events.count_documents({"lease.deaths.0": {"$exists": True}}) == 0
     world.work()

@@ -36,7 +36,7 @@ class Trial:
         self.before = {name: list(self.mongo.db[name].find()) for name in COLLECTIONS}
         with self.failing_worker() as worker:
             self.faults.plan({}, lambda _: False)
-            worker.service.process_pending()
+            worker.process_pending()
             self.commands = list(self.faults.sent)
         self.calm = self.documents()
 
