@@ -22,7 +22,7 @@ from benchmarks.size import Size
 from benchmarks.stage import Stage, server, stage
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.model import occurrence_id
-from recurrence_pipeline.storage.counters import Numbering
+from recurrence_pipeline.storage.counters import Counters
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.schema import required_indexes
 
@@ -117,7 +117,7 @@ def width(value: object) -> int:
 
 def numbers_taken(at: Stage, block: int, times: int) -> dict[str, Any]:
     """Return how many numbers workers get side by side from the one counter, so many with each call."""
-    numbering = Numbering(at.worker.mongo, "tasks", "taskId", write_chunk=500)
+    numbering = Counters(at.worker.mongo, "tasks", "taskId", write_chunk=500)
     each = max(times // 20, 1)
 
     def take(_: int) -> list[range]:

@@ -19,8 +19,8 @@ from benchmarks.size import Size
 from benchmarks.stage import SERVER, free_number, processor_seconds, store
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.local.dagster import running_dagster
-from recurrence_pipeline.local.stack import System, running
-from recurrence_pipeline.local.supervisor import Program
+from recurrence_pipeline.local.stack import LocalStack, running
+from recurrence_pipeline.local.supervisor import ManagedProcess
 
 JOB = "process_task_events"
 LONGEST_WAIT = 120
@@ -31,7 +31,7 @@ def main(size: Size) -> Figures:
     """Start the system, and look at it in each state."""
     environment = {name: value for name, value in os.environ.items() if name != "MONGODB_URL"}
     environment |= {"PORT": "", "HOST": "", "WORKER_MAX_RUNS": "2", "WORKER_RUN_MAX_EVENTS": "500"}
-    environment["WORKER_LINGER"] = f"{size.linger}000"
+    environment["WORKER_IDLE_TIMEOUT"] = f"{size.idle_timeout}000"
     if given := os.environ.get(SERVER):
         environment["MONGODB_URL"] = given
     with tempfile.TemporaryDirectory(prefix="recurrence-bench-", ignore_cleanup_errors=True) as name:
@@ -51,7 +51,7 @@ def main(size: Size) -> Figures:
     return Figures("The whole system, at rest and in a flood", rows)
 
 
-def latency(system: System, what: str, count: int, pause: float) -> dict[str, Any]:
+def latency(system: LocalStack, what: str, count: int, pause: float) -> dict[str, Any]:
     """Return how long single events took, from their creation to their outcome."""
     return latencies(what, arrived(system, count, pause))
 
@@ -62,7 +62,7 @@ def latencies(what: str, took: list[float]) -> dict[str, Any]:
     return {"what": what, "p50 s": p50, "p95 s": p95, "longest s": max(took), "of": len(took)}
 
 
-def first_of_all(system: System, count: int) -> dict[str, Any]:
+def first_of_all(system: LocalStack, count: int) -> dict[str, Any]:
     """Return how long single events took for which a run had to be started."""
     took = []
     for _ in range(count):
@@ -71,7 +71,7 @@ def first_of_all(system: System, count: int) -> dict[str, Any]:
     return latencies("an event after a rest", took)
 
 
-def arrived(system: System, count: int, pause: float) -> list[float]:
+def arrived(system: LocalStack, count: int, pause: float) -> list[float]:
     """Add events one after the other, and return how long each took."""
     mongo, took = system.worker.mongo, []
     for _ in range(count):
@@ -83,7 +83,7 @@ def arrived(system: System, count: int, pause: float) -> list[float]:
     return took
 
 
-def finished(system: System, event_id: object) -> datetime:
+def finished(system: LocalStack, event_id: object) -> datetime:
     """Wait until an event has ended, and return when that was."""
     deadline = time.monotonic() + LONGEST_WAIT
     while time.monotonic() < deadline:
@@ -94,7 +94,7 @@ def finished(system: System, event_id: object) -> datetime:
     raise TimeoutError(f"event {event_id} was not worked off within {LONGEST_WAIT} s")
 
 
-def idle(system: System, seconds: float) -> dict[str, Any]:
+def idle(system: LocalStack, seconds: float) -> dict[str, Any]:
     """Return the CPU that each program uses while nothing happens, in percent of one core, and the runs it starts."""
     wait_for_rest(system)
     runs = our_runs(system)
@@ -110,7 +110,7 @@ def dagster_alone(home: Path, environment: Mapping[str, str], seconds: int) -> d
         return {"what": f"Dagster without a project, for {seconds} s", **used_by(dagster.programs, seconds)}
 
 
-def used_by(programs: Sequence[Program], seconds: float) -> dict[str, float]:
+def used_by(programs: Sequence[ManagedProcess], seconds: float) -> dict[str, float]:
     """Return the CPU that programs use meanwhile, in percent of one core."""
     before, begin = consumed(programs), time.monotonic()
     time.sleep(seconds)
@@ -119,7 +119,7 @@ def used_by(programs: Sequence[Program], seconds: float) -> dict[str, float]:
     return {"CPU %": sum(parts.values()), **parts}
 
 
-def wait_for_rest(system: System) -> None:
+def wait_for_rest(system: LocalStack) -> None:
     """Return once no run works or lingers."""
     deadline = time.monotonic() + LONGEST_WAIT
     while any(not run.finished for run in system.dagster.runs()):
@@ -128,7 +128,7 @@ def wait_for_rest(system: System) -> None:
         time.sleep(0.2)
 
 
-def consumed(programs: Sequence[Program]) -> dict[str, float]:
+def consumed(programs: Sequence[ManagedProcess]) -> dict[str, float]:
     """Return the seconds of CPU of each program, and of all that it has started."""
     return {program.name.rsplit(" ", 1)[-1]: of_session(program.process.pid) for program in programs}
 
@@ -144,12 +144,12 @@ def of_session(session: int) -> float:
     return used
 
 
-def our_runs(system: System) -> dict[str, bool]:
+def our_runs(system: LocalStack) -> dict[str, bool]:
     """Return the ids of the latest runs of the job, and whether each is finished."""
     return {run.id: run.finished for run in system.dagster.runs() if run.job == JOB}
 
 
-def flood(system: System, events: int, *, most: int) -> dict[str, Any]:
+def flood(system: LocalStack, events: int, *, most: int) -> dict[str, Any]:
     """Add many events at once, and return how many runs worked on them at most."""
     store(system.worker.mongo, content("create", events, first_number=free_number(system.worker.mongo)))
     begin, at_once = time.monotonic(), 0

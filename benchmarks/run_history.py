@@ -26,7 +26,7 @@ def one_run() -> dict[str, Any]:
         at.fill(mixed(EVENTS))
         found = subprocess.run(
             [sys.executable, "-m", "benchmarks.one_run", folder],
-            env={**os.environ, "MONGODB_URL": at.url, "WORKER_TIMEOUT": "120000", "WORKER_LINGER": "0"},
+            env={**os.environ, "MONGODB_URL": at.url, "WORKER_TIMEOUT": "120000", "WORKER_IDLE_TIMEOUT": "0"},
             check=True,
             capture_output=True,
             text=True,

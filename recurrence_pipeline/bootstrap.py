@@ -17,29 +17,29 @@ from recurrence_pipeline.maintenance.cleanup import Maintenance
 from recurrence_pipeline.maintenance.consistency import Consistency
 from recurrence_pipeline.monitoring.health import Health
 from recurrence_pipeline.monitoring.metrics import Metrics
-from recurrence_pipeline.reconciliation.backfill import Adoption
+from recurrence_pipeline.reconciliation.backfill import Backfill
 from recurrence_pipeline.reconciliation.reconciler import Reconciliation
 from recurrence_pipeline.recovery.replay import DeadLetters
 from recurrence_pipeline.recovery.restore import Deletions
 from recurrence_pipeline.recovery.resume import Resuming
 from recurrence_pipeline.storage.activities import Activities
-from recurrence_pipeline.storage.database_checks import Footing
-from recurrence_pipeline.storage.deleted_tasks import Deleted
+from recurrence_pipeline.storage.database_checks import DatabaseChecks
+from recurrence_pipeline.storage.deleted_tasks import DeletedTasks
 from recurrence_pipeline.storage.event_metrics import EventMetrics
-from recurrence_pipeline.storage.event_queries import EventLog
+from recurrence_pipeline.storage.event_queries import EventQueries
 from recurrence_pipeline.storage.events import Events
 from recurrence_pipeline.storage.hosts import Hosts
-from recurrence_pipeline.storage.import_jsonl import SAMPLE_DATA, ImportReport, Progress, import_folder
+from recurrence_pipeline.storage.import_jsonl import SAMPLE_DATA, ImportProgress, ImportReport, import_folder
 from recurrence_pipeline.storage.mongo import Listener, Mongo
 from recurrence_pipeline.storage.sample import is_empty, sample_loaded, wants_sample
 from recurrence_pipeline.storage.schema import SchemaReport, ensure_schema, require_schema
 from recurrence_pipeline.storage.series_migration import inherit, revert
-from recurrence_pipeline.storage.task_changes import Unannounced
-from recurrence_pipeline.storage.task_scan import Audit
+from recurrence_pipeline.storage.task_changes import TaskChanges
+from recurrence_pipeline.storage.task_scan import TaskScan
 from recurrence_pipeline.storage.task_series import TaskSeries
 from recurrence_pipeline.storage.tasks import Tasks
 from recurrence_pipeline.storage.watermark import Watermark
-from recurrence_pipeline.worker.context import Kit, Rules, Step
+from recurrence_pipeline.worker.context import WorkerConfig, WorkerContext, WriteStep
 from recurrence_pipeline.worker.polling import drain
 from recurrence_pipeline.worker.processor import Processor
 from recurrence_pipeline.worker.queries import Queries
@@ -54,22 +54,22 @@ class Worker(WorkerService):
     does. Safe to use from several threads.
     """
 
-    def __init__(self, settings: Settings, mongo: Mongo, kit: Kit) -> None:
-        processor = Processor(kit)
-        super().__init__(kit, processor)
+    def __init__(self, settings: Settings, mongo: Mongo, context: WorkerContext) -> None:
+        processor = Processor(context)
+        super().__init__(context, processor)
         self.settings = settings
         self.mongo = mongo
-        self.queries = Queries(kit)
-        self.reconciliation = Reconciliation(kit)
-        self.backfill = Adoption(kit, self.reconciliation)
-        self.maintenance = Maintenance(kit)
-        self.consistency = Consistency(kit, self.maintenance)
-        self.dead_letters = DeadLetters(kit.event_log, clock=kit.clock)
-        self.deletions = Deletions(kit)
-        self.resumption = Resuming(kit, processor)
-        self.health = Health(kit.tasks, kit.event_log, clock=kit.clock)
-        self.metrics = Metrics(kit.event_metrics, retention=kit.rules.event_retention, clock=kit.clock)
-        self.context = kit
+        self.queries = Queries(context)
+        self.reconciliation = Reconciliation(context)
+        self.backfill = Backfill(context, self.reconciliation)
+        self.maintenance = Maintenance(context)
+        self.consistency = Consistency(context, self.maintenance)
+        self.dead_letters = DeadLetters(context.event_queries, clock=context.clock)
+        self.deletions = Deletions(context)
+        self.resumption = Resuming(context, processor)
+        self.health = Health(context.tasks, context.event_queries, clock=context.clock)
+        self.metrics = Metrics(context.event_metrics, retention=context.rules.event_retention, clock=context.clock)
+        self.context = context
 
     @property
     def service(self) -> Self:
@@ -93,15 +93,15 @@ class Worker(WorkerService):
         return revert(self.mongo, self.settings, dry_run=dry_run)
 
     def require_schema(self) -> None:
-        """Raise Outage, with a hint, where `init_db` has never been run on this database."""
+        """Raise DatabaseUnavailable, with a hint, where `init_db` has never been run on this database."""
         require_schema(self.mongo)
 
-    def import_folder(self, folder: Path, progress: Progress = lambda _name, _done, _total: None) -> ImportReport:
+    def import_folder(self, folder: Path, progress: ImportProgress = lambda _name, _done, _total: None) -> ImportReport:
         """Load an export; see storage/import_jsonl.py.
 
         Raises:
             InvalidInput: a broken line, or nothing to import; nothing was written.
-            Outage: the database is away or not prepared.
+            DatabaseUnavailable: the database is away or not prepared.
         """
         report = import_folder(
             self.mongo,
@@ -143,7 +143,7 @@ class Worker(WorkerService):
         """Work off what is due, or with `until_empty` everything unfinished; see worker/polling.py.
 
         Raises:
-            Outage: where the database cannot be worked with.
+            DatabaseUnavailable: where the database cannot be worked with.
         """
         return drain(
             self.process_pending,
@@ -172,7 +172,7 @@ def open_worker(
     *,
     clock: Callable[[], datetime] = utc_now,
     chance: Callable[[], float] = random.random,
-    after_step: Callable[[Step], None] = lambda _: None,
+    on_step: Callable[[WriteStep], None] = lambda _: None,
     listeners: Sequence[Listener] = (),
 ) -> Worker:
     """Wire a worker together. It connects when it is first asked for something.
@@ -187,20 +187,20 @@ def open_worker(
     zones = use_newest_time_zone_data()
     mongo = Mongo(settings, listeners=listeners)
     chunks = {"read_chunk": settings.read_chunk, "write_chunk": settings.write_chunk}
-    kit = Kit(
+    context = WorkerContext(
         tasks=Tasks(mongo, **chunks),
         series=TaskSeries(mongo, **chunks, time_zone_data=zones.version),
         activities=Activities(mongo, **chunks),
         events=Events(mongo, **chunks),
-        event_log=EventLog(mongo, read_chunk=settings.read_chunk),
+        event_queries=EventQueries(mongo, read_chunk=settings.read_chunk),
         event_metrics=EventMetrics(mongo),
-        deleted=Deleted(mongo, **chunks),
-        unannounced=Unannounced(mongo, read_chunk=settings.read_chunk),
+        deleted=DeletedTasks(mongo, **chunks),
+        task_changes=TaskChanges(mongo, read_chunk=settings.read_chunk),
         watermark=Watermark(mongo),
-        audit=Audit(mongo, **chunks),
-        footing=Footing(mongo, settings),
+        task_scan=TaskScan(mongo, **chunks),
+        database_checks=DatabaseChecks(mongo, settings),
         hosts=Hosts(mongo, socket.gethostname(), zones),
-        rules=Rules(
+        rules=WorkerConfig(
             batch_size=settings.batch_size,
             lease=settings.lease,
             lease_margin=settings.lease_margin,
@@ -214,6 +214,6 @@ def open_worker(
         ),
         clock=clock,
         chance=chance,
-        after_step=after_step,
+        on_step=on_step,
     )
-    return Worker(settings, mongo, kit)
+    return Worker(settings, mongo, context)

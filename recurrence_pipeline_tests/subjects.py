@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
-from recurrence_pipeline.client.trigger import AsyncWorkerTrigger, Edge, WorkerTrigger
+from recurrence_pipeline.client.trigger import AsyncWorkerTrigger, ClientOptions, WorkerTrigger
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=timezone.utc)
 
@@ -18,7 +18,9 @@ class Subject:
     def __init__(self, flavour: str) -> None:
         self.flavour = flavour
         self.waits: list[float] = []
-        self.edge = Edge(clock=lambda: NOON, chance=lambda: 0.0, sleep=self.waits.append, async_sleep=self._async_sleep)
+        self.options = ClientOptions(
+            clock=lambda: NOON, chance=lambda: 0.0, sleep=self.waits.append, async_sleep=self._async_sleep
+        )
         self._client: WorkerTrigger | AsyncWorkerTrigger
         self._run: Callable[[Any], Any] = lambda answer: answer
 
@@ -26,14 +28,14 @@ class Subject:
         self.waits.append(seconds)
 
     @contextmanager
-    def open(self, base_url: str, *, edge: dict[str, Any] | None = None, **options: Any) -> Iterator["Subject"]:
-        """Have a client with these options; `edge` changes single parts of the edge."""
-        options |= {"edge": replace(self.edge, **(edge or {}))}
+    def open(self, base_url: str, *, options: dict[str, Any] | None = None, **arguments: Any) -> Iterator["Subject"]:
+        """Have a client with these arguments; `options` changes single ones of its options."""
+        arguments |= {"options": replace(self.options, **(options or {}))}
         if self.flavour == "sync":
-            with WorkerTrigger(base_url, **options) as self._client:
+            with WorkerTrigger(base_url, **arguments) as self._client:
                 yield self
             return
-        self._client = AsyncWorkerTrigger(base_url, **options)
+        self._client = AsyncWorkerTrigger(base_url, **arguments)
         loop = asyncio.new_event_loop()
         self._run = loop.run_until_complete
         try:

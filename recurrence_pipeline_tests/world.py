@@ -9,7 +9,7 @@ from pymongo import ReturnDocument
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.worker.context import Step
+from recurrence_pipeline.worker.context import WriteStep
 from recurrence_pipeline.worker.summary import BatchSummary
 
 
@@ -28,16 +28,16 @@ class World:
     def __init__(self, mongodb_url: str, *, now: datetime | None = None, **environment: str) -> None:
         self.now = now or utc(2024, 1, 1, 12)
         self.user = ObjectId()
-        self.crash_after: Step | None = None
+        self.crash_after: WriteStep | None = None
         self.settings = Settings.from_environment({"MONGODB_URL": mongodb_url, **KEPT_LONG, **environment})
         self.worker = self.open_worker()
         self.worker.init_db()
 
     def open_worker(self) -> Worker:
         """Open one more worker on the same database and clock."""
-        return open_worker(self.settings, clock=lambda: self.now, chance=lambda: 0.0, after_step=self._after)
+        return open_worker(self.settings, clock=lambda: self.now, chance=lambda: 0.0, on_step=self._after)
 
-    def _after(self, step: Step) -> None:
+    def _after(self, step: WriteStep) -> None:
         if step is self.crash_after:
             self.crash_after = None
             raise Crash(step.value)

@@ -18,7 +18,7 @@ JOB = ("job", "execute", "-m", "recurrence_pipeline.definitions", "-j", "process
 def main() -> int:
     """Return 0 where the job succeeded and every event has an end."""
     with tempfile.TemporaryDirectory() as folder, EmbeddedServer.start(Path(folder)) as server:
-        environment = {"MONGODB_URL": server.url("task-app"), "WORKER_LINGER": "0"}
+        environment = {"MONGODB_URL": server.url("task-app"), "WORKER_IDLE_TIMEOUT": "0"}
         with open_worker(Settings.from_environment(environment)) as worker:
             worker.init_db()
             worker.import_folder(SAMPLE_DATA)

@@ -13,13 +13,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from recurrence_pipeline.api import openapi
-from recurrence_pipeline.api.auth import KEY_HEADER, Access, Guard, RateLimit
+from recurrence_pipeline.api.auth import KEY_HEADER, AuthDependencies, Authenticator, RateLimit
 from recurrence_pipeline.api.errors import ApiError, answer_to, bad_request, client_gone, no_such_path
-from recurrence_pipeline.api.middleware import REFUSAL, REQUEST_ID, Envelope
+from recurrence_pipeline.api.middleware import REFUSAL, REQUEST_ID, RequestMiddleware
 from recurrence_pipeline.api.responses import error_answer
 from recurrence_pipeline.api.routes import Handlers, build_router
 from recurrence_pipeline.bootstrap import Worker
-from recurrence_pipeline.domain.errors import Outage, RecurrenceError
+from recurrence_pipeline.domain.errors import DatabaseUnavailable, RecurrenceError
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 def create_app(worker: Worker) -> FastAPI:
     """Return the internal API of a worker, as an ASGI application. Closing the worker is its opener's business."""
     settings = worker.settings
-    access = Access(settings)
+    access = Authenticator(settings)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -41,7 +41,7 @@ def create_app(worker: Worker) -> FastAPI:
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     handlers = Handlers(worker)
     is_user = handlers.is_user if settings.jwt_require_user else None
-    guard = Guard(access, RateLimit(settings.rate_limit_per_minute), is_user=is_user)
+    guard = AuthDependencies(access, RateLimit(settings.rate_limit_per_minute), is_user=is_user)
     app.include_router(build_router(handlers, guard))
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
 
@@ -58,7 +58,7 @@ def create_app(worker: Worker) -> FastAPI:
             allow_headers=["Authorization", "Content-Type", KEY_HEADER, REQUEST_ID],
             expose_headers=[REQUEST_ID, "Retry-After"],
         )
-    app.add_middleware(Envelope)
+    app.add_middleware(RequestMiddleware)
     return app
 
 
@@ -66,13 +66,13 @@ async def _look_at_database(worker: Worker) -> None:
     """Say at once, in the log, what would slow down or fail every request; keep nobody from asking."""
     try:
         await to_thread.run_sync(worker.require_schema, abandon_on_cancel=True)
-    except Outage as error:
+    except DatabaseUnavailable as error:
         log.warning("the database is not prepared, or away", error=str(error))
     except RecurrenceError as error:
         log.warning("the database could not be looked at", error=str(error))
 
 
-def _as_answer(request: Request, error: Any, guard: Guard) -> ApiError:
+def _as_answer(request: Request, error: Any, guard: AuthDependencies) -> ApiError:
     match error:
         case ApiError():
             return error

@@ -69,14 +69,14 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class AccessRefused:
     """Nobody we know. `reason` is for the log: an answer that told it would help to guess."""
 
     address: str
     reason: str
 
 
-class Access:
+class Authenticator:
     """The access rules that the settings make.
 
     Raises:
@@ -104,21 +104,21 @@ class Access:
         """The names of the keys."""
         return list(self._keys.values())
 
-    def identify(self, peer: str | None, headers: Headers) -> Caller | Refused:
+    def identify(self, peer: str | None, headers: Headers) -> Caller | AccessRefused:
         """Say who asks, from the address of the socket and the headers."""
         address = self.address(peer, headers.get("x-forwarded-for", ()))
         keys = headers.get(KEY_HEADER, ())
         if self._keys and keys:
             name = self._key(keys)
-            return Caller(f"key {name}") if name else Refused(address, "wrong key")
+            return Caller(f"key {name}") if name else AccessRefused(address, "wrong key")
         if self._secret and (token := _bearer(headers.get("authorization", ()))) is not None:
             return self._user(token, address)
         if self._keys:
-            return Refused(address, "no key")
+            return AccessRefused(address, "no key")
         if address not in LOOPBACK:
-            return Refused(address, "no key is set, and this is not loopback")
+            return AccessRefused(address, "no key is set, and this is not loopback")
         objection = self._pages.objection(headers)
-        return Refused(address, objection) if objection else Caller(address)
+        return AccessRefused(address, objection) if objection else Caller(address)
 
     def address(self, peer: str | None, forwarded: Sequence[str] = ()) -> str:
         """Return the address of whoever asks: the peer's or, behind trusted proxies, the last that none of them has."""
@@ -142,7 +142,7 @@ class Access:
         names = [name for key, name in self._keys.items() if hmac.compare_digest(key, digest)]
         return names[0] if names else None
 
-    def _user(self, token: str, address: str) -> Caller | Refused:
+    def _user(self, token: str, address: str) -> Caller | AccessRefused:
         try:
             claims = jwt.decode(
                 token,
@@ -151,10 +151,10 @@ class Access:
                 options={"verify_aud": False, "require": self._required},
             )
         except jwt.InvalidTokenError as error:
-            return Refused(address, f"bad token: {type(error).__name__}")
+            return AccessRefused(address, f"bad token: {type(error).__name__}")
         user_id = claims.get("_id")
         if not isinstance(user_id, str) or not is_id(user_id):
-            return Refused(address, "bad token: its claim _id is no id")
+            return AccessRefused(address, "bad token: its claim _id is no id")
         return Caller(f"user {user_id.lower()}", user_id.lower())
 
 
@@ -185,11 +185,11 @@ def _bearer(given: Sequence[str]) -> str | None:
 log = structlog.get_logger(__name__)
 
 
-class Guard:
+class AuthDependencies:
     """Its methods are dependencies of routes. `is_user` says whether an id is that of a user, where that counts."""
 
     def __init__(
-        self, access: Access, limit: RateLimit, *, is_user: Callable[[str], Awaitable[bool]] | None = None
+        self, access: Authenticator, limit: RateLimit, *, is_user: Callable[[str], Awaitable[bool]] | None = None
     ) -> None:
         self._access = access
         self._limit = limit
@@ -222,18 +222,18 @@ class Guard:
             ApiError: 429.
         """
         found = self._identified(request)
-        self._limit.count(found.address if isinstance(found, Refused) else found.name)
+        self._limit.count(found.address if isinstance(found, AccessRefused) else found.name)
 
     def _known(self, request: Request) -> Caller:
         found = self._identified(request)
-        if isinstance(found, Refused):
+        if isinstance(found, AccessRefused):
             self._limit.count(found.address)
             raise self._sent_away(found.reason, address=found.address)
         self._limit.count(found.name)
         request.state.caller = found
         return found
 
-    def _identified(self, request: Request) -> Caller | Refused:
+    def _identified(self, request: Request) -> Caller | AccessRefused:
         headers = {name: request.headers.getlist(name) for name in CALLER_HEADERS}
         return self._access.identify(request.client.host if request.client else None, headers)
 

@@ -11,16 +11,16 @@ from pydantic import Field
 
 from recurrence_pipeline.api.schemas import Shape
 from recurrence_pipeline.domain.errors import (
+    DatabaseUnavailable,
+    InternalError,
     InvalidInput,
     LeaseLost,
-    NotTheirs,
     OriginalNotFound,
-    Outage,
     Permanent,
+    PermissionDenied,
     ProcessingFailed,
     RecurrenceError,
     Transient,
-    Unexpected,
 )
 
 RETRY_AFTER = 2
@@ -31,7 +31,7 @@ _STATUS: Mapping[type[RecurrenceError], int] = {
     Permanent: 422,
     Transient: 503,
     LeaseLost: 503,
-    Outage: 503,
+    DatabaseUnavailable: 503,
 }
 """The first that fits counts; anything else is in the way of what was asked: 409."""
 
@@ -52,7 +52,7 @@ WORDS: Mapping[int, str] = {
 
 NO_CAUSE = "the log of the worker has the cause"
 UNREACHABLE = "the database cannot be worked with at the moment"
-_HIDDEN = {Outage: UNREACHABLE, Unexpected: NO_CAUSE}
+_HIDDEN = {DatabaseUnavailable: UNREACHABLE, InternalError: NO_CAUSE}
 """What stands in place of texts that name hosts and insides of ours; the log has them."""
 
 
@@ -116,7 +116,7 @@ def answer_to(error: RecurrenceError, *, operation: str | None = None) -> ApiErr
             return _processing_failed(error)
         case InvalidInput():
             return bad_request(str(error))
-        case NotTheirs():
+        case PermissionDenied():
             return forbidden(str(error))
     text = next((text for kind, text in _HIDDEN.items() if isinstance(error, kind)), str(error))
     message = f"Worker processing failed for operation: {operation}: {text}" if operation else text
@@ -125,7 +125,7 @@ def answer_to(error: RecurrenceError, *, operation: str | None = None) -> ApiErr
 
 def _processing_failed(error: ProcessingFailed) -> ApiError:
     message = str(error)
-    if error.cause_code == Unexpected.code:
+    if error.cause_code == InternalError.code:
         message = message.removesuffix(error.cause) + NO_CAUSE
     kinds = {kind.code: kind for kind in _all_below(RecurrenceError)}
     return _failure(_status(kinds.get(error.cause_code, Transient)), error.cause_code, message)

@@ -34,7 +34,7 @@ SHOWN_PATH = 100
 log = structlog.get_logger(__name__)
 
 
-class Envelope:
+class RequestMiddleware:
     """The outermost part of the application."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from recurrence_pipeline.api import openapi, requests
-from recurrence_pipeline.api.auth import Caller, Guard, known_caller
+from recurrence_pipeline.api.auth import AuthDependencies, Caller, known_caller
 from recurrence_pipeline.api.errors import (
     UNREACHABLE,
     BadRequest,
@@ -39,7 +39,7 @@ from recurrence_pipeline.api.schemas import (
     ValidationAnswer,
     ValidationRequest,
 )
-from recurrence_pipeline.api.threads import Calls
+from recurrence_pipeline.api.threads import Threads
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.domain.errors import InvalidRecurrence, RecurrenceError
@@ -64,8 +64,8 @@ class Handlers:
         timeout = worker.settings.worker_timeout
         patience = max(timeout - FOR_THE_ANSWER, timeout / 2)
         self._worker = worker
-        self._call = Calls(at_a_time=max(worker.settings.mongodb_pool_size - 1, 1), patience=patience)
-        self._check = Calls(at_a_time=HEALTH_CHECKS, patience=patience)
+        self._call = Threads(at_a_time=max(worker.settings.mongodb_pool_size - 1, 1), patience=patience)
+        self._check = Threads(at_a_time=HEALTH_CHECKS, patience=patience)
         self._sign_of_life = min(SIGN_OF_LIFE, patience)
 
     async def is_user(self, user_id: str) -> bool:
@@ -178,7 +178,7 @@ NOT_VALID: Responses = {400: {"model": BadRequest | NotValid, "description": "No
 UNHEALTHY: Responses = {503: {"model": UnhealthyAnswer, "description": "The database is away"}}
 
 
-def build_router(handlers: Handlers, guard: Guard) -> APIRouter:
+def build_router(handlers: Handlers, guard: AuthDependencies) -> APIRouter:
     """Return all paths under /internal."""
     router = APIRouter(prefix="/internal", redirect_slashes=False)
     _add_work(router, handlers, guard)
@@ -187,7 +187,7 @@ def build_router(handlers: Handlers, guard: Guard) -> APIRouter:
     return router
 
 
-def _add_work(router: APIRouter, handlers: Handlers, guard: Guard) -> None:
+def _add_work(router: APIRouter, handlers: Handlers, guard: AuthDependencies) -> None:
     common: dict[str, Any] = {"methods": ["POST"], "dependencies": _only(guard.everything)}
     router.add_api_route(
         "/worker/tasks/recurrence",
@@ -219,7 +219,7 @@ def _add_work(router: APIRouter, handlers: Handlers, guard: Guard) -> None:
     )
 
 
-def _add_questions(router: APIRouter, handlers: Handlers, guard: Guard) -> None:
+def _add_questions(router: APIRouter, handlers: Handlers, guard: AuthDependencies) -> None:
     router.add_api_route(
         "/worker/health",
         handlers.health,
@@ -241,7 +241,7 @@ def _add_questions(router: APIRouter, handlers: Handlers, guard: Guard) -> None:
         )
 
 
-def _add_docs(router: APIRouter, guard: Guard) -> None:
+def _add_docs(router: APIRouter, guard: AuthDependencies) -> None:
     only = _only(guard.everything)
 
     @router.get("/openapi.json", dependencies=only, include_in_schema=False)

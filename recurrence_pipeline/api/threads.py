@@ -11,13 +11,13 @@ from typing import TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
-from recurrence_pipeline.domain.errors import Outage
+from recurrence_pipeline.domain.errors import DatabaseUnavailable
 from recurrence_pipeline.storage.timeouts import within
 
 Answer = TypeVar("Answer")
 
 
-class Calls:
+class Threads:
     """A number of threads, and the time that a call may take."""
 
     def __init__(self, *, at_a_time: int, patience: timedelta) -> None:
@@ -28,14 +28,14 @@ class Calls:
         """Return what the function returns.
 
         Raises:
-            Outage: its turn did not come in time, or the database did not answer in time.
+            DatabaseUnavailable: its turn did not come in time, or the database did not answer in time.
         """
         begun = monotonic()
 
         def limited() -> Answer:
             left = self._patience - timedelta(seconds=monotonic() - begun)
             if left <= timedelta(0):
-                raise Outage("the worker is busy: no connection to the database became free in time")
+                raise DatabaseUnavailable("the worker is busy: no connection to the database became free in time")
             with within(left):
                 return function()
 

@@ -16,7 +16,7 @@ from recurrence_pipeline.cli import inspect, maintenance, monitor, process, reco
 from recurrence_pipeline.cli.session import FAILED, INTERRUPTED, OK, USAGE, Session, app
 from recurrence_pipeline.cli.streams import streams
 from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
-from recurrence_pipeline.domain.errors import ConfigurationError, InvalidInput, Outage, RecurrenceError
+from recurrence_pipeline.domain.errors import ConfigurationError, DatabaseUnavailable, InvalidInput, RecurrenceError
 
 __all__ = ["app", "inspect", "main", "maintenance", "monitor", "process", "recover", "serve", "setup"]
 
@@ -68,7 +68,7 @@ def _run(argv: list[str], session: Session) -> int:
         text = str(getattr(error, "format_message", error.__str__)()).replace("Value error, ", "")
         return _complain(session.err, text, USAGE)
     except RecurrenceError as error:
-        where = "database: " if isinstance(error, Outage) else ""
+        where = "database: " if isinstance(error, DatabaseUnavailable) else ""
         return _complain(session.err, f"{where}{error}", USAGE if isinstance(error, ASKED_WRONGLY) else FAILED)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED

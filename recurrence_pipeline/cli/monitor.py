@@ -57,7 +57,7 @@ def send_test_alert(context: typer.Context, *, as_json: Json = False) -> int:
 
     from recurrence_pipeline.config.clock import utc_now
     from recurrence_pipeline.domain.errors import ConfigurationError
-    from recurrence_pipeline.monitoring.alert_rules import Message, Severity
+    from recurrence_pipeline.monitoring.alert_rules import AlertLevel, Message
     from recurrence_pipeline.monitoring.alerts import Alerts
     from recurrence_pipeline.monitoring.channels import open_channels
 
@@ -67,7 +67,7 @@ def send_test_alert(context: typer.Context, *, as_json: Json = False) -> int:
     if not channels:
         raise ConfigurationError("ALERT_URLS: not set, so that alerts go to the log only")
     now = utc_now()
-    message = Message(Severity.WARNING, "a test", "Alerts arrive here.", now, now, settings.dagster_ui_url)
+    message = Message(AlertLevel.WARNING, "a test", "Alerts arrive here.", now, now, settings.dagster_ui_url)
     refused = Alerts(channels, cooldown=settings.alert_cooldown).say(message)
     told = {name: {"taken": reason is None, "reason": reason} for name, reason in refused.items()}
     lines = [f"{name}: {f'NOT taken: {reason}' if reason else 'taken'}" for name, reason in refused.items()]

@@ -27,7 +27,7 @@ def process(
     Ctrl-C or SIGTERM lets the batch that has begun finish, and the summary tells what was done.
     """
     from recurrence_pipeline.views.common import figures_table
-    from recurrence_pipeline.worker.signals import heeding_signals
+    from recurrence_pipeline.worker.signals import stop_on_signal
 
     session: Session = context.obj
     with session.worker() as worker, session.progress(MofNCompleteColumn()) as bar:
@@ -39,7 +39,7 @@ def process(
             bar.update(task, completed=ended, total=ended + worker.queries.unfinished())
             return not stop.asked()
 
-        with heeding_signals() as stop:
+        with stop_on_signal() as stop:
             summary = worker.drain(limit=limit, until_empty=until_empty, go_on=advance)
         unfinished = worker.queries.unfinished()
         worker.tell_host()

@@ -14,7 +14,7 @@ from recurrence_pipeline.domain.model import EventStatus, Operation
 Yes = Annotated[bool, typer.Option("--yes", help="Do it; without it, only show what would be done.")]
 
 
-class Refused(str, Enum):
+class RefusedStatus(str, Enum):
     """What `--status` of `replay` takes."""
 
     FAILED = EventStatus.FAILED.value
@@ -51,7 +51,7 @@ def replay(  # noqa: PLR0913 (each is an option of its own)
     code: Annotated[
         str | None, typer.Option("--code", help="Only those whose last error has this code, such as TRANSIENT.")
     ] = None,
-    status: Annotated[Refused | None, typer.Option("--status", help="Only those of this status.")] = None,
+    status: Annotated[RefusedStatus | None, typer.Option("--status", help="Only those of this status.")] = None,
     operation: Annotated[Operation | None, typer.Option("--operation", help="Only those of this operation.")] = None,
     since: Annotated[
         str | None,
@@ -68,11 +68,11 @@ def replay(  # noqa: PLR0913 (each is an option of its own)
     """
     from recurrence_pipeline.domain.model import REFUSED
     from recurrence_pipeline.domain.times import moment
-    from recurrence_pipeline.recovery.replay import Selection
+    from recurrence_pipeline.recovery.replay import EventFilter
     from recurrence_pipeline.views.recovery import replay_view
 
     session: Session = context.obj
-    selection = Selection(
+    selection = EventFilter(
         statuses=REFUSED if status is None else [EventStatus(status.value)],
         operation=operation,
         code=code,

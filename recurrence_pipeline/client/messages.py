@@ -4,7 +4,7 @@ A trigger ends in a value (`Delivered`, `Queued`, `Lost`) or in an error that sa
 
 TriggerError
 ├── Refused         the worker read the request and will never do it: mend the request
-│   └── TurnedAway    nobody read it, for a wrong key, address or path: mend the settings
+│   └── AccessDenied    nobody read it, for a wrong key, address or path: mend the settings
 └── Unavailable     no answer, or none that the worker gives: ask again later
 """
 
@@ -53,7 +53,7 @@ class Refused(TriggerError):
         self.reason = reason
 
 
-class TurnedAway(Refused):
+class AccessDenied(Refused):
     """What answered did not look at the request itself."""
 
     code = "TURNED_AWAY"
@@ -216,7 +216,7 @@ def asked_wait(header: str | None, now: datetime) -> timedelta:
 
 def is_undelivered(failure: TriggerError) -> bool:
     """Say whether a trigger that ended so may still be worked off, if somebody writes it down."""
-    return isinstance(failure, (Unavailable, TurnedAway))
+    return isinstance(failure, (Unavailable, AccessDenied))
 
 
 def _refusal(status: int, said: Mapping[str, str]) -> Refused:
@@ -226,9 +226,9 @@ def _refusal(status: int, said: Mapping[str, str]) -> Refused:
     """
     code = said.get("code")
     if not {"error", "message"} <= said.keys():
-        return TurnedAway(NOT_OURS, status=status)
+        return AccessDenied(NOT_OURS, status=status)
     was_read = status not in {401, 403} and (status != 404 or code is not None)
-    kind = Refused if was_read else TurnedAway
+    kind = Refused if was_read else AccessDenied
     return kind(said["message"], status=status, reason=code)
 
 

@@ -30,7 +30,7 @@ class DatabaseOutbox:
 
         Raises:
             InvalidInput: no event can say that.
-            Outage: the database is away, or was never prepared: an event there would wait for ever.
+            DatabaseUnavailable: the database is away, or was never prepared: an event there would wait for ever.
         """
         with open_worker(self._settings) as worker, within(PATIENCE):
             worker.require_schema()

@@ -51,13 +51,13 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class WriteDown:
+class Enqueue:
     """Keep it in the outbox; the id of the event comes back, or a RecurrenceError."""
 
     trigger: Trigger
 
 
-Step: TypeAlias = Send | Wait | WriteDown
+Step: TypeAlias = Send | Wait | Enqueue
 Conversation: TypeAlias = Generator[Step, Any, T]
 
 
@@ -102,7 +102,7 @@ class Conversations:
                 raise
             reason = str(failure)
         if self.has_outbox:
-            kept = yield WriteDown(trigger)
+            kept = yield Enqueue(trigger)
             if isinstance(kept, str):
                 log.warning("trigger queued", event_id=kept, reason=reason, **trigger.as_body())
                 return Queued(kept, reason)

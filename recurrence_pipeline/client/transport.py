@@ -32,7 +32,7 @@ MAX_BODY = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Edge:
+class ClientOptions:
     """Time and chance, and how long and how often something is tried."""
 
     timeout: timedelta = timedelta(seconds=10)
@@ -54,7 +54,7 @@ class Client(ABC):
         key: str | None = None,
         database_url: str | None = None,
         outbox: Outbox | None = None,
-        edge: Edge | None = None,
+        options: ClientOptions | None = None,
     ) -> None:
         """Prepare a client; nothing is sent yet.
 
@@ -63,7 +63,7 @@ class Client(ABC):
             key: goes along as `x-internal-api-key`, and appears in no log and no error.
             database_url: the database that keeps what could not be delivered.
             outbox: what keeps it instead.
-            edge: timeout, retries, clock.
+            options: timeout, retries, clock.
 
         Raises:
             ConfigurationError: one of the URLs or the key cannot be used.
@@ -73,12 +73,12 @@ class Client(ABC):
         self._url = _checked_url(base_url)
         self._key = _checked_key(key)
         self._outbox = outbox
-        self._edge = edge or Edge()
+        self._options = options or ClientOptions()
         self._talk = Conversations(
-            self._edge.retries, self._edge.clock, self._edge.chance, self._key, has_outbox=outbox is not None
+            self._options.retries, self._options.clock, self._options.chance, self._key, has_outbox=outbox is not None
         )
         self._open(
-            timeout=self._edge.timeout.total_seconds(),
+            timeout=self._options.timeout.total_seconds(),
             headers={"x-internal-api-key": self._key} if self._key else {},
             follow_redirects=False,  # a redirect would show the key to anybody
             trust_env=False,  # and HTTP_PROXY to a proxy
@@ -102,7 +102,7 @@ class Client(ABC):
             base_url or f"http://localhost:{settings.port}",
             key=next((key.decode() for key in settings.api_keys()), None),
             outbox=DatabaseOutbox(settings) if environment.get("MONGODB_URL", "").strip() else None,
-            edge=Edge(timeout=settings.worker_timeout),
+            options=ClientOptions(timeout=settings.worker_timeout),
         )
 
     def _request(self, call: Call) -> dict[str, Any]:
@@ -111,11 +111,11 @@ class Client(ABC):
         return {"method": call.method, "url": self._url + PATH + call.path, "content": content, "headers": headers}
 
     def _body(self) -> "Body":
-        return Body(time.monotonic() + self._edge.timeout.total_seconds())
+        return Body(time.monotonic() + self._options.timeout.total_seconds())
 
     def _no_reply(self, error: httpx.HTTPError) -> NoReply:
         if isinstance(error, httpx.TimeoutException):
-            return NoReply(f"no answer within {self._edge.timeout.total_seconds():g} s")
+            return NoReply(f"no answer within {self._options.timeout.total_seconds():g} s")
         reason = f"{type(error).__name__}: {error}"
         return NoReply(reason, worth_repeating=not isinstance(error, httpx.DecodingError))
 

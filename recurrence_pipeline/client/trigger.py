@@ -20,6 +20,7 @@ import httpx
 from recurrence_pipeline.client.messages import (
     CLEANUP,
     HEALTH,
+    AccessDenied,
     Call,
     Delivered,
     Delivery,
@@ -30,19 +31,29 @@ from recurrence_pipeline.client.messages import (
     Reply,
     Trigger,
     TriggerError,
-    TurnedAway,
     Unavailable,
     validation_of,
 )
 from recurrence_pipeline.client.outbox import DatabaseOutbox, Outbox
-from recurrence_pipeline.client.protocol import Conversation, Send, Step, Wait, WriteDown
-from recurrence_pipeline.client.transport import Client, Edge, log_failure, unless_lost
+from recurrence_pipeline.client.protocol import Conversation, Enqueue, Send, Step, Wait
+from recurrence_pipeline.client.transport import Client, ClientOptions, log_failure, unless_lost
 from recurrence_pipeline.domain.model import Operation
 from recurrence_pipeline.storage.documents import as_contract
 
 __all__ = [
-    "AsyncWorkerTrigger", "DatabaseOutbox", "Delivered", "Delivery", "Edge", "Lost", "Outbox", "Queued", "Refused",
-    "TriggerError", "TurnedAway", "Unavailable", "WorkerTrigger",
+    "AccessDenied",
+    "AsyncWorkerTrigger",
+    "ClientOptions",
+    "DatabaseOutbox",
+    "Delivered",
+    "Delivery",
+    "Lost",
+    "Outbox",
+    "Queued",
+    "Refused",
+    "TriggerError",
+    "Unavailable",
+    "WorkerTrigger",
 ]  # fmt: skip
 
 P = ParamSpec("P")
@@ -59,7 +70,7 @@ class WorkerTrigger(Client):
         """Say that a recurring task was created.
 
         Raises:
-            Refused: the worker will never do it; `TurnedAway`, without an outbox: the key or the URL is wrong.
+            Refused: the worker will never do it; `AccessDenied`, without an outbox: the key or the URL is wrong.
         """
         return self._act(self._talk.deliver(Trigger(Operation.CREATE, str(task_id))))
 
@@ -136,7 +147,7 @@ class WorkerTrigger(Client):
             case Wait(duration):
                 self._edge.sleep(duration.total_seconds())
                 return None
-            case WriteDown(trigger):
+            case Enqueue(trigger):
                 return self._write_down(trigger)
         assert_never(step)
 
@@ -221,7 +232,7 @@ class AsyncWorkerTrigger(Client):
             case Wait(duration):
                 await self._edge.async_sleep(duration.total_seconds())
                 return None
-            case WriteDown(trigger):
+            case Enqueue(trigger):
                 return await asyncio.to_thread(self._write_down, trigger)
         assert_never(step)
 

@@ -78,15 +78,15 @@ class Settings(BaseModel):
     max_runs_in_flight: Annotated[WholeNumber, bounded(1, 64)] = Field(
         1, alias="WORKER_MAX_RUNS", description="How many Dagster runs may work on events at a time."
     )
-    lanes: Annotated[WholeNumber, bounded(1, 64)] | None = Field(
+    shards: Annotated[WholeNumber, bounded(1, 64)] | None = Field(
         None,
         alias="WORKER_LANES",
         description="Over how many lanes they are spread, so that they do not want the same events; at most "
         "WORKER_MAX_RUNS. Not set: each has its own.",
     )
-    linger: Milliseconds = Field(
+    idle_timeout: Milliseconds = Field(
         timedelta(seconds=60),
-        alias="WORKER_LINGER",
+        alias="WORKER_IDLE_TIMEOUT",
         description="How long a run waits for more events after the last, in ms: a new one takes seconds to start, and "
         "as much CPU as waiting for a minute.",
     )
@@ -241,7 +241,7 @@ class Settings(BaseModel):
 
     def lane_count(self) -> int:
         """Return over how many lanes runs are spread."""
-        return self.lanes or self.max_runs_in_flight
+        return self.shards or self.max_runs_in_flight
 
     def api_keys(self) -> tuple[bytes, ...]:
         """Return the keys of the internal API, none where it is open to loopback."""
@@ -271,7 +271,7 @@ class Settings(BaseModel):
             )
         if settings.lane_count() > settings.max_runs_in_flight:
             raise ConfigurationError(
-                f"WORKER_LANES: {settings.lanes} is more than WORKER_MAX_RUNS ({settings.max_runs_in_flight}): "
+                f"WORKER_LANES: {settings.shards} is more than WORKER_MAX_RUNS ({settings.max_runs_in_flight}): "
                 "what waits in a lane without a run would wait for long"
             )
         return settings

@@ -10,7 +10,7 @@ from datetime import datetime
 from recurrence_pipeline.bootstrap import open_worker
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.config.time_zone_data import find_time_zone_data
-from recurrence_pipeline.doctor.database import Doctoring
+from recurrence_pipeline.doctor.database import Diagnostics
 from recurrence_pipeline.doctor.http import look_at_api, look_at_dagster, look_at_metrics
 from recurrence_pipeline.doctor.machine import (
     look_at_access,
@@ -19,7 +19,7 @@ from recurrence_pipeline.doctor.machine import (
     look_at_time_zones,
     look_at_versions,
 )
-from recurrence_pipeline.doctor.rules import Diagnosis, Level
+from recurrence_pipeline.doctor.rules import HealthCheckResult, Level
 from recurrence_pipeline.domain.errors import ConfigurationError
 
 __all__ = ["examine"]
@@ -30,7 +30,7 @@ def examine(
     read_settings: Callable[[], Settings],
     clock: Callable[[], datetime],
     progress: Callable[[int], None] = lambda _: None,
-) -> Iterator[Diagnosis]:
+) -> Iterator[HealthCheckResult]:
     """Yield everything that is found, good or bad; wrong settings end it, because nothing else can be asked.
 
     `read_settings` reads them from that environment, and `progress` is told how many tasks have been read.
@@ -42,11 +42,11 @@ def examine(
         worker = open_worker(settings, clock=clock)
     except ConfigurationError as error:
         advice = "Mend the variables named; the table of settings in README.md has them all."
-        yield Diagnosis("settings", Level.ERROR, str(error), advice)
+        yield HealthCheckResult("settings", Level.ERROR, str(error), advice)
         return
     yield look_at_names(environment)
     with worker:
-        yield from Doctoring(worker.context, worker.consistency).look(progress)
+        yield from Diagnostics(worker.context, worker.consistency).look(progress)
     yield look_at_access(settings)
     yield look_at_api(settings)
     yield from look_at_dagster(settings, clock())

@@ -11,7 +11,7 @@ from typing import Any
 
 from recurrence_pipeline.doctor.rules import (
     Clashes,
-    Diagnosis,
+    HealthCheckResult,
     Level,
     Work,
     judge_clashes,
@@ -29,9 +29,9 @@ from recurrence_pipeline.domain.errors import RecurrenceError
 from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.maintenance.checks import COUNTERS_BEHIND, EVENTS_ENDLESS, EVENTS_STUCK, SCHEMA, SLOT_CLASHES
 from recurrence_pipeline.maintenance.consistency import Consistency
-from recurrence_pipeline.maintenance.scan import Progress, Survey
+from recurrence_pipeline.maintenance.scan import ConsistencyScan, ScanProgress
 from recurrence_pipeline.storage.timeouts import within
-from recurrence_pipeline.worker.context import Kit
+from recurrence_pipeline.worker.context import WorkerContext
 
 SIGN_OF_LIFE = timedelta(seconds=5)
 COUNTED_AT_MOST = 10_000
@@ -44,70 +44,70 @@ LABELS = {
 """The checks that are part of every look, and what they are called there."""
 
 
-class Doctoring:
+class Diagnostics:
     """Looks at a running system from the side of its database."""
 
-    def __init__(self, kit: Kit, consistency: Consistency) -> None:
-        self._kit = kit
+    def __init__(self, context: WorkerContext, consistency: Consistency) -> None:
+        self._context = context
         self._consistency = consistency
-        self._survey = Survey(kit)
+        self._survey = ConsistencyScan(context)
 
-    def look(self, progress: Progress = lambda _: None) -> Iterator[Diagnosis]:
+    def look(self, progress: ScanProgress = lambda _: None) -> Iterator[HealthCheckResult]:
         """Yield what is found; where the database is away, only that. `progress` is told how many tasks were read."""
         try:
             with within(SIGN_OF_LIFE):
-                server = self._kit.footing.server(self._kit.clock)
+                server = self._context.database_checks.server(self._context.clock)
         except RecurrenceError as error:
             advice = (
                 "See that the server runs and that MONGODB_URL names it, with a user who may read and write; a server "
                 "that speaks TLS only needs tls=true, and tlsCAFile for an authority of one's own."
             )
-            yield Diagnosis("database", Level.ERROR, str(error), advice)
+            yield HealthCheckResult("database", Level.ERROR, str(error), advice)
             return
-        yield Diagnosis("database", Level.OK, "answers")
-        yield from (judge_version(server), judge_writes(server), judge_clock(server, self._kit.rules.lease_margin))
+        yield HealthCheckResult("database", Level.OK, "answers")
+        yield from (judge_version(server), judge_writes(server), judge_clock(server, self._context.rules.lease_margin))
         yield from asked("time zones of hosts", self._hosts)
         yield from asked("watermark", self._watermark)
         for name, label in LABELS.items():
             yield from asked(label, partial(self._check, name, label))
         yield from asked("queue", self._queue)
         yield from asked("dead letters", self._dead_letters)
-        yield from asked("two workers", lambda: [judge_clashes(self._clashes(progress), self._kit.clock())])
+        yield from asked("two workers", lambda: [judge_clashes(self._clashes(progress), self._context.clock())])
 
-    def _hosts(self) -> list[Diagnosis]:
-        now, hosts = self._kit.clock(), self._kit.hosts
+    def _hosts(self) -> list[HealthCheckResult]:
+        now, hosts = self._context.clock(), self._context.hosts
         return [judge_hosts(hosts.this, hosts.others(now), now)]
 
-    def _watermark(self) -> list[Diagnosis]:
-        return [judge_watermark(self._kit.watermark.read().watermark, self._kit.clock())]
+    def _watermark(self) -> list[HealthCheckResult]:
+        return [judge_watermark(self._context.watermark.read().watermark, self._context.clock())]
 
-    def _check(self, name: str, label: str) -> list[Diagnosis]:
+    def _check(self, name: str, label: str) -> list[HealthCheckResult]:
         return [judge_finding(finding, label) for finding in self._consistency.run(only=[name])]
 
-    def _queue(self) -> list[Diagnosis]:
-        now = self._kit.clock()
-        queue = self._kit.events.queue(now, lease=self._kit.rules.lease, at_most=COUNTED_AT_MOST)
+    def _queue(self) -> list[HealthCheckResult]:
+        now = self._context.clock()
+        queue = self._context.events.queue(now, lease=self._context.rules.lease, at_most=COUNTED_AT_MOST)
         processing = self._count(EventStatus.PROCESSING)
-        abandoned = self._kit.footing.left_since(now).count
-        ended = self._kit.event_metrics.finished(now - 2 * self._kit.rules.lease, now)
+        abandoned = self._context.database_checks.left_since(now).count
+        ended = self._context.event_metrics.finished(now - 2 * self._context.rules.lease, now)
         moved = next(iter(ended), None) is not None
         work = Work(queue.due, queue.oldest, max(processing - abandoned, 0), moved)
-        return [judge_queue(work, now), judge_worker(work, now, self._kit.rules.lease)]
+        return [judge_queue(work, now), judge_worker(work, now, self._context.rules.lease)]
 
-    def _dead_letters(self) -> list[Diagnosis]:
+    def _dead_letters(self) -> list[HealthCheckResult]:
         return [judge_dead_letters(self._count(EventStatus.FAILED), self._count(EventStatus.REJECTED))]
 
     def _count(self, status: EventStatus) -> int:
-        counts = self._kit.event_log.count_by_operation_and_status()
+        counts = self._context.event_queries.count_by_operation_and_status()
         return sum(count for (_, found), count in counts.items() if found == status.value)
 
-    def _clashes(self, progress: Progress) -> Clashes:
+    def _clashes(self, progress: ScanProgress) -> Clashes:
         """Find the slots with two tasks, and who made those: this worker numbers its own, the original one does not."""
         slots, of_two, latest = 0, 0, None
         for defects in self._survey.defects({SLOT_CLASHES.name}, progress):
             slots += len(defects)
             members = [_members(defect.sample) for defect in defects]
-            documents = self._kit.tasks.documents({task_id for ids in members for task_id in ids})
+            documents = self._context.tasks.documents({task_id for ids in members for task_id in ids})
             for ids in members:
                 tasks = [documents[task_id] for task_id in ids if task_id in documents]
                 if len({"occurrenceNumber" in task for task in tasks}) == 2:
@@ -116,12 +116,14 @@ class Doctoring:
         return Clashes(slots, of_two, latest)
 
 
-def asked(name: str, question: Callable[[], list[Diagnosis]]) -> list[Diagnosis]:
+def asked(name: str, question: Callable[[], list[HealthCheckResult]]) -> list[HealthCheckResult]:
     """Ask, and return the answer; what makes it fail is the answer too."""
     try:
         return question()
     except RecurrenceError as error:
-        return [Diagnosis(name, Level.ERROR, str(error), "Could not be looked at: mend what the message names.")]
+        return [
+            HealthCheckResult(name, Level.ERROR, str(error), "Could not be looked at: mend what the message names.")
+        ]
 
 
 def _members(sample: Any) -> list[str]:

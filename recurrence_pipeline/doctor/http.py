@@ -13,7 +13,7 @@ from uuid import uuid4
 import httpx
 
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.doctor.rules import Diagnosis, Level
+from recurrence_pipeline.doctor.rules import HealthCheckResult, Level
 
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (names them, binds nothing)
 """What listens on all addresses is asked on loopback."""
@@ -50,7 +50,7 @@ NOT_WELL: dict[int, tuple[Level, str]] = {
 """What our API can answer instead of 200, and what to do."""
 
 
-def look_at_api(settings: Settings) -> Diagnosis:
+def look_at_api(settings: Settings) -> HealthCheckResult:
     """Ask the internal API for its health, with a key where one is set.
 
     It is ours where it returns the id of the request, as ours does with every answer: Dagster's web server answers 200
@@ -64,22 +64,22 @@ def look_at_api(settings: Settings) -> Diagnosis:
         answer = httpx.get(url, headers=headers, timeout=PATIENCE, trust_env=False)
     except httpx.HTTPError as error:
         advice = "Where the application calls it: recurrence api. Where it only writes events, none is needed."
-        return Diagnosis("api", Level.WARN, f"nothing answers at {url}: {_reason(error)}", advice)
+        return HealthCheckResult("api", Level.WARN, f"nothing answers at {url}: {_reason(error)}", advice)
     if answer.headers.get(REQUEST_ID) != request_id:
         return _not_ours(answer, url)
     found = f"{answer.status_code} from {url}"
     if answer.status_code == HTTPStatus.OK and _services(answer):
-        return Diagnosis("api", Level.OK, found)
+        return HealthCheckResult("api", Level.OK, found)
     level, advice = NOT_WELL.get(answer.status_code, (Level.ERROR, "It is of another version, or ill: restart it."))
-    return Diagnosis("api", level, found, advice)
+    return HealthCheckResult("api", level, found, advice)
 
 
-def _not_ours(answer: httpx.Response, url: str) -> Diagnosis:
+def _not_ours(answer: httpx.Response, url: str) -> HealthCheckResult:
     if _services(answer):
         advice = "Switch over to `recurrence api` as docs/deployment.md says, and stop the other one's worker."
-        return Diagnosis("api", Level.ERROR, f"the original worker answers at {url}", advice)
+        return HealthCheckResult("api", Level.ERROR, f"the original worker answers at {url}", advice)
     advice = "Another program has the port: set PORT of one of the two. `recurrence up` says where its API is."
-    return Diagnosis("api", Level.ERROR, f"what answers at {url} is not the internal API", advice)
+    return HealthCheckResult("api", Level.ERROR, f"what answers at {url} is not the internal API", advice)
 
 
 def _services(answer: httpx.Response) -> bool:
@@ -90,7 +90,7 @@ def _services(answer: httpx.Response) -> bool:
         return False
 
 
-def look_at_metrics(settings: Settings) -> Iterator[Diagnosis]:
+def look_at_metrics(settings: Settings) -> Iterator[HealthCheckResult]:
     """Scrape once, as Prometheus does; only where PROMETHEUS_METRICS is set."""
     if not settings.prometheus_metrics:
         return
@@ -99,20 +99,20 @@ def look_at_metrics(settings: Settings) -> Iterator[Diagnosis]:
         text = httpx.get(url, timeout=PATIENCE, trust_env=False).text
     except httpx.HTTPError as error:
         advice = "Start `recurrence api`, which serves them, with PROMETHEUS_METRICS=true."
-        yield Diagnosis("metrics", Level.ERROR, f"nothing answers at {url}: {_reason(error)}", advice)
+        yield HealthCheckResult("metrics", Level.ERROR, f"nothing answers at {url}: {_reason(error)}", advice)
         return
     up = [line.split()[-1] for line in text.splitlines() if line.startswith("recurrence_up ")]
     if not up:
         advice = "Another program has the port (Prometheus itself uses 9090 too): set METRICS_PORT."
-        yield Diagnosis("metrics", Level.ERROR, f"no metrics of ours at {url}", advice)
+        yield HealthCheckResult("metrics", Level.ERROR, f"no metrics of ours at {url}", advice)
     elif float(up[0]) != 1:
         advice = "The API's last look at the database failed: its log says why."
-        yield Diagnosis("metrics", Level.ERROR, f"recurrence_up is {up[0]} at {url}", advice)
+        yield HealthCheckResult("metrics", Level.ERROR, f"recurrence_up is {up[0]} at {url}", advice)
     else:
-        yield Diagnosis("metrics", Level.OK, f"served at {url}")
+        yield HealthCheckResult("metrics", Level.OK, f"served at {url}")
 
 
-def look_at_dagster(settings: Settings, now: datetime) -> Iterator[Diagnosis]:
+def look_at_dagster(settings: Settings, now: datetime) -> Iterator[HealthCheckResult]:
     """Ask Dagster's web server how its daemon, the code server, what runs by itself and its history are."""
     url, days = settings.dagster_ui_url.rstrip("/"), settings.dagster_run_retention_days
     before = (now - timedelta(days=days) - OVERDUE).timestamp()
@@ -123,28 +123,28 @@ def look_at_dagster(settings: Settings, now: datetime) -> Iterator[Diagnosis]:
         version = data["version"]
     except httpx.HTTPError as error:
         advice = "Start dagster-webserver, or set DAGSTER_UI_URL. The work goes on without it; its daemon is not seen."
-        yield Diagnosis("dagster ui", Level.WARN, f"nothing answers at {url}: {_reason(error)}", advice)
+        yield HealthCheckResult("dagster ui", Level.WARN, f"nothing answers at {url}: {_reason(error)}", advice)
     except (ValueError, TypeError, KeyError):
         advice = "Set DAGSTER_UI_URL to dagster-webserver's address; it and the API both use port 3000 by default."
-        yield Diagnosis("dagster ui", Level.WARN, f"what answers at {url} is not Dagster", advice)
+        yield HealthCheckResult("dagster ui", Level.WARN, f"what answers at {url} is not Dagster", advice)
     else:
-        yield Diagnosis("dagster ui", Level.OK, f"Dagster {version} at {url}")
+        yield HealthCheckResult("dagster ui", Level.OK, f"Dagster {version} at {url}")
         yield judge_daemon(data["instance"]["daemonHealth"]["allDaemonStatuses"])
         yield from judge_code(data["workspaceOrError"].get("locationEntries", []))
         yield judge_history([run["jobName"] for run in data["runsOrError"].get("results", [])], days)
 
 
-def judge_daemon(statuses: list[dict[str, Any]]) -> Diagnosis:
+def judge_daemon(statuses: list[dict[str, Any]]) -> HealthCheckResult:
     """Say whether dagster-daemon has given a sign of life."""
     wanted = [status for status in statuses if status["required"] or status["daemonType"] in NEEDED_DAEMONS]
     ill = sorted(status["daemonType"] for status in wanted if not status["healthy"])
     if ill or not wanted:
         advice = "Start dagster-daemon, with the DAGSTER_HOME of the web server. Without it no event is worked off."
-        return Diagnosis("dagster daemon", Level.ERROR, f"no sign of life: {', '.join(ill) or 'all'}", advice)
-    return Diagnosis("dagster daemon", Level.OK, f"{len(wanted)} parts are alive")
+        return HealthCheckResult("dagster daemon", Level.ERROR, f"no sign of life: {', '.join(ill) or 'all'}", advice)
+    return HealthCheckResult("dagster daemon", Level.OK, f"{len(wanted)} parts are alive")
 
 
-def judge_code(entries: list[dict[str, Any]]) -> Iterator[Diagnosis]:
+def judge_code(entries: list[dict[str, Any]]) -> Iterator[HealthCheckResult]:
     """Say whether Dagster can load our code, and whether all that should run by itself is on."""
     loaded = [entry["locationOrLoadError"] or {} for entry in entries]
     sensors = _states(loaded, "sensors", "sensorState")
@@ -152,31 +152,35 @@ def judge_code(entries: list[dict[str, Any]]) -> Iterator[Diagnosis]:
         messages = [str(each["message"]).strip().splitlines()[-1] for each in loaded if each.get("message")]
         advice = "Start the code server and look at its log; `dagster definitions validate` says what is wrong."
         found = "; ".join(messages) or f"{SENSOR} is not there"
-        yield Diagnosis("dagster code", Level.ERROR, found, advice)
+        yield HealthCheckResult("dagster code", Level.ERROR, found, advice)
         return
-    yield Diagnosis("dagster code", Level.OK, f"loaded: {', '.join(entry['name'] for entry in entries)}")
+    yield HealthCheckResult("dagster code", Level.OK, f"loaded: {', '.join(entry['name'] for entry in entries)}")
     states = {**sensors, **_states(loaded, "schedules", "scheduleState")}
     off = sorted(name for name, status in states.items() if status != "RUNNING")
     if off:
         advice = 'Turn them on in the Dagster UI, "Automation".'
-        yield Diagnosis("automation", Level.ERROR if SENSOR in off else Level.WARN, f"off: {', '.join(off)}", advice)
+        yield HealthCheckResult(
+            "automation", Level.ERROR if SENSOR in off else Level.WARN, f"off: {', '.join(off)}", advice
+        )
     else:
-        yield Diagnosis("automation", Level.OK, f"{len(states)} sensors and schedules are on")
+        yield HealthCheckResult("automation", Level.OK, f"{len(states)} sensors and schedules are on")
 
 
-def judge_history(jobs: list[str], days: int) -> Diagnosis:
+def judge_history(jobs: list[str], days: int) -> HealthCheckResult:
     """Say whether Dagster's old runs go; `jobs` has the job of each that should have gone.
 
     One of each job stays: the last that succeeded or failed.
     """
     if not days:
-        return Diagnosis("run history", Level.OK, "DAGSTER_RUN_RETENTION_DAYS is 0: all runs are kept, for ever")
+        return HealthCheckResult(
+            "run history", Level.OK, "DAGSTER_RUN_RETENTION_DAYS is 0: all runs are kept, for ever"
+        )
     overdue = sum(max(count - 1, 0) for count in Counter(jobs).values())
     if overdue:
         found = f"{overdue}{' or more' if len(jobs) == RUNS_ASKED else ''} runs ended more than {days} days ago"
         advice = "See that daily_maintenance runs, and what its asset run_history says: history fills the disk."
-        return Diagnosis("run history", Level.WARN, found, advice)
-    return Diagnosis("run history", Level.OK, f"runs are kept for {days} days")
+        return HealthCheckResult("run history", Level.WARN, found, advice)
+    return HealthCheckResult("run history", Level.OK, f"runs are kept for {days} days")
 
 
 def _states(loaded: list[dict[str, Any]], kind: str, state: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from recurrence_pipeline.config.logs import FILE_BYTES
 from recurrence_pipeline.config.settings import Settings, variables
 from recurrence_pipeline.config.time_zone_data import PACKAGE, PYTHONTZPATH, TimeZoneData
-from recurrence_pipeline.doctor.rules import Diagnosis, Level
+from recurrence_pipeline.doctor.rules import HealthCheckResult, Level
 
 PARTS = ("recurrence-pipeline", "dagster", "dagster-webserver", "pymongo")
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -28,62 +28,66 @@ DAGSTER_HOME, DAGSTER_YAML = "DAGSTER_HOME", "dagster.yaml"
 PASSWORD_IN_URL = re.compile(r"^[^#\n]*://[^\s/@]*:[^\s/@]+@", re.MULTILINE)
 
 
-def look_at_versions() -> Iterator[Diagnosis]:
+def look_at_versions() -> Iterator[HealthCheckResult]:
     """Say what is installed; Dagster's parts must have one version."""
     found = {name: version(name) for name in PARTS}
     text = ", ".join([f"Python {platform.python_version()}", *(f"{name} {each}" for name, each in found.items())])
     if found["dagster"] != found["dagster-webserver"]:
         advice = "Install this package again, so that both parts of Dagster have one version."
-        yield Diagnosis("versions", Level.ERROR, text, advice)
+        yield HealthCheckResult("versions", Level.ERROR, text, advice)
     else:
-        yield Diagnosis("versions", Level.OK, text)
+        yield HealthCheckResult("versions", Level.OK, text)
 
 
-def look_at_time_zones(data: TimeZoneData, now: datetime) -> Diagnosis:
+def look_at_time_zones(data: TimeZoneData, now: datetime) -> HealthCheckResult:
     """Say which time zone data are used, and whether newer ones are to be had."""
     name, found = "time zone data", str(data)
     packages = [each for each in (data.used, *data.passed_over) if each and each.source == PACKAGE]
     if data.used is None:
-        return Diagnosis(name, Level.ERROR, "there are none: UTC alone is known", f"Install {PACKAGE}.")
+        return HealthCheckResult(name, Level.ERROR, "there are none: UTC alone is known", f"Install {PACKAGE}.")
     if data.newer:
         advice = f"Unset {PYTHONTZPATH}, and start the programs again: {data.newer} is newer."
-        return Diagnosis(name, Level.WARN, found, advice)
+        return HealthCheckResult(name, Level.WARN, found, advice)
     if not packages:
         advice = f"Install {PACKAGE}, which belongs to this one: it is updated without the system."
-        return Diagnosis(name, Level.WARN, found, advice)
+        return HealthCheckResult(name, Level.WARN, found, advice)
     if data.used.year is None or data.used.year < (now - YEAR).year:
         advice = "No such data are less than a year old: pip install --upgrade tzdata, and start the programs again."
-        return Diagnosis(name, Level.WARN, found, advice)
-    return Diagnosis(name, Level.OK, found)
+        return HealthCheckResult(name, Level.WARN, found, advice)
+    return HealthCheckResult(name, Level.OK, found)
 
 
-def look_at_names(environment: Mapping[str, str]) -> Diagnosis:
+def look_at_names(environment: Mapping[str, str]) -> HealthCheckResult:
     """Find variables that are nearly one of ours: nobody reads them, and nobody says so."""
     ours = variables()
     slips = {name: get_close_matches(name, ours - environment.keys(), 1, ALIKE) for name in environment.keys() - ours}
     meant = [f"{name} (is {alike[0]} meant?)" for name, alike in sorted(slips.items()) if alike]
     if meant:
-        return Diagnosis("settings", Level.WARN, f"not read: {', '.join(meant)}", "Rename the variable, or remove it.")
+        return HealthCheckResult(
+            "settings", Level.WARN, f"not read: {', '.join(meant)}", "Rename the variable, or remove it."
+        )
     given = len(ours.intersection(environment))
-    return Diagnosis("settings", Level.OK, f"valid: {given} set, the rest are the defaults")
+    return HealthCheckResult("settings", Level.OK, f"valid: {given} set, the rest are the defaults")
 
 
-def look_at_access(settings: Settings) -> Diagnosis:
+def look_at_access(settings: Settings) -> HealthCheckResult:
     """Say who may ask the internal API."""
     keys = settings.api_keys()
     beyond = [host for host in settings.host if host not in LOOPBACK]
     advice = "Set INTERNAL_API_KEY, here and in the application: openssl rand -hex 32"
     if not keys and beyond:
         found = f"the API listens on {', '.join(beyond)}, and INTERNAL_API_KEY is not set"
-        return Diagnosis("access", Level.ERROR, found, advice)
+        return HealthCheckResult("access", Level.ERROR, found, advice)
     if not keys:
-        return Diagnosis("access", Level.OK, "no key: this machine only, which includes any proxy on it")
+        return HealthCheckResult("access", Level.OK, "no key: this machine only, which includes any proxy on it")
     if min(map(len, keys)) < SHORTEST_KEY:
-        return Diagnosis("access", Level.WARN, f"a key has less than {SHORTEST_KEY} bytes: it can be guessed", advice)
-    return Diagnosis("access", Level.OK, f"{len(keys)} key{'s' if len(keys) > 1 else ''}")
+        return HealthCheckResult(
+            "access", Level.WARN, f"a key has less than {SHORTEST_KEY} bytes: it can be guessed", advice
+        )
+    return HealthCheckResult("access", Level.OK, f"{len(keys)} key{'s' if len(keys) > 1 else ''}")
 
 
-def look_at_disks(settings: Settings, environment: Mapping[str, str]) -> Iterator[Diagnosis]:
+def look_at_disks(settings: Settings, environment: Mapping[str, str]) -> Iterator[HealthCheckResult]:
     """Look at what LOG_FILE and DAGSTER_HOME name: room, rotation, passwords; each only where it is set here."""
     home = environment.get(DAGSTER_HOME, "").strip()
     # A log file that cannot be written to is a wrong setting already.
@@ -97,34 +101,34 @@ def look_at_disks(settings: Settings, environment: Mapping[str, str]) -> Iterato
         yield _dagster_yaml(Path(home) / DAGSTER_YAML)
 
 
-def _rotation(log: Path) -> Diagnosis:
+def _rotation(log: Path) -> HealthCheckResult:
     """Say whether the log is begun anew when it is full; another program that rotates it, too, gets in the way."""
     size, megabyte = log.stat().st_size, 1 << 20
     found = f"{log} has {size / megabyte:.0f} MB of {FILE_BYTES // megabyte}"
     if size > 2 * FILE_BYTES:
         advice = "Take it out of logrotate, and let all programs that write it be of this version and the same user."
-        return Diagnosis("log rotation", Level.WARN, found, advice)
-    return Diagnosis("log rotation", Level.OK, found)
+        return HealthCheckResult("log rotation", Level.WARN, found, advice)
+    return HealthCheckResult("log rotation", Level.OK, found)
 
 
-def _dagster_yaml(path: Path) -> Diagnosis:
+def _dagster_yaml(path: Path) -> HealthCheckResult:
     """Look for passwords: what stands in that file, Dagster hands on to its processes as arguments."""
     text = path.read_text(encoding="utf-8", errors="replace")
     if PASSWORD_IN_URL.search(text):
         found = f"a URL with a password stands in {path}: `ps` shows it to everybody on this machine"
         advice = "Put it into a variable, and {env: THE_VARIABLE} into the file, as in deploy/dagster.distributed.yaml."
-        return Diagnosis("dagster.yaml", Level.ERROR, found, advice)
-    return Diagnosis("dagster.yaml", Level.OK, f"no password stands in {path}")
+        return HealthCheckResult("dagster.yaml", Level.ERROR, found, advice)
+    return HealthCheckResult("dagster.yaml", Level.OK, f"no password stands in {path}")
 
 
-def _disk(variable: str, folder: Path) -> Diagnosis:
+def _disk(variable: str, folder: Path) -> HealthCheckResult:
     name = f"disk of {variable}"
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         advice = f"Make {folder}, and have it belong to the user that the programs run as."
-        return Diagnosis(name, Level.ERROR, f"{folder} is no folder that can be written to", advice)
+        return HealthCheckResult(name, Level.ERROR, f"{folder} is no folder that can be written to", advice)
     free = shutil.disk_usage(folder).free
     found = f"{free / GIGABYTE:.1f} GB free at {folder}"
     if free < LITTLE:
         level = Level.ERROR if free < TOO_LITTLE else Level.WARN
-        return Diagnosis(name, level, found, "Free some space: Dagster stops when it cannot write its history.")
-    return Diagnosis(name, Level.OK, found)
+        return HealthCheckResult(name, level, found, "Free some space: Dagster stops when it cannot write its history.")
+    return HealthCheckResult(name, Level.OK, found)

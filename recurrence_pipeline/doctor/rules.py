@@ -28,7 +28,7 @@ class Level(str, Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Diagnosis:
+class HealthCheckResult:
     """One row of what the doctor says: what was found and, where it is not well, what to do."""
 
     name: str
@@ -63,18 +63,20 @@ class Clashes:
     latest: datetime | None = None
 
 
-def judge_version(server: Server) -> Diagnosis:
+def judge_version(server: Server) -> HealthCheckResult:
     """MongoDB 5.0 is the oldest that has all the work needs."""
     try:
         numbers = tuple(int(part) for part in server.version.split(".")[:2])
     except ValueError:
-        return Diagnosis("database version", Level.WARN, f"{server.version!r}", "See that it is MongoDB 5.0 or newer.")
+        return HealthCheckResult(
+            "database version", Level.WARN, f"{server.version!r}", "See that it is MongoDB 5.0 or newer."
+        )
     if numbers < OLDEST_SERVER:
-        return Diagnosis("database version", Level.ERROR, server.version, "Upgrade MongoDB to 5.0 or newer.")
-    return Diagnosis("database version", Level.OK, server.version)
+        return HealthCheckResult("database version", Level.ERROR, server.version, "Upgrade MongoDB to 5.0 or newer.")
+    return HealthCheckResult("database version", Level.OK, server.version)
 
 
-def judge_writes(server: Server) -> Diagnosis:
+def judge_writes(server: Server) -> HealthCheckResult:
     """Say whether a write that was acknowledged survives (MongoDB manual, "Write Concern")."""
     w, journal = server.write_concern.get("w"), server.write_concern.get("j")
     where = f"replica set {server.replica_set}" if server.replica_set else "standalone"
@@ -82,29 +84,29 @@ def judge_writes(server: Server) -> Diagnosis:
     majority = w == "majority" or (w is None and server.replica_set is not None)
     if w == 0:
         advice = "Take w=0 out of MONGODB_URL: nobody would notice a write that failed."
-        return Diagnosis("write concern", Level.ERROR, found, advice)
+        return HealthCheckResult("write concern", Level.ERROR, found, advice)
     if server.replica_set is not None and not majority:
         advice = "Put w=majority into MONGODB_URL: what one member alone has is rolled back when another takes over."
-        return Diagnosis("write concern", Level.WARN, found, advice)
+        return HealthCheckResult("write concern", Level.WARN, found, advice)
     if journal is False or (journal is None and not majority):
         advice = "Put journal=true into MONGODB_URL: a crash of the server loses up to 100 ms of acknowledged writes."
-        return Diagnosis("write concern", Level.WARN, found, advice)
-    return Diagnosis("write concern", Level.OK, found)
+        return HealthCheckResult("write concern", Level.WARN, found, advice)
+    return HealthCheckResult("write concern", Level.OK, found)
 
 
-def judge_clock(server: Server, margin: timedelta) -> Diagnosis:
+def judge_clock(server: Server, margin: timedelta) -> HealthCheckResult:
     """Compare the clocks: leases end by this machine's, and WORKER_LEASE_MARGIN is what they may differ by."""
     seconds = abs(server.ahead).total_seconds()
     found = f"the database is {seconds:.1f} s {'ahead' if server.ahead > timedelta(0) else 'behind'}"
     advice = "Have NTP set the clocks of all machines (timedatectl), or raise WORKER_LEASE_MARGIN and WORKER_LEASE."
     if abs(server.ahead) >= margin:
-        return Diagnosis("clock", Level.ERROR, found, advice)
+        return HealthCheckResult("clock", Level.ERROR, found, advice)
     if abs(server.ahead) >= margin / 4:
-        return Diagnosis("clock", Level.WARN, found, advice)
-    return Diagnosis("clock", Level.OK, found)
+        return HealthCheckResult("clock", Level.WARN, found, advice)
+    return HealthCheckResult("clock", Level.OK, found)
 
 
-def judge_hosts(this: HostSeen, others: Sequence[HostSeen], now: datetime) -> Diagnosis:
+def judge_hosts(this: HostSeen, others: Sequence[HostSeen], now: datetime) -> HealthCheckResult:
     """Compare the time zone data of the hosts: where they differ, two of them give one slot two times."""
     name, hosts = "time zones of hosts", [this, *others]
     if len({host.version for host in hosts}) > 1:
@@ -114,67 +116,67 @@ def judge_hosts(this: HostSeen, others: Sequence[HostSeen], now: datetime) -> Di
             for host in hosts
         )
         advice = "Bring all to the newest (pip install --upgrade tzdata), and start their programs again."
-        return Diagnosis(name, Level.WARN, f"they differ: {', '.join(shown)}", advice)
+        return HealthCheckResult(name, Level.WARN, f"they differ: {', '.join(shown)}", advice)
     found = f"{this.version or 'an unknown version'} on each of {len(hosts)}" if others else "no other worked in a day"
-    return Diagnosis(name, Level.OK, found)
+    return HealthCheckResult(name, Level.OK, found)
 
 
-def judge_watermark(watermark: datetime | None, now: datetime) -> Diagnosis:
+def judge_watermark(watermark: datetime | None, now: datetime) -> HealthCheckResult:
     """Say what the reconciliation leaves alone."""
     if watermark is None:
-        return Diagnosis("watermark", Level.OK, "none: every series is reconciled")
+        return HealthCheckResult("watermark", Level.OK, "none: every series is reconciled")
     found = f"series from before {watermark:%Y-%m-%d %H:%M} UTC are not reconciled"
     if watermark > now:
         advice = "It lies in the future: set the clocks right; `recurrence adopt` has everything reconciled."
-        return Diagnosis("watermark", Level.WARN, found, advice)
-    return Diagnosis("watermark", Level.OK, found, "To have them reconciled too: recurrence adopt")
+        return HealthCheckResult("watermark", Level.WARN, found, advice)
+    return HealthCheckResult("watermark", Level.OK, found, "To have them reconciled too: recurrence adopt")
 
 
-def judge_finding(finding: Finding, label: str) -> Diagnosis:
+def judge_finding(finding: Finding, label: str) -> HealthCheckResult:
     """Turn the answer of a check into a row."""
     if not finding.count:
-        return Diagnosis(label, Level.OK, "nothing is wrong")
+        return HealthCheckResult(label, Level.OK, "nothing is wrong")
     samples = "; ".join(", ".join(f"{value}" for value in sample.values()) for sample in finding.samples[:3])
     level = Level.ERROR if finding.severity is Severity.ERROR else Level.WARN
     repair = f" (recurrence check --repair --only {finding.name} --yes)" if finding.repairable else ""
-    return Diagnosis(label, level, f"{finding.count}: {samples}", finding.hint + repair)
+    return HealthCheckResult(label, level, f"{finding.count}: {samples}", finding.hint + repair)
 
 
-def judge_queue(work: Work, now: datetime) -> Diagnosis:
+def judge_queue(work: Work, now: datetime) -> HealthCheckResult:
     """Say how long the oldest event has been due."""
     if work.oldest is None:
-        return Diagnosis("queue", Level.OK, "nothing is due")
+        return HealthCheckResult("queue", Level.OK, "nothing is due")
     age = now - work.oldest
     found = f"{work.due} due, the oldest for {lasting(age)}"
     advice = "See that a worker runs (below). If one does, it is too slow: raise WORKER_MAX_RUNS, look at the database."
     if age > WAITING_TOO_LONG:
-        return Diagnosis("queue", Level.ERROR, found, advice)
-    return Diagnosis("queue", *((Level.WARN, found, advice) if age > WAITING_LONG else (Level.OK, found)))
+        return HealthCheckResult("queue", Level.ERROR, found, advice)
+    return HealthCheckResult("queue", *((Level.WARN, found, advice) if age > WAITING_LONG else (Level.OK, found)))
 
 
-def judge_worker(work: Work, now: datetime, patience: timedelta) -> Diagnosis:
+def judge_worker(work: Work, now: datetime, patience: timedelta) -> HealthCheckResult:
     """Say whether events are being worked off; where none is due, nobody can tell from the database."""
     if work.held:
-        return Diagnosis("worker", Level.OK, f"{work.held} events are being worked on")
+        return HealthCheckResult("worker", Level.OK, f"{work.held} events are being worked on")
     if work.moved:
-        return Diagnosis("worker", Level.OK, "events ended in the last minutes")
+        return HealthCheckResult("worker", Level.OK, "events ended in the last minutes")
     if work.oldest is None or now - work.oldest <= patience:
-        return Diagnosis("worker", Level.OK, "nothing has been waiting for one")
+        return HealthCheckResult("worker", Level.OK, "nothing has been waiting for one")
     found = f"{work.due} events are due, and nobody works on them"
     advice = "Start dagster-daemon, and turn task_event_sensor on; meanwhile: recurrence process --until-empty"
-    return Diagnosis("worker", Level.ERROR, found, advice)
+    return HealthCheckResult("worker", Level.ERROR, found, advice)
 
 
-def judge_dead_letters(failed: int, rejected: int) -> Diagnosis:
+def judge_dead_letters(failed: int, rejected: int) -> HealthCheckResult:
     """Say how many events wait for a person. A rejected one is an answer to its user; a failed one is nobody's."""
     found = f"{failed} failed, {rejected} rejected"
     if failed:
         advice = "recurrence events --status failed says why. Mend the cause, then: recurrence replay --status failed"
-        return Diagnosis("dead letters", Level.WARN, found, advice)
-    return Diagnosis("dead letters", Level.OK, found)
+        return HealthCheckResult("dead letters", Level.WARN, found, advice)
+    return HealthCheckResult("dead letters", Level.OK, found)
 
 
-def judge_clashes(clashes: Clashes, now: datetime) -> Diagnosis:
+def judge_clashes(clashes: Clashes, now: datetime) -> HealthCheckResult:
     """Say whether the original worker works beside this one: both fill the same slots, each in its own way."""
     name = "two workers"
     if clashes.of_two_workers:
@@ -182,9 +184,11 @@ def judge_clashes(clashes: Clashes, now: datetime) -> Diagnosis:
         found = f"{clashes.of_two_workers} slots were filled by this worker and by another{since}"
         tidy = "delete the tasks that are not wanted, in the application (recurrence check --only slot_clashes)"
         if clashes.latest is not None and now - clashes.latest < LATELY:
-            return Diagnosis(name, Level.ERROR, found, f"Stop one of the two workers. Then {tidy}.")
-        return Diagnosis(name, Level.WARN, found, f"They do not both run now: {tidy}.")
+            return HealthCheckResult(name, Level.ERROR, found, f"Stop one of the two workers. Then {tidy}.")
+        return HealthCheckResult(name, Level.WARN, found, f"They do not both run now: {tidy}.")
     if clashes.slots:
         found = f"{clashes.slots} slots have two tasks, none of them by two workers"
-        return Diagnosis(name, Level.WARN, found, "Left by the older worker: recurrence check --only slot_clashes")
-    return Diagnosis(name, Level.OK, "no slot is filled twice")
+        return HealthCheckResult(
+            name, Level.WARN, found, "Left by the older worker: recurrence check --only slot_clashes"
+        )
+    return HealthCheckResult(name, Level.OK, "no slot is filled twice")

@@ -14,7 +14,15 @@ from functools import lru_cache
 from itertools import accumulate, islice
 
 from recurrence_pipeline.domain.errors import InvalidRecurrence
-from recurrence_pipeline.domain.zones import SPELL_DAYS, UTC, ahead_of_utc, aware, spell_of, time_zone, wall_clock
+from recurrence_pipeline.domain.zones import (
+    OFFSET_PERIOD_DAYS,
+    UTC,
+    aware,
+    offset_period,
+    time_zone,
+    utc_offset,
+    wall_clock,
+)
 
 REPEAT_TYPES = ("daily", "weekly", "monthly")
 """The rules. `none`, which a task may also say, is not one."""
@@ -22,7 +30,7 @@ REPEAT_TYPES = ("daily", "weekly", "monthly")
 DRIFT = timedelta(hours=2)
 """How far from its slot a task still counts as on it: DST moves what was counted in another zone by no more."""
 
-MAX_WITNESSES = 100
+MAX_SAMPLES = 100
 """How many times are heard where an anchor is looked for."""
 
 _ZERO = timedelta(0)
@@ -74,8 +82,8 @@ def slots(anchor: datetime, repeat_type: str, first: int, count: int, timezone: 
     zone = time_zone(timezone)
     last = _count("first", first) + _count("count", count)
     in_utc = isinstance(anchor, datetime) and anchor.tzinfo is UTC
-    if in_utc and zone is not UTC and repeat_type in _STEPS and last <= SPELL_DAYS:
-        spell = spell_of(zone, anchor.year, anchor.month)
+    if in_utc and zone is not UTC and repeat_type in _STEPS and last <= OFFSET_PERIOD_DAYS:
+        spell = offset_period(zone, anchor.year, anchor.month)
         if spell.begin <= anchor:  # whether it is over, the last slot tells, which is no earlier than the anchor
             found = _shifted(anchor, repeat_type, first, count)
             if not found or found[-1] < spell.end:
@@ -123,7 +131,7 @@ def anchor_of(
     """
     _require_rule(repeat_type)
     zone = time_zone(timezone)
-    heard = list(islice(numbered, MAX_WITNESSES))
+    heard = list(islice(numbered, MAX_SAMPLES))
     walls = [wall_clock("when", when, zone) for _, when in heard]
     starts = set()
     for (number, _), wall in zip(heard, walls, strict=True):
@@ -137,7 +145,7 @@ def anchor_of(
         return sum(1 for number, when in heard if _is_slot(when, start, zone, repeat_type, number))
 
     best = max(sorted(starts), key=fitting, default=None)
-    return None if best is None else best - ahead_of_utc(zone, best)
+    return None if best is None else best - utc_offset(zone, best)
 
 
 def _count(field: str, value: int) -> int:

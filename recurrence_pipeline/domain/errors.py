@@ -8,15 +8,15 @@ RecurrenceError
 │   ├── NotAMember          the task names an original of another user
 │   ├── OriginalNotFound    the task, or the original of its series, is not there
 │   ├── RuleChanged         the original's repeatType is not the one its cursor was counted in
-│   └── WriteRefused        the database took the command and refused this document
+│   └── WriteRejected        the database took the command and refused this document
 ├── Transient             may work a moment later: the event is tried again with backoff
 │   ├── TaskNotVisibleYet   a young event names a task that is not there yet
-│   ├── Partial             some writes of the event were refused, the others are done
-│   ├── Unexpected          something that nobody foresaw: a defect of ours, or data of a shape never seen
-│   └── HolderDied          the workers that held the event died, again and again
+│   ├── PartialWrite             some writes of the event were refused, the others are done
+│   ├── InternalError          something that nobody foresaw: a defect of ours, or data of a shape never seen
+│   └── PoisonEvent          the workers that held the event died, again and again
 ├── LeaseLost             another worker holds the event now: whoever lost it stops writing
-├── Outage                the database cannot be worked with: stop the run, use up no attempt
-├── NotTheirs             a user asked for what belongs to another
+├── DatabaseUnavailable                the database cannot be worked with: stop the run, use up no attempt
+├── PermissionDenied             a user asked for what belongs to another
 ├── NotReplayable         the event is being worked on, or has been completed
 ├── CleanupRefused        the orphan cleanup would delete too much to do so unasked
 ├── RestoreRefused        a deletion cannot be put back as it was: nothing was written
@@ -82,7 +82,7 @@ class RuleChanged(Permanent):
     code = "RULE_CHANGED"
 
 
-class WriteRefused(Permanent):
+class WriteRejected(Permanent):
     """The database refused a document (validator, size, a unique key that is taken)."""
 
     code = "WRITE_REFUSED"
@@ -104,19 +104,19 @@ class TaskNotVisibleYet(Transient):
         self.until = until
 
 
-class Partial(Transient):
+class PartialWrite(Transient):
     """Some writes of the event were refused; the text names what was and was not done."""
 
     code = "PARTIAL"
 
 
-class Unexpected(Transient):
+class InternalError(Transient):
     """An error of no known kind; the text is its own."""
 
     code = "UNEXPECTED"
 
 
-class HolderDied(Transient):
+class PoisonEvent(Transient):
     """Every worker that took the event died holding it."""
 
     code = "HOLDER_DIED"
@@ -128,13 +128,13 @@ class LeaseLost(RecurrenceError):
     code = "LEASE_LOST"
 
 
-class Outage(RecurrenceError):
+class DatabaseUnavailable(RecurrenceError):
     """The database is away, refuses us, or is not the one we were told to use."""
 
     code = "OUTAGE"
 
 
-class NotTheirs(RecurrenceError):
+class PermissionDenied(RecurrenceError):
     """A user asked for what belongs to another."""
 
     code = "NOT_THEIRS"

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from recurrence_pipeline.domain.errors import InvalidRecurrence
 from recurrence_pipeline.domain.model import Cursor, SeriesMemory, Task
-from recurrence_pipeline.domain.zones import ahead_of_utc, time_zone
+from recurrence_pipeline.domain.zones import time_zone, utc_offset
 
 
 def anchor_of_memory(memory: SeriesMemory) -> datetime:
@@ -21,7 +21,7 @@ def anchor_of_memory(memory: SeriesMemory) -> datetime:
         InvalidRecurrence: the zone is not one (any more), or the instant lies outside the years 1 to 9999.
     """
     try:
-        return memory.anchor - ahead_of_utc(time_zone(memory.timezone), memory.anchor)
+        return memory.anchor - utc_offset(time_zone(memory.timezone), memory.anchor)
     except OverflowError as error:
         message = f"anchor: {memory.anchor:%Y-%m-%d %H:%M} in {memory.timezone} lies outside the years 1 to 9999"
         raise InvalidRecurrence(message, field="anchor", value=memory.anchor) from error

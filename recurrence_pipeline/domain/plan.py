@@ -124,7 +124,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Rehang:
+class Reparent:
     """Hang a task on its original, where it still hangs on what it was seen to hang on."""
 
     task_id: str

@@ -28,7 +28,7 @@ from recurrence_pipeline.domain.plan import (
     Removal,
     Snapshot,
 )
-from recurrence_pipeline.domain.series import Progress, require_member
+from recurrence_pipeline.domain.series import SeriesState, require_member
 from recurrence_pipeline.domain.validation import creation_time
 
 PATIENCE = timedelta(seconds=30)
@@ -60,7 +60,7 @@ def plan_batch(events: Sequence[TaskEvent], snapshot: Snapshot, *, now: datetime
             plan.answers.update((event.id, Answer()) for event in present)
         elif present:
             asked_at = _asked_at(present, series.original, now)
-            progress = partial(Progress, series, series.original, timezone, asked_at=asked_at)
+            progress = partial(SeriesState, series, series.original, timezone, asked_at=asked_at)
             _plan_series(plan, progress, present, snapshot.tasks)
     return plan
 
@@ -109,7 +109,7 @@ def failure_activity(action: Action, event: TaskEvent, task: Task | None, error:
 
 
 def _plan_series(
-    plan: Plan, begin: Callable[[], Progress], events: Sequence[TaskEvent], tasks: Mapping[str, Task]
+    plan: Plan, begin: Callable[[], SeriesState], events: Sequence[TaskEvent], tasks: Mapping[str, Task]
 ) -> None:
     part = Plan()
     try:
@@ -127,7 +127,7 @@ def _plan_series(
     plan.answers.update(part.answers)
 
 
-def _answer(part: Plan, progress: Progress, event: TaskEvent, task: Task) -> None:
+def _answer(part: Plan, progress: SeriesState, event: TaskEvent, task: Task) -> None:
     """Plan what one event adds to its series, and what it is told."""
     original = progress.original
     completed = progress.complete(task) if event.operation is Operation.COMPLETE else None
@@ -217,7 +217,7 @@ def _cursor_past(series: Series, deleted: Sequence[Task], timezone: str | None) 
     if original is None or original.repeat_type == "none":
         return []
     try:
-        progress = Progress(series, original, timezone)
+        progress = SeriesState(series, original, timezone)
         numbers = [number for task in deleted if (number := progress.number(task)) is not None]
         return progress.moves(max([progress.cursor, *numbers]))
     except Permanent:

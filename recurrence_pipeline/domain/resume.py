@@ -12,7 +12,7 @@ from recurrence_pipeline.domain.calendar import next_occurrence, slot, slot_numb
 from recurrence_pipeline.domain.errors import ResumeRefused
 from recurrence_pipeline.domain.model import HORIZON, Action, Series, Task, occurrence_id
 from recurrence_pipeline.domain.plan import CursorMove, NewActivity, NewOccurrence
-from recurrence_pipeline.domain.series import Progress
+from recurrence_pipeline.domain.series import SeriesState
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def plan_resumption(
     """
     if original.repeat_type == "none":
         raise ResumeRefused(f"Task {original.id} does not recur")
-    progress = Progress(series, original, timezone)
+    progress = SeriesState(series, original, timezone)
     if progress.is_behind:
         raise ResumeRefused(
             f"Series {original.id} has not stopped: it lacks slots up to {progress.wanted}, and its cursor is "
@@ -60,14 +60,14 @@ def plan_resumption(
     )
 
 
-def _first_after(progress: Progress, now: datetime) -> int:
+def _first_after(progress: SeriesState, now: datetime) -> int:
     """Return the number of the first slot after `now`."""
     rule = progress.original.repeat_type
     upcoming = next_occurrence(now, rule, progress.timezone, progress.anchor)
     return slot_number(progress.anchor, rule, upcoming, progress.timezone)
 
 
-def _new(progress: Progress, numbers: Sequence[int], event_id: str) -> tuple[NewOccurrence, ...]:
+def _new(progress: SeriesState, numbers: Sequence[int], event_id: str) -> tuple[NewOccurrence, ...]:
     original, there = progress.original, set(progress.slots.values())
     return tuple(
         NewOccurrence(

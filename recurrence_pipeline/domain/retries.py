@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import isqrt
 
-from recurrence_pipeline.domain.errors import HolderDied, Permanent, RecurrenceError, TaskNotVisibleYet
+from recurrence_pipeline.domain.errors import Permanent, PoisonEvent, RecurrenceError, TaskNotVisibleYet
 
 JITTER = 0.25
 """The largest part of a delay that chance adds to it, so that what failed together is not tried again together."""
@@ -76,7 +76,7 @@ def after_failure(
     """
     if isinstance(error, Permanent):
         return Reject(str(error))
-    if isinstance(error, HolderDied):
+    if isinstance(error, PoisonEvent):
         return DeadLetter(str(error))
     if attempt <= policy.max_retries:
         delay = policy.delay(attempt) * (1 + JITTER * jitter)

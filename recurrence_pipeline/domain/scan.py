@@ -13,7 +13,7 @@ MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class KeysetPosition:
     """A place in the order of (updatedAt, _id); a walk goes on strictly behind it.
 
     Tasks without `updatedAt` come first, as MongoDB sorts null before dates.
@@ -23,27 +23,27 @@ class Place:
     id: str = LOWEST
 
     @classmethod
-    def before(cls, time: datetime) -> "Place":
+    def before(cls, time: datetime) -> "KeysetPosition":
         """Return the place behind which everything from `time` on follows."""
         return cls(time - MILLISECOND, HIGHEST)
 
     @classmethod
-    def undated_since(cls, time: datetime) -> "Place":
+    def undated_since(cls, time: datetime) -> "KeysetPosition":
         """Return the place behind which tasks without `updatedAt` follow whose ids were made from `time` on."""
         return cls(None, f"{_seconds(time):08x}{LOWEST[8:]}")
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class TaskVersion:
     """A task as a walk comes by it."""
 
     task: Task
     updated_at: datetime | None
 
     @property
-    def place(self) -> Place:
+    def place(self) -> KeysetPosition:
         """Where it stands."""
-        return Place(self.updated_at, self.task.id)
+        return KeysetPosition(self.updated_at, self.task.id)
 
     @property
     def changed_at(self) -> datetime:

@@ -16,7 +16,7 @@ MAX_NEW_PER_SERIES = 1000
 """No honest history asks for more in one go; a tampered slot number would."""
 
 
-class Progress:
+class SeriesState:
     """How far a series is: which slot each member has, the cursor, and the highest completed slot.
 
     A series that we remember goes on from the anchor that it began with, wherever its original's dates were moved.

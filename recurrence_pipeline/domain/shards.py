@@ -18,7 +18,7 @@ SMALL = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class Shard:
     """Lane `number` of `of`, counted from 0."""
 
     number: int
@@ -38,14 +38,14 @@ class Lane:
         return others[: min(limit, max(ceil(len(others) / self.of), SMALL))]
 
 
-WHOLE = Lane(0, 1)
+WHOLE_QUEUE = Shard(0, 1)
 """The queue as it is, for whoever works it off alone."""
 
 
-def lane_of(task_id: str, lanes: int) -> int:
+def lane_of(task_id: str, shards: int) -> int:
     """Return the lane of an event about this task.
 
     It follows from the time bytes of the id, which the ids of a series share (see `derived_id`): what is said of one
     series then waits in one lane, and mostly reaches one worker, in the order in which it was said.
     """
-    return crc32(task_id[:8].encode()) % lanes
+    return crc32(task_id[:8].encode()) % shards

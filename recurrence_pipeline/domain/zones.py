@@ -10,7 +10,7 @@ from recurrence_pipeline.domain.errors import InvalidRecurrence
 
 UTC = fixed_offset.utc
 
-SPELL_DAYS = 64
+OFFSET_PERIOD_DAYS = 64
 """How long a spell is at most."""
 
 _ZERO = timedelta(0)
@@ -39,7 +39,7 @@ def _load_zone(name: str) -> tzinfo:
 def forget_zones() -> None:
     """Load zones anew from now on: other time zone data are there."""
     _load_zone.cache_clear()
-    spell_of.cache_clear()
+    offset_period.cache_clear()
 
 
 def aware(field: str, time: datetime) -> datetime:
@@ -62,7 +62,7 @@ def wall_clock(field: str, time: datetime, zone: tzinfo) -> datetime:
     if isinstance(time, datetime) and time.tzinfo is UTC:
         if zone is UTC:
             return time
-        spell = spell_of(zone, time.year, time.month)
+        spell = offset_period(zone, time.year, time.month)
         if spell.begin <= time < spell.end:
             return time + spell.offset
     try:
@@ -72,7 +72,7 @@ def wall_clock(field: str, time: datetime, zone: tzinfo) -> datetime:
         raise InvalidRecurrence(message, field=field, value=time) from error
 
 
-class Spell(NamedTuple):
+class OffsetPeriod(NamedTuple):
     """A time in which the clocks of a zone do not change, and what they are ahead of UTC in it."""
 
     begin: datetime
@@ -80,25 +80,25 @@ class Spell(NamedTuple):
     offset: timedelta
 
 
-_NEVER = Spell(datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC), _ZERO)
+_NEVER = OffsetPeriod(datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC), _ZERO)
 
 
 @lru_cache(maxsize=4096)
-def spell_of(zone: tzinfo, year: int, month: int) -> Spell:
-    """Return the spell that begins with a month on the wall clock, of `SPELL_DAYS` at most.
+def offset_period(zone: tzinfo, year: int, month: int) -> OffsetPeriod:
+    """Return the spell that begins with a month on the wall clock, of `OFFSET_PERIOD_DAYS` at most.
 
     Its end is looked for day by day: no zone ever changed its clocks and changed them back in less than four. In the
     first year of the calendar and the last two it has no time in it.
     """
-    if not MINYEAR < year < MAXYEAR - 1:  # the calendar might end before `SPELL_DAYS` steps
+    if not MINYEAR < year < MAXYEAR - 1:  # the calendar might end before `OFFSET_PERIOD_DAYS` steps
         return _NEVER
     begin = end = datetime(year, month, 1, tzinfo=UTC)
-    offset = ahead_of_utc(zone, begin)
-    while (end - begin).days < SPELL_DAYS and ahead_of_utc(zone, end + _DAY) == offset:
+    offset = utc_offset(zone, begin)
+    while (end - begin).days < OFFSET_PERIOD_DAYS and utc_offset(zone, end + _DAY) == offset:
         end += _DAY
-    return Spell(begin - offset, end - offset, offset)
+    return OffsetPeriod(begin - offset, end - offset, offset)
 
 
-def ahead_of_utc(zone: tzinfo, wall: datetime) -> timedelta:
+def utc_offset(zone: tzinfo, wall: datetime) -> timedelta:
     """Return what the clocks of a zone are ahead of UTC when they show this, whatever zone it is labelled with."""
     return zone.utcoffset(wall) or _ZERO

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.local.supervisor import HOST, PortTaken, Program, stop, wait_for
+from recurrence_pipeline.local.supervisor import HOST, ManagedProcess, PortTaken, stop, wait_for
 
 READY_TIMEOUT = timedelta(seconds=60)
 DOCS = "/internal/docs"
@@ -28,7 +28,7 @@ class LocalApi:
 
     host: str
     port: int
-    program: Program
+    program: ManagedProcess
 
     @property
     def url(self) -> str:
@@ -64,9 +64,11 @@ def running_api(logs: Path, environment: Mapping[str, str], *, cwd: Path, port: 
     log = logs / "api.log"
     log.unlink(missing_ok=True)
 
-    def start(chosen: str) -> Program:
+    def start(chosen: str) -> ManagedProcess:
         command = [sys.executable, "-m", "recurrence_pipeline", "api"]
-        return Program.start("the internal API", command, cwd=cwd, log=log, environment={**environment, PORT: chosen})
+        return ManagedProcess.start(
+            "the internal API", command, cwd=cwd, log=log, environment={**environment, PORT: chosen}
+        )
 
     program = start(asked if fixed else str(port))
     try:
@@ -84,12 +86,12 @@ def running_api(logs: Path, environment: Mapping[str, str], *, cwd: Path, port: 
         stop([program])
 
 
-def _port(program: Program) -> int:
+def _port(program: ManagedProcess) -> int:
     """Wait until it listens, and return where: it says so itself, for another program may answer on the port it wants.
 
     Raises:
         PortTaken: it ended because the port is another's.
-        Outage: it ended, or it took too long; the text says what it printed.
+        DatabaseUnavailable: it ended, or it took too long; the text says what it printed.
     """
 
     def listens_or_ended() -> bool:

@@ -12,7 +12,7 @@ from recurrence_pipeline.local.supervisor import Stopped, stoppable
 
 
 @dataclass(frozen=True, slots=True)
-class Narrator:
+class LocalConsole:
     """Tells what is being done, with the seconds since the beginning."""
 
     console: Console
@@ -24,7 +24,7 @@ class Narrator:
         self.console.print(f"{elapsed}  {escape(text)}", highlight=False, soft_wrap=True)
 
 
-def exit_status(console: Console, command: Callable[[Narrator], int], *, when_stopped: int | None = None) -> int:
+def exit_status(console: Console, command: Callable[[LocalConsole], int], *, when_stopped: int | None = None) -> int:
     """Run a command; print what it failed with.
 
     An error is printed and gives 1, or 2 where a setting or the folder was wrong.
@@ -36,7 +36,7 @@ def exit_status(console: Console, command: Callable[[Narrator], int], *, when_st
     """
     try:
         with stoppable():
-            return command(Narrator(console, monotonic()))
+            return command(LocalConsole(console, monotonic()))
     except Stopped as stopped:
         if when_stopped is not None:
             return when_stopped

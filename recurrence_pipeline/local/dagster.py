@@ -23,7 +23,7 @@ import yaml
 from recurrence_pipeline.domain.errors import ConfigurationError
 from recurrence_pipeline.local import processes
 from recurrence_pipeline.local.dagster_history import all_ended, cancel_runs, close_runs, opened
-from recurrence_pipeline.local.supervisor import HOST, Program, free_port, stop, wait_for
+from recurrence_pipeline.local.supervisor import HOST, ManagedProcess, free_port, stop, wait_for
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance  # takes a second to import: only when it is started
@@ -58,14 +58,14 @@ class Run:
 class LocalDagster:
     """A running Dagster. Its instance is the storage that all of its processes share."""
 
-    def __init__(self, instance: "DagsterInstance", programs: Sequence[Program], port: int) -> None:
+    def __init__(self, instance: "DagsterInstance", programs: Sequence[ManagedProcess], port: int) -> None:
         self._instance = instance
         self._code_server, self._webserver, self._daemon = programs
         self._port = port
         self._began = time.time()
 
     @property
-    def programs(self) -> tuple[Program, ...]:
+    def programs(self) -> tuple[ManagedProcess, ...]:
         """The code server, the web server and the daemon."""
         return self._code_server, self._webserver, self._daemon
 
@@ -74,12 +74,12 @@ class LocalDagster:
         """Where people look."""
         return f"http://{HOST}:{self._port}"
 
-    def wait_until_ready(self, programs: tuple[Program, ...], timeout: timedelta = READY_TIMEOUT) -> None:
+    def wait_until_ready(self, programs: tuple[ManagedProcess, ...], timeout: timedelta = READY_TIMEOUT) -> None:
         """Return once our web server answers and the sensor has been evaluated.
 
         Raises:
             PortTaken: the web server ended because its port is another program's.
-            Outage: one of `programs` ended, or it took too long; the text says what did not start.
+            DatabaseUnavailable: one of `programs` ended, or it took too long; the text says what did not start.
         """
         self.wait_until_it_listens(programs, timeout)
         wait_for(
@@ -90,11 +90,11 @@ class LocalDagster:
             timeout=timeout,
         )
 
-    def wait_until_it_listens(self, programs: tuple[Program, ...], timeout: timedelta = READY_TIMEOUT) -> None:
+    def wait_until_it_listens(self, programs: tuple[ManagedProcess, ...], timeout: timedelta = READY_TIMEOUT) -> None:
         """Return once our web server answers.
 
         Raises:
-            PortTaken, Outage: as `wait_until_ready`.
+            PortTaken, DatabaseUnavailable: as `wait_until_ready`.
         """
         wait_for(
             self.listens,
@@ -155,18 +155,18 @@ def running_dagster(
 
     Raises:
         ConfigurationError: Dagster's files in `home` cannot be used.
-        Outage: the code server did not start; the text has its last lines.
+        DatabaseUnavailable: the code server did not start; the text has its last lines.
     """
     home.mkdir(parents=True, exist_ok=True)
     (home / "dagster.yaml").write_text(_anchored(_readable(shipped("dagster.yaml")), home))
     port = free_port(port)
     ui_url = environment.get(UI_URL, "").strip() or f"http://{HOST}:{port}"
     environment = {**environment, "DAGSTER_HOME": str(home), UI_URL: ui_url}
-    programs: list[Program] = []
+    programs: list[ManagedProcess] = []
 
-    def start(name: str, *command: str) -> Program:
+    def start(name: str, *command: str) -> ManagedProcess:
         command, log = (sys.executable, "-m", *command), logs / f"{name}.log"
-        programs.append(Program.start(name, command, cwd=home, log=log, environment=environment))
+        programs.append(ManagedProcess.start(name, command, cwd=home, log=log, environment=environment))
         return programs[-1]
 
     # Opened first: it makes the SQLite files, and two processes that both find none of them get in each other's way.
@@ -186,7 +186,7 @@ def running_dagster(
             _stop(instance, programs)
 
 
-def _stop(instance: "DagsterInstance", programs: Sequence[Program]) -> None:
+def _stop(instance: "DagsterInstance", programs: Sequence[ManagedProcess]) -> None:
     """End the daemon, then the runs, then the rest: so no run begins meanwhile, and none of them counts as failed.
 
     The daemon is not waited for: it would wait for a sensor that watches the queue. What waits in the run queue stays
@@ -199,7 +199,7 @@ def _stop(instance: "DagsterInstance", programs: Sequence[Program]) -> None:
     close_runs(instance)
 
 
-def _wait_for_code(code_server: Program, endpoint: Path) -> None:
+def _wait_for_code(code_server: ManagedProcess, endpoint: Path) -> None:
     """Return once the code server listens: a daemon that does not reach it looks for it again only after a minute."""
 
     def listens() -> bool:

@@ -15,12 +15,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from recurrence_pipeline.domain.errors import Outage
+from recurrence_pipeline.domain.errors import DatabaseUnavailable
 from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.domain.zones import time_zone
-from recurrence_pipeline.local.console import Narrator, exit_status
+from recurrence_pipeline.local.console import LocalConsole, exit_status
 from recurrence_pipeline.local.dagster import Run
-from recurrence_pipeline.local.stack import System, running
+from recurrence_pipeline.local.stack import LocalStack, running
 from recurrence_pipeline.local.supervisor import Stopped, locked
 from recurrence_pipeline.local.up_file import KEPT_IN
 from recurrence_pipeline.storage.import_jsonl import SAMPLE_DATA
@@ -45,7 +45,7 @@ def run_demo(settings_environment: Mapping[str, str], folder: Path, console: Con
     return exit_status(console, partial(_demo, settings_environment, (folder / KEPT_IN).resolve()))
 
 
-def _demo(environment: Mapping[str, str], kept_in: Path, narrator: Narrator) -> int:
+def _demo(environment: Mapping[str, str], kept_in: Path, narrator: LocalConsole) -> int:
     home = kept_in / "demo"
     with locked(kept_in / "demo.lock"):
         shutil.rmtree(home, ignore_errors=True)
@@ -55,13 +55,13 @@ def _demo(environment: Mapping[str, str], kept_in: Path, narrator: Narrator) -> 
             shutil.rmtree(home, ignore_errors=True)
             raise
         if failure:
-            raise Outage(f"{failure} The logs are in {home / 'logs'}")
+            raise DatabaseUnavailable(f"{failure} The logs are in {home / 'logs'}")
         shutil.rmtree(home, ignore_errors=True)
     narrator.say("Done: everything is stopped, and nothing is left behind. To keep it running: recurrence up")
     return 0
 
 
-def _worked_off_and_shown(environment: Mapping[str, str], home: Path, narrator: Narrator) -> str:
+def _worked_off_and_shown(environment: Mapping[str, str], home: Path, narrator: LocalConsole) -> str:
     """Do it, and return what went wrong with the work."""
     with running(home, environment, narrator.say, throwaway=True) as system:
         narrator.say("Importing the sample data")
@@ -74,11 +74,11 @@ def _worked_off_and_shown(environment: Mapping[str, str], home: Path, narrator: 
         return failure
 
 
-def _wait_until_worked_off(system: System, console: Console) -> None:
+def _wait_until_worked_off(system: LocalStack, console: Console) -> None:
     """Return once every event has an end and no run is under way.
 
     Raises:
-        Outage: a process ended, or nothing happened for too long.
+        DatabaseUnavailable: a process ended, or nothing happened for too long.
     """
     queries = system.worker.queries
     total = left = queries.unfinished()
@@ -95,14 +95,14 @@ def _wait_until_worked_off(system: System, console: Console) -> None:
                 left, deadline = now_left, monotonic() + LONGEST_STANDSTILL.total_seconds()
                 progress.update(bar, completed=total - left)
             if monotonic() > deadline:
-                raise Outage(_standstill(system, left))
+                raise DatabaseUnavailable(_standstill(system, left))
     deadline = monotonic() + RUN_END_PATIENCE.total_seconds()
     while not all(run.finished for run in system.dagster.runs()) and monotonic() < deadline:
         sleep(0.25)
         system.check()
 
 
-def _standstill(system: System, left: int) -> str:
+def _standstill(system: LocalStack, left: int) -> str:
     runs = ", ".join(f"{run.id[:8]} {run.status}" for run in system.dagster.runs()) or "none"
     return (
         f"{left} events are left, and none was finished for {LONGEST_STANDSTILL.total_seconds():g} s; "
@@ -110,7 +110,7 @@ def _standstill(system: System, left: int) -> str:
     )
 
 
-def _show(system: System, console: Console) -> str:
+def _show(system: LocalStack, console: Console) -> str:
     """Print what came of it, and return what went wrong."""
     queries = system.worker.queries
     counts = queries.event_counts()
@@ -200,11 +200,11 @@ NUMBER = 1_000_000
 """Above the numbers of the sample's tasks."""
 
 
-def shown_through_the_api(system: System, home: Path) -> Table:
+def shown_through_the_api(system: LocalStack, home: Path) -> Table:
     """Store a task as the application does, say over HTTP what happens to it, and draw the answers.
 
     Raises:
-        Outage: an answer was not a success.
+        DatabaseUnavailable: an answer was not a success.
     """
     anchor = datetime(datetime.now(timezone.utc).year + 1, 1, 31, 9, tzinfo=timezone.utc)
     system.worker.import_folder(_folder(home / "a-task", anchor))
@@ -227,9 +227,9 @@ def _said(client: httpx.Client, operation: str, user_id: str | None) -> httpx.Re
     try:
         answer = client.post(RECURRENCE, json=body)
     except httpx.HTTPError as error:
-        raise Outage(f"The internal API did not answer to {operation}: {error}") from error
+        raise DatabaseUnavailable(f"The internal API did not answer to {operation}: {error}") from error
     if not answer.is_success:
-        raise Outage(f"The internal API answered {answer.status_code} to {operation}: {answer.text}")
+        raise DatabaseUnavailable(f"The internal API answered {answer.status_code} to {operation}: {answer.text}")
     return answer
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from recurrence_pipeline.domain.errors import ConfigurationError, Outage
+from recurrence_pipeline.domain.errors import ConfigurationError, DatabaseUnavailable
 from recurrence_pipeline.local import processes
 
 HOST = "127.0.0.1"
@@ -82,7 +82,7 @@ class EmbeddedServer:
         Raises:
             ConfigurationError: the extra is not installed, the folder cannot be used (`FolderInUse`: by us), or the
                 port is another program's (`PortInUse`).
-            Outage: it ended or hung before it listened; the text has its last lines.
+            DatabaseUnavailable: it ended or hung before it listened; the text has its last lines.
         """
         if find_spec("secantus") is None:
             raise ConfigurationError(
@@ -168,4 +168,4 @@ def _wait_until_listening(
     what = (
         f"ended with status {process.returncode}" if ended else f"did not listen within {timeout.total_seconds():g} s"
     )
-    raise Outage(f"the embedded database {what}; it printed last:\n{last}")
+    raise DatabaseUnavailable(f"the embedded database {what}; it printed last:\n{last}")

@@ -15,7 +15,7 @@ from recurrence_pipeline.config.settings import SECRET, Settings
 from recurrence_pipeline.local.api import PORT, LocalApi, running_api
 from recurrence_pipeline.local.dagster import LocalDagster, running_dagster
 from recurrence_pipeline.local.embedded import EmbeddedServer, FolderInUse, PortInUse
-from recurrence_pipeline.local.supervisor import PortTaken, Process, Program
+from recurrence_pipeline.local.supervisor import ManagedProcess, PortTaken, Process
 
 MONGODB_URL = "MONGODB_URL"
 DATABASE = "task-app"
@@ -35,17 +35,17 @@ MOST_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class System:
+class LocalStack:
     """The running system. `embedded` is None where the database is somebody else's."""
 
     mongodb_url: str
     worker: Worker
     api: LocalApi
     dagster: LocalDagster
-    embedded: Program | None
+    embedded: ManagedProcess | None
 
     @property
-    def programs(self) -> tuple[Program, ...]:
+    def programs(self) -> tuple[ManagedProcess, ...]:
         """Everything that runs as a process of its own."""
         return (self.api.program, *self.dagster.programs, *([self.embedded] if self.embedded else []))
 
@@ -53,7 +53,7 @@ class System:
         """Do nothing while all of it runs.
 
         Raises:
-            Outage: a process has ended; the text has its last lines.
+            DatabaseUnavailable: a process has ended; the text has its last lines.
         """
         for program in self.programs:
             program.check()
@@ -67,7 +67,7 @@ def running(
     *,
     prepare: Prepare = lambda _worker, _ours: None,
     throwaway: bool = False,
-) -> Iterator[System]:
+) -> Iterator[LocalStack]:
     """Start the system, and stop it at the end.
 
     The database is the one that MONGODB_URL names or, where that is not set, an embedded one under `home`.
@@ -81,7 +81,7 @@ def running(
 
     Raises:
         ConfigurationError: a setting is wrong, a part is not installed, or `home` cannot be used.
-        Outage: a part did not start; the text has its last lines.
+        DatabaseUnavailable: a part did not start; the text has its last lines.
     """
     with ExitStack() as stack:
         logs = home / "logs"
@@ -99,7 +99,7 @@ def running(
             url = with_database(url, f"recurrence_demo_{uuid4().hex[:8]}")
         environment = {**environment, MONGODB_URL: url}
         if throwaway:  # whoever looks on waits for its runs to end
-            environment = {"WORKER_LINGER": "0", **environment}
+            environment = {"WORKER_IDLE_TIMEOUT": "0", **environment}
         worker = stack.enter_context(open_worker(Settings.from_environment(environment)))
         if throwaway and not embedded:
             stack.callback(worker.mongo.drop)
@@ -112,7 +112,7 @@ def running(
         port = 0 if throwaway or api.port == PREFERRED_DAGSTER_PORT else PREFERRED_DAGSTER_PORT
         dagster = stack.enter_context(_listening_dagster(home / "dagster", logs, environment, port))
         stack.callback(say, "Stopping everything")
-        yield System(url, worker, api, dagster, embedded)
+        yield LocalStack(url, worker, api, dagster, embedded)
 
 
 def without_password(url: str) -> str:
@@ -131,7 +131,7 @@ def with_database(url: str, database: str) -> str:
     return parts._replace(path=f"/{database}", query=urlencode(options)).geturl()
 
 
-class EmbeddedProgram(Program):
+class EmbeddedProgram(ManagedProcess):
     """The embedded database as a program that can be started again: on the same port, where its clients look for it."""
 
     def __init__(self, folder: Path, log: Path, port: int) -> None:

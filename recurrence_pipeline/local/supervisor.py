@@ -14,7 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 
-from recurrence_pipeline.domain.errors import ConfigurationError, Outage
+from recurrence_pipeline.domain.errors import ConfigurationError, DatabaseUnavailable
 from recurrence_pipeline.local import processes
 
 Process = subprocess.Popen[bytes]
@@ -30,7 +30,7 @@ STEADY = timedelta(minutes=30)
 """After so long what ended a program before does not count any more."""
 
 
-class PortTaken(Outage):
+class PortTaken(DatabaseUnavailable):
     """A program could not listen, because another has its port."""
 
 
@@ -67,7 +67,7 @@ def stoppable() -> Iterator[None]:
 
 
 @dataclass(slots=True, eq=False)
-class Program:
+class ManagedProcess:
     """A program that runs beside us: its name for people, its process, the file it prints to, how it is launched.
 
     What is changed in `environment` counts when it is launched again.
@@ -84,7 +84,7 @@ class Program:
     @classmethod
     def start(
         cls, name: str, command: Sequence[str], *, cwd: Path, log: Path, environment: Mapping[str, str]
-    ) -> "Program":
+    ) -> "ManagedProcess":
         """Start it as the leader of a process group that dies with us."""
         variables = dict(environment)
 
@@ -105,12 +105,12 @@ class Program:
 
         Raises:
             PortTaken: it has ended, because another program has its port.
-            Outage: it has ended; the text has its last lines.
+            DatabaseUnavailable: it has ended; the text has its last lines.
         """
         status = self.process.poll()
         if status is not None:
             taken = os.strerror(errno.EADDRINUSE).lower() in self.printed().lower()
-            raise (PortTaken if taken else Outage)(
+            raise (PortTaken if taken else DatabaseUnavailable)(
                 f"{self.name} ended unexpectedly, with status {status}\n{self.last_lines()}"
             )
 
@@ -134,7 +134,7 @@ class Supervisor:
 
     def __init__(
         self,
-        programs: Sequence[Program],
+        programs: Sequence[ManagedProcess],
         say: Callable[[str], None],
         *,
         clock: Callable[[], float] = time.monotonic,
@@ -144,24 +144,24 @@ class Supervisor:
         self._say = say
         self._clock = clock
         self._wait = wait
-        self._ended: dict[Program, list[float]] = {program: [] for program in programs}
+        self._ended: dict[ManagedProcess, list[float]] = {program: [] for program in programs}
 
     def look(self) -> bool:
         """Start again what has ended since the last look, and return whether anything had.
 
         Raises:
-            Outage: a program ended once more than there are pauses; the text has its last lines.
+            DatabaseUnavailable: a program ended once more than there are pauses; the text has its last lines.
         """
         ended = [program for program in self._programs if program.process.poll() is not None]
         for program in ended:
             self._start_again(program)
         return bool(ended)
 
-    def _start_again(self, program: Program) -> None:
+    def _start_again(self, program: ManagedProcess) -> None:
         now = self._clock()
         ended = [before for before in self._ended[program] if now - before < STEADY.total_seconds()]
         if len(ended) == len(PAUSES):
-            raise Outage(
+            raise DatabaseUnavailable(
                 f"{program.name} was started again {len(ended)} times, and ended each time; "
                 f"the last time with status {program.process.poll()}\n{program.last_lines()}"
             )
@@ -176,7 +176,10 @@ class Supervisor:
 
 
 def stop(
-    programs: Sequence[Program], *, settled: Callable[[], bool] | None = None, patience: timedelta = STOP_PATIENCE
+    programs: Sequence[ManagedProcess],
+    *,
+    settled: Callable[[], bool] | None = None,
+    patience: timedelta = STOP_PATIENCE,
 ) -> None:
     """Ask all of them, and their children, to end; wait; and kill what is left of their process groups.
 
@@ -198,19 +201,25 @@ def stop(
 
 
 def wait_for(
-    fact: Callable[[], object], what: str, *, programs: Iterable[Program], asked: Program, timeout: timedelta
+    fact: Callable[[], object],
+    what: str,
+    *,
+    programs: Iterable[ManagedProcess],
+    asked: ManagedProcess,
+    timeout: timedelta,
 ) -> None:
     """Return as soon as `fact()` is true.
 
     Raises:
-        Outage: one of the programs ended; or it stays false for `timeout`, which the last lines of `asked` may explain.
+        DatabaseUnavailable: one of the programs ended; or it stays false for `timeout`, which the last lines of `asked`
+            may explain.
     """
     deadline = time.monotonic() + timeout.total_seconds()
     while not fact():
         for program in programs:
             program.check()
         if time.monotonic() > deadline:
-            raise Outage(f"{what} within {timeout.total_seconds():g} s\n{asked.last_lines()}")
+            raise DatabaseUnavailable(f"{what} within {timeout.total_seconds():g} s\n{asked.last_lines()}")
         time.sleep(0.1)
 
 

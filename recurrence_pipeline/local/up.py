@@ -9,8 +9,8 @@ from time import sleep
 from rich.console import Console
 
 from recurrence_pipeline.bootstrap import Worker
-from recurrence_pipeline.local.console import Narrator, exit_status
-from recurrence_pipeline.local.stack import Say, System, running, without_password
+from recurrence_pipeline.local.console import LocalConsole, exit_status
+from recurrence_pipeline.local.stack import LocalStack, Say, running, without_password
 from recurrence_pipeline.local.supervisor import Supervisor, locked
 from recurrence_pipeline.local.up_file import KEPT_IN, UpFile
 
@@ -42,7 +42,7 @@ def load_sample(worker: Worker, ours: bool, *, asked: bool, say: Say) -> None:  
         say(f"Sample data: {report.added} documents imported")
 
 
-def _up(environment: Mapping[str, str], home: Path, with_sample: bool, narrator: Narrator) -> int:  # noqa: FBT001
+def _up(environment: Mapping[str, str], home: Path, with_sample: bool, narrator: LocalConsole) -> int:  # noqa: FBT001
     prepare = partial(load_sample, asked=with_sample, say=narrator.say)
     with locked(home / "up.lock"), running(home, environment, narrator.say, prepare=prepare) as system:
         system.dagster.wait_until_ready(system.programs)
@@ -58,13 +58,13 @@ def _up(environment: Mapping[str, str], home: Path, with_sample: bool, narrator:
             UpFile.remove(home)
 
 
-def _write_down(system: System, home: Path) -> None:
+def _write_down(system: LocalStack, home: Path) -> None:
     pids = {program.name: program.process.pid for program in system.programs}
     url = system.mongodb_url if system.embedded else None
     UpFile(os.getpid(), url, system.api.url, system.dagster.url, pids).write(home)
 
 
-def _tell(system: System, home: Path, console: Console) -> None:
+def _tell(system: LocalStack, home: Path, console: Console) -> None:
     console.print(f"\n  Dagster  {system.dagster.url}", highlight=False)
     console.print(f"  API      {system.api.url} (its page: {system.api.docs_url})", highlight=False, soft_wrap=True)
     console.print(f"  MongoDB  {without_password(system.mongodb_url)}", markup=False, highlight=False, soft_wrap=True)

@@ -13,7 +13,7 @@ from recurrence_pipeline.domain.errors import CleanupRefused
 from recurrence_pipeline.domain.model import Action, Operation, Source, Task, TaskEvent
 from recurrence_pipeline.domain.plan import NewActivity, Removal
 from recurrence_pipeline.storage.documents import new_id
-from recurrence_pipeline.worker.context import Kit
+from recurrence_pipeline.worker.context import WorkerContext
 
 TOO_LARGE_A_PART = 0.2
 """Of all occurrences: so many orphans look like originals that are missing, after half a restore for instance."""
@@ -26,15 +26,15 @@ log = structlog.get_logger(__name__)
 class Maintenance:
     """Cleans up. Safe to run twice, at once, and to be killed anywhere."""
 
-    def __init__(self, kit: Kit) -> None:
-        self._tasks = kit.tasks
-        self._series = kit.series
-        self._deleted = kit.deleted
-        self._activities = kit.activities
-        self._orphan_limit = kit.rules.orphan_limit
-        self._activity_retention = kit.rules.activity_retention
-        self._keep_deleted = kit.rules.keep_deleted
-        self._clock = kit.clock
+    def __init__(self, context: WorkerContext) -> None:
+        self._tasks = context.tasks
+        self._series = context.series
+        self._deleted = context.deleted
+        self._activities = context.activities
+        self._orphan_limit = context.rules.orphan_limit
+        self._activity_retention = context.rules.activity_retention
+        self._keep_deleted = context.rules.keep_deleted
+        self._clock = context.clock
 
     def pending(self) -> dict[str, int]:
         """Return how many orphans, series and activities the next maintenance would take; nothing is written."""

@@ -11,7 +11,7 @@ import structlog
 
 from recurrence_pipeline.domain.errors import CleanupRefused
 from recurrence_pipeline.domain.model import TaskEvent
-from recurrence_pipeline.domain.plan import CastId, CursorMove, DateFromDue, Rehang
+from recurrence_pipeline.domain.plan import CastId, CursorMove, DateFromDue, Reparent
 from recurrence_pipeline.maintenance.checks import (
     CHECKS,
     COUNTERS_BEHIND,
@@ -29,10 +29,10 @@ from recurrence_pipeline.maintenance.checks import (
     chosen,
 )
 from recurrence_pipeline.maintenance.cleanup import Maintenance
-from recurrence_pipeline.maintenance.rules import BY_PARENT, BY_PARENT_TASK, BY_SERIES, BY_TASK, Defect, Mending, change
-from recurrence_pipeline.maintenance.scan import Progress, Survey
-from recurrence_pipeline.storage.database_checks import IN_THE_WAY, Some
-from recurrence_pipeline.worker.context import Kit
+from recurrence_pipeline.maintenance.rules import BY_PARENT, BY_PARENT_TASK, BY_SERIES, BY_TASK, Fix, Issue, change
+from recurrence_pipeline.maintenance.scan import ConsistencyScan, ScanProgress
+from recurrence_pipeline.storage.database_checks import IN_THE_WAY, Sampled
+from recurrence_pipeline.worker.context import WorkerContext
 
 WAITING_TOO_LONG = timedelta(minutes=15)
 
@@ -52,28 +52,28 @@ def _silent(_: int) -> None:
 class Consistency:
     """Checks and repairs. Safe to run beside the worker, by several at once, and to be killed anywhere."""
 
-    def __init__(self, kit: Kit, maintenance: Maintenance) -> None:
-        self._kit = kit
+    def __init__(self, context: WorkerContext, maintenance: Maintenance) -> None:
+        self._context = context
         self._maintenance = maintenance
-        self._survey = Survey(kit)
-        self._looks: Mapping[str, Callable[[], Some]] = {
-            COUNTERS_BEHIND.name: kit.footing.lagging_counters,
-            SCHEMA.name: kit.footing.schema_faults,
-            EVENTS_STUCK.name: lambda: kit.footing.left_since(kit.clock() - kit.rules.lease),
-            EVENTS_ENDLESS.name: kit.footing.held_for_ever,
-            EVENTS_UNDATED.name: kit.footing.undated,
-            EVENTS_AHEAD.name: lambda: kit.footing.ahead(kit.clock(), kit.rules.lease),
-            EVENTS_WAITING.name: lambda: kit.footing.waiting_since(kit.clock() - WAITING_TOO_LONG),
+        self._survey = ConsistencyScan(context)
+        self._looks: Mapping[str, Callable[[], Sampled]] = {
+            COUNTERS_BEHIND.name: context.database_checks.lagging_counters,
+            SCHEMA.name: context.database_checks.schema_faults,
+            EVENTS_STUCK.name: lambda: context.database_checks.left_since(context.clock() - context.rules.lease),
+            EVENTS_ENDLESS.name: context.database_checks.held_for_ever,
+            EVENTS_UNDATED.name: context.database_checks.undated,
+            EVENTS_AHEAD.name: lambda: context.database_checks.ahead(context.clock(), context.rules.lease),
+            EVENTS_WAITING.name: lambda: context.database_checks.waiting_since(context.clock() - WAITING_TOO_LONG),
         }
 
-    def run(self, *, only: Iterable[str] | None = None, progress: Progress = _silent) -> list[Finding]:
+    def run(self, *, only: Iterable[str] | None = None, progress: ScanProgress = _silent) -> list[Finding]:
         """Run the checks, or only those named, and return a finding for each; its count is 0 where all is well.
 
         `progress` is told, now and then, how many tasks have been looked at.
 
         Raises:
             InvalidInput: there is no such check.
-            Outage: the database is away, or not prepared.
+            DatabaseUnavailable: the database is away, or not prepared.
         """
         findings = {check.name: Finding.none_of(check) for check in chosen(CHECKS, only, field_name="only")}
         if not OF_TASKS.isdisjoint(findings):
@@ -90,12 +90,12 @@ class Consistency:
         """Return about how many tasks a pass over all of them looks at, at the cost of a moment.
 
         Raises:
-            Outage: the database is away.
+            DatabaseUnavailable: the database is away.
         """
-        return self._kit.tasks.count_roughly()
+        return self._context.tasks.count_roughly()
 
     def repair(
-        self, names: Iterable[str] | None = None, *, dry_run: bool = True, progress: Progress = _silent
+        self, names: Iterable[str] | None = None, *, dry_run: bool = True, progress: ScanProgress = _silent
     ) -> list[Repair]:
         """Repair what the named checks find, or all that can be repaired; with `dry_run` only say what would be done.
 
@@ -104,7 +104,7 @@ class Consistency:
 
         Raises:
             InvalidInput: there is no such check, or what it finds cannot be repaired without a person.
-            Outage: the database is away, or not prepared.
+            DatabaseUnavailable: the database is away, or not prepared.
         """
         checks = chosen((check for check in CHECKS if check.repairable), names, field_name="repair")
         repairs = {check.name: Repair(check.name, written=not dry_run) for check in checks}
@@ -122,11 +122,11 @@ class Consistency:
         return list(repairs.values())
 
     def _repair_footing(self, repairs: Mapping[str, Repair]) -> None:
-        footing = self._kit.footing
+        database_checks = self._context.database_checks
         for name, mend in (
-            (SCHEMA.name, footing.complete_schema),
-            (COUNTERS_BEHIND.name, footing.catch_up),
-            (EVENTS_ENDLESS.name, footing.give_back_endless),
+            (SCHEMA.name, database_checks.complete_schema),
+            (COUNTERS_BEHIND.name, database_checks.catch_up),
+            (EVENTS_ENDLESS.name, database_checks.give_back_endless),
         ):
             if name not in repairs:
                 continue
@@ -139,9 +139,9 @@ class Consistency:
                 mend()
                 repair.repaired = some.count - self._looks[name]().count
 
-    def _repair_tasks(self, defects: Sequence[Defect], repairs: Mapping[str, Repair]) -> None:
+    def _repair_tasks(self, defects: Sequence[Issue], repairs: Mapping[str, Repair]) -> None:
         """Mend the defects of one piece of the pass."""
-        by_check: dict[str, list[Mending]] = {}
+        by_check: dict[str, list[Fix]] = {}
         for defect in defects:
             name = defect.check.name
             repairs[name].found += 1
@@ -153,16 +153,16 @@ class Consistency:
         for name, mendings in by_check.items():
             repairs[name].repaired += self._mend(mendings) if repairs[name].written else len(mendings)
 
-    def _mend(self, mendings: Collection[Mending]) -> int:
-        now = self._kit.clock()
+    def _mend(self, mendings: Collection[Fix]) -> int:
+        now = self._context.clock()
         moves = [m for m in mendings if isinstance(m, CursorMove)]
-        self._kit.series.move(moves)
+        self._context.series.move(moves)
         return (
             len(moves)
-            + self._kit.audit.rehang((m for m in mendings if isinstance(m, Rehang)), now)
-            + self._kit.audit.cast_ids((m for m in mendings if isinstance(m, CastId)), now)
-            + self._kit.audit.date_from_due((m for m in mendings if isinstance(m, DateFromDue)), now)
-            + self._kit.events.add((m for m in mendings if isinstance(m, TaskEvent)), available_at=now)
+            + self._context.task_scan.rehang((m for m in mendings if isinstance(m, Reparent)), now)
+            + self._context.task_scan.cast_ids((m for m in mendings if isinstance(m, CastId)), now)
+            + self._context.task_scan.date_from_due((m for m in mendings if isinstance(m, DateFromDue)), now)
+            + self._context.events.add((m for m in mendings if isinstance(m, TaskEvent)), available_at=now)
         )
 
     def _repair_orphans(self, repair: Repair) -> None:

@@ -10,9 +10,9 @@ from recurrence_pipeline.domain.calendar import slot
 from recurrence_pipeline.domain.errors import Permanent, RuleChanged
 from recurrence_pipeline.domain.memory import anchor_of_memory, is_moved
 from recurrence_pipeline.domain.model import Series, Task, TaskEvent, occurrence_id
-from recurrence_pipeline.domain.plan import CastId, CursorMove, DateFromDue, Rehang
-from recurrence_pipeline.domain.scan import Sighting
-from recurrence_pipeline.domain.series import MAX_NEW_PER_SERIES, Progress
+from recurrence_pipeline.domain.plan import CastId, CursorMove, DateFromDue, Reparent
+from recurrence_pipeline.domain.scan import TaskVersion
+from recurrence_pipeline.domain.series import MAX_NEW_PER_SERIES, SeriesState
 from recurrence_pipeline.domain.validation import creation_time
 from recurrence_pipeline.maintenance.checks import (
     CURSOR_AHEAD,
@@ -36,22 +36,22 @@ from recurrence_pipeline.maintenance.checks import (
 from recurrence_pipeline.reconciliation.rules import Reason, request
 from recurrence_pipeline.storage.database_checks import Sample
 
-Mending = Rehang | DateFromDue | CastId | CursorMove | TaskEvent
+Fix = Reparent | DateFromDue | CastId | CursorMove | TaskEvent
 """What mends one defect; a TaskEvent has the worker do it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Defect:
+class Issue:
     """One thing that a check finds. `unless_made`: it is none where that occurrence has been there once."""
 
     check: Check
     sample: Sample
-    mending: Mending | None = None
+    mending: Fix | None = None
     unless_made: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Standpoint:
+class CheckContext:
     """From where the data are judged: now, the zone of series that have none, and since when series are ours."""
 
     now: datetime
@@ -75,20 +75,20 @@ PASSING = frozenset({ORPHANS, MEMORY_MISSING, CURSOR_BEHIND, CURSOR_AHEAD, SERIE
 """What a series may fail while an event of it is being worked on, or waits to be."""
 
 
-def judge_task(task: Task) -> Iterator[Defect]:
+def judge_task(task: Task) -> Iterator[Issue]:
     """Yield what is wrong with a task by itself."""
     odd_ids = task.odd_ids or {}
     for name, value in odd_ids.items():
         meant = None if "_id" in odd_ids else _meant(value)
         cast = CastId(task.id, name, value, meant) if meant is not None else None
-        yield Defect(WRONG_ID_TYPES, _of(task) | {"field": name, "value": f"{value!r:.100}"}, cast)
+        yield Issue(WRONG_ID_TYPES, _of(task) | {"field": name, "value": f"{value!r:.100}"}, cast)
     if task.repeat_type == "none" or task.misread is not None:
         return
     if task.parent_task_id is not None:
-        yield Defect(RECURRING_SUBTASKS, _of(task) | {"parentTaskId": task.parent_task_id})
+        yield Issue(RECURRING_SUBTASKS, _of(task) | {"parentTaskId": task.parent_task_id})
     if not isinstance(task.original_due_date, datetime):
         due = task.due_date if isinstance(task.due_date, datetime) and task.original_due_date is None else None
-        yield Defect(NO_ORIGINAL_DUE_DATE, _of(task) | {"dueDate": due}, DateFromDue(task.id, due) if due else None)
+        yield Issue(NO_ORIGINAL_DUE_DATE, _of(task) | {"dueDate": due}, DateFromDue(task.id, due) if due else None)
 
 
 def _meant(value: object) -> str | None:
@@ -97,25 +97,25 @@ def _meant(value: object) -> str | None:
     return text.lower() if isinstance(text, str) and re.fullmatch(r"[0-9a-fA-F]{24}", text) else None
 
 
-def judge_hanging(task: Task, parent: Task | None, head: Task | None) -> Iterator[Defect]:
+def judge_hanging(task: Task, parent: Task | None, head: Task | None) -> Iterator[Issue]:
     """Yield what is wrong with what a task hangs on. `head` is where the way up from there ends."""
     parent_id = task.parent_recurring_id or ""
     sample = _of(task) | {"parentRecurringId": parent_id}
     if parent is None:
-        yield Defect(ORPHANS, sample)
+        yield Issue(ORPHANS, sample)
     elif parent.parent_recurring_id is not None:
         mendable = head is not None and head.parent_recurring_id is None and head.user_id == task.user_id
-        yield Defect(NESTED, sample, Rehang(task.id, parent_id, head.id) if head and mendable else None)
+        yield Issue(NESTED, sample, Reparent(task.id, parent_id, head.id) if head and mendable else None)
     elif parent.repeat_type == "none" and task.repeat_type != "none":
-        yield Defect(REPEAT_TYPE_DIFFERS, sample | {"repeatType": task.repeat_type, "ofOriginal": "none"})
+        yield Issue(REPEAT_TYPE_DIFFERS, sample | {"repeatType": task.repeat_type, "ofOriginal": "none"})
 
 
-def judge_subtask(task: Task) -> Defect:
+def judge_subtask(task: Task) -> Issue:
     """Return what is wrong with a sub-task of which the task that it hangs on is not there."""
-    return Defect(SUBTASKS_LEFT, _of(task) | {"parentTaskId": task.parent_task_id})
+    return Issue(SUBTASKS_LEFT, _of(task) | {"parentTaskId": task.parent_task_id})
 
 
-def judge_series(series: Series, original: Task, at: Standpoint) -> Iterator[Defect]:
+def judge_series(series: Series, original: Task, at: CheckContext) -> Iterator[Issue]:
     """Yield what is wrong between the tasks of a series.
 
     A series of the older worker has neither cursor nor slot numbers, and that is no defect.
@@ -123,14 +123,14 @@ def judge_series(series: Series, original: Task, at: Standpoint) -> Iterator[Def
     for task in series.hanging:
         yield from _judge_likeness(task, original)
     try:
-        progress = Progress(series, original, at.timezone, asked_at=original.updated_at)
+        progress = SeriesState(series, original, at.timezone, asked_at=original.updated_at)
         slot(progress.anchor, original.repeat_type, progress.cursor + 1, progress.timezone)  # what would come next
     except RuleChanged:
         counted_as = series.memory.rule if series.memory else series.recalled.repeat_type if series.recalled else ""
-        yield Defect(REPEAT_TYPE_DIFFERS, _of(original) | _rules(counted_as, original.repeat_type))
+        yield Issue(REPEAT_TYPE_DIFFERS, _of(original) | _rules(counted_as, original.repeat_type))
     except Permanent as error:
         if series.occurrences or series.memory is not None:  # else it never ran, and its event says why
-            yield Defect(SERIES_UNWORKABLE, _of(original) | {"reason": str(error)})
+            yield Issue(SERIES_UNWORKABLE, _of(original) | {"reason": str(error)})
     else:
         yield from _clashes(series, progress)
         yield from _judge_memory(series, progress)
@@ -139,36 +139,36 @@ def judge_series(series: Series, original: Task, at: Standpoint) -> Iterator[Def
             yield from _judge_reach(series, progress, at)
 
 
-def _judge_likeness(task: Task, original: Task) -> Iterator[Defect]:
+def _judge_likeness(task: Task, original: Task) -> Iterator[Issue]:
     sample = _of(task) | {"seriesId": original.id}
     if task.user_id != original.user_id:
-        yield Defect(OWNER_DIFFERS, sample | {"ownerOfOriginal": original.user_id})
+        yield Issue(OWNER_DIFFERS, sample | {"ownerOfOriginal": original.user_id})
     if task.repeat_type != original.repeat_type:
-        yield Defect(REPEAT_TYPE_DIFFERS, sample | _rules(task.repeat_type, original.repeat_type))
+        yield Issue(REPEAT_TYPE_DIFFERS, sample | _rules(task.repeat_type, original.repeat_type))
 
 
-def _clashes(series: Series, progress: Progress) -> Iterator[Defect]:
+def _clashes(series: Series, progress: SeriesState) -> Iterator[Issue]:
     on_slot: dict[int, list[str]] = defaultdict(list)
     for task_id, number in progress.slots.items():
         on_slot[number].append(task_id)
     for number, tasks in sorted(on_slot.items()):
         if len(tasks) > 1:
             sample = {"seriesId": series.id, "slot": number, "tasks": len(tasks), "taskIds": ", ".join(sorted(tasks))}
-            yield Defect(SLOT_CLASHES, sample | {"title": progress.original.title})
+            yield Issue(SLOT_CLASHES, sample | {"title": progress.original.title})
 
 
-def _judge_memory(series: Series, progress: Progress) -> Iterator[Defect]:
+def _judge_memory(series: Series, progress: SeriesState) -> Iterator[Issue]:
     original = progress.original
     if series.recalled is not None:
-        yield Defect(
+        yield Issue(
             MEMORY_MISSING, _of(original) | {"cursor": progress.cursor}, _first(progress.moves(progress.cursor))
         )
     elif series.memory is not None and is_moved(original, series.memory):
         sample = {"began": anchor_of_memory(series.memory), "originalDueDate": original.anchor}
-        yield Defect(FIRST_DATE_MOVED, _of(original) | sample)
+        yield Issue(FIRST_DATE_MOVED, _of(original) | sample)
 
 
-def _judge_cursor(progress: Progress) -> Iterator[Defect]:
+def _judge_cursor(progress: SeriesState) -> Iterator[Issue]:
     original = progress.original
     if progress.memory is None:
         return
@@ -179,38 +179,38 @@ def _judge_cursor(progress: Progress) -> Iterator[Defect]:
         reached = cursor
         while reached + 1 in there:
             reached += 1
-        yield Defect(CURSOR_BEHIND, sample, _first(progress.moves(reached)))
+        yield Issue(CURSOR_BEHIND, sample, _first(progress.moves(reached)))
     elif cursor > max(highest, progress.wanted) and progress.original_slot == 0:
-        yield Defect(CURSOR_AHEAD, sample, unless_made=occurrence_id(original.id, cursor))
+        yield Issue(CURSOR_AHEAD, sample, unless_made=occurrence_id(original.id, cursor))
 
 
 def _first(moves: Iterable[CursorMove]) -> CursorMove | None:
     return next(iter(moves), None)
 
 
-def _judge_reach(series: Series, progress: Progress, at: Standpoint) -> Iterator[Defect]:
+def _judge_reach(series: Series, progress: SeriesState, at: CheckContext) -> Iterator[Issue]:
     """Yield what keeps a series from going on: slots it should have and has not, or nothing left to complete."""
     original = progress.original
     sample = _of(original) | {"cursor": progress.cursor, "highestCompleted": progress.finished}
     if progress.wanted - progress.cursor > MAX_NEW_PER_SERIES:
         reason = f"slot {progress.finished} is completed but the cursor is {progress.cursor}"
-        yield Defect(SERIES_UNWORKABLE, _of(original) | {"reason": reason})
+        yield Issue(SERIES_UNWORKABLE, _of(original) | {"reason": reason})
         return
     there = set(progress.slots.values())
     missing = [number for number in range(progress.cursor + 1, progress.wanted + 1) if number not in there]
     if missing:
-        yield Defect(SERIES_BEHIND, sample | {"missing": ", ".join(map(str, missing))}, _ask(series, progress, at.now))
+        yield Issue(SERIES_BEHIND, sample | {"missing": ", ".join(map(str, missing))}, _ask(series, progress, at.now))
     elif all(task.is_completed for task in (original, *series.occurrences)):
-        yield Defect(SERIES_STOPPED, sample)
+        yield Issue(SERIES_STOPPED, sample)
 
 
-def _ask(series: Series, progress: Progress, now: datetime) -> TaskEvent:
+def _ask(series: Series, progress: SeriesState, now: datetime) -> TaskEvent:
     """Return the event that nobody wrote: of the task completed last, or of the original's creation."""
     done = [t for t in (progress.original, *series.occurrences) if t.is_completed and t.id in progress.slots]
     if done:
         last = max(done, key=lambda task: (progress.slots[task.id], task.id))
-        return request(Sighting(last, None), Reason.BEHIND, now)
-    return request(Sighting(progress.original, progress.original.updated_at), Reason.NEW, now)
+        return request(TaskVersion(last, None), Reason.BEHIND, now)
+    return request(TaskVersion(progress.original, progress.original.updated_at), Reason.NEW, now)
 
 
 def _is_ours(series: Series, original: Task, watermark: datetime | None) -> bool:
@@ -227,9 +227,9 @@ def _rules(found: str, of_original: str) -> dict[str, object]:
     return {"repeatType": found, "ofOriginal": of_original}
 
 
-def change(mending: Mending) -> str:
+def change(mending: Fix) -> str:
     """Say what a mending changes."""
-    if isinstance(mending, Rehang):
+    if isinstance(mending, Reparent):
         return f"parentRecurringId: {mending.original_id}"
     if isinstance(mending, CastId):
         return f"{mending.field}: ObjectId {mending.id}"

@@ -18,40 +18,40 @@ from recurrence_pipeline.maintenance.rules import (
     BY_PARENT_TASK,
     BY_SERIES,
     PASSING,
-    Defect,
-    Standpoint,
+    CheckContext,
+    Issue,
     judge_hanging,
     judge_series,
     judge_subtask,
     judge_task,
 )
-from recurrence_pipeline.worker.context import Kit
+from recurrence_pipeline.worker.context import WorkerContext
 
 A_PIECE = 100
 """Tasks judged together; the series of all of them are in memory at once."""
 
 LOGGED_EVERY = 50_000
 
-Progress = Callable[[int], None]
+ScanProgress = Callable[[int], None]
 """Is told how many tasks have been looked at."""
 
 log = structlog.get_logger(__name__)
 
 
-class Survey:
+class ConsistencyScan:
     """Finds what is wrong with tasks and series."""
 
-    def __init__(self, kit: Kit) -> None:
-        self._audit = kit.audit
-        self._tasks = kit.tasks
-        self._unannounced = kit.unannounced
-        self._watermark = kit.watermark
-        self._timezone = kit.rules.timezone
-        self._clock = kit.clock
+    def __init__(self, context: WorkerContext) -> None:
+        self._audit = context.task_scan
+        self._tasks = context.tasks
+        self._unannounced = context.task_changes
+        self._watermark = context.watermark
+        self._timezone = context.rules.timezone
+        self._clock = context.clock
 
-    def defects(self, names: Collection[str], progress: Progress) -> Iterator[list[Defect]]:
+    def defects(self, names: Collection[str], progress: ScanProgress) -> Iterator[list[Issue]]:
         """Yield the defects that the named checks find, piece by piece, in one pass over the tasks."""
-        at = Standpoint(self._clock(), self._timezone, self._watermark.read().watermark)
+        at = CheckContext(self._clock(), self._timezone, self._watermark.read().watermark)
         looked_at = 0
         tasks = self._audit.recurring()
         while piece := list(islice(tasks, A_PIECE)):
@@ -71,7 +71,7 @@ class Survey:
             if looked_at % LOGGED_EVERY == 0:
                 log.info("tasks checked", tasks=looked_at)
 
-    def _by_parent(self, hanging: Sequence[Task]) -> Iterator[Defect]:
+    def _by_parent(self, hanging: Sequence[Task]) -> Iterator[Issue]:
         found = self._judge_hanging(hanging)
         suspects = {task.id: task for task, defect in found if defect.check in PASSING}
         waiting = self._unannounced.announced({*suspects, *_parents(suspects.values())}).waiting if suspects else set()
@@ -82,7 +82,7 @@ class Survey:
             if defect.check is ORPHANS:
                 yield defect
 
-    def _judge_hanging(self, hanging: Sequence[Task]) -> list[tuple[Task, Defect]]:
+    def _judge_hanging(self, hanging: Sequence[Task]) -> list[tuple[Task, Issue]]:
         above = Snapshot(self._tasks.climb(_parents(hanging)) if hanging else {})
         found = []
         for task in hanging:
@@ -91,14 +91,14 @@ class Survey:
             found += [(task, defect) for defect in judge_hanging(task, above.tasks.get(parent_id), head)]
         return found
 
-    def _by_parent_task(self, subtasks: Sequence[Task]) -> Iterator[Defect]:
+    def _by_parent_task(self, subtasks: Sequence[Task]) -> Iterator[Issue]:
         parents = {task.parent_task_id for task in subtasks if task.parent_task_id is not None}
         gone = parents - self._tasks.existing(parents) if parents else set()
         left = {task.id: task for task in subtasks if task.parent_task_id in gone}
         still = self._tasks.existing(left) if left else set()  # else both went with a cascade meanwhile
         yield from (judge_subtask(task) for task_id, task in left.items() if task_id in still)
 
-    def _by_series(self, originals: Sequence[str], at: Standpoint) -> Iterator[Defect]:
+    def _by_series(self, originals: Sequence[str], at: CheckContext) -> Iterator[Issue]:
         found, members = self._judge_series(originals, at)
         suspects = {i for i, defects in found.items() if any(defect.check in PASSING for defect in defects)}
         if suspects:
@@ -112,8 +112,8 @@ class Survey:
         yield from self._but_for_what_was_made(defect for defects in found.values() for defect in defects)
 
     def _judge_series(
-        self, originals: Sequence[str], at: Standpoint
-    ) -> tuple[dict[str, list[Defect]], Mapping[str, set[str]]]:
+        self, originals: Sequence[str], at: CheckContext
+    ) -> tuple[dict[str, list[Issue]], Mapping[str, set[str]]]:
         """Return, by series, its defects and the ids of its tasks."""
         if not originals:
             return {}, {}
@@ -123,14 +123,14 @@ class Survey:
         found = {s.id: list(judge_series(s, original, at)) for s, original in heads}
         return found, {s.id: _ids(s) for s, _ in heads}
 
-    def _but_for_what_was_made(self, defects: Iterable[Defect]) -> list[Defect]:
+    def _but_for_what_was_made(self, defects: Iterable[Issue]) -> list[Issue]:
         found = list(defects)
         doubtful = {defect.unless_made for defect in found if defect.unless_made is not None}
         made = self._audit.made_once(doubtful) if doubtful else set()
         return [defect for defect in found if defect.unless_made not in made]
 
 
-def _asked_before(defect: Defect, event_ids: Collection[str]) -> Defect:
+def _asked_before(defect: Issue, event_ids: Collection[str]) -> Issue:
     """Return a defect without its event where that was written before: what became of it is on it."""
     if defect.check is SERIES_BEHIND and isinstance(defect.mending, TaskEvent) and defect.mending.id in event_ids:
         return replace(defect, mending=None)

@@ -18,7 +18,7 @@ MAX_TEXT = 1000
 """Characters of a message: an error that quotes a whole document is cut."""
 
 
-class Severity(str, Enum):
+class AlertLevel(str, Enum):
     """How bad it is; `OK` says that it is over."""
 
     ERROR = "error"
@@ -27,7 +27,7 @@ class Severity(str, Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Incident:
     """A cause that is there now.
 
     `weight` is how much of it there is, where that is counted: more of it than was said is worth saying again.
@@ -38,12 +38,12 @@ class Finding:
     text: str
     link: str
     at: datetime
-    severity: Severity = Severity.ERROR
+    severity: AlertLevel = AlertLevel.ERROR
     weight: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class OpenIncident:
     """What is remembered of a cause: since when it is there, what of it was said, and when.
 
     `told` is whether the present trouble was said; one that came back within the cool-down is not until it lasts, and
@@ -52,7 +52,7 @@ class Known:
 
     title: str
     link: str
-    severity: Severity
+    severity: AlertLevel
     since: datetime
     said: datetime
     weight: int = 0
@@ -64,7 +64,7 @@ class Known:
 class Message:
     """What is said to people."""
 
-    severity: Severity
+    severity: AlertLevel
     title: str
     text: str
     at: datetime
@@ -84,8 +84,8 @@ class Message:
 
 
 def decide(
-    known: Known | None, finding: Finding | None, *, now: datetime, cooldown: timedelta
-) -> tuple[Known | None, Message | None]:
+    known: OpenIncident | None, finding: Incident | None, *, now: datetime, cooldown: timedelta
+) -> tuple[OpenIncident | None, Message | None]:
     """Return what to remember of one cause from now on, and what to say of it.
 
     `known` is None where nothing was remembered, `finding` where the cause is not there now.
@@ -102,19 +102,19 @@ def decide(
 
 
 def decide_all(
-    known: Mapping[str, Known],
-    findings: Iterable[Finding],
+    known: Mapping[str, OpenIncident],
+    findings: Iterable[Incident],
     *,
     unseen: Collection[str] = (),
     now: datetime,
     cooldown: timedelta,
-) -> tuple[dict[str, Known], list[Message]]:
+) -> tuple[dict[str, OpenIncident], list[Message]]:
     """Decide about every cause that is known or found; those in `unseen` could not be looked at, and stay as they are.
 
     What is over is said before what is new.
     """
     found = {finding.key: finding for finding in findings}
-    states: dict[str, Known] = {}
+    states: dict[str, OpenIncident] = {}
     messages: list[Message] = []
     for key in [*known, *(key for key in found if key not in known)]:
         state, message = known.get(key), None
@@ -124,12 +124,12 @@ def decide_all(
             states[key] = state
         if message is not None:
             messages.append(message)
-    return states, sorted(messages, key=lambda message: message.severity is not Severity.OK)
+    return states, sorted(messages, key=lambda message: message.severity is not AlertLevel.OK)
 
 
 def _there(
-    known: Known | None, finding: Finding, now: datetime, cooldown: timedelta
-) -> tuple[Known | None, Message | None]:
+    known: OpenIncident | None, finding: Incident, now: datetime, cooldown: timedelta
+) -> tuple[OpenIncident | None, Message | None]:
     lasts = known is not None and known.open
     since = known.since if known is not None and lasts else finding.at
     if known is not None:
@@ -139,13 +139,13 @@ def _there(
         of_a_clock_ahead = known.said > now + cooldown
         if nothing_new or (now < due and not of_a_clock_ahead):
             return replace(known, open=True, told=told, since=since, weight=min(known.weight, finding.weight)), None
-    state = Known(finding.title, finding.link, finding.severity, since, said=now, weight=finding.weight)
+    state = OpenIncident(finding.title, finding.link, finding.severity, since, said=now, weight=finding.weight)
     return state, Message(finding.severity, finding.title, _cut(finding.text), now, since, finding.link)
 
 
-def _over(known: Known, now: datetime) -> Message:
+def _over(known: OpenIncident, now: datetime) -> Message:
     text = f"Over after {lasting(now - known.since)}."
-    return Message(Severity.OK, f"{known.title}: over", text, now, known.since, known.link)
+    return Message(AlertLevel.OK, f"{known.title}: over", text, now, known.since, known.link)
 
 
 def _cut(text: str) -> str:

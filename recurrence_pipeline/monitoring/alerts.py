@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
-from recurrence_pipeline.monitoring.alert_rules import Finding, Known, Message, Severity, decide_all
+from recurrence_pipeline.monitoring.alert_rules import AlertLevel, Incident, Message, OpenIncident, decide_all
 from recurrence_pipeline.monitoring.channels import Channel, deliver
 
 OWED_AT_MOST = 50
@@ -29,7 +29,7 @@ class State:
     """All that is remembered from one look to the next; `position` is how far the log of run failures was read."""
 
     position: str | None = None
-    known: dict[str, Known] = field(default_factory=dict)
+    known: dict[str, OpenIncident] = field(default_factory=dict)
     owed: dict[str, list[Message]] = field(default_factory=dict)
 
     def as_text(self) -> str:
@@ -60,7 +60,7 @@ class Alerts:
         self._patience = patience
 
     def look(
-        self, state: State, findings: Sequence[Finding], *, unseen: Collection[str] = (), now: datetime
+        self, state: State, findings: Sequence[Incident], *, unseen: Collection[str] = (), now: datetime
     ) -> tuple[State, list[Message]]:
         """Tell what is new and what is over; return the state to keep, and what was said. Never raises.
 
@@ -103,5 +103,5 @@ class Alerts:
 
 
 def _write_down(message: Message) -> None:
-    write = {Severity.ERROR: log.error, Severity.WARNING: log.warning, Severity.OK: log.info}[message.severity]
+    write = {AlertLevel.ERROR: log.error, AlertLevel.WARNING: log.warning, AlertLevel.OK: log.info}[message.severity]
     write(f"alert: {message.title}", reason=message.text, since=message.since.isoformat(), link=message.link)

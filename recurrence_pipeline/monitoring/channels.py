@@ -108,7 +108,7 @@ def open_channels(addresses: str) -> list[Channel]:
 
 
 @dataclass(slots=True)
-class Delivered:
+class SendResult:
     """How many messages a channel has taken, and why not the next one."""
 
     taken: int = 0
@@ -117,14 +117,14 @@ class Delivered:
 
 def deliver(
     channels: Sequence[Channel], messages: Mapping[str, Sequence[Sendable]], *, patience: timedelta
-) -> dict[str, Delivered]:
+) -> dict[str, SendResult]:
     """Send each channel its messages, all channels at the same time; return what became of them, by the channel's id.
 
     A channel gets its messages in order, up to the first that it does not take. One that has not answered within
     `patience` is left behind; what it takes after that does not count, and may come again.
     """
     silent = f"it did not answer within {patience.total_seconds():g} s"
-    delivered = {channel.id: Delivered() for channel in channels}
+    delivered = {channel.id: SendResult() for channel in channels}
     deadline = time.monotonic() + patience.total_seconds()
 
     def send_all(channel: Channel) -> None:
@@ -141,7 +141,7 @@ def deliver(
     for thread in threads:
         thread.join(max(deadline - time.monotonic(), 0))
     return {
-        channel.id: Delivered(found.taken, found.reason or (silent if thread.is_alive() else None))
+        channel.id: SendResult(found.taken, found.reason or (silent if thread.is_alive() else None))
         for channel, thread in zip(channels, threads, strict=True)
         for found in [delivered[channel.id]]
     }

@@ -8,7 +8,7 @@ from recurrence_pipeline.domain.calendar import REPEAT_TYPES
 from recurrence_pipeline.domain.errors import RecurrenceError
 from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.storage.documents import object_id
-from recurrence_pipeline.storage.event_queries import EventLog
+from recurrence_pipeline.storage.event_queries import EventQueries
 from recurrence_pipeline.storage.tasks import Tasks
 from recurrence_pipeline.storage.timeouts import within
 
@@ -16,7 +16,7 @@ from recurrence_pipeline.storage.timeouts import within
 class Health:
     """Counts tasks and events. Every figure is read when asked for."""
 
-    def __init__(self, tasks: Tasks, log: EventLog, *, clock: Callable[[], datetime]) -> None:
+    def __init__(self, tasks: Tasks, log: EventQueries, *, clock: Callable[[], datetime]) -> None:
         self._tasks = tasks
         self._log = log
         self._clock = clock

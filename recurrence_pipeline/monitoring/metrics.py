@@ -52,7 +52,7 @@ class Metrics:
         events alone, nothing is measured from before the time for which completed ones are kept.
 
         Raises:
-            Outage: the database is away.
+            DatabaseUnavailable: the database is away.
         """
         from recurrence_pipeline.monitoring.frames import Measured  # noqa: PLC0415 - half a second
 
@@ -65,7 +65,7 @@ class Metrics:
         """Return the figures of all operations in the last `window`; those without a value are left out.
 
         Raises:
-            Outage: the database is away.
+            DatabaseUnavailable: the database is away.
         """
         row = self.measure(self._clock() - window).in_all().to_dict("index")[ALL]
         return {str(name): round(float(value), 3) for name, value in row.items() if not isnan(value)}

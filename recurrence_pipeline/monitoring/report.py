@@ -125,7 +125,7 @@ def performance_report(metrics: Metrics, now: datetime, *, threshold: float, win
     `threshold` is by how many percent a figure must have become worse to be called so.
 
     Raises:
-        Outage: the database is away.
+        DatabaseUnavailable: the database is away.
     """
     until = now + MILLISECOND
     measured = metrics.measure(now - window * (1 + COMPARED_WITH), until)

@@ -15,12 +15,12 @@ from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import RecurrenceError
 from recurrence_pipeline.domain.model import EventStatus
-from recurrence_pipeline.monitoring.alert_rules import Finding, Known
+from recurrence_pipeline.monitoring.alert_rules import Incident, OpenIncident
 from recurrence_pipeline.monitoring.alerts import Alerts, State
 from recurrence_pipeline.monitoring.channels import open_channels
 from recurrence_pipeline.orchestration.automation import failing_ticks, still_daemons
 from recurrence_pipeline.orchestration.resources import WorkerParam, one_line
-from recurrence_pipeline.recovery.replay import Replay, Selection
+from recurrence_pipeline.recovery.replay import EventFilter, Replay
 
 RUN, CHECK, DEAD_LETTERS, UNHEALTHY = "run:", "check:", "dead_letters", "unhealthy"
 FIRST_LOOK_BACK = timedelta(days=1)
@@ -29,7 +29,7 @@ FAILURES_READ = 500
 """In one look; the next one goes on from there."""
 DEAD_LETTERS_COUNTED = 1000
 REASONS_SHOWN = 5
-FAILED = Selection((EventStatus.FAILED,))
+FAILED = EventFilter((EventStatus.FAILED,))
 RETRIED = ("dagster/will_retry", "true")
 """Dagster starts such a run again by itself: what becomes of that is what counts."""
 
@@ -50,7 +50,7 @@ def build_alert_sensor(settings: Settings, checks: Sequence[dg.AssetsDefinition]
     )
     def alert_sensor(context: dg.SensorEvaluationContext, worker: WorkerParam) -> dg.SensorResult:
         state = State.from_text(context.cursor)
-        look = Look(context.instance, settings.dagster_ui_url, utc_now())
+        look = IncidentSearch(context.instance, settings.dagster_ui_url, utc_now())
         position = look.for_failed_runs(state.position, state.known)
         look.for_failing_checks(keys)
         look.for_dead_letters(worker.open())
@@ -66,17 +66,17 @@ def build_alert_sensor(settings: Settings, checks: Sequence[dg.AssetsDefinition]
     return alert_sensor
 
 
-class Look:
+class IncidentSearch:
     """One look: collects the causes that are there, and the keys of those that could not be looked at."""
 
     def __init__(self, instance: dg.DagsterInstance, ui_url: str, now: datetime) -> None:
         self.now = now
-        self.findings: list[Finding] = []
+        self.findings: list[Incident] = []
         self.unseen: set[str] = set()
         self._instance = instance
         self._ui_url = ui_url
 
-    def for_failed_runs(self, position: str | None, known: dict[str, Known]) -> str:
+    def for_failed_runs(self, position: str | None, known: dict[str, OpenIncident]) -> str:
         """Find the jobs with a run that failed since `position`, or before and the last run of the job is no success.
 
         Returns:
@@ -113,7 +113,7 @@ class Look:
                 title = f"check {check.name} of {check.asset_key.to_user_string()} failed"
                 text = evaluation.description or "It says no more."
                 link, at = self._link_to_run(record.run_id), _utc(record.create_timestamp)
-                self.findings.append(Finding(key, title, text, link, at))
+                self.findings.append(Incident(key, title, text, link, at))
 
     def for_dead_letters(self, worker: Worker) -> None:
         """Count the dead letters; a database that cannot be asked is itself what is found."""
@@ -122,15 +122,17 @@ class Look:
             failed = worker.dead_letters.replay(FAILED, limit=DEAD_LETTERS_COUNTED, dry_run=True)
         except RecurrenceError as error:
             self.unseen.add(DEAD_LETTERS)
-            self.findings.append(Finding(UNHEALTHY, "the worker is unhealthy", one_line(error), link, self.now))
+            self.findings.append(Incident(UNHEALTHY, "the worker is unhealthy", one_line(error), link, self.now))
             return
         if failed.selected:
             count = f"{failed.selected}{' or more' if failed.more else ''}"
             title = f"{count} dead letter{'' if count == '1' else 's'}"
-            self.findings.append(Finding(DEAD_LETTERS, title, _reasons(failed), link, self.now, weight=failed.selected))
+            self.findings.append(
+                Incident(DEAD_LETTERS, title, _reasons(failed), link, self.now, weight=failed.selected)
+            )
 
-    def _failed_run(self, job: str, run_id: str, at: datetime) -> Finding:
-        return Finding(
+    def _failed_run(self, job: str, run_id: str, at: datetime) -> Incident:
+        return Incident(
             f"{RUN}{job}", f"run of {job} failed", _why(self._instance, run_id), self._link_to_run(run_id), at
         )
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import dagster as dg
 
-from recurrence_pipeline.domain.errors import Outage, Transient
+from recurrence_pipeline.domain.errors import DatabaseUnavailable, Transient
 from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.maintenance.checks import (
     CHECKS,
@@ -91,7 +91,7 @@ def _results(keys: Iterable[dg.AssetCheckKey], worker: WorkerResource) -> Iterat
     asked = {key.name: key for key in keys}
     try:
         findings = worker.open().consistency.run(only=asked)
-    except (Outage, Transient) as error:
+    except (DatabaseUnavailable, Transient) as error:
         for key in asked.values():
             yield unknown(key, error)
     else:
@@ -160,7 +160,7 @@ def figures_of_the_day(  # noqa: D103
     names = [key.name for key in context.selected_asset_check_keys]
     try:
         figures = worker.open().metrics.latest() | {DEAD_LETTERS: _count_failed(worker)}
-    except (Outage, Transient) as error:
+    except (DatabaseUnavailable, Transient) as error:
         yield from (unknown(dg.AssetCheckKey(task_events.key, name), error) for name in names)
         return
     for name in names:

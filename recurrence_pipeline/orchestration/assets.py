@@ -12,7 +12,7 @@ from pydantic import Field
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
-from recurrence_pipeline.domain.errors import Outage, Transient
+from recurrence_pipeline.domain.errors import DatabaseUnavailable, Transient
 from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.monitoring.figures import ALL
 from recurrence_pipeline.monitoring.metrics import LATEST
@@ -83,7 +83,7 @@ COLLECTIONS = [task_events, tasks, useractivities, counters, deleted_tasks]
 def worker_health(worker: WorkerParam) -> dg.MaterializeResult[None]:  # noqa: D103
     try:
         metadata = {"healthy": 1} | _numbers(worker.open())
-    except (Outage, Transient) as error:
+    except (DatabaseUnavailable, Transient) as error:
         metadata = {"healthy": 0, "error": one_line(error)}  # a finding: the check beside it fails
     return dg.MaterializeResult(metadata=metadata | {"time_zone_data": str(use_newest_time_zone_data())})
 

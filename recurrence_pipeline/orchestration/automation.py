@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 import dagster as dg
 
 from recurrence_pipeline.domain.times import lasting
-from recurrence_pipeline.monitoring.alert_rules import Finding
+from recurrence_pipeline.monitoring.alert_rules import Incident
 
 TICKS = {"SENSOR": 3, "SCHEDULE": 1}
 """How many ticks in a row must have failed: a sensor ticks every few seconds, a schedule once a day or a week."""
@@ -19,7 +19,7 @@ AUTOMATION, DAEMONS = "/automation", "/deployment/daemons"
 """Pages of Dagster's UI."""
 
 
-def failing_ticks(instance: dg.DagsterInstance, now: datetime) -> Iterator[Finding]:
+def failing_ticks(instance: dg.DagsterInstance, now: datetime) -> Iterator[Incident]:
     """Yield the sensors and schedules that are on, and whose last ticks have all failed; links are paths in the UI."""
     if instance.schedule_storage is None:  # nothing can run by itself
         return
@@ -35,10 +35,10 @@ def failing_ticks(instance: dg.DagsterInstance, now: datetime) -> Iterator[Findi
             kind = state.instigator_type.value.lower()
             began = datetime.fromtimestamp(ended[-1].timestamp, timezone.utc)
             why = _innermost(ended[0].error)
-            yield Finding(f"tick:{state.name}", f"{kind} {state.name} fails at each tick", why, AUTOMATION, began)
+            yield Incident(f"tick:{state.name}", f"{kind} {state.name} fails at each tick", why, AUTOMATION, began)
 
 
-def still_daemons(instance: dg.DagsterInstance, now: datetime) -> Iterator[Finding]:
+def still_daemons(instance: dg.DagsterInstance, now: datetime) -> Iterator[Incident]:
     """Yield the parts of the daemon that have given a sign of life, and do no more; links are paths in the UI."""
     for name, status in instance.get_daemon_statuses().items():
         heartbeat = status.last_heartbeat
@@ -46,7 +46,7 @@ def still_daemons(instance: dg.DagsterInstance, now: datetime) -> Iterator[Findi
             continue
         since = datetime.fromtimestamp(heartbeat.timestamp, timezone.utc)
         text = f"No sign of life for {lasting(now - since)}. Its log says why; restart dagster-daemon."
-        yield Finding(f"daemon:{name}", f"{name} of dagster-daemon stands still", text, DAEMONS, since)
+        yield Incident(f"daemon:{name}", f"{name} of dagster-daemon stands still", text, DAEMONS, since)
 
 
 def _innermost(error: object) -> str:

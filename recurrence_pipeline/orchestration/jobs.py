@@ -106,12 +106,12 @@ def process_latecomers(
 ) -> BatchSummary:
     """Work off what the run was asked for and could not hold together, then what becomes due while it is warm.
 
-    It ends when nothing has come for WORKER_LINGER; one that a person launched, with its events.
+    It ends when nothing has come for WORKER_IDLE_TIMEOUT; one that a person launched, with its events.
     """
-    idle = worker.settings.linger if leased.events and BY_SENSOR in context.run_tags else timedelta()
+    idle = worker.settings.idle_timeout if leased.events and BY_SENSOR in context.run_tags else timedelta()
     with failing_in_one_line():
         summary = poll_until_idle(
-            partial(worker.open().process_pending, run_id=context.run_id, lane=leases.lane),
+            partial(worker.open().process_pending, run_id=context.run_id, shard=leases.shard),
             batch=worker.open().batch_size,
             pending=leased.owed,
             idle=idle,

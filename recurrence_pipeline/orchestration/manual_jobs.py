@@ -13,7 +13,7 @@ from recurrence_pipeline.domain.model import REFUSED, EventStatus, Operation
 from recurrence_pipeline.domain.times import moment
 from recurrence_pipeline.orchestration.metadata import MAX_ROWS, answer_metadata, events_table, plan_metadata, table
 from recurrence_pipeline.orchestration.resources import MONGODB, WorkerParam, failing_in_one_line
-from recurrence_pipeline.recovery.replay import AT_MOST, Replay, Selection
+from recurrence_pipeline.recovery.replay import AT_MOST, EventFilter, Replay
 from recurrence_pipeline.recovery.restore import Restored
 
 LISTED = 50
@@ -36,13 +36,13 @@ class ReplayConfig(dg.Config):
     limit: int = Field(default=AT_MOST, ge=1, description="At most so many, the longest waiting first.")
     dry_run: bool = Field(default=True, description=DRY_RUN)
 
-    def selection(self) -> Selection:
+    def selection(self) -> EventFilter:
         """Return what is meant.
 
         Raises:
             InvalidInput: a time is none.
         """
-        return Selection(
+        return EventFilter(
             statuses=REFUSED if self.status == "any" else [EventStatus(self.status)],
             operation=None if self.operation == "any" else Operation(self.operation),
             code=self.code or None,

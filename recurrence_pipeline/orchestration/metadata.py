@@ -8,7 +8,7 @@ import dagster as dg
 
 from recurrence_pipeline.domain.model import TaskEvent
 from recurrence_pipeline.domain.plan import Plan
-from recurrence_pipeline.worker.summary import Refused
+from recurrence_pipeline.worker.summary import RefusedOutcome
 
 MAX_ROWS = 50
 MAX_CELL = 200
@@ -51,7 +51,7 @@ def longest_wait(events: Iterable[TaskEvent]) -> timedelta:
     return max([timedelta(), *waits])
 
 
-def refused_table(refused: Iterable[Refused]) -> Table:
+def refused_table(refused: Iterable[RefusedOutcome]) -> Table:
     """Return the events that were rejected or failed, with the reasons."""
     rows = [(r.operation.value, r.task_id, r.status, r.code, r.message, r.event_id) for r in refused]
     return table(["operation", "task", "outcome", "code", "reason", "event"], rows)

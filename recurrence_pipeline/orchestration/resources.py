@@ -9,7 +9,7 @@ import dagster as dg
 
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.domain.errors import Outage, RecurrenceError
+from recurrence_pipeline.domain.errors import DatabaseUnavailable, RecurrenceError
 
 MONGODB = {"kind": "mongodb"}
 """The tag of an op that works on the database; the UI shows it as a badge."""
@@ -72,6 +72,8 @@ def failing_in_one_line() -> Iterator[None]:
         yield
     except RecurrenceError as error:
         text = (
-            f"the database cannot be worked with: {one_line(error)}" if isinstance(error, Outage) else one_line(error)
+            f"the database cannot be worked with: {one_line(error)}"
+            if isinstance(error, DatabaseUnavailable)
+            else one_line(error)
         )
         raise dg.Failure(text, metadata={"code": error.code}, allow_retries=False) from None

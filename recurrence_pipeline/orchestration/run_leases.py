@@ -21,9 +21,9 @@ from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.domain.errors import InvalidInput, RecurrenceError
 from recurrence_pipeline.domain.model import TaskEvent
-from recurrence_pipeline.domain.shards import WHOLE, Lane
+from recurrence_pipeline.domain.shards import WHOLE_QUEUE, Shard
 from recurrence_pipeline.orchestration.resources import WorkerResource
-from recurrence_pipeline.worker.signals import undisturbed
+from recurrence_pipeline.worker.signals import defer_signals
 
 WAITING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
 """Runs that have leased nothing yet. Those that never start are ended by Dagster, after its start timeout."""
@@ -33,7 +33,7 @@ BEGUN = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 IN_FLIGHT = [*WAITING, *BEGUN]
 
 
-LANE = "recurrence/lane"
+SHARD = "recurrence/lane"
 ALIVE = "recurrence/alive"
 """The tag of a run that waits for more events and holds none: when it last said that it lives, in Unix seconds."""
 
@@ -42,7 +42,7 @@ class RunLeases:
     """What one run holds; and its sign of life while it holds nothing."""
 
     def __init__(self, worker: WorkerResource, instance: dg.DagsterInstance | None, run: dg.DagsterRun | None) -> None:
-        self.lane = lane_of_run(run.tags if run else {})
+        self.shard = shard_of_run(run.tags if run else {})
         self._worker = worker
         self._instance = instance
         self._run_id = run.run_id if run else None
@@ -59,7 +59,7 @@ class RunLeases:
     def take(self, limit: int) -> list[TaskEvent]:
         """Hold up to `limit` due events in the name of this run, those of its lane first."""
         self._taken = True
-        return self._worker.open().lease(limit, run_id=self._run_id, lane=self.lane)
+        return self._worker.open().lease(limit, run_id=self._run_id, shard=self.shard)
 
     def give_back(self) -> None:
         """Let go of what was not worked off, and leave word of this host.
@@ -82,7 +82,7 @@ def run_leases(context: dg.InitResourceContext) -> Iterator[RunLeases]:  # noqa:
     try:
         yield leases
     finally:
-        with undisturbed():
+        with defer_signals():
             leases.give_back()
 
 
@@ -92,7 +92,7 @@ class InFlight:
 
     total: int
     waiting: int = 0
-    lanes: Mapping[int, int] = field(default_factory=dict)
+    shards: Mapping[int, int] = field(default_factory=dict)
 
 
 def runs_in_flight(
@@ -101,14 +101,14 @@ def runs_in_flight(
     """Count the runs of a job that wait, or that live: that gave a sign of it within the last lease, or hold an event.
 
     Raises:
-        Outage: where the database is away.
+        DatabaseUnavailable: where the database is away.
     """
     records = instance.get_run_records(dg.RunsFilter(job_name=job, statuses=IN_FLIGHT))
     old = [record for record in records if is_silent(record, now, lease)]
     dead = {run.run_id for run in _lifeless(old, worker)}
     living = [record.dagster_run for record in records if record.dagster_run.run_id not in dead]
     waiting = sum(1 for run in living if run.status in WAITING)
-    return InFlight(len(living), waiting, runs_by_lane(run.tags for run in living))
+    return InFlight(len(living), waiting, runs_by_shard(run.tags for run in living))
 
 
 def dead_runs(
@@ -117,7 +117,7 @@ def dead_runs(
     """Return the runs of a job that gave no sign of life for two leases and hold no event.
 
     Raises:
-        Outage: where the database is away.
+        DatabaseUnavailable: where the database is away.
     """
     records = instance.get_run_records(dg.RunsFilter(job_name=job, statuses=[dg.DagsterRunStatus.STARTED]))
     return _lifeless([record for record in records if is_silent(record, now, 2 * lease)], worker)
@@ -150,47 +150,47 @@ def _lifeless(records: list[dg.RunRecord], worker: Worker) -> list[dg.DagsterRun
     return [record.dagster_run for record in records if record.dagster_run.run_id not in at_work]
 
 
-def tag_of(lane: Lane) -> dict[str, str]:
+def tag_of(shard: Shard) -> dict[str, str]:
     """Return the tag of a run in this lane, counted from 1 as people do: `2 of 3`."""
-    return {LANE: f"{lane.number + 1} of {lane.of}"}
+    return {SHARD: f"{shard.number + 1} of {shard.of}"}
 
 
-def lane_of_run(tags: Mapping[str, str]) -> Lane:
+def shard_of_run(tags: Mapping[str, str]) -> Shard:
     """Return the lane of a run with these tags; one that was started by hand, without a tag, takes what it finds.
 
     Raises:
         InvalidInput: the tag names no lane.
     """
-    if LANE not in tags:
-        return WHOLE
-    lane = _named(tags[LANE])
-    if lane is None:
-        raise InvalidInput(f"{LANE}: {tags[LANE]!r} is not a lane such as '2 of 3'")
-    return lane
+    if SHARD not in tags:
+        return WHOLE_QUEUE
+    shard = _named(tags[SHARD])
+    if shard is None:
+        raise InvalidInput(f"{SHARD}: {tags[SHARD]!r} is not a lane such as '2 of 3'")
+    return shard
 
 
-def runs_by_lane(runs: Iterable[Mapping[str, str]]) -> Mapping[int, int]:
+def runs_by_shard(runs: Iterable[Mapping[str, str]]) -> Mapping[int, int]:
     """Count runs, given by their tags, by the numbers of their lanes; those without one count nowhere."""
-    lanes = [_named(tags.get(LANE, "")) for tags in runs]
-    return Counter(lane.number for lane in lanes if lane is not None)
+    shards = [_named(tags.get(SHARD, "")) for tags in runs]
+    return Counter(shard.number for shard in shards if shard is not None)
 
 
-def lanes_to_start(runs: int, lanes: int, at_work: Mapping[int, int]) -> list[Lane]:
+def shards_to_start(runs: int, shards: int, at_work: Mapping[int, int]) -> list[Shard]:
     """Return the lanes of the next `runs`: each time the one in which the fewest are, counting those before.
 
     `at_work` has how many runs are in a lane, by its number.
     """
-    counts = Counter({number: at_work.get(number, 0) for number in range(lanes)})
+    counts = Counter({number: at_work.get(number, 0) for number in range(shards)})
     chosen = []
     for _ in range(runs):
-        number = min(counts, key=lambda lane: (counts[lane], lane))
+        number = min(counts, key=lambda shard: (counts[shard], shard))
         counts[number] += 1
-        chosen.append(Lane(number, lanes))
+        chosen.append(Shard(number, shards))
     return chosen
 
 
-def _named(text: str) -> Lane | None:
+def _named(text: str) -> Shard | None:
     found = fullmatch(r"(\d{1,4}) of (\d{1,4})", text)
     if found is None or not 1 <= int(found[1]) <= int(found[2]):
         return None
-    return Lane(int(found[1]) - 1, int(found[2]))
+    return Shard(int(found[1]) - 1, int(found[2]))

@@ -10,7 +10,7 @@ import dagster as dg
 
 from recurrence_pipeline.config.fields import WEEKDAYS
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.domain.errors import Outage, Transient
+from recurrence_pipeline.domain.errors import DatabaseUnavailable, Transient
 from recurrence_pipeline.orchestration.asset_checks import database_reachable, figures_of_the_day, quick_checks
 from recurrence_pipeline.orchestration.assets import worker_health
 from recurrence_pipeline.orchestration.jobs import daily_maintenance, health_checks, weekly_maintenance
@@ -79,7 +79,7 @@ def _are_few(worker: WorkerResource) -> bool:
     """Say whether a pass over all tasks takes seconds; where nobody can say, it is not even tried."""
     try:
         return worker.open().consistency.count_roughly() <= FEW
-    except (Outage, Transient):
+    except (DatabaseUnavailable, Transient):
         return False
 
 

@@ -15,12 +15,12 @@ import dagster as dg
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.domain.errors import Outage, Transient
+from recurrence_pipeline.domain.errors import DatabaseUnavailable, Transient
 from recurrence_pipeline.orchestration.assets import task_events
 from recurrence_pipeline.orchestration.jobs import PROCESS_TASK_EVENTS
 from recurrence_pipeline.orchestration.resources import WorkerParam, one_line
-from recurrence_pipeline.orchestration.run_leases import InFlight, dead_runs, lanes_to_start, runs_in_flight, tag_of
-from recurrence_pipeline.reconciliation.reconciler import Look, Reconciliation
+from recurrence_pipeline.orchestration.run_leases import InFlight, dead_runs, runs_in_flight, shards_to_start, tag_of
+from recurrence_pipeline.reconciliation.reconciler import Reconciliation, ScanResult
 
 MOMENT = timedelta(milliseconds=250)
 """How long an event is left to the runs that are in flight."""
@@ -59,7 +59,7 @@ def task_event_sensor(  # noqa: D103 (Dagster shows the description above)
             return dg.SkipReason("nothing is due")
         now = utc_now()
         in_flight = in_flight_at(now)
-    except (Outage, Transient) as error:
+    except (DatabaseUnavailable, Transient) as error:
         return _away(error)
     runs = runs_to_start(queue.due, in_flight, settings)
     if not runs:
@@ -70,7 +70,8 @@ def task_event_sensor(  # noqa: D103 (Dagster shows the description above)
     tags = {DUE_TAG: str(queue.due), AGE_TAG: str(age)}
     # No run_key: Dagster launches a key once, for ever, even where that run failed.
     return [
-        dg.RunRequest(tags=tags | tag_of(lane)) for lane in lanes_to_start(runs, settings.lane_count(), in_flight.lanes)
+        dg.RunRequest(tags=tags | tag_of(shard))
+        for shard in shards_to_start(runs, settings.lane_count(), in_flight.shards)
     ]
 
 
@@ -87,7 +88,7 @@ def dead_run_sensor(  # noqa: D103 (Dagster shows the description above)
     instance, lease = context.instance, worker.settings.lease
     try:
         dead = dead_runs(instance, worker.open(), job=PROCESS_TASK_EVENTS, lease=lease, now=utc_now())
-    except (Outage, Transient) as error:
+    except (DatabaseUnavailable, Transient) as error:
         return _away(error)
     for run in dead:
         instance.add_run_tags(run.run_id, NOT_AGAIN)
@@ -134,7 +135,7 @@ def reconcile_sensor(  # noqa: D103 (Dagster shows the description above)
 ) -> dg.SensorResult | dg.SkipReason:
     try:
         look = look_until_found(worker.open().reconciliation, context.cursor, worker.settings.watch)
-    except (Outage, Transient) as error:
+    except (DatabaseUnavailable, Transient) as error:
         return dg.SkipReason(f"the database cannot be worked with: {one_line(error)}")
     if not look.asked:
         return dg.SensorResult(cursor=look.position, skip_reason=f"{look.looked_at} tasks seen, all of them announced")
@@ -151,11 +152,12 @@ def reconcile_sensor(  # noqa: D103 (Dagster shows the description above)
     )
 
 
-def look_until_found(reconciliation: Reconciliation, position: str | None, longest: timedelta) -> Look:
+def look_until_found(reconciliation: Reconciliation, position: str | None, longest: timedelta) -> ScanResult:
     """Look again and again until there is something to ask for, at most for `longest`; return the last look.
 
     Raises:
-        Outage, Transient: the database cannot be worked with. The looks before can be made again: they found nothing.
+        DatabaseUnavailable, Transient: the database cannot be worked with. The looks before can be made again: they
+            found nothing.
     """
     end = time.monotonic() + longest.total_seconds()
     look = reconciliation.look(position)

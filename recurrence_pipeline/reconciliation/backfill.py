@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from recurrence_pipeline.domain.planning import plan_batch
-from recurrence_pipeline.reconciliation.reconciler import Finding, Reconciliation
+from recurrence_pipeline.reconciliation.reconciler import Reconciliation, UnqueuedWork
 from recurrence_pipeline.reconciliation.rules import Reason, request
-from recurrence_pipeline.worker.context import Kit
+from recurrence_pipeline.worker.context import WorkerContext
 
 SAMPLES = 20
 
@@ -42,11 +42,11 @@ class Backlog:
         }
 
 
-class Adoption:
+class Backfill:
     """Counts what adopting would come to, and adopts."""
 
-    def __init__(self, kit: Kit, reconciliation: Reconciliation) -> None:
-        self._kit = kit
+    def __init__(self, context: WorkerContext, reconciliation: Reconciliation) -> None:
+        self._context = context
         self._reconciliation = reconciliation
 
     def backlog(self) -> Backlog:
@@ -70,7 +70,7 @@ class Adoption:
         """Have everything reconciled from now on. Doing it again changes nothing."""
         self._reconciliation.adopt()
 
-    def _count(self, findings: Sequence[Finding], backlog: Backlog, counted: set[str]) -> None:
+    def _count(self, findings: Sequence[UnqueuedWork], backlog: Backlog, counted: set[str]) -> None:
         """Count findings, and plan those of series that are not `counted` yet: what is planned is the whole series."""
         backlog.asked.update(f.reason for f in findings)
         for f in findings[: SAMPLES - len(backlog.samples)]:
@@ -80,10 +80,10 @@ class Adoption:
         if not new:
             return
         counted.update(new)
-        now = self._kit.clock()
+        now = self._context.clock()
         events = [request(f.sighting, f.reason, now) for f in new.values()]
-        snapshot = self._kit.tasks.load(event.task_id for event in events)
-        plan = plan_batch(events, snapshot, now=now, timezone=self._kit.rules.timezone)
+        snapshot = self._context.tasks.load(event.task_id for event in events)
+        plan = plan_batch(events, snapshot, now=now, timezone=self._context.rules.timezone)
         backlog.series += len(plan.answers)
         backlog.occurrences += len(plan.occurrences)
         backlog.refused.update(str(error) for error in plan.refusals.values())

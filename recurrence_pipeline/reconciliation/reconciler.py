@@ -12,11 +12,11 @@ import structlog
 
 from recurrence_pipeline.domain.model import Series, Task
 from recurrence_pipeline.domain.plan import Snapshot
-from recurrence_pipeline.domain.scan import Place, Sighting
+from recurrence_pipeline.domain.scan import KeysetPosition, TaskVersion
 from recurrence_pipeline.reconciliation.rules import (
     START,
-    Position,
     Reason,
+    ScanState,
     is_suspect,
     may_have_begun_since,
     reason_to_ask,
@@ -24,7 +24,7 @@ from recurrence_pipeline.reconciliation.rules import (
 )
 from recurrence_pipeline.storage.timeouts import within
 from recurrence_pipeline.storage.watermark import Mark
-from recurrence_pipeline.worker.context import Kit
+from recurrence_pipeline.worker.context import WorkerContext
 
 RECENT = 10
 """How many times the size of a piece of the sweep the recent walk may read in one look."""
@@ -39,16 +39,16 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class UnqueuedWork:
     """A task that nobody announced, and the original of its series."""
 
-    sighting: Sighting
+    sighting: TaskVersion
     original: Task
     reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ScanResult:
     """What one look came to: where the next one goes on, how many tasks it read, how many events it wrote."""
 
     position: str
@@ -59,40 +59,40 @@ class Look:
 class Reconciliation:
     """Looks for work that nobody announced. Safe to be killed anywhere, and to be done by several at once."""
 
-    def __init__(self, kit: Kit) -> None:
-        self._tasks = kit.tasks
-        self._series = kit.series
-        self._events = kit.events
-        self._unannounced = kit.unannounced
-        self._watermark = kit.watermark
-        self._step = kit.rules.reconcile_step
-        self._timezone = kit.rules.timezone
-        self._clock = kit.clock
+    def __init__(self, context: WorkerContext) -> None:
+        self._tasks = context.tasks
+        self._series = context.series
+        self._events = context.events
+        self._unannounced = context.task_changes
+        self._watermark = context.watermark
+        self._step = context.rules.reconcile_step
+        self._timezone = context.rules.timezone
+        self._clock = context.clock
 
-    def look(self, position: str | None = None) -> Look:
+    def look(self, position: str | None = None) -> ScanResult:
         """Look at what changed lately and at the next piece of all tasks, and ask for what nobody announced.
 
         `position` is that of the look before; None for the first one.
 
         Raises:
-            Outage, Transient: the database cannot be worked with; the same look can be made again.
+            DatabaseUnavailable, Transient: the database cannot be worked with; the same look can be made again.
         """
         now = self._clock()
-        at = Position.parse(position, now)
+        at = ScanState.parse(position, now)
         mark = self._watermark.read()  # before the limit: one that is away is not waited for as long
         with within(LONGEST_LOOK):
             limit = RECENT * self._step
             recent = self._unannounced.after(at.recent, at.recent_until(now), limit)
-            undated = self._unannounced.after(Place.undated_since(now), None, limit)
+            undated = self._unannounced.after(KeysetPosition.undated_since(now), None, limit)
             at = at.after_recent(recent.places, limit, now)
             swept, at = self._sweep(at, now)
             odd = self._unannounced.oddly_dated(self._step)
             sightings = (*recent.sightings, *undated.sightings, *odd, *swept)
             seen = {sighting.task.id: sighting for sighting in sightings}
             asked = self._ask(self.findings(seen.values(), mark.watermark), mark.watermark, now)
-        return Look(at.text(), len(seen), asked)
+        return ScanResult(at.text(), len(seen), asked)
 
-    def findings(self, sightings: Iterable[Sighting], watermark: datetime | None) -> list[Finding]:
+    def findings(self, sightings: Iterable[TaskVersion], watermark: datetime | None) -> list[UnqueuedWork]:
         """Return what should be asked for among the given tasks, announced or not."""
         suspects = {sighting.task.id: sighting for sighting in sightings if is_suspect(sighting.task)}
         above = self._tasks.climb({s.task.parent_recurring_id for s in suspects.values() if s.task.parent_recurring_id})
@@ -117,10 +117,10 @@ class Reconciliation:
                 timezone=self._timezone,
             )
             if reason is not None:
-                found.append(Finding(sighting, original, reason))
+                found.append(UnqueuedWork(sighting, original, reason))
         return found
 
-    def pieces(self) -> Iterator[list[Sighting]]:
+    def pieces(self) -> Iterator[list[TaskVersion]]:
         """Yield all tasks, piece by piece."""
         return self._unannounced.everything(self._step)
 
@@ -140,9 +140,9 @@ class Reconciliation:
         """Lift the watermark: everything is reconciled from now on, also what was there before us."""
         self._watermark.lift(self._clock())
 
-    def _sweep(self, at: Position, now: datetime) -> tuple[list[Sighting], Position]:
+    def _sweep(self, at: ScanState, now: datetime) -> tuple[list[TaskVersion], ScanState]:
         """Read the next piece of the sweep, in several strides where they find little, and no further than its end."""
-        found: list[Sighting] = []
+        found: list[TaskVersion] = []
         left = self._step
         for _ in range(STRIDES):
             piece = self._unannounced.after(at.sweep, at.sweep_until(now), left)
@@ -153,7 +153,7 @@ class Reconciliation:
                 break
         return found, at
 
-    def _ask(self, findings: list[Finding], watermark: datetime | None, now: datetime) -> int:
+    def _ask(self, findings: list[UnqueuedWork], watermark: datetime | None, now: datetime) -> int:
         """Write the events and return how many are new. Where nothing has to be asked, nothing is written.
 
         What an event worked off after its task was read looks like work that nobody announced: so the tasks are read

@@ -13,8 +13,8 @@ from enum import Enum
 
 from recurrence_pipeline.domain.errors import Permanent
 from recurrence_pipeline.domain.model import Operation, Series, Source, Task, TaskEvent, derived_id
-from recurrence_pipeline.domain.scan import EPOCH, HIGHEST, LOWEST, MILLISECOND, Place, Sighting, _seconds
-from recurrence_pipeline.domain.series import Progress
+from recurrence_pipeline.domain.scan import EPOCH, HIGHEST, LOWEST, MILLISECOND, KeysetPosition, TaskVersion, _seconds
+from recurrence_pipeline.domain.series import SeriesState
 from recurrence_pipeline.domain.validation import creation_time
 from recurrence_pipeline.domain.zones import UTC
 
@@ -35,13 +35,13 @@ class Reason(str, Enum):
 # The order of the walks
 
 
-START = Place()
+START = KeysetPosition()
 EARLIEST = datetime.min.replace(tzinfo=UTC)
-FIRST_DATE = Place(EARLIEST)
+FIRST_DATE = KeysetPosition(EARLIEST)
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class ScanState:
     """How far both walks are. `width` is the time that the next piece of the sweep spans; None for no end.
 
     A piece has an end in time as well as in number: some servers sort and cut only what they have read as a whole.
@@ -49,19 +49,19 @@ class Position:
     (`begins`), once it has seen that nothing is older; `first` is that date in this round.
     """
 
-    recent: Place
-    sweep: Place = START
+    recent: KeysetPosition
+    sweep: KeysetPosition = START
     width: timedelta | None = None
     begins: datetime | None = None
     first: datetime | None = None
 
     @classmethod
-    def beginning(cls, now: datetime) -> "Position":
+    def beginning(cls, now: datetime) -> "ScanState":
         """Return the position of the first look."""
-        return cls(Place.before(now - OVERLAP))
+        return cls(KeysetPosition.before(now - OVERLAP))
 
     @classmethod
-    def parse(cls, text: str | None, now: datetime) -> "Position":
+    def parse(cls, text: str | None, now: datetime) -> "ScanState":
         """Read what `text` wrote; where that is none, or lies ahead of `now`, begin anew. Nothing is lost by that."""
         try:
             kept = json.loads(text or "{}")
@@ -91,15 +91,15 @@ class Position:
             return None
         return self.sweep.time + self.width
 
-    def after_recent(self, seen: Sequence[Place], limit: int, now: datetime) -> "Position":
+    def after_recent(self, seen: Sequence[KeysetPosition], limit: int, now: datetime) -> "ScanState":
         """Return the position after the recent walk has read `seen`, of `limit` at most."""
         caught_up = len(seen) < limit
         if caught_up:
-            return replace(self, recent=Place.before(now - OVERLAP))
+            return replace(self, recent=KeysetPosition.before(now - OVERLAP))
         time = seen[-1].time
-        return replace(self, recent=seen[-1] if time is not None and time <= now else Place.before(now))
+        return replace(self, recent=seen[-1] if time is not None and time <= now else KeysetPosition.before(now))
 
-    def after_sweep(self, seen: Sequence[Place], limit: int, now: datetime) -> "Position":
+    def after_sweep(self, seen: Sequence[KeysetPosition], limit: int, now: datetime) -> "ScanState":
         """Return the position after the sweep has read the piece `seen`, of `limit` at most.
 
         The next piece is as wide as `limit` tasks have been here, twice for good measure, or wider where there were
@@ -115,11 +115,11 @@ class Position:
             return replace(came_by, sweep=FIRST_DATE, width=None)
         if until is None:
             in_one_piece = self.sweep == FIRST_DATE
-            return Position(self.recent, begins=None if in_one_piece else came_by.first)
+            return ScanState(self.recent, begins=None if in_one_piece else came_by.first)
         width = NARROWEST if self.width is None else WIDER * self.width
-        return replace(came_by, sweep=Place(until, HIGHEST), width=width)
+        return replace(came_by, sweep=KeysetPosition(until, HIGHEST), width=width)
 
-    def _places(self) -> dict[str, Place]:
+    def _places(self) -> dict[str, KeysetPosition]:
         return {"recent": self.recent, "sweep": self.sweep}
 
 
@@ -133,7 +133,7 @@ def is_suspect(task: Task) -> bool:
     return task.is_completed if task.parent_recurring_id is not None else task.repeat_type != "none"
 
 
-def may_have_begun_since(sighting: Sighting, watermark: datetime | None) -> bool:
+def may_have_begun_since(sighting: TaskVersion, watermark: datetime | None) -> bool:
     """Say whether an original from before the watermark was changed after it: it may have been made recurring then."""
     task, changed = sighting.task, sighting.updated_at
     return (
@@ -166,7 +166,7 @@ def reason_to_ask(
     return Reason.NEW if task.id == original.id else Reason.BEHIND
 
 
-def request(sighting: Sighting, reason: Reason, now: datetime) -> TaskEvent:
+def request(sighting: TaskVersion, reason: Reason, now: datetime) -> TaskEvent:
     """Return the event that asks. Its id follows from (task, reason, updatedAt): the same change is asked for once.
 
     The time in the id is that of the change, and not the task's: events are listed by the time in their ids.
@@ -181,12 +181,12 @@ def request(sighting: Sighting, reason: Reason, now: datetime) -> TaskEvent:
 def _is_behind(task: Task, series: Series, original: Task, timezone: str | None) -> bool:
     members = () if task.id == series.id else (task,)
     try:
-        return Progress(replace(series, occurrences=members), original, timezone).is_behind
+        return SeriesState(replace(series, occurrences=members), original, timezone).is_behind
     except Permanent:
         return False  # it has been worked on, and was spoiled since: it is left alone, and found by the checks
 
 
-def _place(time: str | None, task_id: str) -> Place:
+def _place(time: str | None, task_id: str) -> KeysetPosition:
     """Read a place.
 
     Raises:
@@ -194,7 +194,7 @@ def _place(time: str | None, task_id: str) -> Place:
     """
     if len(bytes.fromhex(task_id)) != len(LOWEST) // 2:
         raise ValueError(task_id)
-    return Place(_time(time), task_id)
+    return KeysetPosition(_time(time), task_id)
 
 
 def _time(text: str | None) -> datetime | None:

@@ -15,11 +15,11 @@ import structlog
 from recurrence_pipeline.domain.errors import InvalidInput
 from recurrence_pipeline.domain.model import REFUSED, EventStatus, Operation, RefusedEvent
 from recurrence_pipeline.storage.documents import object_id
-from recurrence_pipeline.storage.event_queries import EventLog
+from recurrence_pipeline.storage.event_queries import EventQueries
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class EventFilter:
     """The refused events that fit everything which is set.
 
     `since` is the first time of their end that counts, `until` the first that does not.
@@ -31,7 +31,7 @@ class Selection:
     since: datetime | None = None
     until: datetime | None = None
 
-    def misfit(self, event: RefusedEvent) -> str | None:
+    def mismatch(self, event: RefusedEvent) -> str | None:
         """Return why an event is not meant; None where it is."""
         if event.status not in {status.value for status in self.statuses}:
             return f"its status is {event.status}"
@@ -91,12 +91,12 @@ class Replay:
 class DeadLetters:
     """Replays refused events. Safe to ask twice, or twice at once: each event is put back by one of the two."""
 
-    def __init__(self, events: EventLog, *, clock: Callable[[], datetime]) -> None:
+    def __init__(self, events: EventQueries, *, clock: Callable[[], datetime]) -> None:
         self._events = events
         self._clock = clock
 
     def replay(
-        self, selection: Selection, event_ids: Sequence[str] = (), *, limit: int = AT_MOST, dry_run: bool
+        self, selection: EventFilter, event_ids: Sequence[str] = (), *, limit: int = AT_MOST, dry_run: bool
     ) -> Replay:
         """Make the selected events pending again, or with `dry_run` only say which those are.
 
@@ -133,14 +133,14 @@ class DeadLetters:
         replay.selected = len(chosen)
         return chosen
 
-    def _fitting(self, selection: Selection) -> RefusedEvents:
+    def _fitting(self, selection: EventFilter) -> RefusedEvents:
         with closing(self._events.refused_events(selection.statuses)) as found:
-            yield from (event for event in found if selection.misfit(event) is None)
+            yield from (event for event in found if selection.mismatch(event) is None)
 
-    def _named(self, selection: Selection, named: Sequence[str], replay: Replay) -> RefusedEvents:
+    def _named(self, selection: EventFilter, named: Sequence[str], replay: Replay) -> RefusedEvents:
         found = {event.id: event for event in self._events.by_id(named)}
         for event_id in named:
-            why_not = selection.misfit(found[event_id]) if event_id in found else "there is no such event"
+            why_not = selection.mismatch(found[event_id]) if event_id in found else "there is no such event"
             if why_not:
                 replay.left[event_id] = why_not
         yield from (found[event_id] for event_id in named if event_id not in replay.left)

@@ -11,9 +11,9 @@ from recurrence_pipeline.domain.errors import RestoreRefused
 from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.domain.plan import MAX_NESTING, CursorMove
 from recurrence_pipeline.domain.restore import Restoration, SeriesOfUser, plan_restoration
-from recurrence_pipeline.storage.deleted_tasks import Copy
+from recurrence_pipeline.storage.deleted_tasks import DeletedTask
 from recurrence_pipeline.storage.documents import as_contract, object_id
-from recurrence_pipeline.worker.context import Kit, Step
+from recurrence_pipeline.worker.context import WorkerContext, WriteStep
 
 NAMED_AT_MOST = 5
 """Task ids in the text of a refusal."""
@@ -71,9 +71,9 @@ class Restored:
 class Deletions:
     """Lists deletions and puts them back. Safe to run twice, at once, and to be killed anywhere."""
 
-    def __init__(self, kit: Kit) -> None:
-        self._kit = kit
-        self._deleted = kit.deleted
+    def __init__(self, context: WorkerContext) -> None:
+        self._context = context
+        self._deleted = context.deleted
 
     def recent(self, limit: int) -> list[dict[str, Any]]:
         """Return the latest deletions, newest first.
@@ -110,45 +110,45 @@ class Deletions:
             log.info("deletion put back", deletion=deletion, renumbered=len(done.renumbered), **numbers)
         return done
 
-    def _copies(self, deletion: str) -> Sequence[Copy]:
+    def _copies(self, deletion: str) -> Sequence[DeletedTask]:
         copies = self._deleted.copies(deletion)
         if not copies:
             raise RestoreRefused(f"deletion {deletion} took nothing that is still kept (see KEEP_DELETED_DAYS)")
-        event = self._kit.events.get(deletion)
+        event = self._context.events.get(deletion)
         if event is not None and event.get("status") in UNFINISHED:
             raise RestoreRefused(f"deletion {deletion} is not over: its event is {event['status']}")
         return copies
 
-    def _gone_since(self, copies: Sequence[Copy]) -> set[str]:
+    def _gone_since(self, copies: Sequence[DeletedTask]) -> set[str]:
         """Return the tasks that were put back before and are not there."""
         restored = {copy.task.id for copy in copies if copy.is_restored}
-        return restored - self._kit.tasks.existing(restored)
+        return restored - self._context.tasks.existing(restored)
 
-    def _missing(self, deletion: str, begun: Sequence[Copy]) -> set[str]:
+    def _missing(self, deletion: str, begun: Sequence[DeletedTask]) -> set[str]:
         """Return the tasks to put back.
 
         Raises:
             RestoreRefused: where ids are taken by other tasks.
         """
         ids = {copy.task.id for copy in begun}
-        there = self._kit.tasks.existing(ids)
+        there = self._context.tasks.existing(ids)
         if taken := sorted(self._deleted.differing(deletion, there)):
             names = ", ".join(taken[:NAMED_AT_MOST]) + (" ..." if len(taken) > NAMED_AT_MOST else "")
             raise RestoreRefused(f"{len(taken)} of its tasks are there again and differ: {names}; nothing was restored")
         return ids - there
 
-    def _plan(self, copies: Sequence[Copy], begun: Sequence[Copy]) -> Restoration:
+    def _plan(self, copies: Sequence[DeletedTask], begun: Sequence[DeletedTask]) -> Restoration:
         settled = {_series(copy): copy.original for copy in copies if copy.original}
         asked = {series: settled.get(series, series[0]) for copy in begun if (series := _series(copy))[0]}
         tasks = [copy.task for copy in copies if _series(copy) in asked]
-        memories = self._kit.series.read({series for series, _ in asked})
-        return plan_restoration(tasks, self._standing(asked), memories, timezone=self._kit.rules.timezone)
+        memories = self._context.series.read({series for series, _ in asked})
+        return plan_restoration(tasks, self._standing(asked), memories, timezone=self._context.rules.timezone)
 
     def _standing(self, asked: Mapping[SeriesOfUser, str]) -> dict[SeriesOfUser, str]:
         """Return the originals that are there: those asked for, or what took their place."""
         standing: dict[SeriesOfUser, str] = {}
         for _ in range(MAX_NESTING):
-            there = self._kit.tasks.existing(set(asked.values()))
+            there = self._context.tasks.existing(set(asked.values()))
             standing |= {series: head for series, head in asked.items() if head in there}
             gone = {series: head for series, head in asked.items() if head not in there}
             if not gone:
@@ -157,19 +157,19 @@ class Deletions:
             asked = {s: replaced[head, s[1]] for s, head in gone.items() if (head, s[1]) in replaced}
         return standing
 
-    def _write(self, done: Restored, plan: Restoration, begun: Sequence[Copy], missing: set[str]) -> None:
+    def _write(self, done: Restored, plan: Restoration, begun: Sequence[DeletedTask], missing: set[str]) -> None:
         """Note, insert the originals, then what hangs on them, and note again: an orphan is there at no moment."""
-        now = self._kit.clock()
+        now = self._context.clock()
         waiting = [copy for copy in begun if copy.task.id in plan.parents]
         parents = {c.task.id: parent for c in waiting if (parent := plan.parents[c.task.id]) != c.original}
         self._deleted.begin(done.deletion, parents, now)
-        self._kit.after_step(Step.RESTORING)
+        self._context.on_step(WriteStep.RESTORING)
         originals = missing & plan.originals.keys()
         memories = [(i, memory) for i in originals if (memory := plan.originals[i].memory) is not None]
-        self._kit.series.move([CursorMove(i, memory, is_new=True) for i, memory in memories])
-        self._kit.after_step(Step.REMEMBERED)
+        self._context.series.move([CursorMove(i, memory, is_new=True) for i, memory in memories])
+        self._context.on_step(WriteStep.REMEMBERED)
         written = self._put_back(done, plan, originals, now)
-        self._kit.after_step(Step.ORIGINALS_BACK)
+        self._context.on_step(WriteStep.ORIGINALS_BACK)
         above = {copy.task.id: copy.task.parent_task_id for copy in begun if copy.task.parent_task_id is not None}
         subtasks = missing & above.keys()
         occurrences = missing - originals - subtasks
@@ -177,10 +177,10 @@ class Deletions:
             homeless = {i for i in ids if hanging_on.get(i) in done.refused}
             done.refused |= dict.fromkeys(homeless, f"its {what} could not be put back")
             written += self._put_back(done, plan, ids - homeless, now)
-        self._kit.after_step(Step.OCCURRENCES_BACK)
+        self._context.on_step(WriteStep.OCCURRENCES_BACK)
         done.restored, done.there = written, done.tasks - written - len(done.refused) - done.gone
         self._deleted.finish(done.deletion, {copy.task.id for copy in begun} - done.refused.keys(), now)
-        self._kit.after_step(Step.RESTORED)
+        self._context.on_step(WriteStep.RESTORED)
 
     def _put_back(self, done: Restored, plan: Restoration, task_ids: set[str], now: datetime) -> int:
         put_back = self._deleted.put_back(done.deletion, task_ids, plan, now)
@@ -189,5 +189,5 @@ class Deletions:
         return len(put_back.written)
 
 
-def _series(copy: Copy) -> SeriesOfUser:
+def _series(copy: DeletedTask) -> SeriesOfUser:
     return copy.task.parent_recurring_id or "", copy.task.user_id

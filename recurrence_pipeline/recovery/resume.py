@@ -6,14 +6,14 @@ from typing import Any
 
 import structlog
 
-from recurrence_pipeline.domain.errors import OriginalNotFound, Partial
+from recurrence_pipeline.domain.errors import OriginalNotFound, PartialWrite
 from recurrence_pipeline.domain.model import EventStatus, Operation, Source, TaskEvent
 from recurrence_pipeline.domain.plan import Answer, NewOccurrence
 from recurrence_pipeline.domain.resume import Resumption, plan_resumption
 from recurrence_pipeline.domain.series import require_member
 from recurrence_pipeline.storage.documents import new_id, object_id
 from recurrence_pipeline.storage.event_updates import Outcome
-from recurrence_pipeline.worker.context import Kit, Step
+from recurrence_pipeline.worker.context import WorkerContext, WriteStep
 from recurrence_pipeline.worker.processor import Processor
 
 log = structlog.get_logger(__name__)
@@ -43,8 +43,8 @@ class Resumed:
 class Resuming:
     """Resumes series. Safe to ask twice, twice at once, and to be killed anywhere: asked again, it is completed."""
 
-    def __init__(self, kit: Kit, processor: Processor) -> None:
-        self._kit = kit
+    def __init__(self, context: WorkerContext, processor: Processor) -> None:
+        self._context = context
         self._processor = processor
 
     def resume(self, task_id: str, *, dry_run: bool = True) -> Resumed:
@@ -61,15 +61,15 @@ class Resuming:
             InvalidRecurrence, RuleChanged: it cannot be continued.
             Partial: the database refused an occurrence; asked again, the rest is made.
         """
-        snapshot = self._kit.tasks.load([str(object_id(task_id))])
+        snapshot = self._context.tasks.load([str(object_id(task_id))])
         series = snapshot.series_of(task_id.lower())
         original = series.original
         if original is None:
             raise OriginalNotFound(f"Task {task_id}, or the original of its series, is not there")
         require_member(snapshot.tasks[task_id.lower()], series)
-        now = self._kit.clock()
+        now = self._context.clock()
         event = TaskEvent(new_id(), Operation.CREATE, original.id, now, original.user_id, Source.MANUAL)
-        plan = plan_resumption(series, original, event_id=event.id, now=now, timezone=self._kit.rules.timezone)
+        plan = plan_resumption(series, original, event_id=event.id, now=now, timezone=self._context.rules.timezone)
         if plan is None:
             return Resumed(series.id, original.title, written=False, goes_on=True)
         if not dry_run:
@@ -78,18 +78,18 @@ class Resuming:
         return Resumed(series.id, original.title, written=not dry_run, occurrences=plan.occurrences)
 
     def _write(self, plan: Resumption, event: TaskEvent) -> None:
-        kit = self._kit
-        kit.series.move(plan.passed)
-        kit.after_step(Step.CURSORS)
-        refused = kit.tasks.insert(plan.occurrences, kit.clock()).refused
-        kit.after_step(Step.OCCURRENCES)
+        context = self._context
+        context.series.move(plan.passed)
+        context.on_step(WriteStep.CURSORS)
+        refused = context.tasks.insert(plan.occurrences, context.clock()).refused
+        context.on_step(WriteStep.OCCURRENCES)
         if refused:
-            raise Partial(f"{len(refused)} occurrences could not be written: {next(iter(refused.values()))}")
-        if not kit.tasks.existing([event.task_id]):
-            kit.tasks.delete(new.id for new in plan.occurrences)
+            raise PartialWrite(f"{len(refused)} occurrences could not be written: {next(iter(refused.values()))}")
+        if not context.tasks.existing([event.task_id]):
+            context.tasks.delete(new.id for new in plan.occurrences)
             raise OriginalNotFound("Original task not found")
-        kit.activities.write(plan.activities, kit.clock())
-        kit.after_step(Step.ACTIVITIES)
-        kit.series.move(plan.reached)
+        context.activities.write(plan.activities, context.clock())
+        context.on_step(WriteStep.ACTIVITIES)
+        context.series.move(plan.reached)
         answer = Answer(created=tuple(new.id for new in plan.occurrences))
-        kit.events.finish([Outcome(event, EventStatus.COMPLETED, answer)], now=kit.clock())
+        context.events.finish([Outcome(event, EventStatus.COMPLETED, answer)], now=context.clock())

@@ -10,10 +10,10 @@ from pymongo import DeleteMany
 from pymongo.errors import BulkWriteError
 
 from recurrence_pipeline.domain.plan import NewActivity
-from recurrence_pipeline.storage.counters import Numbering
+from recurrence_pipeline.storage.counters import Counters
 from recurrence_pipeline.storage.documents import Document, activity_document
 from recurrence_pipeline.storage.mongo import Mongo, refusals, translated
-from recurrence_pipeline.storage.partitions import pieces
+from recurrence_pipeline.storage.partitions import partitions
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +27,7 @@ class Activities:
         self._archive = mongo.archive
         self._read_chunk = read_chunk
         self._write_chunk = write_chunk
-        self._numbering = Numbering(mongo, "useractivities", "activityId", write_chunk=write_chunk)
+        self._numbering = Counters(mongo, "useractivities", "activityId", write_chunk=write_chunk)
 
     @translated()
     def write(self, activities: Iterable[NewActivity], now: datetime) -> int:
@@ -49,7 +49,7 @@ class Activities:
     def older_than(self, before: datetime) -> int:
         """Return how many `archive` would move."""
         old = {"timestamp": {"$lt": before}}
-        bounds = pieces(self._mongo, counter="useractivities")
+        bounds = partitions(self._mongo, counter="useractivities")
         return sum(self._activities.count_documents(piece | old) for piece in bounds)
 
     @translated()
@@ -60,7 +60,7 @@ class Activities:
         it, and of two at once each activity is moved, and counted, by one.
         """
         moved = 0
-        for piece in pieces(self._mongo, counter="useractivities"):
+        for piece in partitions(self._mongo, counter="useractivities"):
             cursor = self._activities.find(piece | {"timestamp": {"$lt": before}}, batch_size=self._write_chunk)
             while old := list(islice(cursor, self._write_chunk)):
                 moved += self._move(old)

@@ -14,9 +14,9 @@ from pymongo.errors import BulkWriteError, WriteError
 
 from recurrence_pipeline.domain.errors import InvalidInput
 from recurrence_pipeline.domain.model import ErrorRecord, EventStatus, TaskEvent
-from recurrence_pipeline.domain.shards import Lane
+from recurrence_pipeline.domain.shards import Shard
 from recurrence_pipeline.storage.documents import EVENT_FIELDS, Document, error_document, event_from
-from recurrence_pipeline.storage.due_events import Outlook
+from recurrence_pipeline.storage.due_events import DueEventWindow
 from recurrence_pipeline.storage.event_updates import KEPT_ERRORS
 from recurrence_pipeline.storage.leasing import (
     LET_GO,
@@ -50,17 +50,17 @@ class Claiming:
     def __init__(self, mongo: Mongo, strays: Strays, *, read_chunk: int) -> None:
         self._events = mongo.events
         self._bare = mongo.events.with_options(BARE_DATES)
-        self._outlook = Outlook(mongo.events)
+        self._outlook = DueEventWindow(mongo.events)
         self._strays = strays
         self._read_chunk = read_chunk
 
-    def take(self, limit: int, claim: Claim, lane: Lane, beside: int) -> list[TaskEvent]:
+    def take(self, limit: int, claim: Claim, shard: Shard, beside: int) -> list[TaskEvent]:
         """Hold what is found in the first place where something is found; return what was won.
 
         Where others were faster, or nothing could be read, there may be more behind it.
         """
         for _ in range(ROUNDS if limit > 0 else 0):
-            won = self._take(limit, claim, lane, beside)
+            won = self._take(limit, claim, shard, beside)
             if won or won is None:
                 return won or []
         return []
@@ -75,12 +75,12 @@ class Claiming:
                 {"_id": event_id}, {"$set": changes, "$unset": dict.fromkeys((*LET_GO, "deleting", "result"), "")}
             )
 
-    def _take(self, limit: int, claim: Claim, lane: Lane, beside: int) -> list[TaskEvent] | None:
+    def _take(self, limit: int, claim: Claim, shard: Shard, beside: int) -> list[TaskEvent] | None:
         """Return what was won of what was found; None where nothing was."""
         now, latest = claim.now, latest_end(claim.now, claim.until)
         places: tuple[tuple[Callable[[], list[Document]], Mapping[str, Any], bool], ...] = (
-            (lambda: self._abandoned(now, limit, lane), abandoned(now), True),
-            (lambda: self._outlook.due(now, limit, lane), waiting(now), False),
+            (lambda: self._abandoned(now, limit, shard), abandoned(now), True),
+            (lambda: self._outlook.due(now, limit, shard), waiting(now), False),
             (lambda: self._strays.held(latest, limit), endless(latest), True),
             (lambda: self._strays.pending(now, limit), undated(now), False),
         )
@@ -90,9 +90,9 @@ class Claiming:
                 return self._won(set(ids), claim)
         return None
 
-    def _abandoned(self, now: datetime, limit: int, lane: Lane) -> list[Document]:
-        found = self._events.find(abandoned(now), SEEN).sort("lease.until", 1).limit(limit * lane.of)
-        return chosen(list(found), limit, lane)
+    def _abandoned(self, now: datetime, limit: int, shard: Shard) -> list[Document]:
+        found = self._events.find(abandoned(now), SEEN).sort("lease.until", 1).limit(limit * shard.of)
+        return chosen(list(found), limit, shard)
 
     def _hold(
         self, ids: Sequence[Any], still: Mapping[str, Any], update: Sequence[Mapping[str, Any]], now: datetime

@@ -83,7 +83,7 @@ class Inserted:
     """Those that were written, as they stand in the database."""
 
 
-class Numbering:
+class Counters:
     """Numbered inserts into one collection: `counter` is both the counter's `_id` and the collection's name."""
 
     def __init__(self, mongo: Mongo, counter: str, number_field: str, *, write_chunk: int) -> None:

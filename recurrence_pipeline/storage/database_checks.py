@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.storage.counters import NUMBERED, Numbering, is_countable
+from recurrence_pipeline.storage.counters import NUMBERED, Counters, is_countable
 from recurrence_pipeline.storage.leasing import (
     ANY_TIME,
     GIVEN_BACK,
@@ -60,14 +60,14 @@ SAMPLED = dict.fromkeys(("operation", "taskId", "attempts", "availableAt", "crea
 
 
 @dataclass(frozen=True, slots=True)
-class Some:
+class Sampled:
     """How many there are, and some of them."""
 
     count: int
     samples: list[Sample]
 
 
-class Footing:
+class DatabaseChecks:
     """Looks at all that is no task."""
 
     def __init__(self, mongo: Mongo, settings: Settings) -> None:
@@ -90,14 +90,16 @@ class Footing:
         )
 
     @translated()
-    def lagging_counters(self) -> Some:
+    def lagging_counters(self) -> Sampled:
         """Return the counters that are missing, behind, or no number that another follows: `{counter, value, highest}`.
 
         The value is shown as it would be written in Python where it is none that counts.
         """
         with patiently(self._mongo.db):
             lags = [lag for numbering in self._numberings() if (lag := numbering.lag()) is not None]
-        return Some(len(lags), [{"counter": x.counter, "value": _shown(x.value), "highest": x.highest} for x in lags])
+        return Sampled(
+            len(lags), [{"counter": x.counter, "value": _shown(x.value), "highest": x.highest} for x in lags]
+        )
 
     @translated()
     def catch_up(self) -> None:
@@ -107,7 +109,7 @@ class Footing:
                 numbering.catch_up()
 
     @translated()
-    def schema_faults(self) -> Some:
+    def schema_faults(self) -> Sampled:
         """Return which indexes and validators are missing or different: `{what, fault}`."""
         faults: list[Sample] = []
         found = next(iter(self._mongo.db.list_collections(filter={"name": "task_events"})), {}).get("options", {})
@@ -122,31 +124,31 @@ class Footing:
                 faults.append({"what": f"index {index.collection} {index.name}", "fault": fault})
         if not is_migrated(self._mongo):
             faults.append({"what": "task_series, with the series of an earlier version", "fault": MISSING})
-        return Some(len(faults), faults)
+        return Sampled(len(faults), faults)
 
     @translated()
     def complete_schema(self) -> SchemaReport:
         """Create what is missing; see schema.py."""
         return ensure_schema(self._mongo, self._settings)
 
-    def left_since(self, then: datetime) -> Some:
+    def left_since(self, then: datetime) -> Sampled:
         """Return the held events whose lease ran out before `then`."""
         return self._some({"status": PROCESSING, "lease.until": {"$lt": then}}, "lease.until")
 
-    def waiting_since(self, then: datetime) -> Some:
+    def waiting_since(self, then: datetime) -> Sampled:
         """Return the pending events that have been due since before `then`."""
         return self._some({"status": PENDING, "availableAt": {"$lt": then}}, "availableAt")
 
-    def held_for_ever(self) -> Some:
+    def held_for_ever(self) -> Sampled:
         """Return the held events whose lease has no end."""
         return self._some(ENDLESS, "startedAt")
 
-    def undated(self) -> Some:
+    def undated(self) -> Sampled:
         """Return the events, ended or not, whose creation or time has no date that can be read."""
         return self._some({"$or": [{name: {"$not": ANY_TIME}} for name in ("availableAt", "createdAt")]}, "availableAt")
 
     @translated()
-    def ahead(self, now: datetime, lease: timedelta) -> Some:
+    def ahead(self, now: datetime, lease: timedelta) -> Sampled:
         """Return the unfinished events with a time that no honest clock can have written up to now."""
         late = {"$gt": latest_end(now, now + lease), "$lte": LAST_TIME}
         asked = (
@@ -159,7 +161,7 @@ class Footing:
             for wanted, field in asked:
                 for event in self._mongo.events.find(wanted, SAMPLED):
                     found.setdefault(str(event["_id"]), _event_sample(event, field))
-        return Some(len(found), list(found.values())[:MAX_SAMPLES])
+        return Sampled(len(found), list(found.values())[:MAX_SAMPLES])
 
     @translated()
     def give_back_endless(self) -> int:
@@ -167,14 +169,14 @@ class Footing:
         return self._mongo.events.update_many(ENDLESS, GIVEN_BACK).modified_count
 
     @translated()
-    def _some(self, wanted: Mapping[str, Any], since: str) -> Some:
+    def _some(self, wanted: Mapping[str, Any], since: str) -> Sampled:
         with patiently(self._mongo.db):
             found = list(self._mongo.events.find(wanted, SAMPLED).sort(since, 1).limit(MAX_SAMPLES))
             count = self._mongo.events.count_documents(wanted)
-        return Some(count, [_event_sample(event, since) for event in found])
+        return Sampled(count, [_event_sample(event, since) for event in found])
 
-    def _numberings(self) -> list[Numbering]:
-        return [Numbering(self._mongo, counter, field, write_chunk=1) for counter, field in NUMBERED.items()]
+    def _numberings(self) -> list[Counters]:
+        return [Counters(self._mongo, counter, field, write_chunk=1) for counter, field in NUMBERED.items()]
 
 
 def _shown(value: object) -> object:

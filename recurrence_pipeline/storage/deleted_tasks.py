@@ -17,7 +17,7 @@ from pymongo.errors import BulkWriteError
 from recurrence_pipeline.domain.model import Task, derived_id
 from recurrence_pipeline.domain.plan import Removal
 from recurrence_pipeline.domain.restore import NewOriginal, Restoration, SeriesOfUser
-from recurrence_pipeline.storage.counters import Numbering
+from recurrence_pipeline.storage.counters import Counters
 from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from
 from recurrence_pipeline.storage.mongo import BARE_DATES, Mongo, refusals, translated
 from recurrence_pipeline.storage.timeouts import patiently
@@ -28,7 +28,7 @@ COPY = {"deletedAt": 1, "deletedBy": 1, "reason": 1, "restoring": 1, "restoredAt
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
+class DeletedTask:
     """What is known of one deleted task, without its content.
 
     `original` is what it was to hang on when a restoration began; `is_restored` says that this one is done.
@@ -43,7 +43,7 @@ class Copy:
 
 
 @dataclass(slots=True)
-class PutBack:
+class RestoreResult:
     """What became of tasks: `written` by this call, `renumbered` where their taskId was taken, `refused` with why."""
 
     written: set[str] = field(default_factory=set)
@@ -51,7 +51,7 @@ class PutBack:
     refused: dict[str, str] = field(default_factory=dict)
 
 
-class Deleted:
+class DeletedTasks:
     """Keeps copies in `deleted_tasks`, and puts tasks back."""
 
     def __init__(self, mongo: Mongo, *, read_chunk: int, write_chunk: int) -> None:
@@ -60,7 +60,7 @@ class Deleted:
         self._deleted = mongo.deleted
         self._read_chunk = read_chunk
         self._write_chunk = write_chunk
-        self._numbering = Numbering(mongo, "tasks", "taskId", write_chunk=write_chunk)
+        self._numbering = Counters(mongo, "tasks", "taskId", write_chunk=write_chunk)
 
     @translated()
     def keep(self, removals: Sequence[Removal], now: datetime) -> None:
@@ -117,7 +117,7 @@ class Deleted:
         return [{"deletion": row.pop("_id"), **row} for row in found]
 
     @translated()
-    def copies(self, deletion: str) -> list[Copy]:
+    def copies(self, deletion: str) -> list[DeletedTask]:
         """Return what a deletion took."""
         return [_copy(found) for found in self._deleted.find({"deletion": ObjectId(deletion)}, COPY)]
 
@@ -157,9 +157,9 @@ class Deleted:
         )
 
     @translated()
-    def put_back(self, deletion: str, task_ids: Iterable[str], plan: Restoration, now: datetime) -> PutBack:
+    def put_back(self, deletion: str, task_ids: Iterable[str], plan: Restoration, now: datetime) -> RestoreResult:
         """Insert tasks as planned; one that is there already stays as it is."""
-        result = PutBack()
+        result = RestoreResult()
         for copies in self._copies(deletion, task_ids, self._write_chunk):
             documents = {str(i): _as_planned(copy["task"], plan, now) for i, copy in copies.items()}
             inserted, renumbered = self._numbering.insert_with_their_numbers(documents)
@@ -230,10 +230,10 @@ def _original_fields(new: NewOriginal) -> Document:
     return {"parentRecurringId": None} | ({} if new.anchor is None else {"originalDueDate": new.anchor})
 
 
-def _copy(document: Document) -> Copy:
+def _copy(document: Document) -> DeletedTask:
     mark = _mark(document)
     deleted_by = document.get("deletedBy")
-    return Copy(
+    return DeletedTask(
         task=task_from(document["task"]),
         deleted_at=document["deletedAt"],
         deleted_by=str(deleted_by) if deleted_by else None,

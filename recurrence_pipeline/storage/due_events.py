@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from pymongo.collection import Collection
 
-from recurrence_pipeline.domain.shards import WHOLE, Lane
+from recurrence_pipeline.domain.shards import WHOLE_QUEUE, Shard
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.leasing import SEEN, chosen, waiting
 
@@ -15,7 +15,7 @@ WIDER = (2, 8, 32)
 SHORTEST = timedelta(milliseconds=1)
 
 
-class Outlook:
+class DueEventWindow:
     """Remembers how far the last look reached, and looks only a little further.
 
     A server may sort in memory, and then pays for everything that matches rather than for what is taken: looking at
@@ -29,11 +29,11 @@ class Outlook:
         self._reached: tuple[datetime, timedelta] | None = None
         """The time of the last event that was found, and how far apart events were before it; None: nothing is left."""
 
-    def due(self, now: datetime, limit: int, lane: Lane = WHOLE) -> list[Document]:
+    def due(self, now: datetime, limit: int, shard: Shard = WHOLE_QUEUE) -> list[Document]:
         """Return up to `limit` pending events that are due: those the lane chooses of the longest due."""
         if limit <= 0:
             return []
-        return chosen(self._longest_due(now, limit * lane.of), limit, lane)
+        return chosen(self._longest_due(now, limit * shard.of), limit, shard)
 
     def _longest_due(self, now: datetime, limit: int) -> list[Document]:
         for end in self._ends(now, limit):

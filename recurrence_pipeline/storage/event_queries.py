@@ -22,7 +22,7 @@ REFUSAL: Mapping[str, Any] = {"operation": 1, "status": 1, "finishedAt": 1, "err
 """What a selection looks at: of the errors, the last."""
 
 
-class EventLog:
+class EventQueries:
     """Reads `task_events` by what people ask for."""
 
     def __init__(self, mongo: Mongo, *, read_chunk: int) -> None:
@@ -34,7 +34,7 @@ class EventLog:
         """Ask the server for a sign of life.
 
         Raises:
-            Outage: where none comes.
+            DatabaseUnavailable: where none comes.
         """
         self._mongo.ping()
 

@@ -13,7 +13,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from recurrence_pipeline.domain.errors import LeaseLost
 from recurrence_pipeline.domain.model import TaskEvent
-from recurrence_pipeline.domain.shards import WHOLE, Lane
+from recurrence_pipeline.domain.shards import WHOLE_QUEUE, Shard
 from recurrence_pipeline.storage.claiming import Claiming
 from recurrence_pipeline.storage.documents import EPOCH, Document, event_document
 from recurrence_pipeline.storage.event_updates import Outcome, Update, announcements, endings
@@ -62,7 +62,7 @@ class Events:
         now: datetime,
         until: datetime,
         run_id: str | None = None,
-        lane: Lane = WHOLE,
+        shard: Shard = WHOLE_QUEUE,
         beside: int = 0,
     ) -> list[TaskEvent]:
         """Hold up to `limit` due events for `owner`, the longest due of its lane first, and return those that were won.
@@ -75,7 +75,7 @@ class Events:
         and a lease that ran out is noted as a death of its holder: see `together` for what follows, and `acquit`.
         """
         claim = Claim(owner, now, until, run_id)
-        return self._claiming.take(limit, claim, lane, beside)
+        return self._claiming.take(limit, claim, shard, beside)
 
     @translated()
     def renew(self, events: Sequence[TaskEvent], *, until: datetime) -> list[TaskEvent]:

@@ -28,7 +28,7 @@ SAMPLE_DATA = Path(__file__).parent.parent / "sample_data"
 MAX_REFUSED = 20
 CHECKED_BETWEEN_SIGNS = 1000
 
-Progress = Callable[[str, int, int], None]
+ImportProgress = Callable[[str, int, int], None]
 """Called with (file name, bytes done, bytes in all); the bytes of all files count twice, for both readings."""
 
 
@@ -88,7 +88,7 @@ Write = Callable[[Collection[Document], Chunk, FileReport], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ImportFile:
     """One kind of file: its name, the collection it fills, how a line is read, and how a chunk is written."""
 
     name: str
@@ -103,7 +103,7 @@ def import_folder(
     folder: Path,
     *,
     write_chunk: int,
-    progress: Progress = lambda _name, _done, _total: None,
+    progress: ImportProgress = lambda _name, _done, _total: None,
     before_writing: Callable[[], None] = lambda: None,
 ) -> ImportReport:
     """Load the tasks, users, counters and trigger log of a folder; each file may be missing, but not all of them.
@@ -114,7 +114,7 @@ def import_folder(
 
     Raises:
         InvalidInput: no such folder or file, or a broken line, named by file and number; nothing was written.
-        Outage: the database is away, or `init-db` has not been run.
+        DatabaseUnavailable: the database is away, or `init-db` has not been run.
     """
     present = [(source, folder / source.name) for source in SOURCES if (folder / source.name).is_file()]
     if not present:
@@ -142,7 +142,7 @@ def import_folder(
     return ImportReport(tuple(reports))
 
 
-def _checked(source: Source, path: Path) -> Iterator[Line]:
+def _checked(source: ImportFile, path: Path) -> Iterator[Line]:
     """Yield every line that is as it should be.
 
     Raises:
@@ -163,7 +163,7 @@ def _checked(source: Source, path: Path) -> Iterator[Line]:
         raise InvalidInput(first)
 
 
-def _chunks(source: Source, path: Path, size: int) -> Iterator[Chunk]:
+def _chunks(source: ImportFile, path: Path, size: int) -> Iterator[Chunk]:
     lines = lines_of(path)
     while chunk := list(islice(lines, size)):
         try:
@@ -211,9 +211,9 @@ def _raise_counters(collection: Collection[Document], chunk: Chunk, report: File
 
 
 SOURCES = (
-    Source("tasks.jsonl", "tasks", task_line, _insert),
-    Source("users.jsonl", "users", user_line, _insert),
-    Source("counters.jsonl", "counters", counter_line, _raise_counters),
-    Source("trigger_log.jsonl", "task_events", trigger_line, _insert),
+    ImportFile("tasks.jsonl", "tasks", task_line, _insert),
+    ImportFile("users.jsonl", "users", user_line, _insert),
+    ImportFile("counters.jsonl", "counters", counter_line, _raise_counters),
+    ImportFile("trigger_log.jsonl", "task_events", trigger_line, _insert),
 )
 """In the order of loading: an event comes after the task it names."""

@@ -9,7 +9,7 @@ from bson import ObjectId
 
 from recurrence_pipeline.domain.model import EventStatus, TaskEvent
 from recurrence_pipeline.domain.retries import FURTHEST_RETRY, group_after_death
-from recurrence_pipeline.domain.shards import Lane
+from recurrence_pipeline.domain.shards import Shard
 from recurrence_pipeline.storage.documents import Document
 
 PENDING = EventStatus.PENDING.value
@@ -89,9 +89,9 @@ def _put_off_by_mistake(now: datetime) -> list[dict[str, Any]]:
     return [{"lease.term": {"$gt": 0}}, {"createdAt": {"$gt": now + FURTHEST_RETRY}}, too_far]
 
 
-def chosen(due: Sequence[Document], limit: int, lane: Lane) -> list[Document]:
+def chosen(due: Sequence[Document], limit: int, shard: Shard) -> list[Document]:
     """Return the events that a worker in this lane takes of those that are due."""
-    return lane.choose([(event, str(event.get("taskId"))) for event in due], limit)
+    return shard.choose([(event, str(event.get("taskId"))) for event in due], limit)
 
 
 def together(due: Sequence[Document], *, beside: int = 0) -> list[Document]:

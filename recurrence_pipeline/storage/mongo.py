@@ -16,7 +16,13 @@ from pymongo.monitoring import CommandListener
 from pymongo.uri_parser import parse_uri
 
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.domain.errors import ConfigurationError, Outage, RecurrenceError, Transient, WriteRefused
+from recurrence_pipeline.domain.errors import (
+    ConfigurationError,
+    DatabaseUnavailable,
+    RecurrenceError,
+    Transient,
+    WriteRejected,
+)
 from recurrence_pipeline.storage.documents import Document
 
 DEFAULT_DATABASE = "task-app"
@@ -84,7 +90,7 @@ class Mongo:
         """Ask the server for a sign of life.
 
         Raises:
-            Outage: where none comes.
+            DatabaseUnavailable: where none comes.
         """
         with translating():
             self.client.admin.command("ping")
@@ -112,7 +118,7 @@ def refusals(error: errors.BulkWriteError) -> list[Refusal]:
     """Return the writes of a bulk that the database refused one by one.
 
     Raises:
-        Outage: where something else went wrong with the bulk (write concern, a write that met an outage).
+        DatabaseUnavailable: where something else went wrong with the bulk (write concern, a write that met an outage).
         Transient: where a write may work a moment later.
     """
     details = error.details or {}
@@ -120,22 +126,24 @@ def refusals(error: errors.BulkWriteError) -> list[Refusal]:
         raise translation(error) from error
     refused = []
     for write in details.get("writeErrors", []):
-        if sort_code(write.get("code"), ()) is not WriteRefused:
+        if sort_code(write.get("code"), ()) is not WriteRejected:
             raise translation(error) from error
         refused.append(Refusal(int(write["index"]), write.get("keyValue"), _write_message(write)))
     return refused
 
 
 _BY_CODE: MappingProxyType[int, type[RecurrenceError]] = MappingProxyType(
-    dict.fromkeys((11000, 11001, 12582), WriteRefused)  # a unique key is taken
-    | dict.fromkeys((121,), WriteRefused)  # DocumentValidationFailure
-    | dict.fromkeys((2, 22, 52, 10334, 17280, 17419, 17420), WriteRefused)  # a bad, or too large, document
+    dict.fromkeys((11000, 11001, 12582), WriteRejected)  # a unique key is taken
+    | dict.fromkeys((121,), WriteRejected)  # DocumentValidationFailure
+    | dict.fromkeys((2, 22, 52, 10334, 17280, 17419, 17420), WriteRejected)  # a bad, or too large, document
     | dict.fromkeys((24, 46, 50, 112, 202, 262, 290), Transient)  # locks, time limits, write conflicts
-    | dict.fromkeys((13, 18, 8000, 31), Outage)  # not authorised, authentication failed
-    | dict.fromkeys((6, 7, 89, 91, 189, 9001, 10107, 11600, 11602, 13435, 13436), Outage)  # network, no primary
-    | dict.fromkeys((64, 79, 100), Outage)  # write concern not met: done, but not as safely as asked
-    | dict.fromkeys((14031, 16500, 462), Outage)  # out of disk, overload
-    | dict.fromkeys((26, 73), Outage)  # the database or collection is not there
+    | dict.fromkeys((13, 18, 8000, 31), DatabaseUnavailable)  # not authorised, authentication failed
+    | dict.fromkeys(
+        (6, 7, 89, 91, 189, 9001, 10107, 11600, 11602, 13435, 13436), DatabaseUnavailable
+    )  # network, no primary
+    | dict.fromkeys((64, 79, 100), DatabaseUnavailable)  # write concern not met: done, but not as safely as asked
+    | dict.fromkeys((14031, 16500, 462), DatabaseUnavailable)  # out of disk, overload
+    | dict.fromkeys((26, 73), DatabaseUnavailable)  # the database or collection is not there
 )
 """MongoDB's error codes (manual, "Error Codes") by what to do next; any other may be worth another try."""
 
@@ -145,20 +153,20 @@ UNSTORABLE = (BSONError, OverflowError, UnicodeEncodeError)
 _OUTAGE_LABELS = frozenset({"SystemOverloadedError", "RetryableWriteError"})
 
 _BY_CLASS: tuple[tuple[type[BaseException], type[RecurrenceError]], ...] = (
-    (errors.DuplicateKeyError, WriteRefused),
-    (errors.DocumentTooLarge, WriteRefused),
-    (errors.WTimeoutError, Outage),
-    (errors.WriteConcernError, Outage),
+    (errors.DuplicateKeyError, WriteRejected),
+    (errors.DocumentTooLarge, WriteRejected),
+    (errors.WTimeoutError, DatabaseUnavailable),
+    (errors.WriteConcernError, DatabaseUnavailable),
     (errors.ExecutionTimeout, Transient),
-    (errors.ConfigurationError, Outage),
-    (errors.ConnectionFailure, Outage),  # with AutoReconnect, NotPrimaryError, ServerSelectionTimeoutError
+    (errors.ConfigurationError, DatabaseUnavailable),
+    (errors.ConnectionFailure, DatabaseUnavailable),  # with AutoReconnect, NotPrimaryError, ServerSelectionTimeoutError
 )
 
 
 def sort_code(code: int | None, labels: tuple[str, ...]) -> type[RecurrenceError]:
     """Return what an error code of the server means for whoever asked."""
     if _OUTAGE_LABELS.intersection(labels):
-        return Outage
+        return DatabaseUnavailable
     return _BY_CODE.get(code or 0, Transient)
 
 
@@ -173,9 +181,9 @@ def translation(error: Exception) -> RecurrenceError:
         labels = tuple((error.details or {}).get("errorLabels", ()))
         return sort_code(error.code, labels)(_text(error))
     if isinstance(error, (errors.InvalidOperation, errors.InvalidURI)):
-        return Outage(_text(error))
+        return DatabaseUnavailable(_text(error))
     if isinstance(error, UNSTORABLE):
-        return WriteRefused(f"a value cannot be stored: {error}")
+        return WriteRejected(f"a value cannot be stored: {error}")
     return Transient(_text(error))
 
 
@@ -205,10 +213,10 @@ def translated() -> Callable[[Callable[P, R]], Callable[P, R]]:
 def _bulk_translation(error: errors.BulkWriteError) -> RecurrenceError:
     details = error.details or {}
     if details.get("writeConcernErrors"):
-        return Outage(f"write concern not met: {details['writeConcernErrors'][0].get('errmsg')}")
+        return DatabaseUnavailable(f"write concern not met: {details['writeConcernErrors'][0].get('errmsg')}")
     writes = details.get("writeErrors", [])
     by_kind = {sort_code(write.get("code"), ()): write for write in reversed(writes)}
-    for worst in (Outage, Transient, WriteRefused):
+    for worst in (DatabaseUnavailable, Transient, WriteRejected):
         if worst in by_kind:
             return worst(_write_message(by_kind[worst]))
     return Transient(_text(error))

@@ -32,7 +32,7 @@ UNNUMBERED: tuple[Any, ...] = (
 an id, a truth value, a date."""
 
 
-def pieces(mongo: Mongo, size: int = A_PIECE, counter: str = "tasks") -> list[Document]:
+def partitions(mongo: Mongo, size: int = A_PIECE, counter: str = "tasks") -> list[Document]:
     """Return filters of which every document matches one, and which match about `size` of them each.
 
     They are ranges of the number that the counter of that name gives: of all indexes the one that every document is in

@@ -14,9 +14,9 @@ from pymongo.collection import Collection
 from pymongo.errors import CollectionInvalid, OperationFailure
 
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.domain.errors import Outage
+from recurrence_pipeline.domain.errors import DatabaseUnavailable
 from recurrence_pipeline.domain.model import EventStatus, Operation, Source
-from recurrence_pipeline.storage.counters import NUMBERED, Numbering
+from recurrence_pipeline.storage.counters import NUMBERED, Counters
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.leasing import FIRST_TIME, LAST_TIME
 from recurrence_pipeline.storage.mongo import Mongo, translated
@@ -161,7 +161,7 @@ def ensure_schema(mongo: Mongo, settings: Settings) -> SchemaReport:
         _ensure_indexes(mongo.db[collection], [i for i in indexes if i.collection == collection], report)
     for counter, number_field in NUMBERED.items():
         if mongo.counters.find_one({"_id": counter}) is None:
-            Numbering(mongo, counter, number_field, write_chunk=1).catch_up()
+            Counters(mongo, counter, number_field, write_chunk=1).catch_up()
             report.added.append(f"counter {counter}")
     if not is_migrated(mongo) and (series := migrate(mongo, settings)):
         report.added.append(f"task_series: {series} series of an earlier version")
@@ -173,10 +173,10 @@ def require_schema(mongo: Mongo) -> None:
     """Make sure that the database has been prepared.
 
     Raises:
-        Outage: it has not, or is away.
+        DatabaseUnavailable: it has not, or is away.
     """
     if "task_events" not in mongo.db.list_collection_names(filter={"name": "task_events"}):
-        raise Outage(
+        raise DatabaseUnavailable(
             f"{mongo.db.name!r} has no collection task_events: run `recurrence init-db` first "
             "(or does MONGODB_URL name another database?)"
         )

@@ -15,11 +15,11 @@ from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import Permanent
 from recurrence_pipeline.domain.model import Series, SeriesMemory, Task
 from recurrence_pipeline.domain.plan import CursorMove
-from recurrence_pipeline.domain.series import Progress
+from recurrence_pipeline.domain.series import SeriesState
 from recurrence_pipeline.domain.validation import creation_time
 from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from
 from recurrence_pipeline.storage.mongo import Mongo, refusals, translated, translating
-from recurrence_pipeline.storage.partitions import pieces
+from recurrence_pipeline.storage.partitions import partitions
 from recurrence_pipeline.storage.task_series import TaskSeries, chunks
 
 MIGRATED = {"_id": "task_series"}
@@ -69,7 +69,7 @@ def inherit(mongo: Mongo, watermark: datetime | None, *, chunk: int) -> None:
 
 
 def _originals_before(mongo: Mongo, watermark: datetime) -> Iterator[ObjectId]:
-    for piece in pieces(mongo):
+    for piece in partitions(mongo):
         wanted: Document = piece | {"repeatType": {"$nin": ["none", None]}}
         for document in mongo.tasks.find(wanted, dict.fromkeys(MEMBER_FIELDS, 1)):
             task = task_from(document)
@@ -94,7 +94,7 @@ def revert(mongo: Mongo, settings: Settings, *, dry_run: bool) -> int:
 
 
 def _moves(mongo: Mongo, timezone: str) -> Iterator[CursorMove]:
-    for piece in pieces(mongo):
+    for piece in partitions(mongo):
         wanted: Document = piece | {"recurrenceCursor": {"$type": "object"}}
         for document in mongo.tasks.find(wanted, dict.fromkeys(MEMBER_FIELDS, 1)):
             original = task_from(document)
@@ -104,7 +104,7 @@ def _moves(mongo: Mongo, timezone: str) -> Iterator[CursorMove]:
 
 def _move(original: Task, timezone: str) -> list[CursorMove]:
     try:
-        progress = Progress(Series(original.id, original, recalled=original.cursor), original, timezone)
+        progress = SeriesState(Series(original.id, original, recalled=original.cursor), original, timezone)
         return progress.moves(progress.cursor)
     except Permanent:
         return []

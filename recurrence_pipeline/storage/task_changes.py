@@ -11,11 +11,11 @@ from itertools import islice
 from bson import ObjectId, Timestamp
 
 from recurrence_pipeline.domain.model import EventStatus
-from recurrence_pipeline.domain.scan import HIGHEST, Place, Sighting
+from recurrence_pipeline.domain.scan import HIGHEST, KeysetPosition, TaskVersion
 from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from
 from recurrence_pipeline.storage.leasing import LAST_TIME
 from recurrence_pipeline.storage.mongo import Mongo, translated, translating
-from recurrence_pipeline.storage.partitions import pieces
+from recurrence_pipeline.storage.partitions import partitions
 
 ORDER = [("updatedAt", 1), ("_id", 1)]
 SEEN = dict.fromkeys((*MEMBER_FIELDS, "updatedAt"), 1)
@@ -37,8 +37,8 @@ class Piece:
     What has an id of another type than ObjectId was not made by the application: it has a place only.
     """
 
-    places: list[Place] = field(default_factory=list)
-    sightings: list[Sighting] = field(default_factory=list)
+    places: list[KeysetPosition] = field(default_factory=list)
+    sightings: list[TaskVersion] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class Announced:
     waiting: set[str] = field(default_factory=set)
 
 
-class Unannounced:
+class TaskChanges:
     """Walks `tasks`, and looks up what `task_events` knows of them."""
 
     def __init__(self, mongo: Mongo, *, read_chunk: int) -> None:
@@ -59,7 +59,7 @@ class Unannounced:
         self._read_chunk = read_chunk
 
     @translated()
-    def after(self, place: Place, until: datetime | None, limit: int) -> Piece:
+    def after(self, place: KeysetPosition, until: datetime | None, limit: int) -> Piece:
         """Read up to `limit` tasks behind a place, in order: those without `updatedAt`, or those up to `until`."""
         piece = Piece()
         for wanted in _behind(place, until or LATEST):
@@ -71,7 +71,7 @@ class Unannounced:
         return piece
 
     @translated()
-    def oddly_dated(self, limit: int) -> list[Sighting]:
+    def oddly_dated(self, limit: int) -> list[TaskVersion]:
         """Read the last tasks whose `updatedAt` is something else than a date or nothing, `limit` of each kind at most.
 
         They are in no walk over dates. Times written as text or as numbers are in order too: the last are the youngest.
@@ -82,10 +82,10 @@ class Unannounced:
                 _note(document, piece)
         return piece.sightings
 
-    def everything(self, size: int) -> Iterator[list[Sighting]]:
+    def everything(self, size: int) -> Iterator[list[TaskVersion]]:
         """Yield all tasks, up to `size` at a time, in no order, as of some moment during the pass."""
         with translating():
-            for wanted in pieces(self._mongo, size):
+            for wanted in partitions(self._mongo, size):
                 cursor = self._tasks.find(wanted, SEEN, batch_size=size + 1)
                 while documents := list(islice(cursor, size)):
                     piece = Piece()
@@ -105,7 +105,7 @@ class Unannounced:
         return found
 
     @translated()
-    def read(self, task_ids: Iterable[str]) -> list[Sighting]:
+    def read(self, task_ids: Iterable[str]) -> list[TaskVersion]:
         """Read tasks as they are now; those that are gone are missing."""
         piece = Piece()
         for chunk in self._chunks(task_ids):
@@ -119,7 +119,7 @@ class Unannounced:
             yield wanted[start : start + self._read_chunk]
 
 
-def _behind(place: Place, until: datetime) -> Iterator[Document]:
+def _behind(place: KeysetPosition, until: datetime) -> Iterator[Document]:
     """Yield the queries for what follows a place: first what is as old, then what is younger.
 
     Each is one range of the index. Put together with `$or`, or with a range on `_id` beside that on `updatedAt`, some
@@ -135,8 +135,8 @@ def _note(document: Document, piece: Piece) -> None:
     value = document.get("updatedAt")
     updated = value if isinstance(value, datetime) else None
     if isinstance(document["_id"], ObjectId):
-        sighting = Sighting(task_from(document), updated)
+        sighting = TaskVersion(task_from(document), updated)
         piece.places.append(sighting.place)
         piece.sightings.append(sighting)
     else:
-        piece.places.append(Place(updated))  # before every ObjectId of the same time
+        piece.places.append(KeysetPosition(updated))  # before every ObjectId of the same time

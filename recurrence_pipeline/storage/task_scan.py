@@ -11,10 +11,10 @@ from bson import ObjectId
 from pymongo import UpdateOne
 
 from recurrence_pipeline.domain.model import Action, Task, activity_id
-from recurrence_pipeline.domain.plan import CastId, DateFromDue, Rehang
+from recurrence_pipeline.domain.plan import CastId, DateFromDue, Reparent
 from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from
 from recurrence_pipeline.storage.mongo import Mongo, translated, translating
-from recurrence_pipeline.storage.partitions import pieces
+from recurrence_pipeline.storage.partitions import partitions
 from recurrence_pipeline.storage.timeouts import patiently
 
 MEMBER = dict.fromkeys(MEMBER_FIELDS, 1)
@@ -29,7 +29,7 @@ A_PAGE = 1000
 """Tasks that one command of the pass brings: few enough to be worked on before the server forgets the cursor."""
 
 
-class Audit:
+class TaskScan:
     """Reads `tasks` as a whole, and mends single ones."""
 
     def __init__(self, mongo: Mongo, *, read_chunk: int, write_chunk: int) -> None:
@@ -41,7 +41,7 @@ class Audit:
     def recurring(self) -> Iterator[Task]:
         """Yield every task that recurs or hangs on another, in no order, as of some moment during the pass."""
         with translating():
-            for piece in pieces(self._mongo):
+            for piece in partitions(self._mongo):
                 # Some servers look for an index for all that one $match asks for, and find none for this.
                 pipeline: list[Document] = [{"$match": piece}, {"$match": RECURRING}, {"$project": MEMBER}]
                 with patiently(self._tasks.database):  # a server may look through it all before its first answer
@@ -64,7 +64,7 @@ class Audit:
         return made
 
     @translated()
-    def rehang(self, moves: Iterable[Rehang], now: datetime) -> int:
+    def rehang(self, moves: Iterable[Reparent], now: datetime) -> int:
         """Hang tasks on their originals where they still hang on what they were seen to, and return how many did."""
         return self._update(
             UpdateOne(

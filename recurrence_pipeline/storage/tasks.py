@@ -17,7 +17,7 @@ from pymongo import DeleteMany, UpdateOne
 
 from recurrence_pipeline.domain.model import Series, Task
 from recurrence_pipeline.domain.plan import MAX_NESTING, Link, NewOccurrence, Snapshot
-from recurrence_pipeline.storage.counters import Inserted, Numbering
+from recurrence_pipeline.storage.counters import Counters, Inserted
 from recurrence_pipeline.storage.documents import (
     COPIED_FIELDS,
     MEMBER_FIELDS,
@@ -29,7 +29,7 @@ from recurrence_pipeline.storage.documents import (
 )
 from recurrence_pipeline.storage.evidence import Evidence, Forgotten
 from recurrence_pipeline.storage.mongo import BARE_DATES, Mongo, translated
-from recurrence_pipeline.storage.partitions import ANY_ID, pieces
+from recurrence_pipeline.storage.partitions import ANY_ID, partitions
 from recurrence_pipeline.storage.task_series import TaskSeries
 from recurrence_pipeline.storage.timeouts import patiently
 
@@ -52,7 +52,7 @@ class Tasks:
         self._write_chunk = write_chunk
         self._series = TaskSeries(mongo, read_chunk=read_chunk, write_chunk=write_chunk)
         self._evidence = Evidence(mongo, read_chunk=read_chunk)
-        self._numbering = Numbering(mongo, "tasks", "taskId", write_chunk=write_chunk)
+        self._numbering = Counters(mongo, "tasks", "taskId", write_chunk=write_chunk)
 
     @translated()
     def load(self, task_ids: Iterable[str], fields: Mapping[str, int] = MEMBER) -> Snapshot:
@@ -127,7 +127,7 @@ class Tasks:
                 "count": {"$sum": 1},
             }
         }
-        asked = pieces(self._mongo) if user_id is None else [of_user(user_id)]
+        asked = partitions(self._mongo) if user_id is None else [of_user(user_id)]
         rows = chain.from_iterable(self._tasks.aggregate([{"$match": piece}, group]) for piece in asked)
         return [row["_id"] | {"count": row["count"]} for row in rows]
 
@@ -140,7 +140,7 @@ class Tasks:
     def count_occurrences(self) -> int:
         """Return how many tasks hang on another."""
         hanging = {"parentRecurringId": ANY_ID}
-        return sum(self._tasks.count_documents({"$and": [piece, hanging]}) for piece in pieces(self._mongo))
+        return sum(self._tasks.count_documents({"$and": [piece, hanging]}) for piece in partitions(self._mongo))
 
     @translated()
     def orphans(self) -> dict[str, int]:
@@ -157,7 +157,7 @@ class Tasks:
         ]
         gone: dict[str, int] = defaultdict(int)
         with patiently(self._tasks.database):
-            for piece in pieces(self._mongo):
+            for piece in partitions(self._mongo):
                 for row in self._tasks.aggregate([{"$match": piece}, *pipeline], allowDiskUse=True):
                     gone[row["_id"].binary.hex()] += row["count"]
         return dict(gone)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from pymongo.errors import DuplicateKeyError
 
-from recurrence_pipeline.domain.errors import Outage
+from recurrence_pipeline.domain.errors import DatabaseUnavailable
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.mongo import Mongo, translated
 
@@ -36,11 +36,13 @@ class Watermark:
         """Return the mark.
 
         Raises:
-            Outage: the database was never prepared, so that nobody knows what was there before.
+            DatabaseUnavailable: the database was never prepared, so that nobody knows what was there before.
         """
         stored = self._state.find_one(RECONCILIATION)
         if stored is None:
-            raise Outage(f"{self._name!r} has no watermark of reconciliation: run `recurrence init-db` first")
+            raise DatabaseUnavailable(
+                f"{self._name!r} has no watermark of reconciliation: run `recurrence init-db` first"
+            )
         return Mark(_date(stored, "watermark"), _date(stored, "adoptedAt"))
 
     @translated()

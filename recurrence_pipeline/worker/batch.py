@@ -15,12 +15,12 @@ import structlog
 
 from recurrence_pipeline.domain.announcing import believed
 from recurrence_pipeline.domain.errors import (
-    HolderDied,
+    DatabaseUnavailable,
     LeaseLost,
     OriginalNotFound,
-    Outage,
-    Partial,
+    PartialWrite,
     Permanent,
+    PoisonEvent,
     RecurrenceError,
 )
 from recurrence_pipeline.domain.model import FAILURE_ACTIONS, ErrorRecord, EventStatus, Operation, TaskEvent
@@ -29,9 +29,9 @@ from recurrence_pipeline.domain.planning import failure_activity, plan_batch, pl
 from recurrence_pipeline.domain.retries import Reject, RetryAt, after_failure
 from recurrence_pipeline.storage.event_updates import Outcome
 from recurrence_pipeline.storage.tasks import PLANNED
-from recurrence_pipeline.worker.context import Kit, Step
-from recurrence_pipeline.worker.lease import Hold
-from recurrence_pipeline.worker.summary import RETRIED, BatchSummary, Refused
+from recurrence_pipeline.worker.context import WorkerContext, WriteStep
+from recurrence_pipeline.worker.lease import LeaseHolder
+from recurrence_pipeline.worker.summary import RETRIED, BatchSummary, RefusedOutcome
 
 MAX_HOLDER_DEATHS = 5
 """An event that so many workers died of is taken for the cause."""
@@ -50,12 +50,12 @@ class Batch:
         RecurrenceError: where the database did not do what was asked; what was written can be written again.
     """
 
-    def __init__(self, kit: Kit, hold: Hold, *, run_id: str | None) -> None:
+    def __init__(self, context: WorkerContext, hold: LeaseHolder, *, run_id: str | None) -> None:
         self.summary = BatchSummary()
-        self._kit = kit
+        self._context = context
         self._hold = hold
         self._run_id = run_id
-        self._now: datetime = kit.clock()
+        self._now: datetime = context.clock()
 
     def run(self) -> BatchSummary:
         """Work off all events: creations and completions first, then deletions with a load of their own."""
@@ -66,17 +66,17 @@ class Batch:
         others = [event for event in alive if event.operation is not Operation.DELETE]
         if dead:
             self._finish(
-                dead, _all_refused(dead, HolderDied(f"{MAX_HOLDER_DEATHS} workers died holding it alone")), Snapshot()
+                dead, _all_refused(dead, PoisonEvent(f"{MAX_HOLDER_DEATHS} workers died holding it alone")), Snapshot()
             )
         if others:
-            snapshot = self._kit.tasks.load((event.task_id for event in others), PLANNED)
-            plan = plan_batch(others, snapshot, now=self._now, timezone=self._kit.rules.timezone)
+            snapshot = self._context.tasks.load((event.task_id for event in others), PLANNED)
+            plan = plan_batch(others, snapshot, now=self._now, timezone=self._context.rules.timezone)
             self._apply(others, plan)
             self._finish(others, plan, snapshot)
         if deletions:
-            snapshot = self._kit.tasks.load_for_deletion((event.task_id for event in deletions), PLANNED)
+            snapshot = self._context.tasks.load_for_deletion((event.task_id for event in deletions), PLANNED)
             deletions = self._as_believed(deletions, snapshot)
-            plan = plan_deletions(deletions, snapshot, timezone=self._kit.rules.timezone)
+            plan = plan_deletions(deletions, snapshot, timezone=self._context.rules.timezone)
             self._apply_deletions(plan)
             self._finish(deletions, plan, snapshot)
         return self.summary
@@ -91,22 +91,26 @@ class Batch:
         void = self._insert(events, plan)
         touched = [event for event in events if plan.series_of_event[event.id] in void]
         void |= {event.task_id for event in touched}
-        self._write(Step.ACTIVITIES, self._log, [a for a in plan.activities if a.task_id not in void])
-        self._write(Step.LINKS, self._kit.tasks.link, [x for x in plan.links if x.original_id not in void], self._now)
+        self._write(WriteStep.ACTIVITIES, self._log, [a for a in plan.activities if a.task_id not in void])
+        self._write(
+            WriteStep.LINKS, self._context.tasks.link, [x for x in plan.links if x.original_id not in void], self._now
+        )
         self.summary.occurrences_deleted += self._remove(plan.removals)
-        self._write(Step.CURSORS, self._kit.series.move, [move for move in plan.cursors if move.series_id not in void])
+        self._write(
+            WriteStep.CURSORS, self._context.series.move, [move for move in plan.cursors if move.series_id not in void]
+        )
 
     def _as_believed(self, events: Sequence[TaskEvent], snapshot: Snapshot) -> list[TaskEvent]:
         """Return the events with what they announced in an earlier try, as far as that can be."""
-        kept = self._kit.deleted.kept({event.id: event.deleting for event in events if event.deleting})
+        kept = self._context.deleted.kept({event.id: event.deleting for event in events if event.deleting})
         return [believed(event, snapshot, kept.get(event.id, ())) for event in events]
 
     def _apply_deletions(self, plan: Plan) -> None:
         announced = {removal.event.id: (removal.event, removal.task_ids) for removal in plan.removals}
-        self._write(Step.ANNOUNCE, self._kit.events.announce, announced)
+        self._write(WriteStep.ANNOUNCE, self._context.events.announce, announced)
         self._hold.announced({event_id: ids for event_id, (_, ids) in announced.items()})
-        self._write(Step.CURSORS_PAST_DELETIONS, self._kit.series.move, plan.cursors)
-        self._write(Step.ACTIVITIES, self._log, plan.activities)
+        self._write(WriteStep.CURSORS_PAST_DELETIONS, self._context.series.move, plan.cursors)
+        self._write(WriteStep.ACTIVITIES, self._log, plan.activities)
         self.summary.occurrences_deleted += self._remove(plan.removals)
 
     def _insert(self, events: Sequence[TaskEvent], plan: Plan) -> set[str]:
@@ -117,12 +121,14 @@ class Batch:
         """
         if not plan.occurrences:
             return set()
-        inserted = self._write(Step.OCCURRENCES, self._kit.tasks.insert, plan.occurrences, self._kit.clock())
+        inserted = self._write(
+            WriteStep.OCCURRENCES, self._context.tasks.insert, plan.occurrences, self._context.clock()
+        )
         self.summary.occurrences_created += len(inserted.written)
         if len(events) == 1:
             self.summary.made = inserted.documents
         originals = {new.original.id for new in plan.occurrences}
-        gone = originals - self._kit.tasks.existing(originals)
+        gone = originals - self._context.tasks.existing(originals)
         leftover: dict[str, list[str]] = defaultdict(list)
         for new in plan.occurrences:
             if new.original.id in gone:
@@ -144,21 +150,21 @@ class Batch:
         """
         if not removals:
             return 0
-        below = self._kit.tasks.subtasks(_ids(removals))
+        below = self._context.tasks.subtasks(_ids(removals))
         along = [removal_of_subtasks(removal, below) for removal in removals]
-        self._write(Step.KEEP_DELETED, self._kit.deleted.keep, [*removals, *along], self._now)
+        self._write(WriteStep.KEEP_DELETED, self._context.deleted.keep, [*removals, *along], self._now)
         if subtasks := _ids(along):
-            self._write(Step.DELETE_SUBTASKS, self._kit.tasks.delete, subtasks)
-        return self._write(Step.DELETE, self._kit.tasks.delete, _ids(removals))
+            self._write(WriteStep.DELETE_SUBTASKS, self._context.tasks.delete, subtasks)
+        return self._write(WriteStep.DELETE, self._context.tasks.delete, _ids(removals))
 
     def _log(self, activities: Sequence[NewActivity]) -> None:
-        self.summary.activities_written += self._kit.activities.write(activities, self._now)
+        self.summary.activities_written += self._context.activities.write(activities, self._now)
 
     def _try_to_log(self, activities: Sequence[NewActivity]) -> None:
         """Log, or give it up: where the activity log is what fails, an event could else never end."""
         try:
             self._log(activities)
-        except Outage:
+        except DatabaseUnavailable:
             raise
         except RecurrenceError as error:
             log.warning("activities about failures given up", count=len(activities), error=str(error))
@@ -182,10 +188,12 @@ class Batch:
             for o in outcomes
             if o.error is not None and o.status is not EventStatus.PENDING
         ]
-        self._write(Step.FAILURES, tell or self._log, [activity for activity in failures if activity is not None])
-        self._write(Step.OUTCOMES, self._kit.events.finish, outcomes, now=self._kit.clock(), run_id=self._run_id)
-        self._hold.let_go(events)
-        write_failures(outcomes, snapshot, max_retries=self._kit.rules.retries.max_retries)
+        self._write(WriteStep.FAILURES, tell or self._log, [activity for activity in failures if activity is not None])
+        self._write(
+            WriteStep.OUTCOMES, self._context.events.finish, outcomes, now=self._context.clock(), run_id=self._run_id
+        )
+        self._hold.drop(events)
+        write_failures(outcomes, snapshot, max_retries=self._context.rules.retries.max_retries)
         self._count(outcomes)
 
     def _outcome(self, event: TaskEvent, plan: Plan) -> Outcome:
@@ -193,10 +201,10 @@ class Batch:
         answer = plan.answers.get(event.id)
         if error is None:
             return Outcome(event, EventStatus.COMPLETED, answer or Answer())
-        now = self._kit.clock()
+        now = self._context.clock()
         attempt = event.attempts + 1
-        policy = self._kit.rules.retries
-        decision = after_failure(error, attempt=attempt, now=now, policy=policy, jitter=self._kit.chance())
+        policy = self._context.rules.retries
+        decision = after_failure(error, attempt=attempt, now=now, policy=policy, jitter=self._context.chance())
         kind = "permanent" if isinstance(error, Permanent) else "transient"
         record = ErrorRecord(kind, error.code, str(error), now, attempt)
         if isinstance(decision, RetryAt):
@@ -213,16 +221,16 @@ class Batch:
             if outcome.error is not None and status is not EventStatus.PENDING:
                 error = outcome.error
                 self.summary.refuse(
-                    Refused(event.id, event.operation, event.task_id, status.value, error.code, error.message)
+                    RefusedOutcome(event.id, event.operation, event.task_id, status.value, error.code, error.message)
                 )
 
-    def _write(self, step: Step, write: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    def _write(self, step: WriteStep, write: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Make one group of writes, sure of the lease."""
         if lost := self._hold.refresh():
             self.summary.leases_lost += lost
             raise LeaseLost(f"{lost} events are held by another worker now")
         result = write(*args, **kwargs)
-        self._kit.after_step(step)
+        self._context.on_step(step)
         return result
 
 
@@ -242,7 +250,7 @@ def _partial(occurrences: Sequence[NewOccurrence], refused: Mapping[str, str]) -
     for new in occurrences:
         if new.id in refused:
             missing.setdefault(new.original.id, []).append(new)
-    return {series_id: Partial(_could_not_be_written(new, refused)) for series_id, new in missing.items()}
+    return {series_id: PartialWrite(_could_not_be_written(new, refused)) for series_id, new in missing.items()}
 
 
 def _could_not_be_written(missing: Sequence[NewOccurrence], refused: Mapping[str, str]) -> str:
@@ -262,7 +270,7 @@ def _refuse_series(plan: Plan, problems: Mapping[str, RecurrenceError]) -> None:
     for event_id, series_id in plan.series_of_event.items():
         if series_id in problems and event_id not in plan.refusals:
             plan.refusals[event_id] = problems[series_id]
-            if not isinstance(problems[series_id], Partial):
+            if not isinstance(problems[series_id], PartialWrite):
                 plan.answers.pop(event_id, None)
 
 

@@ -7,20 +7,20 @@ from enum import Enum
 
 from recurrence_pipeline.domain.retries import RetryPolicy
 from recurrence_pipeline.storage.activities import Activities
-from recurrence_pipeline.storage.database_checks import Footing
-from recurrence_pipeline.storage.deleted_tasks import Deleted
+from recurrence_pipeline.storage.database_checks import DatabaseChecks
+from recurrence_pipeline.storage.deleted_tasks import DeletedTasks
 from recurrence_pipeline.storage.event_metrics import EventMetrics
-from recurrence_pipeline.storage.event_queries import EventLog
+from recurrence_pipeline.storage.event_queries import EventQueries
 from recurrence_pipeline.storage.events import Events
 from recurrence_pipeline.storage.hosts import Hosts
-from recurrence_pipeline.storage.task_changes import Unannounced
-from recurrence_pipeline.storage.task_scan import Audit
+from recurrence_pipeline.storage.task_changes import TaskChanges
+from recurrence_pipeline.storage.task_scan import TaskScan
 from recurrence_pipeline.storage.task_series import TaskSeries
 from recurrence_pipeline.storage.tasks import Tasks
 from recurrence_pipeline.storage.watermark import Watermark
 
 
-class Step(str, Enum):
+class WriteStep(str, Enum):
     """The groups of writes of a batch, and of a restoration."""
 
     ANNOUNCE = "announce deletions on their events"
@@ -42,7 +42,7 @@ class Step(str, Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class WorkerConfig:
     """How the work is done."""
 
     batch_size: int
@@ -58,7 +58,7 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class Kit:
+class WorkerContext:
     """Everything a batch needs.
 
     `clock` gives aware UTC times cut to the millisecond, `chance` numbers from 0 up to 1. `after_step` is called after
@@ -69,15 +69,15 @@ class Kit:
     series: TaskSeries
     activities: Activities
     events: Events
-    event_log: EventLog
+    event_queries: EventQueries
     event_metrics: EventMetrics
-    deleted: Deleted
-    unannounced: Unannounced
+    deleted: DeletedTasks
+    task_changes: TaskChanges
     watermark: Watermark
-    audit: Audit
-    footing: Footing
+    task_scan: TaskScan
+    database_checks: DatabaseChecks
     hosts: Hosts
-    rules: Rules
+    rules: WorkerConfig
     clock: Callable[[], datetime]
     chance: Callable[[], float]
-    after_step: Callable[[Step], None] = lambda _: None
+    on_step: Callable[[WriteStep], None] = lambda _: None

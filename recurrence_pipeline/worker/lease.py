@@ -8,7 +8,7 @@ from recurrence_pipeline.domain.model import TaskEvent
 from recurrence_pipeline.storage.events import Events
 
 
-class Hold:
+class LeaseHolder:
     """The events of one batch, held together.
 
     The lease is trusted until `margin` before its end, and renewed when less than half of that time is left. A lease
@@ -46,7 +46,7 @@ class Hold:
         """Keep with the events (by id) what they are about to delete: a second try under this hold must know it too."""
         self.events = [replace(event, deleting=tuple(deleting.get(event.id, event.deleting))) for event in self.events]
 
-    def let_go(self, events: Sequence[TaskEvent]) -> None:
+    def drop(self, events: Sequence[TaskEvent]) -> None:
         """Forget events whose outcome is recorded."""
         done = {event.id for event in events}
         self.events = [event for event in self.events if event.id not in done]

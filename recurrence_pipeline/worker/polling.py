@@ -36,7 +36,7 @@ def drain(
         wait: is called with seconds.
 
     Raises:
-        Outage: where the database cannot be worked with.
+        DatabaseUnavailable: where the database cannot be worked with.
     """
     summary, taken = BatchSummary(), 0
     while limit is None or taken < limit:
@@ -73,7 +73,7 @@ def poll_until_idle(
         beat: is called at each look at the queue.
 
     Raises:
-        Outage: where the database cannot be worked with.
+        DatabaseUnavailable: where the database cannot be worked with.
     """
     summary = BatchSummary()
     begin = last = time.monotonic()

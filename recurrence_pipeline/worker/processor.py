@@ -10,15 +10,22 @@ from uuid import uuid4
 
 import structlog
 
-from recurrence_pipeline.domain.errors import LeaseLost, Outage, RecurrenceError, Transient, Unexpected, WriteRefused
+from recurrence_pipeline.domain.errors import (
+    DatabaseUnavailable,
+    InternalError,
+    LeaseLost,
+    RecurrenceError,
+    Transient,
+    WriteRejected,
+)
 from recurrence_pipeline.domain.model import Operation, TaskEvent
 from recurrence_pipeline.domain.plan import Plan
 from recurrence_pipeline.domain.planning import plan_batch, plan_deletions
-from recurrence_pipeline.domain.shards import WHOLE, Lane
+from recurrence_pipeline.domain.shards import WHOLE_QUEUE, Shard
 from recurrence_pipeline.worker.batch import Batch
-from recurrence_pipeline.worker.context import Kit
-from recurrence_pipeline.worker.lease import Hold
-from recurrence_pipeline.worker.signals import undisturbed
+from recurrence_pipeline.worker.context import WorkerContext
+from recurrence_pipeline.worker.lease import LeaseHolder
+from recurrence_pipeline.worker.signals import defer_signals
 from recurrence_pipeline.worker.summary import BatchSummary
 
 log = structlog.get_logger(__name__)
@@ -27,29 +34,29 @@ log = structlog.get_logger(__name__)
 class Processor:
     """Works off events, from anywhere and any number of them side by side."""
 
-    def __init__(self, kit: Kit) -> None:
-        self._kit = kit
+    def __init__(self, context: WorkerContext) -> None:
+        self._context = context
         self._doubtful: set[str] = set()
         """Claims that ended otherwise than by their work: some may be held still, or be taken for a dead worker's."""
 
-    def lease(self, limit: int, *, run_id: str | None = None, lane: Lane = WHOLE) -> list[TaskEvent]:
+    def lease(self, limit: int, *, run_id: str | None = None, shard: Shard = WHOLE_QUEUE) -> list[TaskEvent]:
         """Hold up to `limit` due events, for a Dagster run or for nobody in particular; none where nothing is due.
 
         What ends it midway, an outage or an interruption, makes it give back what it holds.
 
         Raises:
-            Outage: where the database is away.
+            DatabaseUnavailable: where the database is away.
         """
         self.settle()
         owner = uuid4().hex
         held: list[TaskEvent] = []
         try:
             while len(held) < limit:
-                size = min(self._kit.rules.batch_size, limit - len(held))
-                now = self._kit.clock()
-                until = now + self._kit.rules.lease
-                won = self._kit.events.lease(
-                    size, owner=owner, now=now, until=until, run_id=run_id, lane=lane, beside=len(held)
+                size = min(self._context.rules.batch_size, limit - len(held))
+                now = self._context.clock()
+                until = now + self._context.rules.lease
+                won = self._context.events.lease(
+                    size, owner=owner, now=now, until=until, run_id=run_id, shard=shard, beside=len(held)
                 )
                 held += won
                 if not won or any(event.suspected for event in won):
@@ -68,93 +75,99 @@ class Processor:
         says so as soon as it can; events are suspected, and in the end given up, for deaths alone.
 
         Raises:
-            Outage: where the database is away; what is owed is then done the next time.
+            DatabaseUnavailable: where the database is away; what is owed is then done the next time.
         """
         if owners := self._doubtful.copy():
-            self._kit.events.acquit(owners)
+            self._context.events.acquit(owners)
             self._doubtful -= owners
 
     def hold_new(self, event: TaskEvent, *, run_id: str | None = None) -> TaskEvent:
         """Insert an event that this worker is about to work off, already held."""
         self.settle()
-        now = self._kit.clock()
-        until = now + self._kit.rules.lease
-        return self._kit.events.add_held(event, owner=uuid4().hex, now=now, until=until, run_id=run_id)
+        now = self._context.clock()
+        until = now + self._context.rules.lease
+        return self._context.events.add_held(event, owner=uuid4().hex, now=now, until=until, run_id=run_id)
 
     def process(self, events: Sequence[TaskEvent], *, run_id: str | None = None) -> BatchSummary:
         """Work off held events, deletions last. A signal waits for the end of the batch that has begun.
 
         Raises:
-            Outage: where the database cannot be worked with; what was not finished is given back, or its lease runs
-                out, and no attempt is used up.
+            DatabaseUnavailable: where the database cannot be worked with; what was not finished is given back, or its
+                lease runs out, and no attempt is used up.
         """
         ordered = sorted(events, key=lambda event: event.operation is Operation.DELETE)
-        size = self._kit.rules.batch_size
+        size = self._context.rules.batch_size
         summary = BatchSummary()
         for start in range(0, len(ordered), size):
             try:
-                with undisturbed():
+                with defer_signals():
                     summary += self._process_batch(ordered[start : start + size], run_id)
             except BaseException:
                 self._doubtful.update(event.owner for event in ordered[start:] if event.owner)
                 with suppress(RecurrenceError):
-                    self._kit.events.release(ordered[start:])
+                    self._context.events.release(ordered[start:])
                     self.settle()
                 raise
         return summary
 
     def plan(self, event: TaskEvent) -> Plan:
         """Return what an event would come to now; nothing is held and nothing written."""
-        timezone = self._kit.rules.timezone
+        timezone = self._context.rules.timezone
         if event.operation is Operation.DELETE:
-            return plan_deletions([event], self._kit.tasks.load_for_deletion([event.task_id]), timezone=timezone)
-        return plan_batch([event], self._kit.tasks.load([event.task_id]), now=self._kit.clock(), timezone=timezone)
+            return plan_deletions([event], self._context.tasks.load_for_deletion([event.task_id]), timezone=timezone)
+        return plan_batch(
+            [event], self._context.tasks.load([event.task_id]), now=self._context.clock(), timezone=timezone
+        )
 
     def _process_batch(self, events: Sequence[TaskEvent], run_id: str | None) -> BatchSummary:
-        rules = self._kit.rules
-        hold = Hold(self._kit.events, events, clock=self._kit.clock, lease=rules.lease, margin=rules.lease_margin)
-        batch = Batch(self._kit, hold, run_id=run_id)
+        rules = self._context.rules
+        hold = LeaseHolder(
+            self._context.events, events, clock=self._context.clock, lease=rules.lease, margin=rules.lease_margin
+        )
+        batch = Batch(self._context, hold, run_id=run_id)
         try:
             return self._run(batch, hold, run_id)
         finally:
             if batch.summary.leases_lost:  # to somebody who took us for dead
                 self._doubtful.update(event.owner for event in events if event.owner)
 
-    def _run(self, batch: Batch, hold: Hold, run_id: str | None) -> BatchSummary:
+    def _run(self, batch: Batch, hold: LeaseHolder, run_id: str | None) -> BatchSummary:
         try:
             batch.run()
         except LeaseLost as error:
             self._leave(batch, hold, error)
-        except Outage:
+        except DatabaseUnavailable:
             raise
         except RecurrenceError as error:
             return batch.summary + self._blame(hold, error, run_id)
         except Exception as error:
             log.exception("unexpected error", events=len(hold.events))
-            return batch.summary + self._blame(hold, Unexpected(f"{type(error).__name__}: {error}"), run_id)
+            return batch.summary + self._blame(hold, InternalError(f"{type(error).__name__}: {error}"), run_id)
         return batch.summary
 
-    def _blame(self, hold: Hold, error: RecurrenceError, run_id: str | None) -> BatchSummary:
+    def _blame(self, hold: LeaseHolder, error: RecurrenceError, run_id: str | None) -> BatchSummary:
         """Halve the batch to find the event that is to blame; a first transient error is nobody's yet."""
         events = hold.events
         nobodys = (
-            isinstance(error, Transient) and not isinstance(error, Unexpected) and not any(e.attempts for e in events)
+            isinstance(error, Transient)
+            and not isinstance(error, InternalError)
+            and not any(e.attempts for e in events)
         )
         if len(events) > 1 and not nobodys:
             half = len(events) // 2
             return self._process_batch(events[:half], run_id) + self._process_batch(events[half:], run_id)
-        batch = Batch(self._kit, hold, run_id=run_id)
+        batch = Batch(self._context, hold, run_id=run_id)
         try:
             batch.fail(error)
         except LeaseLost as lost:
             self._leave(batch, hold, lost)
-        except WriteRefused as refused:
+        except WriteRejected as refused:
             reason = f"its outcome cannot be stored: {refused}; it failed with: {error}"
-            self._kit.events.set_aside((e.id for e in hold.events), reason, now=self._kit.clock())
+            self._context.events.set_aside((e.id for e in hold.events), reason, now=self._context.clock())
         return batch.summary
 
-    def _leave(self, batch: Batch, hold: Hold, error: LeaseLost) -> None:
+    def _leave(self, batch: Batch, hold: LeaseHolder, error: LeaseLost) -> None:
         """Leave a batch to whoever holds it now, and give back what of it is still ours."""
         log.warning("lease lost: the batch is left to whoever holds it", error=str(error), events=len(hold.events))
-        self._kit.events.release(hold.events)
+        self._context.events.release(hold.events)
         batch.summary.leases_lost += len(hold.events)

@@ -12,16 +12,16 @@ from recurrence_pipeline.domain.calendar import slot, slot_number
 from recurrence_pipeline.domain.errors import (
     InvalidRecurrence,
     NotReplayable,
-    NotTheirs,
     OriginalNotFound,
+    PermissionDenied,
     RecurrenceError,
 )
 from recurrence_pipeline.domain.model import HORIZON, EventStatus, Series, Task
 from recurrence_pipeline.domain.preview import SlotPreview, preview_slot
-from recurrence_pipeline.domain.series import Progress, require_member
+from recurrence_pipeline.domain.series import SeriesState, require_member
 from recurrence_pipeline.storage.documents import as_contract, object_id
 from recurrence_pipeline.storage.events import QueueState
-from recurrence_pipeline.worker.context import Kit
+from recurrence_pipeline.worker.context import WorkerContext
 
 Event = Mapping[str, Any]
 """An event as the application sees it: the names and types of its document."""
@@ -55,10 +55,10 @@ class SeriesView:
 class Queries:
     """Looks at tasks, series and events, one or a page at a time."""
 
-    def __init__(self, context: Kit) -> None:
+    def __init__(self, context: WorkerContext) -> None:
         self._tasks = context.tasks
         self._events = context.events
-        self._log = context.event_log
+        self._log = context.event_queries
         self._activities = context.activities
         self._timezone = context.rules.timezone
         self._lease = context.rules.lease
@@ -85,7 +85,7 @@ class Queries:
         require_member(task, series)
         if original.repeat_type == "none":
             raise InvalidRecurrence(f"Task {task_id} does not recur", field="repeatType", value="none")
-        progress = Progress(replace(series, occurrences=()), original, self._timezone)
+        progress = SeriesState(replace(series, occurrences=()), original, self._timezone)
         first = (progress.number(task) or 0) + 1
         if ahead:
             first = max(first, _first_after(self._clock(), progress, original.repeat_type))
@@ -126,7 +126,7 @@ class Queries:
 
         Raises:
             InvalidInput: `task_id` is not an id.
-            NotTheirs: the task is another user's.
+            PermissionDenied: the task is another user's.
         """
         if task_id is not None:
             object_id(task_id)
@@ -140,11 +140,11 @@ class Queries:
         """Return the owner of a task, who is this user; None where the task is gone.
 
         Raises:
-            NotTheirs: the task is another user's.
+            PermissionDenied: the task is another user's.
         """
         owner = self._log.owner(task_id)
         if owner not in {None, user_id}:
-            raise NotTheirs("The task belongs to another user")
+            raise PermissionDenied("The task belongs to another user")
         return owner
 
     def is_user(self, user_id: str) -> bool:
@@ -207,7 +207,7 @@ class Queries:
             return unplaced, None, ["The task does not recur."]
         cursor = series.memory.number if series.memory else None
         try:
-            progress = Progress(series, series.original, self._timezone)
+            progress = SeriesState(series, series.original, self._timezone)
         except RecurrenceError as error:
             return unplaced, cursor, [f"Nothing is made: {error}"]
         members = sorted(
@@ -220,7 +220,7 @@ class Queries:
         return tuple(members), cursor, remarks
 
 
-def _first_after(now: datetime, progress: Progress, repeat_type: str) -> int:
+def _first_after(now: datetime, progress: SeriesState, repeat_type: str) -> int:
     """Return the number of the first slot still to come: the one that now stands for, or a neighbour."""
     number = max(slot_number(progress.anchor, repeat_type, now, progress.timezone) - 1, 0)
     while slot(progress.anchor, repeat_type, number, progress.timezone) <= now:
@@ -228,7 +228,7 @@ def _first_after(now: datetime, progress: Progress, repeat_type: str) -> int:
     return number
 
 
-def _remarks(progress: Progress, cursor: int | None, members: Sequence[Member], now: datetime) -> list[str]:
+def _remarks(progress: SeriesState, cursor: int | None, members: Sequence[Member], now: datetime) -> list[str]:
     wanted = progress.finished + 1 + HORIZON
     remarks = []
     if cursor is None:

@@ -7,11 +7,11 @@ from typing import Any
 from recurrence_pipeline.domain.errors import InvalidInput, LeaseLost, ProcessingFailed
 from recurrence_pipeline.domain.model import EventStatus, Operation, Source, TaskEvent
 from recurrence_pipeline.domain.plan import Answer, Plan
-from recurrence_pipeline.domain.shards import WHOLE, Lane
+from recurrence_pipeline.domain.shards import WHOLE_QUEUE, Shard
 from recurrence_pipeline.domain.validation import validate_recurrence
 from recurrence_pipeline.storage.documents import Document, as_contract, new_id, object_id, task_from_request
 from recurrence_pipeline.storage.event_updates import Outcome
-from recurrence_pipeline.worker.context import Kit
+from recurrence_pipeline.worker.context import WorkerContext
 from recurrence_pipeline.worker.processor import Processor
 from recurrence_pipeline.worker.summary import BatchSummary
 
@@ -19,28 +19,28 @@ from recurrence_pipeline.worker.summary import BatchSummary
 class WorkerService:
     """Processes events, those of the queue and those of a caller who waits. Safe to use from several threads."""
 
-    def __init__(self, kit: Kit, processor: Processor) -> None:
-        self._kit = kit
+    def __init__(self, context: WorkerContext, processor: Processor) -> None:
+        self._context = context
         self._processor = processor
 
     @property
     def batch_size(self) -> int:
         """How many events are worked off together, at most."""
-        return self._kit.rules.batch_size
+        return self._context.rules.batch_size
 
     def process_pending(
-        self, limit: int | None = None, *, run_id: str | None = None, lane: Lane = WHOLE
+        self, limit: int | None = None, *, run_id: str | None = None, shard: Shard = WHOLE_QUEUE
     ) -> BatchSummary:
         """Work off due events, at most `limit`, until none is due.
 
         Raises:
-            Outage: where the database cannot be worked with.
+            DatabaseUnavailable: where the database cannot be worked with.
         """
         summary = BatchSummary()
         left = limit
         while left is None or left > 0:
-            size = self._kit.rules.batch_size if left is None else min(left, self._kit.rules.batch_size)
-            events = self._processor.lease(size, run_id=run_id, lane=lane)
+            size = self._context.rules.batch_size if left is None else min(left, self._context.rules.batch_size)
+            events = self._processor.lease(size, run_id=run_id, shard=shard)
             if not events:
                 break
             summary += self._processor.process(events, run_id=run_id)
@@ -49,28 +49,28 @@ class WorkerService:
 
     def next_due(self) -> datetime | None:
         """Return when the next event becomes due; None where nothing is unfinished."""
-        return self._kit.events.next_due()
+        return self._context.events.next_due()
 
-    def lease(self, limit: int, *, run_id: str | None = None, lane: Lane = WHOLE) -> list[TaskEvent]:
+    def lease(self, limit: int, *, run_id: str | None = None, shard: Shard = WHOLE_QUEUE) -> list[TaskEvent]:
         """Hold up to `limit` due events; they are this caller's until their leases run out."""
-        return self._processor.lease(limit, run_id=run_id, lane=lane)
+        return self._processor.lease(limit, run_id=run_id, shard=shard)
 
     def process(self, events: Sequence[TaskEvent], *, run_id: str | None = None) -> BatchSummary:
         """Work off held events.
 
         Raises:
-            Outage: where the database cannot be worked with; what was not finished is given back.
+            DatabaseUnavailable: where the database cannot be worked with; what was not finished is given back.
         """
         return self._processor.process(events, run_id=run_id)
 
     def release(self, events: Sequence[TaskEvent]) -> None:
         """Give held events back: due at once, and no failure counted. Those worked off, or held by others, stay."""
-        self._kit.events.release(events)
+        self._context.events.release(events)
 
     def release_run(self, run_id: str) -> None:
         """Give back all that a Dagster run holds."""
         self._processor.settle()
-        self._kit.events.release_run(run_id)
+        self._context.events.release_run(run_id)
 
     def process_task_recurrence(
         self,
@@ -89,7 +89,7 @@ class WorkerService:
         Raises:
             InvalidInput: an argument that cannot be right.
             ProcessingFailed: with the cause's code, and whether it is being tried again.
-            Outage: the database is away.
+            DatabaseUnavailable: the database is away.
         """
         event = self._event(task_id, operation, user_id, source)
         done = self.process([self._processor.hold_new(event, run_id=run_id)], run_id=run_id)
@@ -108,7 +108,7 @@ class WorkerService:
             InvalidInput: an argument that cannot be right.
         """
         event = self._event(task_id, operation, user_id, source)
-        self._kit.events.add([event], available_at=event.created_at)
+        self._context.events.add([event], available_at=event.created_at)
         return event.id
 
     def plan(self, task_id: str, operation: str, user_id: str | None = None) -> tuple[TaskEvent, Plan]:
@@ -122,7 +122,7 @@ class WorkerService:
         Raises:
             InvalidRecurrence: with the field, the value and the reason.
         """
-        validate_recurrence(task_from_request(task), asked_at=self._kit.clock())
+        validate_recurrence(task_from_request(task), asked_at=self._context.clock())
 
     def _event(self, task_id: str, operation: str, user_id: str | None, source: Source) -> TaskEvent:
         if operation not in {known.value for known in Operation}:
@@ -131,7 +131,7 @@ class WorkerService:
             raise InvalidInput("userId is required for delete operation")
         if user_id is not None:
             object_id(user_id, "userId")
-        return TaskEvent(new_id(), Operation(operation), _checked(task_id), self._kit.clock(), user_id, source)
+        return TaskEvent(new_id(), Operation(operation), _checked(task_id), self._context.clock(), user_id, source)
 
     def _result(self, event: TaskEvent, answer: Answer, made: dict[str, Document]) -> Any:
         created = list(answer.created)
@@ -151,13 +151,13 @@ class WorkerService:
                 }
 
     def _open_occurrences(self, task_id: str) -> list[str]:
-        series = self._kit.tasks.load([task_id]).series_of(task_id)
+        series = self._context.tasks.load([task_id]).series_of(task_id)
         still_open = [t for t in series.occurrences if not t.is_completed and isinstance(t.anchor, datetime)]
         return [t.id for t in sorted(still_open, key=lambda t: (str(t.anchor), t.id))]
 
     def _tasks(self, wanted: Sequence[str], made: dict[str, Document]) -> list[dict[str, Any]]:
         """Return tasks as the contract has them; what was just `made` need not be read."""
-        found = made | self._kit.tasks.documents(set(wanted) - made.keys())
+        found = made | self._context.tasks.documents(set(wanted) - made.keys())
         return [as_contract(found[i]) for i in wanted if i in found]
 
 

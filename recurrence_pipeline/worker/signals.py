@@ -16,7 +16,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
+def defer_signals() -> Iterator[None]:
     """Keep SIGINT and SIGTERM waiting until the end of the block, and let each of them be heard then."""
     kept: list[int] = []
     restore = _handle(lambda number, _frame: kept.append(number))
@@ -45,7 +45,7 @@ class StopRequest:
 
 
 @contextmanager
-def heeding_signals() -> Iterator[StopRequest]:
+def stop_on_signal() -> Iterator[StopRequest]:
     """Take the first SIGINT or SIGTERM in the block for a request; a second one acts as it always does."""
     request = StopRequest()
 

@@ -15,7 +15,7 @@ MAX_REFUSALS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedOutcome:
     """An event that ended `rejected` or `failed`, and why."""
 
     event_id: str
@@ -38,7 +38,7 @@ class BatchSummary:
     occurrences_deleted: int = 0
     activities_written: int = 0
     leases_lost: int = 0
-    refused: list[Refused] = field(default_factory=list)
+    refused: list[RefusedOutcome] = field(default_factory=list)
     """The first 50 events that were rejected or failed."""
     last: Outcome | None = None
     """What was recorded last: of a single event, its outcome; None where that was left to another worker."""
@@ -54,7 +54,7 @@ class BatchSummary:
         """Return how many events had an outcome."""
         return sum(number for (_, name), number in self.outcomes.items() if name == outcome)
 
-    def refuse(self, refused: Refused) -> None:
+    def refuse(self, refused: RefusedOutcome) -> None:
         """Remember an event that was rejected or failed, if there is room."""
         if len(self.refused) < MAX_REFUSALS:
             self.refused.append(refused)

@@ -9,7 +9,7 @@ import jwt
 import pytest
 from bson import ObjectId
 
-from recurrence_pipeline.api.auth import Access, Caller, key_name
+from recurrence_pipeline.api.auth import Authenticator, Caller, key_name
 from recurrence_pipeline.config.logs import configure
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import ConfigurationError
@@ -79,7 +79,7 @@ def test_with_a_key_the_address_does_not_matter(open_api: OpenApi) -> None:
 
 def test_a_key_has_a_name_that_is_not_the_key() -> None:
     assert key_name(b"new-key") != key_name(b"old-key")
-    caller = Access(Settings.from_environment({"INTERNAL_API_KEY": KEYS})).identify(
+    caller = Authenticator(Settings.from_environment({"INTERNAL_API_KEY": KEYS})).identify(
         "10.0.0.1", {"x-internal-api-key": ["old-key"]}
     )
     assert caller == Caller(f"key {key_name(b'old-key')}")
@@ -125,7 +125,7 @@ def test_what_a_proxy_nobody_named_says_is_not_believed(open_api: OpenApi) -> No
 def test_behind_named_proxies_the_last_address_that_is_none_of_them_counts(
     peer: str, forwarded: list[str], address: str
 ) -> None:
-    access = Access(Settings.from_environment({"TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/8"}))
+    access = Authenticator(Settings.from_environment({"TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/8"}))
     assert access.address(peer, forwarded) == address
 
 
@@ -143,7 +143,7 @@ def test_behind_named_proxies_the_last_address_that_is_none_of_them_counts(
     ],
 )
 def test_loopback_is_three_addresses(peer: str | None, open_to: bool) -> None:  # noqa: FBT001
-    assert isinstance(Access(Settings.from_environment({})).identify(peer, {}), Caller) is open_to
+    assert isinstance(Authenticator(Settings.from_environment({})).identify(peer, {}), Caller) is open_to
 
 
 # Tokens
@@ -239,7 +239,7 @@ def test_a_secret_of_32_bytes_is_long_enough(open_api: OpenApi, secret: str) -> 
 def test_a_short_secret_that_is_allowed_works_and_is_remarked_upon(open_api: OpenApi) -> None:
     """The secret of an old application is what it is; that it can be guessed should be known."""
     api = open_api(JWT_SECRET="short", JWT_SECRET_ALLOW_SHORT="true")
-    assert Access(api.world.settings).remarks == ["JWT_SECRET: 5 bytes can be guessed, 32 cannot"]
+    assert Authenticator(api.world.settings).remarks == ["JWT_SECRET: 5 bytes can be guessed, 32 cannot"]
     assert api.client.get(STATS, headers=token(USER, secret="short")).status_code == 200
 
 

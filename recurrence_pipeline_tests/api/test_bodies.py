@@ -11,17 +11,17 @@ from bson import ObjectId
 from starlette.types import Receive, Scope, Send
 
 from recurrence_pipeline.api.errors import answer_to
-from recurrence_pipeline.api.middleware import Envelope
+from recurrence_pipeline.api.middleware import RequestMiddleware
 from recurrence_pipeline.api.requests import MAX_DEPTH
 from recurrence_pipeline.domain.errors import (
     CleanupRefused,
+    DatabaseUnavailable,
+    InternalError,
     InvalidRecurrence,
     LeaseLost,
-    Outage,
-    Partial,
+    PartialWrite,
     ProcessingFailed,
     RecurrenceError,
-    Unexpected,
 )
 from recurrence_pipeline_tests.api.conftest import OpenApi
 from recurrence_pipeline_tests.api.serving import CLEANUP, HEALTH, RECURRENCE, VALIDATE, Api, bad_request
@@ -172,10 +172,10 @@ def test_a_series_whose_rule_was_changed_is_refused(api: Api) -> None:
         (ProcessingFailed("create", "x", code="WRITE_REFUSED", retryable=False), 422, "WRITE_REFUSED"),
         (ProcessingFailed("create", "x", code="UNEXPECTED", retryable=True), 503, "UNEXPECTED"),
         (ProcessingFailed("create", "x", code="OF_LATER", retryable=True), 503, "OF_LATER"),
-        (Outage("db1.internal:27017: refused"), 503, "OUTAGE"),
-        (Partial("x"), 503, "PARTIAL"),
+        (DatabaseUnavailable("db1.internal:27017: refused"), 503, "OUTAGE"),
+        (PartialWrite("x"), 503, "PARTIAL"),
         (LeaseLost("x"), 503, "LEASE_LOST"),
-        (Unexpected("KeyError: '_id'"), 503, "UNEXPECTED"),
+        (InternalError("KeyError: '_id'"), 503, "UNEXPECTED"),
         (InvalidRecurrence("x", field="x"), 422, "INVALID_RECURRENCE"),
         (CleanupRefused("x"), 409, "CLEANUP_REFUSED"),
     ],
@@ -204,7 +204,7 @@ def test_a_defect_of_ours_is_answered_and_nothing_of_it_is_told() -> None:
         raise KeyError("secret insides")
 
     async def ask() -> httpx.Response:
-        transport = httpx.ASGITransport(Envelope(defective))
+        transport = httpx.ASGITransport(RequestMiddleware(defective))
         async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
             return await client.get(HEALTH)
 

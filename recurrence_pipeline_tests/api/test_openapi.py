@@ -16,7 +16,7 @@ import pytest
 from recurrence_pipeline.storage.import_jsonl import SAMPLE_DATA
 from recurrence_pipeline_tests.api.conftest import OpenApi
 from recurrence_pipeline_tests.api.serving import Api
-from recurrence_pipeline_tests.impostor import unused_port
+from recurrence_pipeline_tests.stub_server import unused_port
 from recurrence_pipeline_tests.world import World, utc
 
 ROOT = Path(__file__).parent.parent.parent

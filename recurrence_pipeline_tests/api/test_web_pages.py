@@ -3,7 +3,7 @@
 import pytest
 from bson import ObjectId
 
-from recurrence_pipeline.api.auth import Access, Caller
+from recurrence_pipeline.api.auth import Authenticator, Caller
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline_tests.api.conftest import OpenApi
 from recurrence_pipeline_tests.api.raw import head, in_short, short_answer_to
@@ -60,7 +60,7 @@ def test_without_a_key_no_page_of_another_origin_may_ask(
 )
 def test_without_a_key_a_request_is_to_a_name_of_this_machine(host: str, known: bool) -> None:  # noqa: FBT001
     """A page may have its own name mean 127.0.0.1 (DNS rebinding), and then read what it likes."""
-    access = Access(Settings.from_environment({"HOST": "127.0.0.1, Worker.internal"}))
+    access = Authenticator(Settings.from_environment({"HOST": "127.0.0.1, Worker.internal"}))
     assert isinstance(access.identify("127.0.0.1", {"host": [host]}), Caller) is known
 
 

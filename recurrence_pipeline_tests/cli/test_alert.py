@@ -3,11 +3,11 @@
 import json
 
 from recurrence_pipeline_tests.commands import Run
-from recurrence_pipeline_tests.impostor import answers, impostor, unused_port
+from recurrence_pipeline_tests.stub_server import answers, stub_server, unused_port
 
 
 def test_every_channel_is_sent_a_test_and_named_with_what_became_of_it(run: Run) -> None:
-    with impostor() as webhook:
+    with stub_server() as webhook:
         webhook.will(answers(200))
         up, down = webhook.url.replace("http", "json"), f"json://127.0.0.1:{unused_port()}/canary"
 

@@ -14,7 +14,7 @@ from recurrence_pipeline.doctor import http, machine
 from recurrence_pipeline.doctor.rules import Level
 from recurrence_pipeline_tests.api.serving import serving
 from recurrence_pipeline_tests.commands import Ran, Run
-from recurrence_pipeline_tests.impostor import answers, impostor
+from recurrence_pipeline_tests.stub_server import answers, stub_server
 from recurrence_pipeline_tests.world import KEPT_LONG, World
 
 KEY = "a key of more than sixteen bytes"
@@ -174,7 +174,7 @@ HEALTHY = {
 )
 def test_only_our_own_api_is_well_whoever_else_answers_with_200(body: object, found: str) -> None:
     """Else the page of Dagster, or the worker that was to be replaced, passes for it."""
-    with impostor() as server:
+    with stub_server() as server:
         server.will(answers(200, body))
         told = http.look_at_api(Settings.from_environment({"PORT": str(server.server_port), "HOST": "127.0.0.1"}))
     assert told.level is Level.ERROR

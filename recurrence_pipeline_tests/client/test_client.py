@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from recurrence_pipeline.client.trigger import Delivered, Queued, Refused, TurnedAway
+from recurrence_pipeline.client.trigger import AccessDenied, Delivered, Queued, Refused
 from recurrence_pipeline_tests.api.conftest import OpenApi
 from recurrence_pipeline_tests.api.serving import Api
 from recurrence_pipeline_tests.subjects import Subject
@@ -67,7 +67,7 @@ def test_what_the_api_refuses_is_refused_with_its_code(
     with subject.open(str(api.client.base_url), database_url=mongodb_url) as client, pytest.raises(Refused) as caught:
         client.call(*arguments)
     assert (caught.value.status, caught.value.reason) == refusal
-    assert not isinstance(caught.value, TurnedAway), "or it would have been queued"
+    assert not isinstance(caught.value, AccessDenied), "or it would have been queued"
     assert api.world.worker.mongo.events.count_documents({"source": "outbox"}) == 0
 
 
@@ -84,7 +84,7 @@ def test_a_task_that_may_not_recur_is_refused_with_the_reason(subject: Subject, 
 def test_a_wrong_key_is_told_apart_and_loses_nothing(subject: Subject, open_api: OpenApi, mongodb_url: str) -> None:
     api = open_api(INTERNAL_API_KEY="right")
     task_id, url = api.world.add_task(DUE, "daily"), str(api.client.base_url)
-    with subject.open(url, key="wrong") as client, pytest.raises(TurnedAway, match="Invalid internal API key"):
+    with subject.open(url, key="wrong") as client, pytest.raises(AccessDenied, match="Invalid internal API key"):
         client.call("trigger_task_creation", task_id)
     with subject.open(url, key="wrong", database_url=mongodb_url) as client:
         assert isinstance(client.call("trigger_task_creation", task_id), Queued)
@@ -95,7 +95,7 @@ def test_a_wrong_key_is_told_apart_and_loses_nothing(subject: Subject, open_api:
 
 def test_a_wrong_path_is_told_apart(subject: Subject, api: Api) -> None:
     url = str(api.client.base_url).rstrip("/") + "/elsewhere"
-    with subject.open(url) as client, pytest.raises(TurnedAway, match="Internal API endpoint not found"):
+    with subject.open(url) as client, pytest.raises(AccessDenied, match="Internal API endpoint not found"):
         client.call("trigger_task_creation", "f" * 24)
 
 

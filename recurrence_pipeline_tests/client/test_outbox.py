@@ -11,11 +11,11 @@ from structlog.testing import capture_logs
 
 from recurrence_pipeline.bootstrap import open_worker
 from recurrence_pipeline.client import outbox
-from recurrence_pipeline.client.trigger import Lost, Queued, Refused, TurnedAway, WorkerTrigger
+from recurrence_pipeline.client.trigger import AccessDenied, Lost, Queued, Refused, WorkerTrigger
 from recurrence_pipeline.config import logs
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline_tests.impostor import Reaction, answers, drops, hangs, impostor, unused_port
+from recurrence_pipeline_tests.stub_server import Reaction, answers, drops, hangs, stub_server, unused_port
 from recurrence_pipeline_tests.subjects import Subject
 from recurrence_pipeline_tests.world import World, utc
 
@@ -89,16 +89,16 @@ def test_whatever_kept_it_from_the_worker_it_is_there_once(
 ) -> None:
     """A request that timed out may have been done as well; to do it again changes nothing."""
     task_id = world.add_task(utc(2100, 1, 1, 9), "daily")
-    with impostor() as server:
+    with stub_server() as server:
         server.will(reaction)
         short = {"timeout": timedelta(milliseconds=100)} if reaction is hangs else {}
-        with subject.open(server.url, database_url=mongodb_url, edge=short) as client:
+        with subject.open(server.url, database_url=mongodb_url, options=short) as client:
             assert isinstance(client.call("trigger_task_completion", task_id), Queued)
     assert only_event(world)["taskId"] == task_id
 
 
 def test_what_the_worker_refuses_is_not_written_down(subject: Subject, world: World, mongodb_url: str) -> None:
-    with impostor() as server:
+    with stub_server() as server:
         server.will(answers(422, {"error": "Unprocessable Entity", "code": "INVALID_RECURRENCE", "message": "no"}))
         with subject.open(server.url, database_url=mongodb_url) as client, pytest.raises(Refused):
             client.call("trigger_task_creation", world.user)
@@ -154,14 +154,14 @@ def test_an_outbox_of_ones_own_is_used(subject: Subject) -> None:
 
 def test_the_environment_names_the_database(world: World, mongodb_url: str) -> None:
     task_id = str(world.add_task(utc(2100, 1, 1, 9), "daily"))
-    with impostor() as server:
+    with stub_server() as server:
         server.will(answers(403))
         environment = {"PORT": str(server.server_port), "MONGODB_URL": mongodb_url}
         with WorkerTrigger.from_environment(environment) as trigger:
             assert isinstance(trigger.trigger_task_creation(task_id), Queued)
         with (
             WorkerTrigger.from_environment(environment | {"MONGODB_URL": " "}) as trigger,
-            pytest.raises(TurnedAway),
+            pytest.raises(AccessDenied),
         ):
             trigger.trigger_task_creation(task_id)
     assert only_event(world)["status"] == "pending"
@@ -189,7 +189,7 @@ def test_the_key_is_in_no_log_and_in_no_error(
     logs.configure(Settings.from_environment({"LOG_LEVEL": "debug"}))
     caplog.set_level(logging.DEBUG)
     said: list[str] = []
-    with impostor() as server:
+    with stub_server() as server:
         server.will(reaction)
         with subject.open(server.url, key=CANARY) as client:
             for method in ("trigger_task_creation", "validate_recurrence"):

@@ -10,25 +10,25 @@ from bson import ObjectId
 from structlog.testing import capture_logs
 
 from recurrence_pipeline.client.trigger import (
+    AccessDenied,
     AsyncWorkerTrigger,
     Delivered,
     Lost,
     Refused,
-    TurnedAway,
     Unavailable,
     WorkerTrigger,
 )
 from recurrence_pipeline.domain.errors import ConfigurationError, InvalidInput
-from recurrence_pipeline_tests.impostor import (
-    Impostor,
+from recurrence_pipeline_tests.stub_server import (
     Reaction,
+    StubServer,
     answers,
     babbles,
     breaks_off,
     drops,
     hangs,
-    impostor,
     pours,
+    stub_server,
     trickles,
     unused_port,
 )
@@ -47,9 +47,9 @@ def subject(request: pytest.FixtureRequest) -> Subject:
 
 
 @pytest.fixture
-def worker() -> Iterator[Impostor]:
+def worker() -> Iterator[StubServer]:
     """Return what the client takes for the worker."""
-    with impostor() as server:
+    with stub_server() as server:
         yield server
 
 
@@ -77,7 +77,7 @@ def test_both_clients_have_the_same_methods() -> None:
     ],
 )
 def test_a_trigger_is_sent_as_the_contract_has_it(
-    subject: Subject, worker: Impostor, method: str, arguments: list[Any], body: dict[str, str]
+    subject: Subject, worker: StubServer, method: str, arguments: list[Any], body: dict[str, str]
 ) -> None:
     worker.will(DONE)
     with subject.open(worker.url + "/", key="s3cret") as client:
@@ -98,7 +98,7 @@ def test_a_trigger_is_sent_as_the_contract_has_it(
     ],
 )
 def test_a_question_is_answered_with_the_data_alone(
-    subject: Subject, worker: Impostor, method: str, arguments: list[Any], data: object, heard_as: tuple[str, str]
+    subject: Subject, worker: StubServer, method: str, arguments: list[Any], data: object, heard_as: tuple[str, str]
 ) -> None:
     worker.will(answers(200, {"success": True, "data": data}))
     with subject.open(worker.url) as client:
@@ -108,7 +108,7 @@ def test_a_question_is_answered_with_the_data_alone(
     assert "x-internal-api-key" not in heard.headers
 
 
-def test_a_task_to_validate_may_come_from_the_database(subject: Subject, worker: Impostor) -> None:
+def test_a_task_to_validate_may_come_from_the_database(subject: Subject, worker: StubServer) -> None:
     worker.will(answers(200, {"success": True, "data": {"valid": True, "task": {}}}))
     summer = timezone(timedelta(hours=2))
     task = {"_id": ObjectId(TASK), "dueDate": datetime(2024, 7, 1, 2, tzinfo=summer), "createdAt": datetime(2024, 1, 1)}  # noqa: DTZ001 - so the driver gives it
@@ -141,7 +141,7 @@ def test_a_task_to_validate_may_come_from_the_database(subject: Subject, worker:
     ],
 )
 def test_what_may_pass_is_tried_again_after_a_wait(
-    subject: Subject, worker: Impostor, failure: Reaction, wait: float
+    subject: Subject, worker: StubServer, failure: Reaction, wait: float
 ) -> None:
     worker.will(failure, DONE)
     with subject.open(worker.url) as client:
@@ -150,16 +150,16 @@ def test_what_may_pass_is_tried_again_after_a_wait(
     assert len(worker.heard) == 2
 
 
-def test_silence_is_tried_again(subject: Subject, worker: Impostor) -> None:
+def test_silence_is_tried_again(subject: Subject, worker: StubServer) -> None:
     worker.will(hangs, DONE)
-    with subject.open(worker.url, edge={"timeout": timedelta(seconds=1)}) as client:
+    with subject.open(worker.url, options={"timeout": timedelta(seconds=1)}) as client:
         assert client.call("trigger_task_creation", TASK) == Delivered(DATA)
     assert len(worker.heard) == 2
 
 
-def test_it_gives_up_after_two_retries_and_chance_spreads_the_waits(subject: Subject, worker: Impostor) -> None:
+def test_it_gives_up_after_two_retries_and_chance_spreads_the_waits(subject: Subject, worker: StubServer) -> None:
     worker.will(bad(500, "Worker processing failed"))
-    with subject.open(worker.url, edge={"chance": lambda: 1.0}) as client:
+    with subject.open(worker.url, options={"chance": lambda: 1.0}) as client:
         assert client.call("trigger_task_creation", TASK) == Lost("500: Worker processing failed")
     assert len(worker.heard) == 3
     assert subject.waits == [0.625, 1.25]
@@ -169,11 +169,11 @@ def test_it_gives_up_after_two_retries_and_chance_spreads_the_waits(subject: Sub
     ("reaction", "reason"), [(hangs, "no answer within 0.1 s"), (trickles, "no answer within 0.1 s")]
 )
 def test_an_answer_that_does_not_end_in_time_is_none(
-    subject: Subject, worker: Impostor, reaction: Reaction, reason: str
+    subject: Subject, worker: StubServer, reaction: Reaction, reason: str
 ) -> None:
     """A byte every few seconds would hold a caller for hours."""
     worker.will(reaction)
-    with subject.open(worker.url, edge=SHORT) as client:
+    with subject.open(worker.url, options=SHORT) as client:
         assert client.call("trigger_task_creation", TASK) == Lost(reason)
     assert len(worker.heard) == 3
 
@@ -207,13 +207,13 @@ def test_where_nobody_listens_it_says_so(subject: Subject) -> None:
     ],
 )  # fmt: skip
 def test_a_refusal_is_raised_with_the_workers_words(
-    subject: Subject, worker: Impostor, reaction: Reaction, refusal: tuple[Any, ...]
+    subject: Subject, worker: StubServer, reaction: Reaction, refusal: tuple[Any, ...]
 ) -> None:
     worker.will(reaction)
     with subject.open(worker.url) as client, pytest.raises(Refused) as caught:
         client.call("trigger_task_creation", TASK)
     assert (caught.value.status, caught.value.reason, caught.value.message) == refusal
-    assert not isinstance(caught.value, TurnedAway)
+    assert not isinstance(caught.value, AccessDenied)
     assert len(worker.heard) == 1
 
 
@@ -228,9 +228,11 @@ def test_a_refusal_is_raised_with_the_workers_words(
         answers(405),
     ],
 )
-def test_a_wrong_key_or_address_is_told_from_a_refusal(subject: Subject, worker: Impostor, reaction: Reaction) -> None:
+def test_a_wrong_key_or_address_is_told_from_a_refusal(
+    subject: Subject, worker: StubServer, reaction: Reaction
+) -> None:
     worker.will(reaction)
-    with subject.open(worker.url) as client, pytest.raises(TurnedAway):
+    with subject.open(worker.url) as client, pytest.raises(AccessDenied):
         client.call("trigger_task_creation", TASK)
     assert len(worker.heard) == 1
 
@@ -254,7 +256,7 @@ def test_a_wrong_key_or_address_is_told_from_a_refusal(subject: Subject, worker:
     ],
 )
 def test_an_answer_that_is_not_the_workers_delivers_nothing(
-    subject: Subject, worker: Impostor, reaction: Reaction
+    subject: Subject, worker: StubServer, reaction: Reaction
 ) -> None:
     """Else whatever else listens on that port swallows every trigger."""
     worker.will(reaction)
@@ -266,7 +268,7 @@ def test_an_answer_that_is_not_the_workers_delivers_nothing(
 # Health and availability
 
 
-def test_an_unhealthy_worker_has_answered_but_is_not_available(subject: Subject, worker: Impostor) -> None:
+def test_an_unhealthy_worker_has_answered_but_is_not_available(subject: Subject, worker: StubServer) -> None:
     worker.will(answers(503, {"success": False, "data": HEALTH | {"status": "unhealthy"}}))
     with subject.open(worker.url) as client:
         assert client.call("get_worker_health")["status"] == "unhealthy"
@@ -279,10 +281,10 @@ def test_an_unhealthy_worker_has_answered_but_is_not_available(subject: Subject,
     [(answers(200, {"success": True, "data": HEALTH}), True), (answers(500), False), (drops, False), (hangs, False)],
 )
 def test_availability_is_asked_once_and_never_raises(
-    subject: Subject, worker: Impostor, reaction: Reaction, *, available: bool
+    subject: Subject, worker: StubServer, reaction: Reaction, *, available: bool
 ) -> None:
     worker.will(reaction)
-    with subject.open(worker.url, edge={} if available else SHORT) as client:
+    with subject.open(worker.url, options={} if available else SHORT) as client:
         assert client.call("is_worker_available") is available
     assert len(worker.heard) == 1
 
@@ -290,7 +292,7 @@ def test_availability_is_asked_once_and_never_raises(
 # Safe triggers
 
 
-def test_a_safe_trigger_hands_on_the_answer(subject: Subject, worker: Impostor) -> None:
+def test_a_safe_trigger_hands_on_the_answer(subject: Subject, worker: StubServer) -> None:
     worker.will(DONE)
     with subject.open(worker.url) as client:
         assert client.call_safely("trigger_task_creation", TASK) == Delivered(DATA)
@@ -301,7 +303,7 @@ def test_a_safe_trigger_hands_on_the_answer(subject: Subject, worker: Impostor) 
     [(bad(422, "no"), "trigger failed"), (bad(403, "no"), "trigger failed"), (drops, "trigger lost")],
 )
 def test_a_safe_trigger_answers_none_and_logs_where_nothing_came_of_it(
-    subject: Subject, worker: Impostor, reaction: Reaction, event: str
+    subject: Subject, worker: StubServer, reaction: Reaction, event: str
 ) -> None:
     worker.will(reaction)
     with subject.open(worker.url) as client, capture_logs() as logs:
@@ -309,7 +311,7 @@ def test_a_safe_trigger_answers_none_and_logs_where_nothing_came_of_it(
     assert event in [entry["event"] for entry in logs]
 
 
-def test_a_safe_trigger_survives_a_mistake_of_its_caller(subject: Subject, worker: Impostor) -> None:
+def test_a_safe_trigger_survives_a_mistake_of_its_caller(subject: Subject, worker: StubServer) -> None:
     with subject.open(worker.url) as client, capture_logs() as logs:
         assert client.call_safely("trigger_task_deletion", TASK) is None, "the user is missing"
     (line,) = logs
@@ -339,7 +341,7 @@ def test_a_url_that_cannot_be_asked_is_refused_at_once(url: str) -> None:
     ("environment", "key"),
     [({}, None), ({"INTERNAL_API_KEY": "one"}, "one"), ({"INTERNAL_API_KEY": " new, old"}, "new")],
 )
-def test_the_environment_names_port_and_key(worker: Impostor, environment: dict[str, str], key: str | None) -> None:
+def test_the_environment_names_port_and_key(worker: StubServer, environment: dict[str, str], key: str | None) -> None:
     worker.will(DONE)
     with WorkerTrigger.from_environment({"PORT": str(worker.server_port), **environment}) as trigger:
         assert trigger.trigger_task_creation(TASK) == Delivered(DATA)
@@ -354,7 +356,7 @@ def test_an_environment_that_is_wrong_is_refused() -> None:
 
 
 def test_proxies_of_the_environment_are_not_shown_the_key(
-    subject: Subject, worker: Impostor, monkeypatch: pytest.MonkeyPatch
+    subject: Subject, worker: StubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker.will(DONE)
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):

@@ -17,7 +17,7 @@ from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 
 from recurrence_pipeline.local import processes
 from recurrence_pipeline.local.dagster import shipped
-from recurrence_pipeline.local.supervisor import Program
+from recurrence_pipeline.local.supervisor import ManagedProcess
 from recurrence_pipeline.orchestration.celery_app import app
 from recurrence_pipeline_tests.cluster.network import Network, ip
 from recurrence_pipeline_tests.waiting import wait_until
@@ -36,8 +36,8 @@ class Cluster:
     folder: Path
     network: Network
     variables: Mapping[str, str]
-    hosts: dict[str, Program] = field(default_factory=dict)
-    daemon: Program | None = None
+    hosts: dict[str, ManagedProcess] = field(default_factory=dict)
+    daemon: ManagedProcess | None = None
 
     def start_daemon(self) -> dg.DagsterInstance:
         """Start Dagster's daemon, which asks its code server and puts runs into Redis; return its instance."""
@@ -103,7 +103,7 @@ class Cluster:
         shutil.copy(DEPLOY / "dagster.distributed.yaml", home / "dagster.yaml")
         return home
 
-    def _start(self, name: str, command: Sequence[str]) -> Program:
+    def _start(self, name: str, command: Sequence[str]) -> ManagedProcess:
         home = self.folder / name
         environment: Mapping[str, Any] = {**os.environ, **self.variables, "DAGSTER_HOME": str(home)}
-        return Program.start(name, command, cwd=home, log=self.folder / f"{name}.log", environment=environment)
+        return ManagedProcess.start(name, command, cwd=home, log=self.folder / f"{name}.log", environment=environment)

@@ -19,7 +19,7 @@ from pymongo.database import Database
 
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.orchestration.run_leases import LANE
+from recurrence_pipeline.orchestration.run_leases import SHARD
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.cluster.backlog import COMPLETED, DELETED, Application, Backlog
 from recurrence_pipeline_tests.cluster.findings import findings
@@ -36,7 +36,7 @@ SETTINGS = {
     "WORKER_BATCH_SIZE": "100",
     "WORKER_LEASE": "30000",
     "WORKER_LEASE_MARGIN": "5000",
-    "WORKER_LINGER": "2000",
+    "WORKER_IDLE_TIMEOUT": "2000",
     "LOG_LEVEL": "error",
 }
 BEGINNING = timedelta(seconds=5)
@@ -221,7 +221,7 @@ class Trial:
             run = instance.get_run_by_id(run_id)
             assert run is not None
             by_host[cluster.host_of(run)] += count
-            by_lane[run.tags[LANE]] += count
+            by_lane[run.tags[SHARD]] += count
         return Phase(name, len(done), seconds, busy, by_host, by_lane)
 
     def _work_alone(self) -> None:

@@ -19,7 +19,7 @@ import redis
 
 from recurrence_pipeline.local import processes
 from recurrence_pipeline.local.embedded import URL_OPTIONS, EmbeddedServer
-from recurrence_pipeline.local.supervisor import Program
+from recurrence_pipeline.local.supervisor import ManagedProcess
 from recurrence_pipeline_tests.cluster.network import ADDRESS
 from recurrence_pipeline_tests.waiting import wait_until
 
@@ -130,5 +130,5 @@ def _start_redis(stack: ExitStack, folder: Path) -> str:
 
 
 def _run(stack: ExitStack, name: str, command: Sequence[str], folder: Path) -> None:
-    started = Program.start(name, command, cwd=folder, log=folder / f"{name}.log", environment={**os.environ})
+    started = ManagedProcess.start(name, command, cwd=folder, log=folder / f"{name}.log", environment={**os.environ})
     stack.callback(processes.kill, started.process)

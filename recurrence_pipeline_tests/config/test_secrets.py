@@ -10,7 +10,7 @@ from recurrence_pipeline.doctor.machine import look_at_names
 from recurrence_pipeline.doctor.rules import Level
 from recurrence_pipeline.domain.errors import ConfigurationError
 from recurrence_pipeline_tests.commands import Run
-from recurrence_pipeline_tests.impostor import unused_port
+from recurrence_pipeline_tests.stub_server import unused_port
 from recurrence_pipeline_tests.world import World, utc
 
 VALUES = {

@@ -37,7 +37,7 @@ VARIABLES: list[tuple[str, Any, str, Any, str, str]] = [
     ("WORKER_RUN_MAX_EVENTS", 2000, "1000000", 1_000_000, "0", "'0' is not between 1 and 1000000"),
     ("WORKER_MAX_RUNS", 1, "64", 64, "65", "'65' is not between 1 and 64"),
     ("WORKER_LANES", None, "1", 1, "65", "'65' is not between 1 and 64"),
-    ("WORKER_LINGER", ms(60_000), "0", ms(0), "-1", "'-1' is not a number of milliseconds"),
+    ("WORKER_IDLE_TIMEOUT", ms(60_000), "0", ms(0), "-1", "'-1' is not a number of milliseconds"),
     ("SENSOR_WATCH", ms(24_000), "0", ms(0), "60000", "'60000' is more than 30000 milliseconds"),
     ("WORKER_LEASE", ms(60_000), "30000", ms(30_000), "0", "'0' must be more than 0 milliseconds"),
     ("WORKER_LEASE_MARGIN", ms(10_000), "500", ms(500), "0", "'0' must be more than 0 milliseconds"),

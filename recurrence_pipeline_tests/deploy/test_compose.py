@@ -20,7 +20,7 @@ import yaml
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.local import processes
-from recurrence_pipeline.local.supervisor import Program, free_port
+from recurrence_pipeline.local.supervisor import ManagedProcess, free_port
 from recurrence_pipeline_tests.waiting import wait_until
 from recurrence_pipeline_tests.world import KEPT_LONG, World, utc
 
@@ -189,7 +189,7 @@ class Machine:
             "DAGSTER_UI_URL": f"http://127.0.0.1:{self.ports['3001']}",
             **({"HOST": "127.0.0.1"} if "HOST" in given else {}),
         }
-        return {"PATH": os.environ["PATH"], "HOME": str(self.home), "WORKER_LINGER": "0", **KEPT_LONG, **given}
+        return {"PATH": os.environ["PATH"], "HOME": str(self.home), "WORKER_IDLE_TIMEOUT": "0", **KEPT_LONG, **given}
 
     def command(self, words: list[str]) -> list[str]:
         """Return a command of a container: our programs, files and ports."""
@@ -216,7 +216,7 @@ class Machine:
         """Say what the health check of a container says."""
         return self.run(service, OURS[service]["healthcheck"]["test"][1:]).returncode == 0
 
-    def wait_until_healthy(self, service: str, program: Program) -> None:
+    def wait_until_healthy(self, service: str, program: ManagedProcess) -> None:
         """Return once a container would count as healthy."""
 
         def healthy() -> bool:
@@ -226,9 +226,9 @@ class Machine:
         wait_until(healthy, f"{service} is healthy", timeout=STARTED)
 
     @contextmanager
-    def running(self, service: str) -> Iterator[Program]:
+    def running(self, service: str) -> Iterator[ManagedProcess]:
         """Start what a container starts, and kill what is left of it at the end."""
-        program = Program.start(
+        program = ManagedProcess.start(
             service,
             self.command(OURS[service]["command"]),
             cwd=self.home,
@@ -258,7 +258,7 @@ def test_the_commands_of_the_containers_are_the_whole_system(machine: Machine) -
         assert ran.returncode == 0, ran.stdout + ran.stderr
     event = machine.world.add_event("create", machine.world.add_task(utc(2026, 1, 2), "daily"))
     with ExitStack() as stack:
-        programs: dict[str, Program] = {}
+        programs: dict[str, ManagedProcess] = {}
         for service in LASTING:
             programs[service] = stack.enter_context(machine.running(service))
             if service == "codeserver":

@@ -8,16 +8,18 @@ from bson import ObjectId
 from recurrence_pipeline.bootstrap import open_worker
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.config.time_zone_data import Release, TimeZoneData
-from recurrence_pipeline.doctor.database import Doctoring
-from recurrence_pipeline.doctor.rules import Diagnosis, Level
+from recurrence_pipeline.doctor.database import Diagnostics
+from recurrence_pipeline.doctor.rules import HealthCheckResult, Level
 from recurrence_pipeline.storage.hosts import Hosts
 from recurrence_pipeline_tests.world import World, utc
 
 DUE = utc(2024, 1, 1, 13)
 
 
-def look(world: World) -> dict[str, Diagnosis]:
-    return {diagnosis.name: diagnosis for diagnosis in Doctoring(world.worker.context, world.worker.consistency).look()}
+def look(world: World) -> dict[str, HealthCheckResult]:
+    return {
+        diagnosis.name: diagnosis for diagnosis in Diagnostics(world.worker.context, world.worker.consistency).look()
+    }
 
 
 def ill(world: World) -> dict[str, Level]:
@@ -116,7 +118,7 @@ def test_what_is_missing_is_found_and_hides_nothing_else(
 def test_a_database_that_is_away_is_the_only_finding() -> None:
     settings = Settings.from_environment({"MONGODB_URL": "mongodb://127.0.0.1:9/nowhere", "WORKER_TIMEOUT": "200"})
     with open_worker(settings) as worker:
-        (found,) = Doctoring(worker.context, worker.consistency).look()
+        (found,) = Diagnostics(worker.context, worker.consistency).look()
     assert (found.name, found.level) == ("database", Level.ERROR)
     assert "127.0.0.1:9" in found.found
 
@@ -127,7 +129,7 @@ def test_the_doctor_warns_where_hosts_differ(world: World) -> None:
     Hosts(world.worker.mongo, "another-host", older).tell(world.now)
     (found,) = (
         each
-        for each in Doctoring(world.worker.context, world.worker.consistency).look()
+        for each in Diagnostics(world.worker.context, world.worker.consistency).look()
         if each.name == "time zones of hosts"
     )
     assert found.level is Level.WARN

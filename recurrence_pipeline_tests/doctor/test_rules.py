@@ -7,7 +7,7 @@ import pytest
 
 from recurrence_pipeline.doctor.rules import (
     Clashes,
-    Diagnosis,
+    HealthCheckResult,
     Level,
     Work,
     judge_clashes,
@@ -37,7 +37,7 @@ def work(*, due: int = 0, minutes: float = 0, held: int = 0, moved: bool = False
     return Work(due, NOW - minutes * MINUTE if due else None, held, moved)
 
 
-def helped(diagnosis: Diagnosis) -> Level:
+def helped(diagnosis: HealthCheckResult) -> Level:
     """Return how well it is; what is not well must come with something to do."""
     assert diagnosis.found
     assert diagnosis.advice or diagnosis.level is Level.OK

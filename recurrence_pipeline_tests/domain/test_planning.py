@@ -11,7 +11,7 @@ from recurrence_pipeline.domain.memory import recall
 from recurrence_pipeline.domain.model import Action, Cursor, SeriesMemory, TaskEvent, occurrence_id
 from recurrence_pipeline.domain.plan import Answer, NewActivity, Plan, Snapshot
 from recurrence_pipeline.domain.planning import plan_batch
-from recurrence_pipeline.domain.scan import Sighting
+from recurrence_pipeline.domain.scan import TaskVersion
 from recurrence_pipeline.reconciliation.rules import Reason, request
 from recurrence_pipeline_tests.domain.world import (
     ALICE,
@@ -115,8 +115,8 @@ def test_no_request_is_older_than_what_it_asks_for() -> None:
 
 def test_the_change_that_reconciliation_found_is_the_request() -> None:
     original, now = an_original(), NOW + timedelta(days=300)
-    soon = request(Sighting(original, CREATED), Reason.NEW, now)
-    late = request(Sighting(original, utc(2024, 6, 1)), Reason.NEW, now)
+    soon = request(TaskVersion(original, CREATED), Reason.NEW, now)
+    late = request(TaskVersion(original, utc(2024, 6, 1)), Reason.NEW, now)
 
     assert new_slots(World.of(original).plan(soon, now=now)) == [1, 2, 3]
     assert "in the past" in str(refusal(World.of(original).plan(late, now=now)))

@@ -7,17 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recurrence_pipeline.domain.errors import (
-    HolderDied,
+    InternalError,
     InvalidInput,
     InvalidRecurrence,
     OriginalNotFound,
-    Partial,
+    PartialWrite,
+    PoisonEvent,
     RecurrenceError,
     RuleChanged,
     TaskNotVisibleYet,
     Transient,
-    Unexpected,
-    WriteRefused,
+    WriteRejected,
 )
 from recurrence_pipeline.domain.retries import (
     FURTHEST_RETRY,
@@ -61,7 +61,7 @@ def test_no_retries_means_one_try() -> None:
     assert after_failure(Transient("x"), attempt=1, now=NOW, policy=policy, jitter=0) == DeadLetter("x")
 
 
-@pytest.mark.parametrize("kind", [Partial, Unexpected])
+@pytest.mark.parametrize("kind", [PartialWrite, InternalError])
 def test_what_may_go_better_is_tried_again(kind: type[Transient]) -> None:
     assert isinstance(decide(kind("half done")), RetryAt)
     assert decide(kind("half done"), attempt=4) == DeadLetter("half done")
@@ -74,7 +74,7 @@ def test_what_may_go_better_is_tried_again(kind: type[Transient]) -> None:
         InvalidRecurrence("no such rule", field="repeatType"),
         OriginalNotFound("gone"),
         RuleChanged("changed"),
-        WriteRefused("too large"),
+        WriteRejected("too large"),
     ],
 )
 def test_a_permanent_error_is_rejected_at_the_first_try(error: RecurrenceError) -> None:
@@ -82,7 +82,7 @@ def test_a_permanent_error_is_rejected_at_the_first_try(error: RecurrenceError) 
 
 
 def test_an_event_that_its_holders_died_of_is_not_handed_to_another() -> None:
-    assert decide(HolderDied("5 workers died holding it")) == DeadLetter("5 workers died holding it")
+    assert decide(PoisonEvent("5 workers died holding it")) == DeadLetter("5 workers died holding it")
 
 
 def test_a_task_that_is_not_visible_yet_is_waited_for_after_the_retries_are_used_up() -> None:

@@ -6,28 +6,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recurrence_pipeline.domain.model import occurrence_id
-from recurrence_pipeline.domain.shards import SMALL, WHOLE, Lane, lane_of
+from recurrence_pipeline.domain.shards import SMALL, WHOLE_QUEUE, Shard, lane_of
 
 task_ids = st.integers(0, 2**96 - 1).map(lambda number: f"{number:024x}")
 queues = st.lists(task_ids, max_size=300).map(lambda ids: list(enumerate(ids)))
-lanes = st.integers(1, 8).flatmap(lambda of: st.builds(Lane, st.integers(0, of - 1), st.just(of)))
+shards = st.integers(1, 8).flatmap(lambda of: st.builds(Shard, st.integers(0, of - 1), st.just(of)))
 
 
-def all_lanes(of: int) -> list[Lane]:
-    return [Lane(number, of) for number in range(of)]
+def all_lanes(of: int) -> list[Shard]:
+    return [Shard(number, of) for number in range(of)]
 
 
-def queue_of(lane: int, lanes: int, count: int) -> list[tuple[int, str]]:
+def queue_of(shard: int, shards: int, count: int) -> list[tuple[int, str]]:
     """Return a queue of events that are all of one lane."""
-    ids = (f"{number:08x}" + "0" * 16 for number in range(100 * lanes * count))
-    return list(enumerate([task_id for task_id in ids if lane_of(task_id, lanes) == lane][:count]))
+    ids = (f"{number:08x}" + "0" * 16 for number in range(100 * shards * count))
+    return list(enumerate([task_id for task_id in ids if lane_of(task_id, shards) == shard][:count]))
 
 
-@given(lanes, queues, st.integers(1, 100))
+@given(shards, queues, st.integers(1, 100))
 def test_something_is_chosen_wherever_something_is_due_nothing_twice_and_no_more_than_asked(
-    lane: Lane, due: list[tuple[int, str]], limit: int
+    shard: Shard, due: list[tuple[int, str]], limit: int
 ) -> None:
-    chosen = lane.choose(due, limit)
+    chosen = shard.choose(due, limit)
 
     assert bool(chosen) == bool(due)
     assert len(chosen) <= limit
@@ -35,12 +35,12 @@ def test_something_is_chosen_wherever_something_is_due_nothing_twice_and_no_more
     assert set(chosen) <= {event for event, _ in due}
 
 
-@given(lanes, queues)
-def test_a_lane_that_is_asked_again_and_again_takes_everything(lane: Lane, due: list[tuple[int, str]]) -> None:
+@given(shards, queues)
+def test_a_lane_that_is_asked_again_and_again_takes_everything(shard: Shard, due: list[tuple[int, str]]) -> None:
     """Else what belongs to a worker that died would never be done."""
     asked = 0
     while due:
-        taken = set(lane.choose(due, 50))
+        taken = set(shard.choose(due, 50))
         due = [entry for entry in due if entry[0] not in taken]
         asked += 1
         assert asked <= 300
@@ -49,8 +49,8 @@ def test_a_lane_that_is_asked_again_and_again_takes_everything(lane: Lane, due: 
 @given(st.integers(1, 8), queues)
 def test_no_event_is_in_two_lanes_and_none_in_no_lane(of: int, due: list[tuple[int, str]]) -> None:
     own = [
-        [event for event in lane.choose(due, len(due) + 1) if lane_of(due[event][1], of) == lane.number]
-        for lane in all_lanes(of)
+        [event for event in shard.choose(due, len(due) + 1) if lane_of(due[event][1], of) == shard.number]
+        for shard in all_lanes(of)
     ]
 
     assert sorted(chain(*own)) == [event for event, _ in due]
@@ -58,12 +58,12 @@ def test_no_event_is_in_two_lanes_and_none_in_no_lane(of: int, due: list[tuple[i
 
 @given(queues, st.integers(1, 100))
 def test_the_whole_queue_is_taken_in_the_order_in_which_it_is_due(due: list[tuple[int, str]], limit: int) -> None:
-    assert WHOLE.choose(due, limit) == [event for event, _ in due][:limit]
+    assert WHOLE_QUEUE.choose(due, limit) == [event for event, _ in due][:limit]
 
 
-@given(lanes, queues)
-def test_a_lane_takes_its_own_in_the_order_in_which_they_are_due(lane: Lane, due: list[tuple[int, str]]) -> None:
-    own = [event for event in lane.choose(due, 50) if lane_of(due[event][1], lane.of) == lane.number]
+@given(shards, queues)
+def test_a_lane_takes_its_own_in_the_order_in_which_they_are_due(shard: Shard, due: list[tuple[int, str]]) -> None:
+    own = [event for event in shard.choose(due, 50) if lane_of(due[event][1], shard.of) == shard.number]
 
     assert own == sorted(own)
 
@@ -72,7 +72,7 @@ def test_helpers_take_each_another_part_of_what_waits_in_one_lane() -> None:
     """A backlog that was written within one second is all in one lane."""
     due = queue_of(0, 3, 600)
 
-    taken = [set(lane.choose(due, 200)) for lane in all_lanes(3)]
+    taken = [set(shard.choose(due, 200)) for shard in all_lanes(3)]
 
     assert [len(part) for part in taken] == [200, 200, 200]
     assert len(set(chain(*taken))) == 600
@@ -82,7 +82,7 @@ def test_a_helper_takes_a_handful_at_once() -> None:
     """Sharing it would take a round trip for each few events."""
     due = queue_of(0, 3, SMALL)
 
-    assert len(Lane(1, 3).choose(due, 500)) == SMALL
+    assert len(Shard(1, 3).choose(due, 500)) == SMALL
 
 
 @given(task_ids, st.integers(0, 1000), st.integers(1, 8))

@@ -17,7 +17,7 @@ from pymongo import MongoClient
 from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
-from recurrence_pipeline.domain.errors import ConfigurationError, Outage
+from recurrence_pipeline.domain.errors import ConfigurationError, DatabaseUnavailable
 from recurrence_pipeline.local import embedded
 from recurrence_pipeline.local.embedded import HOST, EmbeddedServer, PortInUse
 from recurrence_pipeline.storage.documents import Document
@@ -96,12 +96,12 @@ def test_without_the_extra_the_error_says_how_to_get_it(tmp_path: Path, monkeypa
 
 
 def test_a_server_that_ends_early_is_quoted(tmp_path: Path) -> None:
-    with pytest.raises(Outage, match=r"(?s)ended with status 2.*unrecognized arguments: --nonsense"):
+    with pytest.raises(DatabaseUnavailable, match=r"(?s)ended with status 2.*unrecognized arguments: --nonsense"):
         EmbeddedServer.start(tmp_path, arguments=["--nonsense"])
 
 
 def test_a_server_that_hangs_at_the_start_is_given_up_and_killed(tmp_path: Path) -> None:
-    with pytest.raises(Outage, match=r"did not listen within 0 s; it printed last:\n\(nothing\)"):
+    with pytest.raises(DatabaseUnavailable, match=r"did not listen within 0 s; it printed last:\n\(nothing\)"):
         EmbeddedServer.start(tmp_path, timeout=timedelta(0))
     with throwaway(EmbeddedServer.start(tmp_path)):
         pass  # which a living one would refuse

@@ -18,8 +18,8 @@ from recurrence_pipeline.local.api import running_api
 from recurrence_pipeline.local.dagster import LocalDagster, _anchored, _readable, shipped
 from recurrence_pipeline.local.dagster_history import cancel_runs, opened
 from recurrence_pipeline.local.stack import EmbeddedProgram
-from recurrence_pipeline.local.supervisor import HOST, PortTaken, Program
-from recurrence_pipeline_tests.impostor import Impostor, answers, impostor
+from recurrence_pipeline.local.supervisor import HOST, ManagedProcess, PortTaken
+from recurrence_pipeline_tests.stub_server import StubServer, answers, stub_server
 from recurrence_pipeline_tests.waiting import wait_until
 
 HEALTH = "/internal/worker/health"
@@ -76,7 +76,7 @@ def dagster(tmp_path: Path) -> Iterator[Callable[[int], LocalDagster]]:
     home = tmp_path / "home"
     home.mkdir()
     (home / "dagster.yaml").write_text(shipped("dagster.yaml").read_text())
-    program = Program.start("it", ["sleep", "600"], cwd=tmp_path, log=tmp_path / "log", environment=os.environ)
+    program = ManagedProcess.start("it", ["sleep", "600"], cwd=tmp_path, log=tmp_path / "log", environment=os.environ)
     with DagsterInstance.from_config(str(home)) as instance:
         yield lambda port: LocalDagster(instance, [program] * 3, port)
     processes.kill(program.process)
@@ -91,11 +91,11 @@ def info(home: str) -> dict[str, object]:
 def test_only_a_web_server_that_reads_our_files_is_ours(tmp_path: Path, dagster: Callable[[int], LocalDagster]) -> None:
     """Else another folder's Dagster on the same port is announced as this one."""
 
-    def listens(server: Impostor, answer: object) -> bool:
+    def listens(server: StubServer, answer: object) -> bool:
         server.will(answers(200, answer))
         return dagster(server.server_port).listens()
 
-    with impostor() as server:
+    with stub_server() as server:
         assert listens(server, info(str(tmp_path / "home")))
         assert not listens(server, info(str(tmp_path / "another")))
         assert not listens(server, {"success": True})

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from recurrence_pipeline.domain.errors import ConfigurationError, Outage
+from recurrence_pipeline.domain.errors import ConfigurationError, DatabaseUnavailable
 from recurrence_pipeline.local import processes
 from recurrence_pipeline.local.dagster import shipped
 from recurrence_pipeline.local.stack import with_database, without_password
@@ -18,8 +18,8 @@ from recurrence_pipeline.local.supervisor import (
     HOST,
     PAUSES,
     STEADY,
+    ManagedProcess,
     PortTaken,
-    Program,
     Stopped,
     Supervisor,
     free_port,
@@ -41,15 +41,15 @@ child.wait()
 
 
 @pytest.fixture
-def stubborn(tmp_path: Path) -> Iterator[Program]:
+def stubborn(tmp_path: Path) -> Iterator[ManagedProcess]:
     """Return a program that ignores SIGINT, and so does its child."""
     program = start(tmp_path, STUBBORN)
     yield program
     processes.kill(program.process)
 
 
-def start(folder: Path, code: str) -> Program:
-    return Program.start(
+def start(folder: Path, code: str) -> ManagedProcess:
+    return ManagedProcess.start(
         "the program", [sys.executable, "-c", code], cwd=folder, log=folder / "program.log", environment={}
     )
 
@@ -64,7 +64,9 @@ def group_lives(group: int) -> bool:
 def test_a_program_that_ended_is_named_with_its_status_and_its_last_lines(tmp_path: Path) -> None:
     program = start(tmp_path, "print('first'); print('the reason'); raise SystemExit(3)")
     program.process.wait()
-    with pytest.raises(Outage, match=r"(?s)the program ended unexpectedly, with status 3\n.*program\.log:.*the reason"):
+    with pytest.raises(
+        DatabaseUnavailable, match=r"(?s)the program ended unexpectedly, with status 3\n.*program\.log:.*the reason"
+    ):
         program.check()
     processes.kill(program.process)
 
@@ -80,7 +82,7 @@ def test_a_program_that_lacks_its_port_is_told_from_one_that_fails(tmp_path: Pat
     processes.kill(program.process)
     program = start(tmp_path, "raise SystemExit(3)")  # the log has what the first one printed, too
     program.process.wait()
-    with pytest.raises(Outage) as failed:
+    with pytest.raises(DatabaseUnavailable) as failed:
         program.check()
     assert not isinstance(failed.value, PortTaken)
     processes.kill(program.process)
@@ -89,7 +91,7 @@ def test_a_program_that_lacks_its_port_is_told_from_one_that_fails(tmp_path: Pat
 class Supervised:
     """A supervisor of one program, with a clock of its own, that counts how it waits."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: ManagedProcess) -> None:
         self.program = program
         self.now = 0.0
         self.waited: list[float] = []
@@ -112,7 +114,9 @@ def test_a_program_that_ends_is_started_again_three_times_and_then_ends_everythi
     assert all(
         "the program ended unexpectedly, with status 3; it is started again in" in said for said in supervised.said
     )
-    with pytest.raises(Outage, match=r"(?s)was started again 3 times, .*status 3\n.*the reason\nthe reason\n"):
+    with pytest.raises(
+        DatabaseUnavailable, match=r"(?s)was started again 3 times, .*status 3\n.*the reason\nthe reason\n"
+    ):
         supervised.see_it_end()
     processes.kill(supervised.program.process)
 
@@ -127,7 +131,7 @@ def test_what_ended_a_program_long_ago_does_not_count(tmp_path: Path) -> None:
     processes.kill(supervised.program.process)
 
 
-def test_a_program_that_runs_is_left_alone(stubborn: Program) -> None:
+def test_a_program_that_runs_is_left_alone(stubborn: ManagedProcess) -> None:
     process = stubborn.process
     assert not Supervisor([stubborn], print).look()
     assert stubborn.process is process
@@ -135,18 +139,18 @@ def test_a_program_that_runs_is_left_alone(stubborn: Program) -> None:
 
 def test_waiting_ends_when_a_program_does_and_not_at_the_timeout(tmp_path: Path) -> None:
     program = start(tmp_path, "raise SystemExit(3)")
-    with pytest.raises(Outage, match="status 3"):
+    with pytest.raises(DatabaseUnavailable, match="status 3"):
         wait_for(lambda: False, "nothing", programs=[program], asked=program, timeout=timedelta(seconds=60))
     processes.kill(program.process)
 
 
-def test_what_does_not_become_true_is_said_with_the_last_lines_of_whoever_was_asked(stubborn: Program) -> None:
+def test_what_does_not_become_true_is_said_with_the_last_lines_of_whoever_was_asked(stubborn: ManagedProcess) -> None:
     wait_until(lambda: "child" in stubborn.log.read_text(), "it has printed")
-    with pytest.raises(Outage, match=r"(?s)it did not sing within 0 s\n.*child \d+"):
+    with pytest.raises(DatabaseUnavailable, match=r"(?s)it did not sing within 0 s\n.*child \d+"):
         wait_for(lambda: False, "it did not sing", programs=[stubborn], asked=stubborn, timeout=NOW)
 
 
-def test_stopping_kills_what_does_not_listen_children_included(stubborn: Program) -> None:
+def test_stopping_kills_what_does_not_listen_children_included(stubborn: ManagedProcess) -> None:
     wait_until(lambda: "child" in stubborn.log.read_text(), "it has a child")
     stop([stubborn], patience=NOW)
     assert stubborn.process.returncode == -signal.SIGKILL
@@ -161,7 +165,7 @@ def test_stopping_waits_for_children_that_settle_after_their_parent(tmp_path: Pa
     assert next(answers, None) is None
 
 
-def test_a_program_is_not_waited_for_where_all_has_settled(stubborn: Program) -> None:
+def test_a_program_is_not_waited_for_where_all_has_settled(stubborn: ManagedProcess) -> None:
     """Else stopping takes as long as a sensor watches an empty queue."""
     wait_until(lambda: "child" in stubborn.log.read_text(), "it ignores SIGINT")
     stop([stubborn], settled=lambda: True, patience=timedelta(hours=1))

@@ -13,7 +13,7 @@ from recurrence_pipeline.domain.errors import ConfigurationError
 from recurrence_pipeline.local import up_file
 from recurrence_pipeline.local.up_file import KEPT_IN, UpFile, read_up_file, with_what_runs
 from recurrence_pipeline_tests.commands import Run
-from recurrence_pipeline_tests.impostor import unused_port
+from recurrence_pipeline_tests.stub_server import unused_port
 
 OTHER = {"MONGODB_URL": "mongodb://elsewhere/x"}
 

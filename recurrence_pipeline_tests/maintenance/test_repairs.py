@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from bson import ObjectId
 
-from recurrence_pipeline.domain.errors import InvalidInput, Outage
+from recurrence_pipeline.domain.errors import DatabaseUnavailable, InvalidInput
 from recurrence_pipeline.maintenance.checks import Repair
 from recurrence_pipeline.maintenance.scan import A_PIECE
 from recurrence_pipeline.storage.database_checks import MAX_SAMPLES
@@ -173,7 +173,7 @@ def test_checks_that_need_no_pass_over_the_tasks_make_none(world: World) -> None
 
 def test_a_database_without_a_watermark_is_an_outage_that_says_what_to_do(world: World) -> None:
     world.worker.mongo.state.delete_many({})
-    with pytest.raises(Outage, match="run `recurrence init-db` first"):
+    with pytest.raises(DatabaseUnavailable, match="run `recurrence init-db` first"):
         world.worker.consistency.run()
 
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from recurrence_pipeline.domain.model import Cursor, Operation, SeriesMemory, Source, Task, TaskEvent
-from recurrence_pipeline.domain.plan import CastId, CursorMove, DateFromDue, Rehang
-from recurrence_pipeline.maintenance.rules import Defect, Standpoint, change, judge_hanging, judge_series, judge_task
+from recurrence_pipeline.domain.plan import CastId, CursorMove, DateFromDue, Reparent
+from recurrence_pipeline.maintenance.rules import CheckContext, Issue, change, judge_hanging, judge_series, judge_task
 from recurrence_pipeline_tests.domain.world import (
     ALICE,
     BOB,
@@ -23,15 +23,15 @@ from recurrence_pipeline_tests.domain.world import (
     with_cursor,
 )
 
-AT = Standpoint(NOW, None, None)
+AT = CheckContext(NOW, None, None)
 DAY = timedelta(days=1)
 
 
-def judged(original: Task, *occurrences: Task, at: Standpoint = AT) -> list[Defect]:
+def judged(original: Task, *occurrences: Task, at: CheckContext = AT) -> list[Issue]:
     return list(judge_series(series_of(original, *occurrences), original, at))
 
 
-def names(defects: list[Defect]) -> list[str]:
+def names(defects: list[Issue]) -> list[str]:
     return [defect.check.name for defect in defects]
 
 
@@ -64,7 +64,7 @@ def test_slots_owed_past_the_cursor_are_asked_for_in_the_name_of_the_task_comple
 
 def test_the_same_lack_is_asked_for_under_the_same_id() -> None:
     done = replace(RUNNING, is_completed=True)
-    first, again = (judged(done, *THREE, at=Standpoint(NOW + later * DAY, None, None)) for later in (0, 7))
+    first, again = (judged(done, *THREE, at=CheckContext(NOW + later * DAY, None, None)) for later in (0, 7))
     assert isinstance(first[0].mending, TaskEvent)
     assert isinstance(again[0].mending, TaskEvent)
     assert first[0].mending.id == again[0].mending.id
@@ -82,14 +82,14 @@ def test_a_series_of_which_all_that_was_open_is_gone_has_stopped() -> None:
 
 
 def test_a_new_series_is_behind_and_one_that_began_before_us_is_not() -> None:
-    before, after = (Standpoint(NOW, None, CREATED + shift) for shift in (-DAY, DAY))
+    before, after = (CheckContext(NOW, None, CREATED + shift) for shift in (-DAY, DAY))
     assert names(judged(an_original(), at=before)) == ["series_behind"]
     assert names(judged(an_original(), at=after)) == []
 
 
 def test_a_series_that_we_began_is_ours_whenever_it_was_created() -> None:
     """Cut off before its cursor was written: the slots are owed."""
-    after = Standpoint(NOW, None, CREATED + DAY)
+    after = CheckContext(NOW, None, CREATED + DAY)
     assert names(judged(an_original(), THREE[0], at=after)) == ["series_behind"]
 
 
@@ -244,7 +244,7 @@ def test_an_id_of_another_type_is_found_and_cast_where_it_says_which_is_meant(
 def test_what_hangs_on_an_occurrence_is_hung_on_the_original_of_the_series() -> None:
     nested = replace(THREE[1], parent_recurring_id=THREE[0].id)
     (defect,) = judge_hanging(nested, THREE[0], RUNNING)
-    assert (defect.check.name, defect.mending) == ("nested_occurrences", Rehang(nested.id, THREE[0].id, ORIGINAL))
+    assert (defect.check.name, defect.mending) == ("nested_occurrences", Reparent(nested.id, THREE[0].id, ORIGINAL))
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_each_mending_says_what_it_changes() -> None:
     assert [
         change(mending)
         for mending in (
-            Rehang(an_id(1), an_id(2), ORIGINAL),
+            Reparent(an_id(1), an_id(2), ORIGINAL),
             DateFromDue(ORIGINAL, utc(2024, 2, 1, 9)),
             CastId(ORIGINAL, "userId", ALICE, ALICE),
             CursorMove(ORIGINAL, SeriesMemory(7, "daily", utc(2024, 2, 1, 9), "UTC")),

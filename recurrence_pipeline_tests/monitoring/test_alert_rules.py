@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from recurrence_pipeline.monitoring.alert_rules import (
     LASTS,
     MAX_TEXT,
-    Finding,
-    Known,
+    AlertLevel,
+    Incident,
     Message,
-    Severity,
+    OpenIncident,
     decide,
     decide_all,
 )
@@ -23,18 +23,18 @@ COOLDOWN = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 
 
-def finding(minute: float = 0, **fields: object) -> Finding:
+def finding(minute: float = 0, **fields: object) -> Incident:
     wanted = {"text": "no space left", "link": "http://ui/runs/1"} | fields
-    return Finding("run:daily", "run of daily failed", at=BEGIN + minute * MINUTE, **wanted)  # type: ignore[arg-type]
+    return Incident("run:daily", "run of daily failed", at=BEGIN + minute * MINUTE, **wanted)  # type: ignore[arg-type]
 
 
 class Story:
     """One cause, looked at again and again."""
 
     def __init__(self) -> None:
-        self.known: Known | None = None
+        self.known: OpenIncident | None = None
 
-    def look(self, minute: float, found: Finding | None) -> str | None:
+    def look(self, minute: float, found: Incident | None) -> str | None:
         now = BEGIN + minute * MINUTE
         self.known, message = decide(self.known, found, now=now, cooldown=COOLDOWN)
         return message.headline if message else None
@@ -111,7 +111,7 @@ def test_whatever_comes_and_goes_beginnings_and_ends_take_turns_and_beginnings_k
 
 def test_what_could_not_be_looked_at_stays_as_it_is_and_the_rest_is_decided() -> None:
     states, _ = decide_all({}, [finding()], now=BEGIN, cooldown=COOLDOWN)
-    other = Finding("unhealthy", "the worker is unhealthy", "away", "", BEGIN)
+    other = Incident("unhealthy", "the worker is unhealthy", "away", "", BEGIN)
 
     kept, messages = decide_all(states, [other], unseen={"run:daily"}, now=BEGIN + MINUTE, cooldown=COOLDOWN)
     assert [message.title for message in messages] == ["the worker is unhealthy"]
@@ -123,11 +123,11 @@ def test_what_could_not_be_looked_at_stays_as_it_is_and_the_rest_is_decided() ->
 
 def test_what_is_over_is_said_before_what_is_new() -> None:
     states, _ = decide_all({}, [finding()], now=BEGIN, cooldown=COOLDOWN)
-    other = Finding("unhealthy", "the worker is unhealthy", "away", "", BEGIN)
+    other = Incident("unhealthy", "the worker is unhealthy", "away", "", BEGIN)
 
     _, messages = decide_all(states, [other], now=BEGIN + MINUTE, cooldown=COOLDOWN)
 
-    assert [message.severity for message in messages] == [Severity.OK, Severity.ERROR]
+    assert [message.severity for message in messages] == [AlertLevel.OK, AlertLevel.ERROR]
 
 
 def test_a_message_says_what_since_when_and_where_to_look() -> None:

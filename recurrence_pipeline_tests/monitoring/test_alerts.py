@@ -9,29 +9,29 @@ import pytest
 
 from recurrence_pipeline.config.logs import configure
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.monitoring.alert_rules import Finding, Message, Severity
+from recurrence_pipeline.monitoring.alert_rules import AlertLevel, Incident, Message
 from recurrence_pipeline.monitoring.alerts import OWED_AT_MOST, OWED_FOR, Alerts, State
 from recurrence_pipeline.monitoring.channels import open_channels
-from recurrence_pipeline_tests.impostor import Impostor, answers, hangs, impostor
+from recurrence_pipeline_tests.stub_server import StubServer, answers, hangs, stub_server
 from recurrence_pipeline_tests.waiting import wait_until
 
 NOW = datetime(2026, 11, 24, 2, 0, tzinfo=timezone.utc)
 MINUTE = timedelta(minutes=1)
 NOBODY = "json://127.0.0.1:1/?cto=1&rto=1"
-FINDING = Finding("unhealthy", "the worker is unhealthy", "it is away", "http://ui/assets/worker_health", NOW)
+FINDING = Incident("unhealthy", "the worker is unhealthy", "it is away", "http://ui/assets/worker_health", NOW)
 HEADLINE = "[ERROR] recurrence: the worker is unhealthy"
 
 pytestmark = pytest.mark.usefixtures("logging_as_before")
 
 
 @pytest.fixture
-def webhook() -> Iterator[Impostor]:
-    with impostor() as server:
+def webhook() -> Iterator[StubServer]:
+    with stub_server() as server:
         server.will(answers(200))
         yield server
 
 
-def address(server: Impostor, path: str = "") -> str:
+def address(server: StubServer, path: str = "") -> str:
     return f"{server.url.replace('http', 'json')}/{path}"
 
 
@@ -39,11 +39,11 @@ def alerts(*addresses: str, patience: timedelta = timedelta(seconds=20)) -> Aler
     return Alerts(open_channels(" ".join(addresses)), cooldown=timedelta(hours=1), patience=patience)
 
 
-def heard(server: Impostor) -> list[str]:
+def heard(server: StubServer) -> list[str]:
     return [request.body["title"] for request in server.heard]
 
 
-def test_a_webhook_gets_severity_message_time_and_link(webhook: Impostor) -> None:
+def test_a_webhook_gets_severity_message_time_and_link(webhook: StubServer) -> None:
     alerts(address(webhook)).look(State(), [FINDING], now=NOW)
 
     (request,) = webhook.heard
@@ -57,7 +57,7 @@ def test_a_webhook_gets_severity_message_time_and_link(webhook: Impostor) -> Non
     ]
 
 
-def test_a_cause_is_sent_once_and_its_end_once_also_by_another_process(webhook: Impostor) -> None:
+def test_a_cause_is_sent_once_and_its_end_once_also_by_another_process(webhook: StubServer) -> None:
     """What is remembered is text between two looks: the process may be another one each time."""
     text: str | None = None
     for minute, findings in enumerate([[FINDING], [FINDING], [FINDING], [], []]):
@@ -68,8 +68,8 @@ def test_a_cause_is_sent_once_and_its_end_once_also_by_another_process(webhook: 
     assert [request.body["type"] for request in webhook.heard] == ["failure", "success"]
 
 
-def test_a_channel_that_is_down_gets_its_alerts_once_it_is_up_and_the_other_gets_each_once(webhook: Impostor) -> None:
-    with impostor() as down:
+def test_a_channel_that_is_down_gets_its_alerts_once_it_is_up_and_the_other_gets_each_once(webhook: StubServer) -> None:
+    with stub_server() as down:
         down.will(answers(503), answers(503), answers(200))
         both = alerts(address(down), address(webhook))
 
@@ -96,7 +96,7 @@ def test_a_channel_where_nobody_listens_raises_nothing_and_is_given_up_after_a_d
 
 
 def test_a_channel_that_was_down_for_long_is_owed_only_the_newest() -> None:
-    findings = [Finding(f"check:{n}", f"check {n} failed", "", "", NOW) for n in range(OWED_AT_MOST + 7)]
+    findings = [Incident(f"check:{n}", f"check {n} failed", "", "", NOW) for n in range(OWED_AT_MOST + 7)]
 
     state, _ = alerts(NOBODY).look(State(), findings, now=NOW)
 
@@ -104,8 +104,8 @@ def test_a_channel_that_was_down_for_long_is_owed_only_the_newest() -> None:
     assert [message.title for message in owed] == [f"check {n} failed" for n in range(7, OWED_AT_MOST + 7)]
 
 
-def test_a_channel_that_hangs_is_left_behind_and_the_others_are_served(webhook: Impostor) -> None:
-    with impostor() as slow:
+def test_a_channel_that_hangs_is_left_behind_and_the_others_are_served(webhook: StubServer) -> None:
+    with stub_server() as slow:
         slow.will(hangs)
         both = alerts(f"{address(slow)}?rto=30", address(webhook), patience=timedelta(milliseconds=300))
 
@@ -131,7 +131,7 @@ def test_without_a_channel_alerts_are_logged(capsys: pytest.CaptureFixture[str])
 
 
 def test_the_address_of_a_channel_is_in_no_log_and_not_in_what_is_remembered(
-    webhook: Impostor, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    webhook: StubServer, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     """It holds a password or a token; the state lies in Dagster's storage, for all to see."""
     configure(Settings.from_environment({"LOG_LEVEL": "debug"}))
@@ -160,17 +160,17 @@ def test_a_reason_that_quotes_the_address_is_told_without_it(secret: str) -> Non
 
 
 def test_a_channel_that_hangs_is_told_as_one() -> None:
-    with impostor() as slow:
+    with stub_server() as slow:
         slow.will(hangs)
         patience = timedelta(milliseconds=300)
-        told = alerts(f"{address(slow)}?rto=30", patience=patience).say(Message(Severity.OK, "a", "b", NOW, NOW, ""))
+        told = alerts(f"{address(slow)}?rto=30", patience=patience).say(Message(AlertLevel.OK, "a", "b", NOW, NOW, ""))
         assert list(told.values()) == ["it did not answer within 0.3 s"]
         wait_until(lambda: len(slow.heard) == 1, "the slow channel was asked")
         slow.ending.set()
 
 
 @pytest.mark.parametrize("text", [None, "", "nonsense", "[]", '{"known": 7}'])
-def test_a_memory_that_is_lost_costs_a_repetition_and_nothing_else(text: str | None, webhook: Impostor) -> None:
+def test_a_memory_that_is_lost_costs_a_repetition_and_nothing_else(text: str | None, webhook: StubServer) -> None:
     state = State.from_text(text)
     assert state == State()
 
@@ -179,7 +179,7 @@ def test_a_memory_that_is_lost_costs_a_repetition_and_nothing_else(text: str | N
     assert heard(webhook) == [HEADLINE]
 
 
-def test_alerts_for_a_channel_that_is_configured_no_more_are_dropped(webhook: Impostor) -> None:
+def test_alerts_for_a_channel_that_is_configured_no_more_are_dropped(webhook: StubServer) -> None:
     state, _ = alerts(NOBODY).look(State(), [FINDING], now=NOW)
 
     state, _ = alerts(address(webhook)).look(state, [FINDING], now=NOW + MINUTE)
@@ -187,8 +187,8 @@ def test_alerts_for_a_channel_that_is_configured_no_more_are_dropped(webhook: Im
     assert (state.owed, webhook.heard) == ({}, [])
 
 
-def test_one_message_can_be_said_to_all_and_says_who_took_it(webhook: Impostor) -> None:
-    message = Message(Severity.WARNING, "a test", "It works.", NOW, NOW, "")
+def test_one_message_can_be_said_to_all_and_says_who_took_it(webhook: StubServer) -> None:
+    message = Message(AlertLevel.WARNING, "a test", "It works.", NOW, NOW, "")
 
     taken = alerts(address(webhook), NOBODY).say(message)
 

@@ -10,7 +10,7 @@ from bson import ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recurrence_pipeline.domain.errors import Outage
+from recurrence_pipeline.domain.errors import DatabaseUnavailable
 from recurrence_pipeline.domain.model import OUTCOMES, EventStatus, FinishedEvent, Operation
 from recurrence_pipeline.monitoring.figures import ALL, COUNTS, MILLISECONDS, PERCENT, Columns
 from recurrence_pipeline.monitoring.frames import Measured
@@ -106,7 +106,7 @@ def test_nothing_is_measured_from_before_the_time_for_which_completed_events_are
 
 def test_a_database_that_is_away_is_an_outage_and_not_a_figure(world: World, fail_point: FailPoint) -> None:
     fail_point("find", errorCode=13)
-    with pytest.raises(Outage):
+    with pytest.raises(DatabaseUnavailable):
         world.worker.metrics.latest()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from bson import ObjectId
 
-from recurrence_pipeline.domain.errors import Outage
+from recurrence_pipeline.domain.errors import DatabaseUnavailable
 from recurrence_pipeline.monitoring.report import DRAWN, Report, performance_report
 from recurrence_pipeline_tests.world import World
 
@@ -145,5 +145,5 @@ def test_in_one_text_the_pictures_need_no_files(world: World) -> None:
 def test_a_database_that_is_away_is_an_outage(mongodb_url: str) -> None:
     world = World(mongodb_url)
     world.close()
-    with pytest.raises(Outage):
+    with pytest.raises(DatabaseUnavailable):
         report(world)

@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from recurrence_pipeline.client.trigger import Delivered, WorkerTrigger
-from recurrence_pipeline_tests.impostor import unused_port
 from recurrence_pipeline_tests.node.conftest import Ask, Serve, running
+from recurrence_pipeline_tests.stub_server import unused_port
 from recurrence_pipeline_tests.world import World, utc
 
 DUE = utc(2100, 1, 1, 9)

@@ -17,7 +17,7 @@ from recurrence_pipeline.orchestration.resources import WorkerResource
 NO_SERVER = "mongodb://someone:secret@127.0.0.1:1/tasks?authSource=admin"
 """Nothing listens on port 1, and the password must be seen nowhere."""
 
-AT_ONCE = {"WORKER_LINGER": "0", "SENSOR_WATCH": "0"}
+AT_ONCE = {"WORKER_IDLE_TIMEOUT": "0", "SENSOR_WATCH": "0"}
 """A run that waits for no more events, a sensor that looks once."""
 
 USER = ObjectId("64b5f8e2a1c9d4e7f0a1b2c3")

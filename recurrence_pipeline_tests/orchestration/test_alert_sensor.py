@@ -12,10 +12,10 @@ from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.definitions import build_definitions
 from recurrence_pipeline.orchestration.alert_sensor import build_alert_sensor
 from recurrence_pipeline.orchestration.resources import WorkerResource
-from recurrence_pipeline_tests.impostor import Impostor, answers, impostor
 from recurrence_pipeline_tests.orchestration.conftest import NO_SERVER, Insert
 from recurrence_pipeline_tests.orchestration.looks import everything
 from recurrence_pipeline_tests.orchestration.test_automation import FAILURE, SUCCESS, ticked
+from recurrence_pipeline_tests.stub_server import StubServer, answers, stub_server
 
 UI = "https://dagster.example.org"
 NOTHING = "nothing new to tell"
@@ -50,8 +50,8 @@ look_at_ledger = dg.define_asset_job("look_at_ledger", dg.AssetSelection.checks(
 
 
 @pytest.fixture
-def webhook() -> Iterator[Impostor]:
-    with impostor() as server:
+def webhook() -> Iterator[StubServer]:
+    with stub_server() as server:
         server.will(answers(200))
         yield server
 
@@ -91,7 +91,7 @@ class Watch:
 
 
 @pytest.fixture
-def watched(mongodb_url: str, webhook: Impostor) -> Settings:
+def watched(mongodb_url: str, webhook: StubServer) -> Settings:
     return Settings.from_environment(
         {"MONGODB_URL": mongodb_url, "ALERT_URLS": webhook.url.replace("http", "json"), "DAGSTER_UI_URL": UI}
         | {"ALERT_COOLDOWN": "0", "WORKER_RETRY_ATTEMPTS": "0"}
@@ -105,12 +105,12 @@ def watch(watched: Settings, worker: Worker, instance: dg.DagsterInstance) -> It
     resource.close()
 
 
-def heard(webhook: Impostor) -> list[str]:
+def heard(webhook: StubServer) -> list[str]:
     return [request.body["title"].removeprefix("[").replace("] recurrence", "") for request in webhook.heard]
 
 
 def test_nothing_wrong_says_nothing_and_logs_nothing(
-    watch: Watch, webhook: Impostor, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    watch: Watch, webhook: StubServer, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert [watch.tick(), watch.tick()] == [NOTHING, NOTHING]
     assert webhook.heard == []
@@ -118,7 +118,7 @@ def test_nothing_wrong_says_nothing_and_logs_nothing(
 
 
 def test_a_run_that_failed_is_told_once_with_the_cause_and_a_link_and_so_is_the_next_success(
-    watch: Watch, webhook: Impostor
+    watch: Watch, webhook: StubServer
 ) -> None:
     run_id = watch.run(fail=True)
     assert watch.tick() == "[ERROR] recurrence: run of nightly failed"
@@ -136,7 +136,7 @@ def test_a_run_that_failed_is_told_once_with_the_cause_and_a_link_and_so_is_the_
 
 
 def test_a_run_that_failed_between_two_looks_is_told_though_the_next_one_succeeded(
-    watch: Watch, webhook: Impostor
+    watch: Watch, webhook: StubServer
 ) -> None:
     watch.tick()
     watch.run(fail=True)
@@ -149,7 +149,7 @@ def test_a_run_that_failed_between_two_looks_is_told_though_the_next_one_succeed
     assert heard(webhook) == ["ERROR: run of nightly failed", "OK: run of nightly failed: over"]
 
 
-def test_a_success_between_two_failures_ends_nothing(watch: Watch, webhook: Impostor) -> None:
+def test_a_success_between_two_failures_ends_nothing(watch: Watch, webhook: StubServer) -> None:
     watch.run(fail=True)
     watch.tick()
     watch.run(fail=False)
@@ -161,13 +161,13 @@ def test_a_success_between_two_failures_ends_nothing(watch: Watch, webhook: Impo
     assert heard(webhook) == ["ERROR: run of nightly failed"]
 
 
-def test_a_run_that_dagster_tries_again_is_not_told(watch: Watch, webhook: Impostor) -> None:
+def test_a_run_that_dagster_tries_again_is_not_told(watch: Watch, webhook: StubServer) -> None:
     watch.run(fail=True, **{"dagster/will_retry": "true"})
 
     assert watch.tick() == NOTHING
 
 
-def test_the_failures_of_two_jobs_are_two_causes(watch: Watch, webhook: Impostor) -> None:
+def test_the_failures_of_two_jobs_are_two_causes(watch: Watch, webhook: StubServer) -> None:
     watch.run(fail=True)
     away = WorkerResource(Settings.from_environment({"MONGODB_URL": NO_SERVER, "WORKER_TIMEOUT": "100"}))
     job = build_definitions(away.settings, worker=away).resolve_job_def("process_task_events")
@@ -182,7 +182,7 @@ def test_the_failures_of_two_jobs_are_two_causes(watch: Watch, webhook: Impostor
     assert "secret" not in told
 
 
-def test_a_check_that_fails_is_told_once_and_once_when_it_passes(watch: Watch, webhook: Impostor) -> None:
+def test_a_check_that_fails_is_told_once_and_once_when_it_passes(watch: Watch, webhook: StubServer) -> None:
     assert watch.tick() == NOTHING, "it has never run"
     run_id = watch.check(passed=False)
     assert watch.tick() == "[ERROR] recurrence: check balanced of ledger failed"
@@ -198,7 +198,7 @@ def test_a_check_that_fails_is_told_once_and_once_when_it_passes(watch: Watch, w
     assert (told[0], told[-1]) == ("1 is missing", f"{UI}/runs/{run_id}")
 
 
-def test_a_check_that_is_under_way_says_nothing_and_hides_nothing_else(watch: Watch, webhook: Impostor) -> None:
+def test_a_check_that_is_under_way_says_nothing_and_hides_nothing_else(watch: Watch, webhook: StubServer) -> None:
     """The sensor failed at each look meanwhile, and for good where the run of the check died."""
     watch.check(passed=False)
     watch.tick()
@@ -209,7 +209,7 @@ def test_a_check_that_is_under_way_says_nothing_and_hides_nothing_else(watch: Wa
     assert heard(webhook) == ["ERROR: check balanced of ledger failed", "ERROR: run of nightly failed"]
 
 
-def test_a_check_that_only_warns_is_not_told(watch: Watch, webhook: Impostor) -> None:
+def test_a_check_that_only_warns_is_not_told(watch: Watch, webhook: StubServer) -> None:
     watch.check(passed=False, severity=dg.AssetCheckSeverity.WARN)
 
     assert watch.tick() == NOTHING
@@ -231,7 +231,7 @@ def alerted_checks() -> Sequence[dg.AssetsDefinition]:
 
 
 def test_dead_letters_are_told_with_their_reasons_again_when_there_are_more_and_when_there_are_none(
-    watch: Watch, worker: Worker, webhook: Impostor, insert_task: Insert
+    watch: Watch, worker: Worker, webhook: StubServer, insert_task: Insert
 ) -> None:
     fail(worker, insert_task, 2)
     assert watch.tick() == "[ERROR] recurrence: 2 dead letters"
@@ -249,7 +249,7 @@ def test_dead_letters_are_told_with_their_reasons_again_when_there_are_more_and_
 
 
 def test_rejected_events_are_no_dead_letters(
-    watch: Watch, worker: Worker, webhook: Impostor, insert_task: Insert
+    watch: Watch, worker: Worker, webhook: StubServer, insert_task: Insert
 ) -> None:
     """They are the users' mistakes, and told to the users: who is called at night can do nothing about them."""
     worker.enqueue(insert_task(repeatType="hourly"), "create")
@@ -259,7 +259,7 @@ def test_rejected_events_are_no_dead_letters(
 
 
 def test_a_database_that_is_away_is_told_and_what_cannot_be_seen_meanwhile_is_not_over(
-    watch: Watch, worker: Worker, webhook: Impostor, insert_task: Insert
+    watch: Watch, worker: Worker, webhook: StubServer, insert_task: Insert
 ) -> None:
     fail(worker, insert_task, 1)
     watch.tick()
@@ -280,7 +280,7 @@ def test_a_database_that_is_away_is_told_and_what_cannot_be_seen_meanwhile_is_no
     assert "secret" not in str([request.body for request in webhook.heard])
 
 
-def test_a_channel_that_is_down_fails_no_look_and_is_told_later(watch: Watch, webhook: Impostor) -> None:
+def test_a_channel_that_is_down_fails_no_look_and_is_told_later(watch: Watch, webhook: StubServer) -> None:
     webhook.will(answers(503), answers(200))
     watch.run(fail=True)
 
@@ -309,7 +309,7 @@ def fail(worker: Worker, insert_task: Insert, count: int) -> None:
 
 
 def test_a_sensor_that_fails_at_each_tick_is_told_and_its_recovery_too(
-    watch: Watch, webhook: Impostor, automated: dg.DagsterInstance
+    watch: Watch, webhook: StubServer, automated: dg.DagsterInstance
 ) -> None:
     watch.instance, now = automated, utc_now()
     ticked(watch.instance, [FAILURE] * 3, until=now)

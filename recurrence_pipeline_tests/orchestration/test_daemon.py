@@ -58,7 +58,7 @@ def daemon(home: Path, mongodb_url: str, **settings: str) -> Iterator[Command]:
     command = [sys.executable, "-m", "dagster._daemon", "run", "-w", "workspace.yaml"]
     environment = {
         **os.environ,
-        "WORKER_LINGER": "0",
+        "WORKER_IDLE_TIMEOUT": "0",
         **settings,
         "DAGSTER_HOME": str(home),
         "MONGODB_URL": mongodb_url,

@@ -6,7 +6,7 @@ import pytest
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.definitions import build_definitions
-from recurrence_pipeline.domain.errors import Outage
+from recurrence_pipeline.domain.errors import DatabaseUnavailable
 from recurrence_pipeline.orchestration.resources import WorkerResource
 from recurrence_pipeline.worker.service import WorkerService
 from recurrence_pipeline_tests.orchestration.conftest import NO_SERVER, USER, Insert
@@ -63,7 +63,7 @@ def test_a_run_launched_by_hand_ends_with_its_events(
     mongodb_url: str, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
 ) -> None:
     """One that a sensor asked for would wait an hour here."""
-    resource = WorkerResource(Settings.from_environment({"MONGODB_URL": mongodb_url, "WORKER_LINGER": "3600000"}))
+    resource = WorkerResource(Settings.from_environment({"MONGODB_URL": mongodb_url, "WORKER_IDLE_TIMEOUT": "3600000"}))
     worker.enqueue(insert_task(), "create")
 
     assert run(build_definitions(resource.settings, worker=resource), instance).success
@@ -156,7 +156,7 @@ def test_what_a_failing_run_holds_is_given_back(
     worker.enqueue(insert_task(), "complete")
 
     def refuse(*_: object, **__: object) -> None:
-        raise Outage("not authorised to write")
+        raise DatabaseUnavailable("not authorised to write")
 
     monkeypatch.setattr(WorkerService, "process", refuse)
     assert failure_of(run(definitions, instance)) == "the database cannot be worked with: not authorised to write"

@@ -11,7 +11,7 @@ from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.orchestration import sensors
 from recurrence_pipeline.orchestration.resources import WorkerResource
 from recurrence_pipeline.orchestration.sensors import reconcile_sensor
-from recurrence_pipeline.reconciliation.reconciler import Look
+from recurrence_pipeline.reconciliation.reconciler import ScanResult
 from recurrence_pipeline_tests.orchestration.conftest import Insert
 from recurrence_pipeline_tests.orchestration.looks import everything
 
@@ -66,7 +66,7 @@ def test_the_looks_of_one_tick_go_on_from_each_other(worker: Worker, monkeypatch
     looks: list[tuple[str | None, str]] = []
     look = worker.reconciliation.look
 
-    def noting(position: str | None = None) -> Look:
+    def noting(position: str | None = None) -> ScanResult:
         found = look(position)
         looks.append((position, found.position))
         return found

@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.domain.errors import InvalidInput, Outage, RecurrenceError
+from recurrence_pipeline.domain.errors import DatabaseUnavailable, InvalidInput, RecurrenceError
 from recurrence_pipeline.orchestration.resources import WorkerResource, failing_in_one_line
 
 
@@ -40,7 +40,7 @@ def test_without_settings_the_environment_is_read_when_the_worker_is_first_wante
     ("error", "shown"),
     [
         (InvalidInput("taskId:\n12"), "taskId: 12"),
-        (Outage("no primary\n  found"), "the database cannot be worked with: no primary found"),
+        (DatabaseUnavailable("no primary\n  found"), "the database cannot be worked with: no primary found"),
     ],
 )
 def test_an_error_is_shown_in_one_line_and_no_retrier_repeats_it(error: RecurrenceError, shown: str) -> None:

@@ -17,7 +17,7 @@ from recurrence_pipeline.definitions import build_definitions
 from recurrence_pipeline.orchestration.jobs import BY_SENSOR
 from recurrence_pipeline.orchestration.resources import WorkerResource
 from recurrence_pipeline.orchestration.run_leases import ALIVE, is_silent
-from recurrence_pipeline.worker.context import Step
+from recurrence_pipeline.worker.context import WriteStep
 from recurrence_pipeline_tests.orchestration.conftest import USER, Insert
 from recurrence_pipeline_tests.orchestration.test_sensors import JOB
 
@@ -27,9 +27,9 @@ ROOT = Path(__file__).parents[2]
 class Watched(WorkerResource):
     """A worker that calls a function after each group of writes."""
 
-    def __init__(self, settings: Settings, after_step: Callable[[Step], None]) -> None:
+    def __init__(self, settings: Settings, on_step: Callable[[WriteStep], None]) -> None:
         super().__init__(settings)
-        self._worker = open_worker(settings, after_step=after_step)
+        self._worker = open_worker(settings, on_step=on_step)
 
 
 @pytest.fixture
@@ -59,8 +59,8 @@ def test_a_run_that_is_stopped_finishes_its_batch_and_gives_the_rest_back(
     worker.enqueue(insert_task(), "delete", str(USER))
     settings = Settings.from_environment({"MONGODB_URL": mongodb_url, "WORKER_BATCH_SIZE": "2"})
 
-    def stop(step: Step) -> None:
-        if step is Step.OCCURRENCES:
+    def stop(step: WriteStep) -> None:
+        if step is WriteStep.OCCURRENCES:
             if asked:
                 instance.report_run_canceling(instance.get_runs()[0])
             os.kill(os.getpid(), signal.SIGTERM)
@@ -155,7 +155,12 @@ def test_a_run_that_waits_for_more_events_says_that_it_lives(
     definitions: dg.Definitions, instance: dg.DagsterInstance, mongodb_url: str, worker: Worker, insert_task: Insert
 ) -> None:
     """It holds nothing then, and would be taken for dead two leases after its beginning."""
-    environment = {"WORKER_LEASE": "300", "WORKER_LEASE_MARGIN": "100", "WORKER_LINGER": "1000", "SENSOR_WATCH": "0"}
+    environment = {
+        "WORKER_LEASE": "300",
+        "WORKER_LEASE_MARGIN": "100",
+        "WORKER_IDLE_TIMEOUT": "1000",
+        "SENSOR_WATCH": "0",
+    }
     resource = WorkerResource(Settings.from_environment({"MONGODB_URL": mongodb_url, **environment}))
     worker.enqueue(insert_task(), "create")
 

@@ -8,10 +8,10 @@ import dagster as dg
 import pytest
 
 from recurrence_pipeline.bootstrap import Worker
-from recurrence_pipeline_tests.impostor import Impostor, answers, impostor
 from recurrence_pipeline_tests.orchestration.conftest import Insert
 from recurrence_pipeline_tests.orchestration.test_daemon import PATIENCE, ROOT, daemon
 from recurrence_pipeline_tests.orchestration.test_run_logs import logged
+from recurrence_pipeline_tests.stub_server import StubServer, answers, stub_server
 from recurrence_pipeline_tests.waiting import wait_until
 
 pytestmark = [pytest.mark.daemon, pytest.mark.timeout(1000)]
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.daemon, pytest.mark.timeout(1000)]
 WORKED_OFF = dg.RunsFilter(job_name="process_task_events")
 
 
-def told(webhook: Impostor) -> int:
+def told(webhook: StubServer) -> int:
     """Count the alerts about the dead letter; a check that the schedule runs meanwhile may have found something too."""
     return [request.body["title"] for request in webhook.heard].count("[ERROR] recurrence: 1 dead letter")
 
@@ -32,7 +32,7 @@ def test_a_dead_letter_reaches_the_webhook_once_and_the_failed_try_the_log_of_al
     monkeypatch.chdir(tmp_path)
     log, task_id = tmp_path / "worker.log", insert_task(repeatType="hourly")
     worker.enqueue(task_id, "create")
-    with dg.DagsterInstance.from_config(str(tmp_path)) as history, impostor() as webhook:
+    with dg.DagsterInstance.from_config(str(tmp_path)) as history, stub_server() as webhook:
         webhook.will(answers(200))
         settings = {"ALERT_URLS": webhook.url.replace("http", "json"), "LOG_FILE": str(log)}
         with daemon(tmp_path, mongodb_url, **settings) as running:

@@ -12,8 +12,8 @@ from pymongo import MongoClient
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from recurrence_pipeline.bootstrap import open_worker
-from recurrence_pipeline.domain.errors import Outage
-from recurrence_pipeline.reconciliation.reconciler import Look
+from recurrence_pipeline.domain.errors import DatabaseUnavailable
+from recurrence_pipeline.reconciliation.reconciler import ScanResult
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.worker.test_round_trips import Commands
 from recurrence_pipeline_tests.world import World, utc
@@ -28,7 +28,7 @@ class Eye:
         self._world = world
         self._position: str | None = None
 
-    def look(self) -> Look:
+    def look(self) -> ScanResult:
         look = self._world.worker.reconciliation.look(self._position)
         self._position = look.position
         return look
@@ -278,7 +278,7 @@ def test_a_look_that_is_cut_off_before_it_has_asked_is_made_again(
 ) -> None:
     add_now(world)
     failing("insert")
-    with pytest.raises(Outage):
+    with pytest.raises(DatabaseUnavailable):
         settled.look()
     world.pass_time(hours=1)
 
@@ -357,5 +357,5 @@ def test_what_is_found_costs_queries_by_the_chunk(world: World) -> None:
 def test_a_database_that_was_never_prepared_says_what_to_do(world: World) -> None:
     """Without a watermark nobody knows what was there before."""
     world.worker.mongo.state.delete_many({})
-    with pytest.raises(Outage, match="recurrence init-db"):
+    with pytest.raises(DatabaseUnavailable, match="recurrence init-db"):
         world.worker.reconciliation.look()

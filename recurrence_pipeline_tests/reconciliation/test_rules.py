@@ -8,13 +8,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recurrence_pipeline.domain.model import Cursor, Operation, Series, Source, Task, occurrence_id
-from recurrence_pipeline.domain.scan import HIGHEST, Place, Sighting
+from recurrence_pipeline.domain.scan import HIGHEST, KeysetPosition, TaskVersion
 from recurrence_pipeline.domain.validation import creation_time
 from recurrence_pipeline.reconciliation.rules import (
     OVERLAP,
     START,
-    Position,
     Reason,
+    ScanState,
     is_suspect,
     may_have_begun_since,
     reason_to_ask,
@@ -48,24 +48,26 @@ bulks = st.tuples(moments, st.integers(1, 12))
 """Tasks come alone, or many with one and the same time."""
 
 
-def stored(groups: list[tuple[datetime | None, int]]) -> list[Place]:
+def stored(groups: list[tuple[datetime | None, int]]) -> list[KeysetPosition]:
     """Return the places of tasks in the order of the index: null before dates."""
     times = [time for time, count in groups for _ in range(count)]
-    places = [Place(time, an_id(number)) for number, time in enumerate(times, start=1)]
+    places = [KeysetPosition(time, an_id(number)) for number, time in enumerate(times, start=1)]
     return sorted(places, key=order)
 
 
-def order(place: Place) -> tuple[bool, datetime, str]:
+def order(place: KeysetPosition) -> tuple[bool, datetime, str]:
     return (place.time is not None, place.time or CREATED, place.id)
 
 
-def after(tasks: list[Place], place: Place, until: datetime | None, limit: int) -> list[Place]:
+def after(
+    tasks: list[KeysetPosition], place: KeysetPosition, until: datetime | None, limit: int
+) -> list[KeysetPosition]:
     """Read as storage/task_changes.py does: those without a date, or those with one."""
     behind = [task for task in tasks if order(task) > order(place) and (task.time is None) is (place.time is None)]
     return [task for task in behind if until is None or task.time is None or task.time <= until][:limit]
 
 
-def sweep(tasks: list[Place], position: Position, limit: int) -> list[list[Place]]:
+def sweep(tasks: list[KeysetPosition], position: ScanState, limit: int) -> list[list[KeysetPosition]]:
     """Return the pieces of two rounds, the second of which knows where the first began; it comes by the same."""
     first, position = one_round(tasks, position, limit)
     second, _ = one_round(tasks, position, limit)
@@ -73,12 +75,14 @@ def sweep(tasks: list[Place], position: Position, limit: int) -> list[list[Place
     return max(first, second, key=len)
 
 
-def one_round(tasks: list[Place], position: Position, limit: int) -> tuple[list[list[Place]], Position]:
+def one_round(
+    tasks: list[KeysetPosition], position: ScanState, limit: int
+) -> tuple[list[list[KeysetPosition]], ScanState]:
     pieces = []
     while True:
         pieces.append(after(tasks, position.sweep, position.sweep_until(NOW), limit))
         position = position.after_sweep(pieces[-1], limit, NOW)
-        position = Position.parse(position.text(), NOW)
+        position = ScanState.parse(position.text(), NOW)
         if position.sweep == START:
             return pieces, position
 
@@ -89,7 +93,7 @@ def test_a_sweep_comes_by_every_task_once_in_pieces_of_the_given_size(
     groups: list[tuple[datetime | None, int]], limit: int
 ) -> None:
     tasks = stored(groups)
-    pieces = sweep(tasks, Position.beginning(NOW), limit)
+    pieces = sweep(tasks, ScanState.beginning(NOW), limit)
 
     assert [place for piece in pieces for place in piece] == tasks
     assert max(map(len, pieces)) <= limit
@@ -99,7 +103,7 @@ def test_a_sweep_comes_by_every_task_once_in_pieces_of_the_given_size(
 def test_a_piece_that_was_read_full_makes_the_next_one_end_in_time() -> None:
     """A server that sorts only what it has read as a whole would read all the rest of the collection at each step."""
     tasks = stored([(CREATED + timedelta(minutes=n), 1) for n in range(100)])
-    position = Position(Place.before(NOW), sweep=Place.before(CREATED))
+    position = ScanState(KeysetPosition.before(NOW), sweep=KeysetPosition.before(CREATED))
     position = position.after_sweep(after(tasks, position.sweep, None, 10), 10, NOW)
 
     assert position.sweep_until(NOW) == CREATED + timedelta(minutes=9 + 18)
@@ -110,12 +114,12 @@ def test_no_piece_of_a_later_round_makes_a_server_read_much_more_than_it_gives(a
     """A round that began with all dates would have such a server read the whole collection once in each."""
     minutes = [minute + (30 * 24 * 60 if a_month_between and minute > 500 else 0) for minute in range(2000)]
     tasks = stored([(CREATED + timedelta(minutes=minute), 1) for minute in minutes])
-    position, limit = Position.beginning(NOW), 20
+    position, limit = ScanState.beginning(NOW), 20
     while position.begins is None:
         piece = after(tasks, position.sweep, position.sweep_until(NOW), limit)
         position = position.after_sweep(piece, limit, NOW)
 
-    came_by: list[Place] = []
+    came_by: list[KeysetPosition] = []
     read = []
     while position.sweep != START or not came_by:
         read.append(len(after(tasks, position.sweep, position.sweep_until(NOW), len(tasks))))
@@ -130,13 +134,13 @@ def test_no_piece_of_a_later_round_makes_a_server_read_much_more_than_it_gives(a
 
 def test_what_is_dated_back_before_a_round_began_is_seen_in_the_next() -> None:
     tasks = stored([(CREATED + timedelta(minutes=minute), 1) for minute in range(100)])
-    position = replace(Position.beginning(NOW), begins=CREATED)
-    older = [Place(CREATED - timedelta(days=days), an_id(900 + days)) for days in range(30, 0, -1)]
+    position = replace(ScanState.beginning(NOW), begins=CREATED)
+    older = [KeysetPosition(CREATED - timedelta(days=days), an_id(900 + days)) for days in range(30, 0, -1)]
     assert [place for piece in sweep([*older, *tasks], position, 20) for place in piece] == [*older, *tasks]
 
 
 def test_the_recent_walk_sees_each_change_at_the_next_look() -> None:
-    position = Position.beginning(NOW)
+    position = ScanState.beginning(NOW)
     for minute in range(10):
         now = NOW + timedelta(minutes=minute)
         changed = stored([(now - timedelta(seconds=5), 1)])
@@ -147,12 +151,12 @@ def test_the_recent_walk_sees_each_change_at_the_next_look() -> None:
 
 @pytest.mark.parametrize("late", [timedelta(0), OVERLAP], ids=["at once", "as late as the overlap"])
 def test_a_change_written_late_is_still_seen(late: timedelta) -> None:
-    position = Position.beginning(NOW).after_recent([], 10, NOW)
+    position = ScanState.beginning(NOW).after_recent([], 10, NOW)
     assert after(stored([(NOW - late, 1)]), position.recent, position.recent_until(NOW), 10)
 
 
 def test_a_task_dated_a_little_ahead_is_seen_at_once() -> None:
-    position = Position.beginning(NOW)
+    position = ScanState.beginning(NOW)
     assert after(stored([(NOW + OVERLAP, 1)]), position.recent, position.recent_until(NOW), 10)
 
 
@@ -160,8 +164,8 @@ def test_a_task_dated_a_little_ahead_is_seen_at_once() -> None:
 def test_a_crowd_of_changes_is_worked_through_without_a_gap(count: int, limit: int) -> None:
     """Also where all have the same time: only the id tells them apart."""
     tasks = stored([(NOW - timedelta(minutes=30), count)])
-    position = Position(Place.before(NOW - timedelta(hours=1)))
-    seen: list[Place] = []
+    position = ScanState(KeysetPosition.before(NOW - timedelta(hours=1)))
+    seen: list[KeysetPosition] = []
     for _ in range(count // limit + 1):
         piece = after(tasks, position.recent, position.recent_until(NOW), limit)
         position = position.after_recent(piece, limit, NOW)
@@ -171,7 +175,7 @@ def test_a_crowd_of_changes_is_worked_through_without_a_gap(count: int, limit: i
 
 def test_a_crowd_dated_ahead_does_not_take_the_recent_walk_past_the_present() -> None:
     ahead = stored([(NOW + timedelta(seconds=30), 5)])
-    assert Position.beginning(NOW).after_recent(ahead, 5, NOW).recent == Place.before(NOW)
+    assert ScanState.beginning(NOW).after_recent(ahead, 5, NOW).recent == KeysetPosition.before(NOW)
 
 
 @pytest.mark.parametrize(
@@ -184,26 +188,28 @@ def test_a_crowd_dated_ahead_does_not_take_the_recent_walk_past_the_present() ->
     ],
 )  # fmt: skip
 def test_what_is_no_position_is_a_new_beginning(text: str | None) -> None:
-    assert Position.parse(text, NOW) == Position.beginning(NOW)
+    assert ScanState.parse(text, NOW) == ScanState.beginning(NOW)
 
 
 def test_a_position_kept_by_an_earlier_version_goes_on() -> None:
     kept = f'{{"recent": ["2024-01-01T00:00:00+00:00", "{HIGHEST}"], "sweep": [null, "{HIGHEST}"], "width": null}}'
-    assert Position.parse(kept, NOW) == Position(Place(utc(2024, 1, 1), HIGHEST), Place(None, HIGHEST))
+    assert ScanState.parse(kept, NOW) == ScanState(
+        KeysetPosition(utc(2024, 1, 1), HIGHEST), KeysetPosition(None, HIGHEST)
+    )
 
 
 def test_a_position_of_a_clock_that_ran_ahead_does_not_keep_the_recent_walk_waiting() -> None:
-    ahead = replace(Position.beginning(NOW + timedelta(days=1)), sweep=Place(CREATED, an_id(1)))
-    parsed = Position.parse(ahead.text(), NOW)
-    assert (parsed.recent, parsed.sweep) == (Position.beginning(NOW).recent, ahead.sweep)
+    ahead = replace(ScanState.beginning(NOW + timedelta(days=1)), sweep=KeysetPosition(CREATED, an_id(1)))
+    parsed = ScanState.parse(ahead.text(), NOW)
+    assert (parsed.recent, parsed.sweep) == (ScanState.beginning(NOW).recent, ahead.sweep)
 
 
 @given(moments, st.none() | st.timedeltas(timedelta(0), timedelta(days=9999)), moments, moments)
 def test_a_position_survives_being_text(
     time: datetime | None, width: timedelta | None, begins: datetime | None, first: datetime | None
 ) -> None:
-    position = Position(Place.before(NOW), Place(time, an_id(7)), width, begins, first)
-    assert Position.parse(position.text(), NOW) == position
+    position = ScanState(KeysetPosition.before(NOW), KeysetPosition(time, an_id(7)), width, begins, first)
+    assert ScanState.parse(position.text(), NOW) == position
 
 
 # What is asked for
@@ -252,7 +258,7 @@ def test_what_is_asked_for_is_what_the_planner_finds_something_to_do_for(complet
     events = [an_event(Operation.COMPLETE, task.id) for task in tasks if task.is_completed]
 
     assert bool(asked) is bool(world.plan(*events).occurrences)
-    world.apply(world.plan(*(request(Sighting(t, NOW), Reason.BEHIND, NOW) for t in asked)))
+    world.apply(world.plan(*(request(TaskVersion(t, NOW), Reason.BEHIND, NOW) for t in asked)))
     grown = world.tasks[ORIGINAL]
     assert [task.id for task in world.tasks.values() if reason(task, grown) is not None] == []
 
@@ -291,13 +297,13 @@ def test_a_series_from_before_the_watermark_is_followed_once_an_event_has_asked_
 def test_a_task_from_before_the_watermark_that_was_made_recurring_since_is_new() -> None:
     task, later = an_original(), CREATED + timedelta(days=1)
 
-    assert may_have_begun_since(Sighting(task, later), later)
+    assert may_have_begun_since(TaskVersion(task, later), later)
     assert reason(task, task, later, began_since=True) is Reason.NEW
 
 
 @pytest.mark.parametrize("changed", [None, CREATED, CREATED + timedelta(hours=23)])
 def test_what_was_not_changed_since_the_watermark_did_not_begin_since(changed: datetime | None) -> None:
-    assert not may_have_begun_since(Sighting(an_original(), changed), CREATED + timedelta(days=1))
+    assert not may_have_begun_since(TaskVersion(an_original(), changed), CREATED + timedelta(days=1))
 
 
 def test_a_completed_task_of_another_user_says_nothing_about_a_series() -> None:
@@ -326,32 +332,34 @@ def test_where_nothing_says_when_a_task_was_created_its_id_does() -> None:
 
 def test_the_same_change_is_asked_for_under_the_same_id_and_another_under_another() -> None:
     task = an_original()
-    first = request(Sighting(task, CREATED), Reason.NEW, NOW)
+    first = request(TaskVersion(task, CREATED), Reason.NEW, NOW)
     assert (first.task_id, first.operation, first.source) == (task.id, Operation.CREATE, Source.RECONCILE)
     assert first.created_at == NOW
-    assert request(Sighting(task, CREATED), Reason.NEW, NOW + timedelta(days=1)).id == first.id
+    assert request(TaskVersion(task, CREATED), Reason.NEW, NOW + timedelta(days=1)).id == first.id
     others = [
-        request(Sighting(task, CREATED + timedelta(milliseconds=1)), Reason.NEW, NOW),
-        request(Sighting(task, CREATED), Reason.BEHIND, NOW),
-        request(Sighting(replace(task, id=an_id(9)), CREATED), Reason.NEW, NOW),
+        request(TaskVersion(task, CREATED + timedelta(milliseconds=1)), Reason.NEW, NOW),
+        request(TaskVersion(task, CREATED), Reason.BEHIND, NOW),
+        request(TaskVersion(replace(task, id=an_id(9)), CREATED), Reason.NEW, NOW),
     ]
     assert len({first.id, *(event.id for event in others)}) == 4
 
 
 @pytest.mark.parametrize("changed", [utc(1, 1, 1), utc(1969, 12, 31), CREATED, utc(9999, 12, 31)], ids=str)
 def test_the_time_in_the_id_is_that_of_the_change_as_far_as_an_id_can_hold_it(changed: datetime) -> None:
-    event = request(Sighting(an_original(), changed), Reason.NEW, NOW)
+    event = request(TaskVersion(an_original(), changed), Reason.NEW, NOW)
     assert len(event.id) == 24
     assert int(event.id[:8], 16) == min(max(int(changed.timestamp()), 0), 2**32 - 1)
 
 
 def test_a_change_without_a_date_is_dated_by_the_creation() -> None:
     task = an_original()
-    assert request(Sighting(task, None), Reason.NEW, NOW).id == request(Sighting(task, CREATED), Reason.NEW, NOW).id
+    assert (
+        request(TaskVersion(task, None), Reason.NEW, NOW).id == request(TaskVersion(task, CREATED), Reason.NEW, NOW).id
+    )
 
 
 def test_a_completed_task_is_asked_for_as_completed() -> None:
     task = ours(2, completed=True)
-    assert request(Sighting(task, CREATED), Reason.BEHIND, NOW).operation is Operation.COMPLETE
+    assert request(TaskVersion(task, CREATED), Reason.BEHIND, NOW).operation is Operation.COMPLETE
     assert task.id == occurrence_id(ORIGINAL, 2)
     assert with_cursor(an_original(), 1).cursor == Cursor(1, "daily")

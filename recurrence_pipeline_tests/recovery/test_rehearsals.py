@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from bson import ObjectId
 
-from recurrence_pipeline.doctor.database import Doctoring
+from recurrence_pipeline.doctor.database import Diagnostics
 from recurrence_pipeline.doctor.rules import Level
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.world import World, utc
@@ -26,7 +26,9 @@ def repair(world: World, name: str) -> None:
 
 def level_of_two_workers(world: World) -> Level:
     (diagnosis,) = (
-        each for each in Doctoring(world.worker.context, world.worker.consistency).look() if each.name == "two workers"
+        each
+        for each in Diagnostics(world.worker.context, world.worker.consistency).look()
+        if each.name == "two workers"
     )
     return diagnosis.level
 

@@ -9,13 +9,13 @@ from bson import ObjectId
 from recurrence_pipeline.domain.errors import InvalidInput
 from recurrence_pipeline.domain.model import EventStatus, Operation
 from recurrence_pipeline.recovery import replay as replaying
-from recurrence_pipeline.recovery.replay import Replay, Selection
+from recurrence_pipeline.recovery.replay import EventFilter, Replay
 from recurrence_pipeline_tests.world import World, utc
 
-ALL = Selection()
+ALL = EventFilter()
 
 
-def replay(world: World, selection: Selection = ALL, *event_ids: object, dry_run: bool = False, **how: Any) -> Replay:
+def replay(world: World, selection: EventFilter = ALL, *event_ids: object, dry_run: bool = False, **how: Any) -> Replay:
     return world.worker.dead_letters.replay(selection, [str(i) for i in event_ids], dry_run=dry_run, **how)
 
 
@@ -89,7 +89,7 @@ def test_only_what_fits_everything_that_is_set_is_taken(world: World) -> None:
     border = world.now
     wanted, other_operation, other_code = rejected(world), rejected(world, "complete"), failed(world)
 
-    done = replay(world, Selection([EventStatus.REJECTED], Operation.CREATE, "ORIGINAL_NOT_FOUND", since=border))
+    done = replay(world, EventFilter([EventStatus.REJECTED], Operation.CREATE, "ORIGINAL_NOT_FOUND", since=border))
 
     assert done.replayed == 1
     assert statuses(world) == {
@@ -104,8 +104,8 @@ def test_the_code_is_that_of_the_last_error(world: World) -> None:
     """What an event failed of at first says nothing about why it stays failed."""
     failed(world)
 
-    assert replay(world, Selection(code="TRANSIENT"), dry_run=True).selected == 0
-    assert replay(world, Selection(code="PARTIAL"), dry_run=True).selected == 1
+    assert replay(world, EventFilter(code="TRANSIENT"), dry_run=True).selected == 0
+    assert replay(world, EventFilter(code="PARTIAL"), dry_run=True).selected == 1
 
 
 def test_ids_that_cannot_be_replayed_are_named_and_hold_up_no_others(world: World) -> None:

@@ -9,7 +9,7 @@ from recurrence_pipeline.domain.errors import InvalidInput, RestoreRefused
 from recurrence_pipeline.domain.model import Operation
 from recurrence_pipeline.recovery.restore import Restored
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.worker.context import Step
+from recurrence_pipeline.worker.context import WriteStep
 from recurrence_pipeline_tests.world import Crash, World, utc
 
 JAN_31 = utc(2024, 1, 31, 9)
@@ -300,7 +300,7 @@ def test_what_is_deleted_again_by_the_same_event_comes_back_as_it_was_the_second
 def test_a_change_between_two_tries_of_a_deletion_is_not_lost(world: World) -> None:
     original = world.create(JAN_31, "monthly")
     event = world.add_event("delete", original)
-    world.crash_after = Step.KEEP_DELETED
+    world.crash_after = WriteStep.KEEP_DELETED
     with pytest.raises(Crash):
         world.work()
     edited = sorted(world.occurrences_by_slot(original).values())[0]
@@ -354,10 +354,12 @@ def test_a_task_that_is_there_again_and_the_same_is_left_as_it_is(world: World) 
     assert world.task(same["_id"]) == same
 
 
-@pytest.mark.parametrize("step", [Step.RESTORING, Step.ORIGINALS_BACK, Step.OCCURRENCES_BACK, Step.RESTORED])
+@pytest.mark.parametrize(
+    "step", [WriteStep.RESTORING, WriteStep.ORIGINALS_BACK, WriteStep.OCCURRENCES_BACK, WriteStep.RESTORED]
+)
 @pytest.mark.parametrize("the_original", ["is gone", "is there"])
 def test_a_restoration_that_was_killed_anywhere_is_completed_by_the_next(
-    mongodb_url: str, step: Step, the_original: str
+    mongodb_url: str, step: WriteStep, the_original: str
 ) -> None:
     original_gone = the_original == "is gone"
     world = World(mongodb_url)
@@ -390,7 +392,7 @@ def test_a_restoration_that_was_killed_and_whose_original_then_went_makes_no_orp
     complete(world, original)
     head = world.occurrences_by_slot(original)[4]
     deletion = cascade(world, original)
-    world.crash_after = Step.RESTORING
+    world.crash_after = WriteStep.RESTORING
     with pytest.raises(Crash):
         restore(world, deletion)
     world.worker.mongo.tasks.delete_one({"_id": original})
@@ -488,7 +490,7 @@ def test_a_deletion_that_is_not_over_is_not_undone(mongodb_url: str) -> None:
     world = World(mongodb_url)
     original = world.create(JAN_31, "monthly")
     event = world.add_event("delete", original)
-    world.crash_after = Step.DELETE
+    world.crash_after = WriteStep.DELETE
     with pytest.raises(Crash):
         world.work()
 

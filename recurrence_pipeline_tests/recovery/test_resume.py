@@ -8,8 +8,8 @@ import pytest
 from bson import ObjectId
 
 from recurrence_pipeline.bootstrap import open_worker
-from recurrence_pipeline.domain.errors import OriginalNotFound, Partial, ResumeRefused
-from recurrence_pipeline.worker.context import Step
+from recurrence_pipeline.domain.errors import OriginalNotFound, PartialWrite, ResumeRefused
+from recurrence_pipeline.worker.context import WriteStep
 from recurrence_pipeline_tests.world import Crash, World, utc
 
 ANCHOR = utc(2024, 1, 15, 9)
@@ -115,10 +115,10 @@ def test_an_event_tells_what_was_made(world: World) -> None:
     assert {world.task(task_id)["createdByEvent"] for task_id in made.values()} == {event["_id"]}
 
 
-@pytest.mark.parametrize("step", [Step.CURSORS, Step.OCCURRENCES, Step.ACTIVITIES])
+@pytest.mark.parametrize("step", [WriteStep.CURSORS, WriteStep.OCCURRENCES, WriteStep.ACTIVITIES])
 @pytest.mark.parametrize("first_the_worker", [False, True], ids=["at once", "after the worker took over its event"])
 def test_a_crash_after_any_step_is_made_up_for_by_asking_again(
-    world: World, step: Step, *, first_the_worker: bool
+    world: World, step: WriteStep, *, first_the_worker: bool
 ) -> None:
     head = stopped(world)
     world.crash_after = step
@@ -140,7 +140,7 @@ def test_a_crash_after_any_step_is_made_up_for_by_asking_again(
 
 def test_a_resumption_cut_off_between_two_inserts_is_completed_without_a_gap_even_much_later(world: World) -> None:
     head = stopped(world)
-    world.crash_after = Step.OCCURRENCES
+    world.crash_after = WriteStep.OCCURRENCES
     with pytest.raises(Crash):
         resume(world, head)
     world.worker.mongo.tasks.delete_one({"_id": world.occurrences_by_slot(head)[6]})  # it was not written yet
@@ -166,11 +166,11 @@ def test_several_who_ask_at_once_make_the_same_3(world: World) -> None:
 def test_where_the_original_goes_meanwhile_nothing_is_left_behind(world: World) -> None:
     head = stopped(world)
 
-    def delete_original(step: Step) -> None:
-        if step is Step.OCCURRENCES:
+    def delete_original(step: WriteStep) -> None:
+        if step is WriteStep.OCCURRENCES:
             world.worker.mongo.tasks.delete_one({"_id": head})
 
-    worker = open_worker(world.settings, clock=lambda: world.now, after_step=delete_original)
+    worker = open_worker(world.settings, clock=lambda: world.now, on_step=delete_original)
     with closing(worker), pytest.raises(OriginalNotFound):
         worker.resumption.resume(str(head), dry_run=False)
 
@@ -179,7 +179,7 @@ def test_where_the_original_goes_meanwhile_nothing_is_left_behind(world: World) 
 
 def test_a_crash_while_the_original_goes_is_cleared_up_by_the_worker(world: World) -> None:
     head = stopped(world)
-    world.crash_after = Step.OCCURRENCES
+    world.crash_after = WriteStep.OCCURRENCES
     with pytest.raises(Crash):
         resume(world, head)
     world.worker.mongo.tasks.delete_one({"_id": head})
@@ -193,7 +193,7 @@ def test_what_the_database_refuses_is_named_and_made_when_asked_again(world: Wor
     head = stopped(world)
     rule = {"$jsonSchema": {"properties": {"occurrenceNumber": {"not": {"enum": [6]}}}}}
     world.worker.mongo.db.command("collMod", "tasks", validator=rule)
-    with pytest.raises(Partial, match="1 occurrences could not be written"):
+    with pytest.raises(PartialWrite, match="1 occurrences could not be written"):
         resume(world, head)
     world.worker.mongo.db.command("collMod", "tasks", validator={})
 

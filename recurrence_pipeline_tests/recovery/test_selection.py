@@ -8,7 +8,7 @@ import pytest
 from recurrence_pipeline.domain.errors import InvalidInput
 from recurrence_pipeline.domain.model import EventStatus, Operation, RefusedEvent
 from recurrence_pipeline.domain.times import moment
-from recurrence_pipeline.recovery.replay import Selection
+from recurrence_pipeline.recovery.replay import EventFilter
 
 ENDED = datetime(2026, 11, 24, 9, 30, tzinfo=timezone.utc)
 A_REJECTED_CREATE = RefusedEvent("e1", "create", "rejected", "ORIGINAL_NOT_FOUND", "Original task not found", ENDED)
@@ -27,7 +27,7 @@ A_REJECTED_CREATE = RefusedEvent("e1", "create", "rejected", "ORIGINAL_NOT_FOUND
     ],
 )
 def test_an_event_that_fits_all_that_is_set_is_meant(fields: dict[str, Any]) -> None:
-    assert Selection(**fields).misfit(A_REJECTED_CREATE) is None
+    assert EventFilter(**fields).mismatch(A_REJECTED_CREATE) is None
 
 
 @pytest.mark.parametrize(
@@ -42,20 +42,20 @@ def test_an_event_that_fits_all_that_is_set_is_meant(fields: dict[str, Any]) -> 
     ],
 )
 def test_one_that_does_not_is_told_why(fields: dict[str, Any], why: str) -> None:
-    assert Selection(**fields).misfit(A_REJECTED_CREATE) == why
+    assert EventFilter(**fields).mismatch(A_REJECTED_CREATE) == why
 
 
 @pytest.mark.parametrize("status", ["pending", "processing", "completed"])
 def test_an_event_that_was_not_refused_is_never_meant(status: str) -> None:
-    assert Selection().misfit(RefusedEvent("e1", "create", status)) == f"its status is {status}"
+    assert EventFilter().mismatch(RefusedEvent("e1", "create", status)) == f"its status is {status}"
 
 
 def test_an_event_that_does_not_say_when_it_ended_fits_no_time() -> None:
     timeless = RefusedEvent("e1", "create", "failed")
 
-    assert Selection().misfit(timeless) is None
-    assert Selection(since=ENDED).misfit(timeless) == "it ended at an unknown time"
-    assert Selection(until=ENDED).misfit(timeless) == "it ended at an unknown time"
+    assert EventFilter().mismatch(timeless) is None
+    assert EventFilter(since=ENDED).mismatch(timeless) == "it ended at an unknown time"
+    assert EventFilter(until=ENDED).mismatch(timeless) == "it ended at an unknown time"
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ import pytest
 import redis
 
 from recurrence_pipeline.local import processes
-from recurrence_pipeline_tests.impostor import unused_port
 from recurrence_pipeline_tests.secured import PASSWORD, Certificates
+from recurrence_pipeline_tests.stub_server import unused_port
 from recurrence_pipeline_tests.waiting import wait_until
 
 QUOTED = quote(PASSWORD, safe="")

@@ -105,7 +105,7 @@ def environment(
         "ALERT_URLS": f"json://someone:{CANARY}@localhost:9/",
         "LOG_FILE": str(home / "worker.log"),
         "LOG_LEVEL": "debug",
-        "WORKER_LINGER": "0",
+        "WORKER_IDLE_TIMEOUT": "0",
         "PORT": "0",
     }
 

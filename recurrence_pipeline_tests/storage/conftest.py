@@ -8,7 +8,7 @@ from pymongo import MongoClient
 
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.storage.event_queries import EventLog
+from recurrence_pipeline.storage.event_queries import EventQueries
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.schema import ensure_schema
 from recurrence_pipeline_tests.world import KEPT_LONG
@@ -49,5 +49,5 @@ def fail_point(mongodb_janitor: MongoClient[Document]) -> Iterator[FailPoint]:
 
 
 @pytest.fixture
-def event_log(mongo: Mongo) -> EventLog:
-    return EventLog(mongo, read_chunk=3)
+def event_queries(mongo: Mongo) -> EventQueries:
+    return EventQueries(mongo, read_chunk=3)

@@ -7,7 +7,7 @@ import pytest
 from bson import ObjectId
 from structlog.testing import capture_logs
 
-from recurrence_pipeline.domain.errors import Outage, WriteRefused
+from recurrence_pipeline.domain.errors import DatabaseUnavailable, WriteRejected
 from recurrence_pipeline.domain.model import Action
 from recurrence_pipeline.domain.plan import NewActivity
 from recurrence_pipeline.storage.activities import Activities
@@ -76,7 +76,7 @@ def test_an_outage_is_no_refusal(activities: Activities, fail_point: FailPoint) 
     """An activity that could not be written now is written on the next try."""
     facts = created(2)
     fail_point("insert", closeConnection=True)
-    with pytest.raises(Outage):
+    with pytest.raises(DatabaseUnavailable):
         activities.write(facts, at(0))
     assert activities.write(facts, at(0)) == 2
 
@@ -136,6 +136,6 @@ def test_two_archivings_at_once_move_and_count_each_activity_once(activities: Ac
 def test_what_the_archive_refuses_is_not_deleted(activities: Activities, mongo: Mongo) -> None:
     old = add_old(mongo, -2, -1)
     mongo.db.create_collection("useractivities_archive", validator={"activityId": {"$lt": 2}})
-    with pytest.raises(WriteRefused):
+    with pytest.raises(WriteRejected):
         activities.archive(at(0), lambda _: None)
     assert by_id(mongo.activities.find()) == by_id(old)

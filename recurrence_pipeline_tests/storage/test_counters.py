@@ -10,7 +10,7 @@ from pymongo.errors import AutoReconnect
 
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import Transient
-from recurrence_pipeline.storage.counters import HIGHEST, Maker, Numbering
+from recurrence_pipeline.storage.counters import HIGHEST, Counters, Maker
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline_tests.storage.conftest import FailPoint
 from recurrence_pipeline_tests.storage.samples import task_document
@@ -20,15 +20,15 @@ THREADS = 4
 
 
 @pytest.fixture
-def numbering(mongo: Mongo) -> Numbering:
-    return Numbering(mongo, "tasks", "taskId", write_chunk=3)
+def numbering(mongo: Mongo) -> Counters:
+    return Counters(mongo, "tasks", "taskId", write_chunk=3)
 
 
 @pytest.fixture
-def several(mongo: Mongo, settings: Settings) -> Iterator[list[Numbering]]:
+def several(mongo: Mongo, settings: Settings) -> Iterator[list[Counters]]:
     """Return the numbering of several workers, each with a client of its own."""
     clients = [Mongo(settings) for _ in range(THREADS)]
-    yield [Numbering(client, "tasks", "taskId", write_chunk=3) for client in clients]
+    yield [Counters(client, "tasks", "taskId", write_chunk=3) for client in clients]
     for client in clients:
         client.close()
 
@@ -60,7 +60,7 @@ def set_counter(mongo: Mongo, value: object) -> None:
         mongo.counters.insert_one({"_id": "tasks", "sequence_value": value})
 
 
-def test_the_numbers_of_a_batch_follow_each_other_and_the_last_one_given(mongo: Mongo, numbering: Numbering) -> None:
+def test_the_numbers_of_a_batch_follow_each_other_and_the_last_one_given(mongo: Mongo, numbering: Counters) -> None:
     first, second = makers(5), makers(2)
     assert numbering.insert(first).written == set(first)
     assert numbering.insert(second).written == set(second)
@@ -68,7 +68,7 @@ def test_the_numbers_of_a_batch_follow_each_other_and_the_last_one_given(mongo: 
     assert counter(mongo) == 7
 
 
-def test_inserting_twice_is_inserting_once(mongo: Mongo, numbering: Numbering) -> None:
+def test_inserting_twice_is_inserting_once(mongo: Mongo, numbering: Counters) -> None:
     batch = makers(5)
     numbering.insert(batch)
     before = list(mongo.tasks.find())
@@ -77,7 +77,7 @@ def test_inserting_twice_is_inserting_once(mongo: Mongo, numbering: Numbering) -
     assert list(mongo.tasks.find()) == before
 
 
-def test_an_interrupted_batch_is_completed(mongo: Mongo, numbering: Numbering, fail_point: FailPoint) -> None:
+def test_an_interrupted_batch_is_completed(mongo: Mongo, numbering: Counters, fail_point: FailPoint) -> None:
     batch = makers(7)
     numbering.insert(dict(list(batch.items())[:4]))
     fail_point("insert", closeConnection=True)
@@ -87,7 +87,7 @@ def test_an_interrupted_batch_is_completed(mongo: Mongo, numbering: Numbering, f
     assert len(set(numbers(mongo))) == 7
 
 
-def test_nothing_to_insert_takes_no_number(mongo: Mongo, numbering: Numbering) -> None:
+def test_nothing_to_insert_takes_no_number(mongo: Mongo, numbering: Counters) -> None:
     assert numbering.insert({}).written == set()
     assert counter(mongo) == 0
 
@@ -101,7 +101,7 @@ SPOILED: list[object] = [
 
 @pytest.mark.parametrize("value", ["missing", "without a value", *SPOILED], ids=repr)
 def test_a_counter_starts_after_the_highest_number_in_use_whatever_it_holds(
-    mongo: Mongo, numbering: Numbering, value: object
+    mongo: Mongo, numbering: Counters, value: object
 ) -> None:
     """Else every create fails for ever, and a spoiled counter of activities stops all work."""
     poison = (float("nan"), float("inf"), "A-17", 2**60, 2**53, [50], True, NOW)
@@ -119,7 +119,7 @@ def test_a_counter_starts_after_the_highest_number_in_use_whatever_it_holds(
     assert numbering.lag() is None
 
 
-def test_a_counter_that_is_behind_is_moved_past_the_highest_number_in_use(mongo: Mongo, numbering: Numbering) -> None:
+def test_a_counter_that_is_behind_is_moved_past_the_highest_number_in_use(mongo: Mongo, numbering: Counters) -> None:
     mongo.tasks.insert_many([task_document(number) for number in (4, 5, 6, 40)])
     set_counter(mongo, 3)
     batch = makers(4)
@@ -129,7 +129,7 @@ def test_a_counter_that_is_behind_is_moved_past_the_highest_number_in_use(mongo:
 
 
 @pytest.mark.parametrize("value", ["105", Decimal128("105"), 105.0, 105.5, Int64(105)], ids=repr)
-def test_a_number_of_another_type_is_gone_on_from(mongo: Mongo, numbering: Numbering, value: object) -> None:
+def test_a_number_of_another_type_is_gone_on_from(mongo: Mongo, numbering: Counters, value: object) -> None:
     """Numbers up to it were given, and their tasks may have been deleted since."""
     mongo.tasks.insert_one(task_document(8))
     set_counter(mongo, value)
@@ -137,14 +137,14 @@ def test_a_number_of_another_type_is_gone_on_from(mongo: Mongo, numbering: Numbe
     assert list(numbering.take(1)) == [108]
 
 
-def test_no_number_is_given_that_a_double_cannot_tell_from_the_next(mongo: Mongo, numbering: Numbering) -> None:
+def test_no_number_is_given_that_a_double_cannot_tell_from_the_next(mongo: Mongo, numbering: Counters) -> None:
     for value in (HIGHEST - 1, HIGHEST, HIGHEST + 1, 2**53 - 2):
         set_counter(mongo, value)
         assert max(numbering.take(1000)) <= 2**53 - 1
 
 
 def test_workers_that_meet_a_spoiled_counter_at_once_get_different_numbers(
-    mongo: Mongo, several: list[Numbering]
+    mongo: Mongo, several: list[Counters]
 ) -> None:
     mongo.tasks.insert_one(task_document(40))
     barrier = Barrier(THREADS)
@@ -163,7 +163,7 @@ def test_workers_that_meet_a_spoiled_counter_at_once_get_different_numbers(
 
 
 def test_a_counter_that_cannot_be_mended_is_named(
-    mongo: Mongo, numbering: Numbering, monkeypatch: pytest.MonkeyPatch
+    mongo: Mongo, numbering: Counters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Here somebody spoils it again and again."""
     mend = numbering.catch_up
@@ -178,7 +178,7 @@ def test_a_counter_that_cannot_be_mended_is_named(
         numbering.take(1)
 
 
-def test_the_counters_may_be_emptied_between_batches(mongo: Mongo, numbering: Numbering) -> None:
+def test_the_counters_may_be_emptied_between_batches(mongo: Mongo, numbering: Counters) -> None:
     for _ in range(3):
         batch = makers(3)
         assert numbering.insert(batch).written == set(batch)
@@ -186,7 +186,7 @@ def test_the_counters_may_be_emptied_between_batches(mongo: Mongo, numbering: Nu
     assert numbers(mongo) == list(range(1, 10))
 
 
-def test_a_text_among_the_numbers_does_not_reset_the_counter(mongo: Mongo, numbering: Numbering) -> None:
+def test_a_text_among_the_numbers_does_not_reset_the_counter(mongo: Mongo, numbering: Counters) -> None:
     """A text sorts above every number: taken for the highest, it would start the counter at 1 again and again."""
     mongo.tasks.insert_many([task_document(99), task_document(0, taskId="A-17"), task_document(0, taskId=float("inf"))])
     mongo.counters.delete_many({})
@@ -195,7 +195,7 @@ def test_a_text_among_the_numbers_does_not_reset_the_counter(mongo: Mongo, numbe
     assert mongo.tasks.count_documents({"taskId": {"$in": [100, 101]}}) == 2
 
 
-def test_workers_that_race_to_create_the_counter_get_different_numbers(mongo: Mongo, several: list[Numbering]) -> None:
+def test_workers_that_race_to_create_the_counter_get_different_numbers(mongo: Mongo, several: list[Counters]) -> None:
     mongo.tasks.insert_one(task_document(1000))
     barrier = Barrier(THREADS)
     for _ in range(5):
@@ -214,7 +214,7 @@ def test_workers_that_race_to_create_the_counter_get_different_numbers(mongo: Mo
         assert numbers(mongo)[-20:] == list(range(highest + 1, highest + 21))
 
 
-def test_two_that_insert_the_same_at_once_insert_it_once(mongo: Mongo, several: list[Numbering]) -> None:
+def test_two_that_insert_the_same_at_once_insert_it_once(mongo: Mongo, several: list[Counters]) -> None:
     batch = makers(20)
     with ThreadPoolExecutor(THREADS) as threads:
         results = list(threads.map(lambda worker: worker.insert(batch), several))
@@ -223,7 +223,7 @@ def test_two_that_insert_the_same_at_once_insert_it_once(mongo: Mongo, several: 
     assert mongo.tasks.count_documents({}) == 20
 
 
-def test_a_refused_document_costs_itself_only(mongo: Mongo, numbering: Numbering) -> None:
+def test_a_refused_document_costs_itself_only(mongo: Mongo, numbering: Counters) -> None:
     mongo.db.command("collMod", "tasks", validator={"$jsonSchema": {"properties": {"title": {"bsonType": "string"}}}})
     good, bad = makers(5), makers(2, title=None)
     keys = sorted([*good, *bad])
@@ -233,7 +233,7 @@ def test_a_refused_document_costs_itself_only(mongo: Mongo, numbering: Numbering
     assert all("validation" in reason for reason in result.refused.values())
 
 
-def test_a_number_that_can_never_be_had_is_given_up(mongo: Mongo, numbering: Numbering) -> None:
+def test_a_number_that_can_never_be_had_is_given_up(mongo: Mongo, numbering: Counters) -> None:
     """Here a foreign unique index stands in the way; a loop without an end would stop the worker."""
     mongo.tasks.create_index([("taskId", 1), ("userId", 1)], unique=True)
     mongo.tasks.drop_index("taskId_1")
@@ -244,13 +244,13 @@ def test_a_number_that_can_never_be_had_is_given_up(mongo: Mongo, numbering: Num
     assert "no free taskId" in result.refused[key]
 
 
-def test_numbers_are_taken_in_one_block(mongo: Mongo, numbering: Numbering) -> None:
+def test_numbers_are_taken_in_one_block(mongo: Mongo, numbering: Counters) -> None:
     assert numbering.take(1000) == range(1, 1001)
     assert counter(mongo) == 1000
 
 
 def test_documents_keep_the_numbers_they_have_and_get_new_ones_where_those_are_taken(
-    mongo: Mongo, numbering: Numbering
+    mongo: Mongo, numbering: Counters
 ) -> None:
     mongo.tasks.insert_one(task_document(11))
     mongo.counters.update_one({"_id": "tasks"}, {"$set": {"sequence_value": 20}})
@@ -265,7 +265,7 @@ def test_documents_keep_the_numbers_they_have_and_get_new_ones_where_those_are_t
     assert {d["taskId"] for d in mongo.tasks.find({"_id": ObjectId(taken)})} == {21}
 
 
-def test_documents_that_are_there_already_keep_what_they_have(mongo: Mongo, numbering: Numbering) -> None:
+def test_documents_that_are_there_already_keep_what_they_have(mongo: Mongo, numbering: Counters) -> None:
     documents = {str(d["_id"]): d for d in (task_document(n) for n in (10, 11))}
     numbering.insert_with_their_numbers(documents)
     before = list(mongo.tasks.find())

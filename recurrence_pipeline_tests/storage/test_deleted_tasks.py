@@ -8,11 +8,11 @@ from bson import ObjectId
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.domain.errors import Outage
+from recurrence_pipeline.domain.errors import DatabaseUnavailable
 from recurrence_pipeline.domain.model import Operation, TaskEvent
 from recurrence_pipeline.domain.plan import Removal
 from recurrence_pipeline.domain.restore import Restoration
-from recurrence_pipeline.storage.deleted_tasks import Deleted
+from recurrence_pipeline.storage.deleted_tasks import DeletedTasks
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.tasks import Tasks
 from recurrence_pipeline_tests.storage.conftest import FailPoint
@@ -40,20 +40,20 @@ class Sent(CommandListener):
 
 
 @pytest.fixture
-def deleted(mongo: Mongo) -> Deleted:
-    return Deleted(mongo, read_chunk=3, write_chunk=6)
+def deleted(mongo: Mongo) -> DeletedTasks:
+    return DeletedTasks(mongo, read_chunk=3, write_chunk=6)
 
 
 @pytest.fixture
-def watched(settings: Settings) -> Iterator[tuple[Deleted, Sent]]:
+def watched(settings: Settings) -> Iterator[tuple[DeletedTasks, Sent]]:
     sent = Sent()
     mongo = Mongo(settings, listeners=[sent])
-    yield Deleted(mongo, read_chunk=3, write_chunk=6), sent
+    yield DeletedTasks(mongo, read_chunk=3, write_chunk=6), sent
     mongo.close()
 
 
 @pytest.fixture
-def delete(mongo: Mongo, deleted: Deleted) -> Delete:
+def delete(mongo: Mongo, deleted: DeletedTasks) -> Delete:
     """Return a function that deletes new tasks under an original, and returns the deletion and the tasks."""
     tasks = Tasks(mongo, read_chunk=3, write_chunk=6)
 
@@ -78,7 +78,7 @@ def removal(*task_ids: str, event: TaskEvent | None = None) -> Removal:
     return Removal(event or an_event(Operation.DELETE), task_ids, "its original was deleted")
 
 
-def test_what_is_deleted_is_kept_whole_with_who_when_and_why(deleted: Deleted, mongo: Mongo) -> None:
+def test_what_is_deleted_is_kept_whole_with_who_when_and_why(deleted: DeletedTasks, mongo: Mongo) -> None:
     task = add(mongo, ofAnotherVersion={"of": ["the", "application"]})
     cause = removal(task)
     deleted.keep([cause], at(1))
@@ -92,7 +92,7 @@ def test_what_is_deleted_is_kept_whole_with_who_when_and_why(deleted: Deleted, m
     assert (copy["deletedAt"], copy["reason"]) == (at(1), "its original was deleted")
 
 
-def test_two_deletions_of_one_task_are_two_entries(deleted: Deleted, mongo: Mongo) -> None:
+def test_two_deletions_of_one_task_are_two_entries(deleted: DeletedTasks, mongo: Mongo) -> None:
     """A task that was put back and deleted again can be put back again."""
     task = add(mongo)
     deleted.keep([removal(task)], at(1))
@@ -100,15 +100,15 @@ def test_two_deletions_of_one_task_are_two_entries(deleted: Deleted, mongo: Mong
     assert sorted(copy["deletedAt"] for copy in mongo.deleted.find()) == [at(1), at(2)]
 
 
-def test_a_copy_that_cannot_be_kept_is_an_error(deleted: Deleted, mongo: Mongo, fail_point: FailPoint) -> None:
+def test_a_copy_that_cannot_be_kept_is_an_error(deleted: DeletedTasks, mongo: Mongo, fail_point: FailPoint) -> None:
     """Else the task would be deleted with no way back."""
     task = add(mongo)
     fail_point("insert", closeConnection=True)
-    with pytest.raises(Outage):
+    with pytest.raises(DatabaseUnavailable):
         deleted.keep([removal(task)], at(1))
 
 
-def test_copies_say_what_was_deleted_by_whom_when_and_why(deleted: Deleted, delete: Delete) -> None:
+def test_copies_say_what_was_deleted_by_whom_when_and_why(deleted: DeletedTasks, delete: Delete) -> None:
     deletion, ids = delete(2)
     delete(1)
 
@@ -121,14 +121,14 @@ def test_copies_say_what_was_deleted_by_whom_when_and_why(deleted: Deleted, dele
     assert deleted.copies(OTHER) == []
 
 
-def test_a_deletion_by_nobody_has_no_user(deleted: Deleted, delete: Delete) -> None:
+def test_a_deletion_by_nobody_has_no_user(deleted: DeletedTasks, delete: Delete) -> None:
     deletion, _ = delete(user=None)
 
     assert deleted.copies(deletion)[0].deleted_by is None
     assert deleted.recent(1)[0]["deletedBy"] is None
 
 
-def test_copies_say_what_a_restoration_has_begun_and_done(deleted: Deleted, delete: Delete) -> None:
+def test_copies_say_what_a_restoration_has_begun_and_done(deleted: DeletedTasks, delete: Delete) -> None:
     deletion, [first, second] = delete(2)
     deleted.begin(deletion, {first: second, second: second}, at(1))
     deleted.finish(deletion, [second], at(2))
@@ -139,7 +139,7 @@ def test_copies_say_what_a_restoration_has_begun_and_done(deleted: Deleted, dele
 
 
 def test_what_took_the_place_of_an_original_is_found_by_its_user_the_latest_of_several(
-    deleted: Deleted, delete: Delete
+    deleted: DeletedTasks, delete: Delete
 ) -> None:
     for minute, head in ((1, OTHER), (3, NEWER), (2, OTHER)):
         deletion, [task] = delete()
@@ -152,7 +152,7 @@ def test_what_took_the_place_of_an_original_is_found_by_its_user_the_latest_of_s
 
 
 def test_a_task_that_is_there_differs_unless_it_is_the_same_or_was_being_put_back(
-    deleted: Deleted, delete: Delete, mongo: Mongo
+    deleted: DeletedTasks, delete: Delete, mongo: Mongo
 ) -> None:
     deletion, ids = delete(5)
     same, changed, begun, _, _ = ids
@@ -166,7 +166,7 @@ def test_a_task_that_is_there_differs_unless_it_is_the_same_or_was_being_put_bac
 
 
 def test_the_number_of_commands_depends_on_the_number_of_chunks_only(
-    watched: tuple[Deleted, Sent], delete: Delete, mongo: Mongo
+    watched: tuple[DeletedTasks, Sent], delete: Delete, mongo: Mongo
 ) -> None:
     deleted, sent = watched
     deletion, ids = delete(12)

@@ -10,7 +10,7 @@ from pymongo import MongoClient, monitoring
 from pymongo.collection import Collection
 
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.storage.due_events import WIDER, Outlook
+from recurrence_pipeline.storage.due_events import WIDER, DueEventWindow
 from recurrence_pipeline_tests.world import utc
 
 NOON = utc(2024, 1, 1, 12)
@@ -59,7 +59,7 @@ def wait_at(events: Collection[Document], seconds: Sequence[int]) -> None:
         events.insert_many({"status": "pending", "availableAt": NOON + timedelta(seconds=at)} for at in seconds)
 
 
-def take(events: Collection[Document], outlook: Outlook, limit: int = BATCH) -> list[ObjectId]:
+def take(events: Collection[Document], outlook: DueEventWindow, limit: int = BATCH) -> list[ObjectId]:
     """Look, and take what was found out of the queue."""
     found = [e["_id"] for e in outlook.due(NOON + timedelta(days=1), limit)]
     events.update_many({"_id": {"$in": found}}, {"$set": {"status": "processing"}})
@@ -68,7 +68,7 @@ def take(events: Collection[Document], outlook: Outlook, limit: int = BATCH) -> 
 
 def test_a_long_queue_comes_in_order_and_as_a_whole(events: Collection[Document]) -> None:
     waiting = wait_in(events, 60 * BATCH + 2)
-    outlook = Outlook(events)
+    outlook = DueEventWindow(events)
 
     found = []
     while batch := take(events, outlook):
@@ -86,7 +86,7 @@ def seen_by(looks: Looks, waiting: list[ObjectId], batch: int) -> list[int]:
 def test_a_long_queue_is_looked_at_as_a_whole_once(events: Collection[Document], looks: Looks) -> None:
     """Else each batch of a queue of 100,000 costs what sorting 100,000 events does."""
     waiting = wait_in(events, 60 * BATCH)
-    outlook = Outlook(events)
+    outlook = DueEventWindow(events)
 
     for _ in range(50):
         assert len(take(events, outlook)) == BATCH
@@ -102,7 +102,7 @@ def test_one_event_that_has_waited_very_long_does_not_make_the_next_look_long(
 ) -> None:
     waiting = wait_in(events, 40 * BATCH)
     wait_in(events, 1, first=-1_000_000)
-    outlook = Outlook(events)
+    outlook = DueEventWindow(events)
     take(events, outlook)
     take(events, outlook)
     assert max(seen_by(looks, waiting, BATCH)[1:]) <= (WIDER[0] + 1) * BATCH
@@ -110,14 +110,14 @@ def test_one_event_that_has_waited_very_long_does_not_make_the_next_look_long(
 
 def test_a_pause_in_the_queue_is_looked_past(events: Collection[Document], looks: Looks) -> None:
     waiting = [*wait_in(events, 2 * BATCH), *wait_in(events, 2 * BATCH, first=3600)]
-    outlook = Outlook(events)
+    outlook = DueEventWindow(events)
     found = [event for _ in range(4) for event in take(events, outlook)]
     assert found == waiting
 
 
 def test_what_others_have_taken_meanwhile_does_not_end_the_looking(events: Collection[Document]) -> None:
     waiting = wait_in(events, 10 * BATCH)
-    outlook = Outlook(events)
+    outlook = DueEventWindow(events)
     take(events, outlook)
     events.update_many({"_id": {"$in": waiting[BATCH : 8 * BATCH + 1]}}, {"$set": {"status": "processing"}})
 
@@ -128,7 +128,7 @@ def test_what_others_have_taken_meanwhile_does_not_end_the_looking(events: Colle
 
 def test_an_event_that_has_waited_longer_than_all_of_them_is_next(events: Collection[Document]) -> None:
     waiting = wait_in(events, 4 * BATCH)
-    outlook = Outlook(events)
+    outlook = DueEventWindow(events)
     take(events, outlook)
     (late,) = wait_in(events, 1, first=-60)
 
@@ -137,14 +137,14 @@ def test_an_event_that_has_waited_longer_than_all_of_them_is_next(events: Collec
 
 def test_a_queue_in_which_all_wait_since_the_same_moment_comes_as_a_whole(events: Collection[Document]) -> None:
     events.insert_many({"status": "pending", "availableAt": NOON} for _ in range(7 * BATCH + 1))
-    outlook = Outlook(events)
+    outlook = DueEventWindow(events)
 
     assert [len(take(events, outlook)) for _ in range(9)] == [BATCH] * 7 + [1, 0]
 
 
 def test_batches_of_changing_size_leave_nothing_behind(events: Collection[Document]) -> None:
     waiting = wait_in(events, 60)
-    outlook = Outlook(events)
+    outlook = DueEventWindow(events)
 
     found = [take(events, outlook, limit) for limit in (2, 20, 1, 30, 3, 30)]
 
@@ -153,7 +153,7 @@ def test_batches_of_changing_size_leave_nothing_behind(events: Collection[Docume
 
 def test_what_is_not_due_yet_is_not_found(events: Collection[Document]) -> None:
     waiting = wait_in(events, 4 * BATCH)
-    outlook = Outlook(events)
+    outlook = DueEventWindow(events)
 
     assert [e["_id"] for e in outlook.due(NOON + timedelta(seconds=2), 100)] == waiting[:3]
     assert [e["_id"] for e in outlook.due(NOON - timedelta(seconds=1), 100)] == []
@@ -169,7 +169,7 @@ def test_a_look_finds_what_a_look_at_the_whole_queue_would_find_whatever_happens
     Else an event could be overtaken by what has waited less, or wait for ever.
     """
     rng = random.Random(seed)
-    workers = [Outlook(events), Outlook(events)]
+    workers = [DueEventWindow(events), DueEventWindow(events)]
     times = iter(rng.sample(range(2000), 2000))
     wait_at(events, [next(times) for _ in range(120)])
 

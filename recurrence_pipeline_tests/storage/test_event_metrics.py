@@ -7,7 +7,7 @@ from bson import ObjectId
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.domain.errors import Outage
+from recurrence_pipeline.domain.errors import DatabaseUnavailable
 from recurrence_pipeline.domain.model import EventStatus, FinishedEvent
 from recurrence_pipeline.storage.event_metrics import A_PAGE, MOST_SPANS, EventMetrics, NotDone
 from recurrence_pipeline.storage.mongo import Mongo
@@ -177,8 +177,8 @@ def test_what_has_not_been_done_is_counted_with_the_time_since_when_the_first_of
 
 def test_an_outage_while_events_are_read_is_said_to_be_one(metrics: EventMetrics, fail_point: FailPoint) -> None:
     fail_point("find", errorCode=13)
-    with pytest.raises(Outage):
+    with pytest.raises(DatabaseUnavailable):
         list(metrics.finished(at(0), at(1)))
     fail_point("aggregate", errorCode=13)
-    with pytest.raises(Outage):
+    with pytest.raises(DatabaseUnavailable):
         metrics.not_done()

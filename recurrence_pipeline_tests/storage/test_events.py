@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 from bson import ObjectId
 
-from recurrence_pipeline.domain.errors import WriteRefused
+from recurrence_pipeline.domain.errors import WriteRejected
 from recurrence_pipeline.domain.model import EventStatus, Operation, TaskEvent
 from recurrence_pipeline.domain.plan import Answer
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.storage.event_queries import EventLog
+from recurrence_pipeline.storage.event_queries import EventQueries
 from recurrence_pipeline.storage.event_updates import Outcome
 from recurrence_pipeline.storage.events import Events, QueueState
 from recurrence_pipeline.storage.mongo import Mongo
@@ -65,10 +65,10 @@ def test_the_last_five_errors_are_kept(events: Events) -> None:
     assert event.attempts == 7
 
 
-def test_more_outcomes_than_one_command_takes_are_all_recorded(events: Events, event_log: EventLog) -> None:
+def test_more_outcomes_than_one_command_takes_are_all_recorded(events: Events, event_queries: EventQueries) -> None:
     taken = held(events, *(an_event() for _ in range(11)))
     events.finish([Outcome(event, EventStatus.COMPLETED) for event in taken], now=at(0))
-    assert event_log.count_by_operation_and_status() == {("create", "completed"): 11}
+    assert event_queries.count_by_operation_and_status() == {("create", "completed"): 11}
 
 
 def test_adding_an_event_again_leaves_it_as_it_is(events: Events) -> None:
@@ -84,7 +84,7 @@ def test_adding_an_event_again_leaves_it_as_it_is(events: Events) -> None:
 
 def test_an_event_that_the_validator_refuses_is_not_taken_for_one_that_is_there(events: Events) -> None:
     """Else the caller believes that its event will be worked off."""
-    with pytest.raises(WriteRefused):
+    with pytest.raises(WriteRejected):
         events.add([an_event(Operation.DELETE, user_id=None)], available_at=at(0))
 
 

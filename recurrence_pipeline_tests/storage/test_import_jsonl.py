@@ -11,7 +11,7 @@ from bson import ObjectId, json_util
 
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.domain.errors import InvalidInput, Outage
+from recurrence_pipeline.domain.errors import DatabaseUnavailable, InvalidInput
 from recurrence_pipeline.storage.import_jsonl import SAMPLE_DATA, import_folder
 
 ID = '{"$oid": "6b046c55c5f3b9749e06fe%02x"}'
@@ -200,7 +200,7 @@ def test_an_empty_file_holds_nothing(worker: Worker, tmp_path: Path) -> None:
 def test_a_database_that_was_not_prepared_is_refused_with_a_hint(mongodb_url: str) -> None:
     """Else events lie in a collection without validator or index."""
     with open_worker(Settings.from_environment({"MONGODB_URL": mongodb_url})) as worker:
-        with pytest.raises(Outage, match="run `recurrence init-db` first"):
+        with pytest.raises(DatabaseUnavailable, match="run `recurrence init-db` first"):
             worker.import_folder(SAMPLE_DATA)
         assert worker.mongo.db.list_collection_names() == []
 

@@ -11,7 +11,7 @@ from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import LeaseLost
 from recurrence_pipeline.domain.model import EventStatus, TaskEvent
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.storage.event_queries import EventLog
+from recurrence_pipeline.storage.event_queries import EventQueries
 from recurrence_pipeline.storage.event_updates import Outcome
 from recurrence_pipeline.storage.events import Events, QueueState
 from recurrence_pipeline.storage.mongo import Mongo
@@ -244,7 +244,7 @@ def test_renewing_some_of_a_claim_renews_all_of_it_and_nothing_else(events: Even
     ids=str,
 )
 def test_an_unreadable_event_is_rejected_at_once_and_holds_nobody_up(
-    events: Events, event_log: EventLog, mongo: Mongo, odd: Document
+    events: Events, event_queries: EventQueries, mongo: Mongo, odd: Document
 ) -> None:
     unreadable: dict[str, Any] = {"_id": ObjectId(), "operation": "create", "taskId": ObjectId(), "createdAt": at(-9)}
     unreadable |= {"availableAt": at(-5), "status": "pending"} | odd
@@ -259,8 +259,8 @@ def test_an_unreadable_event_is_rejected_at_once_and_holds_nobody_up(
     assert (document["status"], document["finishedAt"]) == ("rejected", at(0))
     assert document["errors"][0]["code"] == "UNREADABLE_EVENT"
     assert lease(events, minute=50, owner="later") != []
-    assert event_log.refused()[0]["count"] == 1
-    assert sum(event_log.count_by_operation_and_status().values()) == 2
+    assert event_queries.refused()[0]["count"] == 1
+    assert sum(event_queries.count_by_operation_and_status().values()) == 2
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,13 @@ from pymongo.errors import BulkWriteError
 from pymongo.read_preferences import ReadPreference
 
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.domain.errors import ConfigurationError, Outage, RecurrenceError, Transient, WriteRefused
+from recurrence_pipeline.domain.errors import (
+    ConfigurationError,
+    DatabaseUnavailable,
+    RecurrenceError,
+    Transient,
+    WriteRejected,
+)
 from recurrence_pipeline.storage.mongo import BARE_DATES, Mongo, Refusal, refusals, translated, translating
 from recurrence_pipeline_tests.storage.conftest import FailPoint
 
@@ -31,17 +37,21 @@ def opened(url: str, **environment: str) -> Mongo:
 @pytest.mark.parametrize(
     ("failure", "expected"),
     [
-        pytest.param({"closeConnection": True}, Outage, id="the connection breaks"),
-        pytest.param({"errorCode": 10107}, Outage, id="NotWritablePrimary"),
-        pytest.param({"errorCode": 91}, Outage, id="ShutdownInProgress"),
-        pytest.param({"errorCode": 11600}, Outage, id="InterruptedAtShutdown"),
-        pytest.param({"errorCode": 189}, Outage, id="PrimarySteppedDown"),
-        pytest.param({"errorCode": 13}, Outage, id="Unauthorized"),
-        pytest.param({"errorCode": 18}, Outage, id="AuthenticationFailed"),
-        pytest.param({"errorCode": 14031}, Outage, id="OutOfDiskSpace"),
-        pytest.param({"errorCode": 462}, Outage, id="IngressRequestRateLimitExceeded"),
-        pytest.param({"errorCode": 1, "errorLabels": ["SystemOverloadedError"]}, Outage, id="labelled as overload"),
-        pytest.param({"writeConcernError": {"code": 64, "errmsg": "timed out"}}, Outage, id="write concern not met"),
+        pytest.param({"closeConnection": True}, DatabaseUnavailable, id="the connection breaks"),
+        pytest.param({"errorCode": 10107}, DatabaseUnavailable, id="NotWritablePrimary"),
+        pytest.param({"errorCode": 91}, DatabaseUnavailable, id="ShutdownInProgress"),
+        pytest.param({"errorCode": 11600}, DatabaseUnavailable, id="InterruptedAtShutdown"),
+        pytest.param({"errorCode": 189}, DatabaseUnavailable, id="PrimarySteppedDown"),
+        pytest.param({"errorCode": 13}, DatabaseUnavailable, id="Unauthorized"),
+        pytest.param({"errorCode": 18}, DatabaseUnavailable, id="AuthenticationFailed"),
+        pytest.param({"errorCode": 14031}, DatabaseUnavailable, id="OutOfDiskSpace"),
+        pytest.param({"errorCode": 462}, DatabaseUnavailable, id="IngressRequestRateLimitExceeded"),
+        pytest.param(
+            {"errorCode": 1, "errorLabels": ["SystemOverloadedError"]}, DatabaseUnavailable, id="labelled as overload"
+        ),
+        pytest.param(
+            {"writeConcernError": {"code": 64, "errmsg": "timed out"}}, DatabaseUnavailable, id="write concern not met"
+        ),
         pytest.param({"errorCode": 50}, Transient, id="MaxTimeMSExpired"),
         pytest.param({"errorCode": 112}, Transient, id="WriteConflict"),
         pytest.param({"errorCode": 24}, Transient, id="LockTimeout"),
@@ -62,7 +72,7 @@ def test_a_command_that_takes_too_long_is_an_outage(mongodb_url: str, fail_point
     mongo.ping()
     fail_point("insert", blockConnection=True, blockTimeMS=3000)
     started = time.monotonic()
-    with pytest.raises(Outage), translating():
+    with pytest.raises(DatabaseUnavailable), translating():
         mongo.tasks.insert_one({})
     assert time.monotonic() - started < 2.5
     mongo.close()
@@ -70,40 +80,40 @@ def test_a_command_that_takes_too_long_is_an_outage(mongodb_url: str, fail_point
 
 def test_a_unique_key_that_is_taken_is_a_refusal(empty: Mongo) -> None:
     empty.tasks.insert_one({"_id": 1})
-    with pytest.raises(WriteRefused, match="E11000"), translating():
+    with pytest.raises(WriteRejected, match="E11000"), translating():
         empty.tasks.insert_one({"_id": 1})
 
 
 def test_a_document_that_a_validator_refuses_is_a_refusal(empty: Mongo) -> None:
     empty.db.create_collection("tasks", validator={"$jsonSchema": {"required": ["title"]}})
-    with pytest.raises(WriteRefused, match="validation"), translating():
+    with pytest.raises(WriteRejected, match="validation"), translating():
         empty.tasks.insert_one({})
 
 
 def test_a_document_that_is_too_large_is_a_refusal(empty: Mongo) -> None:
-    with pytest.raises(WriteRefused), translating():
+    with pytest.raises(WriteRejected), translating():
         empty.tasks.insert_one({"title": "x" * (17 * 2**20)})
 
 
 @pytest.mark.parametrize("value", [object(), 2**64, "half a character \ud800"], ids=["no type", "too big", "surrogate"])
 def test_a_value_that_cannot_be_stored_is_a_refusal(empty: Mongo, value: object) -> None:
-    with pytest.raises(WriteRefused, match="a value cannot be stored"), translating():
+    with pytest.raises(WriteRejected, match="a value cannot be stored"), translating():
         empty.tasks.insert_one({"title": value})
 
 
 def test_a_client_that_is_closed_is_an_outage(mongodb_url: str) -> None:
     mongo = opened(mongodb_url)
     mongo.close()
-    with pytest.raises(Outage):
+    with pytest.raises(DatabaseUnavailable):
         mongo.ping()
 
 
 def test_errors_of_our_own_pass_unchanged() -> None:
     @translated()
     def refuse() -> None:
-        raise WriteRefused("ours")
+        raise WriteRejected("ours")
 
-    with pytest.raises(WriteRefused, match="ours"):
+    with pytest.raises(WriteRejected, match="ours"):
         refuse()
 
 
@@ -140,7 +150,7 @@ def test_a_bulk_that_met_something_passing_is_not_read_as_refused(empty: Mongo) 
 def test_a_bulk_whose_write_concern_is_not_met_is_an_outage(empty: Mongo, fail_point: FailPoint) -> None:
     fail_point("insert", writeConcernError={"code": 64, "errmsg": "waiting for replication timed out"})
     error = bulk_error(empty, [InsertOne({"_id": 1}), InsertOne({"_id": 2})])
-    with pytest.raises(Outage, match="waiting for replication timed out"):
+    with pytest.raises(DatabaseUnavailable, match="waiting for replication timed out"):
         refusals(error)
 
 
@@ -148,7 +158,7 @@ def test_a_server_that_is_away_is_an_outage_within_the_timeout_and_no_secret_is_
     url = f"mongodb://someone:hush-hush@{nobody_listens}/app?authSource=admin"
     mongo = opened(url, WORKER_TIMEOUT="400")
     started = time.monotonic()
-    with pytest.raises(Outage) as caught:
+    with pytest.raises(DatabaseUnavailable) as caught:
         mongo.ping()
     assert time.monotonic() - started < 3
     assert nobody_listens in str(caught.value), "which server is away is worth telling"

@@ -6,7 +6,7 @@ import pytest
 from bson import ObjectId
 
 from recurrence_pipeline.storage.mongo import Mongo
-from recurrence_pipeline.storage.partitions import MAX_EMPTY, pieces
+from recurrence_pipeline.storage.partitions import MAX_EMPTY, partitions
 from recurrence_pipeline_tests.storage.values import NOW
 
 
@@ -19,7 +19,7 @@ def fill(mongo: Mongo, *numbers: object, counter: object) -> list[ObjectId]:
 
 
 def found(mongo: Mongo, size: int) -> list[list[ObjectId]]:
-    return [[task["_id"] for task in mongo.tasks.find(piece, {"_id": 1})] for piece in pieces(mongo, size)]
+    return [[task["_id"] for task in mongo.tasks.find(piece, {"_id": 1})] for piece in partitions(mongo, size)]
 
 
 @pytest.mark.parametrize("counter", [40, 15, 1000, 0, None, "many", float("nan"), float("inf"), -3, True])
@@ -73,4 +73,4 @@ def test_numbers_with_wide_gaps_make_no_more_pieces_than_a_few_for_each_full_one
 
 def test_an_empty_collection_has_few_pieces_and_they_are_empty(mongo: Mongo) -> None:
     assert [piece for piece in found(mongo, 10) if piece] == []
-    assert len(pieces(mongo, 10)) <= 8
+    assert len(partitions(mongo, 10)) <= 8

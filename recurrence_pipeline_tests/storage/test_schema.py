@@ -10,7 +10,7 @@ from pymongo.errors import WriteError
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.domain.errors import Outage
+from recurrence_pipeline.domain.errors import DatabaseUnavailable
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.import_jsonl import SAMPLE_DATA
 from recurrence_pipeline.storage.mongo import Mongo
@@ -140,7 +140,7 @@ def test_a_collection_that_another_makes_in_the_same_moment_gets_its_validator(
 
 def test_a_collection_that_may_not_be_made_is_an_error(empty: Mongo, settings: Settings, fail_point: FailPoint) -> None:
     fail_point("create", errorCode=13)
-    with pytest.raises(Outage):
+    with pytest.raises(DatabaseUnavailable):
         ensure_schema(empty, settings)
 
 
@@ -249,7 +249,7 @@ def test_an_older_validator_is_replaced(empty: Mongo, settings: Settings) -> Non
 
 
 def test_a_database_that_was_never_prepared_is_recognised(empty: Mongo) -> None:
-    with pytest.raises(Outage, match="init-db"):
+    with pytest.raises(DatabaseUnavailable, match="init-db"):
         require_schema(empty)
 
 

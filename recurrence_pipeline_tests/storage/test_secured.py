@@ -8,7 +8,7 @@ import pytest
 
 from recurrence_pipeline.bootstrap import open_worker
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.domain.errors import Outage
+from recurrence_pipeline.domain.errors import DatabaseUnavailable
 from recurrence_pipeline_tests.commands import Run
 from recurrence_pipeline_tests.secured import PASSWORD, SecuredMongo, certificates, secured_mongo
 from recurrence_pipeline_tests.world import World, utc
@@ -57,7 +57,7 @@ def test_who_may_not_work_is_told_why_and_uses_no_attempt(
     event_id = world.add_event("create", world.add_task(DUE, "daily"))
     before = world.event(event_id)
     refused = world.settings.model_copy(update={"mongodb_url": server.url(**wrong)})
-    with open_worker(refused) as worker, pytest.raises(Outage, match=f"(?i)^{reason}") as caught:
+    with open_worker(refused) as worker, pytest.raises(DatabaseUnavailable, match=f"(?i)^{reason}") as caught:
         worker.process_pending()
     assert "canary" not in str(caught.value)
     assert world.event(event_id) == before
@@ -90,6 +90,6 @@ def test_a_command_says_in_one_line_that_the_password_is_wrong(server: SecuredMo
 def why(url: str) -> str:
     """Return why a worker cannot work on that database."""
     settings = Settings.from_environment({"MONGODB_URL": url, "WORKER_TIMEOUT": PATIENCE})
-    with open_worker(settings) as worker, pytest.raises(Outage) as caught:
+    with open_worker(settings) as worker, pytest.raises(DatabaseUnavailable) as caught:
         worker.init_db()
     return str(caught.value)

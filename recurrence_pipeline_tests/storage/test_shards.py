@@ -5,12 +5,12 @@ from itertools import chain
 import pytest
 
 from recurrence_pipeline.domain.model import TaskEvent
-from recurrence_pipeline.domain.shards import WHOLE, Lane, lane_of
+from recurrence_pipeline.domain.shards import WHOLE_QUEUE, Shard, lane_of
 from recurrence_pipeline.storage.events import Events
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline_tests.storage.samples import an_event, at
 
-LANES = [Lane(number, 3) for number in range(3)]
+LANES = [Shard(number, 3) for number in range(3)]
 
 
 @pytest.fixture
@@ -18,41 +18,41 @@ def events(mongo: Mongo) -> Events:
     return Events(mongo, read_chunk=100, write_chunk=500)
 
 
-def lease(events: Events, lane: Lane, limit: int, *, minute: float = 0) -> list[TaskEvent]:
-    owner = f"lane {lane.number} at {minute}"
-    return events.lease(limit, owner=owner, now=at(minute), until=at(minute + 1), lane=lane)
+def lease(events: Events, shard: Shard, limit: int, *, minute: float = 0) -> list[TaskEvent]:
+    owner = f"lane {shard.number} at {minute}"
+    return events.lease(limit, owner=owner, now=at(minute), until=at(minute + 1), shard=shard)
 
 
-def add(events: Events, lane: Lane, count: int, *, minute: float = 0) -> None:
+def add(events: Events, shard: Shard, count: int, *, minute: float = 0) -> None:
     """Add events of one lane that are due from that minute on."""
     ids = (f"{second:08x}0123456789abcdef" for second in range(count * 100))
-    chosen = [task_id for task_id in ids if lane_of(task_id, lane.of) == lane.number][:count]
+    chosen = [task_id for task_id in ids if lane_of(task_id, shard.of) == shard.number][:count]
     events.add([an_event(task_id=task_id) for task_id in chosen], available_at=at(minute))
 
 
 def test_a_worker_holds_what_is_of_its_lane_and_then_helps_the_others(events: Events) -> None:
-    for lane in LANES:
-        add(events, lane, 20)
+    for shard in LANES:
+        add(events, shard, 20)
 
-    first = [lease(events, lane, 20) for lane in LANES[:2]]
+    first = [lease(events, shard, 20) for shard in LANES[:2]]
     then = lease(events, LANES[0], 20)
 
-    lanes = [{lane_of(event.task_id, 3) for event in part} for part in (*first, then)]
-    assert lanes == [{0}, {1}, {2}]
+    shards = [{lane_of(event.task_id, 3) for event in part} for part in (*first, then)]
+    assert shards == [{0}, {1}, {2}]
     assert {len(part) for part in (*first, then)} == {20}
     assert lease(events, LANES[1], 20) == []
 
 
 def test_the_oldest_of_a_long_queue_are_shared_by_the_lanes(events: Events) -> None:
-    for lane in LANES:
-        add(events, lane, 20, minute=-2)
-    held_before = lease(events, WHOLE, 60, minute=-2)
+    for shard in LANES:
+        add(events, shard, 20, minute=-2)
+    held_before = lease(events, WHOLE_QUEUE, 60, minute=-2)
     oldest = {event.id for event in held_before}
     events.release(held_before)
-    for lane in LANES:
-        add(events, lane, 20, minute=-0.5)
+    for shard in LANES:
+        add(events, shard, 20, minute=-0.5)
 
-    held = [lease(events, lane, 20) for lane in LANES]
+    held = [lease(events, shard, 20) for shard in LANES]
 
     assert [{lane_of(event.task_id, 3) for event in part} for part in held] == [{0}, {1}, {2}]
     assert {event.id for event in chain(*held)} == oldest, "they were due before the others"

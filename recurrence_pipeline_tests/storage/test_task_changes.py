@@ -9,19 +9,19 @@ from bson import ObjectId, Timestamp
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.domain.scan import Place
-from recurrence_pipeline.reconciliation.rules import START, Position
+from recurrence_pipeline.domain.scan import KeysetPosition
+from recurrence_pipeline.reconciliation.rules import START, ScanState
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.mongo import Mongo
-from recurrence_pipeline.storage.task_changes import Unannounced
+from recurrence_pipeline.storage.task_changes import TaskChanges
 from recurrence_pipeline_tests.storage.values import NOW
 
 INDEX = "updatedAt_1__id_1"
 
 
 @pytest.fixture
-def unannounced(mongo: Mongo) -> Unannounced:
-    return Unannounced(mongo, read_chunk=3)
+def task_changes(mongo: Mongo) -> TaskChanges:
+    return TaskChanges(mongo, read_chunk=3)
 
 
 def add(mongo: Mongo, *times: object) -> list[str]:
@@ -36,11 +36,11 @@ def add(mongo: Mongo, *times: object) -> list[str]:
     return [str(document["_id"]) for document in documents]
 
 
-def one_pass(unannounced: Unannounced, limit: int) -> list[list[str]]:
+def one_pass(task_changes: TaskChanges, limit: int) -> list[list[str]]:
     pieces = []
-    position = Position.beginning(NOW)
+    position = ScanState.beginning(NOW)
     while True:
-        seen = unannounced.after(position.sweep, position.sweep_until(NOW), limit)
+        seen = task_changes.after(position.sweep, position.sweep_until(NOW), limit)
         pieces.append([sighting.task.id for sighting in seen.sightings])
         position = position.after_sweep(seen.places, limit, NOW)
         if position.sweep == START:
@@ -48,36 +48,36 @@ def one_pass(unannounced: Unannounced, limit: int) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("limit", [1, 3, 4, 100])
-def test_a_sweep_comes_by_every_task_once(mongo: Mongo, unannounced: Unannounced, limit: int) -> None:
+def test_a_sweep_comes_by_every_task_once(mongo: Mongo, task_changes: TaskChanges, limit: int) -> None:
     dates = [NOW - timedelta(days=400), *[NOW] * 9, NOW + timedelta(days=3), *[NOW - timedelta(hours=2)] * 4]
     ids = add(mongo, None, "missing", *dates, None, "missing")
 
-    pieces = one_pass(unannounced, limit)
+    pieces = one_pass(task_changes, limit)
 
     assert sorted(task_id for piece in pieces for task_id in piece) == ids
     assert max(map(len, pieces)) <= limit
 
 
-def test_what_no_application_writes_stops_no_walk(mongo: Mongo, unannounced: Unannounced) -> None:
+def test_what_no_application_writes_stops_no_walk(mongo: Mongo, task_changes: TaskChanges) -> None:
     """A text for a date, an id of another type: they are passed by."""
     mongo.tasks.insert_many([{"_id": n, "taskId": -1 - n, "updatedAt": NOW} for n in range(5)])
     add(mongo, "yesterday", 7)
     (known,) = add(mongo, NOW)
 
-    assert [task_id for piece in one_pass(unannounced, 2) for task_id in piece] == [known]
+    assert [task_id for piece in one_pass(task_changes, 2) for task_id in piece] == [known]
 
 
-def test_tasks_without_a_date_are_told_apart_by_the_time_in_their_ids(mongo: Mongo, unannounced: Unannounced) -> None:
+def test_tasks_without_a_date_are_told_apart_by_the_time_in_their_ids(mongo: Mongo, task_changes: TaskChanges) -> None:
     young = ObjectId.from_datetime(NOW)
     mongo.tasks.insert_many([{"_id": young, "taskId": 1}, {"_id": ObjectId("5" + "0" * 23), "taskId": 2}])
 
-    seen = unannounced.after(Place.undated_since(NOW - timedelta(minutes=1)), None, 10)
+    seen = task_changes.after(KeysetPosition.undated_since(NOW - timedelta(minutes=1)), None, 10)
 
     assert [(sighting.task.id, sighting.updated_at) for sighting in seen.sightings] == [(str(young), None)]
 
 
 def test_of_some_tasks_it_is_known_which_events_name_them_and_which_wait(
-    mongo: Mongo, unannounced: Unannounced
+    mongo: Mongo, task_changes: TaskChanges
 ) -> None:
     def event(task: ObjectId, status: str) -> str:
         lease = {"lease": {"owner": "someone"}} if status == "processing" else {}
@@ -89,7 +89,7 @@ def test_of_some_tasks_it_is_known_which_events_name_them_and_which_wait(
     ids = {event(task, status) for task, status in zip(tasks, statuses, strict=False)}
     event(ObjectId(), "pending")
 
-    found = unannounced.announced(str(task) for task in tasks)
+    found = task_changes.announced(str(task) for task in tasks)
 
     assert found.event_ids == ids
     assert found.waiting == {str(tasks[0]), str(tasks[1])}
@@ -131,11 +131,11 @@ def test_every_query_of_a_walk_is_served_by_the_index_on_updated_at(mongo: Mongo
     ids = add(mongo, None, *[NOW - timedelta(minutes=n) for n in range(50)])
     finds = Finds()
     listening = Mongo(settings, listeners=[finds])
-    walk = Unannounced(listening, read_chunk=100)
+    walk = TaskChanges(listening, read_chunk=100)
     walk.after(START, None, 10)
-    walk.after(Place.undated_since(NOW), None, 10)
-    walk.after(Place.before(NOW - timedelta(minutes=1)), NOW + timedelta(minutes=1), 10)
-    walk.after(Place(NOW - timedelta(minutes=9), ids[10]), NOW - timedelta(minutes=5), 10)
+    walk.after(KeysetPosition.undated_since(NOW), None, 10)
+    walk.after(KeysetPosition.before(NOW - timedelta(minutes=1)), NOW + timedelta(minutes=1), 10)
+    walk.after(KeysetPosition(NOW - timedelta(minutes=9), ids[10]), NOW - timedelta(minutes=5), 10)
     walk.announced(ids[:3])
     listening.close()
 
@@ -149,8 +149,8 @@ def test_what_lies_outside_a_walk_s_range_is_not_read(mongo: Mongo, settings: Se
     add(mongo, *[NOW - timedelta(minutes=n) for n in range(200)])
     finds = Finds()
     listening = Mongo(settings, listeners=[finds])
-    Unannounced(listening, read_chunk=100).after(
-        Place.before(NOW - timedelta(minutes=20)), NOW - timedelta(minutes=11), 100
+    TaskChanges(listening, read_chunk=100).after(
+        KeysetPosition.before(NOW - timedelta(minutes=20)), NOW - timedelta(minutes=11), 100
     )
     listening.close()
     (query,) = ({name: value for name, value in q.items() if name != "maxTimeMS"} for q in finds.sent)
@@ -162,12 +162,12 @@ def test_what_lies_outside_a_walk_s_range_is_not_read(mongo: Mongo, settings: Se
 
 
 def test_what_is_dated_otherwise_than_by_a_date_is_seen_the_youngest_first(
-    mongo: Mongo, unannounced: Unannounced
+    mongo: Mongo, task_changes: TaskChanges
 ) -> None:
     """An application that stores times as text or numbers would have none of its tasks seen."""
     dates = ({"$date": f"{year}-03-01T12:00:00Z"} for year in (2024, 2026))
     odd = add(mongo, "2024-01-01", "2026-03-01", 17.5, 1772366400000, Timestamp(1772366400, 1), *dates)
     add(mongo, NOW, None, "missing")
 
-    assert {seen.task.id for seen in unannounced.oddly_dated(10)} == set(odd)
-    assert {seen.task.id for seen in unannounced.oddly_dated(1)} == {odd[1], odd[3], odd[4], odd[6]}
+    assert {seen.task.id for seen in task_changes.oddly_dated(10)} == set(odd)
+    assert {seen.task.id for seen in task_changes.oddly_dated(1)} == {odd[1], odd[3], odd[4], odd[6]}

@@ -8,10 +8,10 @@ import pytest
 from bson import ObjectId
 
 from recurrence_pipeline.domain.model import Action, activity_id
-from recurrence_pipeline.domain.plan import CastId, DateFromDue, Rehang
+from recurrence_pipeline.domain.plan import CastId, DateFromDue, Reparent
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.mongo import Mongo
-from recurrence_pipeline.storage.task_scan import A_PAGE, Audit
+from recurrence_pipeline.storage.task_scan import A_PAGE, TaskScan
 
 DUE = datetime(2024, 2, 1, 9, tzinfo=timezone.utc)
 NOW = DUE + timedelta(days=1)
@@ -19,8 +19,8 @@ ORIGINAL = "65b9f00c" + "ab" * 8
 
 
 @pytest.fixture
-def audit(mongo: Mongo) -> Audit:
-    return Audit(mongo, read_chunk=3, write_chunk=2)
+def task_scan(mongo: Mongo) -> TaskScan:
+    return TaskScan(mongo, read_chunk=3, write_chunk=2)
 
 
 def add(mongo: Mongo, **fields: Any) -> ObjectId:
@@ -38,26 +38,30 @@ def stored(mongo: Mongo, task_id: ObjectId) -> Document:
 # The pass
 
 
-def test_the_pass_comes_by_what_recurs_or_hangs_on_another_once_over_many_pages(mongo: Mongo, audit: Audit) -> None:
+def test_the_pass_comes_by_what_recurs_or_hangs_on_another_once_over_many_pages(
+    mongo: Mongo, task_scan: TaskScan
+) -> None:
     wanted = {str(add(mongo)), str(add(mongo, repeatType="none", parentRecurringId=ObjectId()))}
     add(mongo, repeatType="none")
     add(mongo, repeatType=None)
     mongo.tasks.insert_many({"taskId": -number, "repeatType": "weekly"} for number in range(1, A_PAGE + 2))
 
-    seen = [task.id for task in audit.recurring()]
+    seen = [task.id for task in task_scan.recurring()]
 
     assert len(seen) == len(set(seen)) == A_PAGE + 3
     assert wanted <= set(seen)
 
 
-def test_the_pass_over_nothing_ends(audit: Audit) -> None:
-    assert list(audit.recurring()) == []
+def test_the_pass_over_nothing_ends(task_scan: TaskScan) -> None:
+    assert list(task_scan.recurring()) == []
 
 
-def test_a_task_with_an_id_of_another_type_is_read_as_one_that_cannot_be_told(mongo: Mongo, audit: Audit) -> None:
+def test_a_task_with_an_id_of_another_type_is_read_as_one_that_cannot_be_told(
+    mongo: Mongo, task_scan: TaskScan
+) -> None:
     """Left out, it would never be worked on, and nobody would know."""
     mongo.tasks.insert_one({"_id": "somebody's", "repeatType": "daily"})
-    (task,) = audit.recurring()
+    (task,) = task_scan.recurring()
     assert task.misread == '_id: "somebody\'s" is not an ObjectId'
 
 
@@ -66,65 +70,67 @@ ODD_IDS = [ORIGINAL, ORIGINAL.upper(), {"$oid": ORIGINAL}]
 
 @pytest.mark.parametrize("value", ODD_IDS, ids=["text", "upper case", "plain JSON"])
 @pytest.mark.parametrize("field", ["parentRecurringId", "parentTaskId", "userId"])
-def test_an_id_is_cast_where_it_still_is_what_was_seen(mongo: Mongo, audit: Audit, field: str, value: Any) -> None:
+def test_an_id_is_cast_where_it_still_is_what_was_seen(
+    mongo: Mongo, task_scan: TaskScan, field: str, value: Any
+) -> None:
     task_id = ObjectId()
     mongo.tasks.insert_one({"_id": task_id, "taskId": 1, "repeatType": "daily", field: value})
     cast = CastId(str(task_id), field, value, ORIGINAL)
 
-    assert audit.cast_ids([replace(cast, value="other")], NOW) == 0
-    assert audit.cast_ids([cast], NOW) == 1
-    assert audit.cast_ids([cast], NOW) == 0
+    assert task_scan.cast_ids([replace(cast, value="other")], NOW) == 0
+    assert task_scan.cast_ids([cast], NOW) == 1
+    assert task_scan.cast_ids([cast], NOW) == 0
 
     stored = mongo.tasks.find_one({"_id": task_id}) or {}
     assert (stored[field], stored["updatedAt"]) == (ObjectId(ORIGINAL), NOW)
 
 
 @pytest.mark.parametrize("nothing", [None, ""])
-def test_a_parent_that_is_nothing_is_no_wrong_type(mongo: Mongo, audit: Audit, nothing: object) -> None:
+def test_a_parent_that_is_nothing_is_no_wrong_type(mongo: Mongo, task_scan: TaskScan, nothing: object) -> None:
     fields = dict.fromkeys(("parentRecurringId", "parentTaskId", "userId"), nothing)
     mongo.tasks.insert_one({"_id": ObjectId(), "repeatType": "daily", **fields})
-    (task,) = audit.recurring()
+    (task,) = task_scan.recurring()
     assert (task.misread, task.parent_task_id, task.parent_recurring_id) == (None, None, None)
 
 
 # The activity log
 
 
-def test_what_was_made_once_is_known_from_the_log_and_from_its_archive(mongo: Mongo, audit: Audit) -> None:
+def test_what_was_made_once_is_known_from_the_log_and_from_its_archive(mongo: Mongo, task_scan: TaskScan) -> None:
     ids = [str(ObjectId()) for _ in range(8)]
     kept = [{"_id": ObjectId(activity_id(Action.CREATED, i)), "activityId": n} for n, i in enumerate(ids)]
     mongo.activities.insert_many(kept[:4])
     mongo.archive.insert_many(kept[4:6])
 
-    assert audit.made_once(ids) == set(ids[:6])
+    assert task_scan.made_once(ids) == set(ids[:6])
 
 
 # Mending
 
 
-def test_tasks_are_hung_on_their_original_unless_they_were_moved_meanwhile(mongo: Mongo, audit: Audit) -> None:
+def test_tasks_are_hung_on_their_original_unless_they_were_moved_meanwhile(mongo: Mongo, task_scan: TaskScan) -> None:
     seen, original, elsewhere = ObjectId(), ObjectId(), ObjectId()
     tasks = [add(mongo, parentRecurringId=seen) for _ in range(4)] + [add(mongo, parentRecurringId=elsewhere)]
 
-    moves = [Rehang(str(task), str(seen), str(original)) for task in tasks]
-    assert audit.rehang(moves, NOW) == 4
+    moves = [Reparent(str(task), str(seen), str(original)) for task in tasks]
+    assert task_scan.rehang(moves, NOW) == 4
 
     assert [stored(mongo, task)["parentRecurringId"] for task in tasks] == [*[original] * 4, elsewhere]
     assert stored(mongo, tasks[0])["updatedAt"] == NOW
-    assert audit.rehang(moves, NOW) == 0
+    assert task_scan.rehang(moves, NOW) == 0
 
 
-def test_a_date_is_filled_in_unless_one_came_or_the_due_date_moved_meanwhile(mongo: Mongo, audit: Audit) -> None:
+def test_a_date_is_filled_in_unless_one_came_or_the_due_date_moved_meanwhile(mongo: Mongo, task_scan: TaskScan) -> None:
     empty, missing = add(mongo, originalDueDate=None), add(mongo, originalDueDate=None)
     mongo.tasks.update_one({"_id": missing}, {"$unset": {"originalDueDate": ""}})
     came, moved = add(mongo, originalDueDate=NOW), add(mongo, originalDueDate=None, dueDate=NOW)
     dates = [DateFromDue(str(task), DUE) for task in (empty, missing, came, moved)]
 
-    assert audit.date_from_due(dates, NOW) == 2
+    assert task_scan.date_from_due(dates, NOW) == 2
 
     assert [stored(mongo, task)["originalDueDate"] for task in (empty, missing, came, moved)] == [DUE, DUE, NOW, None]
-    assert audit.date_from_due(dates, NOW) == 0
+    assert task_scan.date_from_due(dates, NOW) == 0
 
 
-def test_nothing_to_mend_is_no_command(mongo: Mongo, audit: Audit) -> None:
-    assert (audit.rehang([], NOW), audit.date_from_due([], NOW), audit.made_once([])) == (0, 0, set())
+def test_nothing_to_mend_is_no_command(mongo: Mongo, task_scan: TaskScan) -> None:
+    assert (task_scan.rehang([], NOW), task_scan.date_from_due([], NOW), task_scan.made_once([])) == (0, 0, set())

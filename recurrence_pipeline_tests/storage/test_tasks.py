@@ -8,7 +8,7 @@ from bson import ObjectId
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.domain.errors import Outage
+from recurrence_pipeline.domain.errors import DatabaseUnavailable
 from recurrence_pipeline.domain.model import Action, Cursor, Series, Task, activity_id, occurrence_id
 from recurrence_pipeline.domain.plan import Link, NewOccurrence, Snapshot
 from recurrence_pipeline.storage.documents import Document
@@ -188,7 +188,7 @@ def test_an_outage_while_inserting_is_said_to_be_one(tasks: Tasks, add: Add, fai
     original = add()
     new = occurrences(tasks.load([original]), original, 1, 2)
     fail_point("insert", closeConnection=True)
-    with pytest.raises(Outage):
+    with pytest.raises(DatabaseUnavailable):
         tasks.insert(new, NOW)
     assert len(tasks.insert(new, NOW).written) == 2
 

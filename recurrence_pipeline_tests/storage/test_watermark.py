@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from recurrence_pipeline.domain.errors import Outage
+from recurrence_pipeline.domain.errors import DatabaseUnavailable
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.watermark import Mark, Watermark
 from recurrence_pipeline_tests.storage.values import NOW
@@ -72,5 +72,5 @@ def test_lifted_once_it_stays_lifted(inherited: Watermark) -> None:
 
 
 def test_a_database_without_a_mark_says_what_to_do(watermark: Watermark) -> None:
-    with pytest.raises(Outage, match="run `recurrence init-db` first"):
+    with pytest.raises(DatabaseUnavailable, match="run `recurrence init-db` first"):
         watermark.read()

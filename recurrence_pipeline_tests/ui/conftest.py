@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from bson import ObjectId
 
-from recurrence_pipeline.local.stack import System, running
+from recurrence_pipeline.local.stack import LocalStack, running
 from recurrence_pipeline.storage.import_jsonl import SAMPLE_DATA
 from recurrence_pipeline_tests.ui.launching import launched
 from recurrence_pipeline_tests.waiting import wait_until
@@ -66,7 +66,7 @@ def browser() -> "Iterator[Browser]":
 
 
 @pytest.fixture(scope="session")
-def system(browser: "Browser", tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def system(browser: "Browser", tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """Return the running system: the sample worked off, an orphan among its tasks, health taken and checks run."""
     environment = {name: value for name, value in os.environ.items() if name != "MONGODB_URL"}
     with running(tmp_path_factory.mktemp("system"), environment, print, throwaway=True) as system:
@@ -84,7 +84,7 @@ def system(browser: "Browser", tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @pytest.fixture
-def page(browser: "Browser", system: System, request: pytest.FixtureRequest) -> "Iterator[Page]":
+def page(browser: "Browser", system: LocalStack, request: pytest.FixtureRequest) -> "Iterator[Page]":
     """Return a page on the UI in a profile of its own, whose last look is kept as a picture."""
     with browser.new_context(
         base_url=system.dagster.url, viewport={"width": 1440, "height": 900}, timezone_id="UTC", locale="en-GB"
@@ -99,6 +99,6 @@ def _screenshot(test: str) -> Path:
     return SCREENSHOTS / f"{test.removeprefix('test_')}.png"
 
 
-def _idle(system: System) -> bool:
+def _idle(system: LocalStack) -> bool:
     system.check()
     return not system.worker.queries.unfinished() and all(run.finished for run in system.dagster.runs())

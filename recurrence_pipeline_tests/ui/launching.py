@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from recurrence_pipeline.local.stack import System
+from recurrence_pipeline.local.stack import LocalStack
 from recurrence_pipeline_tests.waiting import wait_until
 
 ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
@@ -23,7 +23,7 @@ mutation Launch($selector: JobOrPipelineSelector!) {
 STATUS = "query Status($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
 
 
-def launched(system: System, job: str) -> str:
+def launched(system: LocalStack, job: str) -> str:
     """Start a job with its default config, and return the status it ends with."""
     selector = {"repositoryLocationName": "recurrence_pipeline", "repositoryName": "__repository__", "jobName": job}
     answer = _ask(system, LAUNCH, selector=selector)["launchRun"]
@@ -31,17 +31,17 @@ def launched(system: System, job: str) -> str:
     return ended(system, answer["run"]["runId"])
 
 
-def ended(system: System, run_id: str) -> str:
+def ended(system: LocalStack, run_id: str) -> str:
     """Wait until a run has ended, and return its status."""
     wait_until(lambda: _status(system, run_id) in ENDED, f"run {run_id} ends", timeout=PATIENCE)
     return _status(system, run_id)
 
 
-def _status(system: System, run_id: str) -> str:
+def _status(system: LocalStack, run_id: str) -> str:
     return str(_ask(system, STATUS, id=run_id)["runOrError"]["status"])
 
 
-def _ask(system: System, query: str, **variables: Any) -> dict[str, Any]:
+def _ask(system: LocalStack, query: str, **variables: Any) -> dict[str, Any]:
     answer = httpx.post(
         f"{system.dagster.url}/graphql",
         json={"query": query, "variables": variables},

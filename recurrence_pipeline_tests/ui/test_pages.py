@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 from bson import ObjectId
 
-from recurrence_pipeline.local.stack import System
+from recurrence_pipeline.local.stack import LocalStack
 from recurrence_pipeline_tests.ui.conftest import LEFT_ALONE, SCREENSHOTS
 from recurrence_pipeline_tests.ui.launching import ended
 from recurrence_pipeline_tests.waiting import wait_until
@@ -34,7 +34,7 @@ COLOURED_CANVASES = """() => [...document.querySelectorAll('canvas')].filter(can
 """The lines of the plots are blue; axes and labels are grey."""
 
 
-def first_run(system: System) -> str:
+def first_run(system: LocalStack) -> str:
     """Return the id of the run that worked the sample off."""
     return next(run.id for run in system.dagster.runs() if run.job == "process_task_events")
 
@@ -76,7 +76,7 @@ def evaluation(page: "Page", check: str) -> "Locator":
     return result.get_by_text("Failed", exact=True)
 
 
-def launch(page: "Page", system: System) -> str:
+def launch(page: "Page", system: LocalStack) -> str:
     """Press the button of the launchpad, and return the run once it has succeeded."""
     page.get_by_text("No errors", exact=True).wait_for()
     page.get_by_role("button", name="Launch Run").click()
@@ -86,7 +86,7 @@ def launch(page: "Page", system: System) -> str:
     return run_id
 
 
-def quiet_series(system: System) -> ObjectId:
+def quiet_series(system: LocalStack) -> ObjectId:
     """Return the original of a series that has three occurrences, with nothing of it completed yet."""
     tasks = system.worker.mongo.tasks
     known = [series["_id"] for series in system.worker.mongo.series.find({"cursor.number": 3})]
@@ -97,7 +97,7 @@ def quiet_series(system: System) -> ObjectId:
     raise AssertionError("the sample has no such series")
 
 
-def test_the_runs_are_listed_with_what_started_them_and_how_much_was_due(page: "Page", system: System) -> None:
+def test_the_runs_are_listed_with_what_started_them_and_how_much_was_due(page: "Page", system: LocalStack) -> None:
     page.goto("/runs")
     link = page.get_by_role("link", name=first_run(system)[:8])
     row = page.locator("div", has=link).filter(has_text="Success").last
@@ -109,7 +109,7 @@ def test_the_runs_are_listed_with_what_started_them_and_how_much_was_due(page: "
     assert "events_due: 808" in shown
 
 
-def test_a_run_shows_what_it_came_to_and_why_events_were_refused(page: "Page", system: System) -> None:
+def test_a_run_shows_what_it_came_to_and_why_events_were_refused(page: "Page", system: LocalStack) -> None:
     run_id = first_run(system)
     events = system.worker.mongo.events
     page.goto(f"/runs/{run_id}")
@@ -128,7 +128,7 @@ def test_a_run_shows_what_it_came_to_and_why_events_were_refused(page: "Page", s
     assert shown.get_by_role("cell", name="Original task not found", exact=True).count() > 10
 
 
-def test_the_health_of_the_worker_is_plotted(page: "Page", system: System) -> None:
+def test_the_health_of_the_worker_is_plotted(page: "Page", system: LocalStack) -> None:
     page.goto("/assets/worker_health")
     page.get_by_role("button", name="Plots").click()
     for name in ("totalTasks", "events_rejected", "successRate", "p95"):
@@ -141,7 +141,7 @@ def test_the_health_of_the_worker_is_plotted(page: "Page", system: System) -> No
     page.screenshot(path=SCREENSHOTS / "health.png")
 
 
-def test_a_failing_check_is_red_and_shows_what_it_found(page: "Page", system: System) -> None:
+def test_a_failing_check_is_red_and_shows_what_it_found(page: "Page", system: LocalStack) -> None:
     warning = red_and_green(evaluation(page, "recurring_subtasks"))
     error = red_and_green(evaluation(page, "orphans"))
 
@@ -151,7 +151,7 @@ def test_a_failing_check_is_red_and_shows_what_it_found(page: "Page", system: Sy
     assert page.get_by_role("cell", name=LEFT_ALONE, exact=True).count() == 1
 
 
-def test_the_launchpad_pressed_as_it_opens_lists_the_latest_events(page: "Page", system: System) -> None:
+def test_the_launchpad_pressed_as_it_opens_lists_the_latest_events(page: "Page", system: LocalStack) -> None:
     """Where somebody looks for the id of a task."""
     page.goto(LAUNCHPAD)
     before = system.worker.mongo.events.count_documents({})
@@ -164,7 +164,7 @@ def test_the_launchpad_pressed_as_it_opens_lists_the_latest_events(page: "Page",
     assert system.worker.mongo.events.count_documents({}) == before
 
 
-def test_an_operation_launched_by_hand_is_done_and_its_result_can_be_read(page: "Page", system: System) -> None:
+def test_an_operation_launched_by_hand_is_done_and_its_result_can_be_read(page: "Page", system: LocalStack) -> None:
     original = quiet_series(system)
     page.goto(LAUNCHPAD)
     page.get_by_text("No errors", exact=True).wait_for()

@@ -20,7 +20,7 @@ from pymongo import monitoring
 
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.worker.context import Step
+from recurrence_pipeline.worker.context import WriteStep
 from recurrence_pipeline_tests.waiting import wait_until
 
 READS = frozenset({"find", "getMore", "killCursors", "aggregate", "count", "distinct", "endSessions", "ping"})
@@ -93,23 +93,23 @@ class Work:
     wall_clock: Path | None = None
     asked: tuple[str, str, str] | None = None
 
-    def do(self, after_step: Callable[[Step], None], listener: Listener) -> dict[str, int]:
+    def do(self, on_step: Callable[[WriteStep], None], listener: Listener) -> dict[str, int]:
         """Do the work and return what the worker says of it; the application deletes what is doomed meanwhile."""
-        steps: list[Step] = []
+        steps: list[WriteStep] = []
 
         def time() -> datetime:
             now = datetime.fromisoformat(self.wall_clock.read_text()) if self.wall_clock else self.now
             return now + self.pace * len(steps)
 
-        def step_done(step: Step) -> None:
-            if step is Step.OCCURRENCES and self.doomed:
+        def step_done(step: WriteStep) -> None:
+            if step is WriteStep.OCCURRENCES and self.doomed:
                 with open_worker(worker.settings) as application:
                     application.mongo.tasks.delete_many({"_id": {"$in": list(self.doomed)}})
             steps.append(step)
-            after_step(step)
+            on_step(step)
 
         settings = Settings.from_environment(self.environment)
-        worker = open_worker(settings, clock=time, chance=lambda: 0.0, after_step=step_done, listeners=[listener])
+        worker = open_worker(settings, clock=time, chance=lambda: 0.0, on_step=step_done, listeners=[listener])
         with worker:
             return self._work_off(worker)
 
@@ -124,23 +124,23 @@ class Work:
 class Trace:
     """What a calm worker did: its steps in order, the writes before the end of each of them, its looks at the tasks."""
 
-    steps: list[Step] = field(default_factory=list)
+    steps: list[WriteStep] = field(default_factory=list)
     writes: list[list[Write]] = field(default_factory=list)
     rest: list[Write] = field(default_factory=list)
     looks: list[None] = field(default_factory=list)
 
     @property
-    def places(self) -> list[tuple[int, Step]]:
+    def places(self) -> list[tuple[int, WriteStep]]:
         """The steps in which something was written, each with its number, counted from 1."""
         return [(place, step) for place, step in enumerate(self.steps, 1) if self.writes[place - 1]]
 
     @property
-    def in_order(self) -> list[tuple[Step | None, Write]]:
+    def in_order(self) -> list[tuple[WriteStep | None, Write]]:
         """All writes, each with the step it belongs to."""
         steps = [(step, write) for step, writes in zip(self.steps, self.writes, strict=True) for write in writes]
         return [*steps, *((None, write) for write in self.rest)]
 
-    def end(self, step: Step) -> None:
+    def end(self, step: WriteStep) -> None:
         """Note that a step has ended."""
         self.steps.append(step)
         self.writes.append(list(self.rest))

@@ -22,7 +22,7 @@ USERS = [ObjectId("a" * 24), ObjectId("b" * 24)]
 
 
 @dataclass(frozen=True)
-class Deed:
+class ApplicationAction:
     """Something that happens outside of the workers. `which` and `pick` choose among what is there, modulo."""
 
     what: str
@@ -42,11 +42,11 @@ class Shift:
 
 
 @dataclass(frozen=True)
-class Episode:
+class Scenario:
     """What happens before the workers start, what happens while they work, and who comes when."""
 
-    before: list[Deed]
-    meanwhile: list[Deed]
+    before: list[ApplicationAction]
+    meanwhile: list[ApplicationAction]
     shifts: tuple[Shift, Shift]
     order: list[tuple[int, int]]
 
@@ -106,7 +106,7 @@ class Stage:
         self.told: list[Document] = []
         self.may_leave_orphans = False
 
-    def play(self, episode: Episode) -> None:
+    def play(self, episode: Scenario) -> None:
         for deed in episode.before:
             for _ in self.do(deed):
                 pass
@@ -129,14 +129,14 @@ class Stage:
         for _ in range(shift.looks):
             worker.process_pending(shift.limit)
 
-    def live(self, meanwhile: list[Deed], turns: Turns) -> None:
+    def live(self, meanwhile: list[ApplicationAction], turns: Turns) -> None:
         """Do things one database call a turn."""
         for deed in meanwhile:
             for _ in self.do(deed):
                 turns.pause()
             turns.pause()
 
-    def do(self, deed: Deed) -> Iterator[None]:
+    def do(self, deed: ApplicationAction) -> Iterator[None]:
         """Do something; each step is one call of the database."""
         if deed.what == "create":
             yield from self.create(deed)
@@ -158,7 +158,7 @@ class Stage:
             }
             yield from steps[deed.what](deed, model)
 
-    def tell(self, deed: Deed, operation: str, task_id: ObjectId, user: ObjectId) -> None:
+    def tell(self, deed: ApplicationAction, operation: str, task_id: ObjectId, user: ObjectId) -> None:
         """Write events, once or twice, due at once or later."""
         now = self.clock()
         event: Document = {"operation": operation, "task_id": task_id, "userId": user, "createdAt": now}
@@ -166,14 +166,14 @@ class Stage:
             self.world.add_event(**event, availableAt=now + timedelta(seconds=deed.later))
         self.told.append(event)
 
-    def create(self, deed: Deed) -> Iterator[None]:
+    def create(self, deed: ApplicationAction) -> Iterator[None]:
         rule, user = RULES[deed.pick % 3], USERS[deed.which % 2]
         original = self.world.add_task(START, rule, userId=user, createdAt=START)
         self.series.append(Model(original, user, rule))
         yield
         self.tell(deed, "create", original, user)
 
-    def complete(self, deed: Deed, model: Model) -> Iterator[None]:
+    def complete(self, deed: ApplicationAction, model: Model) -> Iterator[None]:
         number, task_id = self.choose(deed, model, {"isCompleted": False}, with_original=True)
         if task_id is None:
             return
@@ -184,7 +184,7 @@ class Stage:
             yield
             self.tell(deed, "complete", task_id, model.user)
 
-    def delete_occurrence(self, deed: Deed, model: Model) -> Iterator[None]:
+    def delete_occurrence(self, deed: ApplicationAction, model: Model) -> Iterator[None]:
         number, task_id = self.choose(deed, model, {"isCompleted": False})
         if task_id is None:
             return
@@ -197,13 +197,13 @@ class Stage:
         model.may_be_empty |= self.mongo.tasks.count_documents({"_id": task_id}) > 0
         self.tell(deed, "delete", task_id, model.user)
 
-    def delete_series(self, deed: Deed, model: Model) -> Iterator[None]:
+    def delete_series(self, deed: ApplicationAction, model: Model) -> Iterator[None]:
         self.mongo.tasks.delete_one({"_id": model.original})
         model.gone = True
         yield
         self.tell(deed, "delete", model.original, model.user)
 
-    def move(self, deed: Deed, model: Model) -> Iterator[None]:
+    def move(self, deed: ApplicationAction, model: Model) -> Iterator[None]:
         number, task_id = self.choose(deed, model, {})
         if task_id is not None:
             yield
@@ -211,7 +211,7 @@ class Stage:
             self.mongo.tasks.update_one({"_id": task_id}, {"$set": {"dueDate": due}})
             model.moved[number] = due
 
-    def store_anew(self, deed: Deed, model: Model) -> Iterator[None]:
+    def store_anew(self, deed: ApplicationAction, model: Model) -> Iterator[None]:
         """Replace an original as a whole, by what was read of it a moment ago."""
         stored = self.mongo.tasks.find_one({"_id": model.original})
         if stored is not None and not stored["isCompleted"] and 0 not in model.completed:
@@ -219,7 +219,7 @@ class Stage:
             self.mongo.tasks.replace_one({"_id": model.original}, stored | {"title": f"edited {deed.pick}"})
 
     def choose(
-        self, deed: Deed, model: Model, which: Document, *, with_original: bool = False
+        self, deed: ApplicationAction, model: Model, which: Document, *, with_original: bool = False
     ) -> tuple[int, ObjectId | None]:
         """Return slot and id of a task of the series that a person sees now; no id where there is none."""
         found = {

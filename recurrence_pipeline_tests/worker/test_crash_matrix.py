@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from recurrence_pipeline.worker.context import Step
+from recurrence_pipeline.worker.context import WriteStep
 from recurrence_pipeline_tests.worker.crashing import Work, Write, killed_after_step, killed_after_write
 from recurrence_pipeline_tests.worker.scenarios import (
     Prepare,
@@ -31,18 +31,18 @@ NUMBERED: set[Write] = {("findAndModify", "counters")}
 """Takes numbers for what is inserted next."""
 
 REMEMBERED: set[Write] = {("insert", "task_series"), ("update", "task_series")}
-WRITES_OF: dict[Step, set[Write]] = {
-    Step.ANNOUNCE: {("update", "task_events")},
-    Step.CURSORS_PAST_DELETIONS: REMEMBERED,
-    Step.OCCURRENCES: {("insert", "tasks")} | NUMBERED,
-    Step.ACTIVITIES: {("insert", "useractivities")} | NUMBERED,
-    Step.LINKS: {("update", "tasks")},
-    Step.KEEP_DELETED: {("insert", "deleted_tasks"), ("update", "deleted_tasks")},
-    Step.DELETE_SUBTASKS: {("delete", "tasks")},
-    Step.DELETE: {("delete", "tasks")},
-    Step.CURSORS: REMEMBERED,
-    Step.FAILURES: {("insert", "useractivities")} | NUMBERED,
-    Step.OUTCOMES: {("update", "task_events")},
+WRITES_OF: dict[WriteStep, set[Write]] = {
+    WriteStep.ANNOUNCE: {("update", "task_events")},
+    WriteStep.CURSORS_PAST_DELETIONS: REMEMBERED,
+    WriteStep.OCCURRENCES: {("insert", "tasks")} | NUMBERED,
+    WriteStep.ACTIVITIES: {("insert", "useractivities")} | NUMBERED,
+    WriteStep.LINKS: {("update", "tasks")},
+    WriteStep.KEEP_DELETED: {("insert", "deleted_tasks"), ("update", "deleted_tasks")},
+    WriteStep.DELETE_SUBTASKS: {("delete", "tasks")},
+    WriteStep.DELETE: {("delete", "tasks")},
+    WriteStep.CURSORS: REMEMBERED,
+    WriteStep.FAILURES: {("insert", "useractivities")} | NUMBERED,
+    WriteStep.OUTCOMES: {("update", "task_events")},
 }
 LEASE: Write = ("update", "task_events")
 """The first write of all; at the door, where the event is new, HELD_AT_ONCE."""
@@ -50,7 +50,13 @@ HELD_AT_ONCE: Write = ("insert", "task_events")
 RENEWAL: list[Write] = [("update", "task_events")] * 2
 """Before a step, where the lease is half over: one for the claims, one for the events."""
 
-ELSEWHERE = {Step.RESTORING, Step.REMEMBERED, Step.ORIGINALS_BACK, Step.OCCURRENCES_BACK, Step.RESTORED}
+ELSEWHERE = {
+    WriteStep.RESTORING,
+    WriteStep.REMEMBERED,
+    WriteStep.ORIGINALS_BACK,
+    WriteStep.OCCURRENCES_BACK,
+    WriteStep.RESTORED,
+}
 """No event asks for these; test_restoring.py crashes after each of them."""
 
 HALF_A_LEASE = timedelta(seconds=30)
@@ -153,7 +159,7 @@ def whoever_asked(scenario: Scenario) -> dict[str, list[Any]]:
 
 def test_no_step_and_no_write_is_missing_from_the_matrix(mongodb_url: str) -> None:
     """A write that somebody adds must be named above, and belong to a step, after which the worker is killed."""
-    seen: set[Step] = set()
+    seen: set[WriteStep] = set()
     for prepare in ONE:
         world = World(mongodb_url)
         scenario = Scenario(world)
@@ -166,7 +172,7 @@ def test_no_step_and_no_write_is_missing_from_the_matrix(mongodb_url: str) -> No
         assert done.rest == []
         seen |= {step for step, writes in zip(done.steps, [first, *others], strict=True) if writes}
         world.close()
-    assert seen == set(WRITES_OF) == set(Step) - ELSEWHERE
+    assert seen == set(WRITES_OF) == set(WriteStep) - ELSEWHERE
 
 
 def test_a_renewal_is_all_that_a_slow_worker_writes_besides(scenario: Scenario) -> None:

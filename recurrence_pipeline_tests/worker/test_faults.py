@@ -14,7 +14,7 @@ from bson import ObjectId
 from pymongo import MongoClient
 
 from recurrence_pipeline.bootstrap import Worker
-from recurrence_pipeline.domain.errors import Outage, RecurrenceError, Transient
+from recurrence_pipeline.domain.errors import DatabaseUnavailable, RecurrenceError, Transient
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.waiting import wait_until
 from recurrence_pipeline_tests.worker.faults import Choice, Command, alike, at, from_then_on
@@ -146,7 +146,7 @@ def assert_no_attempt_is_used_up(trial: Trial, command: Command) -> None:
 )
 def test_an_outage_at_any_command_stops_the_work_and_costs_no_attempt(trial: Trial, fault: Fault) -> None:
     for command, raised in each_command(trial, fault):
-        assert isinstance(raised, Outage), str(command)
+        assert isinstance(raised, DatabaseUnavailable), str(command)
         assert_no_attempt_is_used_up(trial, command)
         assert {event["status"] for event in trial.events()} <= {"pending", "completed", "rejected"}, (
             f"{command}: what is not finished is given back"
@@ -159,7 +159,7 @@ def test_a_write_that_is_done_but_not_confirmed_is_an_outage_and_is_not_done_twi
     """The write concern is not met: the document is there, and the worker cannot know."""
     fault = {"writeConcernError": {"code": 64, "errmsg": "waiting for replication timed out"}}
     for command, raised in each_command(trial, the_same(fault), only=writes):
-        assert isinstance(raised, Outage), str(command)
+        assert isinstance(raised, DatabaseUnavailable), str(command)
         assert_no_attempt_is_used_up(trial, command)
         trial.recover()
         assert trial.documents() == trial.calm, str(command)
@@ -170,7 +170,7 @@ def test_a_write_that_lands_after_its_worker_gave_up_changes_nothing(trial: Tria
     kinds = {shape(command): command for command in trial.commands if writes(command)}
     for command in kinds.values():
         raised = what_it_raises_when_too_slow(trial, command)
-        assert isinstance(raised, Outage), str(command)
+        assert isinstance(raised, DatabaseUnavailable), str(command)
         assert_no_attempt_is_used_up(trial, command)
         trial.recover()
         wait_until(trial.late_writes_have_landed, "the server finishes what it was asked for")
@@ -184,7 +184,7 @@ def test_an_outage_that_lasts_costs_no_attempt_however_often_the_worker_tries(tr
         trial.faults.plan(BREAKS, from_then_on(command))
         with trial.failing_worker() as worker:
             for _ in range(3):
-                assert isinstance(what_it_raises(worker), Outage), str(command)
+                assert isinstance(what_it_raises(worker), DatabaseUnavailable), str(command)
                 trial.world.pass_time(minutes=10)
         assert_no_attempt_is_used_up(trial, command)
         trial.recover()

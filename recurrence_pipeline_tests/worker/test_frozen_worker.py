@@ -16,7 +16,7 @@ import pytest
 from bson import ObjectId
 
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.worker.context import Step
+from recurrence_pipeline.worker.context import WriteStep
 from recurrence_pipeline_tests.worker.crashing import (
     Work,
     frozen_after_look,
@@ -66,7 +66,7 @@ class Frozen(Scenario):
         self.set_clock(PAST_THE_LEASE)
         trace(self.at_the_wall_clock())
 
-    def place(self, step: Step, write: tuple[str, str]) -> int:
+    def place(self, step: WriteStep, write: tuple[str, str]) -> int:
         """Return which write is the first of its kind in a step, counted from 1."""
         return self.writes.index((step, write)) + 1
 
@@ -140,7 +140,7 @@ def test_a_write_that_was_frozen_on_its_way_changes_nothing_when_it_arrives(froz
         with frozen_before_write(frozen.at_the_wall_clock(), place) as woken:
             deleted = frozen.others_go_on()
             expected = frozen.raw()
-        if step is Step.OCCURRENCES:
+        if step is WriteStep.OCCURRENCES:
             back = frozen.world.task(deleted["_id"])
             assert (back["occurrenceNumber"], back["title"]) == (2, deleted["title"])
             frozen.world.worker.mongo.tasks.delete_one({"_id": deleted["_id"]})
@@ -155,7 +155,7 @@ def test_what_a_late_insert_leaves_of_a_series_that_was_deleted_is_found_by_the_
     frozen = Frozen(world, tmp_path, creations, count=1)
     frozen.put_back()
     mongo = world.worker.mongo
-    with frozen_before_write(frozen.at_the_wall_clock(), frozen.place(Step.OCCURRENCES, ("insert", "tasks"))):
+    with frozen_before_write(frozen.at_the_wall_clock(), frozen.place(WriteStep.OCCURRENCES, ("insert", "tasks"))):
         frozen.taken_over()
         (original,) = mongo.tasks.find({"parentRecurringId": None})
         mongo.tasks.delete_one({"_id": original["_id"]})
@@ -171,7 +171,7 @@ def test_what_a_late_deletion_takes_again_of_what_was_put_back_is_still_kept(wor
     frozen = Frozen(world, tmp_path, deletions, count=1)
     frozen.put_back()
     (event,) = world.worker.mongo.events.find()
-    with frozen_before_write(frozen.at_the_wall_clock(), frozen.place(Step.DELETE, ("delete", "tasks"))):
+    with frozen_before_write(frozen.at_the_wall_clock(), frozen.place(WriteStep.DELETE, ("delete", "tasks"))):
         frozen.taken_over()
         world.worker.deletions.restore(str(event["_id"]), dry_run=False)
         restored = world.occurrences(event["taskId"])

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from recurrence_pipeline_tests.worker.interleaving import Death
-from recurrence_pipeline_tests.worker.stage import Deed, Episode, Shift, Stage
+from recurrence_pipeline_tests.worker.stage import ApplicationAction, Scenario, Shift, Stage
 
 EXAMPLES = 60 * int(os.environ.get("RECURRENCE_EXAMPLES", "1"))
 
@@ -30,20 +30,20 @@ DEEDS = [
 ]  # fmt: skip
 
 
-def deeds(*most_often: str) -> st.SearchStrategy[Deed]:
+def deeds(*most_often: str) -> st.SearchStrategy[ApplicationAction]:
     small = st.integers(0, 5)
     what = st.sampled_from([*most_often, *DEEDS])
-    return st.builds(Deed, what, small, small, times=st.integers(1, 2), later=st.sampled_from([0, 0, 90]))
+    return st.builds(ApplicationAction, what, small, small, times=st.integers(1, 2), later=st.sampled_from([0, 0, 90]))
 
 
-def episodes() -> st.SearchStrategy[Episode]:
+def episodes() -> st.SearchStrategy[Scenario]:
     nowhere = st.none()
     death = nowhere | nowhere | st.builds(Death, st.integers(1, 45), st.booleans())
     shift = st.builds(Shift, looks=st.integers(1, 3), limit=st.integers(1, 6), death=death)
     commands = st.integers(1, 16) | st.just(60)  # a few, or a whole batch
     order = st.lists(st.tuples(st.integers(0, 2), commands), min_size=2, max_size=10)
     return st.builds(
-        Episode,
+        Scenario,
         before=st.lists(deeds("create", "create", "complete"), min_size=1, max_size=3),
         meanwhile=st.lists(deeds("delete the series", "delete the series", "complete"), min_size=1, max_size=3),
         shifts=st.tuples(shift, shift),
@@ -68,9 +68,13 @@ def test_whatever_happens_between_any_two_commands_of_a_worker_the_documents_are
     while not ends:
         stage.clear()
         shifts = (Shift(1, 6, Death(place, done=False) if death else None), Shift(2, 6, None))
-        before = [Deed("create", 0, 0, 1, 0), Deed("create", 0, 1, 1, 0), Deed("complete", 1, 0, 1, 0)]
+        before = [
+            ApplicationAction("create", 0, 0, 1, 0),
+            ApplicationAction("create", 0, 1, 1, 0),
+            ApplicationAction("complete", 1, 0, 1, 0),
+        ]
         order = [(0, place), (2, 60), (1, 200)]
-        stage.play(Episode(before, [Deed(what, 0, 1, 1, 0)], shifts, order))
+        stage.play(Scenario(before, [ApplicationAction(what, 0, 1, 1, 0)], shifts, order))
         ends = place > stage.players[0].sent
         stage.calm_down()
         stage.compare()
@@ -83,7 +87,7 @@ def test_any_history_of_two_interleaved_workers_ends_in_the_documents_of_the_mod
 
     @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
     @given(history=st.lists(episodes(), min_size=1, max_size=2))
-    def every_history(history: list[Episode]) -> None:
+    def every_history(history: list[Scenario]) -> None:
         stage.clear()
         for episode in history:
             stage.play(episode)

@@ -10,15 +10,28 @@ from bson import ObjectId
 from pymongo import MongoClient
 
 from recurrence_pipeline.bootstrap import open_worker
-from recurrence_pipeline.domain.errors import Outage
+from recurrence_pipeline.domain.errors import DatabaseUnavailable
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.worker.context import Step
+from recurrence_pipeline.worker.context import WriteStep
 from recurrence_pipeline_tests.world import Crash, World, utc
 
 ANCHOR = utc(2024, 1, 15, 9)
 PAST_THE_LEASE: dict[str, float] = {"seconds": 61}
-CREATE_STEPS = [Step.OCCURRENCES, Step.ACTIVITIES, Step.LINKS, Step.CURSORS, Step.FAILURES, Step.OUTCOMES]
-DELETE_STEPS = [Step.ANNOUNCE, Step.CURSORS_PAST_DELETIONS, Step.KEEP_DELETED, Step.DELETE, Step.OUTCOMES]
+CREATE_STEPS = [
+    WriteStep.OCCURRENCES,
+    WriteStep.ACTIVITIES,
+    WriteStep.LINKS,
+    WriteStep.CURSORS,
+    WriteStep.FAILURES,
+    WriteStep.OUTCOMES,
+]
+DELETE_STEPS = [
+    WriteStep.ANNOUNCE,
+    WriteStep.CURSORS_PAST_DELETIONS,
+    WriteStep.KEEP_DELETED,
+    WriteStep.DELETE,
+    WriteStep.OUTCOMES,
+]
 
 
 @contextmanager
@@ -33,7 +46,9 @@ def refusing(world: World, fail: dict[str, Any], mode: object = "alwaysOn") -> I
 
 
 @pytest.mark.parametrize("step", CREATE_STEPS)
-def test_a_creation_and_a_completion_that_crash_after_any_step_end_like_calm_ones(mongodb_url: str, step: Step) -> None:
+def test_a_creation_and_a_completion_that_crash_after_any_step_end_like_calm_ones(
+    mongodb_url: str, step: WriteStep
+) -> None:
     """The lease runs out, the next worker takes the event, and the same plan is completed."""
     world = World(mongodb_url)
     original = world.add_task(ANCHOR, "daily")
@@ -60,7 +75,7 @@ def test_a_creation_and_a_completion_that_crash_after_any_step_end_like_calm_one
 
 
 @pytest.mark.parametrize("step", DELETE_STEPS)
-def test_the_count_of_a_deletion_that_crashed_anywhere_is_the_true_one(mongodb_url: str, step: Step) -> None:
+def test_the_count_of_a_deletion_that_crashed_anywhere_is_the_true_one(mongodb_url: str, step: WriteStep) -> None:
     world = World(mongodb_url)
     original = world.create(ANCHOR, "daily")
     event = world.add_event("delete", original)
@@ -82,7 +97,7 @@ def test_an_occurrence_deleted_before_its_making_has_ended_does_not_take_the_oth
     """The first worker died before it moved the cursor: the second makes the occurrence again, then hears of this."""
     original = world.add_task(ANCHOR, "daily")
     event = world.add_event("create", original)
-    world.crash_after = Step.OCCURRENCES
+    world.crash_after = WriteStep.OCCURRENCES
     with pytest.raises(Crash):
         world.work()
     deleted = world.occurrences_by_slot(original)[2]
@@ -99,7 +114,7 @@ def test_an_occurrence_deleted_before_its_making_has_ended_does_not_take_the_oth
 def test_what_crashed_is_given_back_by_a_worker_that_can_still_speak(world: World) -> None:
     original = world.add_task(ANCHOR, "daily")
     event = world.add_event("create", original)
-    world.crash_after = Step.OCCURRENCES
+    world.crash_after = WriteStep.OCCURRENCES
     with pytest.raises(Crash):
         world.work()
 
@@ -260,11 +275,11 @@ def test_an_original_that_goes_while_its_occurrences_are_written_takes_them_alon
     kept = world.add_task(ANCHOR, "daily")
     events = [world.add_event("create", original), world.add_event("create", kept)]
 
-    def delete_meanwhile(step: Step) -> None:
-        if step is Step.OCCURRENCES:
+    def delete_meanwhile(step: WriteStep) -> None:
+        if step is WriteStep.OCCURRENCES:
             world.worker.mongo.tasks.delete_one({"_id": original})
 
-    with open_worker(world.settings, clock=lambda: world.now, after_step=delete_meanwhile) as worker:
+    with open_worker(world.settings, clock=lambda: world.now, on_step=delete_meanwhile) as worker:
         summary = worker.process_pending()
 
     assert world.occurrences(original) == []
@@ -281,7 +296,7 @@ def test_an_outage_stops_the_work_and_uses_up_no_attempt(world: World) -> None:
     event = world.add_event("create", original)
     with (
         refusing(world, {"failCommands": ["insert"], "closeConnection": True}),
-        pytest.raises(Outage),
+        pytest.raises(DatabaseUnavailable),
     ):
         world.work()
 

@@ -14,7 +14,7 @@ from benchmarks.content import OPERATIONS, content
 from benchmarks.stage import Database, stage
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.domain.model import Task, TaskEvent
-from recurrence_pipeline.worker.context import Step
+from recurrence_pipeline.worker.context import WriteStep
 from recurrence_pipeline_tests.world import World, utc
 
 ANCHOR = utc(2024, 1, 15, 9)
@@ -140,15 +140,15 @@ def test_neither_memory_nor_commands_grow_with_what_has_been_worked_off(mongodb_
     sent: list[int] = []
     commands = Commands()
 
-    def look(step: Step) -> None:
-        if step is Step.OUTCOMES:
+    def look(step: WriteStep) -> None:
+        if step is WriteStep.OUTCOMES:
             gc.collect()
             alive.append(sum(isinstance(thing, (dict, list, Task, TaskEvent, ObjectId)) for thing in gc.get_objects()))
             sent.append(commands.sent.total())
 
     with closing(World(mongodb_url, WORKER_BATCH_SIZE="2")) as world:
         creations(world, 40)
-        with open_worker(world.settings, clock=lambda: world.now, after_step=look, listeners=[commands]) as worker:
+        with open_worker(world.settings, clock=lambda: world.now, on_step=look, listeners=[commands]) as worker:
             assert worker.process_pending().count("completed") == 40
 
     assert len(alive) == 20

@@ -14,8 +14,8 @@ import pytest
 
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.worker.context import Step
-from recurrence_pipeline.worker.signals import heeding_signals, undisturbed
+from recurrence_pipeline.worker.context import WriteStep
+from recurrence_pipeline.worker.signals import defer_signals, stop_on_signal
 from recurrence_pipeline_tests.marked import recurrence
 from recurrence_pipeline_tests.waiting import wait_until
 from recurrence_pipeline_tests.world import World, utc
@@ -42,7 +42,7 @@ def raising_handlers() -> Iterator[None]:
 def test_a_signal_waits_for_the_end_of_the_block_and_is_then_heard(number: signal.Signals) -> None:
     done: list[str] = []
 
-    with pytest.raises(Stopped, match=number.name), undisturbed():  # noqa: PT012 (what comes after is the point)
+    with pytest.raises(Stopped, match=number.name), defer_signals():  # noqa: PT012 (what comes after is the point)
         os.kill(os.getpid(), number)
         os.kill(os.getpid(), number)
         done.append("what came after it")
@@ -51,7 +51,7 @@ def test_a_signal_waits_for_the_end_of_the_block_and_is_then_heard(number: signa
 
 
 def test_an_error_in_the_block_is_not_lost_where_a_signal_comes_too() -> None:
-    with pytest.raises(Stopped) as stopped, undisturbed():  # noqa: PT012
+    with pytest.raises(Stopped) as stopped, defer_signals():  # noqa: PT012
         os.kill(os.getpid(), signal.SIGTERM)
         raise ValueError("the work went wrong")
 
@@ -61,7 +61,7 @@ def test_an_error_in_the_block_is_not_lost_where_a_signal_comes_too() -> None:
 def test_without_a_signal_nothing_changes() -> None:
     before = signal.getsignal(signal.SIGTERM)
 
-    with undisturbed():
+    with defer_signals():
         assert signal.getsignal(signal.SIGTERM) is not before
 
     assert signal.getsignal(signal.SIGTERM) is before
@@ -72,7 +72,7 @@ def test_in_another_thread_nothing_is_done_because_nothing_is_interrupted_there(
     asked: list[bool] = []
 
     def work() -> None:
-        with undisturbed(), heeding_signals() as stop:
+        with defer_signals(), stop_on_signal() as stop:
             asked.append(stop.asked())
 
     thread = threading.Thread(target=work)
@@ -83,7 +83,7 @@ def test_in_another_thread_nothing_is_done_because_nothing_is_interrupted_there(
 
 
 def test_the_first_signal_is_a_request_and_the_second_acts() -> None:
-    with pytest.raises(Stopped), heeding_signals() as stop:  # noqa: PT012
+    with pytest.raises(Stopped), stop_on_signal() as stop:  # noqa: PT012
         assert (stop.asked(), stop.exit_code) == (False, 0)
         os.kill(os.getpid(), signal.SIGTERM)
         assert (stop.asked(), stop.exit_code) == (True, 128 + signal.SIGTERM)
@@ -91,24 +91,24 @@ def test_the_first_signal_is_a_request_and_the_second_acts() -> None:
 
 
 @contextmanager
-def small_batches(world: World, after_step: Callable[[Step], None]) -> Iterator[Worker]:
+def small_batches(world: World, on_step: Callable[[WriteStep], None]) -> Iterator[Worker]:
     settings = Settings.from_environment({"MONGODB_URL": world.settings.mongodb_url, "WORKER_BATCH_SIZE": "2"})
-    with open_worker(settings, clock=lambda: world.now, chance=lambda: 0.0, after_step=after_step) as worker:
+    with open_worker(settings, clock=lambda: world.now, chance=lambda: 0.0, on_step=on_step) as worker:
         yield worker
 
 
-@pytest.mark.parametrize("step", [Step.OCCURRENCES, Step.ACTIVITIES, Step.CURSORS, Step.OUTCOMES])
-def test_wherever_a_signal_comes_the_batch_is_finished_and_the_rest_given_back(world: World, step: Step) -> None:
+@pytest.mark.parametrize("step", [WriteStep.OCCURRENCES, WriteStep.ACTIVITIES, WriteStep.CURSORS, WriteStep.OUTCOMES])
+def test_wherever_a_signal_comes_the_batch_is_finished_and_the_rest_given_back(world: World, step: WriteStep) -> None:
     """Else each stop costs half a batch, and the next worker a lease."""
     for _ in range(5):
         world.add_event("create", world.add_task(utc(2024, 1, 15, 9), "daily"))
 
-    def signal_once(taken: Step) -> None:
+    def signal_once(taken: WriteStep) -> None:
         if taken is step and not signalled:
             signalled.append(taken)
             os.kill(os.getpid(), signal.SIGTERM)
 
-    signalled: list[Step] = []
+    signalled: list[WriteStep] = []
     with small_batches(world, signal_once) as worker:
         held = worker.lease(5)
         with pytest.raises(Stopped):

@@ -22,7 +22,7 @@ class Heard:
     body: Any
 
 
-class Impostor(ThreadingHTTPServer):
+class StubServer(ThreadingHTTPServer):
     """Meets its first request with the first of its reactions, and all that come after the last with that one."""
 
     daemon_threads = False  # they are joined at the end: no socket stays open
@@ -50,7 +50,7 @@ Reaction = Callable[["_Handler"], None]
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: Impostor
+    server: StubServer
     protocol_version = "HTTP/1.1"
 
     def _meet(self) -> None:
@@ -132,9 +132,9 @@ def pours(handler: _Handler) -> None:
 
 
 @contextmanager
-def impostor() -> Iterator[Impostor]:
+def stub_server() -> Iterator[StubServer]:
     """Run one in a thread; at the end nothing of it is left."""
-    with Impostor() as server:
+    with StubServer() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
