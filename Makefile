@@ -15,7 +15,7 @@ help: ## Say what can be made
 
 install: $(INSTALLED) ## Make .venv with everything that running and developing need
 
-demo: $(INSTALLED) ## Work off the sample data on this machine, show what came of it, and stop
+demo: $(INSTALLED) ## Process the sample data on this machine, show what came of it, and stop
 	@$(BIN)/recurrence demo
 
 up: $(INSTALLED) ## Run the whole system on this machine until Ctrl-C; its data stay in .recurrence
@@ -36,7 +36,7 @@ chaos: $(INSTALLED) ## Kill workers, Dagster and the database for minutes, then 
 ui-test: $(UI_INSTALLED) ## Look at Dagster's UI, with the system running and a headless Chromium (apt install chromium)
 	@$(BIN)/pytest -n 0 -m ui recurrence_pipeline_tests/ui
 
-cluster-test: $(INSTALLED) ## Three hosts work backlogs off together, and two of them are lost (root, apt install postgresql redis-server)
+cluster-test: $(INSTALLED) ## Three hosts process backlogs together, and two of them are lost (root, apt install postgresql redis-server)
 	@$(BIN)/python -m recurrence_pipeline_tests.cluster
 
 secure-test: $(INSTALLED) ## Run a whole system with TLS and passwords everywhere (apt install postgresql redis-server)
@@ -46,7 +46,7 @@ lint: $(INSTALLED) ## Check style and format
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 
-format: $(INSTALLED) ## Mend what can be mended of style and format
+format: $(INSTALLED) ## Repair what can be repaired of style and format
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 

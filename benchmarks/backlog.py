@@ -16,7 +16,7 @@ PIECE = 3000
 
 
 def worked_off(database: Database, events: int) -> dict[str, Any]:
-    """Let a process of its own work off a queue."""
+    """Let a process of its own process a queue."""
     with stage(database, large=True) as at:
         for start in range(0, events, PIECE):
             at.fill(mixed(min(PIECE, events - start), first=start))
@@ -26,12 +26,12 @@ def worked_off(database: Database, events: int) -> dict[str, Any]:
         answer = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
         found: dict[str, Any] = json.loads(answer.splitlines()[-1])
         if found["events"] != events or at.worker.queries.unfinished():
-            raise RuntimeError(f"{found['events']} of {events} events were worked off")
+            raise RuntimeError(f"{found['events']} of {events} events were processed")
         return found | {"server_cpu": database.cpu() - before}
 
 
 def main(size: Size) -> Figures:
-    """Work off queues of different lengths, each on a server of its own."""
+    """Process queues of different lengths, each on a server of its own."""
     rows, memory = [], {}
     for events in size.backlogs:
         with server() as database:
@@ -51,4 +51,4 @@ def main(size: Size) -> Figures:
                 "peak MB": found["peak_mb"],
             }
         )
-    return Figures("Queues of different lengths, each worked off by one process", rows, extra={"memory_mb": memory})
+    return Figures("Queues of different lengths, each processed by one process", rows, extra={"memory_mb": memory})

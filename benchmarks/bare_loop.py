@@ -31,7 +31,7 @@ SIBLING = {"isCompleted": 1, "occurrenceNumber": 1, "parentRecurringId": 1}
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Events of one operation, and the time at which they are worked off."""
+    """Events of one operation, and the time at which they are processed."""
 
     mongo: Mongo
     events: Sequence[Document]
@@ -116,7 +116,7 @@ class Batch:
 
 
 def work(mongo: Mongo) -> None:
-    """Work the queue off, whose events are all of one operation."""
+    """Process the queue, whose events are all of one operation."""
     while events := list(mongo.events.find({"status": "pending"}).limit(CHUNK)):
         batch = Batch(mongo, events, datetime.now(timezone.utc))
         hold(mongo, [event["_id"] for event in events], batch.now)

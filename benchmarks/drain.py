@@ -1,4 +1,4 @@
-"""A worker as a process of its own, which works off a queue: so that memory and CPU are its own and nobody else's.
+"""A worker as a process of its own, which processes a queue: so that memory and CPU are its own and nobody else's.
 
 `python -m benchmarks.drain`, with MONGODB_URL in the environment, prints one line of JSON.
 """
@@ -25,7 +25,7 @@ def resident() -> float:
 
 
 def drained(total: int) -> dict[str, Any]:
-    """Work everything off, and tell what that took and how memory went."""
+    """Process everything, and tell what that took and how memory went."""
     commands, memory = Commands(), [resident()]
     step = max(total // SAMPLES, 1)
 

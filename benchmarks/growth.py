@@ -57,7 +57,7 @@ def main(size: Size) -> Figures:
 
 
 def stored(at: Stage, what: str, known: Container[object]) -> list[dict[str, Any]]:
-    """Return what each event came to that was worked off, itself included.
+    """Return what each event came to that was processed, itself included.
 
     `known` tasks were there before, and so was what is remembered of their series.
     """

@@ -42,7 +42,7 @@ def lives(api: LocalApi, at: Stage, originals: list[Document]) -> dict[str, list
 
 
 def round_trips(at: Stage) -> dict[str, int]:
-    """Return how many commands each operation sends to the database when it is worked off by itself."""
+    """Return how many commands each operation sends to the database when it is processed by itself."""
     (original,) = (made := content("create", 1, first_number=free_number(at.worker.mongo))).tasks
     made.events.clear()
     at.fill(made)

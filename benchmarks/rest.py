@@ -1,4 +1,4 @@
-"""A system at rest: how soon a single event is worked off, what it costs while nothing happens, what a flood starts.
+"""A system at rest: how soon a single event is processed, what it costs while nothing happens, what a flood starts.
 
 The whole of it runs, with Dagster and the internal API, as `recurrence up` runs it.
 """
@@ -24,7 +24,7 @@ from recurrence_pipeline.local.supervisor import ManagedProcess
 
 JOB = "process_task_events"
 LONGEST_WAIT = 120
-"""In seconds, for events to be worked off."""
+"""In seconds, for events to be processed."""
 
 
 def main(size: Size) -> Figures:
@@ -91,7 +91,7 @@ def finished(system: LocalStack, event_id: object) -> datetime:
         if isinstance(found.get("finishedAt"), datetime):
             return found["finishedAt"]  # type: ignore[no-any-return]
         time.sleep(0.05)
-    raise TimeoutError(f"event {event_id} was not worked off within {LONGEST_WAIT} s")
+    raise TimeoutError(f"event {event_id} was not processed within {LONGEST_WAIT} s")
 
 
 def idle(system: LocalStack, seconds: float) -> dict[str, Any]:
@@ -156,7 +156,7 @@ def flood(system: LocalStack, events: int, *, most: int) -> dict[str, Any]:
     while system.worker.queries.unfinished():
         at_once = max(at_once, sum(not done for done in our_runs(system).values()))
         if time.monotonic() - begin > LONGEST_WAIT + events / 10:
-            raise TimeoutError(f"{events} events were not worked off")
+            raise TimeoutError(f"{events} events were not processed")
         time.sleep(0.2)
     return {"what": f"{events} events at once", "longest s": time.monotonic() - begin, "runs": at_once, "of": most}
 

@@ -84,7 +84,7 @@ class Worker(WorkerService):
         """Create what the database lacks; may be run at any time."""
         report = ensure_schema(self.mongo, self.settings)
         if self.reconciliation.begin() is not None:
-            report.added.append("watermark: what was created before now is reconciled only after `recurrence adopt`")
+            report.added.append("watermark: what was created before now is reconciled only after `recurrence backfill`")
         self._inherit()
         return report
 
@@ -140,7 +140,7 @@ class Worker(WorkerService):
         go_on: Callable[[BatchSummary], bool] = lambda _: True,
         wait: Callable[[float], None] = time.sleep,
     ) -> BatchSummary:
-        """Work off what is due, or with `until_empty` everything unfinished; see worker/polling.py.
+        """Process what is due, or with `until_empty` everything unfinished; see worker/polling.py.
 
         Raises:
             DatabaseUnavailable: where the database cannot be worked with.

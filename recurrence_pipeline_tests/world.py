@@ -101,11 +101,11 @@ class World:
         self.worker.mongo.tasks.update_one({"_id": task_id}, {"$set": {"isCompleted": True}})
 
     def work(self) -> BatchSummary:
-        """Work off everything that is due."""
+        """Process everything that is due."""
         return self.worker.process_pending()
 
     def create(self, due: datetime, repeat_type: str, **fields: Any) -> ObjectId:
-        """Add a task, have its creation worked off, and return its id."""
+        """Add a task, have its creation processed, and return its id."""
         task_id = self.add_task(due, repeat_type, **fields)
         self.add_event("create", task_id)
         self.work()

@@ -51,7 +51,7 @@ def error_answer(error: ApiError) -> Response:
 
 
 def processed(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the answer to an operation that was worked off; `data` is what the service says of it."""
+    """Return the answer to an operation that was processed; `data` is what the service says of it."""
     operation, task_id, result = data["operation"], data["taskId"], data["result"]
     match operation:
         case "create":

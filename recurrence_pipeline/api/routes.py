@@ -73,7 +73,7 @@ class Handlers:
         return await self._call(lambda: self._worker.queries.is_user(user_id))
 
     async def recurrence(self, request: Request) -> Response:
-        """Work off an operation on a task at once. Asked again, it answers the same and changes nothing."""
+        """Process an operation on a task at once. Asked again, it answers the same and changes nothing."""
         asked = requests.recurrence(await requests.read_json(request))
 
         def work_off() -> dict[str, Any]:

@@ -22,7 +22,7 @@ __all__ = ["app", "inspect", "main", "maintenance", "monitor", "process", "recov
 
 ORDER = (
     *("demo", "up", "init-db", "import", "process", "trigger", "preview", "series", "stats", "report", "events"),
-    *("replay", "restore", "check", "resume", "adopt", "maintenance", "api", "test-alert", "doctor", "version"),
+    *("replay", "restore", "check", "resume", "backfill", "maintenance", "api", "test-alert", "doctor", "version"),
 )
 """Of the commands in the help: a first look, the work, looking, repairing, programs."""
 

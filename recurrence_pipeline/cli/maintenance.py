@@ -1,4 +1,4 @@
-"""Is the data right, and is anything missing: `check`, `maintenance`, `adopt`. By themselves they run in Dagster."""
+"""Is the data right, and is anything missing: `check`, `maintenance`, `backfill`. By themselves they run in Dagster."""
 
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
@@ -102,7 +102,7 @@ def _weekly(session: Session, worker: "Worker", *, as_json: bool) -> int:
     return FAILED if wrong or report.worse else OK
 
 
-@app.command(epilog="Example: recurrence check (then, to mend it: recurrence check --repair --yes)")
+@app.command(epilog="Example: recurrence check (then, to repair it: recurrence check --repair --yes)")
 def check(
     context: typer.Context,
     *,
@@ -144,8 +144,8 @@ def check(
     return FAILED if any(f.count and f.severity is Severity.ERROR for f in findings) else OK
 
 
-@app.command(epilog="Example: recurrence adopt (then, if that is what you want: recurrence adopt --yes)")
-def adopt(context: typer.Context, *, yes: Yes = False, as_json: Json = False) -> int:
+@app.command(epilog="Example: recurrence backfill (then, if that is what you want: recurrence backfill --yes)")
+def backfill(context: typer.Context, *, yes: Yes = False, as_json: Json = False) -> int:
     """Have older series continued by themselves.
 
     Without it, a series that was created before the first `init-db` goes on only when an event asks.
@@ -158,6 +158,6 @@ def adopt(context: typer.Context, *, yes: Yes = False, as_json: Json = False) ->
         worker.require_schema()
         backlog = worker.backfill.backlog()
         if yes:
-            worker.backfill.adopt()
-    session.show(backlog.as_json() | {"adopted": yes or backlog.watermark is None}, backlog_view, as_json=as_json)
+            worker.backfill.run()
+    session.show(backlog.as_json() | {"backfilled": yes or backlog.watermark is None}, backlog_view, as_json=as_json)
     return OK

@@ -22,7 +22,7 @@ def process(
     limit: Annotated[int | None, typer.Option(min=1, help="Work on at most this many events.")] = None,
     as_json: Json = False,
 ) -> int:
-    """Work off due events here and now, without Dagster.
+    """Process due events here and now, without Dagster.
 
     Ctrl-C or SIGTERM lets the batch that has begun finish, and the summary tells what was done.
     """
@@ -45,7 +45,7 @@ def process(
         worker.tell_host()
     session.show(
         summary.as_json() | {"unfinished": unfinished},
-        lambda _: figures_table("Worked off", summary.numbers() | {"unfinished": unfinished}),
+        lambda _: figures_table("Processed", summary.numbers() | {"unfinished": unfinished}),
         as_json=as_json,
     )
     return stop.exit_code
@@ -58,7 +58,7 @@ def trigger(  # noqa: PLR0913 (each is an option of its own)
     task_id: TaskId,
     *,
     user_id: Annotated[str | None, typer.Option("--user-id", help="Whose task it is; a delete needs it.")] = None,
-    now: Annotated[bool, typer.Option("--now", help="Work it off at once and print the result.")] = False,
+    now: Annotated[bool, typer.Option("--now", help="Process it at once and print the result.")] = False,
     yes: Annotated[
         bool, typer.Option("--yes", help="Delete; without it, a delete only shows what it would delete.")
     ] = False,

@@ -59,7 +59,7 @@ def import_(
     """Load an export (MongoDB Extended JSON, a document a line).
 
     What is there stays as it is, so that an import that was cut off may be run again. What was deleted since comes
-    back, and its events are worked off again: into a database that holds data it imports only with --yes.
+    back, and its events are processed again: into a database that holds data it imports only with --yes.
     """
     from recurrence_pipeline.storage.import_jsonl import SAMPLE_DATA
     from recurrence_pipeline.views.common import import_table

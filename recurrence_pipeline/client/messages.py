@@ -3,8 +3,8 @@
 A trigger ends in a value (`Delivered`, `Queued`, `Lost`) or in an error that says what to do next:
 
 TriggerError
-├── Refused         the worker read the request and will never do it: mend the request
-│   └── AccessDenied    nobody read it, for a wrong key, address or path: mend the settings
+├── Refused         the worker read the request and will never do it: repair the request
+│   └── AccessDenied    nobody read it, for a wrong key, address or path: repair the settings
 └── Unavailable     no answer, or none that the worker gives: ask again later
 """
 
@@ -215,7 +215,7 @@ def asked_wait(header: str | None, now: datetime) -> timedelta:
 
 
 def is_undelivered(failure: TriggerError) -> bool:
-    """Say whether a trigger that ended so may still be worked off, if somebody writes it down."""
+    """Say whether a trigger that ended so may still be processed, if somebody writes it down."""
     return isinstance(failure, (Unavailable, AccessDenied))
 
 

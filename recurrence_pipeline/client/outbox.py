@@ -1,4 +1,4 @@
-"""Where triggers go that could not be delivered: written down as events, they are worked off like all others."""
+"""Where triggers go that could not be delivered: written down as events, they are processed like all others."""
 
 from datetime import timedelta
 from typing import Protocol

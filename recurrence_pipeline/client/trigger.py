@@ -145,7 +145,7 @@ class WorkerTrigger(Client):
             case Send(call):
                 return self._send(call)
             case Wait(duration):
-                self._edge.sleep(duration.total_seconds())
+                self._options.sleep(duration.total_seconds())
                 return None
             case Enqueue(trigger):
                 return self._write_down(trigger)
@@ -230,7 +230,7 @@ class AsyncWorkerTrigger(Client):
             case Send(call):
                 return await self._send(call)
             case Wait(duration):
-                await self._edge.async_sleep(duration.total_seconds())
+                await self._options.async_sleep(duration.total_seconds())
                 return None
             case Enqueue(trigger):
                 return await asyncio.to_thread(self._write_down, trigger)

@@ -80,8 +80,8 @@ class Settings(BaseModel):
     )
     shards: Annotated[WholeNumber, bounded(1, 64)] | None = Field(
         None,
-        alias="WORKER_LANES",
-        description="Over how many lanes they are spread, so that they do not want the same events; at most "
+        alias="WORKER_SHARDS",
+        description="Over how many shards they are spread, so that they do not want the same events; at most "
         "WORKER_MAX_RUNS. Not set: each has its own.",
     )
     idle_timeout: Milliseconds = Field(
@@ -93,7 +93,7 @@ class Settings(BaseModel):
     watch: Annotated[Milliseconds, at_most(timedelta(seconds=30))] = Field(
         timedelta(seconds=24),
         alias="SENSOR_WATCH",
-        description="How long one tick of a sensor watches an empty queue, or looks for unannounced work every 5 s, in "
+        description="How long one tick of a sensor watches an empty queue, or looks for unqueued work every 5 s, in "
         "ms: a second less than a multiple of 5 s, at which Dagster lets it look again. 0: it looks once.",
     )
     lease: Duration = Field(
@@ -150,7 +150,7 @@ class Settings(BaseModel):
     reconcile_step: Annotated[WholeNumber, bounded(1, 10_000)] = Field(
         500,
         alias="RECONCILE_STEP",
-        description="How many of all tasks one look for unannounced work reads; there is one every 5 s.",
+        description="How many of all tasks one look for unqueued work reads; there is one every 5 s.",
     )
     degradation_threshold: Annotated[WholeNumber, bounded(1, 1_000_000)] = Field(
         50,
@@ -240,7 +240,7 @@ class Settings(BaseModel):
     )
 
     def lane_count(self) -> int:
-        """Return over how many lanes runs are spread."""
+        """Return over how many shards runs are spread."""
         return self.shards or self.max_runs_in_flight
 
     def api_keys(self) -> tuple[bytes, ...]:
@@ -271,8 +271,8 @@ class Settings(BaseModel):
             )
         if settings.lane_count() > settings.max_runs_in_flight:
             raise ConfigurationError(
-                f"WORKER_LANES: {settings.shards} is more than WORKER_MAX_RUNS ({settings.max_runs_in_flight}): "
-                "what waits in a lane without a run would wait for long"
+                f"WORKER_SHARDS: {settings.shards} is more than WORKER_MAX_RUNS ({settings.max_runs_in_flight}): "
+                "what waits in a shard without a run would wait for long"
             )
         return settings
 

@@ -104,9 +104,9 @@ class Diagnostics:
     def _clashes(self, progress: ScanProgress) -> Clashes:
         """Find the slots with two tasks, and who made those: this worker numbers its own, the original one does not."""
         slots, of_two, latest = 0, 0, None
-        for defects in self._survey.defects({SLOT_CLASHES.name}, progress):
-            slots += len(defects)
-            members = [_members(defect.sample) for defect in defects]
+        for issues in self._survey.issues({SLOT_CLASHES.name}, progress):
+            slots += len(issues)
+            members = [_members(issue.sample) for issue in issues]
             documents = self._context.tasks.documents({task_id for ids in members for task_id in ids})
             for ids in members:
                 tasks = [documents[task_id] for task_id in ids if task_id in documents]
@@ -122,7 +122,7 @@ def asked(name: str, question: Callable[[], list[HealthCheckResult]]) -> list[He
         return question()
     except RecurrenceError as error:
         return [
-            HealthCheckResult(name, Level.ERROR, str(error), "Could not be looked at: mend what the message names.")
+            HealthCheckResult(name, Level.ERROR, str(error), "Could not be looked at: repair what the message names.")
         ]
 
 

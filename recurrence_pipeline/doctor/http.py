@@ -139,7 +139,7 @@ def judge_daemon(statuses: list[dict[str, Any]]) -> HealthCheckResult:
     wanted = [status for status in statuses if status["required"] or status["daemonType"] in NEEDED_DAEMONS]
     ill = sorted(status["daemonType"] for status in wanted if not status["healthy"])
     if ill or not wanted:
-        advice = "Start dagster-daemon, with the DAGSTER_HOME of the web server. Without it no event is worked off."
+        advice = "Start dagster-daemon, with the DAGSTER_HOME of the web server. Without it no event is processed."
         return HealthCheckResult("dagster daemon", Level.ERROR, f"no sign of life: {', '.join(ill) or 'all'}", advice)
     return HealthCheckResult("dagster daemon", Level.OK, f"{len(wanted)} parts are alive")
 

@@ -127,9 +127,9 @@ def judge_watermark(watermark: datetime | None, now: datetime) -> HealthCheckRes
         return HealthCheckResult("watermark", Level.OK, "none: every series is reconciled")
     found = f"series from before {watermark:%Y-%m-%d %H:%M} UTC are not reconciled"
     if watermark > now:
-        advice = "It lies in the future: set the clocks right; `recurrence adopt` has everything reconciled."
+        advice = "It lies in the future: set the clocks right; `recurrence backfill` has everything reconciled."
         return HealthCheckResult("watermark", Level.WARN, found, advice)
-    return HealthCheckResult("watermark", Level.OK, found, "To have them reconciled too: recurrence adopt")
+    return HealthCheckResult("watermark", Level.OK, found, "To have them reconciled too: recurrence backfill")
 
 
 def judge_finding(finding: Finding, label: str) -> HealthCheckResult:
@@ -155,7 +155,7 @@ def judge_queue(work: Work, now: datetime) -> HealthCheckResult:
 
 
 def judge_worker(work: Work, now: datetime, patience: timedelta) -> HealthCheckResult:
-    """Say whether events are being worked off; where none is due, nobody can tell from the database."""
+    """Say whether events are being processed; where none is due, nobody can tell from the database."""
     if work.held:
         return HealthCheckResult("worker", Level.OK, f"{work.held} events are being worked on")
     if work.moved:
@@ -171,7 +171,7 @@ def judge_dead_letters(failed: int, rejected: int) -> HealthCheckResult:
     """Say how many events wait for a person. A rejected one is an answer to its user; a failed one is nobody's."""
     found = f"{failed} failed, {rejected} rejected"
     if failed:
-        advice = "recurrence events --status failed says why. Mend the cause, then: recurrence replay --status failed"
+        advice = "recurrence events --status failed says why. Repair the cause, then: recurrence replay --status failed"
         return HealthCheckResult("dead letters", Level.WARN, found, advice)
     return HealthCheckResult("dead letters", Level.OK, found)
 
@@ -189,6 +189,6 @@ def judge_clashes(clashes: Clashes, now: datetime) -> HealthCheckResult:
     if clashes.slots:
         found = f"{clashes.slots} slots have two tasks, none of them by two workers"
         return HealthCheckResult(
-            name, Level.WARN, found, "Left by the older worker: recurrence check --only slot_clashes"
+            name, Level.WARN, found, "Left by the previous worker: recurrence check --only slot_clashes"
         )
     return HealthCheckResult(name, Level.OK, "no slot is filled twice")

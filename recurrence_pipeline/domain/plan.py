@@ -63,7 +63,7 @@ class NewActivity:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """The next occurrence hangs on something else than its original: mend that, where that still is what was `seen`."""
+    """The next occurrence hangs on something else than its original: link it, where that still is what was `seen`."""
 
     task_id: str
     seen: str

@@ -94,7 +94,7 @@ def _anchor(
 ) -> tuple[datetime, datetime] | tuple[None, None]:
     """Return what the series was counted from, as an instant and on the wall.
 
-    Of one that the older worker wrote, without numbers, it is its earliest.
+    Of one that the previous worker wrote, without numbers, it is its earliest.
     """
     dated = [(task, date) for task in _by_date(members) if (date := _date(task)) is not None]
     numbered = [(task.occurrence_number, date) for task, date in dated if task.occurrence_number is not None]

@@ -41,7 +41,7 @@ class SeriesState:
         self.slots[original.id] = self.original_slot
         self.makers = {task.id: task.created_by_event for task in series.occurrences}
         self.cursor = 0 if reached is None else reached.number
-        if memory is None:  # what the older worker made has no number
+        if memory is None:  # what the previous worker made has no number
             older = (self.slots.get(t.id, 0) for t in series.occurrences if t.occurrence_number is None)
             self.cursor = max(self.cursor, 0, *older)
         done = [self.slots[t.id] for t in (original, *series.occurrences) if t.is_completed and t.id in self.slots]

@@ -1,7 +1,7 @@
-"""Lanes: what a worker takes first where several work one queue off. Which worker has which lane is not decided here.
+"""Shards: what a worker takes first where several process one queue. Which worker has which shard is not decided here.
 
-Without lanes all of them read the same oldest events, one wins them, and the others have looked for nothing. A lane is
-a preference and no wall: an event is anybody's, and a worker whose lane is empty helps the others. So a lane whose
+Without shards all read the same oldest events, one wins them, and the others have looked for nothing. A shard is a
+preference and no wall: an event is anybody's, and a worker whose shard is empty helps the others. So a shard whose
 worker has died loses nothing but the preference.
 """
 
@@ -19,7 +19,7 @@ SMALL = 100
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Lane `number` of `of`, counted from 0."""
+    """Shard `number` of `of`, counted from 0."""
 
     number: int
     of: int
@@ -27,7 +27,7 @@ class Shard:
     def choose(self, due: Sequence[tuple[Event, str]], limit: int) -> list[Event]:
         """Choose up to `limit` of the events that have been due the longest, given with their tasks, in that order.
 
-        Those of this lane only, while there are any. Of the others' it takes a part, each lane another one: helpers
+        Those of this shard only, while there are any. Of the others' it takes a part, each shard another one: helpers
         then hardly ever meet. What is due at all is never answered with nothing.
         """
         own = [event for event, task_id in due if lane_of(task_id, self.of) == self.number]
@@ -39,13 +39,13 @@ class Shard:
 
 
 WHOLE_QUEUE = Shard(0, 1)
-"""The queue as it is, for whoever works it off alone."""
+"""The queue as it is, for whoever processes it alone."""
 
 
 def lane_of(task_id: str, shards: int) -> int:
-    """Return the lane of an event about this task.
+    """Return the shard of an event about this task.
 
     It follows from the time bytes of the id, which the ids of a series share (see `derived_id`): what is said of one
-    series then waits in one lane, and mostly reaches one worker, in the order in which it was said.
+    series then waits in one shard, and mostly reaches one worker, in the order in which it was said.
     """
     return crc32(task_id[:8].encode()) % shards

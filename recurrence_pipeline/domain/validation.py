@@ -14,7 +14,7 @@ GRACE = timedelta(days=1)
 def validate_recurrence(task: Task, *, asked_at: datetime) -> None:
     """Check that a task may recur; one that repeats `none` always may stay as it is.
 
-    The due date is compared with the time of the request, not with now: a backlog worked off late must not refuse good
+    The due date is compared with the time of the request, not with now: a backlog processed late must not refuse good
     tasks.
 
     Raises:

@@ -1,4 +1,4 @@
-"""`recurrence demo`: the packaged sample, worked off by the real system on throwaway data, and what came of it."""
+"""`recurrence demo`: the packaged sample, processed by the real system on throwaway data, and what came of it."""
 
 import json
 import shutil
@@ -33,7 +33,7 @@ RUN_END_PATIENCE = timedelta(seconds=60)
 
 
 def run_demo(settings_environment: Mapping[str, str], folder: Path, console: Console) -> int:
-    """Run the system on a fresh copy of the sample until every event is worked off, and show what came of it.
+    """Run the system on a fresh copy of the sample until every event is processed, and show what came of it.
 
     All of it lives in `.recurrence/demo` under `folder`, which is emptied first and, after a success, last. Where
     MONGODB_URL is set, the data go to a database of their own on that server, which is dropped at the end.
@@ -86,7 +86,7 @@ def _wait_until_worked_off(system: LocalStack, console: Console) -> None:
     with Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
     ) as progress:
-        bar = progress.add_task("Events worked off", total=total, completed=0)
+        bar = progress.add_task("Events processed", total=total, completed=0)
         while left:
             sleep(0.25)
             system.check()
@@ -136,7 +136,7 @@ SHOWN_SERIES = (
     ("6b046c56c5f3b9749e06ff21", "nothing is done yet: 3 ahead"),
     ("6b046c55c5f3b9749e06fed5", "the first one is done: one more behind the next"),
     ("6b046c58c5f3b9749e070265", "counted from the 31st, month ends and all"),
-    ("6b046c61c5f3b9749e070e13", "the older worker drifted to the 30th; what it made stays"),
+    ("6b046c61c5f3b9749e070e13", "the previous worker drifted to the 30th; what it made stays"),
 )
 """Series of the sample data: `_id` of the original, and what can be seen."""
 

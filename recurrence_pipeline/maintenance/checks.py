@@ -59,7 +59,7 @@ SUBTASKS_LEFT = Check(
 SLOT_CLASHES = Check(
     "slot_clashes",
     Severity.WARNING,
-    "Two tasks of a series are on one slot. The older worker made such pairs when it was asked twice.",
+    "Two tasks of a series are on one slot. The previous worker made such pairs when it was asked twice.",
     "Delete the one that is not wanted, in the application: only a person knows which that is. It is not made again.",
 )
 OWNER_DIFFERS = Check(
@@ -125,7 +125,7 @@ CURSOR_AHEAD = Check(
     Severity.WARNING,
     "The cursor of a series is past every slot it should reach, and the activity log knows of no task on it: the slots "
     "up to it will never be made.",
-    "Where nobody deleted such tasks (of the older worker, say), set cursor.number in `task_series` to the highest "
+    "Where nobody deleted such tasks (of the previous worker, say), set cursor.number in `task_series` to the highest "
     "slot that is there. It is not repaired: a lower cursor could bring back what a person deleted.",
 )
 SERIES_BEHIND = Check(
@@ -133,7 +133,7 @@ SERIES_BEHIND = Check(
     Severity.ERROR,
     "A series lacks slots that it should have, up to 3 behind the next one, and no event is waiting that would make "
     "them. Tasks that people deleted are not missing; a series from before this worker, which it never worked on, is "
-    "not behind until it is adopted.",
+    "not behind until it is backfilled.",
     "The repair writes an event, and the worker does the rest. If it stays, look at `recurrence events --task` of it.",
     repairable=True,
 )
@@ -147,7 +147,7 @@ SERIES_UNWORKABLE = Check(
     "series_unworkable",
     Severity.ERROR,
     "A running series cannot be continued; the reason stands beside it. Every event that names it is rejected.",
-    "Mend the field that the reason names, then `recurrence replay` its rejected events.",
+    "Repair the field that the reason names, then `recurrence replay` its rejected events.",
 )
 COUNTERS_BEHIND = Check(
     "counters_behind",
@@ -169,7 +169,7 @@ EVENTS_STUCK = Check(
     "events_stuck",
     Severity.ERROR,
     "The lease of an event ran out more than a lease ago, and no worker took it over.",
-    "Nothing has to be mended: the next worker takes it first. See that one runs: dagster-daemon and its sensor.",
+    "Nothing has to be repaired: the next worker takes it first. See that one runs: dagster-daemon and its sensor.",
 )
 EVENTS_ENDLESS = Check(
     "events_endless",
@@ -184,7 +184,7 @@ EVENTS_UNDATED = Check(
     Severity.WARNING,
     "The createdAt or availableAt of an event is no date, or none between the years 1 and 9999. The worker takes such "
     "an event as due at once, and as created long ago.",
-    "Nothing has to be mended. Find the program that writes such events, and see that the validator is on: "
+    "Nothing has to be repaired. Find the program that writes such events, and see that the validator is on: "
     "`recurrence init-db`.",
 )
 EVENTS_AHEAD = Check(
@@ -192,7 +192,7 @@ EVENTS_AHEAD = Check(
     Severity.WARNING,
     "A time on an unfinished event lies further ahead than an honest clock can have written it: its creation, the end "
     "of its lease, or a retry. The worker does not wait for it.",
-    "Nothing has to be mended. Find the machine whose clock is ahead, and set it right.",
+    "Nothing has to be repaired. Find the machine whose clock is ahead, and set it right.",
 )
 EVENTS_WAITING = Check(
     "events_waiting",
@@ -252,7 +252,7 @@ class Finding:
 class Repair:
     """What a repair came to or, where nothing was `written`, would come to.
 
-    `found` is what the check finds, `repaired` what is mended (would be). The rest is left, and `refused` may say why.
+    `found` is what the check finds, `repaired` what is put right (would be). The rest is left, `refused` may say why.
     """
 
     name: str

@@ -77,9 +77,9 @@ class Consistency:
         """
         findings = {check.name: Finding.none_of(check) for check in chosen(CHECKS, only, field_name="only")}
         if not OF_TASKS.isdisjoint(findings):
-            for defects in self._survey.defects(findings.keys(), progress):
-                for defect in defects:
-                    findings[defect.check.name].add([defect.sample])
+            for issues in self._survey.issues(findings.keys(), progress):
+                for issue in issues:
+                    findings[issue.check.name].add([issue.sample])
         for name in findings.keys() & self._looks.keys():
             some = self._looks[name]()
             findings[name].count, findings[name].samples = some.count, some.samples
@@ -112,8 +112,8 @@ class Consistency:
         # What hangs on the right original first: without it, a series lacks what it has.
         for pass_over in (HANGING, OF_TASKS - HANGING):
             if wanted := pass_over & repairs.keys():
-                for defects in self._survey.defects(wanted, progress):
-                    self._repair_tasks(defects, repairs)
+                for issues in self._survey.issues(wanted, progress):
+                    self._repair_tasks(issues, repairs)
         if ORPHANS.name in repairs:
             self._repair_orphans(repairs[ORPHANS.name])
         log.info(
@@ -123,7 +123,7 @@ class Consistency:
 
     def _repair_footing(self, repairs: Mapping[str, Repair]) -> None:
         database_checks = self._context.database_checks
-        for name, mend in (
+        for name, put_right in (
             (SCHEMA.name, database_checks.complete_schema),
             (COUNTERS_BEHIND.name, database_checks.catch_up),
             (EVENTS_ENDLESS.name, database_checks.give_back_endless),
@@ -136,33 +136,33 @@ class Consistency:
             repair.add(some.samples)
             repair.repaired = some.count - sum(1 for sample in some.samples if sample.get("fault") == IN_THE_WAY)
             if some.count and repair.written:
-                mend()
+                put_right()
                 repair.repaired = some.count - self._looks[name]().count
 
-    def _repair_tasks(self, defects: Sequence[Issue], repairs: Mapping[str, Repair]) -> None:
-        """Mend the defects of one piece of the pass."""
+    def _repair_tasks(self, issues: Sequence[Issue], repairs: Mapping[str, Repair]) -> None:
+        """Repair the issues of one piece of the pass."""
         by_check: dict[str, list[Fix]] = {}
-        for defect in defects:
-            name = defect.check.name
+        for issue in issues:
+            name = issue.check.name
             repairs[name].found += 1
             if name == ORPHANS.name:
-                repairs[name].add([dict(defect.sample) | {"change": "deleted, with a copy kept"}])
-            elif defect.mending is not None:
-                repairs[name].add([dict(defect.sample) | {"change": change(defect.mending)}])
-                by_check.setdefault(name, []).append(defect.mending)
-        for name, mendings in by_check.items():
-            repairs[name].repaired += self._mend(mendings) if repairs[name].written else len(mendings)
+                repairs[name].add([dict(issue.sample) | {"change": "deleted, with a copy kept"}])
+            elif issue.fix is not None:
+                repairs[name].add([dict(issue.sample) | {"change": change(issue.fix)}])
+                by_check.setdefault(name, []).append(issue.fix)
+        for name, fixes in by_check.items():
+            repairs[name].repaired += self._mend(fixes) if repairs[name].written else len(fixes)
 
-    def _mend(self, mendings: Collection[Fix]) -> int:
+    def _mend(self, fixes: Collection[Fix]) -> int:
         now = self._context.clock()
-        moves = [m for m in mendings if isinstance(m, CursorMove)]
+        moves = [m for m in fixes if isinstance(m, CursorMove)]
         self._context.series.move(moves)
         return (
             len(moves)
-            + self._context.task_scan.rehang((m for m in mendings if isinstance(m, Reparent)), now)
-            + self._context.task_scan.cast_ids((m for m in mendings if isinstance(m, CastId)), now)
-            + self._context.task_scan.date_from_due((m for m in mendings if isinstance(m, DateFromDue)), now)
-            + self._context.events.add((m for m in mendings if isinstance(m, TaskEvent)), available_at=now)
+            + self._context.task_scan.rehang((m for m in fixes if isinstance(m, Reparent)), now)
+            + self._context.task_scan.cast_ids((m for m in fixes if isinstance(m, CastId)), now)
+            + self._context.task_scan.date_from_due((m for m in fixes if isinstance(m, DateFromDue)), now)
+            + self._context.events.add((m for m in fixes if isinstance(m, TaskEvent)), available_at=now)
         )
 
     def _repair_orphans(self, repair: Repair) -> None:

@@ -1,4 +1,4 @@
-"""Which checks a task or a series fails, and what would mend it. Pure: reading and mending are for worker/ to do."""
+"""Which checks a task or a series fails, and what would repair it. Pure: nothing is read or repaired here."""
 
 import re
 from collections import defaultdict
@@ -37,7 +37,7 @@ from recurrence_pipeline.reconciliation.rules import Reason, request
 from recurrence_pipeline.storage.database_checks import Sample
 
 Fix = Reparent | DateFromDue | CastId | CursorMove | TaskEvent
-"""What mends one defect; a TaskEvent has the worker do it."""
+"""What repairs one issue; a TaskEvent has the worker do it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Issue:
 
     check: Check
     sample: Sample
-    mending: Fix | None = None
+    fix: Fix | None = None
     unless_made: str | None = None
 
 
@@ -118,7 +118,7 @@ def judge_subtask(task: Task) -> Issue:
 def judge_series(series: Series, original: Task, at: CheckContext) -> Iterator[Issue]:
     """Yield what is wrong between the tasks of a series.
 
-    A series of the older worker has neither cursor nor slot numbers, and that is no defect.
+    A series of the previous worker has neither cursor nor slot numbers, and that is no issue.
     """
     for task in series.hanging:
         yield from _judge_likeness(task, original)
@@ -227,14 +227,14 @@ def _rules(found: str, of_original: str) -> dict[str, object]:
     return {"repeatType": found, "ofOriginal": of_original}
 
 
-def change(mending: Fix) -> str:
-    """Say what a mending changes."""
-    if isinstance(mending, Reparent):
-        return f"parentRecurringId: {mending.original_id}"
-    if isinstance(mending, CastId):
-        return f"{mending.field}: ObjectId {mending.id}"
-    if isinstance(mending, DateFromDue):
-        return f"originalDueDate: {mending.due.isoformat()}"
-    if isinstance(mending, CursorMove):
-        return f"cursor.number: {mending.memory.number}"
-    return f"event: {mending.operation.value} of task {mending.task_id}"
+def change(fix: Fix) -> str:
+    """Say what a repairing changes."""
+    if isinstance(fix, Reparent):
+        return f"parentRecurringId: {fix.original_id}"
+    if isinstance(fix, CastId):
+        return f"{fix.field}: ObjectId {fix.id}"
+    if isinstance(fix, DateFromDue):
+        return f"originalDueDate: {fix.due.isoformat()}"
+    if isinstance(fix, CursorMove):
+        return f"cursor.number: {fix.memory.number}"
+    return f"event: {fix.operation.value} of task {fix.task_id}"

@@ -49,13 +49,13 @@ class ConsistencyScan:
         self._timezone = context.rules.timezone
         self._clock = context.clock
 
-    def defects(self, names: Collection[str], progress: ScanProgress) -> Iterator[list[Issue]]:
-        """Yield the defects that the named checks find, piece by piece, in one pass over the tasks."""
+    def issues(self, names: Collection[str], progress: ScanProgress) -> Iterator[list[Issue]]:
+        """Yield the issues that the named checks find, piece by piece, in one pass over the tasks."""
         at = CheckContext(self._clock(), self._timezone, self._watermark.read().watermark)
         looked_at = 0
         tasks = self._audit.recurring()
         while piece := list(islice(tasks, A_PIECE)):
-            found = [defect for task in piece for defect in judge_task(task)]
+            found = [issue for task in piece for issue in judge_task(task)]
             sound = [task for task in piece if task.misread is None]
             if BY_PARENT.intersection(names):
                 found += self._by_parent([task for task in sound if task.parent_recurring_id is not None])
@@ -65,7 +65,7 @@ class ConsistencyScan:
                 found += self._by_series(
                     [task.id for task in sound if task.parent_recurring_id is None and task.repeat_type != "none"], at
                 )
-            yield [defect for defect in found if defect.check.name in names]
+            yield [issue for issue in found if issue.check.name in names]
             looked_at += len(piece)
             progress(looked_at)
             if looked_at % LOGGED_EVERY == 0:
@@ -73,14 +73,14 @@ class ConsistencyScan:
 
     def _by_parent(self, hanging: Sequence[Task]) -> Iterator[Issue]:
         found = self._judge_hanging(hanging)
-        suspects = {task.id: task for task, defect in found if defect.check in PASSING}
+        suspects = {task.id: task for task, issue in found if issue.check in PASSING}
         waiting = self._unannounced.announced({*suspects, *_parents(suspects.values())}).waiting if suspects else set()
         settled = [i for i, task in suspects.items() if waiting.isdisjoint((i, task.parent_recurring_id))]
         again = self._tasks.climb(settled) if settled else {}
-        yield from (defect for task, defect in found if task.id not in suspects)
-        for _, defect in self._judge_hanging([again[i] for i in settled if i in again]):
-            if defect.check is ORPHANS:
-                yield defect
+        yield from (issue for task, issue in found if task.id not in suspects)
+        for _, issue in self._judge_hanging([again[i] for i in settled if i in again]):
+            if issue.check is ORPHANS:
+                yield issue
 
     def _judge_hanging(self, hanging: Sequence[Task]) -> list[tuple[Task, Issue]]:
         above = Snapshot(self._tasks.climb(_parents(hanging)) if hanging else {})
@@ -88,7 +88,7 @@ class ConsistencyScan:
         for task in hanging:
             parent_id = task.parent_recurring_id or ""
             head = above.tasks.get(above.series_of(parent_id).id)
-            found += [(task, defect) for defect in judge_hanging(task, above.tasks.get(parent_id), head)]
+            found += [(task, issue) for issue in judge_hanging(task, above.tasks.get(parent_id), head)]
         return found
 
     def _by_parent_task(self, subtasks: Sequence[Task]) -> Iterator[Issue]:
@@ -100,21 +100,21 @@ class ConsistencyScan:
 
     def _by_series(self, originals: Sequence[str], at: CheckContext) -> Iterator[Issue]:
         found, members = self._judge_series(originals, at)
-        suspects = {i for i, defects in found.items() if any(defect.check in PASSING for defect in defects)}
+        suspects = {i for i, issues in found.items() if any(issue.check in PASSING for issue in issues)}
         if suspects:
             announced = self._unannounced.announced(task_id for i in suspects for task_id in members[i])
             settled = [i for i in suspects if announced.waiting.isdisjoint(members[i])]
             again, _ = self._judge_series(settled, at)
             for i in suspects:
-                passed = [defect for defect in found[i] if defect.check not in PASSING]
+                passed = [issue for issue in found[i] if issue.check not in PASSING]
                 found[i] = again.get(i, []) if i in settled else passed
-                found[i] = [_asked_before(defect, announced.event_ids) for defect in found[i]]
-        yield from self._but_for_what_was_made(defect for defects in found.values() for defect in defects)
+                found[i] = [_asked_before(issue, announced.event_ids) for issue in found[i]]
+        yield from self._but_for_what_was_made(issue for issues in found.values() for issue in issues)
 
     def _judge_series(
         self, originals: Sequence[str], at: CheckContext
     ) -> tuple[dict[str, list[Issue]], Mapping[str, set[str]]]:
-        """Return, by series, its defects and the ids of its tasks."""
+        """Return, by series, its issues and the ids of its tasks."""
         if not originals:
             return {}, {}
         snapshot = self._tasks.load(originals)
@@ -123,18 +123,18 @@ class ConsistencyScan:
         found = {s.id: list(judge_series(s, original, at)) for s, original in heads}
         return found, {s.id: _ids(s) for s, _ in heads}
 
-    def _but_for_what_was_made(self, defects: Iterable[Issue]) -> list[Issue]:
-        found = list(defects)
-        doubtful = {defect.unless_made for defect in found if defect.unless_made is not None}
+    def _but_for_what_was_made(self, issues: Iterable[Issue]) -> list[Issue]:
+        found = list(issues)
+        doubtful = {issue.unless_made for issue in found if issue.unless_made is not None}
         made = self._audit.made_once(doubtful) if doubtful else set()
-        return [defect for defect in found if defect.unless_made not in made]
+        return [issue for issue in found if issue.unless_made not in made]
 
 
-def _asked_before(defect: Issue, event_ids: Collection[str]) -> Issue:
-    """Return a defect without its event where that was written before: what became of it is on it."""
-    if defect.check is SERIES_BEHIND and isinstance(defect.mending, TaskEvent) and defect.mending.id in event_ids:
-        return replace(defect, mending=None)
-    return defect
+def _asked_before(issue: Issue, event_ids: Collection[str]) -> Issue:
+    """Return a issue without its event where that was written before: what became of it is on it."""
+    if issue.check is SERIES_BEHIND and isinstance(issue.fix, TaskEvent) and issue.fix.id in event_ids:
+        return replace(issue, fix=None)
+    return issue
 
 
 def _parents(tasks: Iterable[Task]) -> set[str]:

@@ -147,7 +147,7 @@ DESCRIPTIONS = {
     name="figures_of_the_day",
     specs=[dg.AssetCheckSpec(name, asset=task_events.key, description=text) for name, text in DESCRIPTIONS.items()],
     can_subset=True,
-    description="Were the events of the last day worked off, and quickly?",
+    description="Were the events of the last day processed, and quickly?",
 )
 def figures_of_the_day(  # noqa: D103
     context: dg.AssetCheckExecutionContext, worker: WorkerParam

@@ -104,7 +104,7 @@ def process_deletions(context: dg.OpExecutionContext, worker: WorkerParam, lease
 def process_latecomers(
     context: dg.OpExecutionContext, worker: WorkerParam, leases: dg.ResourceParam[RunLeases], leased: LeasedEvents
 ) -> BatchSummary:
-    """Work off what the run was asked for and could not hold together, then what becomes due while it is warm.
+    """Process what the run was asked for and could not hold together, then what becomes due while it is warm.
 
     It ends when nothing has come for WORKER_IDLE_TIMEOUT; one that a person launched, with its events.
     """
@@ -135,11 +135,11 @@ def summarize(
     numbers = summary.numbers()
     context.add_output_metadata({**numbers, "refused": refused_table(summary.refused)})
     if summary.events:
-        context.log_event(dg.AssetObservation("task_events", description="worked off by a run", metadata=numbers))
+        context.log_event(dg.AssetObservation("task_events", description="processed by a run", metadata=numbers))
     return summary
 
 
-@dg.graph(description="Work off the events that are due: creations, completions, deletions, and what comes meanwhile.")
+@dg.graph(description="Process the events that are due: creations, completions, deletions, and what comes meanwhile.")
 def process_task_events() -> None:  # noqa: D103 (Dagster shows the description above)
     leased = lease_events()
     creations = process_creations(leased)
@@ -150,7 +150,7 @@ def process_task_events() -> None:  # noqa: D103 (Dagster shows the description 
 
 
 def process_task_events_job(settings: Settings) -> dg.JobDefinition:
-    """Build the job that works off what is due; launched without config it takes as much as a run started by itself."""
+    """Build the job that processes what is due; launched without config it takes as much as a run started by itself."""
     return process_task_events.to_job(
         name=PROCESS_TASK_EVENTS,
         config={"ops": {"lease_events": {"config": {"max_events": settings.run_max_events}}}},

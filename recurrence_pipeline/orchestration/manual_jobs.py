@@ -151,7 +151,7 @@ class TaskConfig(dg.Config):
 
 @dg.op(out=dg.Out(dg.Nothing), tags=MONGODB)
 def process_one_task(context: dg.OpExecutionContext, config: TaskConfig, worker: WorkerParam) -> None:
-    """List events; show what an operation on one task would come to or, without `dry_run`, work it off at once."""
+    """List events; show what an operation on one task would come to or, without `dry_run`, process it at once."""
     asked = (config.task_id, config.operation, config.user_id or None)
     with failing_in_one_line():
         if not config.task_id:

@@ -33,7 +33,7 @@ BEGUN = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 IN_FLIGHT = [*WAITING, *BEGUN]
 
 
-SHARD = "recurrence/lane"
+SHARD = "recurrence/shard"
 ALIVE = "recurrence/alive"
 """The tag of a run that waits for more events and holds none: when it last said that it lives, in Unix seconds."""
 
@@ -57,12 +57,12 @@ class RunLeases:
             self._beaten = now
 
     def take(self, limit: int) -> list[TaskEvent]:
-        """Hold up to `limit` due events in the name of this run, those of its lane first."""
+        """Hold up to `limit` due events in the name of this run, those of its shard first."""
         self._taken = True
         return self._worker.open().lease(limit, run_id=self._run_id, shard=self.shard)
 
     def give_back(self) -> None:
-        """Let go of what was not worked off, and leave word of this host.
+        """Let go of what was not processed, and leave word of this host.
 
         Else each of its leases runs out, which looks like a death of its holder, and its events are suspected.
         Where the database is away, nothing else can be done.
@@ -88,7 +88,7 @@ def run_leases(context: dg.InitResourceContext) -> Iterator[RunLeases]:  # noqa:
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """The runs that work on events, and of those the ones that have not begun; and how many are in each lane."""
+    """The runs that work on events, and of those the ones that have not begun; and how many are in each shard."""
 
     total: int
     waiting: int = 0
@@ -151,34 +151,34 @@ def _lifeless(records: list[dg.RunRecord], worker: Worker) -> list[dg.DagsterRun
 
 
 def tag_of(shard: Shard) -> dict[str, str]:
-    """Return the tag of a run in this lane, counted from 1 as people do: `2 of 3`."""
+    """Return the tag of a run in this shard, counted from 1 as people do: `2 of 3`."""
     return {SHARD: f"{shard.number + 1} of {shard.of}"}
 
 
 def shard_of_run(tags: Mapping[str, str]) -> Shard:
-    """Return the lane of a run with these tags; one that was started by hand, without a tag, takes what it finds.
+    """Return the shard of a run with these tags; one that was started by hand, without a tag, takes what it finds.
 
     Raises:
-        InvalidInput: the tag names no lane.
+        InvalidInput: the tag names no shard.
     """
     if SHARD not in tags:
         return WHOLE_QUEUE
     shard = _named(tags[SHARD])
     if shard is None:
-        raise InvalidInput(f"{SHARD}: {tags[SHARD]!r} is not a lane such as '2 of 3'")
+        raise InvalidInput(f"{SHARD}: {tags[SHARD]!r} is not a shard such as '2 of 3'")
     return shard
 
 
 def runs_by_shard(runs: Iterable[Mapping[str, str]]) -> Mapping[int, int]:
-    """Count runs, given by their tags, by the numbers of their lanes; those without one count nowhere."""
+    """Count runs, given by their tags, by the numbers of their shards; those without one count nowhere."""
     shards = [_named(tags.get(SHARD, "")) for tags in runs]
     return Counter(shard.number for shard in shards if shard is not None)
 
 
 def shards_to_start(runs: int, shards: int, at_work: Mapping[int, int]) -> list[Shard]:
-    """Return the lanes of the next `runs`: each time the one in which the fewest are, counting those before.
+    """Return the shards of the next `runs`: each time the one in which the fewest are, counting those before.
 
-    `at_work` has how many runs are in a lane, by its number.
+    `at_work` has how many runs are in a shard, by its number.
     """
     counts = Counter({number: at_work.get(number, 0) for number in range(shards)})
     chosen = []

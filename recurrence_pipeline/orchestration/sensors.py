@@ -126,7 +126,7 @@ BETWEEN_LOOKS = timedelta(seconds=5)
 @dg.sensor(
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=5,
-    description="Asks, with events, for work that nobody announced: new recurring tasks, and completed ones whose "
+    description="Asks, with events, for work that was never queued: new recurring tasks, and completed ones whose "
     "series is behind. Its cursor says how far it is; without one it begins anew, and nothing is lost.",
     tags={"reads": "tasks", "writes": "task_events"},
 )
@@ -141,7 +141,7 @@ def reconcile_sensor(  # noqa: D103 (Dagster shows the description above)
         return dg.SensorResult(cursor=look.position, skip_reason=f"{look.looked_at} tasks seen, all of them announced")
     return dg.SensorResult(
         cursor=look.position,
-        skip_reason=f"{look.asked} events written for work that nobody announced",
+        skip_reason=f"{look.asked} events written for work that was never queued",
         asset_events=[
             dg.AssetObservation(
                 task_events.key,

@@ -1,6 +1,6 @@
-"""Adopting what was there before us: what reconciliation would ask for, first as a dry run, then for good.
+"""Backfilling what was there before us: what reconciliation would ask for, first as a dry run, then for good.
 
-Nothing is asked for here: adopting lifts the watermark, and reconciliation comes by everything in its own time.
+Nothing is asked for here: backfilling lifts the watermark, and reconciliation comes by everything in its own time.
 """
 
 from collections import Counter
@@ -43,14 +43,14 @@ class Backlog:
 
 
 class Backfill:
-    """Counts what adopting would come to, and adopts."""
+    """Counts what backfilling would come to, and backfills."""
 
     def __init__(self, context: WorkerContext, reconciliation: Reconciliation) -> None:
         self._context = context
         self._reconciliation = reconciliation
 
     def backlog(self) -> Backlog:
-        """Count what adopting would have asked for, and what would come of it now; nothing is written.
+        """Count what backfilling would have asked for, and what would come of it now; nothing is written.
 
         Reads all tasks, piece by piece.
         """
@@ -66,9 +66,9 @@ class Backfill:
             self._count([f for f in everything if f.sighting.task.id not in without], backlog, counted)
         return backlog
 
-    def adopt(self) -> None:
+    def run(self) -> None:
         """Have everything reconciled from now on. Doing it again changes nothing."""
-        self._reconciliation.adopt()
+        self._reconciliation.lift_watermark()
 
     def _count(self, findings: Sequence[UnqueuedWork], backlog: Backlog, counted: set[str]) -> None:
         """Count findings, and plan those of series that are not `counted` yet: what is planned is the whole series."""

@@ -1,4 +1,4 @@
-"""Reconciliation: finds the work that nobody announced, and asks for it with events. It deletes nothing.
+"""Reconciliation: finds the work that was never queued, and asks for it with events. It deletes nothing.
 
 A look reads a bounded number of tasks and returns the position to go on from. It moves only after the events are
 written, and they have derived ids: a look that is cut off, repeated or made by two at once asks for the same once.
@@ -40,7 +40,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class UnqueuedWork:
-    """A task that nobody announced, and the original of its series."""
+    """A task that was never queued, and the original of its series."""
 
     sighting: TaskVersion
     original: Task
@@ -57,7 +57,7 @@ class ScanResult:
 
 
 class Reconciliation:
-    """Looks for work that nobody announced. Safe to be killed anywhere, and to be done by several at once."""
+    """Looks for work that was never queued. Safe to be killed anywhere, and to be done by several at once."""
 
     def __init__(self, context: WorkerContext) -> None:
         self._tasks = context.tasks
@@ -70,7 +70,7 @@ class Reconciliation:
         self._clock = context.clock
 
     def look(self, position: str | None = None) -> ScanResult:
-        """Look at what changed lately and at the next piece of all tasks, and ask for what nobody announced.
+        """Look at what changed lately and at the next piece of all tasks, and ask for what was never queued.
 
         `position` is that of the look before; None for the first one.
 
@@ -136,7 +136,7 @@ class Reconciliation:
         """Let what is about to be imported count as created before us."""
         self._watermark.keep_out(self._clock())
 
-    def adopt(self) -> None:
+    def lift_watermark(self) -> None:
         """Lift the watermark: everything is reconciled from now on, also what was there before us."""
         self._watermark.lift(self._clock())
 
@@ -156,7 +156,7 @@ class Reconciliation:
     def _ask(self, findings: list[UnqueuedWork], watermark: datetime | None, now: datetime) -> int:
         """Write the events and return how many are new. Where nothing has to be asked, nothing is written.
 
-        What an event worked off after its task was read looks like work that nobody announced: so the tasks are read
+        What an event processed after its task was read looks like work that was never queued: so the tasks are read
         once more, after the events.
         """
         if not findings:
@@ -173,5 +173,5 @@ class Reconciliation:
         still = {finding.sighting.task.id for finding in self.findings(again, watermark)}
         asked = self._events.add([event for event in events if event.task_id in still], available_at=now)
         if asked:
-            log.info("work that nobody announced", asked=asked)
+            log.info("work that was never queued", asked=asked)
         return asked

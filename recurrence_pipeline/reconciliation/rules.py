@@ -1,4 +1,4 @@
-"""What nobody announced, and how the tasks are walked to find it. Pure: reading is storage/task_changes.py's business.
+"""What was never queued, and how the tasks are walked to find it. Pure: reading is storage/task_changes.py's business.
 
 Two walks follow one order, that of the index on (updatedAt, _id). The **recent** one looks at what changed lately, so
 that a new task is found at the next look. The **sweep** goes over all tasks, piece by piece and without end. It finds

@@ -57,7 +57,7 @@ class Resuming:
             InvalidInput: `task_id` is not an id.
             OriginalNotFound: there is no such task, or its original is gone.
             NotAMember, WrongType: it hangs on a series, and is none of it.
-            ResumeRefused: the series has not stopped, in a way that an event mends, or does not recur.
+            ResumeRefused: the series has not stopped, in a way that an event repairs, or does not recur.
             InvalidRecurrence, RuleChanged: it cannot be continued.
             Partial: the database refused an occurrence; asked again, the rest is made.
         """

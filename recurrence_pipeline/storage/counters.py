@@ -110,7 +110,7 @@ class Counters:
                 return range(last - count + 1, last + 1)
             self.catch_up()
         value = f"sequence_value {self._value()!r}"
-        raise Transient(f"counter {self._counter!r}: no number follows {value}, and it does not stay mended")
+        raise Transient(f"counter {self._counter!r}: no number follows {value}, and it does not stay repaired")
 
     def catch_up(self) -> None:
         """Create the counter, or raise it, so that it starts after the highest number in use.

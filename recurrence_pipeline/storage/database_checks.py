@@ -1,4 +1,4 @@
-"""What the work stands on: counters, indexes, validators, and the queue. Is it as it should be, and can it be mended?
+"""What the work stands on: counters, indexes, validators, and the queue. Is it as it should be, and can it be repaired?
 
 What should be there is said in schema.py and counters.py; tasks are looked at in task_scan.py.
 """

@@ -30,7 +30,7 @@ class DueEventWindow:
         """The time of the last event that was found, and how far apart events were before it; None: nothing is left."""
 
     def due(self, now: datetime, limit: int, shard: Shard = WHOLE_QUEUE) -> list[Document]:
-        """Return up to `limit` pending events that are due: those the lane chooses of the longest due."""
+        """Return up to `limit` pending events that are due: those the shard chooses of the longest due."""
         if limit <= 0:
             return []
         return chosen(self._longest_due(now, limit * shard.of), limit, shard)

@@ -65,7 +65,7 @@ class Events:
         shard: Shard = WHOLE_QUEUE,
         beside: int = 0,
     ) -> list[TaskEvent]:
-        """Hold up to `limit` due events for `owner`, the longest due of its lane first, and return those that were won.
+        """Hold up to `limit` due events for `owner`, the longest due of its shard first; return those that were won.
 
         The lease names the Dagster run that holds it, if one does: as long as it is alive, so is the run. `beside` is
         how many the owner holds already.
@@ -81,7 +81,7 @@ class Events:
     def renew(self, events: Sequence[TaskEvent], *, until: datetime) -> list[TaskEvent]:
         """Hold events longer and return those that are still ours.
 
-        What else their claims hold is held longer too: a claim is worked off batch by batch, and while one batch takes
+        What else their claims hold is held longer too: a claim is processed batch by batch, and while one batch takes
         its time, the leases of those behind it would run out.
         """
         if not events:
@@ -177,7 +177,7 @@ class Events:
     def add_held(
         self, event: TaskEvent, *, owner: str, now: datetime, until: datetime, run_id: str | None = None
     ) -> TaskEvent:
-        """Insert an event that its writer works off itself: if the writer dies, the lease runs out like any other."""
+        """Insert an event that its writer processes itself: if the writer dies, the lease runs out like any other."""
         held = replace(event, owner=owner, term=1, leased_until=until, started_at=now)
         document = event_document(event, available_at=now, status=PROCESSING) | {
             "lease": {"owner": owner, "term": 1, "until": until} | ({} if run_id is None else {"runId": run_id}),

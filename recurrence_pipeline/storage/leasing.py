@@ -90,7 +90,7 @@ def _put_off_by_mistake(now: datetime) -> list[dict[str, Any]]:
 
 
 def chosen(due: Sequence[Document], limit: int, shard: Shard) -> list[Document]:
-    """Return the events that a worker in this lane takes of those that are due."""
+    """Return the events that a worker in this shard takes of those that are due."""
     return shard.choose([(event, str(event.get("taskId"))) for event in due], limit)
 
 

@@ -43,7 +43,7 @@ class Piece:
 
 @dataclass(slots=True)
 class Announced:
-    """Of some tasks: the `event_ids` that name them, and the `waiting` tasks whose events are not worked off yet."""
+    """Of some tasks: the `event_ids` that name them, and the `waiting` tasks whose events are not processed yet."""
 
     event_ids: set[str] = field(default_factory=set)
     waiting: set[str] = field(default_factory=set)

@@ -1,4 +1,4 @@
-"""Reading tasks for the checks, in one pass, and mending what is still as it was seen.
+"""Reading tasks for the checks, in one pass, and repairing what is still as it was seen.
 
 What is wrong is decided in maintenance/rules.py. Indexes, counters and events are looked at in database_checks.py.
 """
@@ -30,7 +30,7 @@ A_PAGE = 1000
 
 
 class TaskScan:
-    """Reads `tasks` as a whole, and mends single ones."""
+    """Reads `tasks` as a whole, and repairs single ones."""
 
     def __init__(self, mongo: Mongo, *, read_chunk: int, write_chunk: int) -> None:
         self._mongo = mongo

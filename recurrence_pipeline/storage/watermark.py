@@ -17,10 +17,10 @@ RECONCILIATION = {"_id": "reconciliation"}
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """`watermark` is None where everything is reconciled: nothing was there before, or it was adopted."""
+    """`watermark` is None where everything is reconciled: nothing was there before, or it was backfilled."""
 
     watermark: datetime | None
-    adopted_at: datetime | None = None
+    backfilled_at: datetime | None = None
 
 
 class Watermark:

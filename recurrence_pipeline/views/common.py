@@ -103,17 +103,17 @@ def reasons_table(reasons: Sequence[Data]) -> RenderableType:
 
 
 def backlog_view(data: Data) -> RenderableType:
-    """Draw what adopting came to, or would come to."""
+    """Draw what backfilling came to, or would come to."""
     if data["watermark"] is None:
-        return Text("Everything is reconciled already: nothing was there before, or it has been adopted.")
+        return Text("Everything is reconciled already: nothing was there before, or it has been backfilled.")
     asked = data["asked"]
     lines = [
         f"Of {data['lookedAt']} tasks these belong to series from before {when(data['watermark'])} UTC, and wait:",
         f"{asked['new']} originals that have never been worked on, {asked['behind']} completed tasks of series behind.",
         f"{data['series']} series would be continued, with {data['occurrences']} new occurrences.",
     ]
-    done = "They are adopted: the reconcile sensor asks for them piece by piece."
-    lines.append(done if data["adopted"] else "Nothing was written: say --yes to have it done.")
+    done = "They are backfilled: the reconcile sensor asks for them piece by piece."
+    lines.append(done if data["backfilled"] else "Nothing was written: say --yes to have it done.")
     refused = table_of("Series that would be refused", "reason", "count")
     for row in data["refused"]:
         refused.add_row(plain(row["reason"]), str(row["count"]))
@@ -191,7 +191,7 @@ def _fate(event: Data) -> Iterator[Text]:
 
 
 def result_view(data: Data) -> RenderableType:
-    """Draw what an operation that was worked off at once came to."""
+    """Draw what an operation that was processed at once came to."""
     result, task_id = data["result"], data["taskId"]
     match data["operation"]:
         case "delete":

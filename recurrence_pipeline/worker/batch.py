@@ -43,7 +43,7 @@ R = TypeVar("R")
 
 
 class Batch:
-    """Works off the events of one hold, and counts.
+    """Processes the events of one hold, and counts.
 
     Raises (from `run` and `fail`):
         LeaseLost: where another worker holds one of the events now; nothing more was written.
@@ -58,7 +58,7 @@ class Batch:
         self._now: datetime = context.clock()
 
     def run(self) -> BatchSummary:
-        """Work off all events: creations and completions first, then deletions with a load of their own."""
+        """Process all events: creations and completions first, then deletions with a load of their own."""
         self.summary.leases_lost += self._hold.refresh()
         dead = [event for event in self._hold.events if event.holder_deaths >= MAX_HOLDER_DEATHS]
         alive = [event for event in self._hold.events if event.holder_deaths < MAX_HOLDER_DEATHS]

@@ -1,4 +1,4 @@
-"""Leases events and works them off batch by batch. What happens inside a batch is in batch.py.
+"""Leases events and processes them batch by batch. What happens inside a batch is in batch.py.
 
 A batch that fails as a whole is halved until the event that is to blame stands alone: one bad item costs one item. An
 outage is nobody's fault: it stops the work, gives back what is held, and uses up no attempt.
@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 
 class Processor:
-    """Works off events, from anywhere and any number of them side by side."""
+    """Processes events, from anywhere and any number of them side by side."""
 
     def __init__(self, context: WorkerContext) -> None:
         self._context = context
@@ -82,14 +82,14 @@ class Processor:
             self._doubtful -= owners
 
     def hold_new(self, event: TaskEvent, *, run_id: str | None = None) -> TaskEvent:
-        """Insert an event that this worker is about to work off, already held."""
+        """Insert an event that this worker is about to process, already held."""
         self.settle()
         now = self._context.clock()
         until = now + self._context.rules.lease
         return self._context.events.add_held(event, owner=uuid4().hex, now=now, until=until, run_id=run_id)
 
     def process(self, events: Sequence[TaskEvent], *, run_id: str | None = None) -> BatchSummary:
-        """Work off held events, deletions last. A signal waits for the end of the batch that has begun.
+        """Process held events, deletions last. A signal waits for the end of the batch that has begun.
 
         Raises:
             DatabaseUnavailable: where the database cannot be worked with; what was not finished is given back, or its

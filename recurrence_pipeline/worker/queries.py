@@ -232,7 +232,7 @@ def _remarks(progress: SeriesState, cursor: int | None, members: Sequence[Member
     wanted = progress.finished + 1 + HORIZON
     remarks = []
     if cursor is None:
-        remarks.append("No event of this series has been worked off yet: it has no cursor.")
+        remarks.append("No event of this series has been processed yet: it has no cursor.")
     elif wanted > cursor:
         remarks.append(f"Slots {cursor + 1} to {wanted} are due to be made: the next event of this series makes them.")
     else:

@@ -25,13 +25,13 @@ class WorkerService:
 
     @property
     def batch_size(self) -> int:
-        """How many events are worked off together, at most."""
+        """How many events are processed together, at most."""
         return self._context.rules.batch_size
 
     def process_pending(
         self, limit: int | None = None, *, run_id: str | None = None, shard: Shard = WHOLE_QUEUE
     ) -> BatchSummary:
-        """Work off due events, at most `limit`, until none is due.
+        """Process due events, at most `limit`, until none is due.
 
         Raises:
             DatabaseUnavailable: where the database cannot be worked with.
@@ -56,7 +56,7 @@ class WorkerService:
         return self._processor.lease(limit, run_id=run_id, shard=shard)
 
     def process(self, events: Sequence[TaskEvent], *, run_id: str | None = None) -> BatchSummary:
-        """Work off held events.
+        """Process held events.
 
         Raises:
             DatabaseUnavailable: where the database cannot be worked with; what was not finished is given back.
@@ -64,7 +64,7 @@ class WorkerService:
         return self._processor.process(events, run_id=run_id)
 
     def release(self, events: Sequence[TaskEvent]) -> None:
-        """Give held events back: due at once, and no failure counted. Those worked off, or held by others, stay."""
+        """Give held events back: due at once, and no failure counted. Those processed, or held by others, stay."""
         self._context.events.release(events)
 
     def release_run(self, run_id: str) -> None:
@@ -81,7 +81,7 @@ class WorkerService:
         source: Source = Source.MANUAL,
         run_id: str | None = None,
     ) -> dict[str, Any]:
-        """Work off one operation at once and return `{success, operation, taskId, result}`.
+        """Process one operation at once and return `{success, operation, taskId, result}`.
 
         The result is, as the HTTP contract has it: for create the list of tasks (those just made, or where all were
         there the open ones); for complete `{updatedTask, createdTask, createdTasks}`; for delete a number.

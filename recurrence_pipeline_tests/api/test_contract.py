@@ -29,7 +29,7 @@ STATISTICS = {"totalTasks", "recurringTasks", "recurringInstances", "dailyRecurr
 
 
 def result(api: Api, operation: str, task_id: ObjectId, user_id: ObjectId | None = None) -> Any:
-    """Have an operation worked off, check what is around its result, and return that."""
+    """Have an operation processed, check what is around its result, and return that."""
     answer = api.recurrence(operation, task_id, user_id)
     body = answer.json()
     assert answer.status_code == 200, body

@@ -51,7 +51,7 @@ def run_chaos(scale: Scale, *, seed: int, folder: Path, say: Callable[[str], Non
     """Run it in an empty folder.
 
     Raises:
-        AssertionError: the events were not all worked off in time.
+        AssertionError: the events were not all processed in time.
     """
     began = time.monotonic()
     machine = Machine(folder, scale.workers, daemon=scale.daemon)
@@ -62,7 +62,7 @@ def run_chaos(scale: Scale, *, seed: int, folder: Path, say: Callable[[str], Non
             worker.init_db()
             application = _live(machine, client, worker, scale, seed, say)
             machine.stop_working()
-            say("everything is worked off: looking at the data")
+            say("everything is processed: looking at the data")
             orphans = worker.maintenance.clean_orphans(confirm=True)
             data = Data.read(client.get_default_database())
             checked = [
@@ -102,7 +102,7 @@ def _live(
     say(f"{len(application.events)} events are written; nothing more is killed")
     deadline = time.monotonic() + scale.settling.total_seconds()
     while unfinished := worker.queries.unfinished():
-        assert time.monotonic() < deadline, f"{unfinished} events are not worked off within {scale.settling}"
+        assert time.monotonic() < deadline, f"{unfinished} events are not processed within {scale.settling}"
         machine.tend()
         time.sleep(TICK)
     return application

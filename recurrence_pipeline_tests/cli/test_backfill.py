@@ -1,4 +1,4 @@
-"""`recurrence adopt`: a dry run unless told --yes."""
+"""`recurrence backfill`: a dry run unless told --yes."""
 
 import pytest
 from bson import ObjectId
@@ -20,7 +20,7 @@ def test_a_dry_run_shows_what_would_be_asked_for_and_changes_nothing(run: Run, d
     inherited(run, db)
     mark = db["worker_state"].find_one()
 
-    ran = run("adopt")
+    ran = run("backfill")
 
     assert (ran.code, ran.err) == (0, "")
     assert "1 originals that have never been worked on, 0 completed tasks" in ran.out
@@ -31,30 +31,30 @@ def test_a_dry_run_shows_what_would_be_asked_for_and_changes_nothing(run: Run, d
     assert db["task_events"].count_documents({}) == 0
 
 
-def test_yes_adopts_and_asked_again_there_is_nothing_left(run: Run, db: Database[Document]) -> None:
+def test_yes_backfills_and_asked_again_there_is_nothing_left(run: Run, db: Database[Document]) -> None:
     inherited(run, db)
 
-    assert "They are adopted" in run("adopt", "--yes").out
+    assert "They are backfilled" in run("backfill", "--yes").out
 
-    assert run("adopt", "--yes").out.startswith("Everything is reconciled already")
-    assert run("adopt", "--json").json["adopted"] is True
+    assert run("backfill", "--yes").out.startswith("Everything is reconciled already")
+    assert run("backfill", "--json").json["backfilled"] is True
     assert "watermark" not in run("init-db").out
 
 
 def test_a_database_that_was_not_prepared_is_an_error_in_one_line(run: Run) -> None:
-    ran = run("adopt")
+    ran = run("backfill")
     assert ran.code == 1
     assert "run `recurrence init-db` first" in ran.err
 
 
-def test_what_an_import_brings_is_not_reconciled_before_it_is_adopted(run: Run) -> None:
+def test_what_an_import_brings_is_not_reconciled_before_it_is_backfilled(run: Run) -> None:
     run("init-db")
     run("import", "--sample")
     run("process", "--until-empty")
 
-    found = run("adopt", "--json").json
+    found = run("backfill", "--json").json
 
-    assert found["adopted"] is False
+    assert found["backfilled"] is False
     assert found["lookedAt"] > 933
     assert found["series"] > 0
 
@@ -62,4 +62,4 @@ def test_what_an_import_brings_is_not_reconciled_before_it_is_adopted(run: Run) 
 @pytest.mark.parametrize("answer", ["watermark", "lookedAt", "asked", "series", "occurrences", "refused", "samples"])
 def test_json_has_a_key_for_each_figure(run: Run, answer: str) -> None:
     run("init-db")
-    assert answer in run("adopt", "--json").json
+    assert answer in run("backfill", "--json").json

@@ -130,7 +130,7 @@ def test_ctrl_c_ends_with_a_summary_and_code_130(prepared: Run, mongodb_url: str
         stderr=subprocess.PIPE,
     )
     with waiting:
-        wait_until(lambda: db["task_events"].find_one({"status": "completed"}), "it works off what is due")
+        wait_until(lambda: db["task_events"].find_one({"status": "completed"}), "it processes what is due")
         waiting.send_signal(signal.SIGINT)
         out, err = waiting.communicate(timeout=20)
     assert (waiting.returncode, err) == (130, b"")

@@ -38,7 +38,7 @@ def main() -> int:
             folder=Path(folder),
             say=lambda text: console.print(f"{time.monotonic() - began:6.1f} s  {text}", highlight=False),
         )
-    drawn = Table("backlog", "events", "events/s", "database busy", "by host", "by lane", title="What the hosts did")
+    drawn = Table("backlog", "events", "events/s", "database busy", "by host", "by shard", title="What the hosts did")
     for phase in report.phases:
         shares = [", ".join(f"{k} {n}" for k, n in sorted(c.items())) for c in (phase.by_host, phase.by_lane)]
         drawn.add_row(phase.name, str(phase.events), f"{phase.rate:.0f}", f"{phase.database_busy:.0%}", *shares)

@@ -137,7 +137,7 @@ class Trial:
         self.say(f"{len(self._running)} series are running")
 
     def run(self, cluster: Cluster, instance: dg.DagsterInstance, events: int) -> Report:
-        """Work off a backlog with more and more hosts; then one while hosts go; then look."""
+        """Process a backlog with more and more hosts; then one while hosts go; then look."""
         for number, name in enumerate(HOSTS, 1):
             cluster.start_host(name)
             self._phase(f"{number} host{'s' * (number > 1)}", events, cluster, instance)
@@ -172,7 +172,7 @@ class Trial:
         before = _computed(self.shared.mongodb.process.pid), time.monotonic()
         if meanwhile is not None:
             meanwhile(cluster, instance, len(backlog.events))
-        wait_until(lambda: self.worker.queries.unfinished() == 0, f"{name}: all is worked off", timeout=PATIENCE)
+        wait_until(lambda: self.worker.queries.unfinished() == 0, f"{name}: all is processed", timeout=PATIENCE)
         busy = (_computed(self.shared.mongodb.process.pid) - before[0]) / (time.monotonic() - before[1])
         phase = self._measured(name, backlog, busy, cluster, instance)
         self._report.phases.append(phase)

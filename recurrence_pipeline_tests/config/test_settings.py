@@ -36,7 +36,7 @@ VARIABLES: list[tuple[str, Any, str, Any, str, str]] = [
     ("WORKER_BATCH_SIZE", 500, "1", 1, "10001", "'10001' is not between 1 and 10000"),
     ("WORKER_RUN_MAX_EVENTS", 2000, "1000000", 1_000_000, "0", "'0' is not between 1 and 1000000"),
     ("WORKER_MAX_RUNS", 1, "64", 64, "65", "'65' is not between 1 and 64"),
-    ("WORKER_LANES", None, "1", 1, "65", "'65' is not between 1 and 64"),
+    ("WORKER_SHARDS", None, "1", 1, "65", "'65' is not between 1 and 64"),
     ("WORKER_IDLE_TIMEOUT", ms(60_000), "0", ms(0), "-1", "'-1' is not a number of milliseconds"),
     ("SENSOR_WATCH", ms(24_000), "0", ms(0), "60000", "'60000' is more than 30000 milliseconds"),
     ("WORKER_LEASE", ms(60_000), "30000", ms(30_000), "0", "'0' must be more than 0 milliseconds"),
@@ -142,13 +142,13 @@ def test_a_margin_of_more_than_half_the_lease_is_refused() -> None:
 
 def test_each_run_has_a_lane_of_its_own_unless_there_are_to_be_fewer() -> None:
     assert Settings.from_environment({"WORKER_MAX_RUNS": "3"}).lane_count() == 3
-    assert Settings.from_environment({"WORKER_MAX_RUNS": "3", "WORKER_LANES": "2"}).lane_count() == 2
+    assert Settings.from_environment({"WORKER_MAX_RUNS": "3", "WORKER_SHARDS": "2"}).lane_count() == 2
 
 
 def test_a_lane_that_could_have_no_run_is_refused() -> None:
     """What waits in it would be taken only once the others are empty."""
-    with pytest.raises(ConfigurationError, match=r"WORKER_LANES: 3 is more than WORKER_MAX_RUNS \(2\)"):
-        Settings.from_environment({"WORKER_MAX_RUNS": "2", "WORKER_LANES": "3"})
+    with pytest.raises(ConfigurationError, match=r"WORKER_SHARDS: 3 is more than WORKER_MAX_RUNS \(2\)"):
+        Settings.from_environment({"WORKER_MAX_RUNS": "2", "WORKER_SHARDS": "3"})
 
 
 def test_settings_are_frozen() -> None:

@@ -267,7 +267,7 @@ def test_the_commands_of_the_containers_are_the_whole_system(machine: Machine) -
             machine.wait_until_healthy(service, programs[service])
         wait_until(
             lambda: machine.world.event(event)["status"] == EventStatus.COMPLETED.value,
-            "the event is worked off",
+            "the event is processed",
             timeout=STARTED,
         )
         doctor = machine.run("api", ["recurrence", "doctor", "--json"])

@@ -21,7 +21,7 @@ PAGE = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
 def test_every_command_and_option_it_shows_exists() -> None:
     commands = getattr(get_command(app), "commands")  # noqa: B009  (a group has them, which its type does not say)
     named = re.findall(r"(?:^|`|api )recurrence ([a-z][a-z-]+)([^`#\n]*)", PAGE, re.MULTILINE)
-    assert {name for name, _ in named} >= {"doctor", "init-db", "check", "adopt", "restore", "process"}
+    assert {name for name, _ in named} >= {"doctor", "init-db", "check", "backfill", "restore", "process"}
     for name, rest in named:
         known = {option for parameter in commands[name].params for option in parameter.opts}
         assert set(re.findall(r"--[a-z-]+", rest)) <= known, name

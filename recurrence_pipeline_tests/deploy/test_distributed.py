@@ -90,7 +90,7 @@ def test_a_file_differs_from_that_of_one_machine_only_where_it_says_so(name: str
 
 
 def test_no_limit_of_the_run_queue_can_be_held_by_a_dead_run() -> None:
-    """Dagster counts it until its longest run time is over; what is at work in a lane is seen by its leases."""
+    """Dagster counts it until its longest run time is over; what is at work in a shard is seen by its leases."""
     for name in FILES:
         assert "tag_concurrency_limits" not in read(DEPLOY / name)["concurrency"]["runs"]
 

@@ -93,7 +93,7 @@ def test_a_series_without_occurrences_is_validated_whichever_event_asks(ask: Cal
 
 
 def test_a_due_date_is_held_against_the_request_and_not_against_now() -> None:
-    """Else a backlog worked off late refuses good tasks."""
+    """Else a backlog processed late refuses good tasks."""
     due = CREATED - timedelta(hours=22)
     assert new_slots(World.of(an_original(due=due)).plan(create(), now=NOW + timedelta(days=900))) == [1, 2, 3]
     late = World.of(an_original(due=CREATED - timedelta(days=2))).plan(create())
@@ -140,7 +140,7 @@ def test_a_series_that_was_completed_is_never_too_late() -> None:
         World.of(SUB_TASK, *(older(n, utc(2024, 2, 1 + n, 9)) for n in (1, 2, 3))),
         World.of(SUB_TASK, ours(1), ours(2), ours(3)),
     ],
-    ids=["every occurrence was deleted", "the older worker's", "half made"],
+    ids=["every occurrence was deleted", "the previous worker's", "half made"],
 )
 def test_a_running_series_is_not_validated_again(world: World) -> None:
     assert world.plan(create()).refusals == {}

@@ -113,7 +113,7 @@ def test_a_cursor_that_is_missing_is_set_by_a_deletion(members: tuple[Task, ...]
 
 
 def test_deleting_a_series_inside_a_series_moves_the_cursor_of_the_outer_one() -> None:
-    """The older worker started one for a create on an occurrence; its tasks lie on slots of the outer series."""
+    """The previous worker started one for a create on an occurrence; its tasks lie on slots of the outer series."""
     outer = [older(n, utc(2024, 2, 1 + n, 9)) for n in (1, 2)]
     inner = [older(n, utc(2024, 2, 1 + n, 9), parent=outer[1].id) for n in (3, 4, 5)]
     world = World.of(an_original(), *outer, *inner)

@@ -28,7 +28,7 @@ slots = st.sets(st.integers(1, 9), max_size=5)
 
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
-    """Draw a series in any state: new, running, half made, the older worker's, with gaps, twins and nested tasks."""
+    """Draw a series in any state: new, running, half made, the previous worker's, with gaps, twins and nested tasks."""
     rule = draw(st.sampled_from(REPEAT_TYPES))
     numbered, unnumbered = draw(slots), draw(slots)
     tasks = [ours(number, completed=draw(st.booleans())) for number in sorted(numbered)]

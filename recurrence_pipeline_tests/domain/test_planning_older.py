@@ -1,4 +1,4 @@
-"""Series that the older worker wrote: no cursor, no slot numbers, drifted month ends, tasks made twice."""
+"""Series that the previous worker wrote: no cursor, no slot numbers, drifted month ends, tasks made twice."""
 
 from dataclasses import replace
 
@@ -45,7 +45,7 @@ def test_a_create_makes_nothing_where_the_older_worker_made_it_all_and_sets_the_
 
 
 def test_a_slot_below_the_last_one_is_not_filled_in() -> None:
-    """The older worker left no gaps: what is not there was deleted by a person."""
+    """The previous worker left no gaps: what is not there was deleted by a person."""
     assert new_slots(weekly_review(2, 3).plan(create(), complete())) == [4]
 
 

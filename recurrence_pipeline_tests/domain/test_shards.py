@@ -1,4 +1,4 @@
-"""Laws of lanes: whatever is due is taken, nobody is kept from anything, and workers side by side do not meet."""
+"""Laws of shards: whatever is due is taken, nobody is kept from anything, and workers side by side do not meet."""
 
 from itertools import chain
 
@@ -18,7 +18,7 @@ def all_lanes(of: int) -> list[Shard]:
 
 
 def queue_of(shard: int, shards: int, count: int) -> list[tuple[int, str]]:
-    """Return a queue of events that are all of one lane."""
+    """Return a queue of events that are all of one shard."""
     ids = (f"{number:08x}" + "0" * 16 for number in range(100 * shards * count))
     return list(enumerate([task_id for task_id in ids if lane_of(task_id, shards) == shard][:count]))
 
@@ -69,7 +69,7 @@ def test_a_lane_takes_its_own_in_the_order_in_which_they_are_due(shard: Shard, d
 
 
 def test_helpers_take_each_another_part_of_what_waits_in_one_lane() -> None:
-    """A backlog that was written within one second is all in one lane."""
+    """A backlog that was written within one second is all in one shard."""
     due = queue_of(0, 3, 600)
 
     taken = [set(shard.choose(due, 200)) for shard in all_lanes(3)]

@@ -58,7 +58,7 @@ def test_a_due_date_exactly_a_day_before_the_creation_may_stand() -> None:
 
 
 def test_the_past_is_measured_from_the_creation_however_long_ago_that_is() -> None:
-    """Else a backlog worked off late refuses tasks that were good when they were made."""
+    """Else a backlog processed late refuses tasks that were good when they were made."""
     long_ago = datetime(1999, 12, 31, tzinfo=timezone.utc)
     validate_recurrence(replace(GOOD, due_date=long_ago), asked_at=long_ago)
 

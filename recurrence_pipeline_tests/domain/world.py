@@ -39,7 +39,7 @@ def an_original(repeat_type: str = "daily", due: object = utc(2024, 2, 1, 9), *,
 
 
 def older(number: int, due: datetime, *, parent: str = ORIGINAL, completed: bool = False, user: str = ALICE) -> Task:
-    """Return an occurrence as the older worker left it: a date, and no slot number."""
+    """Return an occurrence as the previous worker left it: a date, and no slot number."""
     return Task(
         id=an_id(number),
         user_id=user,

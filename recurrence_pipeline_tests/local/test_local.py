@@ -53,7 +53,7 @@ NEXT_TICK = """{ scheduleOrError(scheduleSelector: {
 """From 2026-12-01 on."""
 UNKNOWN = "6b046c55c5f3b9749e06fe00"
 IN_THE_SAMPLE, IN_THE_END = 255, 255 + 1520 - 45
-"""Occurrences that the older worker made, and those that there are after an uninterrupted demo."""
+"""Occurrences that the previous worker made, and those that there are after an uninterrupted demo."""
 
 
 def rows(printed: str) -> list[list[str]]:
@@ -180,7 +180,7 @@ def test_what_kill_minus_9_interrupts_the_next_up_completes(tmp_path: Path) -> N
         wait_until_up(again)
         assert "the sample data are not loaded again" in again.printed()
         with worker_of(again) as worker:
-            wait_until(lambda: worker.queries.unfinished() == 0, "the rest is worked off", timeout=WORKED_OFF)
+            wait_until(lambda: worker.queries.unfinished() == 0, "the rest is processed", timeout=WORKED_OFF)
             assert count(worker, "completed") == 750
             assert occurrences(worker) == IN_THE_END
         again.process.send_signal(signal.SIGTERM)

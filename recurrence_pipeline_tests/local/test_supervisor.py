@@ -122,7 +122,7 @@ def test_a_program_that_ends_is_started_again_three_times_and_then_ends_everythi
 
 
 def test_what_ended_a_program_long_ago_does_not_count(tmp_path: Path) -> None:
-    """Else a system that runs for months is ended by a fourth fault, each of them mended by itself."""
+    """Else a system that runs for months is ended by a fourth fault, each of them repaired by itself."""
     supervised = Supervised(start(tmp_path, "raise SystemExit(3)"))
     for _ in (*PAUSES, *PAUSES):
         supervised.see_it_end()

@@ -1,4 +1,4 @@
-"""The checks on the data: each finds its defect and no other does, and a repair mends that and touches nothing else."""
+"""The checks on the data: each finds its issue and no other does; a repair puts that right and touches nothing else."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -39,7 +39,7 @@ def delete(world: World, *task_ids: ObjectId) -> None:
     assert world.worker.mongo.tasks.delete_many({"_id": {"$in": list(task_ids)}}).deleted_count == len(task_ids)
 
 
-# One defect each, in a world that holds a sound series beside it
+# One issue each, in a world that holds a sound series beside it
 
 
 def a_series(world: World, **fields: Any) -> tuple[ObjectId, dict[int, ObjectId]]:
@@ -233,7 +233,7 @@ def an_event_from_the_future(world: World) -> None:
 
 
 class Case(NamedTuple):
-    """A defect, what the checks find of it, and what they still find after everything was repaired."""
+    """A issue, what the checks find of it, and what they still find after everything was repaired."""
 
     seed: Callable[[World], None]
     found: dict[str, int]
@@ -319,6 +319,6 @@ def test_a_defect_turns_its_check_red_and_is_repaired_or_left(world: World, case
         world.work()
     assert red(world) == case.left
 
-    mended = everything(world)
+    repaired = everything(world)
     world.worker.consistency.repair(dry_run=False)
-    assert everything(world) == mended, "a repair has nothing left to do"
+    assert everything(world) == repaired, "a repair has nothing left to do"

@@ -63,7 +63,7 @@ class SoundHistories(Histories):
 
 
 def test_after_any_history_nothing_is_found_and_a_repair_touches_nothing(mongodb_url: str) -> None:
-    """A repair that mends what is sound would do harm every night. What people stopped is found, and can be resumed."""
+    """A repair of what is sound would do harm every night. What people stopped is found, and can be resumed."""
 
     class OnThisDatabase(SoundHistories):
         pass
@@ -78,7 +78,7 @@ def test_after_any_history_nothing_is_found_and_a_repair_touches_nothing(mongodb
 
 
 def test_while_work_is_under_way_nothing_is_found(world: World) -> None:
-    """Between the writes of a batch a series looks wrong, which is no defect as long as an event is unfinished."""
+    """Between the writes of a batch a series looks wrong, which is no issue as long as an event is unfinished."""
     head = world.add_task(utc(2024, 1, 15, 9), "daily")
     world.add_event("create", head)
     assert red(world) == {}, "it waits"
@@ -115,7 +115,7 @@ def test_a_restored_series_is_sound(world: World) -> None:
 
 
 def test_a_series_of_the_older_worker_is_sound_before_and_after_it_is_continued(world: World) -> None:
-    """It has no cursor and no slot numbers, and began before us: that is no defect."""
+    """It has no cursor and no slot numbers, and began before us: that is no issue."""
     world.worker.mongo.state.update_one({"_id": "reconciliation"}, {"$set": {"watermark": world.now}})
     anchor = world.now - timedelta(days=60)
     head = world.add_task(anchor, "daily", isCompleted=True)

@@ -25,7 +25,7 @@ def repair(world: World, *names: str) -> dict[str, Repair]:
 
 
 def spoil(world: World, count: int = 5) -> None:
-    """Prepare `count` of each defect that a repair mends in the tasks."""
+    """Prepare `count` of each issue that a repair repairs in the tasks."""
     for _ in range(count):
         for spoiled in ("cursor", "date", "nested", "behind"):
             head = world.create(ANCHOR, "daily")

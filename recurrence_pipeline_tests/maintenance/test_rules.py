@@ -31,8 +31,8 @@ def judged(original: Task, *occurrences: Task, at: CheckContext = AT) -> list[Is
     return list(judge_series(series_of(original, *occurrences), original, at))
 
 
-def names(defects: list[Issue]) -> list[str]:
-    return [defect.check.name for defect in defects]
+def names(issues: list[Issue]) -> list[str]:
+    return [issue.check.name for issue in issues]
 
 
 def dated(task: Task) -> Task:
@@ -54,20 +54,20 @@ def test_a_series_3_ahead_is_sound() -> None:
 
 def test_slots_owed_past_the_cursor_are_asked_for_in_the_name_of_the_task_completed_last() -> None:
     second = replace(THREE[1], is_completed=True)
-    (defect,) = judged(RUNNING, THREE[0], second, THREE[2])
+    (issue,) = judged(RUNNING, THREE[0], second, THREE[2])
 
-    assert (defect.check.name, defect.sample["missing"]) == ("series_behind", "4, 5, 6")
-    assert isinstance(defect.mending, TaskEvent)
-    assert (defect.mending.operation, defect.mending.task_id) == (Operation.COMPLETE, second.id)
-    assert defect.mending.source is Source.RECONCILE
+    assert (issue.check.name, issue.sample["missing"]) == ("series_behind", "4, 5, 6")
+    assert isinstance(issue.fix, TaskEvent)
+    assert (issue.fix.operation, issue.fix.task_id) == (Operation.COMPLETE, second.id)
+    assert issue.fix.source is Source.RECONCILE
 
 
 def test_the_same_lack_is_asked_for_under_the_same_id() -> None:
     done = replace(RUNNING, is_completed=True)
     first, again = (judged(done, *THREE, at=CheckContext(NOW + later * DAY, None, None)) for later in (0, 7))
-    assert isinstance(first[0].mending, TaskEvent)
-    assert isinstance(again[0].mending, TaskEvent)
-    assert first[0].mending.id == again[0].mending.id
+    assert isinstance(first[0].fix, TaskEvent)
+    assert isinstance(again[0].fix, TaskEvent)
+    assert first[0].fix.id == again[0].fix.id
 
 
 def test_what_people_deleted_is_not_missing() -> None:
@@ -119,7 +119,7 @@ def test_a_series_that_never_lacked_so_much_is_not_asked_for() -> None:
     spoiled = replace(ours(5000), is_completed=True)
     found = judged(RUNNING, *THREE, spoiled)
     assert names(found) == ["cursor_behind", "series_unworkable"]
-    assert [defect.mending for defect in found] == [None, None]
+    assert [issue.fix for issue in found] == [None, None]
 
 
 # Cursors
@@ -127,20 +127,20 @@ def test_a_series_that_never_lacked_so_much_is_not_asked_for() -> None:
 
 def test_a_cursor_is_raised_over_what_is_there_and_not_over_a_gap() -> None:
     behind = with_cursor(an_original(), 1)
-    (defect,) = judged(behind, *THREE)
-    assert defect.check.name == "cursor_behind"
-    assert isinstance(defect.mending, CursorMove)
-    assert (defect.mending.series_id, defect.mending.memory.number) == (ORIGINAL, 3)
+    (issue,) = judged(behind, *THREE)
+    assert issue.check.name == "cursor_behind"
+    assert isinstance(issue.fix, CursorMove)
+    assert (issue.fix.series_id, issue.fix.memory.number) == (ORIGINAL, 3)
 
     found = judged(behind, THREE[0], THREE[2])
     assert names(found) == ["cursor_behind", "series_behind"]
-    assert found[0].mending is None, "slot 2 may still be owed"
+    assert found[0].fix is None, "slot 2 may still be owed"
     assert found[1].sample["missing"] == "2"
 
 
 def test_a_cursor_is_ahead_unless_the_slot_it_stands_on_was_made_once() -> None:
-    (defect,) = judged(with_cursor(an_original(), 9), *THREE)
-    assert (defect.check.name, defect.unless_made) == ("cursor_ahead", ours(9).id)
+    (issue,) = judged(with_cursor(an_original(), 9), *THREE)
+    assert (issue.check.name, issue.unless_made) == ("cursor_ahead", ours(9).id)
     assert judged(with_cursor(an_original(), 9), *THREE, dated(ours(9))) == []
 
 
@@ -159,11 +159,11 @@ def test_a_first_date_that_was_moved_is_named_with_the_date_the_series_goes_on_f
 
 def test_a_series_that_was_worked_on_and_is_not_remembered_is_remembered_by_the_repair() -> None:
     lost = series_of(an_original(), *THREE, recalled=Cursor(3, "daily"))
-    (defect,) = judge_series(lost, an_original(), AT)
+    (issue,) = judge_series(lost, an_original(), AT)
 
-    assert defect.check.name == "series_memory_missing"
-    assert isinstance(defect.mending, CursorMove)
-    assert (defect.mending.memory.number, defect.mending.is_new) == (3, True)
+    assert issue.check.name == "series_memory_missing"
+    assert isinstance(issue.fix, CursorMove)
+    assert (issue.fix.memory.number, issue.fix.is_new) == (3, True)
 
 
 # Likeness, and slots
@@ -203,21 +203,21 @@ def test_a_series_counted_in_another_rule_is_judged_no_further() -> None:
 
 def test_a_task_without_original_date_gets_the_date_that_counts_now() -> None:
     due = utc(2024, 2, 1, 9)
-    (defect,) = judge_task(replace(an_original(due=due), original_due_date=None))
-    assert (defect.check.name, defect.mending) == ("missing_original_due_date", DateFromDue(ORIGINAL, due))
+    (issue,) = judge_task(replace(an_original(due=due), original_due_date=None))
+    assert (issue.check.name, issue.fix) == ("missing_original_due_date", DateFromDue(ORIGINAL, due))
 
 
 @pytest.mark.parametrize(("due", "original_due"), [(None, None), ("soon", None), (utc(2024, 2, 1), "soon")])
 def test_where_there_is_no_date_to_take_or_something_to_lose_a_person_decides(
     due: object, original_due: object
 ) -> None:
-    (defect,) = judge_task(replace(an_original(due=due), original_due_date=original_due))
-    assert (defect.check.name, defect.mending) == ("missing_original_due_date", None)
+    (issue,) = judge_task(replace(an_original(due=due), original_due_date=original_due))
+    assert (issue.check.name, issue.fix) == ("missing_original_due_date", None)
 
 
 def test_a_sub_task_that_repeats_is_named_with_its_task() -> None:
-    (defect,) = judge_task(replace(an_original(), parent_task_id=an_id(9)))
-    assert (defect.check.name, defect.sample["parentTaskId"]) == ("recurring_subtasks", an_id(9))
+    (issue,) = judge_task(replace(an_original(), parent_task_id=an_id(9)))
+    assert (issue.check.name, issue.sample["parentTaskId"]) == ("recurring_subtasks", an_id(9))
 
 
 @pytest.mark.parametrize(
@@ -235,24 +235,24 @@ def test_an_id_of_another_type_is_found_and_cast_where_it_says_which_is_meant(
     field: str, value: object, meant: str | None
 ) -> None:
     """The `_id` of a document cannot be changed."""
-    (defect,) = judge_task(replace(an_original("none"), odd_ids={field: value}))
+    (issue,) = judge_task(replace(an_original("none"), odd_ids={field: value}))
 
-    assert (defect.check.name, defect.sample["field"]) == ("wrong_id_types", field)
-    assert defect.mending == (None if meant is None else CastId(ORIGINAL, field, value, meant))
+    assert (issue.check.name, issue.sample["field"]) == ("wrong_id_types", field)
+    assert issue.fix == (None if meant is None else CastId(ORIGINAL, field, value, meant))
 
 
 def test_what_hangs_on_an_occurrence_is_hung_on_the_original_of_the_series() -> None:
     nested = replace(THREE[1], parent_recurring_id=THREE[0].id)
-    (defect,) = judge_hanging(nested, THREE[0], RUNNING)
-    assert (defect.check.name, defect.mending) == ("nested_occurrences", Reparent(nested.id, THREE[0].id, ORIGINAL))
+    (issue,) = judge_hanging(nested, THREE[0], RUNNING)
+    assert (issue.check.name, issue.fix) == ("nested_occurrences", Reparent(nested.id, THREE[0].id, ORIGINAL))
 
 
 @pytest.mark.parametrize(
     "head", [None, replace(RUNNING, user_id=BOB), THREE[2]], ids=["gone", "of another user", "a circle"]
 )
 def test_what_hangs_on_an_occurrence_stays_where_no_original_of_the_user_is_above(head: Task | None) -> None:
-    (defect,) = judge_hanging(replace(THREE[1], parent_recurring_id=THREE[0].id), THREE[0], head)
-    assert (defect.check.name, defect.mending) == ("nested_occurrences", None)
+    (issue,) = judge_hanging(replace(THREE[1], parent_recurring_id=THREE[0].id), THREE[0], head)
+    assert (issue.check.name, issue.fix) == ("nested_occurrences", None)
 
 
 def test_what_hangs_on_nothing_is_an_orphan_and_what_hangs_on_an_original_is_sound() -> None:
@@ -263,8 +263,8 @@ def test_what_hangs_on_nothing_is_an_orphan_and_what_hangs_on_an_original_is_sou
 def test_each_mending_says_what_it_changes() -> None:
     event = TaskEvent(an_id(1), Operation.COMPLETE, ORIGINAL, NOW)
     assert [
-        change(mending)
-        for mending in (
+        change(fix)
+        for fix in (
             Reparent(an_id(1), an_id(2), ORIGINAL),
             DateFromDue(ORIGINAL, utc(2024, 2, 1, 9)),
             CastId(ORIGINAL, "userId", ALICE, ALICE),

@@ -56,7 +56,7 @@ def ticked(
 
 
 def test_a_sensor_whose_last_ticks_have_all_failed_is_a_cause_that_says_why(automated: dg.DagsterInstance) -> None:
-    """Else nothing is reconciled, or no event worked off, for as long as nobody looks at the page of automation."""
+    """Else nothing is reconciled, or no event processed, for as long as nobody looks at the page of automation."""
     ticked(automated, [SUCCESS, FAILURE, FAILURE, FAILURE, STARTED])
     (found,) = failing_ticks(automated, NOW)
     assert (found.key, found.title) == ("tick:watcher", "sensor watcher fails at each tick")

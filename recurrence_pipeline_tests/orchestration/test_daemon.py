@@ -106,7 +106,7 @@ def test_the_daemon_starts_a_run_that_works_off_what_is_due(
     with daemon(home, mongodb_url, **SECRETS) as running:
         wait_until(
             looked_at_and_done,
-            "the sensor starts a run, and the run works off the events",
+            "the sensor starts a run, and the run processes the events",
             timeout=PATIENCE,
         )
         processes.interrupt(running.process)
@@ -126,7 +126,7 @@ def test_the_daemon_starts_a_run_that_works_off_what_is_due(
 def test_a_machine_that_dies_with_a_full_run_queue_costs_time_and_nothing_else(
     home: Path, mongodb_url: str, worker: Worker, insert_task: Insert, history: dg.DagsterInstance
 ) -> None:
-    """Dagster shows its runs as started for a quarter of an hour: for so long nothing would be worked off."""
+    """Dagster shows its runs as started for a quarter of an hour: for so long nothing would be processed."""
     count = 300
     for _ in range(count):
         worker.enqueue(insert_task(), "create")
@@ -160,11 +160,11 @@ def test_a_code_server_that_dies_is_started_again_and_the_events_are_worked_off(
     with daemon(home, mongodb_url, **SHORT_LEASES) as running:
         wait_until(lambda: running.family("api", "grpc"), "the daemon has started a code server", timeout=PATIENCE)
         worker.enqueue(insert_task(), "create")
-        wait_until(lambda: all_is_done(worker, history), "the first event is worked off", timeout=PATIENCE)
+        wait_until(lambda: all_is_done(worker, history), "the first event is processed", timeout=PATIENCE)
 
         for pid in running.family("api", "grpc"):
             os.kill(pid, signal.SIGKILL)
         worker.enqueue(insert_task(), "create")
 
-        wait_until(lambda: all_is_done(worker, history), "the second event is worked off", timeout=PATIENCE)
+        wait_until(lambda: all_is_done(worker, history), "the second event is processed", timeout=PATIENCE)
         assert worker.queries.event_counts() == {("create", "completed"): 2}, running.printed()

@@ -1,4 +1,4 @@
-"""The jobs that mend by hand: pressed as they are they only look, and what they did is in their metadata."""
+"""The jobs that repair by hand: pressed as they are they only look, and what they did is in their metadata."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The job that works off what is due, run in this process on a real database."""
+"""The job that processes what is due, run in this process on a real database."""
 
 import dagster as dg
 import pytest

@@ -1,4 +1,4 @@
-"""The sensor that finds what nobody announced: real evaluations, on a real database and an instance in memory."""
+"""The sensor that finds what was never queued: real evaluations, on a real database and an instance in memory."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta

@@ -248,7 +248,7 @@ def test_a_run_that_waits_counts_however_long(
 def test_a_dead_run_is_ended_so_that_it_holds_no_place_and_is_not_started_again(
     short_lease: WorkerResource, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
 ) -> None:
-    """Ten of them fill the run queue: nothing would be worked off until their longest run time is over."""
+    """Ten of them fill the run queue: nothing would be processed until their longest run time is over."""
     make_due(worker, insert_task, 2)
     dead = add_run(instance, dg.DagsterRunStatus.STARTED)
     alive = add_run(instance, dg.DagsterRunStatus.STARTED)

@@ -1,4 +1,4 @@
-"""Runs are spread over lanes, and a lane whose run has died gets another."""
+"""Runs are spread over shards, and a shard whose run has died gets another."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -18,7 +18,7 @@ from recurrence_pipeline_tests.orchestration.test_sensors import add_run, make_d
 from recurrence_pipeline_tests.waiting import wait_until
 
 
-@pytest.mark.parametrize("lane", [WHOLE_QUEUE, Shard(1, 3), Shard(63, 64)])
+@pytest.mark.parametrize("shard", [WHOLE_QUEUE, Shard(1, 3), Shard(63, 64)])
 def test_a_run_knows_its_lane_from_its_tag(shard: Shard) -> None:
     assert shard_of_run(tag_of(shard)) == shard
 
@@ -29,13 +29,13 @@ def test_a_run_that_was_started_by_hand_takes_the_queue_as_it_is() -> None:
 
 @pytest.mark.parametrize("text", ["", "3", "0 of 3", "4 of 3", "-1 of 3", "1 of 0", "first of 3", "99999 of 99999"])
 def test_a_tag_that_names_no_lane_is_refused_and_counts_in_none(text: str) -> None:
-    with pytest.raises(InvalidInput, match=f"{SHARD}: '{text}' is not a lane"):
+    with pytest.raises(InvalidInput, match=f"{SHARD}: '{text}' is not a shard"):
         shard_of_run({SHARD: text})
     assert runs_by_shard([{SHARD: text}]) == {}, "one such run must not keep the sensor from its work"
 
 
 @pytest.mark.parametrize(
-    ("runs", "lanes", "at_work", "started"),
+    ("runs", "shards", "at_work", "started"),
     [
         (1, 1, {}, [0]),
         (3, 3, {}, [0, 1, 2]),
@@ -55,7 +55,7 @@ def test_a_run_starts_in_the_lane_in_which_the_fewest_are(
 
 @pytest.fixture
 def shards(mongodb_url: str, worker: Worker) -> Iterator[WorkerResource]:
-    """Return a worker with three lanes and short leases; `worker` has long ones."""
+    """Return a worker with three shards and short leases; `worker` has long ones."""
     environment = {"WORKER_RUN_MAX_EVENTS": "2", "WORKER_MAX_RUNS": "3", "WORKER_LEASE": "1000"}
     environment |= {"WORKER_LEASE_MARGIN": "10", "MONGODB_URL": mongodb_url, **AT_ONCE}
     resource = WorkerResource(Settings.from_environment(environment))
@@ -78,7 +78,7 @@ def test_a_backlog_starts_a_run_in_each_lane(
 def test_a_lane_whose_run_died_with_its_machine_gets_another_after_a_lease(
     shards: WorkerResource, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
 ) -> None:
-    """Dagster takes a quarter of an hour to notice; a limit of its run queue would block the lane for so long."""
+    """Dagster takes a quarter of an hour to notice; a limit of its run queue would block the shard for so long."""
     make_due(worker, insert_task, 12)
     runs = [add_run(instance, dg.DagsterRunStatus.STARTED) for _ in range(3)]
     for number, run_id in enumerate(runs):

@@ -1,4 +1,4 @@
-"""What was there before us goes on when an event asks, and by itself only after it was adopted."""
+"""What was there before us goes on when an event asks, and by itself only after it was backfilled."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -26,9 +26,9 @@ def inherited(mongodb_url: str) -> Iterator[World]:
 
 
 def add_history(world: World) -> None:
-    """Store an original, a series that the older worker made with its second task completed, and a bad one."""
+    """Store an original, a series that the previous worker made with its second task completed, and a bad one."""
     world.add_task(ANCHOR, "daily", title="never worked on")
-    head = world.add_task(ANCHOR, "weekly", title="of the older worker")
+    head = world.add_task(ANCHOR, "weekly", title="of the previous worker")
     for weeks in (1, 2, 3):
         due = ANCHOR + timedelta(weeks=weeks)
         world.add_task(due, "weekly", parentRecurringId=head, isCompleted=weeks == 2, createdAt=world.now)
@@ -54,7 +54,7 @@ def test_what_was_there_before_is_not_asked_for(inherited: World) -> None:
 
 
 def test_what_was_there_before_is_continued_when_an_event_asks_and_only_then(inherited: World) -> None:
-    head = named(inherited, "of the older worker")
+    head = named(inherited, "of the previous worker")
     inherited.add_event("create", head)
     inherited.work()
     assert [due.day for due in inherited.due_dates(head)] == [22, 29, 5, 12, 19, 26]
@@ -86,8 +86,8 @@ def test_a_task_from_before_that_is_made_recurring_since_is_asked_for(mongodb_ur
         assert len(world.occurrences(task)) == 3
 
 
-def test_what_was_continued_and_fell_behind_is_no_part_of_what_is_to_be_adopted(inherited: World) -> None:
-    head = named(inherited, "of the older worker")
+def test_what_was_continued_and_fell_behind_is_no_part_of_what_is_to_be_backfilled(inherited: World) -> None:
+    head = named(inherited, "of the previous worker")
     inherited.add_event("create", head)
     inherited.work()
     inherited.complete(inherited.occurrences(head)[-1]["_id"])
@@ -121,18 +121,19 @@ def test_the_dry_run_says_what_would_come_of_it_and_writes_nothing(inherited: Wo
     assert backlog["refused"] == [{"reason": "Sub-tasks cannot have recurring patterns", "count": 1}]
     titles = sorted((sample["title"], sample["reason"]) for sample in backlog["samples"])
     assert titles == [
-        ("Daily standup", "behind"), ("a sub-task", "new"), ("never worked on", "new"), ("of the older worker", "new"),
+        ("Daily standup", "behind"), ("a sub-task", "new"), ("never worked on", "new"),
+        ("of the previous worker", "new"),
     ]  # fmt: skip
     assert inherited.everything() == before
     assert look(inherited) == 0
 
 
-def test_what_the_dry_run_promised_is_what_comes_of_adopting(inherited: World) -> None:
+def test_what_the_dry_run_promised_is_what_comes_of_backfilling(inherited: World) -> None:
     promised = inherited.worker.backfill.backlog()
     before = inherited.worker.mongo.tasks.count_documents({})
 
-    inherited.worker.backfill.adopt()
-    inherited.worker.backfill.adopt()
+    inherited.worker.backfill.run()
+    inherited.worker.backfill.run()
 
     assert look(inherited) == sum(promised.asked.values())
     summary = inherited.work()
@@ -141,8 +142,10 @@ def test_what_the_dry_run_promised_is_what_comes_of_adopting(inherited: World) -
     assert look(inherited) == 0
 
 
-def test_after_adopting_nothing_is_left_to_adopt_and_preparing_again_brings_no_watermark_back(inherited: World) -> None:
-    inherited.worker.backfill.adopt()
+def test_after_backfilling_nothing_is_left_to_backfill_and_preparing_again_brings_no_watermark_back(
+    inherited: World,
+) -> None:
+    inherited.worker.backfill.run()
     inherited.pass_time(hours=1)
     inherited.worker.init_db()
 

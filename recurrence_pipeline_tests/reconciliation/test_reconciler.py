@@ -1,4 +1,4 @@
-"""Work that nobody announced: found within one look, asked for once, and cheap to look for where there is none."""
+"""Work that was never queued: found within one look, asked for once, and cheap to look for where there is none."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator

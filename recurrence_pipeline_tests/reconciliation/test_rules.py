@@ -1,4 +1,4 @@
-"""What nobody announced, and the walks that find it: laws on tasks in memory, in the order an index would have them."""
+"""What was never queued, and the walks that find it: laws on tasks in memory, in the order an index would have them."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -287,7 +287,7 @@ def test_a_series_that_was_created_before_the_watermark_is_left_alone() -> None:
 
 
 def test_a_series_from_before_the_watermark_is_followed_once_an_event_has_asked_for_it() -> None:
-    """Its past is settled then. Else the checks call it behind, and nothing ever mends that."""
+    """Its past is settled then. Else the checks call it behind, and nothing ever repairs that."""
     task = older(5, utc(2024, 2, 2, 9), completed=True)
     known = with_cursor(an_original(), 3)
 

@@ -52,7 +52,7 @@ def restore(world: World, backup: Backup) -> None:
 
 
 def test_what_was_restored_goes_on_where_the_backup_was_and_comes_to_the_same(world: World) -> None:
-    """Events that the backup holds are worked off a second time: whoever has seen an occurrence must find it again."""
+    """Events that the backup holds are processed a second time: whoever has seen an occurrence must find it again."""
     done = world.create(ANCHOR, "daily")
     waiting = world.add_task(ANCHOR, "weekly")
     world.add_event("create", waiting)

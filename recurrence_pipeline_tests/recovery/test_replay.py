@@ -113,9 +113,9 @@ def test_ids_that_cannot_be_replayed_are_named_and_hold_up_no_others(world: Worl
     done_event = world.add_event("create", task)
     world.work()
     pending = world.add_event("create", task)
-    mended, unwanted, unknown = failed(world), failed(world), ObjectId()
+    repaired, unwanted, unknown = failed(world), failed(world), ObjectId()
 
-    done = replay(world, ALL, mended, unknown, done_event, pending, mended)
+    done = replay(world, ALL, repaired, unknown, done_event, pending, repaired)
 
     assert (done.selected, done.replayed) == (1, 1)
     assert done.left == {

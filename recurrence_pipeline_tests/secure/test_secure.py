@@ -197,7 +197,7 @@ def test_all_of_it_works_and_shows_no_password(
                 over = [run.is_finished for run in instance.get_runs()]
                 return not world.worker.queries.unfinished() and bool(over) and all(over)
 
-            wait_until(worked_off, "the events are worked off by runs in Celery workers", timeout=PATIENCE)
+            wait_until(worked_off, "the events are processed by runs in Celery workers", timeout=PATIENCE)
             wait_until(lambda: "Internal API: " in (home / "api.txt").read_text(), "the API listens", timeout=PATIENCE)
             wait_until(lambda: "Serving" in (home / "webserver.txt").read_text(), "the UI is there", timeout=PATIENCE)
             shown.extend(system.family(CANARY))

@@ -166,10 +166,10 @@ def test_a_counter_that_cannot_be_mended_is_named(
     mongo: Mongo, numbering: Counters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Here somebody spoils it again and again."""
-    mend = numbering.catch_up
+    repair = numbering.catch_up
 
     def mended_in_vain() -> None:
-        mend()
+        repair()
         set_counter(mongo, "many")
 
     set_counter(mongo, "many")

@@ -1,4 +1,4 @@
-"""Counters, indexes, validators and events: found where they are not as they should be, and mended."""
+"""Counters, indexes, validators and events: found where they are not as they should be, and repaired."""
 
 import json
 from datetime import datetime, timedelta, timezone

@@ -83,7 +83,7 @@ def test_adding_an_event_again_leaves_it_as_it_is(events: Events) -> None:
 
 
 def test_an_event_that_the_validator_refuses_is_not_taken_for_one_that_is_there(events: Events) -> None:
-    """Else the caller believes that its event will be worked off."""
+    """Else the caller believes that its event will be processed."""
     with pytest.raises(WriteRejected):
         events.add([an_event(Operation.DELETE, user_id=None)], available_at=at(0))
 

@@ -243,7 +243,7 @@ BROKEN = {
 def test_a_broken_line_is_named_by_file_and_number_and_nothing_at_all_is_loaded(
     worker: Worker, tmp_path: Path, file: str
 ) -> None:
-    """Else whoever mends the line has to find out which half of the export is in the database."""
+    """Else whoever repairs the line has to find out which half of the export is in the database."""
     export(tmp_path, **{name.removesuffix(".jsonl"): text for name, text in FILES.items()})
     line, reason = BROKEN[file]
     (tmp_path / f"{file}.jsonl").write_text(f"\n{FILES[f'{file}.jsonl']}\n{line}\n", encoding="utf-8")

@@ -220,7 +220,7 @@ def test_a_run_is_at_work_no_more_once_its_events_are_finished_or_given_back(eve
 
 
 def test_renewing_some_of_a_claim_renews_all_of_it_and_nothing_else(events: Events) -> None:
-    """Else a claim that is worked off batch by batch would lose the last batches while the first takes its time."""
+    """Else a claim that is processed batch by batch would lose the last batches while the first takes its time."""
     events.add([an_event() for _ in range(3)], available_at=at(0))
     first, behind = lease(events, 2, owner="me")
     [other] = lease(events, 1, owner="you")

@@ -39,7 +39,7 @@ def delete_some(worker: Worker) -> Document:
 
 
 def test_the_first_start_loads_the_sample_and_the_next_brings_nothing_back(worker: Worker) -> None:
-    """Else what people and cascades delete comes back as orphans, and old events are worked off again."""
+    """Else what people and cascades delete comes back as orphans, and old events are processed again."""
     assert start(worker) == ["Sample data: 1755 documents imported"]
     deleted = delete_some(worker)
     left = worker.mongo.tasks.count_documents({})

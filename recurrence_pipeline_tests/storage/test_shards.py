@@ -1,4 +1,4 @@
-"""Workers in lanes hold what is due side by side. What a lane chooses is held against its laws in domain/test_lanes."""
+"""Workers in shards hold what is due side by side. What a shard takes is tested in domain/test_shards."""
 
 from itertools import chain
 
@@ -19,12 +19,12 @@ def events(mongo: Mongo) -> Events:
 
 
 def lease(events: Events, shard: Shard, limit: int, *, minute: float = 0) -> list[TaskEvent]:
-    owner = f"lane {shard.number} at {minute}"
+    owner = f"shard {shard.number} at {minute}"
     return events.lease(limit, owner=owner, now=at(minute), until=at(minute + 1), shard=shard)
 
 
 def add(events: Events, shard: Shard, count: int, *, minute: float = 0) -> None:
-    """Add events of one lane that are due from that minute on."""
+    """Add events of one shard that are due from that minute on."""
     ids = (f"{second:08x}0123456789abcdef" for second in range(count * 100))
     chosen = [task_id for task_id in ids if lane_of(task_id, shard.of) == shard.number][:count]
     events.add([an_event(task_id=task_id) for task_id in chosen], available_at=at(minute))

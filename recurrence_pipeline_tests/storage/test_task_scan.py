@@ -1,4 +1,4 @@
-"""The pass over the tasks, what the activity log remembers, and mending only what is still as it was seen."""
+"""The pass over the tasks, what the activity log remembers, and repairing only what is still as it was seen."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -105,7 +105,7 @@ def test_what_was_made_once_is_known_from_the_log_and_from_its_archive(mongo: Mo
     assert task_scan.made_once(ids) == set(ids[:6])
 
 
-# Mending
+# Repairing
 
 
 def test_tasks_are_hung_on_their_original_unless_they_were_moved_meanwhile(mongo: Mongo, task_scan: TaskScan) -> None:

@@ -184,7 +184,7 @@ def test_a_worker_of_our_first_version_keeps_what_it_holds_until_its_lease_runs_
     upgraded.work()
     held = list(upgraded.worker.mongo.events.find({"status": "processing"}))
     assert [event["lease"]["term"] for event in held] == [1, 1]
-    assert upgraded.worker.mongo.events.count_documents({"status": "pending"}) == 0, "the others are worked off"
+    assert upgraded.worker.mongo.events.count_documents({"status": "pending"}) == 0, "the others are processed"
 
 
 def test_what_our_first_version_had_begun_is_completed_once(upgraded: World) -> None:

@@ -51,7 +51,7 @@ def test_of_several_at_once_one_stores_it(inherited: Watermark) -> None:
     assert [Mark(time) for time in stored] == [inherited.read()]
 
 
-def test_an_import_keeps_out_what_it_brings_unless_everything_was_adopted(watermark: Watermark) -> None:
+def test_an_import_keeps_out_what_it_brings_unless_everything_was_backfilled(watermark: Watermark) -> None:
     watermark.store(NOW)
     watermark.keep_out(LATER)
     assert watermark.read() == Mark(LATER)

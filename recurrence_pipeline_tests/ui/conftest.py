@@ -1,4 +1,4 @@
-"""The whole system with the sample worked off, and a headless Chromium that looks at its UI, for `make ui-test` only.
+"""The whole system with the sample processed, and a headless Chromium that looks at its UI, for `make ui-test` only.
 
 Playwright is imported by the fixture that needs it, so that the other tests can be collected without it.
 """
@@ -67,13 +67,13 @@ def browser() -> "Iterator[Browser]":
 
 @pytest.fixture(scope="session")
 def system(browser: "Browser", tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    """Return the running system: the sample worked off, an orphan among its tasks, health taken and checks run."""
+    """Return the running system: the sample processed, an orphan among its tasks, health taken and checks run."""
     environment = {name: value for name, value in os.environ.items() if name != "MONGODB_URL"}
     with running(tmp_path_factory.mktemp("system"), environment, print, throwaway=True) as system:
         system.worker.import_folder(SAMPLE_DATA)
         system.dagster.wait_until_ready(system.programs)
         assert launched(system, "health_checks") == "SUCCESS"  # in the middle of the work, so that lines have a slope
-        wait_until(lambda: _idle(system), "the sample is worked off", timeout=WORKED_OFF)
+        wait_until(lambda: _idle(system), "the sample is processed", timeout=WORKED_OFF)
         task = system.worker.mongo.tasks.find_one({"repeatType": "weekly", "occurrenceNumber": 1})
         assert task is not None
         orphan = {"_id": ObjectId(), "taskId": 1_000_000, "title": LEFT_ALONE, "parentRecurringId": ObjectId()}

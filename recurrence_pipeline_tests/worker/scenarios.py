@@ -50,7 +50,7 @@ class Scenario:
         return trace(work or self.work())
 
     def resume(self) -> None:
-        """Work off what the killed process left, after its lease has run out."""
+        """Process what the killed process left, after its lease has run out."""
         trace(replace(self.work(), now=self.world.now + PAST_THE_LEASE))
 
     def documents(self) -> dict[str, list[Any]]:
@@ -145,7 +145,7 @@ def deletions(scenario: Scenario, count: int) -> None:
         first = scenario.world.occurrences(original)[0]["_id"]
         scenario.world.add_task(ANCHOR, "none", parentTaskId=first)
     for number, original in enumerate(originals):
-        if number % 2 == 0:  # as the older worker left it: the deletion has to say how far it was
+        if number % 2 == 0:  # as the previous worker left it: the deletion has to say how far it was
             scenario.world.worker.mongo.series.delete_one({"_id": original})
         else:
             scenario.world.worker.mongo.tasks.delete_one({"_id": original})

@@ -48,7 +48,7 @@ def test_an_occurrence_is_a_task_of_the_application_with_every_field(world: Worl
 def test_a_weekly_review_that_is_completed_links_the_next_week_and_makes_the_one_after_those_there(
     world: World,
 ) -> None:
-    """The older worker had made 02-08 and 02-15, without slot numbers or a cursor."""
+    """The previous worker had made 02-08 and 02-15, without slot numbers or a cursor."""
     world.now = utc(2024, 2, 1, 18)
     review = world.add_task(utc(2024, 2, 1, 14), "weekly", title="Weekly review", isCompleted=True)
     second, third = (

@@ -1,6 +1,6 @@
 """One command of the work goes wrong, each in its turn, in each way the database knows: nothing is lost or made twice.
 
-A calm run tells which commands the work sends. Then the same documents are worked off again and again, and each time
+A calm run tells which commands the work sends. Then the same documents are processed again and again, and each time
 another of those commands meets the fault. Every class of error has its promise; what an error is sorted into is
 test_mongo.py's business.
 """

@@ -1,4 +1,4 @@
-"""Working off the queue from a terminal: when it ends, and what it waits for."""
+"""Processing the queue from a terminal: when it ends, and what it waits for."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -125,7 +125,7 @@ def test_what_comes_while_it_waits_is_worked_off(world: World) -> None:
     original = world.add_task(ANCHOR, "daily")
     world.add_event("create", original)
 
-    wait_until(lambda: len(world.occurrences(original)) == 3, "the event is worked off")
+    wait_until(lambda: len(world.occurrences(original)) == 3, "the event is processed")
     waiting.join()
     assert done[0].count("completed") == 1
 

@@ -1,4 +1,4 @@
-"""The sample data, imported and worked off: what the whole worker makes of 808 triggers and an older worker's tasks.
+"""The sample data, imported and processed: what the whole worker makes of 808 triggers and a previous worker's tasks.
 
 The dates are checked against dateutil and the files themselves, not against our own calendar.
 """

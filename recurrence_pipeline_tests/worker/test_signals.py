@@ -132,7 +132,7 @@ def test_process_ends_after_its_batch_with_a_summary_and_the_exit_code_of_the_si
     with recurrence("process", "--until-empty", "--json", folder=tmp_path, environment=environment) as process:
         wait_until(
             lambda: world.worker.queries.unfinished() < 400 or process.process.poll() is not None,
-            "the first batch is worked off",
+            "the first batch is processed",
             timeout=timedelta(seconds=60),
         )
         process.process.send_signal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""The same documents, worked off again and again: by a worker that faults strike, then by calm ones.
+"""The same documents, processed again and again: by a worker that faults strike, then by calm ones.
 
 What the faults are, and what is promised of each, is in test_faults.py.
 """
@@ -78,7 +78,7 @@ class Trial:
                 self.mongo.db[name].insert_many(documents)
 
     def recover(self) -> None:
-        """Work everything off by a worker that nothing happens to."""
+        """Process everything by a worker that nothing happens to."""
         for _ in range(6):
             self.world.pass_time(minutes=10)
             self.world.work()
