@@ -30,7 +30,7 @@ bench: $(INSTALLED) ## Measure it all, for 45 minutes; ONLY=--quick sees in minu
 fuzz: $(INSTALLED) ## Send the internal API odd requests for some minutes (the tests do so for seconds)
 	@RECURRENCE_FUZZ_EXAMPLES=2000 $(BIN)/pytest -n 0 recurrence_pipeline_tests/api/test_fuzz.py
 
-chaos: $(INSTALLED) ## Kill workers, Dagster and the database for minutes, then check the data (the tests do so for seconds)
+chaos: $(INSTALLED) ## Kill and freeze workers, Dagster and the database for minutes, then check the data (the tests do so for seconds)
 	@$(BIN)/python -m recurrence_pipeline_tests.chaos
 
 ui-test: $(UI_INSTALLED) ## Look at Dagster's UI, with the system running and a headless Chromium (apt install chromium)

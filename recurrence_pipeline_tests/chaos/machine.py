@@ -1,9 +1,11 @@
-"""The parts that are killed and started again: the database, workers in a terminal, Dagster's daemon with its runs."""
+"""The parts that are killed or frozen: the database, workers in a terminal, Dagster's daemon with its runs."""
 
+import math
 import os
 import shutil
 import signal
 import sys
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -46,17 +48,19 @@ class Part:
 
 @dataclass
 class Machine:
-    """Everything that runs. `killed` and `started` count by kind of part."""
+    """Everything that runs. `killed`, `frozen` and `started` count by kind of part."""
 
     folder: Path
     workers: int
     daemon: bool
     killed: Counter[str] = field(default_factory=Counter)
+    frozen: Counter[str] = field(default_factory=Counter)
     started: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self._server: EmbeddedServer | None = None
         self._port = 0
+        self._thaws: list[tuple[float, int]] = []
         self._parts = [
             Part("worker", [sys.executable, "-c", WORKER, "process", "--until-empty"]) for _ in range(self.workers)
         ]
@@ -106,6 +110,7 @@ class Machine:
 
     def tend(self) -> None:
         """Start every part that is not running: what was killed, and what ended because nothing was to do."""
+        self.thaw(time.monotonic())
         for part in self._parts:
             if part.process is None or part.process.poll() is not None:
                 self._discard(part)
@@ -114,20 +119,48 @@ class Machine:
 
     def kill(self, kind: str, choice: float) -> bool:
         """Kill -9 one part of a kind, with all its children, if there is one; `choice`, from 0 up to 1, says which."""
+        found = self._living(kind)
+        if not found:
+            return False
+        chosen = found[int(choice * len(found))]
         if kind == "database":
             assert self._server is not None
             self._server.kill()
         elif kind == "run":
-            runs = [pid for part in self._parts for pid in self._runs_of(part)]
-            if not runs:
-                return False
-            with suppress(ProcessLookupError):
-                os.kill(runs[int(choice * len(runs))], signal.SIGKILL)
+            _signal(chosen, signal.SIGKILL)
         else:
-            running = [part for part in self._parts if part.name == kind and part.process is not None]
-            self._discard(running[int(choice * len(running))])
+            self._discard(next(part for part in self._parts if part.process is not None and part.process.pid == chosen))
         self.killed[kind] += 1
         return True
+
+    def freeze(self, kind: str, choice: float, seconds: float) -> bool:
+        """Stop one part of a kind in its tracks, if there is one; `tend` lets it go on when that time is over.
+
+        A worker or run that was away for longer than its lease finds that others have its events. A database that
+        stands still refuses nothing: whoever asks waits, until a time limit says that it is an outage.
+        """
+        found = self._living(kind)
+        if not found:
+            return False
+        chosen = found[int(choice * len(found))]
+        _signal(chosen, signal.SIGSTOP)
+        self._thaws.append((time.monotonic() + seconds, chosen))
+        self.frozen[kind] += 1
+        return True
+
+    def thaw(self, now: float = math.inf) -> None:
+        """Let go on what has been frozen for its time."""
+        for due, pid in self._thaws:
+            if due <= now:
+                _signal(pid, signal.SIGCONT)
+        self._thaws = [(due, pid) for due, pid in self._thaws if due > now]
+
+    def _living(self, kind: str) -> list[int]:
+        if kind == "database":
+            return [self._server.process.pid] if self._server is not None else []
+        if kind == "run":
+            return [pid for part in self._parts for pid in self._runs_of(part)]
+        return [part.process.pid for part in self._parts if part.name == kind and part.process is not None]
 
     def stop_working(self) -> None:
         """End everything but the database."""
@@ -160,3 +193,8 @@ class Machine:
 
     def _log(self, name: str) -> Path:
         return self.folder / f"{name}.log"
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)

@@ -1,4 +1,4 @@
-"""One chaos run: the application works, the parts are killed at seeded moments, and in the end the data are checked."""
+"""One chaos run: the application works, parts are killed and frozen at seeded moments; then the data are checked."""
 
 import time
 from collections.abc import Callable
@@ -22,7 +22,11 @@ from recurrence_pipeline_tests.chaos.machine import SETTINGS, Machine
 TICK = 0.2
 LONGEST_DOWN = 1.0
 WEIGHTS = {"worker": 6, "database": 3, "run": 3, "daemon": 2}
-"""How often each kind of part is killed, in proportion."""
+"""How often each kind of part is struck, in proportion."""
+STRUCK_TO_FREEZE = 3
+"""One of so many strikes freezes, the others kill."""
+FROZEN = {"database": (0.5, 4), "worker": (1, 5), "run": (1, 5), "daemon": (1, 5)}
+"""For how long, in seconds: up to twice the time limit of the database's answers, and past the lease of a worker."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,7 @@ def run_chaos(scale: Scale, *, seed: int, folder: Path, say: Callable[[str], Non
         "series": len(application.series),
         "occurrences": sum(map(len, data.hanging.values())),
         **{f"{kind} killed": machine.killed[kind] for kind in machine.kinds},
+        **{f"{kind} frozen": machine.frozen[kind] for kind in machine.kinds},
         **{f"{kind} started": machine.started[kind] for kind in machine.kinds if kind in machine.started},
         "redeliveries": data.redeliveries(),
         "writes the application repeated": application.retries,
@@ -89,17 +94,17 @@ def run_chaos(scale: Scale, *, seed: int, folder: Path, say: Callable[[str], Non
 def _live(
     machine: Machine, client: MongoClient[Document], worker: Worker, scale: Scale, seed: int, say: Callable[[str], None]
 ) -> Application:
-    """Let the application work while parts are killed, then wait until all it asked for is done."""
+    """Let the application work while parts are killed and frozen, then wait until all it asked for is done."""
     stopped, pauses = Event(), Random(seed + 1)
     application = Application(client, Random(seed), stopped)
     with ThreadPoolExecutor(1) as pool:
         work = pool.submit(application.work, scale.events, lambda: pauses.uniform(*scale.between_acts))
         try:
-            _kill_until(work.done, machine, scale, Random(seed + 2), say)
+            _strike_until(work.done, machine, scale, Random(seed + 2), say)
         finally:
             stopped.set()
         work.result()
-    say(f"{len(application.events)} events are written; nothing more is killed")
+    say(f"{len(application.events)} events are written; nothing more is killed or frozen")
     deadline = time.monotonic() + scale.settling.total_seconds()
     while unfinished := worker.queries.unfinished():
         assert time.monotonic() < deadline, f"{unfinished} events are not processed within {scale.settling}"
@@ -108,19 +113,26 @@ def _live(
     return application
 
 
-def _kill_until(
+def _strike_until(
     over: Callable[[], bool], machine: Machine, scale: Scale, chance: Random, say: Callable[[str], None]
 ) -> None:
     machine.tend()
-    next_kill = time.monotonic() + chance.uniform(*scale.between_kills)
+    next_strike, strikes = time.monotonic() + chance.uniform(*scale.between_kills), 0
     while not over():
         time.sleep(TICK)
-        if time.monotonic() >= next_kill:
+        if time.monotonic() >= next_strike:
+            strikes += 1
             kind = chance.choices(machine.kinds, [WEIGHTS[kind] for kind in machine.kinds])[0]
-            if machine.kill(kind, chance.random()):
-                say(f"kill -9 of a {kind}")
-            time.sleep(chance.uniform(0, LONGEST_DOWN))
-            if kind == "database":
-                machine.start_database()
-            next_kill = time.monotonic() + chance.uniform(*scale.between_kills)
+            if strikes % STRUCK_TO_FREEZE == 0:
+                seconds = chance.uniform(*FROZEN[kind])
+                if machine.freeze(kind, chance.random(), seconds):
+                    say(f"a {kind} stands still for {seconds:.1f} s")
+            else:
+                if machine.kill(kind, chance.random()):
+                    say(f"kill -9 of a {kind}")
+                time.sleep(chance.uniform(0, LONGEST_DOWN))
+                if kind == "database":
+                    machine.start_database()
+            next_strike = time.monotonic() + chance.uniform(*scale.between_kills)
         machine.tend()
+    machine.thaw()
