@@ -18,6 +18,7 @@ from recurrence_pipeline.storage.event_log import EventLog
 from recurrence_pipeline.storage.event_metrics import EventMetrics
 from recurrence_pipeline.storage.events import Events
 from recurrence_pipeline.storage.footing import Footing
+from recurrence_pipeline.storage.heartbeats import HeartbeatStore
 from recurrence_pipeline.storage.hosts import Hosts
 from recurrence_pipeline.storage.importing import SAMPLE_DATA, ImportReport, Progress, import_folder
 from recurrence_pipeline.storage.mongo import Listener, Mongo
@@ -172,6 +173,7 @@ def open_worker(
         audit=Audit(mongo, **chunks),
         footing=Footing(mongo, settings),
         hosts=Hosts(mongo, socket.gethostname(), zones),
+        heartbeats=HeartbeatStore(mongo),
         rules=Rules(
             batch_size=settings.batch_size,
             lease=settings.lease,

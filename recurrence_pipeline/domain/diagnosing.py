@@ -142,6 +142,17 @@ def judge_hosts(this: HostSeen, others: Sequence[HostSeen], now: datetime) -> Di
     return Diagnosis(name, Level.OK, found)
 
 
+def judge_parts(parts: Sequence[Mapping[str, Any]]) -> Diagnosis:
+    """Say which of the parts that left heartbeats leave none any more; rows as in domain/heartbeats.py."""
+    still = [part for part in parts if part["standsStill"]]
+    if still:
+        found = ", ".join(f"{p['part']} on {p['where']} since {p['seenAt']:%Y-%m-%d %H:%M} UTC" for p in still)
+        advice = "Its log may say why; start it again. One that is gone for good is forgotten after 2 days."
+        return Diagnosis("parts", Level.ERROR, f"stands still: {found}", advice)
+    alive = ", ".join(f"{part['part']} on {part['where']}" for part in parts)
+    return Diagnosis("parts", Level.OK, f"alive: {alive}" if alive else "neither Dagster nor the API has run lately")
+
+
 def judge_watermark(watermark: datetime | None, now: datetime) -> Diagnosis:
     """Say what the reconciliation leaves alone."""
     if watermark is None:

@@ -16,6 +16,7 @@ from recurrence_pipeline.worker.service import WorkerService
 
 APPLICATION = "application"
 WORKER = "worker"
+PARTS = ("part", "where", "since", "seenAt", "standsStill")
 
 task_events = dg.AssetSpec(
     "task_events",
@@ -65,7 +66,7 @@ COLLECTIONS = [task_events, tasks, useractivities, counters, deleted_tasks]
     deps=[tasks, task_events],
     description="Tasks by kind, events by status, why some were refused, and how long the oldest due one has waited; "
     "of the last 24 hours: how long events took (ms), how many succeeded or were tried again (%), and what they made; "
-    "and which time zone data the run used.",
+    "which time zone data the run used, and which parts (Dagster, the API) are there and which stand still.",
     group_name=WORKER,
     kinds={"python"},
     tags={"written_by": "worker"},
@@ -92,6 +93,7 @@ def _numbers(service: WorkerService) -> dict[str, Any]:
         "oldest_due_age_seconds": waited,
         **_metrics(service),
         "dead_letters": table(["operation", "status", "reason", "count"], dead_letters),
+        "parts": table(PARTS, [[row[name] for name in PARTS] for row in service.parts.rows()]),
     }
 
 

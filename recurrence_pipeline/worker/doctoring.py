@@ -20,6 +20,7 @@ from recurrence_pipeline.domain.diagnosing import (
     judge_dead_letters,
     judge_finding,
     judge_hosts,
+    judge_parts,
     judge_queue,
     judge_version,
     judge_watermark,
@@ -31,6 +32,7 @@ from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.storage.limits import within
 from recurrence_pipeline.worker.consistency import Consistency
 from recurrence_pipeline.worker.kit import Kit
+from recurrence_pipeline.worker.parts import Parts
 from recurrence_pipeline.worker.survey import Progress, Survey
 
 SIGN_OF_LIFE = timedelta(seconds=5)
@@ -47,8 +49,9 @@ LABELS = {
 class Doctoring:
     """Looks at a running system from the side of its database."""
 
-    def __init__(self, kit: Kit, consistency: Consistency) -> None:
+    def __init__(self, kit: Kit, consistency: Consistency, parts: Parts) -> None:
         self._kit = kit
+        self._parts = parts
         self._consistency = consistency
         self._survey = Survey(kit)
 
@@ -67,6 +70,7 @@ class Doctoring:
         yield Diagnosis("database", Level.OK, "answers")
         yield from (judge_version(server), judge_writes(server), judge_clock(server, self._kit.rules.lease_margin))
         yield from asked("time zones of hosts", self._hosts)
+        yield from asked("parts", lambda: [judge_parts(self._parts.rows())])
         yield from asked("watermark", self._watermark)
         for name, label in LABELS.items():
             yield from asked(label, partial(self._check, name, label))

@@ -11,14 +11,16 @@ from recurrence_pipeline.storage.documents import object_id
 from recurrence_pipeline.storage.event_log import EventLog
 from recurrence_pipeline.storage.limits import within
 from recurrence_pipeline.storage.tasks import Tasks
+from recurrence_pipeline.worker.parts import Parts
 
 
 class Health:
     """Counts tasks and events. Every figure is read when asked for."""
 
-    def __init__(self, tasks: Tasks, log: EventLog, *, clock: Callable[[], datetime]) -> None:
+    def __init__(self, tasks: Tasks, log: EventLog, parts: Parts, *, clock: Callable[[], datetime]) -> None:
         self._tasks = tasks
         self._log = log
+        self._parts = parts
         self._clock = clock
 
     def statistics(self, user_id: str | None = None) -> dict[str, int]:
@@ -50,6 +52,7 @@ class Health:
     def status(self, patience: timedelta | None = None) -> dict[str, Any]:
         """Return the health in the shape of the HTTP contract; an outage makes it unhealthy, not an error.
 
+        A part that stands still is named in `parts`, and makes nothing unhealthy: this process can work.
         `patience` is how long the database may take for a sign of life; counting many tasks may take longer.
         """
         try:
@@ -57,9 +60,10 @@ class Health:
                 with within(patience):
                     self._log.ping()
             statistics: dict[str, Any] = self.statistics()
+            parts = self._parts.rows()
         except RecurrenceError as error:
             return self._status("unhealthy", "unavailable", {}) | {"error": str(error)}
-        return self._status("healthy", "operational", statistics)
+        return self._status("healthy", "operational", statistics) | {"parts": parts}
 
     def detailed(self, user_id: str | None = None) -> dict[str, Any]:
         """Return statistics of one user, or of all, with the state of the worker.

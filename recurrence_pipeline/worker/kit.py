@@ -13,6 +13,7 @@ from recurrence_pipeline.storage.event_log import EventLog
 from recurrence_pipeline.storage.event_metrics import EventMetrics
 from recurrence_pipeline.storage.events import Events
 from recurrence_pipeline.storage.footing import Footing
+from recurrence_pipeline.storage.heartbeats import HeartbeatStore
 from recurrence_pipeline.storage.hosts import Hosts
 from recurrence_pipeline.storage.task_series import TaskSeries
 from recurrence_pipeline.storage.tasks import Tasks
@@ -77,6 +78,7 @@ class Kit:
     audit: Audit
     footing: Footing
     hosts: Hosts
+    heartbeats: HeartbeatStore
     rules: Rules
     clock: Callable[[], datetime]
     chance: Callable[[], float]

@@ -22,6 +22,7 @@ from recurrence_pipeline.worker.inspection import Inspection, SeriesView
 from recurrence_pipeline.worker.kit import Kit
 from recurrence_pipeline.worker.maintenance import Maintenance
 from recurrence_pipeline.worker.metrics import Metrics
+from recurrence_pipeline.worker.parts import Parts
 from recurrence_pipeline.worker.processor import Processor
 from recurrence_pipeline.worker.reconciliation import Reconciliation
 from recurrence_pipeline.worker.replaying import DeadLetters
@@ -39,14 +40,15 @@ class WorkerService:
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
         self._processor = Processor(kit)
-        self._health = Health(kit.tasks, kit.event_log, clock=kit.clock)
+        self.parts = Parts(kit.heartbeats, kit.hosts.this.name)
+        self._health = Health(kit.tasks, kit.event_log, self.parts, clock=kit.clock)
         self.maintenance = Maintenance(kit)
         self.dead_letters = DeadLetters(kit.event_log, clock=kit.clock)
         self.deletions = Deletions(kit)
         self.reconciliation = Reconciliation(kit)
         self.adoption = Adoption(kit, self.reconciliation)
         self.consistency = Consistency(kit, self.maintenance)
-        self.doctoring = Doctoring(kit, self.consistency)
+        self.doctoring = Doctoring(kit, self.consistency, self.parts)
         self.resumption = Resuming(kit, self._processor)
         self.metrics = Metrics(kit.event_metrics, retention=kit.rules.event_retention, clock=kit.clock)
         self.tell_host: Callable[[], None] = lambda: kit.hosts.tell(kit.clock())
@@ -164,7 +166,10 @@ class WorkerService:
         validate_recurrence(task_from_request(task), asked_at=self._kit.clock())
 
     def get_health_status(self, *, patience: timedelta | None = None) -> dict[str, Any]:
-        """Return `{status, timestamp, services, stats}`; never raises for a database that is away.
+        """Return `{status, timestamp, services, stats, parts}`; never raises for a database that is away.
+
+        `parts` says of Dagster and the API whether they stand still, as `Parts.rows` has it; without a database nobody
+        knows, and it is missing.
 
         `patience` is how long the database may take for a sign of life; None is as long as for anything else.
         """
