@@ -7,9 +7,11 @@ from bson import ObjectId
 
 from recurrence_pipeline.bootstrap import open_worker
 from recurrence_pipeline.domain.diagnosing import Diagnosis, Level
+from recurrence_pipeline.domain.heartbeats import Part, Process
 from recurrence_pipeline.settings import Settings
 from recurrence_pipeline.storage.hosts import Hosts
 from recurrence_pipeline.time_zone_data import Release, TimeZoneData
+from recurrence_pipeline_tests.heartbeats import pass_minutes
 from recurrence_pipeline_tests.world import World, utc
 
 DUE = utc(2024, 1, 1, 13)
@@ -118,6 +120,18 @@ def test_a_database_that_is_away_is_the_only_finding() -> None:
         (found,) = worker.service.doctoring.look()
     assert (found.name, found.level) == ("database", Level.ERROR)
     assert "127.0.0.1:9" in found.found
+
+
+def test_a_part_that_stands_still_is_found_by_its_heartbeats(world: World) -> None:
+    parts, state = world.service.parts, world.worker.mongo.state
+    assert look(world)["parts"].found == "neither Dagster nor the API has run lately"
+    parts.beat(Process(Part.DAGSTER, "worker-1", "d1"))
+    parts.beat(Process(Part.API, "web-1", "a1", 3000))
+    assert look(world)["parts"].found == "alive: api on web-1:3000, dagster on worker-1"
+    pass_minutes(state, 4)
+    parts.beat(Process(Part.API, "web-1", "a1", 3000))
+    assert ill(world) == {"parts": Level.ERROR}
+    assert look(world)["parts"].found.startswith("stands still: dagster on worker-1 since ")
 
 
 def test_the_doctor_warns_where_hosts_differ(world: World) -> None:
