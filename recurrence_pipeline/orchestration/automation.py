@@ -56,7 +56,7 @@ def daemon_id(instance: dg.DagsterInstance) -> str:
     The code server is no use for that: one that the daemon has for itself is replaced each minute.
     """
     status = instance.get_daemon_statuses().get(SENSOR_DAEMON)
-    return status.last_heartbeat.daemon_id if status and status.last_heartbeat else ""
+    return (status.last_heartbeat.daemon_id if status and status.last_heartbeat else None) or ""
 
 
 def _innermost(error: object) -> str:
