@@ -101,9 +101,12 @@ class Heartbeats:
         return None
 
     def is_watchful(self, process: Process) -> bool:
-        """Say whether a process has run for long enough to judge others."""
+        """Say whether a process may judge others: it has run for long enough, and was not kept from looking just now.
+
+        A database that was away for two minutes kept all from leaving heartbeats, and whoever looks first sees it.
+        """
         own = self.of(process)
-        return own is not None and self.now - own.since >= WARM_UP
+        return own is not None and self.now - own.since >= WARM_UP and self.now - own.seen <= SILENT_AFTER / 2
 
     def is_fresh(self, beat: Heartbeat) -> bool:
         """Say whether it need not be repeated yet; one that lies ahead was dated by a clock that was set back since."""
@@ -159,5 +162,8 @@ def _finding(beat: Heartbeat, now: datetime, link: str) -> Finding:
             )
         case Part.API:
             title = f"the API on {where} stands still"
-            text = f"No sign of life for {ago}, and it was not stopped: it was killed, or is frozen. Restart it."
+            text = (
+                f"No sign of life for {ago}, and it was not stopped: it was killed, is frozen, or does not "
+                "reach the database. Restart it."
+            )
     return Finding(beat.key, title, text, link, beat.seen)

@@ -129,6 +129,19 @@ def test_who_was_off_as_well_gives_dagster_time_to_come_back(system: System) -> 
     assert system.told == []
 
 
+def test_a_database_that_was_away_for_two_minutes_is_nobody_s_silence(system: System) -> None:
+    """Nobody could leave a heartbeat meanwhile; the API is the first to look."""
+    system.pass_minutes(8, ticking=True)
+    system.pass_minutes(1, ticking=False)
+    system.pass_at_once(2)
+    system.api.look()
+    assert system.told == []
+    system.pass_minutes(1, ticking=True)
+    assert system.told == []
+    system.pass_minutes(4, ticking=False)
+    assert system.told == [STILL]
+
+
 def test_a_restart_of_the_api_while_dagster_stands_still_says_neither_over_nor_again(system: System) -> None:
     system.pass_minutes(8, ticking=True)
     system.pass_minutes(6, ticking=False)

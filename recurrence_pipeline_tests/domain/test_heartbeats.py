@@ -115,6 +115,8 @@ def test_what_is_forgotten_is_named_and_after_a_month_removed() -> None:
     [
         (beat(API, ago=timedelta(0), since=WARM_UP), True),
         (beat(API, ago=timedelta(0), since=WARM_UP - MOMENT), False),
+        (beat(API, ago=SILENT_AFTER / 2), True),
+        (beat(API, ago=SILENT_AFTER / 2 + MOMENT), False),  # the database was away, for the others too
         (beat(API, ago=SILENT_AFTER + MOMENT), False),  # frozen, or its machine was off
         (beat(Process(Part.API, "here", "a0", 3000), ago=timedelta(0)), False),  # who had the port before
         (beat(API, ago=-DAY, since=timedelta(0)), False),  # the server's clock was set back
