@@ -273,18 +273,6 @@ def test_a_clean_stop_takes_the_heartbeat_back_and_kill_minus_9_does_not(
     assert str(left["where"]).rpartition(":")[2] == killed.url.rpartition(":")[2]
 
 
-def test_an_end_without_the_database_is_not_held_up(site: Site, start_api: Callable[..., Api]) -> None:
-    """Its last word to the database has a limit of its own."""
-    api = start_api(WORKER_TIMEOUT="120000", WORKER_LEASE="120000")
-    wait_until(site.world.service.parts.rows, "it leaves a heartbeat")
-    os.killpg(site.server.process.pid, signal.SIGSTOP)
-    try:
-        api.command.process.send_signal(signal.SIGTERM)
-        assert ended(api.command.process, timedelta(seconds=60))
-    finally:
-        os.killpg(site.server.process.pid, signal.SIGCONT)
-
-
 def test_a_port_that_is_taken_is_named(site: Site, start_api: Callable[..., Api], tmp_path: Path) -> None:
     port = start_api().url.rpartition(":")[2]
     environment = {**SETTINGS, "MONGODB_URL": site.url, "PORT": port}

@@ -176,6 +176,21 @@ def test_a_process_that_ends_leaves_no_heartbeat_not_even_by_a_look_that_comes_l
     assert len(system.shown) == 1
 
 
+def test_the_end_does_not_wait_for_a_database_that_hangs(mongodb_url: str) -> None:
+    """What holds up the last word would hold up the stop of the API, for as long as WORKER_TIMEOUT."""
+    world = World(f"{mongodb_url}&appName=ending", WORKER_TIMEOUT="60000")
+    watch, admin = Watch(world.worker, 3000), world.worker.mongo.client.admin
+    watch.look()
+    held_up = {"failCommands": ["delete"], "appName": "ending", "blockConnection": True, "blockTimeMS": 20_000}
+    admin.command("configureFailPoint", "failCommand", mode="alwaysOn", data=held_up)
+    try:
+        watch.end()
+        assert len(world.service.parts.rows()) == 1, "it was given up before it could be taken back"
+    finally:
+        admin.command("configureFailPoint", "failCommand", mode="off")
+        world.close()
+
+
 def test_a_database_that_is_away_costs_nothing_and_is_logged_once() -> None:
     url = "mongodb://127.0.0.1:9/nowhere?directConnection=true"
     with (
