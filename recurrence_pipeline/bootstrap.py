@@ -17,6 +17,7 @@ from recurrence_pipeline.maintenance.cleanup import Maintenance
 from recurrence_pipeline.maintenance.consistency import Consistency
 from recurrence_pipeline.monitoring.health import Health
 from recurrence_pipeline.monitoring.metrics import Metrics
+from recurrence_pipeline.monitoring.parts import Parts
 from recurrence_pipeline.reconciliation.backfill import Backfill
 from recurrence_pipeline.reconciliation.reconciler import Reconciliation
 from recurrence_pipeline.recovery.replay import DeadLetters
@@ -28,6 +29,7 @@ from recurrence_pipeline.storage.deleted_tasks import DeletedTasks
 from recurrence_pipeline.storage.event_metrics import EventMetrics
 from recurrence_pipeline.storage.event_queries import EventQueries
 from recurrence_pipeline.storage.events import Events
+from recurrence_pipeline.storage.heartbeats import HeartbeatStore
 from recurrence_pipeline.storage.hosts import Hosts
 from recurrence_pipeline.storage.import_jsonl import SAMPLE_DATA, ImportProgress, ImportReport, import_folder
 from recurrence_pipeline.storage.mongo import Listener, Mongo
@@ -67,7 +69,8 @@ class Worker(WorkerService):
         self.dead_letters = DeadLetters(context.event_queries, clock=context.clock)
         self.deletions = Deletions(context)
         self.resumption = Resuming(context, processor)
-        self.health = Health(context.tasks, context.event_queries, clock=context.clock)
+        self.parts = Parts(context.heartbeats, context.hosts.this.name)
+        self.health = Health(context.tasks, context.event_queries, self.parts, clock=context.clock)
         self.metrics = Metrics(context.event_metrics, retention=context.rules.event_retention, clock=context.clock)
         self.context = context
 
@@ -200,6 +203,7 @@ def open_worker(
         task_scan=TaskScan(mongo, **chunks),
         database_checks=DatabaseChecks(mongo, settings),
         hosts=Hosts(mongo, socket.gethostname(), zones),
+        heartbeats=HeartbeatStore(mongo),
         rules=WorkerConfig(
             batch_size=settings.batch_size,
             lease=settings.lease,

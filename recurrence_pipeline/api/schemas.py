@@ -141,13 +141,24 @@ class Services(Shape):
     recurrenceEngine: Literal["operational", "unavailable"]
 
 
+class PartOfSystem(Shape):
+    """Dagster, or a process of the API, by its heartbeats: since when they have come, and the last one."""
+
+    part: Literal["dagster", "api"] = Field(examples=["dagster"])
+    where: str = Field(examples=["worker-1"])
+    since: str = Field(examples=[WHEN])
+    seenAt: str = Field(examples=[WHEN])
+    standsStill: bool = Field(description="No heartbeat for 3 minutes, and it was not stopped.", examples=[False])
+
+
 class HealthData(Shape):
-    """The state of the worker."""
+    """The state of the worker, and of all parts of the system."""
 
     status: Literal["healthy"]
     timestamp: str = Field(examples=[WHEN])
     services: Services
     stats: Statistics
+    parts: list[PartOfSystem]
 
 
 class HealthAnswer(Shape):

@@ -15,11 +15,14 @@ import uvicorn
 from recurrence_pipeline.api.app import create_app
 from recurrence_pipeline.api.connections import bounded
 from recurrence_pipeline.api.exporting import PATH, exporting
+from recurrence_pipeline.api.watch import Watch
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.logs import ROOT
 from recurrence_pipeline.domain.errors import ConfigurationError
+from recurrence_pipeline.monitoring.heartbeat_rules import EVERY
 from recurrence_pipeline.monitoring.prometheus import Exporter
 from recurrence_pipeline.storage.command_errors import DatabaseErrors
+from recurrence_pipeline.worker.presence import present
 
 BACKLOG = 2048
 KEPT_ALIVE = timedelta(seconds=75)
@@ -37,7 +40,8 @@ def serve(
     """Serve until SIGTERM or SIGINT, and finish what has begun.
 
     `errors` has been listening to the worker's client: the metrics, where PROMETHEUS_METRICS asks for them, have it.
-    `listening` is told the URLs of the API and of the metrics, once they take requests.
+    `listening` is told the URLs of the API and of the metrics, once they take requests. Meanwhile it leaves heartbeats,
+    and watches Dagster; see watch.py.
 
     Raises:
         ConfigurationError: HOST, PORT or METRICS_PORT cannot be used.
@@ -56,6 +60,9 @@ def serve(
         logging.getLogger("uvicorn").setLevel("WARNING")
         config = configuration(worker)
         urls, metrics = [_url(each) for each in sockets], [_url(each) + PATH for each in scraped]
+        watch = Watch(worker, sockets[0].getsockname()[1])
+        stack.callback(watch.end)
+        stack.enter_context(present(watch.look, EVERY))
         log.info("listening", urls=urls, metrics=metrics)
         listening(urls, metrics)
         # The server raises the signal that ended it once more; SIGTERM is a wish that was granted, not a failure.

@@ -91,7 +91,7 @@ class WorkerTrigger(Client):
         return self._act(self._talk.ask(CLEANUP))
 
     def get_worker_health(self) -> dict[str, Any]:
-        """Return `{status, timestamp, services, stats}`; a worker that says it is unhealthy has answered.
+        """Return `{status, timestamp, services, stats, parts}`; a worker that says it is unhealthy has answered.
 
         Raises:
             TriggerError: there is no such answer.

@@ -46,7 +46,7 @@ def examine(
         return
     yield look_at_names(environment)
     with worker:
-        yield from Diagnostics(worker.context, worker.consistency).look(progress)
+        yield from Diagnostics(worker.context, worker.consistency, worker.parts).look(progress)
     yield look_at_access(settings)
     yield look_at_api(settings)
     yield from look_at_dagster(settings, clock())

@@ -19,6 +19,7 @@ from recurrence_pipeline.doctor.rules import (
     judge_dead_letters,
     judge_finding,
     judge_hosts,
+    judge_parts,
     judge_queue,
     judge_version,
     judge_watermark,
@@ -30,6 +31,7 @@ from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.maintenance.checks import COUNTERS_BEHIND, EVENTS_ENDLESS, EVENTS_STUCK, SCHEMA, SLOT_CLASHES
 from recurrence_pipeline.maintenance.consistency import Consistency
 from recurrence_pipeline.maintenance.scan import ConsistencyScan, ScanProgress
+from recurrence_pipeline.monitoring.parts import Parts
 from recurrence_pipeline.storage.timeouts import within
 from recurrence_pipeline.worker.context import WorkerContext
 
@@ -47,8 +49,9 @@ LABELS = {
 class Diagnostics:
     """Looks at a running system from the side of its database."""
 
-    def __init__(self, context: WorkerContext, consistency: Consistency) -> None:
+    def __init__(self, context: WorkerContext, consistency: Consistency, parts: Parts) -> None:
         self._context = context
+        self._parts = parts
         self._consistency = consistency
         self._survey = ConsistencyScan(context)
 
@@ -67,6 +70,7 @@ class Diagnostics:
         yield HealthCheckResult("database", Level.OK, "answers")
         yield from (judge_version(server), judge_writes(server), judge_clock(server, self._context.rules.lease_margin))
         yield from asked("time zones of hosts", self._hosts)
+        yield from asked("parts", lambda: [judge_parts(self._parts.rows())])
         yield from asked("watermark", self._watermark)
         for name, label in LABELS.items():
             yield from asked(label, partial(self._check, name, label))

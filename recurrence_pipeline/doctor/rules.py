@@ -3,10 +3,11 @@
 Who looks is doctor/database.py. What else a running system has (ports, Dagster, disks) is judged in doctor/.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import Any
 
 from recurrence_pipeline.domain.times import lasting
 from recurrence_pipeline.maintenance.checks import Finding, Severity
@@ -119,6 +120,18 @@ def judge_hosts(this: HostSeen, others: Sequence[HostSeen], now: datetime) -> He
         return HealthCheckResult(name, Level.WARN, f"they differ: {', '.join(shown)}", advice)
     found = f"{this.version or 'an unknown version'} on each of {len(hosts)}" if others else "no other worked in a day"
     return HealthCheckResult(name, Level.OK, found)
+
+
+def judge_parts(parts: Sequence[Mapping[str, Any]]) -> HealthCheckResult:
+    """Say which of the parts that left heartbeats leave none any more; rows as in monitoring/heartbeat_rules.py."""
+    still = [part for part in parts if part["standsStill"]]
+    if still:
+        found = ", ".join(f"{p['part']} on {p['where']} since {p['seenAt']:%Y-%m-%d %H:%M} UTC" for p in still)
+        advice = "Its log may say why; start it again. One that is gone for good is forgotten after 2 days."
+        return HealthCheckResult("parts", Level.ERROR, f"stands still: {found}", advice)
+    alive = ", ".join(f"{part['part']} on {part['where']}" for part in parts)
+    found = f"alive: {alive}" if alive else "neither Dagster nor the API has run lately"
+    return HealthCheckResult("parts", Level.OK, found)
 
 
 def judge_watermark(watermark: datetime | None, now: datetime) -> HealthCheckResult:

@@ -36,6 +36,10 @@ class State:
         """Return it as JSON."""
         return _STATE.dump_json(self).decode()
 
+    def without(self, keys: Collection[str]) -> "State":
+        """Return it without these causes, of which nobody shall hear that they are over."""
+        return replace(self, known={key: cause for key, cause in self.known.items() if key not in keys})
+
     @classmethod
     def from_text(cls, text: str | None) -> "State":
         """Read it back; what cannot be read is as good as nothing, and is said again."""

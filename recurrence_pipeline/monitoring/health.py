@@ -7,6 +7,7 @@ from typing import Any
 from recurrence_pipeline.domain.calendar import REPEAT_TYPES
 from recurrence_pipeline.domain.errors import RecurrenceError
 from recurrence_pipeline.domain.model import EventStatus
+from recurrence_pipeline.monitoring.parts import Parts
 from recurrence_pipeline.storage.documents import object_id
 from recurrence_pipeline.storage.event_queries import EventQueries
 from recurrence_pipeline.storage.tasks import Tasks
@@ -16,9 +17,10 @@ from recurrence_pipeline.storage.timeouts import within
 class Health:
     """Counts tasks and events. Every figure is read when asked for."""
 
-    def __init__(self, tasks: Tasks, log: EventQueries, *, clock: Callable[[], datetime]) -> None:
+    def __init__(self, tasks: Tasks, log: EventQueries, parts: Parts, *, clock: Callable[[], datetime]) -> None:
         self._tasks = tasks
         self._log = log
+        self._parts = parts
         self._clock = clock
 
     def statistics(self, user_id: str | None = None) -> dict[str, int]:
@@ -50,6 +52,7 @@ class Health:
     def status(self, patience: timedelta | None = None) -> dict[str, Any]:
         """Return the health in the shape of the HTTP contract; an outage makes it unhealthy, not an error.
 
+        A part that stands still is named in `parts`, and makes nothing unhealthy: this process can work.
         `patience` is how long the database may take for a sign of life; counting many tasks may take longer.
         """
         try:
@@ -57,9 +60,10 @@ class Health:
                 with within(patience):
                     self._log.ping()
             statistics: dict[str, Any] = self.statistics()
+            parts = self._parts.rows()
         except RecurrenceError as error:
             return self._status("unhealthy", "unavailable", {}) | {"error": str(error)}
-        return self._status("healthy", "operational", statistics)
+        return self._status("healthy", "operational", statistics) | {"parts": parts}
 
     def detailed(self, user_id: str | None = None) -> dict[str, Any]:
         """Return statistics of one user, or of all, with the state of the worker.

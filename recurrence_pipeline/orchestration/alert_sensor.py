@@ -4,7 +4,8 @@ The cursor of the sensor is the memory: it lies in Dagster's own storage, and so
 be the cause, is not. What another process did, a run or a check, is read from there too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
@@ -18,9 +19,11 @@ from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.monitoring.alert_rules import Incident, OpenIncident
 from recurrence_pipeline.monitoring.alerts import Alerts, State
 from recurrence_pipeline.monitoring.channels import open_channels
-from recurrence_pipeline.orchestration.automation import failing_ticks, still_daemons
+from recurrence_pipeline.monitoring.heartbeat_rules import stand_still
+from recurrence_pipeline.orchestration.automation import daemon_id, failing_ticks, still_daemons
 from recurrence_pipeline.orchestration.resources import WorkerParam, one_line
 from recurrence_pipeline.recovery.replay import EventFilter, Replay
+from recurrence_pipeline.storage.heartbeats import SILENT, Part
 
 RUN, CHECK, DEAD_LETTERS, UNHEALTHY = "run:", "check:", "dead_letters", "unhealthy"
 FIRST_LOOK_BACK = timedelta(days=1)
@@ -44,9 +47,9 @@ def build_alert_sensor(settings: Settings, checks: Sequence[dg.AssetsDefinition]
         default_status=dg.DefaultSensorStatus.RUNNING,
         minimum_interval_seconds=30,
         description="Tells ALERT_URLS, and the log, of failed runs, failing checks, sensors and schedules that fail, "
-        "parts of the daemon that stand still, dead letters and a database that is away: once for each cause, and once "
-        "when it is over.",
-        tags={"reads": "runs, checks, task_events"},
+        "parts of the daemon and processes of the API that stand still, dead letters and a database that is away: once "
+        "for each cause, and once when it is over. Its ticks are Dagster's heartbeats, which the API watches.",
+        tags={"reads": "runs, checks, task_events, worker_state"},
     )
     def alert_sensor(context: dg.SensorEvaluationContext, worker: WorkerParam) -> dg.SensorResult:
         state = State.from_text(context.cursor)
@@ -54,9 +57,11 @@ def build_alert_sensor(settings: Settings, checks: Sequence[dg.AssetsDefinition]
         position = look.for_failed_runs(state.position, state.known)
         look.for_failing_checks(keys)
         look.for_dead_letters(worker.open())
+        look.for_silent_apis(worker.open(), state.known)
         for finding in (*failing_ticks(context.instance, look.now), *still_daemons(context.instance, look.now)):
             look.findings.append(replace(finding, link=f"{settings.dagster_ui_url}{finding.link}"))
-        state, said = alerts.look(replace(state, position=position), look.findings, unseen=look.unseen, now=look.now)
+        state = replace(state, position=position).without(look.forgotten)
+        state, said = alerts.look(state, look.findings, unseen=look.unseen, now=look.now)
         told = "; ".join(message.headline for message in said) or "nothing new to tell"
         owed = sum(map(len, state.owed.values()))
         return dg.SensorResult(
@@ -73,6 +78,7 @@ class IncidentSearch:
         self.now = now
         self.findings: list[Incident] = []
         self.unseen: set[str] = set()
+        self.forgotten: set[str] = set()
         self._instance = instance
         self._ui_url = ui_url
 
@@ -130,6 +136,23 @@ class IncidentSearch:
             self.findings.append(
                 Incident(DEAD_LETTERS, title, _reasons(failed), link, self.now, weight=failed.selected)
             )
+
+    def for_silent_apis(self, worker: Worker, known: Collection[str]) -> None:
+        """Leave Dagster's heartbeat, and find the processes of the API that leave none.
+
+        Nothing is said of them where the database is away, which is found elsewhere, or Dagster has just started.
+        """
+        silent = {key for key in known if key.startswith(SILENT)}
+        self.unseen |= silent
+        if any(finding.key == UNHEALTHY for finding in self.findings):
+            return  # the time of a tick is not spent on waiting for it once more
+        dagster = worker.parts.process(Part.DAGSTER, daemon_id(self._instance))
+        with suppress(RecurrenceError):
+            found = worker.parts.beat(dagster)
+            if found.is_watchful(dagster):
+                self.unseen -= silent
+                self.forgotten = found.forgotten
+                self.findings += stand_still(found, Part.DAGSTER, f"{self._ui_url}/assets/worker_health")
 
     def _failed_run(self, job: str, run_id: str, at: datetime) -> Incident:
         return Incident(

@@ -23,6 +23,7 @@ APPLICATION = "application"
 WORKER = "worker"
 MAINTENANCE = "maintenance"
 
+PARTS = ("part", "where", "since", "seenAt", "standsStill")
 DEGRADED = "degraded"
 """The check that belongs to the performance report."""
 
@@ -74,7 +75,7 @@ COLLECTIONS = [task_events, tasks, useractivities, counters, deleted_tasks]
     deps=[tasks, task_events],
     description="Tasks by kind, events by status, why some were refused, and how long the oldest due one has waited; "
     "of the last 24 hours: how long events took (ms), how many succeeded or were tried again (%), and what they made; "
-    "and which time zone data the run used.",
+    "which time zone data the run used, and which parts (Dagster, the API) are there and which stand still.",
     group_name=WORKER,
     kinds={"python"},
     tags={"written_by": "worker"},
@@ -102,6 +103,7 @@ def _numbers(worker: Worker) -> dict[str, Any]:
         "oldest_due_age_seconds": waited,
         **_metrics(worker),
         "dead_letters": table(columns, dead_letters),
+        "parts": table(PARTS, [[row[name] for name in PARTS] for row in worker.parts.rows()]),
     }
 
 

@@ -17,6 +17,7 @@ LOOK_BACK = timedelta(days=8)
 """What has not ticked for longer is no longer in the code."""
 AUTOMATION, DAEMONS = "/automation", "/deployment/daemons"
 """Pages of Dagster's UI."""
+SENSOR_DAEMON = "SENSOR"
 
 
 def failing_ticks(instance: dg.DagsterInstance, now: datetime) -> Iterator[Incident]:
@@ -47,6 +48,15 @@ def still_daemons(instance: dg.DagsterInstance, now: datetime) -> Iterator[Incid
         since = datetime.fromtimestamp(heartbeat.timestamp, timezone.utc)
         text = f"No sign of life for {lasting(now - since)}. Its log says why; restart dagster-daemon."
         yield Incident(f"daemon:{name}", f"{name} of dagster-daemon stands still", text, DAEMONS, since)
+
+
+def daemon_id(instance: dg.DagsterInstance) -> str:
+    """Return what names the daemon from its start to its end; nothing where there is none.
+
+    The code server is no use for that: one that the daemon has for itself is replaced each minute.
+    """
+    status = instance.get_daemon_statuses().get(SENSOR_DAEMON)
+    return (status.last_heartbeat.daemon_id if status and status.last_heartbeat else None) or ""
 
 
 def _innermost(error: object) -> str:

@@ -12,6 +12,7 @@ from recurrence_pipeline.storage.deleted_tasks import DeletedTasks
 from recurrence_pipeline.storage.event_metrics import EventMetrics
 from recurrence_pipeline.storage.event_queries import EventQueries
 from recurrence_pipeline.storage.events import Events
+from recurrence_pipeline.storage.heartbeats import HeartbeatStore
 from recurrence_pipeline.storage.hosts import Hosts
 from recurrence_pipeline.storage.task_changes import TaskChanges
 from recurrence_pipeline.storage.task_scan import TaskScan
@@ -77,6 +78,7 @@ class WorkerContext:
     task_scan: TaskScan
     database_checks: DatabaseChecks
     hosts: Hosts
+    heartbeats: HeartbeatStore
     rules: WorkerConfig
     clock: Callable[[], datetime]
     chance: Callable[[], float]

@@ -1,11 +1,15 @@
-"""Leaving word of a host while a program runs that waits for others: the API. The word is in storage/hosts.py."""
+"""Leaving word now and then while a program runs that waits for others: the API. What word is the caller's."""
 
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
+import structlog
+
 EVERY = timedelta(hours=1)
+
+log = structlog.get_logger(__name__)
 
 
 @contextmanager
@@ -14,9 +18,15 @@ def present(tell: Callable[[], None], every: timedelta = EVERY) -> Iterator[None
     ended = threading.Event()
 
     def go_on_telling() -> None:
-        tell()
-        while not ended.wait(every.total_seconds()):
-            tell()
+        over = False
+        while not over:
+            try:
+                tell()
+            except Exception:
+                log.exception(
+                    "word of this process was not left"
+                )  # or none would ever be again, and it would be missed
+            over = ended.wait(every.total_seconds())
 
     threading.Thread(target=go_on_telling, name="presence", daemon=True).start()
     try:

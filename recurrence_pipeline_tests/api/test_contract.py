@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
+from recurrence_pipeline.storage.heartbeats import Part, Process
 from recurrence_pipeline_tests.api.serving import (
     CLEANUP,
     HEALTH,
@@ -16,6 +17,7 @@ from recurrence_pipeline_tests.api.serving import (
     Api,
     bad_request,
 )
+from recurrence_pipeline_tests.heartbeats import pass_minutes
 from recurrence_pipeline_tests.world import utc
 
 TASK_FIELDS = {
@@ -239,8 +241,26 @@ def test_health_has_the_services_and_the_figures(api: Api) -> None:
                 "weeklyRecurring": 0,
                 "monthlyRecurring": 0,
             },
+            "parts": [],
         },
     }
+
+
+def test_health_names_the_part_that_stands_still_and_stays_healthy(api: Api) -> None:
+    """It says whether this process can work; who watches `status` must not take the API out because of Dagster."""
+    parts, state = api.world.worker.parts, api.world.worker.mongo.state
+    parts.beat(Process(Part.DAGSTER, "worker-1", "d1"))
+    pass_minutes(state, 4)
+    parts.beat(Process(Part.API, "web-1", "a1", 3000))
+    data = api.client.get(HEALTH).json()["data"]
+    assert data["status"] == "healthy"
+    for part in data["parts"]:
+        assert DATE.fullmatch(part.pop("since"))
+        assert not part.pop("seenAt").startswith("2024"), "the time is the server's, and not this host's"
+    assert data["parts"] == [
+        {"part": "api", "where": "web-1:3000", "standsStill": False},
+        {"part": "dagster", "where": "worker-1", "standsStill": True},
+    ]
 
 
 def test_stats_are_of_all_users_or_of_one(api: Api) -> None:

@@ -258,6 +258,21 @@ def test_a_restarted_api_answers_the_same(site: Site, start_api: Callable[..., A
     assert start_api().create(task_id).json() == before
 
 
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_a_clean_stop_takes_the_heartbeat_back_and_kill_minus_9_does_not(
+    site: Site, start_api: Callable[..., Api], ending: signal.Signals
+) -> None:
+    """What was stopped on purpose is no cause for an alert; what was killed is."""
+    parts = site.world.worker.parts
+    stopped, killed = start_api(), start_api()
+    wait_until(lambda: len(parts.rows()) == 2, "both leave a heartbeat")
+    killed.command.process.kill()
+    stopped.command.process.send_signal(ending)
+    assert ended(stopped.command.process, timedelta(seconds=60))
+    (left,) = parts.rows()
+    assert str(left["where"]).rpartition(":")[2] == killed.url.rpartition(":")[2]
+
+
 def test_a_port_that_is_taken_is_named(site: Site, start_api: Callable[..., Api], tmp_path: Path) -> None:
     port = start_api().url.rpartition(":")[2]
     environment = {**SETTINGS, "MONGODB_URL": site.url, "PORT": port}

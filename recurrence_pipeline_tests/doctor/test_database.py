@@ -10,7 +10,9 @@ from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.config.time_zone_data import Release, TimeZoneData
 from recurrence_pipeline.doctor.database import Diagnostics
 from recurrence_pipeline.doctor.rules import HealthCheckResult, Level
+from recurrence_pipeline.storage.heartbeats import Part, Process
 from recurrence_pipeline.storage.hosts import Hosts
+from recurrence_pipeline_tests.heartbeats import pass_minutes
 from recurrence_pipeline_tests.world import World, utc
 
 DUE = utc(2024, 1, 1, 13)
@@ -18,7 +20,8 @@ DUE = utc(2024, 1, 1, 13)
 
 def look(world: World) -> dict[str, HealthCheckResult]:
     return {
-        diagnosis.name: diagnosis for diagnosis in Diagnostics(world.worker.context, world.worker.consistency).look()
+        diagnosis.name: diagnosis
+        for diagnosis in Diagnostics(world.worker.context, world.worker.consistency, world.worker.parts).look()
     }
 
 
@@ -118,9 +121,21 @@ def test_what_is_missing_is_found_and_hides_nothing_else(
 def test_a_database_that_is_away_is_the_only_finding() -> None:
     settings = Settings.from_environment({"MONGODB_URL": "mongodb://127.0.0.1:9/nowhere", "WORKER_TIMEOUT": "200"})
     with open_worker(settings) as worker:
-        (found,) = Diagnostics(worker.context, worker.consistency).look()
+        (found,) = Diagnostics(worker.context, worker.consistency, worker.parts).look()
     assert (found.name, found.level) == ("database", Level.ERROR)
     assert "127.0.0.1:9" in found.found
+
+
+def test_a_part_that_stands_still_is_found_by_its_heartbeats(world: World) -> None:
+    parts, state = world.worker.parts, world.worker.mongo.state
+    assert look(world)["parts"].found == "neither Dagster nor the API has run lately"
+    parts.beat(Process(Part.DAGSTER, "worker-1", "d1"))
+    parts.beat(Process(Part.API, "web-1", "a1", 3000))
+    assert look(world)["parts"].found == "alive: api on web-1:3000, dagster on worker-1"
+    pass_minutes(state, 4)
+    parts.beat(Process(Part.API, "web-1", "a1", 3000))
+    assert ill(world) == {"parts": Level.ERROR}
+    assert look(world)["parts"].found.startswith("stands still: dagster on worker-1 since ")
 
 
 def test_the_doctor_warns_where_hosts_differ(world: World) -> None:
@@ -129,7 +144,7 @@ def test_the_doctor_warns_where_hosts_differ(world: World) -> None:
     Hosts(world.worker.mongo, "another-host", older).tell(world.now)
     (found,) = (
         each
-        for each in Diagnostics(world.worker.context, world.worker.consistency).look()
+        for each in Diagnostics(world.worker.context, world.worker.consistency, world.worker.parts).look()
         if each.name == "time zones of hosts"
     )
     assert found.level is Level.WARN

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import dagster as dg
 import pytest
+from dagster._daemon.types import DaemonHeartbeat
 
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.clock import utc_now
@@ -12,6 +13,8 @@ from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.definitions import build_definitions
 from recurrence_pipeline.orchestration.alert_sensor import build_alert_sensor
 from recurrence_pipeline.orchestration.resources import WorkerResource
+from recurrence_pipeline.storage.heartbeats import Part, Process
+from recurrence_pipeline_tests.heartbeats import pass_minutes
 from recurrence_pipeline_tests.orchestration.conftest import NO_SERVER, Insert
 from recurrence_pipeline_tests.orchestration.looks import everything
 from recurrence_pipeline_tests.orchestration.test_automation import FAILURE, SUCCESS, ticked
@@ -290,14 +293,109 @@ def test_a_channel_that_is_down_fails_no_look_and_is_told_later(watch: Watch, we
     assert heard(webhook) == ["ERROR: run of nightly failed"] * 2
 
 
-def test_a_look_writes_nothing_to_the_database(watch: Watch, worker: Worker, insert_task: Insert) -> None:
+def test_a_look_writes_nothing_to_the_database_but_the_heartbeat_of_dagster(
+    watch: Watch, worker: Worker, insert_task: Insert
+) -> None:
     fail(worker, insert_task, 1)
     watch.run(fail=True)
     before = everything(worker)
 
     watch.tick()
 
-    assert everything(worker) == before
+    after = everything(worker)
+    (left,) = [stored for stored in after["worker_state"] if stored not in before["worker_state"]]
+    assert (left["_id"], left["kind"]) == ("heartbeat dagster", "heartbeat")
+    after["worker_state"].remove(left)
+    assert after == before
+
+
+API_STILL = "the API on web-1:3000 stands still"
+
+
+def pass_time(watch: Watch, worker: Worker, minutes: int) -> None:
+    """Let minutes pass in which the sensor ticks."""
+    for _ in range(minutes):
+        pass_minutes(worker.mongo.state, 1)
+        watch.tick()
+
+
+def test_an_api_that_stands_still_is_told_once_and_so_is_its_return(
+    watch: Watch, worker: Worker, webhook: StubServer
+) -> None:
+    api = Process(Part.API, "web-1", "a1", 3000)
+    worker.parts.beat(api)
+    watch.tick()
+    pass_time(watch, worker, 4)
+    assert heard(webhook) == [], "Dagster itself has run for less than 5 minutes"
+    pass_time(watch, worker, 10)
+    assert heard(webhook) == [f"ERROR: {API_STILL}"]
+    assert webhook.heard[0].body["message"].splitlines()[-1] == f"{UI}/assets/worker_health"
+
+    worker.parts.beat(api)
+    watch.tick()
+    assert heard(webhook) == [f"ERROR: {API_STILL}", f"OK: {API_STILL}: over"]
+
+
+def test_an_api_that_was_killed_and_began_again_at_another_port_is_over(
+    watch: Watch, worker: Worker, webhook: StubServer
+) -> None:
+    worker.parts.beat(Process(Part.API, "web-1", "a1", 3000))
+    watch.tick()
+    pass_time(watch, worker, 8)
+    worker.parts.beat(Process(Part.API, "web-1", "a2", 34567))
+    pass_time(watch, worker, 1)
+    assert heard(webhook) == [f"ERROR: {API_STILL}", f"OK: {API_STILL}: over"]
+
+
+def test_an_api_that_was_stopped_is_not_missed(watch: Watch, worker: Worker, webhook: StubServer) -> None:
+    api = Process(Part.API, "web-1", "a1", 3000)
+    worker.parts.beat(api)
+    watch.tick()
+    worker.parts.leave(api)
+    pass_time(watch, worker, 10)
+    assert heard(webhook) == []
+
+
+def test_an_api_that_is_gone_for_good_is_forgotten_in_silence(
+    watch: Watch, worker: Worker, webhook: StubServer
+) -> None:
+    worker.parts.beat(Process(Part.API, "web-1", "a1", 3000))
+    watch.tick()
+    pass_time(watch, worker, 8)
+    pass_minutes(worker.mongo.state, 2 * 24 * 60)
+    pass_time(watch, worker, 8)
+    assert heard(webhook) == [f"ERROR: {API_STILL}"]
+
+
+def test_while_the_database_is_away_and_after_a_start_of_dagster_an_api_is_neither_over_nor_told_again(
+    watch: Watch, worker: Worker, webhook: StubServer
+) -> None:
+    worker.parts.beat(Process(Part.API, "web-1", "a1", 3000))
+    watch.tick()
+    pass_time(watch, worker, 8)
+    there, away = (
+        watch.resource,
+        WorkerResource(Settings.from_environment({"MONGODB_URL": NO_SERVER, "WORKER_TIMEOUT": "100"})),
+    )
+    watch.resource = away
+    watch.tick()
+    watch.resource = there
+    away.close()
+    pass_minutes(worker.mongo.state, 10)
+    pass_time(watch, worker, 8)
+    about_the_api = [each for each in heard(webhook) if "API" in each]
+    assert about_the_api == [f"ERROR: {API_STILL}"]
+
+
+def test_a_tick_of_another_daemon_begins_anew(watch: Watch, worker: Worker, automated: dg.DagsterInstance) -> None:
+    """Else one that has just started judges others by what its predecessor saw."""
+    watch.instance = automated
+    for daemon in ("one", "one", "two"):
+        automated.add_daemon_heartbeat(DaemonHeartbeat(utc_now().timestamp(), "SENSOR", daemon, []))
+        pass_minutes(worker.mongo.state, 1)
+        watch.tick()
+    (stored,) = worker.mongo.state.find({"kind": "heartbeat"})
+    assert (stored["process"], stored["seenAt"] - stored["since"] < timedelta(seconds=30)) == ("two", True)
 
 
 def fail(worker: Worker, insert_task: Insert, count: int) -> None:

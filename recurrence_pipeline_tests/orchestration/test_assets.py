@@ -6,6 +6,8 @@ import dagster as dg
 
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.time_zone_data import find_time_zone_data
+from recurrence_pipeline.storage.heartbeats import Part, Process
+from recurrence_pipeline_tests.heartbeats import pass_minutes
 from recurrence_pipeline_tests.orchestration.conftest import Insert
 from recurrence_pipeline_tests.orchestration.looks import plain
 
@@ -36,6 +38,7 @@ def test_health_is_recorded_in_numbers(
 
     assert numbers.pop("oldest_due_age_seconds") >= 0
     assert numbers.pop("dead_letters") == "none"
+    assert numbers.pop("parts") == "none"
     assert numbers.pop("time_zone_data") == str(find_time_zone_data())
     assert ["recurringInstancesCreated", "3", "3"] in numbers.pop("metrics")
     taken = {numbers.pop(name) for name in ("avgProcessingTime", "maxProcessingTime", "p50", "p95", "p99")}
@@ -90,6 +93,21 @@ def test_refused_events_are_counted_and_listed_with_their_reasons(
         ["create", "failed", "Invalid repeat type: hourly", "1"],
         ["create", "rejected", "Invalid repeat type: hourly", "1"],
         ["create", "rejected", "Invalid repeat type: yearly", "1"],
+    ]
+
+
+def test_the_parts_of_the_system_are_shown_and_which_of_them_stand_still(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker
+) -> None:
+    worker.parts.beat(Process(Part.API, "web-1", "a1", 3000))
+    pass_minutes(worker.mongo.state, 4)
+    worker.parts.beat(Process(Part.DAGSTER, "worker-1", "d1"))
+
+    shown = recorded(report(definitions, instance))["parts"]
+
+    assert [(row[0], row[1], row[-1]) for row in shown] == [
+        ("api", "web-1:3000", "True"),
+        ("dagster", "worker-1", "False"),
     ]
 
 

@@ -27,7 +27,7 @@ def repair(world: World, name: str) -> None:
 def level_of_two_workers(world: World) -> Level:
     (diagnosis,) = (
         each
-        for each in Diagnostics(world.worker.context, world.worker.consistency).look()
+        for each in Diagnostics(world.worker.context, world.worker.consistency, world.worker.parts).look()
         if each.name == "two workers"
     )
     return diagnosis.level

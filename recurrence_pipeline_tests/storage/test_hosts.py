@@ -71,3 +71,15 @@ def test_a_program_that_waits_for_others_tells_at_once_and_again() -> None:
     told, again = threading.Semaphore(0), timedelta(milliseconds=1)
     with present(told.release, again):
         assert all(told.acquire(timeout=30) for _ in range(3))
+
+
+def test_whatever_keeps_a_word_from_being_left_the_next_one_is() -> None:
+    """Else a process that is alive would be missed, for ever."""
+    told = threading.Semaphore(0)
+
+    def tell() -> None:
+        told.release()
+        raise ZeroDivisionError
+
+    with present(tell, timedelta(milliseconds=1)):
+        assert all(told.acquire(timeout=30) for _ in range(3))

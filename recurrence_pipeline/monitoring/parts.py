@@ -1,0 +1,37 @@
+"""Which parts of the system are there: heartbeats left and read. What they say is decided in heartbeat_rules.py."""
+
+from recurrence_pipeline.monitoring.heartbeat_rules import Heartbeats, as_rows
+from recurrence_pipeline.storage.heartbeats import HeartbeatStore, Part, Process
+
+
+class Parts:
+    """Leaves heartbeats for the processes of this host, and shows those of all."""
+
+    def __init__(self, store: HeartbeatStore, host: str) -> None:
+        self._store = store
+        self._host = host
+
+    def process(self, part: Part, process_id: str, port: int | None = None) -> Process:
+        """Return who leaves heartbeats: a process of this host."""
+        return Process(part, self._host, process_id, port)
+
+    def beat(self, process: Process) -> Heartbeats:
+        """Leave a heartbeat where the last one is not fresh, and return those that were there before.
+
+        Raises:
+            DatabaseUnavailable, Transient: the database cannot be worked with.
+        """
+        found = Heartbeats(*self._store.read())
+        own = found.of(process)
+        if own is None or not found.is_fresh(own):
+            self._store.write(process, starting=own is None)
+        self._store.remove_old(found.obsolete)
+        return found
+
+    def leave(self, process: Process) -> None:
+        """Take the heartbeat back: who ends cleanly is not missed."""
+        self._store.remove(process)
+
+    def rows(self) -> list[dict[str, object]]:
+        """Return the parts that should be there: `{part, where, since, seenAt, standsStill}`."""
+        return as_rows(Heartbeats(*self._store.read()))
