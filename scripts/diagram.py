@@ -16,7 +16,8 @@ MERMAID = "mermaid@12.3.0"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 DRAW = """async source => {
-  mermaid.initialize({ startOnLoad: false, htmlLabels: false, theme: 'neutral', flowchart: { htmlLabels: false, wrappingWidth: 260 } });
+  const flowchart = { htmlLabels: false, wrappingWidth: 260 };
+  mermaid.initialize({ startOnLoad: false, htmlLabels: false, theme: 'neutral', flowchart });
   const { svg } = await mermaid.render('picture', source);
   return svg.replace('style="', 'style="background: white; ');
 }"""
