@@ -206,8 +206,9 @@ def documents_page() -> str:
         table(["collection", "keys", "options"], indexes),
         "## What a Mongoose schema needs",
         f"An occurrence takes over {words(COPIED_FIELDS)} from its original, as stored. Three fields are the worker's "
-        "or for it. Add them to the schema of tasks: Mongoose shows only fields that its schema names, and drops "
-        "others where it stores a document as a whole (`replaceOne`, `findOneAndReplace`, `insertMany` of copies).",
+        "or for it. Add them to the schema of tasks: a document of Mongoose has no property for a field that its "
+        "schema does not name, and lacks it where it is stored as a whole (`replaceOne`, `findOneAndReplace`, "
+        "`insertMany` of a copy). Tried with Mongoose 9.",
         code(MONGOOSE, "js"),
         "Without them nothing is lost by `save()` and `updateOne()`, which write only what changed. An occurrence "
         "whose number was dropped is placed by its date.",

@@ -22,7 +22,7 @@ from recurrence_pipeline_tests.world import World, utc
 DUE = utc(2100, 1, 1, 9)
 RECURRENCE = "tasks/recurrence"
 UNKNOWN = "f" * 24
-PAGE = Path(__file__).parent.parent.parent / "docs" / "http-api.md"
+PAGE = Path(__file__).parent.parent.parent / "docs" / "how-to" / "http-api.md"
 PROXIES = ["middleware", "plain"]
 
 
