@@ -138,7 +138,7 @@ def _parameter(parameter: Any) -> tuple[str, str, str]:
 
 def events_page() -> str:
     """Tell of operations, states, codes and actions."""
-    codes = sorted(_codes(RecurrenceError), key=lambda kind: kind.code)
+    codes = sorted(_codes(), key=lambda kind: kind.code)
     tree = cleandoc(errors.__doc__ or "").split("\n\n", 1)[1]
     return page(
         "Events and codes",
@@ -168,12 +168,10 @@ def events_page() -> str:
     )
 
 
-def _codes(kind: type[RecurrenceError]) -> Iterator[type[RecurrenceError]]:
+def _codes() -> Iterator[type[RecurrenceError]]:
     """Yield the kinds of errors that have a code of their own."""
-    for below in kind.__subclasses__():
-        if "code" in below.__dict__:
-            yield below
-        yield from _codes(below)
+    kinds = (kind for kind in vars(errors).values() if isinstance(kind, type) and kind is not RecurrenceError)
+    return (kind for kind in kinds if issubclass(kind, RecurrenceError) and "code" in vars(kind))
 
 
 def _status(kind: type[RecurrenceError]) -> str:
