@@ -1,4 +1,4 @@
-"""The pages deploy.md and migrate.md say what is true: commands, checks, sensors, units, ports and files."""
+"""The pages about running it in production say what is true: commands, checks, sensors, units, ports and files."""
 
 import re
 import subprocess
@@ -15,8 +15,9 @@ from recurrence_pipeline.settings import variables
 ROOT = Path(__file__).parent.parent
 UNITS = ROOT / "deploy" / "systemd"
 OF_DAGSTER = {"RECURRENCE_POSTGRES_URL", "RECURRENCE_BROKER_URL"}
+PAGES = ("deploy.md", "secrets.md", "backup.md", "migrate.md")
 HOW_TO = ROOT / "docs" / "how-to"
-PAGE = "".join((HOW_TO / name).read_text(encoding="utf-8") for name in ("deploy.md", "migrate.md"))
+PAGE = "".join((HOW_TO / name).read_text(encoding="utf-8") for name in PAGES)
 
 
 def test_every_command_and_option_it_shows_exists() -> None:
