@@ -1,5 +1,6 @@
 """Every link of every page leads somewhere: to a file that is there, and to a heading in it."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,18 @@ def test_every_page_of_the_documentation_is_reached_from_the_readme_or_the_index
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_a_page_has_one_title(page: Path) -> None:
     assert len([line for line in prose(page).splitlines() if line.startswith("# ")]) == 1
+
+
+def test_every_page_that_the_code_or_a_file_to_deploy_names_is_there() -> None:
+    """Else a message at 3 a.m. sends somebody to a page that has moved."""
+    folders = ("recurrence_pipeline", "recurrence_pipeline_tests", "benchmarks", "deploy", "examples", "scripts")
+    suffixes = {".py", ".js", ".yaml", ".yml", ".env", ".service", ".target", ".timer", ".conf"}
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in suffixes]
+    named = {
+        (name(path), page)
+        for path in files
+        if "node_modules" not in path.parts
+        for page in re.findall(r"\bdocs/[\w/-]+\.md\b", path.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 10
+    assert [(path, page) for path, page in sorted(named) if not (ROOT / page).is_file()] == []
