@@ -8,7 +8,8 @@ UI_INSTALLED := $(VENV)/.ui-installed
 LOCK_INSTALLED := $(VENV)/.lock-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test bench fuzz chaos ui-test cluster-test secure-test lint format types contracts definitions job dist wheel-test lock ci clean
+.PHONY: help install demo up test bench fuzz chaos ui-test cluster-test secure-test lint format types contracts definitions job
+.PHONY: reference docs docs-links diagrams screenshots dist wheel-test lock ci clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,7 +47,7 @@ lint: $(INSTALLED) ## Check style and format
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 
-format: $(INSTALLED) ## Repair what can be repaired of style and format
+format: $(INSTALLED) ## Fix what can be fixed of style and format
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
@@ -61,6 +62,25 @@ definitions: $(INSTALLED) ## Check that Dagster can load the definitions
 
 job: $(INSTALLED) ## Execute the job once, on a throwaway database that holds the sample data
 	@$(BIN)/python scripts/execute_job.py
+
+reference: $(INSTALLED) ## Write docs/reference from the code
+	@$(BIN)/python -m scripts.reference
+
+docs: $(INSTALLED) ## Build the documentation as a site that works offline, into docs/_build/html
+	@$(BIN)/python -m scripts.reference --check
+	@rm -rf docs/_build
+	@$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+docs-links: $(INSTALLED) ## Ask every address outside that the documentation links to (needs the network)
+	@$(BIN)/sphinx-build -q -b linkcheck docs docs/_build/links
+
+diagrams: $(UI_INSTALLED) ## Draw docs/images/*.svg from their Mermaid sources (needs npm, the network and Chromium)
+	@$(BIN)/python -m scripts.diagram
+
+screenshots: $(UI_INSTALLED) ## Take the pictures of the UI in docs/images anew (needs Chromium; a minute or two)
+	@$(BIN)/pytest -n 0 -m ui recurrence_pipeline_tests/ui -k 'a_run_shows or health_of_the_worker'
+	@$(BIN)/python -m scripts.screenshots
 
 dist: $(INSTALLED) ## Build the sdist, and the wheel from it, into dist
 	@rm -rf dist
@@ -78,7 +98,7 @@ ci: ## Run every check, as the CI does
 	@.ci/run
 
 clean: ## Remove .venv and what tools left; what `make up` keeps in .recurrence stays
-	@rm -rf $(VENV) dist .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .recurrence/demo
+	@rm -rf $(VENV) dist docs/_build .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .recurrence/demo
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A failed installation leaves no stamp, so that the next one begins again.

@@ -1,4 +1,4 @@
-"""The numbers behind docs/growth.md: bytes for each series, the counters as the one hot document, shards by user.
+"""The numbers behind docs/explanation/growth.md: bytes for each series, the one hot document, shards by user.
 
 What is measured is measured on the server at hand; the rest is computed, or simulated with a fixed seed.
 """

@@ -13,7 +13,7 @@ from recurrence_pipeline.local.embedded import EmbeddedServer
 from recurrence_pipeline.storage.documents import Document
 
 ROLES = {"worker": ["readWrite", "dbAdmin"], "reader": ["read"]}
-"""The users, and what they may do: the worker has what docs/deployment.md says, and no more."""
+"""The users, and what they may do: the worker has what docs/how-to/deploy.md says, and no more."""
 PASSWORD = "canary/:@%-7c1f"
 """Has what must be percent-encoded, and is looked for where it must not be."""
 

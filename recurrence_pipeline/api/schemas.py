@@ -47,7 +47,7 @@ class ValidationRequest(BaseModel):
     )
 
 
-class TaskShape(Shape):
+class Task(Shape):
     """A task as the application has it; ids are 24 hex digits, dates ISO 8601 with milliseconds and Z."""
 
     userId: str | None = Field(examples=[USER])
@@ -73,8 +73,8 @@ class TaskShape(Shape):
 class Completed(Shape):
     """What a completion came to: the next open occurrence, and the first of those just made."""
 
-    updatedTask: TaskShape | None
-    createdTask: TaskShape | None
+    updatedTask: Task | None
+    createdTask: Task | None
 
 
 class RecurrenceData(Shape):
@@ -83,7 +83,7 @@ class RecurrenceData(Shape):
     success: Literal[True]
     operation: Literal["create", "complete", "delete"]
     taskId: str = Field(examples=[ID])
-    result: list[TaskShape] | Completed | int
+    result: list[Task] | Completed | int
 
 
 class RecurrenceAnswer(Shape):

@@ -41,7 +41,7 @@ def examine(
         settings = read_settings()
         worker = open_worker(settings, clock=clock)
     except ConfigurationError as error:
-        advice = "Repair the variables named; the table of settings in README.md has them all."
+        advice = "Fix the variables named; docs/reference/settings.md has them all."
         yield HealthCheckResult("settings", Level.ERROR, str(error), advice)
         return
     yield look_at_names(environment)

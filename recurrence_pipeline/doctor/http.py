@@ -76,7 +76,7 @@ def look_at_api(settings: Settings) -> HealthCheckResult:
 
 def _not_ours(answer: httpx.Response, url: str) -> HealthCheckResult:
     if _services(answer):
-        advice = "Switch over to `recurrence api` as docs/deployment.md says, and stop the other one's worker."
+        advice = "Switch over to `recurrence api` as docs/how-to/migrate.md says, and stop the other one's worker."
         return HealthCheckResult("api", Level.ERROR, f"the original worker answers at {url}", advice)
     advice = "Another program has the port: set PORT of one of the two. `recurrence up` says where its API is."
     return HealthCheckResult("api", Level.ERROR, f"what answers at {url} is not the internal API", advice)

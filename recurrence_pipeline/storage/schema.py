@@ -101,7 +101,7 @@ NAMESPACE_EXISTS = 48
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """One index of DESIGN section 5; `options` as createIndex takes them."""
+    """One index; `options` as createIndex takes them."""
 
     collection: str
     keys: tuple[tuple[str, int], ...]

@@ -1,4 +1,4 @@
-"""docs/http-api.md says what is true: its lines are run in order, and its answers compared."""
+"""docs/how-to/http-api.md says what is true: its lines are run in order, and its answers compared."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from recurrence_pipeline_tests.stub_server import unused_port
 from recurrence_pipeline_tests.world import World, utc
 
 ROOT = Path(__file__).parent.parent.parent
-PAGE = (ROOT / "docs" / "http-api.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "how-to" / "http-api.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 LEFT_OUT = "…"
 SECRET = "0123456789abcdef0123456789abcdef"

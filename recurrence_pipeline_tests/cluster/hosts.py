@@ -1,4 +1,4 @@
-"""What runs where: Dagster's daemon beside the services, a Celery worker on each host, as in docs/deployment.md."""
+"""What runs where: Dagster's daemon beside the services, a Celery worker on each host, as in docs/how-to/deploy.md."""
 
 import os
 import shutil

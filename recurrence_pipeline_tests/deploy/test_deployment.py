@@ -1,4 +1,4 @@
-"""docs/deployment.md says what is true: commands, checks, sensors, units, ports and files are held against the code."""
+"""The pages about running it in production say what is true: commands, checks, sensors, units, ports and files."""
 
 import re
 import subprocess
@@ -15,7 +15,9 @@ from recurrence_pipeline.maintenance.checks import CHECKS
 ROOT = Path(__file__).parents[2]
 UNITS = ROOT / "deploy" / "systemd"
 OF_DAGSTER = {"RECURRENCE_POSTGRES_URL", "RECURRENCE_BROKER_URL"}
-PAGE = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
+PAGES = ("deploy.md", "secrets.md", "backup.md", "migrate.md")
+HOW_TO = ROOT / "docs" / "how-to"
+PAGE = "".join((HOW_TO / name).read_text(encoding="utf-8") for name in PAGES)
 
 
 def test_every_command_and_option_it_shows_exists() -> None:
@@ -52,7 +54,7 @@ def test_the_ports_it_names_are_those_of_the_units() -> None:
 def test_every_file_it_names_exists() -> None:
     linked = [path.split("#")[0] for path in re.findall(r"\]\(([^)]+)\)", PAGE) if "://" not in path]
     named = re.findall(r"\b((?:deploy|recurrence_pipeline_tests)/[\w./*-]+[\w*])", PAGE)
-    assert [path for path in linked if not (ROOT / "docs" / path).exists()] == []
+    assert [path for path in linked if not (HOW_TO / path).exists()] == []
     assert [path for path in named if path != "deploy/.env" and not any(ROOT.glob(path))] == []
     assert len(linked) + len(named) > 4
 

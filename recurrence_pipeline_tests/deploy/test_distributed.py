@@ -25,7 +25,7 @@ from recurrence_pipeline.orchestration.celery_app import BROKER, app, configurat
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
-PAGE = (ROOT / "docs" / "several-machines.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "how-to" / "several-machines.md").read_text(encoding="utf-8")
 FILES = ["dagster.postgres.yaml", "dagster.distributed.yaml", "dagster.kubernetes.yaml"]
 REDIS = "redis://:secret@redis.example.org:6379/0"
 VARIABLES = {
@@ -150,7 +150,7 @@ def test_the_page_about_several_machines_names_only_what_there_is() -> None:
     files = re.findall(r"\bdeploy/[\w./-]+\w", PAGE)
     linked = [path.split("#")[0] for path in re.findall(r"\]\(([^)]+)\)", PAGE)]
     assert [path for path in files if not (ROOT / path).exists()] == []
-    assert [path for path in linked if not (ROOT / "docs" / path).exists()] == []
+    assert [path for path in linked if not (ROOT / "docs" / "how-to" / path).exists()] == []
     assert len(files) + len(linked) > 4
 
 

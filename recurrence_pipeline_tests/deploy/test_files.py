@@ -17,7 +17,7 @@ from recurrence_pipeline_tests.world import World
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "reference" / "metrics.md").read_text(encoding="utf-8")
 
 SUFFIXES = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"], "gauge": [""]}
 LABELS = {
@@ -67,9 +67,9 @@ def test_every_figure_that_is_exported_is_drawn(exported: set[str]) -> None:
     assert [name for name in sorted(exported) if name not in drawn] == []
 
 
-def test_the_readme_tells_of_every_metric(exported: set[str]) -> None:
+def test_the_reference_tells_of_every_metric(exported: set[str]) -> None:
     families = {re.sub("_(bucket|sum|count)$", "", name) for name in exported}
-    assert [name for name in sorted(families) if f"`{name}`" not in README] == []
+    assert [name for name in sorted(families) if f"`{name}`" not in PAGE] == []
 
 
 def test_every_alert_says_what_it_means_and_how_bad_it_is() -> None:

@@ -86,7 +86,7 @@ def test_systemd_takes_every_unit_without_a_word(installed: Path) -> None:
 
 
 def test_systemd_takes_what_the_page_says_of_secrets(installed: Path) -> None:
-    page = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "how-to" / "secrets.md").read_text(encoding="utf-8")
     (text,) = re.findall(r"```ini\n(.*?)```", page, re.DOTALL)
     (installed / SHARED.parent.name / "20-secrets.conf").write_text(text)
     said = systemd_analyze(installed, "verify", "--man=no", str(installed / "recurrence-api.service"))

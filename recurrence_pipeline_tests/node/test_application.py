@@ -22,7 +22,7 @@ from recurrence_pipeline_tests.world import World, utc
 DUE = utc(2100, 1, 1, 9)
 RECURRENCE = "tasks/recurrence"
 UNKNOWN = "f" * 24
-PAGE = Path(__file__).parent.parent.parent / "docs" / "http-api.md"
+PAGE = Path(__file__).parent.parent.parent / "docs" / "how-to" / "http-api.md"
 PROXIES = ["middleware", "plain"]
 
 
@@ -142,7 +142,7 @@ def health(address: str, port: int, **headers: str) -> int:
 
 @contextmanager
 def nginx(folder: Path, worker_port: int) -> Iterator[int]:
-    """Run the reverse proxy of docs/http-api.md in front of the worker."""
+    """Run the reverse proxy of docs/how-to/http-api.md in front of the worker."""
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if program is None:
         pytest.skip("nginx is not installed")
@@ -199,7 +199,7 @@ def test_with_a_trusted_proxy_whoever_asks_it_from_elsewhere_stays_outside(
 def test_with_neither_whoever_reaches_the_proxy_reaches_the_worker(
     api_process: Serve, between: Between, world: World
 ) -> None:
-    """Why docs/http-api.md asks for one of the two. What keeps web pages out is easily written by a program."""
+    """Why docs/how-to/http-api.md asks for one of the two. What keeps web pages out is easily written by a program."""
     with api_process() as worker, between(worker) as port:
         assert health(own_address(), port, host="localhost") == 200
 

@@ -103,7 +103,7 @@ def test_the_sdist_holds_what_building_testing_and_reading_need(built: Path) -> 
         names = {name.split("/", 1)[1] for name in archive.getnames()}
     assert names >= {
         "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "Makefile", "requirements.lock", "dagster.yaml",
-        "workspace.yaml", "docs/upgrading.md", "recurrence_pipeline_tests/project/test_packaging.py",
+        "workspace.yaml", "docs/how-to/upgrade.md", "recurrence_pipeline_tests/project/test_packaging.py",
         "recurrence_pipeline_tests/storage/left_by_first_version.jsonl", *BESIDE,
     }  # fmt: skip
     assert [name for name in names if name.startswith((".venv", ".recurrence", "dist/", "logs/"))] == []
@@ -117,7 +117,7 @@ def test_the_changelog_tells_of_this_version_first_and_of_newer_ones_above_older
     assert [Version(v) for v in told] == sorted(map(Version, told), reverse=True)
 
 
-@pytest.mark.parametrize("page", ["CHANGELOG.md", "docs/upgrading.md"])
+@pytest.mark.parametrize("page", ["CHANGELOG.md", "docs/how-to/upgrade.md"])
 def test_every_command_that_the_pages_about_versions_show_exists(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     named = set(re.findall(r"(?:`|^)recurrence ([a-z][a-z-]+)", text, re.MULTILINE))

@@ -1,4 +1,7 @@
-"""The README says what is true: its settings, its commands and its paths are held against the code."""
+"""The README is short and says what is true; so do the settings and the lines that search the log, which it leads to.
+
+What every page is held to (links, commands, variables) is in docs/.
+"""
 
 import json
 import re
@@ -15,6 +18,9 @@ from recurrence_pipeline.local.stack import DATABASE, PREFERRED_API_PORT, PREFER
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+SETTINGS = (ROOT / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
+TROUBLESHOOT = (ROOT / "docs" / "how-to" / "troubleshoot.md").read_text(encoding="utf-8")
+HAND_OVER = (ROOT / "docs" / "how-to" / "hand-over-work.md").read_text(encoding="utf-8")
 
 
 def shown(default: object) -> str:
@@ -34,13 +40,24 @@ def shown(default: object) -> str:
 def test_each_setting_stands_in_the_table_with_its_default(field: object) -> None:
     alias, default, text = (getattr(field, name) for name in ("alias", "default", "description"))
 
-    assert f"| `{alias}` | {shown(default)} | {text} |" in README
+    assert f"| `{alias}` | {shown(default)} | {text} |" in SETTINGS
 
 
 def test_the_table_of_settings_names_no_variable_that_is_not_read() -> None:
-    table = README.split("## Settings")[1].split("\n## ")[0]
+    assert set(re.findall(r"^\| `([A-Z_]+)`", SETTINGS, re.MULTILINE)) == variables()
 
-    assert set(re.findall(r"^\| `([A-Z_]+)`", table, re.MULTILINE)) == variables()
+
+def test_it_is_short_and_shows_early_what_an_application_writes() -> None:
+    """Somebody decides within a minute whether to go on."""
+    lines = README.splitlines()
+    assert len(lines) <= 180
+    assert any("insertOne" in line for line in lines[:60])
+
+
+def test_the_code_it_shows_is_code_of_the_examples_that_are_run() -> None:
+    """Or is told of at length on the page about handing over."""
+    for block in re.findall(r"```(?:js|python)\n.*?```", README, re.DOTALL):
+        assert block in HAND_OVER
 
 
 def test_every_command_it_shows_exists() -> None:
@@ -64,16 +81,16 @@ def test_every_file_it_links_to_exists() -> None:
     assert [path for path in linked if not (ROOT / path).exists()] == []
 
 
-def test_every_curl_line_it_shows_is_one_that_the_tests_of_the_api_page_run() -> None:
-    page = (ROOT / "docs" / "http-api.md").read_text(encoding="utf-8").splitlines()
-    lines = [line for line in README.splitlines() if line.startswith("curl ")]
+def test_every_curl_line_of_the_page_about_handing_over_is_one_that_the_tests_of_the_api_page_run() -> None:
+    page = (ROOT / "docs" / "how-to" / "http-api.md").read_text(encoding="utf-8").splitlines()
+    lines = [line for line in HAND_OVER.splitlines() if line.startswith("curl ")]
 
     assert len(lines) == 9
     assert [line for line in lines if line not in page] == []
 
 
 def test_the_lines_that_search_the_log_find_what_they_promise(tmp_path: Path) -> None:
-    section = README.split("## Troubleshooting")[1].split("\n## ")[0]
+    section = TROUBLESHOOT.split("## The log")[1].split("\n## ")[0]
     (line,) = re.findall(r"```json\n(.*?)```", section, re.DOTALL)
     error = json.loads(line)
     info = {"event": "done", "level": "info"}
@@ -96,7 +113,7 @@ def test_the_addresses_that_a_newcomer_copies_are_those_of_recurrence_up() -> No
     """Else the first line that is tried out meets a port on which nobody listens."""
     examples = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "examples").iterdir()}
 
-    assert f"API=http://localhost:{PREFERRED_API_PORT}/internal/worker" in README
+    assert f"API=http://localhost:{PREFERRED_API_PORT}/internal/worker" in HAND_OVER
     assert f'"PORT", "{PREFERRED_API_PORT}"' in examples["trigger.py"]
-    for name in ("outbox.js", "outbox.py"):
+    for name in ("outbox.js", "outbox.py", "first_task.py"):
         assert f"mongodb://127.0.0.1:{PREFERRED_MONGODB_PORT}/{DATABASE}?" in examples[name]

@@ -1,4 +1,4 @@
-"""What docs/deployment.md tells operators to do is rehearsed here: backup and restore, switching over and back."""
+"""What backup.md and migrate.md tell operators to do is rehearsed here: backup, restore, switching over and back."""
 
 from collections.abc import Mapping
 from datetime import timedelta

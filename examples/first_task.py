@@ -1,0 +1,45 @@
+"""Store a task that repeats every day, as the application does, and hand it over by an event. Prints the task's id.
+
+python examples/first_task.py
+
+MONGODB_URL names the database; where it is not set, it is that of `recurrence up`.
+"""
+
+import os
+import sys
+from datetime import datetime, timedelta, timezone
+
+from bson import ObjectId
+from pymongo import MongoClient, ReturnDocument
+
+UP = "mongodb://127.0.0.1:27117/task-app?directConnection=true&retryWrites=false"
+
+now = datetime.now(timezone.utc)
+tomorrow = (now + timedelta(days=1)).replace(hour=9, minute=0, second=0, microsecond=0)
+
+with MongoClient(os.environ.get("MONGODB_URL") or UP) as client:
+    db = client.get_default_database()
+    counter = db.counters.find_one_and_update(
+        {"_id": "tasks"}, {"$inc": {"sequence_value": 1}}, return_document=ReturnDocument.AFTER
+    )
+    if counter is None:
+        sys.exit("The database is not prepared: recurrence init-db")
+    task = {
+        "_id": ObjectId(),
+        "taskId": counter["sequence_value"],
+        "userId": ObjectId(),
+        "title": "Water the plants",
+        "dueDate": tomorrow,
+        "originalDueDate": tomorrow,
+        "isCompleted": False,
+        "repeatType": "daily",
+        "parentTaskId": None,
+        "parentRecurringId": None,
+        "createdAt": now,
+        "updatedAt": now,
+    }
+    db.tasks.insert_one(task)
+    db.task_events.insert_one(
+        {"operation": "create", "taskId": task["_id"], "status": "pending", "createdAt": now, "availableAt": now}
+    )
+sys.stdout.write(f"{task['_id']}\n")

@@ -1,0 +1,63 @@
+"""Each command that a page shows is run as it stands, on a database with a series, a deletion and a refused event."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bson import ObjectId
+
+from recurrence_pipeline_tests.commands import Run
+from recurrence_pipeline_tests.docs.pages import PAGES, blocks
+from recurrence_pipeline_tests.world import World, utc
+
+PROGRAMS = {"demo", "up", "api", "doctor", "test-alert", "import"}
+"""They run until they are stopped, look at the whole machine, or want an empty database: other tests run them."""
+
+NAMED_ONLY = {"trigger"}
+"""Pages speak of it, and of no way to call it."""
+
+ASKED_WRONGLY = 2
+SHOWN = re.compile(r"^(?:[A-Z_]+=\S+ )*(?:\.venv/bin/|\S*/venv/bin/|~/recurrence/bin/)?recurrence ([a-z-]+[^#`(]*)")
+
+
+def commands(page: Path) -> Iterator[str]:
+    """Yield the commands of a page, those in blocks and those in its text."""
+    lines = "".join(blocks(page, "sh")).splitlines() + re.findall(r"`([^`\n]+)`", page.read_text(encoding="utf-8"))
+    for line in lines:
+        found = SHOWN.match(line.removeprefix("$ "))
+        if found and found[1].split()[0] not in PROGRAMS and found[1] not in NAMED_ONLY:
+            yield found[1].strip()
+
+
+EVERY = sorted({command for page in PAGES if page.parent.name != "reference" for command in commands(page)})
+
+
+@pytest.fixture
+def filled(world: World, tmp_path: Path) -> dict[str, str]:
+    """Fill the database, and return what stands for the words that a reader replaces."""
+    task = world.create(utc(2024, 1, 1, 9), "daily")
+    gone = world.create(utc(2024, 1, 1, 9), "daily")
+    deletion = world.add_event("delete", gone)
+    refused = world.add_event("create", ObjectId(), createdAt=utc(2023, 1, 1))
+    world.work()
+    known = {
+        "TASK_ID": task, "$TASK": task, "6b046c58c5f3b9749e070265": task, "USER_ID": world.user,
+        "DELETION_ID": deletion, "EVENT_ID": refused, "CODE": "TRANSIENT", "NAME": "orphans", "FOLDER": tmp_path,
+    }  # fmt: skip
+    return {word: str(value) for word, value in known.items()}
+
+
+@pytest.mark.parametrize("command", EVERY)
+def test_a_command_that_a_page_shows_is_asked_rightly(command: str, run: Run, filled: dict[str, str]) -> None:
+    words = [filled.get(word, word) for word in shlex.split(command)]
+    ran = run(*words)
+    assert ran.code != ASKED_WRONGLY, ran.err
+
+
+def test_the_pages_show_the_commands_of_everyday() -> None:
+    assert {command.split()[0] for command in EVERY} >= {
+        "init-db", "process", "trigger", "preview", "series", "stats", "report", "events", "replay",
+        "restore", "check", "resume", "backfill", "maintenance", "version",
+    }  # fmt: skip

@@ -1,0 +1,142 @@
+"""What each stored field means, by collection. That it names all of them is what a test holds against real documents.
+
+A field is (name, type in the database, who writes it, meaning). Who: `app` the application, `worker` this system,
+`both`.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from recurrence_pipeline.domain.model import Action
+
+
+class Stored(NamedTuple):
+    """One field of a document."""
+
+    name: str
+    type: str
+    by: str
+    meaning: str
+
+
+NUMBER = "number"
+DATE = "date"
+ID = "ObjectId"
+
+PURPOSES = {
+    "tasks": "The application's tasks; originals and their occurrences are among them. The worker inserts occurrences, "
+    "sets `parentRecurringId` of the next one, and deletes what a deletion or a cleanup takes.",
+    "task_events": "The queue: look at this task, because of create, complete or delete.",
+    "task_series": "What the worker knows of a series by itself. The application neither reads nor writes it.",
+    "useractivities": "The activity log of the users. Kept for ACTIVITY_RETENTION_DAYS, then moved to "
+    "`useractivities_archive`, which has the same fields and which nothing empties.",
+    "counters": "The last number given, for `tasks` and for `useractivities`. The application takes its numbers here "
+    "too.",
+    "deleted_tasks": "A copy of each task that a cascade or a cleanup deleted, for KEEP_DELETED_DAYS.",
+    "worker_state": "What the worker keeps about itself: a handful of small documents, told apart by `_id`.",
+}
+
+FIELDS: dict[str, list[Stored]] = {
+    "tasks": [
+        Stored("_id", ID, "both", "of an occurrence: derived from the original's `_id` and the number of the slot"),
+        Stored("taskId", NUMBER, "both", "unique, from `counters`"),
+        Stored("userId", ID, "both", "whose task it is; only tasks of the original's user are members of a series"),
+        Stored("title", "string", "both", "copied to occurrences"),
+        Stored("description", "string", "both", "copied to occurrences"),
+        Stored("dueDate", DATE, "both", "of an occurrence: its slot. A person may move it; the slot stays"),
+        Stored("originalDueDate", DATE, "both", "of an original: the anchor. Of an occurrence: its slot"),
+        Stored("priority", "string", "both", "copied to occurrences"),
+        Stored("category", "string", "both", "copied to occurrences"),
+        Stored("isCompleted", "bool", "app", "occurrences begin with false"),
+        Stored("repeatType", "string", "both", "`none`, `daily`, `weekly`, `monthly`; copied to occurrences"),
+        Stored("parentTaskId", "ObjectId or null", "app", "what a sub-task is a child of; sub-tasks cannot repeat"),
+        Stored("parentRecurringId", "ObjectId or null", "both", "the original of an occurrence"),
+        Stored("links", "array", "both", "copied to occurrences"),
+        Stored("additionalNotes", "string", "both", "copied to occurrences"),
+        Stored("timezone", "string", "app", "optional: IANA name for the series, else RECURRENCE_TIMEZONE"),
+        Stored("occurrenceNumber", NUMBER, "worker", "of an occurrence: the number of its slot"),
+        Stored("createdByEvent", ID, "worker", "of an occurrence: the event that made it"),
+        Stored("createdAt", DATE, "both", "as Mongoose's timestamps"),
+        Stored("updatedAt", DATE, "both", "as Mongoose's timestamps; reconciliation finds changes by it"),
+        Stored("__v", NUMBER, "both", "Mongoose's version key; occurrences begin with 0"),
+    ],
+    "task_events": [
+        Stored("_id", ID, "app", ""),
+        Stored("operation", "string", "app", "required: `create`, `complete`, `delete`"),
+        Stored("taskId", ID, "app", "required: the task's `_id`, and not its number"),
+        Stored("userId", ID, "app", "required of a delete: whose tasks go"),
+        Stored("status", "string", "app", "required: `pending`; the worker changes it"),
+        Stored("createdAt", DATE, "app", "required: when it happened"),
+        Stored("availableAt", DATE, "app", "required: when the event is due; a retry moves it"),
+        Stored("source", "string", "app", "optional: `outbox` (default), `api`, `reconcile`, `manual`"),
+        Stored("attempts", NUMBER, "worker", "failures so far"),
+        Stored("lease", "object", "worker", "`owner`, `term` (goes up by one with each lease), `until`, `runId` of the "
+               "Dagster run, `size` (how many are held together), `deaths` of holders"),
+        Stored("startedAt", DATE, "worker", "the last lease began"),
+        Stored("finishedAt", DATE, "worker", "it ended"),
+        Stored("durationMs", NUMBER, "worker", "from `startedAt` to `finishedAt`"),
+        Stored("errors", "array", "worker", "the last 5 failures: `kind`, `code`, `message`, `at`, `attempt`"),
+        Stored("result", "object", "worker", "`created` (ids), `updated` (id or null), `deleted` (number)"),
+        Stored("deleting", "array", "worker", "what a deletion has said that it deletes, so that its count stays true"),
+        Stored("runId", "string", "worker", "the Dagster run that ended it"),
+    ],
+    "task_series": [
+        Stored("_id", ID, "worker", "the original's"),
+        Stored("cursor", "object", "worker", "`number` of the last slot generated, `at` (its wall-clock time), "
+               "`revision`"),
+        Stored("revisions", "array", "worker", "`rule`, `anchor` (wall-clock time), `timezone`, `anchoredAt`"),
+        Stored("timeZoneData", "string", "worker", "the version with which the anchor was read"),
+        Stored("originalSlot", NUMBER, "worker", "the original's own slot, where it took the place of another"),
+        Stored("inherited", "bool", "worker", "the series was there before the first `init-db`, and nobody asked yet"),
+        Stored("goneSince", DATE, "worker", "since when the original is missing; forgotten after KEEP_DELETED_DAYS"),
+    ],
+    "useractivities": [
+        Stored("_id", ID, "worker", "derived from the fact that it states"),
+        Stored("activityId", NUMBER, "both", "unique, from `counters`"),
+        Stored("userId", ID, "both", ""),
+        Stored("action", "string", "both", "see [events and codes](events.md#activities)"),
+        Stored("taskId", ID, "both", ""),
+        Stored("message", "string", "both", "at most 500 characters"),
+        Stored("timestamp", DATE, "both", ""),
+        Stored("error", "string", "both", "of a failure: its cause, at most 1000 characters"),
+    ],
+    "counters": [
+        Stored("_id", "string", "both", "`tasks` or `useractivities`"),
+        Stored("sequence_value", NUMBER, "both", "the last number given"),
+    ],
+    "deleted_tasks": [
+        Stored("_id", ID, "worker", "derived from the task and the deletion"),
+        Stored("deletion", ID, "worker", "what `recurrence restore` takes"),
+        Stored("deletedBy", "ObjectId or null", "worker", "the user of the deletion"),
+        Stored("deletedAt", DATE, "worker", ""),
+        Stored("reason", "string", "worker", "`cascade`, `orphan`, or that an original is gone"),
+        Stored("task", "object", "worker", "the whole task, as it was"),
+        Stored("restoring", "object", "worker", "a restoration has begun: `original`, `at`"),
+        Stored("restoredAt", DATE, "worker", "the task was put back"),
+    ],
+    "worker_state": [
+        Stored("_id", "string", "worker", "`reconciliation`, `task_series`, `sample`, or `host NAME`"),
+        Stored("watermark", "date or null", "worker", "what was created before it is not reconciled until `backfill`"),
+        Stored("storedAt", DATE, "worker", ""),
+        Stored("adoptedAt", DATE, "worker", "since when everything is reconciled"),
+        Stored("migratedAt", DATE, "worker", "cursors of earlier versions were brought over"),
+        Stored("inheritedBefore", "date or null", "worker", "the watermark for which older series were noted"),
+        Stored("kind", "string", "worker", "`host`: the documents of hosts, kept for 30 days"),
+        Stored("host", "string", "worker", ""),
+        Stored("timeZoneData", "string or null", "worker", "the version that the host uses"),
+        Stored("source", "string or null", "worker", "where it is from"),
+        Stored("seenAt", DATE, "worker", "when the host last worked"),
+        Stored("wanted", "bool", "worker", "of `sample`: it is being loaded"),
+        Stored("loadedAt", DATE, "worker", "of `sample`: it was loaded"),
+    ],
+}  # fmt: skip
+
+ACTIONS: Mapping[Action, str] = {
+    Action.CREATED: "an occurrence was made; `taskId` is the occurrence's",
+    Action.UPDATED: "a task was completed, and the next one is linked; `taskId` is the completed one's",
+    Action.DELETED: "a deletion took occurrences along",
+    Action.ORPHAN_CLEANED: "an occurrence without an original was deleted",
+    Action.CREATE_FAILED: "a create was rejected or failed; `error` says why",
+    Action.COMPLETE_FAILED: "a complete was rejected or failed; `error` says why",
+    Action.DELETE_FAILED: "a delete was rejected or failed; `error` says why",
+}
