@@ -25,11 +25,11 @@ from recurrence_pipeline.domain.errors import ConfigurationError, RecurrenceErro
 from recurrence_pipeline.domain.model import Action, EventStatus, Operation, Source
 from recurrence_pipeline.local.embedded import EmbeddedServer
 from recurrence_pipeline.maintenance.checks import CHECKS
+from recurrence_pipeline.monitoring import metrics
 from recurrence_pipeline.monitoring.prometheus import Exporter
 from recurrence_pipeline.storage.command_errors import DatabaseErrors
 from recurrence_pipeline.storage.documents import COPIED_FIELDS
 from recurrence_pipeline.storage.schema import required_indexes
-from recurrence_pipeline.monitoring import figures, metrics
 from scripts.http_page import http_page
 from scripts.pages import code, page, table, words
 from scripts.stored import ACTIONS, FIELDS, PURPOSES

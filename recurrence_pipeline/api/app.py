@@ -37,6 +37,7 @@ def create_app(worker: Worker) -> FastAPI:
         async with create_task_group() as beside:
             beside.start_soon(_look_at_database, worker)
             yield
+            beside.cancel_scope.cancel()  # a database that hangs keeps nobody from stopping
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     handlers = Handlers(worker)

@@ -15,6 +15,7 @@ import uvicorn
 from recurrence_pipeline.api.app import create_app
 from recurrence_pipeline.api.connections import bounded
 from recurrence_pipeline.api.exporting import PATH, exporting
+from recurrence_pipeline.api.presence import present
 from recurrence_pipeline.api.watch import Watch
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.logs import ROOT
@@ -22,7 +23,6 @@ from recurrence_pipeline.domain.errors import ConfigurationError
 from recurrence_pipeline.monitoring.heartbeat_rules import EVERY
 from recurrence_pipeline.monitoring.prometheus import Exporter
 from recurrence_pipeline.storage.command_errors import DatabaseErrors
-from recurrence_pipeline.worker.presence import present
 
 BACKLOG = 2048
 KEPT_ALIVE = timedelta(seconds=75)

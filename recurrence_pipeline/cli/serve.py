@@ -45,9 +45,9 @@ def api(context: typer.Context) -> int:
     It listens on PORT at HOST. Where INTERNAL_API_KEY is not set, only this machine may ask.
     With PROMETHEUS_METRICS=true, METRICS_PORT has metrics for Prometheus, without a key.
     """
+    from recurrence_pipeline.api.presence import present
     from recurrence_pipeline.api.server import serve
     from recurrence_pipeline.storage.command_errors import DatabaseErrors
-    from recurrence_pipeline.worker.presence import present
 
     session: Session = context.obj
 

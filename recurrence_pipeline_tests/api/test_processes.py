@@ -249,6 +249,20 @@ def test_sigterm_finishes_what_has_begun(site: Site, start_api: Callable[..., Ap
     assert site.events() == ["completed"]
 
 
+def test_an_api_that_began_while_its_database_hung_stops_when_it_is_told(
+    site: Site, start_api: Callable[..., Api]
+) -> None:
+    """It looks at the database when it begins, for as long as WORKER_TIMEOUT lets it."""
+    os.killpg(site.server.process.pid, signal.SIGSTOP)
+    try:
+        api = start_api(WORKER_TIMEOUT="600000", WORKER_LEASE="600000")
+        wait_until(lambda: api.client.get("/nothing").status_code == 404, "it answers")
+        api.command.process.send_signal(signal.SIGTERM)
+        assert ended(api.command.process, timedelta(seconds=60))
+    finally:
+        os.killpg(site.server.process.pid, signal.SIGCONT)
+
+
 def test_a_restarted_api_answers_the_same(site: Site, start_api: Callable[..., Api]) -> None:
     task_id = site.world.add_task(TOMORROW, "weekly")
     first = start_api()

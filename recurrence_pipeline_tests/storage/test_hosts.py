@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from recurrence_pipeline.api.presence import present
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.config.time_zone_data import Release, TimeZoneData
 from recurrence_pipeline.storage.hosts import Hosts
 from recurrence_pipeline.storage.mongo import Mongo
-from recurrence_pipeline.worker.presence import present
 from recurrence_pipeline_tests.world import utc
 
 NOW = utc(2024, 1, 1, 12)

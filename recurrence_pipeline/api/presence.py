@@ -23,9 +23,8 @@ def present(tell: Callable[[], None], every: timedelta = EVERY) -> Iterator[None
             try:
                 tell()
             except Exception:
-                log.exception(
-                    "word of this process was not left"
-                )  # or none would ever be again, and it would be missed
+                # Or none would ever be left again, and this process would be missed.
+                log.exception("word of this process was not left")
             over = ended.wait(every.total_seconds())
 
     threading.Thread(target=go_on_telling, name="presence", daemon=True).start()
