@@ -154,7 +154,7 @@ def parse(reader: TypeAdapter[Any], value: object, name: str) -> Any:
         return reader.validate_python(value)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-    field = str(first["loc"][-1]) if first["loc"] else name
+    field = str(first["loc"][0]) if first["loc"] else name
     raise bad_request(first["msg"] if first["type"] == "wrong" else f"Valid {CALLED.get(field, field)} is required")
 
 
