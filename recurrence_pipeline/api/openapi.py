@@ -36,7 +36,6 @@ from recurrence_pipeline.api.responses import unhealthy
 from recurrence_pipeline.api.schemas import EVENT, ID, WHEN, UnhealthyResponse
 from recurrence_pipeline.domain import errors
 
-VALIDATION = "HTTPValidationError"
 OPENAPI_PATH = "/internal/openapi.json"
 DOCS_PATH = "/internal/docs"
 
@@ -185,11 +184,12 @@ def describe(app: FastAPI) -> dict[str, Any]:
         )
         components = description["components"]
         components["securitySchemes"] = SECURITY
-        del components["schemas"][VALIDATION], components["schemas"]["ValidationError"]
+        for framework in ("HTTPValidationError", "ValidationError"):  # no request is read by FastAPI here
+            components["schemas"].pop(framework, None)
         for path in description["paths"].values():
             for operation in path.values():
                 responses = operation["responses"]
-                if VALIDATION in str(responses.get("422")):  # of FastAPI, which reads no request here
+                if "HTTPValidationError" in str(responses.get("422")):
                     del responses["422"]
                 success = responses["200"]["content"]["application/json"]
                 success["example"] = _example(success["schema"], components["schemas"])

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from bson import ObjectId
-from jsonschema import Draft202012Validator
+from jsonschema_rs import Draft202012Validator
 
 from recurrence_pipeline import __version__
 from recurrence_pipeline.api.errors import FAILURES, all_below
