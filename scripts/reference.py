@@ -16,7 +16,7 @@ from typing import Any
 from typer.main import get_command
 
 from recurrence_pipeline.api.app import create_app
-from recurrence_pipeline.api.errors import answer_to
+from recurrence_pipeline.api.errors import error_from
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.cli import ORDER, app
 from recurrence_pipeline.config.settings import SECRET, Settings
@@ -175,7 +175,7 @@ def _codes() -> Iterator[type[RecurrenceError]]:
 
 
 def _status(kind: type[RecurrenceError]) -> str:
-    return str(answer_to(kind.__new__(kind)).status)
+    return str(error_from(kind.__new__(kind)).status)
 
 
 def _ending(kind: type[RecurrenceError]) -> str:

@@ -14,10 +14,10 @@ from starlette.responses import Response
 
 from recurrence_pipeline.api import openapi
 from recurrence_pipeline.api.auth import KEY_HEADER, AuthDependencies, Authenticator, RateLimit
-from recurrence_pipeline.api.errors import ApiError, answer_to, bad_request, client_gone, no_such_path
+from recurrence_pipeline.api.errors import ApiError, bad_request, error_from, failure, no_such_path
 from recurrence_pipeline.api.middleware import REFUSAL, REQUEST_ID, RequestMiddleware
-from recurrence_pipeline.api.responses import error_answer
-from recurrence_pipeline.api.routes import Handlers, build_router
+from recurrence_pipeline.api.responses import error_response
+from recurrence_pipeline.api.routes import Handlers, build_routes
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.domain.errors import DatabaseUnavailable, RecurrenceError
 
@@ -43,14 +43,14 @@ def create_app(worker: Worker) -> FastAPI:
     handlers = Handlers(worker)
     is_user = handlers.is_user if settings.jwt_require_user else None
     guard = AuthDependencies(access, RateLimit(settings.rate_limit_per_minute), is_user=is_user)
-    app.include_router(build_router(handlers, guard))
+    app.router.routes.extend(build_routes(handlers, guard))
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
 
-    async def answer(request: Request, error: Any) -> Response:
-        return error_answer(_as_answer(request, error, guard))
+    async def respond(request: Request, error: Any) -> Response:
+        return error_response(_api_error(request, error, guard))
 
     for kind in (ApiError, RecurrenceError, HTTPException, ClientDisconnect):
-        app.add_exception_handler(kind, answer)
+        app.add_exception_handler(kind, respond)
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -73,15 +73,15 @@ async def _look_at_database(worker: Worker) -> None:
         log.warning("the database could not be looked at", error=str(error))
 
 
-def _as_answer(request: Request, error: Any, guard: AuthDependencies) -> ApiError:
+def _api_error(request: Request, error: Any, guard: AuthDependencies) -> ApiError:
     match error:
         case ApiError():
             return error
         case RecurrenceError():
             log.warning("not done", code=error.code, error=str(error))
-            return answer_to(error)
+            return error_from(error)
         case ClientDisconnect():
-            return getattr(request.state, REFUSAL, None) or client_gone()
+            return getattr(request.state, REFUSAL, None) or failure("CLIENT_GONE")
         case HTTPException(status_code=404 | 405):
             try:
                 guard.count(request)

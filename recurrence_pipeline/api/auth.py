@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import ipaddress
 import math
+import re
 import time
 import warnings
 from collections.abc import Awaitable, Callable, Sequence
@@ -24,7 +25,7 @@ from limits.strategies import MovingWindowRateLimiter
 from starlette.requests import Request
 
 from recurrence_pipeline.api.errors import ApiError, failure, forbidden
-from recurrence_pipeline.api.requests import is_id
+from recurrence_pipeline.api.schemas import HEX
 from recurrence_pipeline.api.web_pages import Headers, WebPages
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import ConfigurationError
@@ -47,9 +48,10 @@ class RateLimit:
             return
         reset = self._limiter.get_window_stats(self._item, caller).reset_time
         wait = max(math.ceil(reset - time.time()), 1)
-        raise failure(429, "RATE_LIMITED", f"More than {self._item.amount} requests in a minute", retry_after=wait)
+        raise failure("RATE_LIMITED", per_minute=self._item.amount, retry_after=wait)
 
 
+IS_ID = re.compile(HEX).fullmatch
 KEY_HEADER = "x-internal-api-key"
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
 """An IPv4 address that comes over an IPv6 socket (`::ffff:127.0.0.1`) is read as what it is."""
@@ -153,7 +155,7 @@ class Authenticator:
         except jwt.InvalidTokenError as error:
             return AccessRefused(address, f"bad token: {type(error).__name__}")
         user_id = claims.get("_id")
-        if not isinstance(user_id, str) or not is_id(user_id):
+        if not isinstance(user_id, str) or not IS_ID(user_id):
             return AccessRefused(address, "bad token: its claim _id is no id")
         return Caller(f"user {user_id.lower()}", user_id.lower())
 
@@ -186,7 +188,7 @@ log = structlog.get_logger(__name__)
 
 
 class AuthDependencies:
-    """Its methods are dependencies of routes. `is_user` says whether an id is that of a user, where that counts."""
+    """Its methods are what routes ask first. `is_user` says whether an id is that of a user, where that counts."""
 
     def __init__(
         self, access: Authenticator, limit: RateLimit, *, is_user: Callable[[str], Awaitable[bool]] | None = None
@@ -242,7 +244,7 @@ class AuthDependencies:
         return forbidden(self._access.refusal)
 
 
-async def known_caller(request: Request) -> Caller:
+def caller_of(request: Request) -> Caller:
     """Return whom the guard of the route has let in."""
     caller: Caller = request.state.caller
     return caller

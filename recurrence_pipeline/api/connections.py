@@ -15,9 +15,9 @@ import h11
 from starlette.datastructures import MutableHeaders
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from recurrence_pipeline.api.errors import ApiError, bad_request, failure, headers_too_large
+from recurrence_pipeline.api.errors import ApiError, bad_request, failure
 from recurrence_pipeline.api.middleware import REFUSAL, dress, new_request_id
-from recurrence_pipeline.api.responses import error_answer
+from recurrence_pipeline.api.responses import error_response
 
 MAX_HEAD = 16 * 1024
 """In bytes, as Node has it. What has arrived beyond it in one piece with other requests can double it."""
@@ -99,7 +99,7 @@ class Connection(H11Protocol):
         """Answer what is not HTTP, or too much of it. Called while uvicorn handles the parser's error."""
         error = sys.exc_info()[1]
         too_large = isinstance(error, h11.RemoteProtocolError) and error.error_status_hint == 431
-        self._refuse(headers_too_large() if too_large else bad_request(msg))
+        self._refuse(failure("HEADERS_TOO_LARGE") if too_large else bad_request(msg))
 
     def _should_upgrade(self) -> bool:
         return False
@@ -125,7 +125,7 @@ class Connection(H11Protocol):
 
     def _give_up(self) -> None:
         if self._has_begun():
-            self._refuse(failure(408, "REQUEST_TIMEOUT", f"The request was not complete within {self._patience:g} s"))
+            self._refuse(failure("REQUEST_TIMEOUT", seconds=self._patience))
         else:  # it has said nothing at all
             self.transport.close()
 
@@ -139,7 +139,7 @@ class Connection(H11Protocol):
             self.cycle.disconnected = True  # nothing of what it still sends is to follow
             self.cycle.message_event.set()
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-            response = error_answer(error)
+            response = error_response(error)
             headers = MutableHeaders(raw=[*response.raw_headers, (b"connection", b"close")])
             dress(headers, new_request_id())
             reason = error.body["error"].encode()

@@ -1,4 +1,4 @@
-"""What goes wrong, as answers: one class that carries an answer, and the table from the system's errors to statuses.
+"""What goes wrong, as responses: the class that carries one, its schemas, and the status of each error of the system.
 
 Bodies: 400 and 403 are `{error, message}`, an unknown path is `{success, error, message}`, as the application knows
 them; all others are `{success, error, code, message, retryable}`. `retryable` says whether to send it again.
@@ -6,8 +6,6 @@ them; all others are `{success, error, code, message, retryable}`. `retryable` s
 
 from collections.abc import Mapping
 from typing import Any, Literal
-
-from pydantic import Field
 
 from recurrence_pipeline.api.schemas import Shape
 from recurrence_pipeline.domain.errors import (
@@ -56,98 +54,24 @@ _HIDDEN = {DatabaseUnavailable: UNREACHABLE, InternalError: NO_CAUSE}
 """What stands in place of texts that name hosts and insides of ours; the log has them."""
 
 
-class ApiError(Exception):
-    """An answer that is not a success."""
-
-    def __init__(self, status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(str(body.get("message")))
-        self.status = status
-        self.body = dict(body)
-        self.headers = dict(headers or {})
-
-
-def bad_request(message: str) -> ApiError:
-    """Return the answer to a request that cannot be right."""
-    return ApiError(400, {"error": "Bad Request", "message": message})
-
-
-def forbidden(message: str) -> ApiError:
-    """Return the answer to somebody who may not ask this."""
-    return ApiError(403, {"error": "Forbidden", "message": message})
-
-
-def no_such_path() -> ApiError:
-    """Return the answer to an unknown path or method."""
-    return ApiError(404, {"success": False, "error": "Not Found", "message": "Internal API endpoint not found"})
-
-
-def failure(status: int, code: str, message: str, *, retry_after: int | None = None) -> ApiError:
-    """Return an answer of our own kind; `retry_after` is in seconds, and makes it retryable."""
-    body = {
-        "success": False,
-        "error": WORDS[status],
-        "code": code,
-        "message": message,
-        "retryable": retry_after is not None,
-    }
-    return ApiError(status, body, None if retry_after is None else {"Retry-After": str(retry_after)})
-
-
-def headers_too_large() -> ApiError:
-    """Return the answer to a request whose line and headers are too many."""
-    return failure(431, "HEADERS_TOO_LARGE", "A request has at most 100 headers and 16 KiB of them")
-
-
-def client_gone() -> ApiError:
-    """Return what stands in the log for a request whose client went away before all of it was there."""
-    return failure(499, "CLIENT_GONE", "The client went away before its request was complete")
-
-
-def invalid_recurrence(reason: str) -> ApiError:
-    """Return the answer of the validation to a task that may not recur."""
-    message = f"Recurrence validation failed: {reason}"
-    return ApiError(400, {"success": False, "error": "Validation Error", "message": message})
-
-
-def answer_to(error: RecurrenceError, *, operation: str | None = None) -> ApiError:
-    """Return the answer to one of the system's errors; an `operation` is named in its message."""
-    match error:
-        case ProcessingFailed():
-            return _processing_failed(error)
-        case InvalidInput():
-            return bad_request(str(error))
-        case PermissionDenied():
-            return forbidden(str(error))
-    text = next((text for kind, text in _HIDDEN.items() if isinstance(error, kind)), str(error))
-    message = f"Worker processing failed for operation: {operation}: {text}" if operation else text
-    return _failure(_status(type(error)), error.code, message)
-
-
-def _processing_failed(error: ProcessingFailed) -> ApiError:
-    message = str(error)
-    if error.cause_code == InternalError.code:
-        message = message.removesuffix(error.cause) + NO_CAUSE
-    kinds = {kind.code: kind for kind in _all_below(RecurrenceError)}
-    return _failure(_status(kinds.get(error.cause_code, Transient)), error.cause_code, message)
-
-
-def _status(kind: type[RecurrenceError]) -> int:
-    return next((status for each, status in _STATUS.items() if issubclass(kind, each)), 409)
-
-
-def _failure(status: int, code: str, message: str) -> ApiError:
-    return failure(status, code, message, retry_after=RETRY_AFTER if status == 503 else None)
-
-
-def _all_below(kind: type[RecurrenceError]) -> set[type[RecurrenceError]]:
-    return {kind}.union(*(_all_below(below) for below in kind.__subclasses__()))
+FAILURES: Mapping[str, tuple[int, str]] = {
+    "EVENT_NOT_FOUND": (404, "There is no event {event_id}"),
+    "REQUEST_TIMEOUT": (408, "The request was not complete within {seconds:g} s"),
+    "BODY_TOO_LARGE": (413, "The body must not be larger than 1 MB"),
+    "UNSUPPORTED_MEDIA_TYPE": (415, "The body must be application/json in a Unicode encoding, not compressed"),
+    "RATE_LIMITED": (429, "More than {per_minute} requests in a minute"),
+    "HEADERS_TOO_LARGE": (431, "A request has at most 100 headers and 16 KiB of them"),
+    "CLIENT_GONE": (499, "The client went away before its request was complete"),  # for the log: nobody reads it
+    "UNEXPECTED": (500, "The log has the cause, under this answer's X-Request-ID"),
+}
+"""What the API itself refuses, or fails at: status and message by code."""
 
 
 class BadRequest(Shape):
     """The request cannot be right."""
 
     error: Literal["Bad Request"]
-    message: str = Field(examples=["Valid taskId is required"])
+    message: str
 
 
 class NotValid(Shape):
@@ -155,14 +79,14 @@ class NotValid(Shape):
 
     success: Literal[False]
     error: Literal["Validation Error"]
-    message: str = Field(examples=["Recurrence validation failed: Invalid repeat type: yearly"])
+    message: str
 
 
 class Forbidden(Shape):
     """Whoever asks may not."""
 
     error: Literal["Forbidden"]
-    message: str = Field(examples=["Invalid internal API key"])
+    message: str
 
 
 class NoSuchPath(Shape):
@@ -174,47 +98,85 @@ class NoSuchPath(Shape):
 
 
 class Failure(Shape):
-    """It was not done; `retryable` says whether to send it again."""
+    """It was not done; `code` is for programs, `retryable` says whether to send it again."""
 
     success: Literal[False]
-    error: str = Field(examples=["Not Found"])
-    code: str = Field(examples=["ORIGINAL_NOT_FOUND"])
-    message: str = Field(
-        examples=["Worker processing failed for operation: create: Original task not found"],
-    )
+    error: str
+    code: str
+    message: str
     retryable: bool
 
 
-Responses = dict[int | str, dict[str, Any]]
+class ApiError(Exception):
+    """A response that is not a success."""
 
-EVERYWHERE: Responses = {
-    400: {"model": BadRequest, "description": "The request cannot be right: a parameter, the body, or HTTP itself"},
-    403: {
-        "model": Forbidden,
-        "description": "Whoever asks may not: the key is missing or wrong, or may not ask this; where no key is set, "
-        "another machine, or a web page",
-    },
-    408: {"model": Failure, "description": "The request was not complete within REQUEST_TIMEOUT"},
-    429: {"model": Failure, "description": "Too many requests of one caller; `Retry-After` says when to come back"},
-    431: {"model": Failure, "description": "More than 100 headers, or more than 16 KiB of them"},
-    500: {"model": Failure, "description": "A defect of this system; the log has the cause"},
-    503: {"model": Failure, "description": "The database is away or busy: try again after `Retry-After` seconds"},
-}
-"""What every path can answer."""
-
-BODY: Responses = {
-    413: {"model": Failure, "description": "The body is larger than 1 MB"},
-    415: {"model": Failure, "description": "The body is not JSON"},
-}
-"""What a path that takes a body can answer, too."""
-
-_REFUSED: Responses = {
-    404: {"model": Failure | NoSuchPath, "description": "There is no such thing, or no such path"},
-    409: {"model": Failure, "description": "Not in the state that things are in"},
-    422: {"model": Failure, "description": "The recurrence is refused"},
-}
+    def __init__(self, status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(str(body.get("message")))
+        self.status = status
+        self.body = body
+        self.headers = dict(headers or {})
 
 
-def refused(*statuses: int, body: bool = False) -> Responses:
-    """Return the answers of a path beside its success: those with these statuses, and what every path can answer."""
-    return {status: _REFUSED[status] for status in statuses} | (BODY if body else {}) | EVERYWHERE
+def bad_request(message: str) -> ApiError:
+    """Return the response to a request that cannot be right."""
+    return ApiError(400, BadRequest(error="Bad Request", message=message))
+
+
+def forbidden(message: str) -> ApiError:
+    """Return the response to somebody who may not ask this."""
+    return ApiError(403, Forbidden(error="Forbidden", message=message))
+
+
+def no_such_path() -> ApiError:
+    """Return the response to an unknown path or method."""
+    return ApiError(404, NoSuchPath(success=False, error="Not Found", message="Internal API endpoint not found"))
+
+
+def invalid_recurrence(reason: str) -> ApiError:
+    """Return the response of the validation to a task that may not recur."""
+    message = f"Recurrence validation failed: {reason}"
+    return ApiError(400, NotValid(success=False, error="Validation Error", message=message))
+
+
+def failure(code: str, *, retry_after: int | None = None, **values: object) -> ApiError:
+    """Return the response that FAILURES has for a code; `retry_after` is in seconds, and makes it retryable."""
+    status, message = FAILURES[code]
+    return _failure(status, code, message.format(**values), retry_after)
+
+
+def error_from(error: RecurrenceError, *, operation: str | None = None) -> ApiError:
+    """Return the response to one of the system's errors; an `operation` is named in its message."""
+    match error:
+        case ProcessingFailed():
+            return _processing_failed(error)
+        case InvalidInput():
+            return bad_request(str(error))
+        case PermissionDenied():
+            return forbidden(str(error))
+    text = next((text for kind, text in _HIDDEN.items() if isinstance(error, kind)), str(error))
+    message = f"Worker processing failed for operation: {operation}: {text}" if operation else text
+    return _failure_of(type(error), error.code, message)
+
+
+def _processing_failed(error: ProcessingFailed) -> ApiError:
+    message = str(error)
+    if error.cause_code == InternalError.code:
+        message = message.removesuffix(error.cause) + NO_CAUSE
+    kinds = {kind.code: kind for kind in all_below(RecurrenceError)}
+    return _failure_of(kinds.get(error.cause_code, Transient), error.cause_code, message)
+
+
+def _failure_of(kind: type[RecurrenceError], code: str, message: str) -> ApiError:
+    status = next((status for each, status in _STATUS.items() if issubclass(kind, each)), 409)
+    return _failure(status, code, message, RETRY_AFTER if status == 503 else None)
+
+
+def _failure(status: int, code: str, message: str, retry_after: int | None) -> ApiError:
+    retryable = retry_after is not None
+    body = Failure(success=False, error=WORDS[status], code=code, message=message, retryable=retryable)
+    return ApiError(status, body, {"Retry-After": str(retry_after)} if retryable else None)
+
+
+def all_below(kind: type[RecurrenceError]) -> set[type[RecurrenceError]]:
+    """Return a kind of error with all kinds of it."""
+    return {kind}.union(*(all_below(below) for below in kind.__subclasses__()))

@@ -12,8 +12,8 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from recurrence_pipeline.api.errors import failure, headers_too_large
-from recurrence_pipeline.api.responses import error_answer
+from recurrence_pipeline.api.errors import failure
+from recurrence_pipeline.api.responses import error_response
 
 REQUEST_ID = "X-Request-ID"
 ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -53,7 +53,7 @@ class RequestMiddleware:
         begun = perf_counter()
         status = 0
 
-        async def send_enveloped(message: Message) -> None:
+        async def send_dressed(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -63,13 +63,12 @@ class RequestMiddleware:
         method = scope["method"]
         scope = _as_express(scope)
         try:
-            app = self._app if len(scope["headers"]) <= MAX_HEADERS else error_answer(headers_too_large())
-            await app(scope, receive, send_enveloped)
+            app = self._app if len(scope["headers"]) <= MAX_HEADERS else error_response(failure("HEADERS_TOO_LARGE"))
+            await app(scope, receive, send_dressed)
         except Exception:
             log.exception("unexpected error", path=_shown(scope))
             if not status:
-                error = failure(500, "UNEXPECTED", "The log has the cause, under this answer's X-Request-ID")
-                await error_answer(error)(scope, receive, send_enveloped)
+                await error_response(failure("UNEXPECTED"))(scope, receive, send_dressed)
         finally:
             log.info(
                 "request",

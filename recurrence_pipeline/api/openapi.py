@@ -1,21 +1,49 @@
-"""The OpenAPI description and the page that shows it, which asks nothing of any other host."""
+"""The OpenAPI description, made of the schemas and the errors themselves, and the page that shows it.
 
-from collections.abc import Sequence
+The page asks nothing of any other host.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
+from functools import reduce
 from importlib import resources
+from itertools import groupby
+from operator import attrgetter, or_
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from pydantic import BaseModel
+from pydantic import TypeAdapter, ValidationError
 from starlette.responses import Response
 
+from recurrence_pipeline import __version__
 from recurrence_pipeline.api.auth import KEY_HEADER
+from recurrence_pipeline.api.errors import (
+    ApiError,
+    BadRequest,
+    Failure,
+    Forbidden,
+    NoSuchPath,
+    NotValid,
+    bad_request,
+    error_from,
+    failure,
+    forbidden,
+    invalid_recurrence,
+    no_such_path,
+)
+from recurrence_pipeline.api.responses import unhealthy
+from recurrence_pipeline.api.schemas import EVENT, ID, WHEN, UnhealthyResponse
+from recurrence_pipeline.domain import errors
 
 OPENAPI_PATH = "/internal/openapi.json"
 DOCS_PATH = "/internal/docs"
-CONTRACT_VERSION = "1"
-"""Of this contract, not of the software."""
 
+TAGS = [
+    {"name": "tasks", "description": "What happened to a task, and when it comes next."},
+    {"name": "events", "description": "What became of it, and another try."},
+    {"name": "monitoring", "description": "Whether the worker can work, and how much there is."},
+]
 SECURITY: dict[str, Any] = {
     "key": {
         "type": "apiKey",
@@ -30,8 +58,80 @@ SECURITY: dict[str, Any] = {
         "description": "HS256, claim `_id`: where JWT_SECRET is set, a user may read what is theirs.",
     },
 }
-KEY_ONLY: list[dict[str, list[str]]] = [{"key": []}]
-KEY_OR_TOKEN: list[dict[str, list[str]]] = [{"key": []}, {"token": []}]
+
+MEANING: Mapping[int, str] = {
+    400: "The request cannot be right: a parameter, the body, or HTTP itself",
+    403: "Whoever asks may not: the key is missing or wrong, or may not ask this; where no key is set, another "
+    "machine, or a web page",
+    404: "There is no such thing, or no such path",
+    408: "The request was not complete within REQUEST_TIMEOUT",
+    409: "Not in the state that things are in",
+    413: "The body is larger than 1 MB",
+    415: "The body is not JSON",
+    422: "The recurrence is refused",
+    429: "Too many requests of one caller; `Retry-After` says when to come back",
+    431: "More than 100 headers, or more than 16 KiB of them",
+    500: "A defect of this system; the log has the cause",
+    503: "The database is away or busy: try again after `Retry-After` seconds",
+}
+STATUS = attrgetter("status")
+_SCHEMAS: Mapping[Any, TypeAdapter[Any]] = {
+    schema: TypeAdapter(schema) for schema in (BadRequest, NotValid, Forbidden, NoSuchPath, Failure, UnhealthyResponse)
+}
+
+EVERYWHERE = (
+    bad_request("Unknown query parameter: sort"),
+    forbidden("Invalid internal API key"),
+    forbidden("Internal API access restricted"),
+    failure("REQUEST_TIMEOUT", seconds=20),
+    failure("RATE_LIMITED", per_minute=100, retry_after=17),
+    failure("HEADERS_TOO_LARGE"),
+    failure("UNEXPECTED"),
+    error_from(errors.DatabaseUnavailable()),
+)
+"""What every path can answer."""
+
+BODY = (bad_request("Malformed JSON in request body"), failure("BODY_TOO_LARGE"), failure("UNSUPPORTED_MEDIA_TYPE"))
+"""What a path that takes a body can answer, too."""
+
+_WORK = (
+    errors.OriginalNotFound("Original task not found"),
+    errors.InvalidRecurrence("Invalid repeat type: yearly", field="repeatType"),
+    errors.WrongType("parentRecurringId: '7' is text, not an ObjectId"),
+    errors.NotAMember(f"userId: {ID} is not the user of the series"),
+    errors.RuleChanged("repeatType is 'weekly', but the series was counted as 'daily': it is left alone"),
+    errors.WriteRejected("Document failed validation"),
+    errors.TaskNotVisibleYet(f"Task {ID} is not there yet", until=datetime.max.replace(tzinfo=timezone.utc)),
+    errors.PartialWrite("1 occurrence could not be written: Document failed validation"),
+    errors.InternalError(),
+    errors.PoisonEvent("5 workers died holding it alone"),
+    errors.LeaseLost("1 of 1 events are held by another worker now"),
+    errors.DatabaseUnavailable(),
+)
+PROCESSING = (
+    bad_request("Valid taskId is required"),
+    no_such_path(),
+    *(error_from(error, operation="create") for error in _WORK),
+)
+"""What can become of a task that is processed."""
+CLEANING = (error_from(errors.CleanupRefused("45 of 60 occurrences have no original: nothing was deleted")),)
+VALIDATING = (bad_request("Valid task object is required"), invalid_recurrence("Invalid repeat type: yearly"))
+PREVIEWING = (
+    bad_request("Valid taskId is required"),
+    no_such_path(),
+    *map(error_from, (*_WORK[:2], errors.PermissionDenied("The task belongs to another user"))),
+)
+LISTING = (bad_request("limit must be a whole number from 1 to 500"),)
+REPLAYING = (
+    bad_request("Valid event_id is required"),
+    no_such_path(),
+    failure("EVENT_NOT_FOUND", event_id=EVENT),
+    error_from(errors.NotReplayable("The event is completed: only failed and rejected events can be replayed")),
+)
+COUNTING = (bad_request("Valid userId is required"), forbidden("The tasks belong to another user"))
+_AWAY: Any = {"tasksWorker": "unavailable", "recurrenceEngine": "unavailable"}
+CHECKING = (unhealthy({"status": "unhealthy", "timestamp": WHEN, "services": _AWAY, "stats": {}}),)
+
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -76,41 +176,62 @@ def describe(app: FastAPI) -> dict[str, Any]:
     if not app.openapi_schema:
         description = get_openapi(
             title="Internal API of the recurrence worker",
-            version=CONTRACT_VERSION,
+            version=__version__,
             description="What the task application asks of its background worker. Every answer has an `X-Request-ID`. "
             "Any other path or method answers 404. Ids are 24 hex digits; dates have milliseconds and Z.",
             routes=app.routes,
+            tags=TAGS,
         )
-        description.setdefault("components", {})["securitySchemes"] = SECURITY
+        components = description["components"]
+        components["securitySchemes"] = SECURITY
+        for framework in ("HTTPValidationError", "ValidationError"):  # no request is read by FastAPI here
+            components["schemas"].pop(framework, None)
+        for path in description["paths"].values():
+            for operation in path.values():
+                responses = operation["responses"]
+                if "HTTPValidationError" in str(responses.get("422")):
+                    del responses["422"]
+                success = responses["200"]["content"]["application/json"]
+                success["example"] = _example(success["schema"], components["schemas"])
         app.openapi_schema = description
     return app.openapi_schema
 
 
-def operation(
-    security: list[dict[str, list[str]]], *parameters: dict[str, Any], body: Sequence[type[BaseModel]] = ()
-) -> dict[str, Any]:
-    """Return what FastAPI cannot know of a route that reads its requests itself."""
-    described: dict[str, Any] = {"security": security}
-    if parameters:
-        described["parameters"] = list(parameters)
-    if body:
-        described["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": _any_of(body)}},
+def error_responses(examples: Iterable[ApiError]) -> dict[int | str, dict[str, Any]]:
+    """Return what a path answers beside its success: these errors, and those that every path can answer."""
+    described: dict[int | str, dict[str, Any]] = {}
+    for status, those in groupby(sorted((*EVERYWHERE, *examples), key=STATUS), STATUS):
+        bodies = [error.body for error in those]
+        shown = {str(body.get("code") or body.get("message") or "unhealthy"): {"value": body} for body in bodies}
+        described[status] = {
+            "model": reduce(or_, map(_schema_of, bodies)),
+            "description": MEANING[status],
+            "content": {"application/json": {"examples": shown}},
         }
     return described
 
 
-def _any_of(models: Sequence[type[BaseModel]]) -> dict[str, Any]:
-    schemas = [model.model_json_schema() for model in models]
-    return schemas[0] if len(schemas) == 1 else {"oneOf": schemas}
+def _schema_of(body: Mapping[str, Any]) -> Any:
+    def fits(adapter: TypeAdapter[Any]) -> bool:
+        try:
+            return bool(adapter.validate_python(body))
+        except ValidationError:
+            return False
+
+    return next(schema for schema, adapter in _SCHEMAS.items() if fits(adapter))
 
 
-def in_query(name: str, schema: dict[str, Any], description: str, *, required: bool = False) -> dict[str, Any]:
-    """Return the description of a query parameter."""
-    return {"name": name, "in": "query", "required": required, "schema": schema, "description": description}
-
-
-def in_path(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the description of a part of the path."""
-    return {"name": name, "in": "path", "required": True, "schema": schema}
+def _example(schema: Mapping[str, Any], known: Mapping[str, Any]) -> Any:
+    """Return a value of a schema, made of the examples of its fields."""
+    match schema:
+        case {"$ref": str(name)}:
+            return _example(known[name.rpartition("/")[2]], known)
+        case {"examples": [first, *_]} | {"const": first} | {"enum": [first, *_]}:
+            return first
+        case {"anyOf": [first, *_]}:
+            return _example(first, known)
+        case {"type": "object"}:
+            return {name: _example(each, known) for name, each in schema.get("properties", {}).items()}
+        case {"type": "array"}:
+            return [_example(schema["items"], known)]
+    return True if schema.get("type") == "boolean" else None

@@ -1,98 +1,164 @@
-"""What a request says, read strictly. Pure, but for the reading of the body; says nothing of who may ask.
+"""What a request says, read strictly: its schemas, the messages for what does not fit them, and the reading of bodies.
 
-Ids are strings of 24 hex digits and nothing else: `{"$ne": null}` in a query would select every task.
+Says nothing of who may ask. Ids are strings of 24 hex digits and nothing else: `{"$ne": null}` in a query would select
+every task.
 """
 
 import json
 import math
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from functools import partial
+from typing import Annotated, Any, NoReturn
 
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic.alias_generators import to_camel
+from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import PydanticCustomError
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
 from recurrence_pipeline.api.errors import ApiError, bad_request, failure
+from recurrence_pipeline.api.schemas import HEX, USER, Id
 from recurrence_pipeline.domain.model import EventStatus, Operation
 
 MAX_BODY = 1024 * 1024
 """In bytes."""
 DISCARDED_AT_MOST = 8 * MAX_BODY
 """How much of a body that is too large is still taken, so that the client gets to read the answer."""
-
-ID = re.compile(r"[0-9a-fA-F]{24}")
-MAX_EVENTS = 500
-DEFAULT_EVENTS = 50
-MAX_SHOWN = 100
-"""How much of a name that we do not know is said back, in characters."""
-MAX_PREVIEW = 1000
-DEFAULT_PREVIEW = 10
-UTF = re.compile(r"utf-?(8|16|32)(-?[lb]e)?")
-
 MAX_DEPTH = 64
 """Objects and lists within one another. What is to be written out again must not be deeper than our stack is."""
-
-Query = Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Recurrence:
-    """One operation on one task."""
-
-    task_id: str
-    operation: str
-    user_id: str | None
+MAX_EVENTS = 500
+MAX_PREVIEW = 1000
+MAX_SHOWN = 100
+"""How much of a name that we do not know is said back, in characters."""
+HEX_OR_NOTHING = r"^([0-9a-fA-F]{24})?$"
+UTF = re.compile(r"utf-?(8|16|32)(-?[lb]e)?")
 
 
-async def read_json(request: Request) -> dict[str, Any]:
-    """Return the JSON object in the body; no body, or another JSON value, is an empty one.
+def wrong(message: str) -> PydanticCustomError:
+    """Return the error of a value that has a message of its own; that of any other is "Valid ... is required"."""
+    return PydanticCustomError("wrong", "{message}", {"message": message})
+
+
+def _known_operation(value: object) -> object:
+    if isinstance(value, str) and value and value not in set(Operation):
+        raise wrong("Invalid operation. Must be one of: create, complete, delete")
+    return value
+
+
+def _known_status(value: object) -> object:
+    if value not in set(EventStatus):
+        raise wrong(f"Invalid status. Must be one of: {', '.join(status.value for status in EventStatus)}")
+    return value
+
+
+def _whole_number(text: str, info: ValidationInfo, *, at_most: int) -> int:
+    """Read digits alone: pydantic would take `+1`, `1_0` and `1.0` as well."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 9 and 1 <= int(text) <= at_most):
+        raise wrong(f"{info.field_name} must be a whole number from 1 to {at_most}")
+    return int(text)
+
+
+LowerCaseId = Annotated[Id, AfterValidator(str.lower)]
+"""As the database gives it back."""
+
+
+class RequestSchema(BaseModel):
+    """A part of a request, camelCase outside."""
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+
+class RecurrenceRequest(RequestSchema):
+    """What happened to a task; `delete` needs `userId`: whose occurrences are to go. Other fields are ignored."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"operation": {"const": "delete"}}},
+            "then": {"required": ["userId"], "properties": {"userId": {"type": "string", "pattern": HEX}}},
+        }
+    )
+
+    task_id: Id
+    operation: Annotated[Operation, BeforeValidator(_known_operation)] = Field(examples=["create"])
+    user_id: Annotated[str, Field(pattern=HEX_OR_NOTHING)] | None = Field(None, validate_default=True, examples=[USER])
+
+    @field_validator("user_id", mode="before")
+    @classmethod
+    def _needed_for_delete(cls, value: object, info: ValidationInfo) -> object:
+        absent = value is None or value == "" or (isinstance(value, (int, float)) and value == 0)  # as JavaScript says
+        if absent and info.data.get("operation") is Operation.DELETE:
+            raise wrong("userId is required for delete operation")
+        return value
+
+
+class ValidationRequest(RequestSchema):
+    """A task as the application is about to store it."""
+
+    task: dict[Any, Any] = Field(
+        examples=[{"title": "Pay rent", "repeatType": "monthly", "dueDate": "2099-01-31T09:00:00.000Z"}],
+    )
+
+
+CALLED = {"task": "task object"}
+"""Fields that messages call by more than their name."""
+
+
+class StatsQuery(RequestSchema):
+    """Whose tasks are counted."""
+
+    user_id: Annotated[str, Field(pattern=HEX_OR_NOTHING), AfterValidator(str.lower)] = Field(
+        "", description="Count this user's tasks only; nothing: everybody's."
+    )
+
+
+class EventsQuery(RequestSchema):
+    """Which events are listed."""
+
+    status: Annotated[EventStatus, BeforeValidator(_known_status)] | SkipJsonSchema[None] = Field(
+        None, description="Only events with this status."
+    )
+    task_id: LowerCaseId | SkipJsonSchema[None] = Field(None, description="Only events that name this task.")
+    limit: Annotated[int, BeforeValidator(partial(_whole_number, at_most=MAX_EVENTS))] = Field(
+        50, ge=1, le=MAX_EVENTS, description="At most so many."
+    )
+
+
+class PreviewQuery(RequestSchema):
+    """Which slots are shown."""
+
+    task_id: LowerCaseId = Field(description="An original or an occurrence.")
+    count: Annotated[int, BeforeValidator(partial(_whole_number, at_most=MAX_PREVIEW))] = Field(
+        10, ge=1, le=MAX_PREVIEW, description="How many slots to show."
+    )
+
+
+def parse(reader: TypeAdapter[Any], value: object, name: str) -> Any:
+    """Return what a part of the request says; `name` is that of a part that is one value.
 
     Raises:
-        ApiError: 413 too large, 415 not JSON, 400 malformed.
+        ApiError: 400, with the message of the first field that does not fit.
     """
-    body = await _body(request)
-    if not body:
-        return {}
-    _require_json(request)
     try:
-        value = json.loads(body, parse_constant=_no_number, parse_float=_finite)
-    except ValueError:
-        raise bad_request("Malformed JSON in request body") from None
-    except RecursionError:
-        raise _too_deep() from None
-    if _is_deep(value):
-        raise _too_deep()
-    return value if isinstance(value, dict) else {}
+        return reader.validate_python(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+    field = str(first["loc"][0]) if first["loc"] else name
+    raise bad_request(first["msg"] if first["type"] == "wrong" else f"Valid {CALLED.get(field, field)} is required")
 
 
-def recurrence(body: Mapping[str, Any]) -> Recurrence:
-    """Read what the application says happened to a task."""
-    task_id, operation, user_id = body.get("taskId"), body.get("operation"), body.get("userId")
-    if not is_id(task_id):
-        raise bad_request("Valid taskId is required")
-    if not isinstance(operation, str) or not operation:
-        raise bad_request("Valid operation is required")
-    if operation not in {known.value for known in Operation}:
-        raise bad_request("Invalid operation. Must be one of: create, complete, delete")
-    if operation == Operation.DELETE.value and _absent(user_id):
-        raise bad_request("userId is required for delete operation")
-    if user_id is None or user_id == "":
-        return Recurrence(str(task_id), operation, None)
-    if not is_id(user_id):
-        raise bad_request("Valid userId is required")
-    return Recurrence(str(task_id), operation, str(user_id))
-
-
-def task_to_validate(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Read the task whose recurrence is to be validated."""
-    task = body.get("task")
-    if not isinstance(task, dict):
-        raise bad_request("Valid task object is required")
-    return task
-
-
-def query(params: QueryParams, names: Collection[str]) -> Query:
+def query(params: QueryParams, names: Collection[str]) -> Mapping[str, str]:
     """Return the parameters that are there.
 
     Raises:
@@ -109,81 +175,34 @@ def query(params: QueryParams, names: Collection[str]) -> Query:
     return found
 
 
-class Parameters:
-    """The query parameters that a route knows, as a dependency of it; `given` hands them on to what it does."""
+async def read_json(request: Request) -> dict[str, Any]:
+    """Return the JSON object in the body; no body, or another JSON value, is an empty one.
 
-    def __init__(self, *names: str) -> None:
-        self._names = names
-
-    async def __call__(self, request: Request) -> None:
-        """Read them.
-
-        Raises:
-            ApiError: 400.
-        """
-        request.state.given = query(request.query_params, self._names)
-
-
-async def given(request: Request) -> Query:
-    """Return the query parameters that the route knows."""
-    found: Query = request.state.given
-    return found
-
-
-def optional_id(given: Query, name: str) -> str | None:
-    """Return the id of a parameter, None where it is not there."""
-    return required_id(given, name) if name in given else None
-
-
-def optional_user(given: Query) -> str | None:
-    """Return the user asked for; `userId=` with nothing behind it is nobody in particular."""
-    return optional_id(given, "userId") if given.get("userId") else None
-
-
-def required_id(given: Query, name: str) -> str:
-    """Return the id of a parameter, in lower case as the database gives it back."""
-    if not is_id(given.get(name)):
-        raise bad_request(f"Valid {name} is required")
-    return given[name].lower()
-
-
-def optional_status(given: Query) -> EventStatus | None:
-    """Return the status asked for."""
-    if "status" not in given:
-        return None
+    Raises:
+        ApiError: 413 too large, 415 not JSON, 400 malformed.
+    """
+    body = await _body(request)
+    if not body:
+        return {}
+    if not _says_json(request):
+        raise failure("UNSUPPORTED_MEDIA_TYPE")
     try:
-        return EventStatus(given["status"])
+        value = json.loads(body, parse_constant=_no_number, parse_float=_finite)
     except ValueError:
-        known = ", ".join(status.value for status in EventStatus)
-        raise bad_request(f"Invalid status. Must be one of: {known}") from None
+        raise bad_request("Malformed JSON in request body") from None
+    except RecursionError:
+        raise _too_deep() from None
+    if _is_deep(value):
+        raise _too_deep()
+    return value if isinstance(value, dict) else {}
 
 
-def number(given: Query, name: str, *, default: int, at_most: int) -> int:
-    """Return a whole number from 1 up to `at_most`."""
-    text = given.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and len(text) <= 9 and 1 <= int(text) <= at_most):
-        raise bad_request(f"{name} must be a whole number from 1 to {at_most}")
-    return int(text)
-
-
-def is_id(value: object) -> bool:
-    """Say whether a value is a string of 24 hex digits."""
-    return isinstance(value, str) and ID.fullmatch(value) is not None
-
-
-def _absent(value: object) -> bool:
-    """Say whether JavaScript would take a value for none."""
-    return value is None or value is False or value == "" or (isinstance(value, (int, float)) and value == 0)
-
-
-def _require_json(request: Request) -> None:
+def _says_json(request: Request) -> bool:
     kind, _, parameters = request.headers.get("content-type", "").partition(";")
     charset = re.search(r"charset=\"?([\w-]+)", parameters, re.IGNORECASE)
     plain = request.headers.get("content-encoding", "identity").strip().lower() == "identity"
-    if kind.strip().lower() != "application/json" or not plain or (charset and not UTF.fullmatch(charset[1].lower())):
-        raise failure(
-            415, "UNSUPPORTED_MEDIA_TYPE", "The body must be application/json in a Unicode encoding, not compressed"
-        )
+    is_json = kind.strip().lower() == "application/json"
+    return is_json and plain and (charset is None or UTF.fullmatch(charset[1].lower()) is not None)
 
 
 async def _body(request: Request) -> bytes:
@@ -217,7 +236,7 @@ def _too_deep() -> ApiError:
 
 
 def _too_large() -> ApiError:
-    error = failure(413, "BODY_TOO_LARGE", "The body must not be larger than 1 MB")
+    error = failure("BODY_TOO_LARGE")
     error.headers["Connection"] = "close"
     return error
 

@@ -1,65 +1,50 @@
-"""Values as JSON the way the application writes it, and the shapes of answers. Pure."""
+"""Responses as the contract has them, from what the worker says: their contents, and their JSON. Pure.
+
+What their shapes are is said in schemas.py and errors.py.
+"""
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from starlette.responses import Response
 
-from recurrence_pipeline.api.errors import ApiError
+from recurrence_pipeline.api.errors import UNREACHABLE, ApiError
+from recurrence_pipeline.api.schemas import CleanupResponse, Event, RecurrenceResponse, Task, UnhealthyResponse
 from recurrence_pipeline.views.common import iso
 
-TASK_DEFAULTS: Mapping[str, Any] = {
-    "userId": None,
-    "title": "",
-    "description": "",
-    "dueDate": None,
-    "originalDueDate": None,
-    "priority": "medium",
-    "category": "",
-    "isCompleted": False,
-    "repeatType": "none",
-    "parentTaskId": None,
-    "parentRecurringId": None,
-    "links": [],
-    "additionalNotes": "",
-    "_id": None,
-    "taskId": None,
-    "createdAt": None,
-    "updatedAt": None,
-    "__v": 0,
-}
-"""The fields of a task in an answer, and what stands where the stored one lacks them. What this system adds to tasks
-(occurrenceNumber, timezone) is not part of the contract."""
-
-EVENT_FIELDS = (
-    "_id", "operation", "taskId", "userId", "status", "source", "createdAt", "availableAt", "attempts", "startedAt",
-    "finishedAt", "durationMs", "errors", "result", "runId",
-)  # fmt: skip
+_TASK_DEFAULTS = {field.alias or name: field.default for name, field in Task.model_fields.items()}
+_EVENT_FIELDS = [field.alias or name for name, field in Event.model_fields.items()]
 
 
-def json_answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Return an answer with a JSON body."""
+def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a response with a JSON body."""
     return Response(_encoded(plain(body)), status, headers, media_type="application/json; charset=utf-8")
 
 
-def error_answer(error: ApiError) -> Response:
-    """Return the answer that an error carries."""
-    return json_answer(error.body, error.status, error.headers)
+def error_response(error: ApiError) -> Response:
+    """Return the response that an error carries."""
+    return json_response(error.body, error.status, error.headers)
 
 
-def processed(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the answer to an operation that was processed; `data` is what the service says of it."""
+def unhealthy(state: Mapping[str, Any]) -> ApiError:
+    """Return the response of a worker that cannot work, whatever hosts the `error` in its state names."""
+    data: Any = {**state, "error": UNREACHABLE}
+    return ApiError(503, UnhealthyResponse(success=False, data=data))
+
+
+def processed(data: Mapping[str, Any]) -> RecurrenceResponse:
+    """Return the response to an operation that was processed; `data` is what the service says of it."""
     operation, task_id, result = data["operation"], data["taskId"], data["result"]
     match operation:
         case "create":
-            result = [task_answer(task) for task in result]
+            result = [task_of(task) for task in result]
         case "complete":
             # What the service adds to these two (all new tasks of a series that had fallen behind) is not the
             # contract's; the events endpoint names them.
-            result = {name: task_answer(result[name]) for name in ("updatedTask", "createdTask")}
+            result = {name: task_of(result[name]) for name in ("updatedTask", "createdTask")}
     return {
         "success": True,
         "message": f"Successfully processed {operation} for task {task_id}",
@@ -67,23 +52,23 @@ def processed(data: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def task_answer(task: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return a task with exactly the fields that the application gives it."""
-    return None if task is None else {name: task.get(name, default) for name, default in TASK_DEFAULTS.items()}
+def task_of(task: Mapping[str, Any] | None) -> Any:
+    """Return the `Task` of a stored one."""
+    return None if task is None else {name: task.get(name, default) for name, default in _TASK_DEFAULTS.items()}
 
 
-def event_answers(events: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return events, each with what is known of it; who holds one is nobody's business."""
-    return [{name: event[name] for name in EVENT_FIELDS if name in event} for event in events]
+def event_of(event: Mapping[str, Any]) -> Any:
+    """Return the `Event` of a stored one."""
+    return {name: event[name] for name in _EVENT_FIELDS if name in event}
 
 
-def cleaned(count: int, when: datetime) -> dict[str, Any]:
-    """Return the answer to a cleanup that removed `count` orphans."""
+def cleaned(count: int, when: datetime) -> CleanupResponse:
+    """Return the response to a cleanup that removed `count` orphans."""
     return {
         "success": True,
         "message": "Cleanup operations completed successfully",
         "data": {
-            "timestamp": when,
+            "timestamp": iso(when),
             "operations": {"orphanedTasksCleanup": {"completed": True, "cleanedCount": count}},
             "success": True,
         },

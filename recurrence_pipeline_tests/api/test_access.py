@@ -271,6 +271,9 @@ def test_who_may_not_ask_is_not_told_what_is_wrong_with_the_request(open_api: Op
     """The order is: path, key or address, body, work."""
     api = open_api(INTERNAL_API_KEY=KEYS)
     assert api.client.post(RECURRENCE, content=b"{").status_code == 403
+    assert api.client.get(f"{STATS}?nobody=1").status_code == 403
+    unsent = head(RECURRENCE, "Content-Type: application/json", "Content-Length: 9", method="POST")
+    assert short_answer_to(api.client, unsent)[0] == 403, "and no byte of the body was waited for"
     assert api.client.get("/internal/nothing").status_code == 404
     assert api.client.get(RECURRENCE).status_code == 404
 

@@ -10,7 +10,7 @@ import pytest
 from bson import ObjectId
 from starlette.types import Receive, Scope, Send
 
-from recurrence_pipeline.api.errors import answer_to
+from recurrence_pipeline.api.errors import error_from
 from recurrence_pipeline.api.middleware import RequestMiddleware
 from recurrence_pipeline.api.requests import MAX_DEPTH
 from recurrence_pipeline.domain.errors import (
@@ -115,6 +115,14 @@ def test_half_a_character_is_echoed_and_not_a_failure(api: Api) -> None:
     """JSON can say what UTF-8 cannot."""
     answer = api.client.post(VALIDATE, content=b'{"task": {"title": "\\ud83d"}}', headers=JSON)
     assert (answer.status_code, answer.json()["data"]["task"]["title"]) == (200, "\ud83d")
+    answer = api.client.post(VALIDATE, content=b'{"task": {"\\ud83d": 1}}', headers=JSON)
+    assert (answer.status_code, answer.json()["data"]["task"]) == (200, {"\ud83d": 1})
+    answer = api.client.post(RECURRENCE, content=b'{"taskId": "\\ud83d"}', headers=JSON)
+    assert (answer.status_code, answer.json()) == (400, bad_request("Valid taskId is required"))
+    answer = api.client.post(
+        RECURRENCE, content=b'{"taskId": "%s", "operation": "\\ud83d"}' % UNKNOWN.encode(), headers=JSON
+    )
+    assert answer.status_code == 400
 
 
 def test_every_answer_has_a_request_id_and_security_headers_and_no_version(api: Api) -> None:
@@ -181,7 +189,7 @@ def test_a_series_whose_rule_was_changed_is_refused(api: Api) -> None:
     ],
 )
 def test_an_error_has_a_status_by_what_to_do_next(error: RecurrenceError, status: int, code: str) -> None:
-    answer = answer_to(error)
+    answer = error_from(error)
     assert (answer.status, answer.body["code"]) == (status, code)
     assert answer.body["retryable"] is (status == 503)
     assert ("Retry-After" in answer.headers) is (status == 503)

@@ -3,7 +3,7 @@
 import pytest
 from bson import ObjectId
 
-from recurrence_pipeline_tests.api.serving import EVENTS, PREVIEW, Api
+from recurrence_pipeline_tests.api.serving import EVENTS, PREVIEW, Api, bad_request
 from recurrence_pipeline_tests.world import utc
 
 
@@ -55,14 +55,28 @@ def test_events_are_listed_newest_first_by_status_and_by_task(api: Api) -> None:
     assert listed(api, status="rejected") == []
 
 
+NO_LIMITS = ("0", "501", "-1", "1e2", "x", "%D9%A1", "", "%2B5", "1_0", "5.0", "%205")
+
+
 @pytest.mark.parametrize(
-    "query",
-    ["status=lost", "status=", "taskId=7", "taskId[$ne]=1", "limit=0", "limit=501", "limit=-1", "limit=1e2", "limit=x",
-     "limit=1&limit=2", "limit=%D9%A1"],
-)  # fmt: skip
-def test_a_question_that_cannot_be_right_is_refused(api: Api, query: str) -> None:
+    ("query", "message"),
+    [
+        *((f"limit={text}", "limit must be a whole number from 1 to 500") for text in NO_LIMITS),
+        *(
+            (f"status={text}", "Invalid status. Must be one of: pending, processing, completed, rejected, failed")
+            for text in ("lost", "", "FAILED", "null")
+        ),
+        ("taskId=7", "Valid taskId is required"),
+        ("taskId=", "Valid taskId is required"),
+        ("taskId[$ne]=1", "taskId must be one plain value"),
+        ("limit=1&limit=2", "limit must be one plain value"),
+        ("sort=1&limit=0", "Unknown query parameter: sort"),
+        ("limit=0&status=lost&task_id=7", "Unknown query parameter: task_id"),
+    ],
+)
+def test_a_question_that_cannot_be_right_is_refused(api: Api, query: str, message: str) -> None:
     answer = api.client.get(f"{EVENTS}?{query}")
-    assert (answer.status_code, answer.json()["error"]) == (400, "Bad Request")
+    assert (answer.status_code, answer.json()) == (400, bad_request(message))
 
 
 @pytest.mark.parametrize("status", ["failed", "rejected"])
