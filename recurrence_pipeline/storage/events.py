@@ -14,6 +14,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from recurrence_pipeline.domain.errors import InvalidInput, LeaseLost
 from recurrence_pipeline.domain.model import Operation, Source, TaskEvent
 from recurrence_pipeline.domain.shards import WHOLE_QUEUE, Shard
+from recurrence_pipeline.domain.words import counted
 from recurrence_pipeline.storage.claiming import Claiming
 from recurrence_pipeline.storage.documents import EPOCH, Document, event_document, new_id, object_id
 from recurrence_pipeline.storage.event_updates import Outcome, Update, announcements, endings
@@ -263,7 +264,7 @@ class Events:
             chunk = requests[start : start + self._write_chunk]
             matched += self._events.bulk_write(chunk, ordered=False).matched_count
         if matched != events:
-            raise LeaseLost(f"{events - matched} of {events} events are held by another worker now")
+            raise LeaseLost(f"{events - matched} of {counted(events, 'event')} held by another worker now")
 
 
 def _since(time: object) -> datetime:
