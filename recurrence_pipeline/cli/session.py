@@ -29,7 +29,7 @@ app = typer.Typer(
     epilog="A first look, with nothing to set up: recurrence demo",
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,  # they show local variables, and those hold passwords
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
 )
 
 
