@@ -6,9 +6,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 UI_INSTALLED := $(VENV)/.ui-installed
 LOCK_INSTALLED := $(VENV)/.lock-installed
+PRESENT_PYTHON = $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test bench fuzz chaos ui-test cluster-test secure-test lint format types contracts definitions job
+.PHONY: help install database demo up test bench fuzz chaos ui-test cluster-test secure-test lint format types contracts definitions job
 .PHONY: reference docs docs-links diagrams screenshots dist wheel-test lock ci clean
 
 help: ## Say what can be made
@@ -16,10 +17,10 @@ help: ## Say what can be made
 
 install: $(INSTALLED) ## Make .venv with everything that running and developing need
 
-demo: $(INSTALLED) ## Process the sample data on this machine, show what came of it, and stop
+demo: database $(INSTALLED) ## Process the sample data on this machine, show what came of it, and stop
 	@$(BIN)/recurrence demo
 
-up: $(INSTALLED) ## Run the whole system on this machine until Ctrl-C; its data stay in .recurrence
+up: database $(INSTALLED) ## Run the whole system on this machine until Ctrl-C; its data stay in .recurrence
 	@$(BIN)/recurrence up
 
 test: $(INSTALLED) ## Run the tests
@@ -90,7 +91,7 @@ wheel-test: dist ## Install the wheel into an empty environment and run its demo
 	@PYTHON=$(PYTHON) scripts/try_wheel
 
 lock: $(LOCK_INSTALLED) ## Write requirements.lock anew: each package with its hashes, for Python 3.11 on Linux
-	@$(BIN)/uv pip compile --quiet --upgrade --extra embedded --extra distributed --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
+	@$(BIN)/uv pip compile --quiet --upgrade --extra embedded --extra distributed --extra report --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
 	  --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
 	  --output-file requirements.lock pyproject.toml
 
@@ -101,10 +102,15 @@ clean: ## Remove .venv and what tools left; what `make up` keeps in .recurrence 
 	@rm -rf $(VENV) dist docs/_build .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .recurrence/demo
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# Before minutes of installing: the embedded database has no wheels for newer Pythons.
+database:
+	@test -n "$$MONGODB_URL" || $(PRESENT_PYTHON) -c 'import sys; sys.exit(sys.version_info >= (3, 14))' || \
+	  { echo "$(PRESENT_PYTHON) is Python 3.14 or newer, for which there is no embedded database: use 3.11 to 3.13 (make clean, then make PYTHON=python3.13 ...), or set MONGODB_URL"; exit 1; }
+
 # A failed installation leaves no stamp, so that the next one begins again.
 $(INSTALLED): pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
-	  { echo "Python 3.11 to 3.13 is needed, and $(PYTHON) is not one: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PRESENT_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed (3.11 to 3.13 with the embedded database), and $(PRESENT_PYTHON) is older: make PYTHON=python3.13 ..."; exit 1; }
 	@echo "Installing into $(VENV), which takes a minute or two"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'

@@ -8,7 +8,7 @@ Where PORT is not set, it is that of the API of `recurrence up`.
 import os
 import sys
 
-from recurrence_pipeline.client.trigger import Delivered, Lost, Queued, Refused, WorkerTrigger
+from recurrence_pipeline.client import Delivered, Lost, Queued, Refused, WorkerTrigger
 
 (task_id,) = sys.argv[1:]
 os.environ.setdefault("PORT", "3001")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
-from recurrence_pipeline.client.trigger import AsyncWorkerTrigger, ClientOptions, WorkerTrigger
+from recurrence_pipeline.client import AsyncWorkerTrigger, ClientOptions, WorkerTrigger
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=timezone.utc)
 

@@ -47,9 +47,15 @@ def _endpoint(described: Operation, schemas: Mapping[str, Any], common: Mapping[
     yield f"## {method} {path}"
     yield f"{operation['description']} Who may ask: {who}."
     asked = [
-        (f"`{p['name']}`", p["in"], "yes" if p["required"] else "no", _kind(p["schema"]), p.get("description", ""))
+        (
+            f"`{p['name']}`",
+            p["in"],
+            "yes" if p["required"] else "no",
+            _kind(p["schema"], schemas),
+            p.get("description", ""),
+        )
         for p in operation.get("parameters", ())
-    ] + list(_body(operation))
+    ] + list(_body(operation, schemas))
     if asked:
         yield table(["name", "where", "required", "what", "meaning"], asked)
     answer = operation["responses"]["200"]["content"]["application/json"]["schema"]
@@ -63,19 +69,28 @@ def _listed(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
     return words(dict.fromkeys(_fields(schema, schemas))) + "."
 
 
-def _body(operation: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str, str]]:
-    schema = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
-    for kind in schema.get("oneOf", [schema] if schema else []):
-        for name, field in kind["properties"].items():
-            required = "yes" if name in kind.get("required", ()) else "no"
-            yield f"`{name}`", f"body: {kind['title']}", required, _kind(field), field.get("description", "")
+def _body(operation: Mapping[str, Any], schemas: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str, str]]:
+    content = operation.get("requestBody", {}).get("content", {})
+    kind = _named(content.get("application/json", {}).get("schema", {}), schemas)
+    for name, field in kind.get("properties", {}).items():
+        sometimes = f"for `{kind['if']['properties']['operation']['const']}`" if "then" in kind else "no"
+        required = "yes" if name in kind.get("required", ()) else "no"
+        if name in kind.get("then", {}).get("required", ()):
+            required = sometimes
+        yield f"`{name}`", f"body: {kind['title']}", required, _kind(field, schemas), field.get("description", "")
 
 
-def _kind(schema: Mapping[str, Any]) -> str:
+def _named(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Mapping[str, Any]:
+    name = schema.get("$ref", "").rsplit("/", 1)[-1]
+    return schemas[name] if name else schema
+
+
+def _kind(field: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
+    schema = _named(field, schemas)
     if "enum" in schema or "const" in schema:
         return words(schema.get("enum", [schema.get("const")]))
     if "anyOf" in schema:
-        return " or ".join(_kind(each) for each in schema["anyOf"])
+        return " or ".join(_kind(each, schemas) for each in schema["anyOf"])
     bounds = f" {schema['minimum']} to {schema['maximum']}" if "maximum" in schema else ""
     default = f", default {schema['default']}" if "default" in schema else ""
     return "24 hex digits" if "pattern" in schema else f"{schema.get('type', 'any')}{bounds}{default}"

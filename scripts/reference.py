@@ -18,7 +18,7 @@ from typer.main import get_command
 from recurrence_pipeline.api.app import create_app
 from recurrence_pipeline.api.errors import error_from
 from recurrence_pipeline.bootstrap import Worker, open_worker
-from recurrence_pipeline.cli import ORDER, app
+from recurrence_pipeline.cli import app
 from recurrence_pipeline.config.settings import SECRET, Settings
 from recurrence_pipeline.domain import errors
 from recurrence_pipeline.domain.errors import ConfigurationError, RecurrenceError
@@ -112,8 +112,8 @@ def cli_page() -> str:
         "output any more. Where a program would read the answer there is `--json`. Settings are "
         "[environment variables](settings.md); where `MONGODB_URL` is not set, a command finds the database of the "
         "`recurrence up` that was started in the same folder.",
-        table(["command", "what it does"], [(f"[`{n}`](#{n})", commands[n].help.split("\n")[0]) for n in ORDER]),
-        *(part for name in ORDER for part in _command(name, commands[name])),
+        table(["command", "what it does"], [(f"[`{n}`](#{n})", commands[n].help.split("\n")[0]) for n in commands]),
+        *(part for name in commands for part in _command(name, commands[name])),
     )
 
 

@@ -8,25 +8,21 @@ import is imported by the command that needs it.
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from recurrence_pipeline import __version__
 from recurrence_pipeline.cli import inspect, maintenance, monitor, process, recover, serve, setup
-from recurrence_pipeline.cli.session import FAILED, INTERRUPTED, OK, USAGE, Session, app
+from recurrence_pipeline.cli.session import FAILED, INTERRUPTED, OK, USAGE, Panel, Session, app
 from recurrence_pipeline.cli.streams import streams
 from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
 from recurrence_pipeline.domain.errors import ConfigurationError, DatabaseUnavailable, InvalidInput, RecurrenceError
 
 __all__ = ["app", "inspect", "main", "maintenance", "monitor", "process", "recover", "serve", "setup"]
 
-ORDER = (
-    *("demo", "up", "init-db", "import", "process", "trigger", "preview", "series", "stats", "report", "events"),
-    *("replay", "restore", "check", "resume", "backfill", "maintenance", "api", "test-alert", "doctor", "version"),
-)
-"""Of the commands in the help: a first look, the work, looking, repairing, programs."""
-
-app.registered_commands.sort(key=lambda command: ORDER.index(command.name or getattr(command.callback, "__name__", "")))
+app.registered_commands.sort(key=lambda command: list(Panel).index(Panel(command.rich_help_panel)))
 
 ASKED_WRONGLY = (ConfigurationError, InvalidInput)
 WIDTH_OF_A_FILE = 140
@@ -36,8 +32,20 @@ UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """Any error of the command line; typer brings its own Click in newer releases, and exports only the special case."""
 
 
+def _version(wanted: bool) -> None:  # noqa: FBT001 (as typer calls it)
+    if wanted:
+        typer.echo(f"recurrence {__version__}")
+        raise typer.Exit
+
+
 @app.callback(invoke_without_command=True)
-def _root(context: typer.Context) -> int | None:
+def _root(
+    context: typer.Context,
+    *,
+    version: Annotated[  # noqa: ARG001 (its callback has answered)
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version, and exit.")
+    ] = False,
+) -> int | None:
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
         return USAGE
@@ -63,7 +71,7 @@ def main(argv: Sequence[str] | None = None, environment: Mapping[str, str] | Non
 
 def _run(argv: list[str], session: Session) -> int:
     try:
-        return int(app(argv, standalone_mode=False, obj=session) or OK)
+        return int(app(argv, prog_name="recurrence", standalone_mode=False, obj=session) or OK)
     except UsageError as error:
         text = str(getattr(error, "format_message", error.__str__)()).replace("Value error, ", "")
         return _complain(session.err, text, USAGE)

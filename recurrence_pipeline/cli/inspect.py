@@ -7,17 +7,17 @@ from typing import Annotated
 
 import typer
 
-from recurrence_pipeline.cli.session import OK, Json, Session, TaskId, app
+from recurrence_pipeline.cli.session import OK, TIMES, Json, Panel, Session, TaskId, app
 from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
 from recurrence_pipeline.domain.errors import InvalidInput
 
 
-@app.command(epilog="Example: recurrence preview 6b046c55c5f3b9749e06fec5 -n 24")
+@app.command(rich_help_panel=Panel.LOOK, epilog="Example: recurrence preview 6b046c55c5f3b9749e06fec5 -n 24")
 def preview(
     context: typer.Context,
     task_id: TaskId,
     *,
-    count: Annotated[int, typer.Option("-n", "--count", min=1, max=1000, help="How many slots.")] = 10,
+    count: Annotated[int, typer.Option("-n", "--count", metavar="N", min=1, max=1000, help="How many slots.")] = 10,
     from_start: Annotated[
         bool, typer.Option("--from-start", help="Begin with the slot behind the task's own, also where it has passed.")
     ] = False,
@@ -33,7 +33,7 @@ def preview(
     return OK
 
 
-@app.command(epilog="Example: recurrence series 6b046c55c5f3b9749e06fec5")
+@app.command(rich_help_panel=Panel.LOOK, epilog="Example: recurrence series 6b046c55c5f3b9749e06fec5")
 def series(context: typer.Context, task_id: TaskId, *, as_json: Json = False) -> int:
     """Show a task's series, and why nothing more came."""
     from recurrence_pipeline.views.common import series_data, series_view
@@ -52,14 +52,18 @@ class By(str, Enum):
     DAY = "day"
 
 
-@app.command(epilog="Example: recurrence stats --since 7d --by hour")
+@app.command(rich_help_panel=Panel.LOOK, epilog="Example: recurrence stats --since 7d --by hour")
 def stats(
     context: typer.Context,
     *,
-    user_id: Annotated[str | None, typer.Option("--user-id", help="Count this user's tasks, and no events.")] = None,
+    user_id: Annotated[
+        str | None, typer.Option("--user-id", metavar="ID", help="Count this user's tasks, and no events.")
+    ] = None,
     since: Annotated[
         str | None,
-        typer.Option("--since", help="How long events took, how many succeeded ...: 90m, 24h, 7d, 2w, or from a time."),
+        typer.Option(
+            "--since", metavar="TIME", help=f"How long events took, how many succeeded ..., since then: {TIMES}."
+        ),
     ] = None,
     by: Annotated[By | None, typer.Option("--by", help="With --since: figures of each hour or of each day.")] = None,
     as_json: Json = False,
@@ -107,7 +111,7 @@ def _metrics(session: Session, since: str, by: By | None, *, as_json: bool) -> i
     return OK
 
 
-@app.command(epilog="Example: recurrence version --json")
+@app.command(rich_help_panel=Panel.LOOK, epilog="Example: recurrence version --json")
 def version(context: typer.Context, *, as_json: Json = False) -> int:
     """Print the versions of all parts and of time zone data."""
     session: Session = context.obj

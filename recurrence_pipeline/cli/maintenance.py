@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recurrence_pipeline.cli.recover import Yes
-from recurrence_pipeline.cli.session import FAILED, OK, Json, Session, app
+from recurrence_pipeline.cli.session import FAILED, OK, Json, Panel, Session, app
 from recurrence_pipeline.domain.errors import CleanupRefused
+from recurrence_pipeline.domain.words import counted
 
 if TYPE_CHECKING:
     from recurrence_pipeline.bootstrap import Worker
@@ -20,7 +21,10 @@ class Which(str, Enum):
     WEEKLY = "weekly"
 
 
-@app.command(epilog="Example: recurrence maintenance daily (then, if that is what you want: with --yes)")
+@app.command(
+    rich_help_panel=Panel.CARE,
+    epilog="Example: recurrence maintenance daily (then, if that is what you want: with --yes)",
+)
 def maintenance(
     context: typer.Context,
     which: Annotated[Which, typer.Argument(help="daily cleans up and archives; weekly checks.", show_default=False)],
@@ -55,11 +59,9 @@ def _daily_dry_run(session: Session, worker: "Worker", *, as_json: bool) -> int:
 
     from recurrence_pipeline.views.common import figures_table
 
-    figures = worker.maintenance.pending()
     told = Text("Nothing was written: say --yes to do it.")
-    session.show(
-        figures | {"written": False}, lambda _: Group(figures_table("To be done", figures), told), as_json=as_json
-    )
+    data = worker.maintenance.pending() | {"written": False}
+    session.show(data, lambda data: Group(figures_table("To be done", data), told), as_json=as_json)
     return OK
 
 
@@ -75,9 +77,9 @@ def _daily(session: Session, worker: "Worker", *, confirm: bool, as_json: bool) 
     forgotten = worker.maintenance.forget_series()
     moved = worker.maintenance.archive_activities()
     health = worker.health.status()
-    figures = {"orphansDeleted": deleted, "seriesForgotten": forgotten, "activitiesArchived": moved, **health["stats"]}
-    data = {"health": health["status"], **figures, "written": True}
-    session.show(data, lambda _: figures_table("Done", figures), as_json=as_json)
+    done = {"orphansDeleted": deleted, "seriesForgotten": forgotten, "activitiesArchived": moved}
+    data = {"health": health["status"], **done, **health["stats"], "written": True}
+    session.show(data, lambda data: figures_table("Done", data), as_json=as_json)
     if refused is not None:
         raise refused
     return OK if health["status"] == "healthy" else FAILED
@@ -102,7 +104,10 @@ def _weekly(session: Session, worker: "Worker", *, as_json: bool) -> int:
     return FAILED if wrong or report.worse else OK
 
 
-@app.command(epilog="Example: recurrence check (then, to repair it: recurrence check --repair --yes)")
+@app.command(
+    rich_help_panel=Panel.REPAIR,
+    epilog="Example: recurrence check (then, to repair it: recurrence check --repair --yes)",
+)
 def check(
     context: typer.Context,
     *,
@@ -131,7 +136,7 @@ def check(
         looking = bar.add_task("tasks", total=None)
 
         def advance(looked_at: int) -> None:
-            bar.update(looking, completed=looked_at, description=f"{looked_at} tasks")
+            bar.update(looking, completed=looked_at, description=counted(looked_at, "task"))
 
         if repair:
             repairs = worker.consistency.repair(only, dry_run=not yes, progress=advance)
@@ -144,7 +149,10 @@ def check(
     return FAILED if any(f.count and f.severity is Severity.ERROR for f in findings) else OK
 
 
-@app.command(epilog="Example: recurrence backfill (then, if that is what you want: recurrence backfill --yes)")
+@app.command(
+    rich_help_panel=Panel.REPAIR,
+    epilog="Example: recurrence backfill (then, if that is what you want: recurrence backfill --yes)",
+)
 def backfill(context: typer.Context, *, yes: Yes = False, as_json: Json = False) -> int:
     """Have older series continued by themselves.
 

@@ -5,19 +5,23 @@ from typing import Annotated
 
 import typer
 
-from recurrence_pipeline.cli.session import FAILED, OK, Json, Session, app
+from recurrence_pipeline.cli.session import FAILED, OK, TIMES, Json, Panel, Session, app
 from recurrence_pipeline.domain.errors import InvalidInput
+from recurrence_pipeline.domain.words import counted
 
 
-@app.command(epilog="Example: recurrence report --since 7d --output report")
+@app.command(rich_help_panel=Panel.CARE, epilog="Example: recurrence report --since 7d --output report")
 def report(
     context: typer.Context,
     *,
     since: Annotated[
-        str, typer.Option("--since", help="The span to report on, up to now: 90m, 24h, 7d, 2w, or a time in UTC.")
+        str, typer.Option("--since", metavar="TIME", help=f"Where the span to report on begins: {TIMES}.")
     ] = "7d",
     output: Annotated[
-        Path | None, typer.Option("--output", help="A folder that gets report.md and its pictures; made if missing.")
+        Path | None,
+        typer.Option(
+            "--output", metavar="FOLDER", help="A folder that gets report.md and its pictures; made if missing."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> int:
@@ -50,7 +54,11 @@ def report(
     return OK
 
 
-@app.command("test-alert", epilog="Example: ALERT_URLS='json://hooks.example.org/alerts' recurrence test-alert")
+@app.command(
+    "test-alert",
+    rich_help_panel=Panel.CARE,
+    epilog="Example: ALERT_URLS='json://hooks.example.org/alerts' recurrence test-alert",
+)
 def send_test_alert(context: typer.Context, *, as_json: Json = False) -> int:
     """Send a test alert to all channels of ALERT_URLS."""
     from rich.text import Text
@@ -75,7 +83,9 @@ def send_test_alert(context: typer.Context, *, as_json: Json = False) -> int:
     return FAILED if any(refused.values()) else OK
 
 
-@app.command(epilog="Example: recurrence doctor (with the environment that the programs have)")
+@app.command(
+    rich_help_panel=Panel.CARE, epilog="Example: recurrence doctor (with the environment that the programs have)"
+)
 def doctor(context: typer.Context, *, as_json: Json = False) -> int:
     """Look at the whole running system, and say what to do.
 
@@ -93,7 +103,7 @@ def doctor(context: typer.Context, *, as_json: Json = False) -> int:
         looking = bar.add_task("looking", total=None)
 
         def advance(tasks: int) -> None:
-            bar.update(looking, completed=tasks, description=f"{tasks} tasks")
+            bar.update(looking, completed=tasks, description=counted(tasks, "task"))
 
         found = list(examine(session.environment, session.settings, utc_now, advance))
     session.show([diagnosis.as_json() for diagnosis in found], diagnoses_view, as_json=as_json)

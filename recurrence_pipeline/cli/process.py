@@ -5,21 +5,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import MofNCompleteColumn
 
-from recurrence_pipeline.cli.session import OK, Json, Session, TaskId, app
+from recurrence_pipeline.cli.session import OK, Json, Panel, Session, TaskId, app
 from recurrence_pipeline.domain.model import Operation
 
 if TYPE_CHECKING:
     from recurrence_pipeline.worker.summary import BatchSummary
 
 
-@app.command(epilog="Example: recurrence process --until-empty")
+@app.command(rich_help_panel=Panel.WORK, epilog="Example: recurrence process --until-empty")
 def process(
     context: typer.Context,
     *,
     until_empty: Annotated[
         bool, typer.Option("--until-empty", help="Wait for retries, until no event is unfinished.")
     ] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="Work on at most this many events.")] = None,
+    limit: Annotated[
+        int | None, typer.Option("-n", "--limit", metavar="N", min=1, help="Process at most so many events.")
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """Process due events here and now, without Dagster.
@@ -43,21 +45,23 @@ def process(
             summary = worker.drain(limit=limit, until_empty=until_empty, go_on=advance)
         unfinished = worker.queries.unfinished()
         worker.tell_host()
-    session.show(
-        summary.as_json() | {"unfinished": unfinished},
-        lambda _: figures_table("Processed", summary.numbers() | {"unfinished": unfinished}),
-        as_json=as_json,
-    )
+    data = summary.as_json() | {"unfinished": unfinished}
+    session.show(data, lambda data: figures_table("Processed", data), as_json=as_json)
     return stop.exit_code
 
 
-@app.command(epilog="Example: recurrence trigger complete 6b046c55c5f3b9749e06fec5 --now (a delete wants --yes, too)")
+@app.command(
+    rich_help_panel=Panel.WORK,
+    epilog="Example: recurrence trigger complete 6b046c55c5f3b9749e06fec5 --now (a delete wants --yes, too)",
+)
 def trigger(  # noqa: PLR0913 (each is an option of its own)
     context: typer.Context,
     operation: Annotated[Operation, typer.Argument(help="What happened to the task.", show_default=False)],
     task_id: TaskId,
     *,
-    user_id: Annotated[str | None, typer.Option("--user-id", help="Whose task it is; a delete needs it.")] = None,
+    user_id: Annotated[
+        str | None, typer.Option("--user-id", metavar="ID", help="Whose task it is; a delete needs it.")
+    ] = None,
     now: Annotated[bool, typer.Option("--now", help="Process it at once and print the result.")] = False,
     yes: Annotated[
         bool, typer.Option("--yes", help="Delete; without it, a delete only shows what it would delete.")

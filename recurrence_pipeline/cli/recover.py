@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from recurrence_pipeline.cli.session import FAILED, OK, Json, Session, TaskId, app
+from recurrence_pipeline.cli.session import FAILED, OK, TIMES, Json, Panel, Session, TaskId, app
 from recurrence_pipeline.domain.model import EventStatus, Operation
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do it; without it, only show what would be done.")]
@@ -21,13 +21,17 @@ class RefusedStatus(str, Enum):
     REJECTED = EventStatus.REJECTED.value
 
 
-@app.command(epilog="Example: recurrence events --status rejected --limit 50")
+@app.command(rich_help_panel=Panel.LOOK, epilog="Example: recurrence events --status rejected --limit 50")
 def events(
     context: typer.Context,
     *,
     status: Annotated[EventStatus | None, typer.Option("--status", help="Only events of this status.")] = None,
-    task_id: Annotated[str | None, typer.Option("--task", help="Only events that name this task.")] = None,
-    limit: Annotated[int, typer.Option("-n", "--limit", min=1, max=10_000, help="How many, the newest first.")] = 20,
+    task_id: Annotated[
+        str | None, typer.Option("--task", metavar="ID", help="Only events that name this task.")
+    ] = None,
+    limit: Annotated[
+        int, typer.Option("-n", "--limit", metavar="N", min=1, max=10_000, help="How many, the newest first.")
+    ] = 20,
     as_json: Json = False,
 ) -> int:
     """List events: what became of each, and why it was refused."""
@@ -41,7 +45,9 @@ def events(
     return OK
 
 
-@app.command(epilog="Example: recurrence replay --code ORIGINAL_NOT_FOUND --since 2026-11-24 --yes")
+@app.command(
+    rich_help_panel=Panel.REPAIR, epilog="Example: recurrence replay --code ORIGINAL_NOT_FOUND --since 24h --yes"
+)
 def replay(  # noqa: PLR0913 (each is an option of its own)
     context: typer.Context,
     event_ids: Annotated[
@@ -49,16 +55,21 @@ def replay(  # noqa: PLR0913 (each is an option of its own)
     ] = None,
     *,
     code: Annotated[
-        str | None, typer.Option("--code", help="Only those whose last error has this code, such as TRANSIENT.")
+        str | None,
+        typer.Option("--code", metavar="CODE", help="Only those whose last error has this code, such as TRANSIENT."),
     ] = None,
     status: Annotated[RefusedStatus | None, typer.Option("--status", help="Only those of this status.")] = None,
     operation: Annotated[Operation | None, typer.Option("--operation", help="Only those of this operation.")] = None,
     since: Annotated[
         str | None,
-        typer.Option("--since", help="Only those that ended from this time on: 2026-11-24T09:30Z."),
+        typer.Option("--since", metavar="TIME", help=f"Only those that ended since then: {TIMES}."),
     ] = None,
-    until: Annotated[str | None, typer.Option("--until", help="Only those that ended before this time.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many, the longest waiting first.")] = 10_000,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="TIME", help="Only those that ended before; as --since.")
+    ] = None,
+    limit: Annotated[
+        int, typer.Option("-n", "--limit", metavar="N", min=1, help="At most so many, the longest waiting first.")
+    ] = 10_000,
     yes: Yes = False,
     as_json: Json = False,
 ) -> int:
@@ -66,18 +77,20 @@ def replay(  # noqa: PLR0913 (each is an option of its own)
 
     An event that is refused again says so once more on the event, and tells its user nothing twice.
     """
+    from recurrence_pipeline.config.clock import utc_now
     from recurrence_pipeline.domain.model import REFUSED
-    from recurrence_pipeline.domain.times import moment
+    from recurrence_pipeline.domain.times import instant
     from recurrence_pipeline.recovery.replay import EventFilter
     from recurrence_pipeline.views.recovery import replay_view
 
     session: Session = context.obj
+    now = utc_now()
     selection = EventFilter(
         statuses=REFUSED if status is None else [EventStatus(status.value)],
         operation=operation,
         code=code,
-        since=moment("since", since),
-        until=moment("until", until),
+        since=instant("since", since, now),
+        until=instant("until", until, now),
     )
     with session.worker() as worker:
         worker.require_schema()
@@ -86,7 +99,10 @@ def replay(  # noqa: PLR0913 (each is an option of its own)
     return FAILED if done.left else OK
 
 
-@app.command(epilog="Example: recurrence restore (lists deletions), then recurrence restore DELETION_ID --yes")
+@app.command(
+    rich_help_panel=Panel.REPAIR,
+    epilog="Example: recurrence restore (lists deletions), then recurrence restore DELETION_ID --yes",
+)
 def restore(
     context: typer.Context,
     deletion: Annotated[
@@ -94,7 +110,9 @@ def restore(
         typer.Argument(metavar="DELETION_ID", help="The deletion, as the list names it.", show_default=False),
     ] = None,
     *,
-    limit: Annotated[int, typer.Option("-n", "--limit", min=1, max=10_000, help="How many deletions to list.")] = 20,
+    limit: Annotated[
+        int, typer.Option("-n", "--limit", metavar="N", min=1, max=10_000, help="How many deletions to list.")
+    ] = 20,
     again: Annotated[bool, typer.Option("--again", help="Also what was put back before and has gone since.")] = False,
     yes: Yes = False,
     as_json: Json = False,
@@ -118,7 +136,7 @@ def restore(
     return FAILED if done.refused else OK
 
 
-@app.command(epilog="Example: recurrence resume 6b046c55c5f3b9749e06fec5 --yes")
+@app.command(rich_help_panel=Panel.REPAIR, epilog="Example: recurrence resume 6b046c55c5f3b9749e06fec5 --yes")
 def resume(context: typer.Context, task_id: TaskId, *, yes: Yes = False, as_json: Json = False) -> int:
     """Make a stopped series go on.
 

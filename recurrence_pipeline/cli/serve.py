@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from recurrence_pipeline.cli.session import HERE, OK, Folder, Session, app
+from recurrence_pipeline.cli.session import HERE, OK, Folder, Panel, Session, app
 
 
-@app.command(epilog="Example: recurrence demo")
+@app.command(rich_help_panel=Panel.FIRST_STEPS, epilog="Example: recurrence demo")
 def demo(context: typer.Context, *, folder: Folder = HERE) -> int:
     """Show the work on sample data, in a database of its own."""
     from recurrence_pipeline.local.demo import run_demo
@@ -17,7 +17,7 @@ def demo(context: typer.Context, *, folder: Folder = HERE) -> int:
     return int(run_demo(session.environment, folder, session.out))
 
 
-@app.command(epilog="Example: recurrence up (then open http://localhost:3000)")
+@app.command(rich_help_panel=Panel.FIRST_STEPS, epilog="Example: recurrence up (then open http://localhost:3000)")
 def up(
     context: typer.Context,
     *,
@@ -37,7 +37,10 @@ def up(
     return int(run_up(session.environment, folder, session.out, with_sample=sample))
 
 
-@app.command(epilog="Example: PORT=3000 INTERNAL_API_KEY=... recurrence api (its page is at /internal/docs)")
+@app.command(
+    rich_help_panel=Panel.SERVE,
+    epilog="Example: PORT=3000 INTERNAL_API_KEY=... recurrence api (its page is at /internal/docs)",
+)
 def api(context: typer.Context) -> int:
     """Serve the internal HTTP API.
 

@@ -6,6 +6,7 @@ The commands themselves are in the modules beside this one, one module for each 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,14 +27,31 @@ app = typer.Typer(
     help="Background worker for recurring tasks. Settings are environment variables; MONGODB_URL names the database. "
     "Exit codes: 0 done, 1 failed, 2 asked wrongly, 130 interrupted.",
     epilog="A first look, with nothing to set up: recurrence demo",
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,  # they show local variables, and those hold passwords
-    rich_markup_mode=None,
+    rich_markup_mode="markdown",
 )
 
+
+class Panel(str, Enum):
+    """Of commands, by what people want to do; in the order in which the help has them."""
+
+    FIRST_STEPS = "First steps"
+    WORK = "Work"
+    LOOK = "Look"
+    REPAIR = "Repair"
+    CARE = "Maintenance and monitoring"
+    SERVE = "Serve"
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+TIMES = "24h, 7d, 2w ago, or 2026-11-24T09:30Z"
+"""What a TIME may be, for the help of the options that take one."""
 TaskId = Annotated[str, typer.Argument(metavar="TASK_ID", help="The task's _id: 24 hex digits.", show_default=False)]
-Folder = Annotated[Path, typer.Option("--folder", help="In it, `.recurrence` holds the database and Dagster's files.")]
+Folder = Annotated[
+    Path,
+    typer.Option("--folder", metavar="FOLDER", help="In it, `.recurrence` holds the database and Dagster's files."),
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,15 @@ from typing import Annotated
 
 import typer
 
-from recurrence_pipeline.cli.session import FAILED, OK, Json, Session, app
+from recurrence_pipeline.cli.session import FAILED, OK, Json, Panel, Session, app
 from recurrence_pipeline.domain.errors import InvalidInput
 
 
-@app.command("init-db", epilog="Example: MONGODB_URL=mongodb://db.example.org/task-app recurrence init-db")
+@app.command(
+    "init-db",
+    rich_help_panel=Panel.FIRST_STEPS,
+    epilog="Example: MONGODB_URL=mongodb://db.example.org/task-app recurrence init-db",
+)
 def init_db(
     context: typer.Context,
     *,
@@ -44,7 +48,11 @@ def _revert(session: Session, *, yes: bool, as_json: bool) -> int:
     return OK
 
 
-@app.command("import", epilog="Example: recurrence import ./export (or the packaged data: recurrence import --sample)")
+@app.command(
+    "import",
+    rich_help_panel=Panel.FIRST_STEPS,
+    epilog="Example: recurrence import ./export (or the packaged data: recurrence import --sample)",
+)
 def import_(
     context: typer.Context,
     folder: Annotated[

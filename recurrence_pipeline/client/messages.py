@@ -12,7 +12,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar, TypeAlias
 
 from recurrence_pipeline.domain.errors import InvalidInput, RecurrenceError
@@ -206,6 +205,8 @@ def asked_wait(header: str | None, now: datetime) -> timedelta:
     text = (header or "").strip()
     if text.isascii() and text.isdigit():
         return timedelta(seconds=min(int(text[:10]), 10**6))
+    from email.utils import parsedate_to_datetime  # only few answers have such a header
+
     try:
         when = parsedate_to_datetime(text)
     except (ValueError, TypeError, OverflowError):
@@ -244,9 +245,16 @@ def _json_object(body: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _as_json(value: object) -> str:
-    """Write a date as the application does; one without a zone is taken for UTC, as the database takes it."""
+def _as_json(value: object) -> object:
+    """Write a date as the application does; one without a zone is taken for UTC, as the database takes it.
+
+    An id of the database is known by the name of its class: its driver is not loaded for a comparison.
+    """
     if isinstance(value, datetime):
         aware = value if value.tzinfo else value.replace(tzinfo=timezone.utc)
         return aware.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(value, Mapping):
+        return dict(value)
+    if any(kind.__name__ == "ObjectId" for kind in type(value).__mro__):
+        return str(value)
     raise TypeError(f"JSON has no way to write {type(value).__name__}")

@@ -1,12 +1,14 @@
 """Where triggers go that could not be delivered: written down as events, they are processed like all others."""
 
+from contextlib import closing
 from datetime import timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from recurrence_pipeline.bootstrap import open_worker
-from recurrence_pipeline.config.settings import Settings
+from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.domain.model import Source
-from recurrence_pipeline.storage.timeouts import within
+
+if TYPE_CHECKING:
+    from recurrence_pipeline.config.settings import Settings
 
 PATIENCE = timedelta(seconds=3)
 """With the database: whoever waits for us has waited for the worker before."""
@@ -22,7 +24,7 @@ class Outbox(Protocol):
 class DatabaseOutbox:
     """The `task_events` of a database. It is connected to for each event, as it is rarely needed."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: "Settings") -> None:
         self._settings = settings
 
     def enqueue(self, task_id: str, operation: str, user_id: str | None) -> str:
@@ -32,6 +34,16 @@ class DatabaseOutbox:
             InvalidInput: no event can say that.
             DatabaseUnavailable: the database is away, or was never prepared: an event there would wait for ever.
         """
-        with open_worker(self._settings) as worker, within(PATIENCE):
-            worker.require_schema()
-            return worker.enqueue(task_id, operation, user_id, source=Source.OUTBOX)
+        # An application whose worker always answers never loads the driver.
+        from recurrence_pipeline.storage.events import Events, new_event
+        from recurrence_pipeline.storage.mongo import Mongo
+        from recurrence_pipeline.storage.schema import require_schema
+        from recurrence_pipeline.storage.timeouts import within
+
+        settings = self._settings
+        event = new_event(task_id, operation, user_id, source=Source.OUTBOX, now=utc_now())
+        with closing(Mongo(settings)) as mongo, within(PATIENCE):
+            require_schema(mongo)
+            events = Events(mongo, read_chunk=settings.read_chunk, write_chunk=settings.write_chunk)
+            events.add([event], available_at=event.created_at)
+        return event.id

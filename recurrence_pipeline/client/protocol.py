@@ -4,12 +4,11 @@ A conversation is a generator. It yields steps, is sent what came of each, and r
 one text serves a client that blocks and one that awaits.
 """
 
+import logging
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias, TypeVar
-
-import structlog
 
 from recurrence_pipeline.client.messages import (
     HEALTH,
@@ -31,7 +30,7 @@ from recurrence_pipeline.domain.retries import RetryPolicy
 
 T = TypeVar("T")
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 ONCE = RetryPolicy(0, timedelta())
 
@@ -83,13 +82,8 @@ class Conversations:
             )
             if wait is None:
                 raise answer
-            log.info(
-                "worker is asked again",
-                path=call.path,
-                attempt=attempt,
-                reason=str(answer),
-                wait_s=wait.total_seconds(),
-            )
+            said = {"path": call.path, "attempt": attempt, "reason": str(answer), "wait_s": wait.total_seconds()}
+            log.info("worker is asked again: %s", answer, extra=said)
             yield Wait(wait)
             attempt += 1
 
@@ -104,12 +98,12 @@ class Conversations:
         if self.has_outbox:
             kept = yield Enqueue(trigger)
             if isinstance(kept, str):
-                log.warning("trigger queued", event_id=kept, reason=reason, **trigger.as_body())
+                log.warning("trigger queued: %s: %s", kept, reason, extra=trigger.as_body() | {"event_id": kept})
                 return Queued(kept, reason)
             if isinstance(kept, InvalidInput):
                 raise Refused(str(kept), status=None, reason=kept.code) from kept
             reason = f"{reason}; outbox: {kept}"
-        log.error("trigger lost", reason=reason, **trigger.as_body())
+        log.error("trigger lost: %s: %s", trigger.as_body(), reason, extra=trigger.as_body() | {"reason": reason})
         return Lost(reason)
 
     def is_available(self) -> Conversation[bool]:
@@ -117,6 +111,6 @@ class Conversations:
         try:
             health = yield from self.ask(HEALTH, ONCE)
         except TriggerError as error:
-            log.info("worker is not available", reason=str(error))
+            log.info("worker is not available: %s", error)
             return False
         return bool(health["status"] == "healthy")

@@ -6,29 +6,24 @@
         case Queued(event_id): ...     # the worker is away: the database keeps it until it is back
         case Lost(reason): ...         # and there is no database either
 
-Both clients act out the same conversations (client/protocol.py). They differ in how they send, wait and write
-down, and in nothing else; what an answer means is said in client/messages.py, with the tree of errors.
+Both clients act out the same conversations (client/protocol.py). They differ in how they send (client/transport.py),
+wait and write down, and in nothing else; what an answer means is said in client/messages.py, with the tree of errors.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, assert_never, cast
 
-import httpx
-
+from recurrence_pipeline.client.base import Client, ClientOptions, log_failure, unless_lost
 from recurrence_pipeline.client.messages import (
     CLEANUP,
     HEALTH,
     AccessDenied,
-    Call,
     Delivered,
     Delivery,
     Lost,
-    NoReply,
     Queued,
     Refused,
-    Reply,
     Trigger,
     TriggerError,
     Unavailable,
@@ -36,9 +31,7 @@ from recurrence_pipeline.client.messages import (
 )
 from recurrence_pipeline.client.outbox import DatabaseOutbox, Outbox
 from recurrence_pipeline.client.protocol import Conversation, Enqueue, Send, Step, Wait
-from recurrence_pipeline.client.transport import Client, ClientOptions, log_failure, unless_lost
 from recurrence_pipeline.domain.model import Operation
-from recurrence_pipeline.storage.documents import as_contract
 
 __all__ = [
     "AccessDenied",
@@ -63,8 +56,10 @@ T = TypeVar("T")
 class WorkerTrigger(Client):
     """The client for threads. Close it, or use it as a context manager."""
 
-    def _open(self, **options: Any) -> None:
-        self._http = httpx.Client(**options)
+    def _open(self, base_url: str, key: str | None) -> None:
+        from recurrence_pipeline.client.transport import Transport
+
+        self._http = Transport(base_url, key, self._options.timeout)
 
     def trigger_task_creation(self, task_id: str) -> Delivery:
         """Say that a recurring task was created.
@@ -106,7 +101,7 @@ class WorkerTrigger(Client):
             Unavailable: nobody is there to say.
             InvalidInput: JSON has no way to write a value of the task.
         """
-        return self._act(self._talk.ask(validation_of(as_contract(task))))
+        return self._act(self._talk.ask(validation_of(task)))
 
     def is_worker_available(self) -> bool:
         """Ask, once, whether the worker is healthy."""
@@ -143,7 +138,7 @@ class WorkerTrigger(Client):
     def _do(self, step: Step) -> object:
         match step:
             case Send(call):
-                return self._send(call)
+                return self._http.send(call)
             case Wait(duration):
                 self._options.sleep(duration.total_seconds())
                 return None
@@ -151,23 +146,14 @@ class WorkerTrigger(Client):
                 return self._write_down(trigger)
         assert_never(step)
 
-    def _send(self, call: Call) -> Reply | NoReply:
-        body = self._body()
-        try:
-            with self._http.stream(**self._request(call)) as response:
-                for chunk in response.iter_bytes():
-                    if not body.takes(chunk):
-                        break
-                return body.reply(response)
-        except httpx.HTTPError as error:
-            return self._no_reply(error)
-
 
 class AsyncWorkerTrigger(Client):
     """The client for asyncio: as `WorkerTrigger`, whose methods it has, to be awaited."""
 
-    def _open(self, **options: Any) -> None:
-        self._http = httpx.AsyncClient(**options)
+    def _open(self, base_url: str, key: str | None) -> None:
+        from recurrence_pipeline.client.transport import AsyncTransport
+
+        self._http = AsyncTransport(base_url, key, self._options.timeout)
 
     async def trigger_task_creation(self, task_id: str) -> Delivery:
         """See `WorkerTrigger`."""
@@ -191,7 +177,7 @@ class AsyncWorkerTrigger(Client):
 
     async def validate_recurrence(self, task: Mapping[str, Any]) -> dict[str, Any]:
         """See `WorkerTrigger`."""
-        return await self._act(self._talk.ask(validation_of(as_contract(task))))
+        return await self._act(self._talk.ask(validation_of(task)))
 
     async def is_worker_available(self) -> bool:
         """See `WorkerTrigger`."""
@@ -207,7 +193,7 @@ class AsyncWorkerTrigger(Client):
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        await self._http.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -228,21 +214,10 @@ class AsyncWorkerTrigger(Client):
     async def _do(self, step: Step) -> object:
         match step:
             case Send(call):
-                return await self._send(call)
+                return await self._http.send(call)
             case Wait(duration):
                 await self._options.async_sleep(duration.total_seconds())
                 return None
             case Enqueue(trigger):
-                return await asyncio.to_thread(self._write_down, trigger)
+                return await self._http.in_a_thread(self._write_down, trigger)
         assert_never(step)
-
-    async def _send(self, call: Call) -> Reply | NoReply:
-        body = self._body()
-        try:
-            async with self._http.stream(**self._request(call)) as response:
-                async for chunk in response.aiter_bytes():
-                    if not body.takes(chunk):
-                        break
-                return body.reply(response)
-        except httpx.HTTPError as error:
-            return self._no_reply(error)

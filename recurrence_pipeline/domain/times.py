@@ -15,50 +15,45 @@ LONGEST = timedelta(days=36_500)
 _SHOWN = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
-def moment(field: str, text: str | None) -> datetime | None:
-    """Read a time as people write it: `2026-11-24`, `2026-11-24T09:30` or with an offset; UTC where it has none.
+def instant(field: str, text: str | None, now: datetime) -> datetime | None:
+    """Read a time as people write it: `24h` (so long ago), `2026-11-24`, `2026-11-24T09:30` or with an offset.
+
+    One without an offset is in UTC. A length counts in minutes, hours, days or weeks: `90m`, `24h`, `7d`, `2w`.
 
     Raises:
-        InvalidInput: it is none, naming the field and the text.
+        InvalidInput: it is neither, or the length is nothing or more than a century; naming the field and the text.
     """
     if text is None:
         return None
-    try:
-        time = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
-    except ValueError:
-        raise InvalidInput(f"{field}: {text!r} is not a time such as 2026-11-24 or 2026-11-24T09:30Z") from None
-    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
-
-
-def since(field: str, text: str, now: datetime) -> datetime:
-    """Return the beginning of a span that ends now.
-
-    Raises:
-        InvalidInput: the text is neither a length nor a time, or is nothing, too long or in the future; with the field
-            and the text.
-    """
-    given = text.strip()
-    length = re.fullmatch(r"(\d{1,9})([mhdw])", given, re.ASCII)
+    length = re.fullmatch(r"(\d{1,9})([mhdw])", text.strip(), re.ASCII)
     if length is None:
-        return _past(field, given, now)
+        return _named(field, text)
     times, unit = int(length[1]), UNITS[length[2]]
     if not times or times > LONGEST / unit:
         raise InvalidInput(f"{field}: {text!r} is not between 1{length[2]} and a century")
     return now - times * unit
 
 
-def _past(field: str, text: str, now: datetime) -> datetime:
-    try:
-        begins = moment(field, text)
-    except InvalidInput:
-        begins = None
-    if begins is None:
-        raise InvalidInput(
-            f"{field}: {text!r} is neither a length such as 90m, 24h, 7d, 2w nor a time such as 2026-11-24"
-        )
-    if begins >= now:
+def since(field: str, text: str, now: datetime) -> datetime:
+    """Return the beginning of a span that ends now.
+
+    Raises:
+        InvalidInput: as `instant`, and where it lies in the future.
+    """
+    begins = instant(field, text, now)
+    if begins is None or begins >= now:
         raise InvalidInput(f"{field}: {text!r} is not in the past")
     return begins
+
+
+def _named(field: str, text: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+    except ValueError:
+        raise InvalidInput(
+            f"{field}: {text!r} is neither a length such as 90m, 24h, 7d, 2w nor a time such as 2026-11-24"
+        ) from None
+    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
 
 
 def lasting(duration: timedelta) -> str:

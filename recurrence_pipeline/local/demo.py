@@ -17,6 +17,7 @@ from rich.text import Text
 
 from recurrence_pipeline.domain.errors import DatabaseUnavailable
 from recurrence_pipeline.domain.model import EventStatus
+from recurrence_pipeline.domain.words import counted
 from recurrence_pipeline.domain.zones import time_zone
 from recurrence_pipeline.local.console import LocalConsole, exit_status
 from recurrence_pipeline.local.dagster import Run
@@ -105,7 +106,7 @@ def _wait_until_worked_off(system: LocalStack, console: Console) -> None:
 def _standstill(system: LocalStack, left: int) -> str:
     runs = ", ".join(f"{run.id[:8]} {run.status}" for run in system.dagster.runs()) or "none"
     return (
-        f"{left} events are left, and none was finished for {LONGEST_STANDSTILL.total_seconds():g} s; "
+        f"{counted(left, 'event')} left, and none was finished for {LONGEST_STANDSTILL.total_seconds():g} s; "
         f"Dagster's runs: {runs}\n{system.dagster.programs[-1].last_lines()}"
     )
 
@@ -117,9 +118,9 @@ def _show(system: LocalStack, console: Console) -> str:
     totals = queries.totals()
     runs = system.dagster.runs()
     figures = {
-        "occurrences_created": totals["created"],
-        "occurrences_deleted": totals["deleted"],
-        "activities_written": totals["activities"],
+        "occurrencesCreated": totals["created"],
+        "occurrencesDeleted": totals["deleted"],
+        "activitiesWritten": totals["activities"],
     }
     console.print()
     console.print(events_table(events_data(counts, queries.refusals())))
@@ -128,7 +129,7 @@ def _show(system: LocalStack, console: Console) -> str:
     console.print(series_table(queries.series))
     dead = sum(count for (_, status), count in counts.items() if status == EventStatus.FAILED.value)
     if dead:
-        return f"{dead} events failed for good: they are dead letters."
+        return f"{counted(dead, 'event')} failed for good: dead letters."
     return ""
 
 
@@ -241,7 +242,7 @@ def _lines(result: Any) -> Iterator[str]:
             yield f"next: due {updated['dueDate'] if updated else '-'}"
             yield f"made: due {created['dueDate'] if created else '-'}"
         case _:
-            yield f"{result} occurrences deleted"
+            yield f"{counted(result, 'occurrence')} deleted"
 
 
 def _folder(folder: Path, anchor: datetime) -> Path:

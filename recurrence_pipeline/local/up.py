@@ -9,6 +9,7 @@ from time import sleep
 from rich.console import Console
 
 from recurrence_pipeline.bootstrap import Worker
+from recurrence_pipeline.domain.words import counted
 from recurrence_pipeline.local.console import LocalConsole, exit_status
 from recurrence_pipeline.local.stack import LocalStack, Say, running, without_password
 from recurrence_pipeline.local.supervisor import Supervisor, locked
@@ -39,7 +40,7 @@ def load_sample(worker: Worker, ours: bool, *, asked: bool, say: Say) -> None:  
     if report is None:
         say("The database has been in use: the sample data are not loaded again (recurrence up --sample does that)")
     else:
-        say(f"Sample data: {report.added} documents imported")
+        say(f"Sample data: {counted(report.added, 'document')} imported")
 
 
 def _up(environment: Mapping[str, str], home: Path, with_sample: bool, narrator: LocalConsole) -> int:  # noqa: FBT001

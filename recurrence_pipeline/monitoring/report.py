@@ -7,11 +7,13 @@ from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from math import isnan
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from recurrence_pipeline.domain.errors import ConfigurationError
 from recurrence_pipeline.domain.times import lasting
 from recurrence_pipeline.monitoring.figures import ALL, COUNTS, MILLISECOND, MILLISECONDS, PERCENT, Period
 from recurrence_pipeline.monitoring.metrics import Metrics
@@ -86,13 +88,22 @@ class Degradation:
         return f"{self.figure} rose from {self.before:.4g} {self.unit} to {self.recent:.4g} {self.unit}{change}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Report:
-    """Markdown that names its pictures by their file names, the pictures (PNG), and what got worse."""
+    """Markdown that names its pictures by their file names, the pictures, and what got worse."""
 
     markdown: str
-    plots: Mapping[str, bytes] = field(repr=False)
-    worse: Sequence[Degradation] = ()
+    worse: Sequence[Degradation]
+    recent: "Measured" = field(repr=False)
+
+    @cached_property
+    def plots(self) -> Mapping[str, bytes]:
+        """The pictures (PNG) by their file names, drawn when they are first asked for.
+
+        Raises:
+            ConfigurationError: what draws them is not installed.
+        """
+        return _plots(self.recent)
 
     def without_pictures(self) -> str:
         """Return the Markdown for where no picture can be shown."""
@@ -110,10 +121,11 @@ class Report:
         """Write `report.md` and the pictures into a folder, which is made where it is missing, and return their paths.
 
         Raises:
+            ConfigurationError: what draws the pictures is not installed; nothing was written.
             OSError: it cannot be written.
         """
-        folder.mkdir(parents=True, exist_ok=True)
         files = {"report.md": self.markdown.encode()} | dict(self.plots)
+        folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             (folder / name).write_bytes(content)
         return [folder / name for name in files]
@@ -132,7 +144,7 @@ def performance_report(metrics: Metrics, now: datetime, *, threshold: float, win
     recent = measured.between(now - window, until)
     before = measured.between(measured.since, recent.since)
     worse = degradation(_row(recent), _row(before), threshold)
-    return Report(_markdown(recent, before, worse, threshold), _plots(recent), worse)
+    return Report(_markdown(recent, before, worse, threshold), worse, recent)
 
 
 def _row(measured: "Measured") -> dict[str, float]:
@@ -188,8 +200,13 @@ def _days(measured: "Measured") -> str:
 
 
 def _plots(measured: "Measured") -> dict[str, bytes]:
-    from recurrence_pipeline.monitoring.plots import line_plot  # noqa: PLC0415 - matplotlib takes a second
-
+    try:
+        from recurrence_pipeline.monitoring.plots import line_plot  # noqa: PLC0415 - matplotlib takes a second
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            "the pictures of a report need matplotlib, which is not installed: "
+            "pip install 'recurrence-pipeline[report]', or have the report printed, which has none"
+        ) from error
     period: Period = "hour" if measured.until - measured.since <= BY_HOUR_UP_TO else "day"
     return {
         name: line_plot(

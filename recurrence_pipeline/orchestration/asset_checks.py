@@ -11,6 +11,7 @@ import dagster as dg
 
 from recurrence_pipeline.domain.errors import DatabaseUnavailable, Transient
 from recurrence_pipeline.domain.model import EventStatus
+from recurrence_pipeline.domain.words import counted
 from recurrence_pipeline.maintenance.checks import (
     CHECKS,
     COUNTERS_BEHIND,
@@ -177,7 +178,7 @@ def figures_of_the_day(  # noqa: D103
 
 def _success(figures: Mapping[str, float]) -> tuple[bool, float, str]:
     rate, events = figures.get("successRate", 100.0), figures.get("tasksProcessed", 0)
-    return events < ENOUGH or rate >= LEAST_SUCCESS, rate, f"{rate:.1f} % of {events:.0f} events were completed."
+    return events < ENOUGH or rate >= LEAST_SUCCESS, rate, f"{rate:.1f} % of {counted(int(events), 'event')} completed."
 
 
 def _time(figures: Mapping[str, float]) -> tuple[bool, float, str]:
@@ -187,7 +188,7 @@ def _time(figures: Mapping[str, float]) -> tuple[bool, float, str]:
 
 def _dead_letters(figures: Mapping[str, float]) -> tuple[bool, float, str]:
     failed = figures[DEAD_LETTERS]
-    return not failed, failed, f"{failed:.0f} events wait for a person."
+    return not failed, failed, f"{counted(int(failed), 'event')} waiting for a person."
 
 
 def _count_failed(worker: WorkerResource) -> float:

@@ -9,8 +9,9 @@ from typing import Any, Literal
 import dagster as dg
 from pydantic import Field
 
+from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.domain.model import REFUSED, EventStatus, Operation
-from recurrence_pipeline.domain.times import moment
+from recurrence_pipeline.domain.times import instant
 from recurrence_pipeline.orchestration.metadata import MAX_ROWS, answer_metadata, events_table, plan_metadata, table
 from recurrence_pipeline.orchestration.resources import MONGODB, WorkerParam, failing_in_one_line
 from recurrence_pipeline.recovery.replay import AT_MOST, EventFilter, Replay
@@ -42,12 +43,13 @@ class ReplayConfig(dg.Config):
         Raises:
             InvalidInput: a time is none.
         """
+        now = utc_now()
         return EventFilter(
             statuses=REFUSED if self.status == "any" else [EventStatus(self.status)],
             operation=None if self.operation == "any" else Operation(self.operation),
             code=self.code or None,
-            since=moment("since", self.since or None),
-            until=moment("until", self.until or None),
+            since=instant("since", self.since or None, now),
+            until=instant("until", self.until or None, now),
         )
 
 

@@ -16,6 +16,7 @@ from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import DatabaseUnavailable, Transient
+from recurrence_pipeline.domain.words import counted
 from recurrence_pipeline.orchestration.assets import task_events
 from recurrence_pipeline.orchestration.jobs import PROCESS_TASK_EVENTS
 from recurrence_pipeline.orchestration.resources import WorkerParam, one_line
@@ -64,7 +65,8 @@ def task_event_sensor(  # noqa: D103 (Dagster shows the description above)
     runs = runs_to_start(queue.due, in_flight, settings)
     if not runs:
         return dg.SkipReason(
-            f"{in_flight.total} of {settings.max_runs_in_flight} runs in flight, {queue.due} events due"
+            f"{in_flight.total} of {counted(settings.max_runs_in_flight, 'run')} in flight, "
+            f"{counted(queue.due, 'event')} due"
         )
     age = int((now - queue.oldest).total_seconds())
     tags = {DUE_TAG: str(queue.due), AGE_TAG: str(age)}
@@ -138,10 +140,12 @@ def reconcile_sensor(  # noqa: D103 (Dagster shows the description above)
     except (DatabaseUnavailable, Transient) as error:
         return dg.SkipReason(f"the database cannot be worked with: {one_line(error)}")
     if not look.asked:
-        return dg.SensorResult(cursor=look.position, skip_reason=f"{look.looked_at} tasks seen, all of them announced")
+        return dg.SensorResult(
+            cursor=look.position, skip_reason=f"{counted(look.looked_at, 'task')} seen, nothing unqueued"
+        )
     return dg.SensorResult(
         cursor=look.position,
-        skip_reason=f"{look.asked} events written for work that was never queued",
+        skip_reason=f"{counted(look.asked, 'event')} written for work that was never queued",
         asset_events=[
             dg.AssetObservation(
                 task_events.key,

@@ -11,6 +11,7 @@ from recurrence_pipeline.domain.model import EventStatus, Operation, Source, Tas
 from recurrence_pipeline.domain.plan import Answer, NewOccurrence
 from recurrence_pipeline.domain.resume import Resumption, plan_resumption
 from recurrence_pipeline.domain.series import require_member
+from recurrence_pipeline.domain.words import counted
 from recurrence_pipeline.storage.documents import new_id, object_id
 from recurrence_pipeline.storage.event_updates import Outcome
 from recurrence_pipeline.worker.context import WorkerContext, WriteStep
@@ -84,7 +85,9 @@ class Resuming:
         refused = context.tasks.insert(plan.occurrences, context.clock()).refused
         context.on_step(WriteStep.OCCURRENCES)
         if refused:
-            raise PartialWrite(f"{len(refused)} occurrences could not be written: {next(iter(refused.values()))}")
+            raise PartialWrite(
+                f"{counted(len(refused), 'occurrence')} could not be written: {next(iter(refused.values()))}"
+            )
         if not context.tasks.existing([event.task_id]):
             context.tasks.delete(new.id for new in plan.occurrences)
             raise OriginalNotFound("Original task not found")

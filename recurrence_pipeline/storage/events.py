@@ -11,11 +11,12 @@ from bson import ObjectId
 from pymongo import UpdateMany
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from recurrence_pipeline.domain.errors import LeaseLost
-from recurrence_pipeline.domain.model import TaskEvent
+from recurrence_pipeline.domain.errors import InvalidInput, LeaseLost
+from recurrence_pipeline.domain.model import Operation, Source, TaskEvent
 from recurrence_pipeline.domain.shards import WHOLE_QUEUE, Shard
+from recurrence_pipeline.domain.words import counted
 from recurrence_pipeline.storage.claiming import Claiming
-from recurrence_pipeline.storage.documents import EPOCH, Document, event_document
+from recurrence_pipeline.storage.documents import EPOCH, Document, event_document, new_id, object_id
 from recurrence_pipeline.storage.event_updates import Outcome, Update, announcements, endings
 from recurrence_pipeline.storage.leasing import (
     ANY_TIME,
@@ -41,6 +42,21 @@ class QueueState:
 
     due: int
     oldest: datetime | None
+
+
+def new_event(task_id: str, operation: str, user_id: str | None, *, source: Source, now: datetime) -> TaskEvent:
+    """Return the event that says what happened to a task.
+
+    Raises:
+        InvalidInput: an argument that cannot be right.
+    """
+    if operation not in {known.value for known in Operation}:
+        raise InvalidInput(f"operation: {operation!r} is not one of create, complete, delete")
+    if operation == Operation.DELETE.value and user_id is None:
+        raise InvalidInput("userId is required for delete operation")
+    if user_id is not None:
+        object_id(user_id, "userId")
+    return TaskEvent(new_id(), Operation(operation), str(object_id(task_id)), now, user_id, source)
 
 
 class Events:
@@ -248,7 +264,7 @@ class Events:
             chunk = requests[start : start + self._write_chunk]
             matched += self._events.bulk_write(chunk, ordered=False).matched_count
         if matched != events:
-            raise LeaseLost(f"{events - matched} of {events} events are held by another worker now")
+            raise LeaseLost(f"{events - matched} of {counted(events, 'event')} held by another worker now")
 
 
 def _since(time: object) -> datetime:

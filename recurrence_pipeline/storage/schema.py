@@ -16,6 +16,7 @@ from pymongo.errors import CollectionInvalid, OperationFailure
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import DatabaseUnavailable
 from recurrence_pipeline.domain.model import EventStatus, Operation, Source
+from recurrence_pipeline.domain.times import lasting
 from recurrence_pipeline.storage.counters import NUMBERED, Counters
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.leasing import FIRST_TIME, LAST_TIME
@@ -230,7 +231,7 @@ def _adjust(
     collection.database.command(
         "collMod", collection.name, index={"keyPattern": dict(index.keys), "expireAfterSeconds": seconds}
     )
-    report.added.append(f"{label} (kept {seconds} s)")
+    report.added.append(f"{label} (kept {lasting(timedelta(seconds=seconds))})")
 
 
 def _kept_for(days: int) -> dict[str, Any]:

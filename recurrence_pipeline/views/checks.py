@@ -6,6 +6,7 @@ from datetime import datetime
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from recurrence_pipeline.domain.words import counted
 from recurrence_pipeline.views.common import Data, plain, table_of, when
 
 SHOWN = 5
@@ -83,5 +84,5 @@ def diagnoses_view(diagnoses: Sequence[Data]) -> RenderableType:
         state = Text(each["level"], COLOURS[each["level"]])
         table.add_row(plain(each["name"]), state, plain(each["found"]), plain(each["advice"]))
     errors, warnings = (sum(each["level"] == level for each in diagnoses) for level in ("error", "warn"))
-    verdict = f"{errors} errors, {warnings} warnings." if errors or warnings else "All is well."
+    verdict = f"{counted(errors, 'error')}, {counted(warnings, 'warning')}." if errors or warnings else "All is well."
     return Group(table, Text(verdict))

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from recurrence_pipeline.domain.preview import SlotPreview
+from recurrence_pipeline.domain.words import counted
 
 if TYPE_CHECKING:  # at run time it would bring the database along
     from recurrence_pipeline.worker.queries import Member, SeriesView
@@ -108,9 +109,11 @@ def backlog_view(data: Data) -> RenderableType:
         return Text("Everything is reconciled already: nothing was there before, or it has been backfilled.")
     asked = data["asked"]
     lines = [
-        f"Of {data['lookedAt']} tasks these belong to series from before {when(data['watermark'])} UTC, and wait:",
-        f"{asked['new']} originals that have never been worked on, {asked['behind']} completed tasks of series behind.",
-        f"{data['series']} series would be continued, with {data['occurrences']} new occurrences.",
+        f"Of {counted(data['lookedAt'], 'task')} these belong to series from before {when(data['watermark'])} UTC, and "
+        "wait:",
+        f"{counted(asked['new'], 'original')} never processed, "
+        f"{counted(asked['behind'], 'completed task')} of series behind.",
+        f"{data['series']} series would be continued, with {counted(data['occurrences'], 'new occurrence')}.",
     ]
     done = "They are backfilled: the reconcile sensor asks for them piece by piece."
     lines.append(done if data["backfilled"] else "Nothing was written: say --yes to have it done.")
@@ -124,11 +127,12 @@ def backlog_view(data: Data) -> RenderableType:
     return Group(*map(Text, lines), *tables)
 
 
-def figures_table(title: str, figures: Mapping[str, int]) -> RenderableType:
-    """Draw named figures, one a line."""
+def figures_table(title: str, data: Data) -> RenderableType:
+    """Draw the whole numbers of a result, one a line."""
     table = table_of(title, "figure", "count")
-    for name, count in figures.items():
-        table.add_row(_words(name), str(count))
+    for name, count in data.items():
+        if type(count) is int:
+            table.add_row(_words(name), str(count))
     return table
 
 
@@ -182,7 +186,7 @@ def event_list(events: Sequence[Data]) -> RenderableType:
 def _fate(event: Data) -> Iterator[Text]:
     """Yield the lines that tell what became of an event."""
     attempts = event.get("attempts") or 0
-    failures = f" after {attempts} failure{'' if attempts == 1 else 's'}" if attempts else ""
+    failures = f" after {counted(attempts, 'failure')}" if isinstance(attempts, int) and attempts else ""
     yield plain(f"{event.get('operation')}: {event.get('status')}{failures}")
     errors = event.get("errors") if event.get("status") != "completed" else None
     last = errors[-1] if isinstance(errors, list) and errors else None
@@ -195,7 +199,7 @@ def result_view(data: Data) -> RenderableType:
     result, task_id = data["result"], data["taskId"]
     match data["operation"]:
         case "delete":
-            return Text(f"{result} occurrences of task {task_id} deleted.")
+            return Text(f"{counted(result, 'occurrence')} of task {task_id} deleted.")
         case "complete":
             updated = result["updatedTask"]
             following = f"due {when(updated['dueDate'])}" if updated else "none"
@@ -253,5 +257,5 @@ def plain(value: object) -> Text:
 
 
 def _words(name: str) -> str:
-    """Return `occurrences_created` or `recurringTasks` as words."""
-    return "".join(f" {c.lower()}" if c.isupper() else c for c in name.replace("_", " "))
+    """Return `recurringTasks` as words."""
+    return "".join(f" {c.lower()}" if c.isupper() else c for c in name)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from recurrence_pipeline.domain.words import counted
 from recurrence_pipeline.views.common import Data, plain, table_of, when
 
 if TYPE_CHECKING:
@@ -19,9 +20,11 @@ SHOWN = 10
 def replay_view(data: Data) -> RenderableType:
     """Draw what a replay came to, or would come to."""
     if data["written"]:
-        lines = [f"{data['replayed']} of {data['selected']} events are pending again."]
+        lines = [f"{data['replayed']} of {counted(data['selected'], 'event')} {_are(data['replayed'])} pending again."]
     elif data["selected"]:
-        lines = [f"{data['selected']} events would be pending again. Nothing was written: say --yes to do it."]
+        lines = [
+            f"{counted(data['selected'], 'event')} would be pending again. Nothing was written: say --yes to do it."
+        ]
     else:
         lines = ["No refused event fits."]
     if data["more"]:
@@ -53,7 +56,7 @@ def deletion_view(data: Data) -> RenderableType:
         return plain(f"It would be refused: {data['refused']}")
     ids = data["wouldDelete"]
     lines = [
-        f"{len(ids)} occurrences of task {data['taskId']} would be deleted, for user {data['userId']}.",
+        f"{counted(len(ids), 'occurrence')} of task {data['taskId']} would be deleted, for user {data['userId']}.",
         *(f"- {task_id}" for task_id in ids[:SHOWN]),
         *([f"- and {len(ids) - SHOWN} more"] if len(ids) > SHOWN else []),
         "Nothing was written: say --yes to do it.",
@@ -69,7 +72,7 @@ def deletions_view(rows: Sequence[Data]) -> RenderableType:
     for row in rows:
         count = row["tasks"]
         back = f", {'all' if row['restored'] == count else row['restored']} put back" if row["restored"] else ""
-        what = f"{count} task{'' if count == 1 else 's'} ({row['reason']}){back}\none of them: "
+        what = f"{counted(count, 'task')} ({row['reason']}){back}\none of them: "
         ids = f"{row['deletion']}\n{row['deletedBy'] or '-'}"
         table.add_row(when(row["deletedAt"]), ids, plain(what) + plain(row["title"]))
     return Group(table, Text("To put one back: recurrence restore DELETION"))
@@ -78,17 +81,15 @@ def deletions_view(rows: Sequence[Data]) -> RenderableType:
 def restore_view(data: Data) -> RenderableType:
     """Draw what putting a deletion back came to, or would come to."""
     who = f" by {data['deletedBy']}" if data["deletedBy"] else ""
-    lines = [f"{data['tasks']} tasks were deleted {when(data['deletedAt'])}{who} ({data['reason']})."]
+    lines = [f"{counted(data['tasks'], 'task')} deleted {when(data['deletedAt'])}{who} ({data['reason']})."]
     if data["restoredBefore"]:
         lines.append("They were put back before: nothing was written.")
     elif data["written"]:
-        lines.append(f"{data['restored']} were put back, {data['alreadyThere']} were there already.")
+        lines.append(f"{data['restored']} put back, {data['alreadyThere']} already there.")
     else:
-        lines.append(f"{data['restored']} would be put back, {data['alreadyThere']} are there already.")
+        lines.append(f"{data['restored']} to be put back, {data['alreadyThere']} already there.")
     if data["goneSince"]:
-        lines.append(
-            f"{data['goneSince']} were put back before and have gone since: say --again to have them back too."
-        )
+        lines.append(f"{data['goneSince']} put back before and gone since: say --again to have them back too.")
     lines += [
         f"- {new['taskId']} {'is' if data['written'] else 'would be'} the original now, instead of {new['replaces']}, "
         f"which is gone; it keeps slot {new['slot']}, counted from {when(new['anchor'])}."
@@ -99,3 +100,7 @@ def restore_view(data: Data) -> RenderableType:
     if not data["written"] and not data["restoredBefore"]:
         lines.append("Nothing was written: say --yes to do it.")
     return Group(*map(Text, lines))
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"

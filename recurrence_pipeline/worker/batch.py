@@ -27,6 +27,7 @@ from recurrence_pipeline.domain.model import FAILURE_ACTIONS, ErrorRecord, Event
 from recurrence_pipeline.domain.plan import ORIGINAL_GONE, Answer, NewActivity, NewOccurrence, Plan, Removal, Snapshot
 from recurrence_pipeline.domain.planning import failure_activity, plan_batch, plan_deletions, removal_of_subtasks
 from recurrence_pipeline.domain.retries import Reject, RetryAt, after_failure
+from recurrence_pipeline.domain.words import counted
 from recurrence_pipeline.storage.event_updates import Outcome
 from recurrence_pipeline.storage.tasks import PLANNED
 from recurrence_pipeline.worker.context import WorkerContext, WriteStep
@@ -228,7 +229,7 @@ class Batch:
         """Make one group of writes, sure of the lease."""
         if lost := self._hold.refresh():
             self.summary.leases_lost += lost
-            raise LeaseLost(f"{lost} events are held by another worker now")
+            raise LeaseLost(f"{counted(lost, 'event')} held by another worker now")
         result = write(*args, **kwargs)
         self._context.on_step(step)
         return result

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from recurrence_pipeline.domain.errors import InvalidInput, LeaseLost, ProcessingFailed
+from recurrence_pipeline.domain.errors import LeaseLost, ProcessingFailed
 from recurrence_pipeline.domain.model import EventStatus, Operation, Source, TaskEvent
 from recurrence_pipeline.domain.plan import Answer, Plan
 from recurrence_pipeline.domain.shards import WHOLE_QUEUE, Shard
 from recurrence_pipeline.domain.validation import validate_recurrence
-from recurrence_pipeline.storage.documents import Document, as_contract, new_id, object_id, task_from_request
+from recurrence_pipeline.storage.documents import Document, as_contract, task_from_request
 from recurrence_pipeline.storage.event_updates import Outcome
+from recurrence_pipeline.storage.events import new_event
 from recurrence_pipeline.worker.context import WorkerContext
 from recurrence_pipeline.worker.processor import Processor
 from recurrence_pipeline.worker.summary import BatchSummary
@@ -125,13 +126,7 @@ class WorkerService:
         validate_recurrence(task_from_request(task), asked_at=self._context.clock())
 
     def _event(self, task_id: str, operation: str, user_id: str | None, source: Source) -> TaskEvent:
-        if operation not in {known.value for known in Operation}:
-            raise InvalidInput(f"operation: {operation!r} is not one of create, complete, delete")
-        if operation == Operation.DELETE.value and user_id is None:
-            raise InvalidInput("userId is required for delete operation")
-        if user_id is not None:
-            object_id(user_id, "userId")
-        return TaskEvent(new_id(), Operation(operation), _checked(task_id), self._context.clock(), user_id, source)
+        return new_event(task_id, operation, user_id, source=source, now=self._context.clock())
 
     def _result(self, event: TaskEvent, answer: Answer, made: dict[str, Document]) -> Any:
         created = list(answer.created)
@@ -159,10 +154,6 @@ class WorkerService:
         """Return tasks as the contract has them; what was just `made` need not be read."""
         found = made | self._context.tasks.documents(set(wanted) - made.keys())
         return [as_contract(found[i]) for i in wanted if i in found]
-
-
-def _checked(task_id: str) -> str:
-    return str(object_id(task_id))
 
 
 def _failure(operation: Operation, outcome: Outcome | None) -> ProcessingFailed:

@@ -72,7 +72,7 @@ class BatchSummary:
         )
 
     def numbers(self) -> dict[str, int]:
-        """Return the figures by name."""
+        """Return the figures by name, as Dagster and Prometheus have them."""
         return {
             "events": self.events,
             "completed": self.count("completed"),
@@ -86,7 +86,12 @@ class BatchSummary:
         }
 
     def as_json(self) -> dict[str, Any]:
-        """Return all of it for a program."""
-        return self.numbers() | {
+        """Return all of it for a program, in the words of the HTTP contract."""
+        return {_camel(name): number for name, number in self.numbers().items()} | {
             "outcomes": [{"operation": o, "outcome": s, "count": n} for (o, s), n in sorted(self.outcomes.items())]
         }
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))

@@ -23,7 +23,7 @@ def test_a_dry_run_shows_what_would_be_asked_for_and_changes_nothing(run: Run, d
     ran = run("backfill")
 
     assert (ran.code, ran.err) == (0, "")
-    assert "1 originals that have never been worked on, 0 completed tasks" in ran.out
+    assert "1 original never processed, 0 completed tasks" in ran.out
     assert "Invalid repeat type: hourly" in ran.out
     assert "[Water] the plants" in ran.out
     assert "Nothing was written: say --yes" in ran.out

@@ -7,15 +7,20 @@ import signal
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from bson import ObjectId
 from pymongo.database import Database
+from typer.main import get_command
 
-from recurrence_pipeline.cli import ORDER as COMMANDS
+from recurrence_pipeline.cli import app
+from recurrence_pipeline.cli.session import Panel
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.commands import MISSING, WEEKLY, Run
 from recurrence_pipeline_tests.waiting import wait_until
+
+COMMANDS: dict[str, Any] = getattr(get_command(app), "commands")  # noqa: B009  (a group has them, which its type does not say)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -23,13 +28,25 @@ def test_help_of_every_command_has_an_example(run: Run, command: str) -> None:
     ran = run(command, "--help")
     assert (ran.code, ran.err) == (0, "")
     assert f"recurrence {command}" in ran.out.split("Example:")[1]
+    assert run(command, "-h") == ran
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_an_option_takes_has_one_name_everywhere(command: str) -> None:
+    """A flag takes nothing and a choice names its values; everything else says what it wants in a word."""
+    words = {"ID", "TASK_ID", "EVENT_ID", "DELETION_ID", "N", "TIME", "FOLDER", "NAME", "CODE"}
+    wanted = {"since": "TIME", "until": "TIME", "limit": "N", "count": "N", "user_id": "ID", "folder": "FOLDER"}
+    for parameter in COMMANDS[command].params:
+        assert parameter.metavar is None or parameter.metavar in words, parameter.name
+        assert parameter.metavar == wanted.get(parameter.name, parameter.metavar), parameter.name
 
 
 def test_help_lists_all_commands_with_whole_sentences(run: Run) -> None:
     ran = run("--help")
-    assert [name for name in COMMANDS if re.search(rf"^  {name} +\S.*[.]$", ran.out, re.MULTILINE)] == list(COMMANDS)
-    assert "..." not in ran.out.split("Commands:")[1]
-    assert run().out == ran.out
+    assert [name for name in COMMANDS if re.search(rf"^│ {name} +\S.*[.] +│$", ran.out, re.MULTILINE)] == list(COMMANDS)
+    assert "..." not in ran.out.split("First steps")[1]
+    assert re.findall(r"^╭─ (?!Options)(.*?) ─+╮$", ran.out, re.MULTILINE) == [panel.value for panel in Panel]
+    assert run().out == ran.out == run("-h").out
     assert run().code == 2
 
 

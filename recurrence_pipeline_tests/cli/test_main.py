@@ -70,10 +70,10 @@ def test_process_works_off_what_is_due(prepared: Run, db: Database[Document]) ->
         "rejected": 0,
         "failed": 0,
         "retried": 0,
-        "occurrences_created": 3,
-        "occurrences_deleted": 0,
-        "activities_written": 3,
-        "leases_lost": 0,
+        "occurrencesCreated": 3,
+        "occurrencesDeleted": 0,
+        "activitiesWritten": 3,
+        "leasesLost": 0,
         "outcomes": [{"operation": "create", "outcome": "completed", "count": 1}],
         "unfinished": 0,
     }
@@ -328,6 +328,11 @@ def test_documents_of_any_kind_are_shown(prepared: Run, db: Database[Document], 
         for form in ([], ["--json"]):
             ran = prepared(*command, *form, LOG_LEVEL="error")
             assert (ran.code, ran.err) == (0, ""), command
+
+
+@pytest.mark.parametrize("option", ["--version", "version"])
+def test_the_version_is_asked_for_as_of_any_program(run: Run, option: str) -> None:
+    assert __version__ in run(option).out
 
 
 def test_version_says_what_is_installed(run: Run) -> None:

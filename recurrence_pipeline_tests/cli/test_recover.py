@@ -65,13 +65,13 @@ def test_replay_shows_what_it_would_do_until_it_is_told_to(prepared: Run, db: Da
 
     shown = prepared("replay")
     assert (shown.code, shown.err) == (0, "")
-    assert "1 events would be pending again. Nothing was written: say --yes to do it." in shown.out
+    assert "1 event would be pending again. Nothing was written: say --yes to do it." in shown.out
     assert "ORIGINAL_NOT_FOUND" in shown.out
     assert status_of(db, event) == "rejected"
 
     done = prepared("replay", "--yes", **QUIET)
     assert (done.code, done.err) == (0, "")
-    assert "1 of 1 events are pending again." in done.out
+    assert "1 of 1 event is pending again." in done.out
     assert status_of(db, event) == "pending"
     assert prepared("replay", "--yes", **QUIET).out.splitlines()[0] == "0 of 0 events are pending again."
     assert prepared("replay").out == "No refused event fits.\n"
@@ -109,6 +109,8 @@ def test_replay_takes_only_what_its_options_say(prepared: Run) -> None:
         ("--status", "rejected", "failed"),
         ("--operation", "create", "delete"),
         ("--since", "2020-01-01", "2999-01-01T09:30Z"),
+        ("--since", "90m", "2999-01-01"),
+        ("--until", "2999-01-01", "2w"),
         ("--until", "2999-01-01", "2020-01-01"),
     ):
         assert (selected(option, fits), selected(option, misses)) == (1, 0), option
@@ -132,7 +134,7 @@ def test_replay_of_ids_names_those_that_it_leaves_and_counts_as_failed(prepared:
 
 
 def test_replay_of_what_is_no_time_or_no_id_is_asked_wrongly(prepared: Run) -> None:
-    assert prepared("replay", "--since", "soon").err.startswith("recurrence: since: 'soon' is not a time such as")
+    assert prepared("replay", "--since", "soon").err.startswith("recurrence: since: 'soon' is neither a length")
     assert prepared("replay", "12").code == 2
 
 
@@ -163,14 +165,14 @@ def test_restore_shows_what_it_would_do_until_it_is_told_to(prepared: Run, db: D
 
     shown = prepared("restore", deletion)
     assert (shown.code, shown.err) == (0, "")
-    assert "3 would be put back, 0 are there already." in shown.out
+    assert "3 to be put back, 0 already there." in shown.out
     assert f"would be the original now, instead of {WEEKLY}, which is gone" in shown.out.replace("\n", " ")
     assert "Nothing was written: say --yes to do it." in shown.out
     assert db["tasks"].count_documents({}) == 0
 
     done = prepared("restore", deletion, "--yes", **QUIET)
     assert (done.code, done.err) == (0, "")
-    assert "3 were put back, 0 were there already." in done.out
+    assert "3 put back, 0 already there." in done.out
     assert db["tasks"].count_documents({}) == 3
     assert "They were put back before: nothing was written." in prepared("restore", deletion, "--yes", **QUIET).out
 

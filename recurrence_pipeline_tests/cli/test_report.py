@@ -1,5 +1,6 @@
 """`recurrence report`: on the terminal, in a folder, as JSON; and what it refuses."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,22 @@ def test_a_folder_gets_the_report_and_its_pictures(worked: Run, tmp_path: Path) 
     assert (ran.code, ran.err) == (0, "")
     assert [Path(line).name for line in ran.out.splitlines()] == FILES
     assert sorted(path.name for path in (tmp_path / "new" / "report").iterdir()) == sorted(FILES)
+
+
+def test_without_what_draws_there_is_a_report_and_a_word_on_what_to_install(
+    worked: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Matplotlib comes with an extra: the weekly maintenance, and a report on a terminal, do without."""
+    for name in {"matplotlib", *(name for name in sys.modules if name.startswith("matplotlib."))}:
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules, "recurrence_pipeline.monitoring.plots", raising=False)
+
+    assert worked("report").code == 0
+    assert worked("maintenance", "weekly").code == 0
+    ran = worked("report", "--output", str(tmp_path / "new"))
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert "matplotlib, which is not installed: pip install 'recurrence-pipeline[report]'" in ran.err
+    assert not (tmp_path / "new").exists()
 
 
 def test_as_json_it_has_the_markdown_and_what_got_worse(worked: Run, tmp_path: Path) -> None:

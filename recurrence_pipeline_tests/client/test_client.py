@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from recurrence_pipeline.client.trigger import AccessDenied, Delivered, Queued, Refused
+from recurrence_pipeline.client import AccessDenied, Delivered, Queued, Refused
 from recurrence_pipeline_tests.api.conftest import OpenApi
 from recurrence_pipeline_tests.api.serving import Api
 from recurrence_pipeline_tests.subjects import Subject

@@ -7,11 +7,9 @@ from typing import Any
 
 import pytest
 from pymongo import MongoClient
-from structlog.testing import capture_logs
 
 from recurrence_pipeline.bootstrap import open_worker
-from recurrence_pipeline.client import outbox
-from recurrence_pipeline.client.trigger import AccessDenied, Lost, Queued, Refused, WorkerTrigger
+from recurrence_pipeline.client import AccessDenied, Lost, Queued, Refused, WorkerTrigger, outbox
 from recurrence_pipeline.config import logs
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.storage.documents import Document
@@ -44,11 +42,11 @@ def only_event(world: World) -> Document:
 
 
 def test_what_was_not_delivered_is_written_down_once_and_worked_off(
-    subject: Subject, world: World, mongodb_url: str
+    subject: Subject, world: World, mongodb_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Else a task that is created while the worker restarts has no occurrences."""
     task_id = world.add_task(utc(2100, 1, 1, 9), "daily")
-    with subject.open(nobody(), database_url=mongodb_url) as client, capture_logs() as lines:
+    with subject.open(nobody(), database_url=mongodb_url) as client:
         queued = client.call("trigger_task_creation", task_id)
 
     event = only_event(world)
@@ -56,8 +54,8 @@ def test_what_was_not_delivered_is_written_down_once_and_worked_off(
     assert queued.event_id == str(event["_id"])
     assert (event["operation"], event["taskId"], event["status"]) == ("create", task_id, "pending")
     assert event["source"] == "outbox"
-    (line,) = [entry for entry in lines if entry["event"] == "trigger queued"]
-    assert line["event_id"] == queued.event_id
+    (line,) = [record for record in caplog.records if record.message.startswith("trigger queued: ")]
+    assert vars(line)["event_id"] == queued.event_id
 
     with open_worker(world.settings) as worker:  # on the real clock, which wrote the event
         worker.process_pending()

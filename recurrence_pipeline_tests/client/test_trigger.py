@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
-from structlog.testing import capture_logs
 
-from recurrence_pipeline.client.trigger import (
+from recurrence_pipeline.client import (
     AccessDenied,
     AsyncWorkerTrigger,
     Delivered,
@@ -178,19 +177,18 @@ def test_an_answer_that_does_not_end_in_time_is_none(
     assert len(worker.heard) == 3
 
 
-def test_where_nobody_listens_it_says_so(subject: Subject) -> None:
-    with subject.open(f"http://localhost:{unused_port()}") as client, capture_logs() as logs:
+def test_where_nobody_listens_it_says_so(subject: Subject, caplog: pytest.LogCaptureFixture) -> None:
+    with subject.open(f"http://localhost:{unused_port()}") as client:
         lost = client.call("trigger_task_deletion", TASK, USER)
         with pytest.raises(Unavailable):
             client.call("trigger_cleanup")
     assert isinstance(lost, Lost)
     assert "ConnectError" in lost.reason
     assert subject.waits == [0.5, 1.0] * 2
-    (line,) = [entry for entry in logs if entry["log_level"] == "error"]
-    assert line == {
-        "event": "trigger lost", "log_level": "error", "reason": lost.reason,
-        "operation": "delete", "taskId": TASK, "userId": USER,
-    }, "a person can make up for it from the log"  # fmt: skip
+    (line,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    fact = {"operation": "delete", "taskId": TASK, "userId": USER}
+    assert line.message == f"trigger lost: {fact}: {lost.reason}", "a person can make up for it from the log"
+    assert vars(line).items() >= fact.items(), "and so can a program"
 
 
 # What is not repeated
@@ -303,20 +301,22 @@ def test_a_safe_trigger_hands_on_the_answer(subject: Subject, worker: StubServer
     [(bad(422, "no"), "trigger failed"), (bad(403, "no"), "trigger failed"), (drops, "trigger lost")],
 )
 def test_a_safe_trigger_answers_none_and_logs_where_nothing_came_of_it(
-    subject: Subject, worker: StubServer, reaction: Reaction, event: str
+    subject: Subject, worker: StubServer, reaction: Reaction, event: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     worker.will(reaction)
-    with subject.open(worker.url) as client, capture_logs() as logs:
+    with subject.open(worker.url) as client:
         assert client.call_safely("trigger_task_creation", TASK) is None
-    assert event in [entry["event"] for entry in logs]
+    assert event in [record.message.partition(":")[0] for record in caplog.records]
 
 
-def test_a_safe_trigger_survives_a_mistake_of_its_caller(subject: Subject, worker: StubServer) -> None:
-    with subject.open(worker.url) as client, capture_logs() as logs:
+def test_a_safe_trigger_survives_a_mistake_of_its_caller(
+    subject: Subject, worker: StubServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with subject.open(worker.url) as client:
         assert client.call_safely("trigger_task_deletion", TASK) is None, "the user is missing"
-    (line,) = logs
-    assert (line["log_level"], line["function"]) == ("error", "trigger_task_deletion")
-    assert line["exc_info"], "a defect comes with its traceback"
+    (line,) = [record for record in caplog.records if record.name.startswith("recurrence_pipeline")]
+    assert (line.levelname, line.message) == ("ERROR", "trigger failed unexpectedly: trigger_task_deletion")
+    assert line.exc_info, "a defect comes with its traceback"
     assert worker.heard == []
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from recurrence_pipeline.client.trigger import Queued, WorkerTrigger
+from recurrence_pipeline.client import Queued, WorkerTrigger
 from recurrence_pipeline.config.settings import SECRET, Settings
 from recurrence_pipeline.doctor.machine import look_at_names
 from recurrence_pipeline.doctor.rules import Level

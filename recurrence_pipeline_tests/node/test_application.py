@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from recurrence_pipeline.client.trigger import Delivered, WorkerTrigger
+from recurrence_pipeline.client import Delivered, WorkerTrigger
 from recurrence_pipeline_tests.node.conftest import Ask, Serve, running
 from recurrence_pipeline_tests.stub_server import unused_port
 from recurrence_pipeline_tests.world import World, utc

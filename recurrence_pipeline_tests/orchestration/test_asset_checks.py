@@ -180,7 +180,7 @@ def test_slow_failing_work_turns_the_figures_of_the_day_red(check: Callable[[str
     }
     assert checked["task_events", "success_rate"].metadata["success_rate"].value == 75.0
     assert checked["task_events", "average_processing_time"].description == "1200 ms on average."
-    assert checked["task_events", "dead_letters"].description == "10 events wait for a person."
+    assert checked["task_events", "dead_letters"].description == "10 events waiting for a person."
 
 
 def test_a_week_that_is_much_worse_than_those_before_is_an_error(

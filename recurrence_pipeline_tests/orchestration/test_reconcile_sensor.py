@@ -90,7 +90,7 @@ def test_a_tick_with_nothing_to_find_writes_nothing_and_says_so(
 
     assert everything(worker) == before
     assert result.skip_reason is not None
-    assert result.skip_reason.skip_message == "1 tasks seen, all of them announced"
+    assert result.skip_reason.skip_message == "1 task seen, nothing unqueued"
     assert caplog.text == "", "an idle tick comes thousands of times a day"
 
 

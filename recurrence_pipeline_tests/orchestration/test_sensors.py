@@ -127,7 +127,7 @@ def test_a_run_in_flight_keeps_another_from_starting(
     make_due(worker, insert_task, 2)
     add_run(instance, status)
 
-    assert skipped(tick(instance, resource)) == "1 of 1 runs in flight, 2 events due"
+    assert skipped(tick(instance, resource)) == "1 of 1 run in flight, 2 events due"
 
 
 def test_a_run_that_is_over_or_of_another_job_keeps_nothing_from_starting(
@@ -189,7 +189,7 @@ def test_a_run_that_died_with_its_machine_does_not_count_once_its_leases_have_ru
     make_due(worker, insert_task, 2)
     run_id = add_run(instance, dg.DagsterRunStatus.STARTED)
     assert len(short_lease.open().lease(1, run_id=run_id)) == 1
-    assert skipped(tick(instance, short_lease)) == "1 of 1 runs in flight, 1 events due"
+    assert skipped(tick(instance, short_lease)) == "1 of 1 run in flight, 1 event due"
 
     wait_until(lambda: worker.queries.queue().due == 2, "the lease runs out")
 
@@ -206,7 +206,7 @@ def test_a_dead_run_does_not_count_because_others_are_at_work(
     run_id = add_run(instance, dg.DagsterRunStatus.STARTED)
     worker.lease(1, run_id=holder)  # for a minute
     short_lease.open().lease(1, run_id=run_id)
-    assert skipped(tick(instance, short_lease)) == "1 of 1 runs in flight, 1 events due"
+    assert skipped(tick(instance, short_lease)) == "1 of 1 run in flight, 1 event due"
 
     wait_until(lambda: worker.queries.queue().due == 2, "the lease of the run has run out")
 
@@ -228,7 +228,7 @@ def test_a_run_longer_than_a_lease_counts_while_it_holds_events(
 
     wait_until(lambda: worker.queries.queue().due == 2, "a short lease has run out since")
 
-    assert skipped(tick(instance, short_lease)) == "1 of 1 runs in flight, 2 events due"
+    assert skipped(tick(instance, short_lease)) == "1 of 1 run in flight, 2 events due"
 
 
 @pytest.mark.parametrize("status", [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING])
@@ -242,7 +242,7 @@ def test_a_run_that_waits_counts_however_long(
     short_lease.open().lease(1)
     wait_until(lambda: worker.queries.queue().due == 2, "a lease has run out since")
 
-    assert skipped(tick(instance, short_lease)) == "1 of 1 runs in flight, 2 events due"
+    assert skipped(tick(instance, short_lease)) == "1 of 1 run in flight, 2 events due"
 
 
 def test_a_dead_run_is_ended_so_that_it_holds_no_place_and_is_not_started_again(

@@ -34,7 +34,7 @@ BESIDE = [
 """What the repository has beside the package, and the wheel inside."""
 VERSION = recurrence_pipeline.__version__
 LOCKED_FOR = {"python_version": "3.11", "sys_platform": "linux", "platform_system": "Linux"}
-LOCKED_EXTRAS = ["embedded", "distributed"]
+LOCKED_EXTRAS = ["embedded", "distributed", "report"]
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_the_wheel_brings_the_command_and_asks_for_what_pyproject_names(
     scripts = wheel[f"recurrence_pipeline-{VERSION}.dist-info/entry_points.txt"].decode()
     assert "recurrence = recurrence_pipeline.cli:main" in scripts
     assert metadata["Requires-Python"] == ">=3.11"
-    assert set(metadata.get_all("Provides-Extra", [])) >= {"embedded", "dev"}
+    assert set(metadata.get_all("Provides-Extra", [])) >= {"embedded", "report", "dev"}
     needed = [Requirement(line) for line in metadata.get_all("Requires-Dist", [])]
     assert {r.name.lower() for r in needed if r.marker is None} >= {"dagster", "dagster-webserver", "pymongo"}
     assert [r.name for r in needed if r.marker and r.marker.evaluate({"extra": "embedded"})] == ["secantusdb"]

@@ -193,7 +193,7 @@ def test_what_the_database_refuses_is_named_and_made_when_asked_again(world: Wor
     head = stopped(world)
     rule = {"$jsonSchema": {"properties": {"occurrenceNumber": {"not": {"enum": [6]}}}}}
     world.worker.mongo.db.command("collMod", "tasks", validator=rule)
-    with pytest.raises(PartialWrite, match="1 occurrences could not be written"):
+    with pytest.raises(PartialWrite, match="1 occurrence could not be written"):
         resume(world, head)
     world.worker.mongo.db.command("collMod", "tasks", validator={})
 

@@ -7,7 +7,7 @@ import pytest
 
 from recurrence_pipeline.domain.errors import InvalidInput
 from recurrence_pipeline.domain.model import EventStatus, Operation, RefusedEvent
-from recurrence_pipeline.domain.times import moment
+from recurrence_pipeline.domain.times import instant
 from recurrence_pipeline.recovery.replay import EventFilter
 
 ENDED = datetime(2026, 11, 24, 9, 30, tzinfo=timezone.utc)
@@ -68,13 +68,13 @@ def test_an_event_that_does_not_say_when_it_ended_fits_no_time() -> None:
     ],
 )
 def test_times_are_read_as_people_write_them_and_are_utc_unless_they_say_so(text: str, meant: datetime) -> None:
-    assert moment("since", text) == meant
+    assert instant("since", text, ENDED) == meant
 
 
 def test_no_time_is_no_bound() -> None:
-    assert moment("since", None) is None
+    assert instant("since", None, ENDED) is None
 
 
 def test_what_is_no_time_is_named() -> None:
-    with pytest.raises(InvalidInput, match="until: 'yesterday' is not a time such as 2026-11-24"):
-        moment("until", "yesterday")
+    with pytest.raises(InvalidInput, match="until: 'yesterday' is neither a length such as"):
+        instant("until", "yesterday", ENDED)
