@@ -88,8 +88,8 @@ class Events:
             return []
         claims = sorted({event.owner for event in events if event.owner is not None})
         for owners in chunks(claims, self._read_chunk):
-            held = {"status": PROCESSING, "lease.owner": {"$in": owners}}
-            self._events.update_many(held, {"$set": {"lease.until": until}})
+            of_claims = {"status": PROCESSING, "lease.owner": {"$in": owners}}
+            self._events.update_many(of_claims, {"$set": {"lease.until": until}})
         requests = [
             UpdateMany(
                 {"_id": {"$in": ids}, "lease.owner": owner, "status": PROCESSING}, {"$set": {"lease.until": until}}
