@@ -1,11 +1,28 @@
 """The addresses in ALERT_URLS, as apprise understands them. What is sent there is monitoring/channels.py's."""
 
+import logging
 import re
+import threading
 
 import apprise
 
 SEPARATOR = re.compile(r"[\s,]+(?=[A-Za-z0-9]+://)")
 """As in apprise: blanks or commas before the next address; an address may have commas of its own."""
+
+heard = threading.local()
+"""Of this thread: `lines`, where somebody sends, takes what apprise tells meanwhile."""
+
+
+def _hear(record: logging.LogRecord) -> bool:
+    """Keep what apprise says for whoever sends in this thread, and let it get no further: it names addresses."""
+    lines: list[str] | None = getattr(heard, "lines", None)
+    if lines is not None and record.levelno >= logging.WARNING:
+        lines.append(record.getMessage())
+    return False
+
+
+logging.getLogger("apprise").addFilter(_hear)
+"""A filter, because dictConfig undoes `disabled`. That is where apprise tells why a channel took nothing."""
 
 
 def parse_alert_urls(addresses: str) -> list[tuple[str, apprise.NotifyBase]]:

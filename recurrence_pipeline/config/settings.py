@@ -34,210 +34,172 @@ SECRET = frozenset({"MONGODB_URL", "INTERNAL_API_KEY", "JWT_SECRET", "ALERT_URLS
 
 
 class Settings(BaseModel):
-    """What an operator can set; each field's alias is its environment variable."""
+    """What an operator can set. The variable of a field is its name in capitals, where `alias` says no other.
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True, extra="ignore", validate_default=True)
+    Its description stands below it, or in it where that is longer than a line: people read it in a table.
+    """
 
-    mongodb_url: MongodbUrl = Field(
-        "mongodb://localhost:27017/task-app",
-        alias="MONGODB_URL",
-        repr=False,
-        description="The database; `demo` and `up` start an embedded one where this is not set.",
+    model_config = ConfigDict(
+        frozen=True,
+        populate_by_name=True,
+        extra="ignore",
+        validate_default=True,
+        alias_generator=str.upper,
+        use_attribute_docstrings=True,
     )
-    mongodb_pool_size: Annotated[WholeNumber, bounded(1, 1000)] = Field(
-        10, alias="MONGODB_POOL_SIZE", description="Most connections one process opens to the database."
-    )
-    worker_retry_attempts: Annotated[WholeNumber, bounded(0, 100)] = Field(
-        3,
-        alias="WORKER_RETRY_ATTEMPTS",
-        description="How often a failed event is tried again before it is a dead letter.",
-    )
-    worker_retry_delay: Milliseconds = Field(
-        timedelta(milliseconds=500),
-        alias="WORKER_RETRY_DELAY",
-        description="Wait before the first retry, in ms; doubled each time, at most 5 minutes, with up to 25 % jitter.",
-    )
-    worker_timeout: Duration = Field(
-        timedelta(seconds=10), alias="WORKER_TIMEOUT", description="Longest wait for one answer of the database, in ms."
-    )
-    recurrence_timezone: Zone = Field(
-        "UTC", alias="RECURRENCE_TIMEZONE", description="IANA time zone of tasks that have none of their own."
-    )
-    log_level: LogLevel = Field(
-        "info", alias="LOG_LEVEL", description="Least severe log lines written: debug, info, warning, error."
-    )
-    log_file: Path | None = Field(
-        None, alias="LOG_FILE", description="A file that gets the log lines too (rotated at 10 MB, 5 kept)."
-    )
-    batch_size: Annotated[WholeNumber, bounded(1, 10_000)] = Field(
-        500, alias="WORKER_BATCH_SIZE", description="Most events planned and written together."
-    )
-    run_max_events: Annotated[WholeNumber, bounded(1, 1_000_000)] = Field(
-        2000, alias="WORKER_RUN_MAX_EVENTS", description="Most events one Dagster run takes on."
-    )
-    max_runs_in_flight: Annotated[WholeNumber, bounded(1, 64)] = Field(
-        1, alias="WORKER_MAX_RUNS", description="How many Dagster runs may work on events at a time."
-    )
+
+    mongodb_url: MongodbUrl = Field("mongodb://localhost:27017/task-app", repr=False)
+    """The database; `demo` and `up` start an embedded one where this is not set."""
+
+    mongodb_pool_size: Annotated[WholeNumber, bounded(1, 1000)] = 10
+    """Most connections one process opens to the database."""
+
+    worker_retry_attempts: Annotated[WholeNumber, bounded(0, 100)] = 3
+    """How often a failed event is tried again before it is a dead letter."""
+
+    worker_retry_delay: Milliseconds = timedelta(milliseconds=500)
+    """Wait before the first retry, in ms; doubled each time, at most 5 minutes, with up to 25 % jitter."""
+
+    worker_timeout: Duration = timedelta(seconds=10)
+    """Longest wait for one answer of the database, in ms."""
+
+    recurrence_timezone: Zone = "UTC"
+    """IANA time zone of tasks that have none of their own."""
+
+    log_level: LogLevel = "info"
+    """Least severe log lines written: debug, info, warning, error."""
+
+    log_file: Path | None = None
+    """A file that gets the log lines too (rotated at 10 MB, 5 kept)."""
+
+    batch_size: Annotated[WholeNumber, bounded(1, 10_000)] = Field(500, alias="WORKER_BATCH_SIZE")
+    """Most events planned and written together."""
+
+    run_max_events: Annotated[WholeNumber, bounded(1, 1_000_000)] = Field(2000, alias="WORKER_RUN_MAX_EVENTS")
+    """Most events one Dagster run takes on."""
+
+    max_runs_in_flight: Annotated[WholeNumber, bounded(1, 64)] = Field(1, alias="WORKER_MAX_RUNS")
+    """How many Dagster runs may work on events at a time."""
+
     shards: Annotated[WholeNumber, bounded(1, 64)] | None = Field(
         None,
         alias="WORKER_SHARDS",
         description="Over how many shards they are spread, so that they do not want the same events; at most "
         "WORKER_MAX_RUNS. Not set: each has its own.",
     )
+
     idle_timeout: Milliseconds = Field(
         timedelta(seconds=60),
         alias="WORKER_IDLE_TIMEOUT",
         description="How long a run waits for more events after the last, in ms: a new one takes seconds to start, and "
         "as much CPU as waiting for a minute.",
     )
+
     watch: Annotated[Milliseconds, at_most(timedelta(seconds=30))] = Field(
         timedelta(seconds=24),
         alias="SENSOR_WATCH",
         description="How long one tick of a sensor watches an empty queue, or looks for unqueued work every 5 s, in "
         "ms: a second less than a multiple of 5 s, at which Dagster lets it look again. 0: it looks once.",
     )
-    lease: Duration = Field(
-        timedelta(seconds=60),
-        alias="WORKER_LEASE",
-        description="How long a worker holds an event without renewing, in ms: what a killed worker costs.",
-    )
-    lease_margin: Duration = Field(
-        timedelta(seconds=10),
-        alias="WORKER_LEASE_MARGIN",
-        description="How long before its end a worker stops trusting a lease, in ms (clock differences, slow writes).",
-    )
-    read_chunk: Annotated[WholeNumber, bounded(1, 10_000)] = Field(
-        100,
-        alias="MONGODB_READ_CHUNK",
-        description="Most ids in one `$in`; the embedded server is fastest at 50 to 100.",
-    )
-    write_chunk: Annotated[WholeNumber, bounded(1, 10_000)] = Field(
-        500, alias="MONGODB_WRITE_CHUNK", description="Most documents in one write command."
-    )
-    keep_deleted_days: Annotated[WholeNumber, bounded(1, 36_500)] = Field(
-        30, alias="KEEP_DELETED_DAYS", description="How long a copy of what was deleted is kept."
-    )
-    event_retention_days: Annotated[WholeNumber, bounded(1, 36_500)] = Field(
-        30, alias="EVENT_RETENTION_DAYS", description="How long completed events are kept."
-    )
-    activity_retention_days: Annotated[WholeNumber, bounded(1, 36_500)] = Field(
-        90,
-        alias="ACTIVITY_RETENTION_DAYS",
-        description="How long activities stay in useractivities before they move to useractivities_archive.",
-    )
-    dagster_run_retention_days: Annotated[WholeNumber, bounded(0, 36_500)] = Field(
-        14,
-        alias="DAGSTER_RUN_RETENTION_DAYS",
-        description="How long Dagster's own runs are kept after their end, with their files; 0 for ever.",
-    )
-    daily_maintenance_time: ClockTime = Field(
-        time(2), alias="DAILY_MAINTENANCE_TIME", description="When the daily maintenance runs, such as 02:00."
-    )
-    weekly_maintenance_day: Weekday = Field(
-        "sunday", alias="WEEKLY_MAINTENANCE_DAY", description="On which day the weekly maintenance runs."
-    )
-    weekly_maintenance_time: ClockTime = Field(
-        time(3), alias="WEEKLY_MAINTENANCE_TIME", description="When the weekly maintenance runs on that day."
-    )
-    maintenance_timezone: Zone = Field(
-        "UTC", alias="MAINTENANCE_TIMEZONE", description="IANA time zone of the times of maintenance."
-    )
-    orphan_cleanup_limit: Annotated[WholeNumber, bounded(0, 1_000_000_000)] = Field(
-        1000,
-        alias="ORPHAN_CLEANUP_LIMIT",
-        description="A cleanup of more orphans than this, and of more than 20 % of all occurrences, must be confirmed.",
-    )
-    reconcile_step: Annotated[WholeNumber, bounded(1, 10_000)] = Field(
-        500,
-        alias="RECONCILE_STEP",
-        description="How many of all tasks one look for unqueued work reads; there is one every 5 s.",
-    )
-    degradation_threshold: Annotated[WholeNumber, bounded(1, 1_000_000)] = Field(
-        50,
-        alias="DEGRADATION_THRESHOLD",
-        description="By how many percent a figure must be worse than in the weeks before for the report to say so.",
-    )
+
+    lease: Duration = Field(timedelta(seconds=60), alias="WORKER_LEASE")
+    """How long a worker holds an event without renewing, in ms: what a killed worker costs."""
+
+    lease_margin: Duration = Field(timedelta(seconds=10), alias="WORKER_LEASE_MARGIN")
+    """How long before its end a worker stops trusting a lease, in ms (clock differences, slow writes)."""
+
+    read_chunk: Annotated[WholeNumber, bounded(1, 10_000)] = Field(100, alias="MONGODB_READ_CHUNK")
+    """Most ids in one `$in`; the embedded server is fastest at 50 to 100."""
+
+    write_chunk: Annotated[WholeNumber, bounded(1, 10_000)] = Field(500, alias="MONGODB_WRITE_CHUNK")
+    """Most documents in one write command."""
+
+    keep_deleted_days: Annotated[WholeNumber, bounded(1, 36_500)] = 30
+    """How long a copy of what was deleted is kept."""
+
+    event_retention_days: Annotated[WholeNumber, bounded(1, 36_500)] = 30
+    """How long completed events are kept."""
+
+    activity_retention_days: Annotated[WholeNumber, bounded(1, 36_500)] = 90
+    """How long activities stay in useractivities before they move to useractivities_archive."""
+
+    dagster_run_retention_days: Annotated[WholeNumber, bounded(0, 36_500)] = 14
+    """How long Dagster's own runs are kept after their end, with their files; 0 for ever."""
+
+    daily_maintenance_time: ClockTime = time(2)
+    """When the daily maintenance runs, such as 02:00."""
+
+    weekly_maintenance_day: Weekday = "sunday"
+    """On which day the weekly maintenance runs."""
+
+    weekly_maintenance_time: ClockTime = time(3)
+    """When the weekly maintenance runs on that day."""
+
+    maintenance_timezone: Zone = "UTC"
+    """IANA time zone of the times of maintenance."""
+
+    orphan_cleanup_limit: Annotated[WholeNumber, bounded(0, 1_000_000_000)] = 1000
+    """A cleanup of more orphans than this, and of more than 20 % of all occurrences, must be confirmed."""
+
+    reconcile_step: Annotated[WholeNumber, bounded(1, 10_000)] = 500
+    """How many of all tasks one look for unqueued work reads; there is one every 5 s."""
+
+    degradation_threshold: Annotated[WholeNumber, bounded(1, 1_000_000)] = 50
+    """By how many percent a figure must be worse than in the weeks before for the report to say so."""
+
     alert_urls: AlertUrls | None = Field(
         None,
-        alias="ALERT_URLS",
-        repr=False,
         description="Where alerts go besides the log: addresses for apprise (mail, Slack, webhooks ...), "
         "separated by blanks or commas.",
     )
-    alert_cooldown: Milliseconds = Field(
-        timedelta(hours=1),
-        alias="ALERT_COOLDOWN",
-        description="How long a cause that gets worse, or is back for less than 10 minutes, is not told again, in ms.",
-    )
-    dagster_ui_url: WebAddress = Field(
-        "http://localhost:3000",
-        alias="DAGSTER_UI_URL",
-        description="Where people reach Dagster's web UI: for the links in alerts.",
-    )
-    port: Annotated[WholeNumber, bounded(0, 65_535)] = Field(
-        3000, alias="PORT", description="Where the internal API listens; 0 takes a free port."
-    )
-    host: Addresses = Field(
-        ("127.0.0.1", "::1"),
-        alias="HOST",
-        description="Addresses the internal API listens on, separated by commas; 0.0.0.0 or :: for all.",
-    )
-    prometheus_metrics: Flag = Field(
-        default=False,
-        alias="PROMETHEUS_METRICS",
-        description="Whether the internal API serves metrics for Prometheus, at /metrics on METRICS_PORT.",
-    )
-    metrics_port: Annotated[WholeNumber, bounded(0, 65_535)] = Field(
-        9090,
-        alias="METRICS_PORT",
-        description="Where they are served, on the addresses of HOST and without a key; 0 takes a free port.",
-    )
+
+    alert_cooldown: Milliseconds = timedelta(hours=1)
+    """How long a cause that gets worse, or is back for less than 10 minutes, is not told again, in ms."""
+
+    dagster_ui_url: WebAddress = "http://localhost:3000"
+    """Where people reach Dagster's web UI: for the links in alerts."""
+
+    port: Annotated[WholeNumber, bounded(0, 65_535)] = 3000
+    """Where the internal API listens; 0 takes a free port."""
+
+    host: Addresses = ("127.0.0.1", "::1")
+    """Addresses the internal API listens on, separated by commas; 0.0.0.0 or :: for all."""
+
+    prometheus_metrics: Flag = False
+    """Whether the internal API serves metrics for Prometheus, at /metrics on METRICS_PORT."""
+
+    metrics_port: Annotated[WholeNumber, bounded(0, 65_535)] = 9090
+    """Where they are served, on the addresses of HOST and without a key; 0 takes a free port."""
+
     internal_api_key: Keys | None = Field(
         None,
-        alias="INTERNAL_API_KEY",
-        repr=False,
         description="What the header x-internal-api-key must hold; several keys, separated by commas, allow rotation. "
         "Not set: only loopback may ask.",
     )
-    jwt_secret: SecretStr | None = Field(
-        None,
-        alias="JWT_SECRET",
-        repr=False,
-        description="Secret of the application's tokens (HS256), with which users may read what is theirs.",
-    )
-    jwt_secret_allow_short: Flag = Field(
-        default=False,
-        alias="JWT_SECRET_ALLOW_SHORT",
-        description="Whether that secret may have fewer than 32 bytes, which can be guessed: for old installations.",
-    )
-    jwt_require_exp: Flag = Field(
-        default=False,
-        alias="JWT_REQUIRE_EXP",
-        description="Whether a token without `exp`, good for ever, is refused. One that has expired always is.",
-    )
-    jwt_require_user: Flag = Field(
-        default=False,
-        alias="JWT_REQUIRE_USER",
-        description="Whether the token of somebody who is not in the collection `users` is refused; asks the database.",
-    )
-    allowed_origins: Origins = Field(
-        (), alias="ALLOWED_ORIGINS", description="Origins of web pages that may call the internal API (CORS)."
-    )
-    request_timeout: Duration = Field(
-        timedelta(seconds=20),
-        alias="REQUEST_TIMEOUT",
-        description="How long a client may take to send a request, or to fetch the answer, in ms.",
-    )
-    rate_limit_per_minute: Annotated[WholeNumber, bounded(0, 1_000_000)] = Field(
-        1000,
-        alias="RATE_LIMIT_PER_MINUTE",
-        description="Most requests in a minute of one key, user or address; 0 for no limit.",
-    )
-    trusted_proxies: Networks = Field(
-        (),
-        alias="TRUSTED_PROXIES",
-        description="Addresses or networks of proxies whose X-Forwarded-For is believed, separated by commas.",
-    )
+
+    jwt_secret: SecretStr | None = None
+    """Secret of the application's tokens (HS256), with which users may read what is theirs."""
+
+    jwt_secret_allow_short: Flag = False
+    """Whether that secret may have fewer than 32 bytes, which can be guessed: for old installations."""
+
+    jwt_require_exp: Flag = False
+    """Whether a token without `exp`, good for ever, is refused. One that has expired always is."""
+
+    jwt_require_user: Flag = False
+    """Whether the token of somebody who is not in the collection `users` is refused; asks the database."""
+
+    allowed_origins: Origins = ()
+    """Origins of web pages that may call the internal API (CORS)."""
+
+    request_timeout: Duration = timedelta(seconds=20)
+    """How long a client may take to send a request, or to fetch the answer, in ms."""
+
+    rate_limit_per_minute: Annotated[WholeNumber, bounded(0, 1_000_000)] = 1000
+    """Most requests in a minute of one key, user or address; 0 for no limit."""
+
+    trusted_proxies: Networks = ()
+    """Addresses or networks of proxies whose X-Forwarded-For is believed, separated by commas."""
 
     def lane_count(self) -> int:
         """Return over how many shards runs are spread."""

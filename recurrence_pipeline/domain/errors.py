@@ -1,28 +1,28 @@
 """The errors of the system, sorted by what to do next. Drivers' errors are translated into these in storage/mongo.py.
 
 RecurrenceError
-├── Permanent             the same input fails for ever: the event ends `rejected`
-│   ├── InvalidInput        a request names something that cannot be (field and value in the text)
-│   ├── InvalidRecurrence   the task may not recur, or its calendar has no such slot
-│   ├── WrongType           an id is of another type than ObjectId: who is meant cannot be told
-│   ├── NotAMember          the task names an original of another user
-│   ├── OriginalNotFound    the task, or the original of its series, is not there
-│   ├── RuleChanged         the original's repeatType is not the one its cursor was counted in
-│   └── WriteRejected        the database took the command and refused this document
-├── Transient             may work a moment later: the event is tried again with backoff
-│   ├── TaskNotVisibleYet   a young event names a task that is not there yet
-│   ├── PartialWrite             some writes of the event were refused, the others are done
-│   ├── InternalError          something that nobody foresaw: a defect of ours, or data of a shape never seen
-│   └── PoisonEvent          the workers that held the event died, again and again
-├── LeaseLost             another worker holds the event now: whoever lost it stops writing
-├── DatabaseUnavailable                the database cannot be worked with: stop the run, use up no attempt
-├── PermissionDenied             a user asked for what belongs to another
-├── NotReplayable         the event is being worked on, or has been completed
-├── CleanupRefused        the orphan cleanup would delete too much to do so unasked
-├── RestoreRefused        a deletion cannot be put back as it was: nothing was written
-├── ResumeRefused         a series is none, or lacks slots that an event would make: nothing was written
-├── ProcessingFailed      what was asked for at once did not come to be; the text has the cause
-└── ConfigurationError    a setting is wrong: refuse to start, with the variable's name
+├── Permanent            the same input fails for ever: the event ends `rejected`
+│   ├── InvalidInput     a request names something that cannot be (field and value in the text)
+│   ├── InvalidRecurrence  the task may not recur, or its calendar has no such slot
+│   ├── WrongType        an id is of another type than ObjectId: who is meant cannot be told
+│   ├── NotAMember       the task names an original of another user
+│   ├── OriginalNotFound the task, or the original of its series, is not there
+│   ├── RuleChanged      the original's repeatType is not the one its cursor was counted in
+│   └── WriteRejected    the database took the command and refused this document
+├── Transient            may work a moment later: the event is tried again with backoff
+│   ├── TaskNotVisibleYet  a young event names a task that is not there yet
+│   ├── PartialWrite     some writes of the event were refused, the others are done
+│   ├── InternalError    something that nobody foresaw: a defect of ours, or data of a shape never seen
+│   └── PoisonEvent      the workers that held the event died, again and again
+├── LeaseLost            another worker holds the event now: whoever lost it stops writing
+├── DatabaseUnavailable  the database cannot be worked with: stop the run, use up no attempt
+├── PermissionDenied     a user asked for what belongs to another
+├── NotReplayable        the event is being worked on, or has been completed
+├── CleanupRefused       the orphan cleanup would delete too much to do so unasked
+├── RestoreRefused       a deletion cannot be put back as it was: nothing was written
+├── ResumeRefused        a series is none, or lacks slots that an event would make: nothing was written
+├── ProcessingFailed     what was asked for at once did not come to be; the text has the cause
+└── ConfigurationError   a setting is wrong: refuse to start, with the variable's name
 """
 
 from datetime import datetime

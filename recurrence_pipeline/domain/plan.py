@@ -62,8 +62,8 @@ class NewActivity:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """The next occurrence hangs on something else than its original: link it, where that still is what was `seen`."""
+class Reparent:
+    """Hang a task on its original, where it still hangs on what it was seen to hang on."""
 
     task_id: str
     seen: str
@@ -111,7 +111,7 @@ class Plan:
 
     occurrences: list[NewOccurrence] = field(default_factory=list)
     activities: list[NewActivity] = field(default_factory=list)
-    links: list[Link] = field(default_factory=list)
+    links: list[Reparent] = field(default_factory=list)
     cursors: list[CursorMove] = field(default_factory=list)
     removals: list[Removal] = field(default_factory=list)
     answers: dict[str, Answer] = field(default_factory=dict)
@@ -121,15 +121,6 @@ class Plan:
     def refuse(self, events: Iterable[TaskEvent], error: RecurrenceError) -> None:
         """Record the same error for each event."""
         self.refusals.update((event.id, error) for event in events)
-
-
-@dataclass(frozen=True, slots=True)
-class Reparent:
-    """Hang a task on its original, where it still hangs on what it was seen to hang on."""
-
-    task_id: str
-    seen: str
-    original_id: str
 
 
 @dataclass(frozen=True, slots=True)

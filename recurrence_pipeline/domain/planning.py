@@ -22,10 +22,10 @@ from recurrence_pipeline.domain.plan import (
     ORIGINAL_GONE,
     Answer,
     CursorMove,
-    Link,
     NewActivity,
     Plan,
     Removal,
+    Reparent,
     Snapshot,
 )
 from recurrence_pipeline.domain.series import SeriesState, require_member
@@ -142,7 +142,7 @@ def _answer(part: Plan, progress: SeriesState, event: TaskEvent, task: Task) -> 
     if following is not None:
         seen = progress.open[following]
         if seen is not None and seen != original.id:
-            part.links.append(Link(following, seen, original.id))
+            part.links.append(Reparent(following, seen, original.id))
         if original.user_id:
             part.activities.append(NewActivity.of(Action.UPDATED, original.user_id, task.id))
     part.activities += made  # a completion comes before what it makes

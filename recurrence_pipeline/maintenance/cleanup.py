@@ -3,15 +3,15 @@
 Finding what is inconsistent is consistency.py's business; when all this runs, orchestration/schedules.py's.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import islice
 
 import structlog
 
 from recurrence_pipeline.domain.errors import CleanupRefused
 from recurrence_pipeline.domain.model import Action, Operation, Source, Task, TaskEvent
 from recurrence_pipeline.domain.plan import NewActivity, Removal
+from recurrence_pipeline.storage.chunks import chunks
 from recurrence_pipeline.storage.documents import new_id
 from recurrence_pipeline.worker.context import WorkerContext
 
@@ -58,7 +58,7 @@ class Maintenance:
             self._refuse_too_large_a_part(found)
         cause = TaskEvent(new_id(), Operation.DELETE, next(iter(orphans)), self._clock(), source=Source.MANUAL)
         deleted = 0
-        for originals in _chunks(orphans, ORIGINALS_AT_A_TIME):
+        for originals in chunks(orphans, ORIGINALS_AT_A_TIME):
             deleted += self._clean(originals, cause)
             log.info("orphans cleaned", deleted=deleted, found=found)
         return deleted
@@ -114,9 +114,3 @@ class Maintenance:
         self._deleted.keep([Removal(cause, (*subtasks, *ids), "orphan")], now)
         self._tasks.delete(subtasks)
         return self._tasks.delete(ids)
-
-
-def _chunks(ids: dict[str, int], size: int) -> Iterator[list[str]]:
-    iterator = iter(ids)
-    while chunk := list(islice(iterator, size)):
-        yield chunk

@@ -159,7 +159,7 @@ class Consistency:
         self._context.series.move(moves)
         return (
             len(moves)
-            + self._context.task_scan.rehang((m for m in fixes if isinstance(m, Reparent)), now)
+            + self._context.tasks.link((m for m in fixes if isinstance(m, Reparent)), now)
             + self._context.task_scan.cast_ids((m for m in fixes if isinstance(m, CastId)), now)
             + self._context.task_scan.date_from_due((m for m in fixes if isinstance(m, DateFromDue)), now)
             + self._context.events.add((m for m in fixes if isinstance(m, TaskEvent)), available_at=now)

@@ -6,7 +6,6 @@ unfinished. Memory and commands follow the size of a piece, and time the number 
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 
 import structlog
 
@@ -25,6 +24,7 @@ from recurrence_pipeline.maintenance.rules import (
     judge_subtask,
     judge_task,
 )
+from recurrence_pipeline.storage.chunks import chunks
 from recurrence_pipeline.worker.context import WorkerContext
 
 A_PIECE = 100
@@ -54,7 +54,7 @@ class ConsistencyScan:
         at = CheckContext(self._clock(), self._timezone, self._watermark.read().watermark)
         looked_at = 0
         tasks = self._audit.recurring()
-        while piece := list(islice(tasks, A_PIECE)):
+        for piece in chunks(tasks, A_PIECE):
             found = [issue for task in piece for issue in judge_task(task)]
             sound = [task for task in piece if task.misread is None]
             if BY_PARENT.intersection(names):

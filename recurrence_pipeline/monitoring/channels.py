@@ -4,7 +4,6 @@ The address of a channel holds its password or token, so that it is shown nowher
 ALERT_URLS and its kind, such as `channel 2 (Slack)`.
 """
 
-import logging
 import re
 import threading
 import time
@@ -17,27 +16,13 @@ from urllib.parse import unquote
 
 import apprise
 
-from recurrence_pipeline.config.alert_urls import parse_alert_urls
+from recurrence_pipeline.config.alert_urls import heard, parse_alert_urls
 
 HIDDEN = "***"
 SHORTEST_SECRET = 3
 """Characters: what is shorter than that in an address is part of many words."""
 MOST_OF_A_REASON = 300
 """Characters."""
-
-_heard = threading.local()
-
-
-def _hear(record: logging.LogRecord) -> bool:
-    """Keep what apprise says for whoever sends in this thread, and let it get no further: it names addresses."""
-    lines: list[str] | None = getattr(_heard, "lines", None)
-    if lines is not None and record.levelno >= logging.WARNING:
-        lines.append(record.getMessage())
-    return False
-
-
-logging.getLogger("apprise").addFilter(_hear)
-"""A filter, because dictConfig undoes `disabled`. That is where apprise tells why a channel took nothing."""
 
 KINDS = {
     "error": apprise.NotifyType.FAILURE,
@@ -73,7 +58,7 @@ class Channel:
 
     def send(self, message: Sendable) -> str | None:
         """Hand one message over; return why it was not taken, None where it was. Never raises."""
-        _heard.lines = lines = []
+        heard.lines = lines = []
         try:
             kind = KINDS[message.severity]
             if self._plugin.notify(body=message.body, title=message.headline, notify_type=kind):
@@ -81,7 +66,7 @@ class Channel:
         except Exception as error:  # noqa: BLE001 - whatever a plugin raises: an alert that fails must fail nothing else
             lines.append(f"{type(error).__name__}: {error}")
         finally:
-            _heard.lines = None
+            heard.lines = None
         return self._without_secrets("; ".join(lines)) or "it gave no reason"
 
     def _without_secrets(self, text: str) -> str:

@@ -3,7 +3,6 @@
 What the figures mean is metrics.py's, how lines are drawn plots.py's.
 """
 
-from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -109,13 +108,6 @@ class Report:
         """Return the Markdown for where no picture can be shown."""
         shown = [part for part in self.markdown.split("\n\n") if not part.startswith("![") and part != OVER_TIME]
         return "\n\n".join(shown)
-
-    def in_one(self) -> str:
-        """Return the Markdown with the pictures in it, for where there are no files beside it."""
-        text = self.markdown
-        for name, picture in self.plots.items():
-            text = text.replace(f"]({name})", f"](data:image/png;base64,{b64encode(picture).decode()})")
-        return text
 
     def write(self, folder: Path) -> list[Path]:
         """Write `report.md` and the pictures into a folder, which is made where it is missing, and return their paths.

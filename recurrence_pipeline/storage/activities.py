@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
-from itertools import islice
 
 import structlog
 from pymongo import DeleteMany
 from pymongo.errors import BulkWriteError
 
 from recurrence_pipeline.domain.plan import NewActivity
+from recurrence_pipeline.storage.chunks import chunks
 from recurrence_pipeline.storage.counters import Counters
 from recurrence_pipeline.storage.documents import Document, activity_document
 from recurrence_pipeline.storage.mongo import Mongo, refusals, translated
@@ -62,7 +62,7 @@ class Activities:
         moved = 0
         for piece in partitions(self._mongo, counter="useractivities"):
             cursor = self._activities.find(piece | {"timestamp": {"$lt": before}}, batch_size=self._write_chunk)
-            while old := list(islice(cursor, self._write_chunk)):
+            for old in chunks(cursor, self._write_chunk):
                 moved += self._move(old)
                 progress(moved)
         return moved
@@ -74,6 +74,5 @@ class Activities:
             if any("_id" not in (refusal.key_value or {}) for refusal in refusals(error)):
                 raise
         ids = [activity["_id"] for activity in old]
-        chunks = (ids[start : start + self._read_chunk] for start in range(0, len(ids), self._read_chunk))
-        requests = [DeleteMany({"_id": {"$in": chunk}}) for chunk in chunks]
+        requests = [DeleteMany({"_id": {"$in": chunk}}) for chunk in chunks(ids, self._read_chunk)]
         return self._activities.bulk_write(requests, ordered=False).deleted_count

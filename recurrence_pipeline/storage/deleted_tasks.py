@@ -17,6 +17,7 @@ from pymongo.errors import BulkWriteError
 from recurrence_pipeline.domain.model import Task, derived_id
 from recurrence_pipeline.domain.plan import Removal
 from recurrence_pipeline.domain.restore import NewOriginal, Restoration, SeriesOfUser
+from recurrence_pipeline.storage.chunks import chunks, id_chunks
 from recurrence_pipeline.storage.counters import Counters
 from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from
 from recurrence_pipeline.storage.mongo import BARE_DATES, Mongo, refusals, translated
@@ -72,13 +73,12 @@ class DeletedTasks:
         deletion_of = {task_id: removal.event.id for removal in removals for task_id in removal.task_ids}
         stamps = {removal.event.id: _stamp(removal, now) for removal in removals}
         copies = []
-        for ids in _chunks(deletion_of, self._read_chunk):
+        for ids in id_chunks(deletion_of, self._read_chunk):
             for task in self._bare_tasks.find({"_id": {"$in": ids}}):
                 task_id = task["_id"].binary.hex()
                 deletion = deletion_of[task_id]
                 copies.append({"_id": _copy_id(task_id, deletion), **stamps[deletion], "task": task})
-        for start in range(0, len(copies), self._write_chunk):
-            chunk = copies[start : start + self._write_chunk]
+        for chunk in chunks(copies, self._write_chunk):
             try:
                 self._deleted.insert_many(chunk, ordered=False)
             except BulkWriteError as error:
@@ -92,7 +92,7 @@ class DeletedTasks:
         """Return, by deletion, of which of the given tasks it has made a copy."""
         asked = {str(_copy_id(i, deletion)): (deletion, i) for deletion, ids in deletions.items() for i in ids}
         kept: dict[str, set[str]] = {}
-        for chunk in _chunks(asked, self._read_chunk):
+        for chunk in id_chunks(asked, self._read_chunk):
             for copy in self._deleted.find({"_id": {"$in": chunk}}, {"_id": 1}):
                 deletion, task_id = asked[str(copy["_id"])]
                 kept.setdefault(deletion, set()).add(task_id)
@@ -126,7 +126,7 @@ class DeletedTasks:
         """Return what took the place of originals that were gone, by original and user: the latest, of several."""
         wanted = {"task._id": 1, "task.parentRecurringId": 1, "task.userId": 1, "restoring": 1}
         marked: list[tuple[datetime, SeriesOfUser, str]] = []
-        for ids in _chunks(originals, self._read_chunk):
+        for ids in id_chunks(originals, self._read_chunk):
             for found in self._deleted.find({"task.parentRecurringId": {"$in": ids}}, wanted):
                 task, mark = task_from(found["task"]), _mark(found)
                 if mark and task.parent_recurring_id and mark[0] != task.parent_recurring_id:
@@ -192,7 +192,7 @@ class DeletedTasks:
         """Yield whole copies by the ids of their tasks, about so many at a time."""
         held: dict[ObjectId, Document] = {}
         copy_ids = (str(_copy_id(task_id, deletion)) for task_id in task_ids)
-        for ids in _chunks(copy_ids, min(size, self._read_chunk)):
+        for ids in id_chunks(copy_ids, min(size, self._read_chunk)):
             held |= {copy["task"]["_id"]: copy for copy in self._deleted.find({"_id": {"$in": ids}})}
             if len(held) + self._read_chunk > size:
                 yield held
@@ -201,9 +201,8 @@ class DeletedTasks:
             yield held
 
     def _update(self, updates: Iterable[UpdateOne]) -> None:
-        requests = list(updates)
-        for start in range(0, len(requests), self._write_chunk):
-            self._deleted.bulk_write(requests[start : start + self._write_chunk], ordered=False)
+        for requests in chunks(updates, self._write_chunk):
+            self._deleted.bulk_write(requests, ordered=False)
 
 
 def _stamp(removal: Removal, now: datetime) -> Document:
@@ -250,9 +249,3 @@ def _mark(document: Document) -> tuple[str, datetime] | None:
 
 def _copy_id(task_id: str, deletion: str) -> ObjectId:
     return ObjectId(derived_id(task_id, "deleted", deletion))
-
-
-def _chunks(ids: Iterable[str], size: int) -> Iterator[list[ObjectId]]:
-    ordered = sorted(ids)
-    for start in range(0, len(ordered), size):
-        yield [ObjectId(i) for i in ordered[start : start + size]]

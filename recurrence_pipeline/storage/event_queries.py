@@ -4,13 +4,14 @@ Each list is served by an index: by task, by status, or by the time it was made.
 event, or of one that another machine made in the same second, says nothing of its time.)
 """
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
 
 from recurrence_pipeline.domain.model import REFUSED, EventStatus, RefusedEvent
+from recurrence_pipeline.storage.chunks import id_chunks
 from recurrence_pipeline.storage.documents import EPOCH, Document, of_user, owner_of
 from recurrence_pipeline.storage.mongo import Mongo, translated, translating
 
@@ -48,7 +49,7 @@ class EventQueries:
             # Of a status that few events have, the server takes all and sorts; of others, it goes back in time.
             return list(self._events.find(wanted).sort(NEWEST_FIRST).limit(limit))
         found: list[Document] = []
-        for ids in self._chunks(task_ids):
+        for ids in id_chunks(task_ids, self._read_chunk):
             found += self._events.find(wanted | {"taskId": {"$in": ids}}).sort(NEWEST_FIRST).limit(limit)
         return _newest_first(found)[:limit]
 
@@ -63,7 +64,7 @@ class EventQueries:
     def of_tasks(self, task_ids: Iterable[str], *, limit: int = 100) -> list[Document]:
         """Return the events that name any of the tasks, newest first, as stored."""
         found: list[Document] = []
-        for ids in self._chunks(task_ids):
+        for ids in id_chunks(task_ids, self._read_chunk):
             found += self._events.find({"taskId": {"$in": ids}})
         return _newest_first(found)[:limit]
 
@@ -105,7 +106,7 @@ class EventQueries:
         """Return the events with these ids, whatever their status."""
         return [
             _refused_event(found)
-            for ids in self._chunks(event_ids)
+            for ids in id_chunks(event_ids, self._read_chunk)
             for found in self._events.find({"_id": {"$in": ids}}, REFUSAL)
         ]
 
@@ -126,7 +127,7 @@ class EventQueries:
         update: list[dict[str, Any]] = [{"$set": again}, {"$unset": ["finishedAt", "durationMs"]}]
         return sum(
             self._events.update_many({"_id": {"$in": ids}, "status": {"$in": IS_REFUSED}}, update).matched_count
-            for ids in self._chunks(event_ids)
+            for ids in id_chunks(event_ids, self._read_chunk)
         )
 
     @translated()
@@ -145,11 +146,6 @@ class EventQueries:
     def is_user(self, user_id: str) -> bool:
         """Say whether the application has this user."""
         return self._mongo.users.find_one({"_id": ObjectId(user_id)}, {"_id": 1}) is not None
-
-    def _chunks(self, task_ids: Iterable[str]) -> Iterator[list[ObjectId]]:
-        ids = [ObjectId(i) for i in task_ids]
-        for start in range(0, len(ids), self._read_chunk):
-            yield ids[start : start + self._read_chunk]
 
 
 def _newest_first(events: Iterable[Document]) -> list[Document]:

@@ -15,6 +15,7 @@ from pymongo import UpdateMany, UpdateOne
 
 from recurrence_pipeline.domain.model import ErrorRecord, EventStatus, TaskEvent
 from recurrence_pipeline.domain.plan import Answer
+from recurrence_pipeline.storage.chunks import chunks
 from recurrence_pipeline.storage.documents import error_document, result_document
 from recurrence_pipeline.storage.leasing import LET_GO, held_by
 
@@ -104,8 +105,7 @@ def _groups(owns: Iterable[_Own], at_most: int) -> Iterator[list[_Own]]:
         else:
             alike.setdefault((own.event.owner, own.event.term, own.event.started_at), []).append(own)
     for group in alike.values():
-        for start in range(0, len(group), at_most):
-            yield group[start : start + at_most]
+        yield from chunks(group, at_most)
 
 
 def _each_its_own(group: Sequence[_Own]) -> Mapping[str, Any]:

@@ -15,6 +15,7 @@ from recurrence_pipeline.domain.errors import InvalidInput, LeaseLost
 from recurrence_pipeline.domain.model import Operation, Source, TaskEvent
 from recurrence_pipeline.domain.shards import WHOLE_QUEUE, Shard
 from recurrence_pipeline.domain.words import counted
+from recurrence_pipeline.storage.chunks import chunks
 from recurrence_pipeline.storage.claiming import Claiming
 from recurrence_pipeline.storage.documents import EPOCH, Document, event_document, new_id, object_id
 from recurrence_pipeline.storage.event_updates import Outcome, Update, announcements, endings
@@ -28,7 +29,6 @@ from recurrence_pipeline.storage.leasing import (
     accused,
     acquitted,
     alive,
-    chunks,
     latest_end,
     waiting,
 )
@@ -103,9 +103,9 @@ class Events:
         if not events:
             return []
         claims = sorted({event.owner for event in events if event.owner is not None})
-        for chunk in range(0, len(claims), self._read_chunk):
-            owners = {"$in": claims[chunk : chunk + self._read_chunk]}
-            self._events.update_many({"status": PROCESSING, "lease.owner": owners}, {"$set": {"lease.until": until}})
+        for owners in chunks(claims, self._read_chunk):
+            of_claims = {"status": PROCESSING, "lease.owner": {"$in": owners}}
+            self._events.update_many(of_claims, {"$set": {"lease.until": until}})
         requests = [
             UpdateMany(
                 {"_id": {"$in": ids}, "lease.owner": owner, "status": PROCESSING}, {"$set": {"lease.until": until}}
@@ -176,10 +176,9 @@ class Events:
     @translated()
     def add(self, events: Iterable[TaskEvent], *, available_at: datetime) -> int:
         """Insert pending events and return how many are new; one whose id is there already is left as it is."""
-        documents = [event_document(event, available_at=available_at) for event in events]
+        documents = (event_document(event, available_at=available_at) for event in events)
         added = 0
-        for start in range(0, len(documents), self._write_chunk):
-            chunk = documents[start : start + self._write_chunk]
+        for chunk in chunks(documents, self._write_chunk):
             added += len(chunk)
             try:
                 self._events.insert_many(chunk, ordered=False)
@@ -258,10 +257,8 @@ class Events:
                 yield owner, chunk
 
     def _update_held(self, updates: Iterable[Update], events: int) -> None:
-        requests = list(updates)
         matched = 0
-        for start in range(0, len(requests), self._write_chunk):
-            chunk = requests[start : start + self._write_chunk]
+        for chunk in chunks(updates, self._write_chunk):
             matched += self._events.bulk_write(chunk, ordered=False).matched_count
         if matched != events:
             raise LeaseLost(f"{events - matched} of {counted(events, 'event')} held by another worker now")

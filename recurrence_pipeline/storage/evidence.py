@@ -5,13 +5,12 @@ which all that hung on it was deleted.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-
-from bson import ObjectId
 
 from recurrence_pipeline.domain.memory import recall
 from recurrence_pipeline.domain.model import Action, Cursor, EventStatus, Task, activity_id, occurrence_id
+from recurrence_pipeline.storage.chunks import id_chunks
 from recurrence_pipeline.storage.documents import MAX_WHOLE, task_from
 from recurrence_pipeline.storage.mongo import Mongo
 
@@ -82,7 +81,7 @@ class Evidence:
     def _deleted_slots(self, suspects: Mapping[str, Forgotten]) -> Mapping[str, list[int]]:
         slots: dict[str, list[int]] = defaultdict(list)
         fields = {"task._id": 1, "task.userId": 1, "task.parentRecurringId": 1, "task.occurrenceNumber": 1}
-        for ids in self._chunks(suspects):
+        for ids in id_chunks(suspects, self._read_chunk):
             for copy in self._mongo.deleted.find({"task.parentRecurringId": {"$in": ids}}, fields):
                 task = task_from(copy["task"])
                 series = suspects.get(task.parent_recurring_id or "")  # a list may hold the id that was asked for
@@ -110,7 +109,7 @@ class Evidence:
     def _not_completed(self, field: str, ids: Iterable[str]) -> set[str]:
         """Return which of these values events have in a field that were not completed."""
         found, wanted = set[str](), set(ids)
-        for chunk in self._chunks(wanted):
+        for chunk in id_chunks(wanted, self._read_chunk):
             events = self._mongo.events.find({field: {"$in": chunk}}, {field: 1, "status": 1})
             found |= {str(event[field]) for event in events if event.get("status") != EventStatus.COMPLETED.value}
         return found & wanted  # a list may hold the value that was asked for
@@ -127,12 +126,7 @@ class Evidence:
     def _known(self, activity_ids: Iterable[str]) -> set[str]:
         """Return which of these the activity log, or its archive, has."""
         found: set[str] = set()
-        for ids in self._chunks(activity_ids):
+        for ids in id_chunks(activity_ids, self._read_chunk):
             for log in (self._mongo.activities, self._mongo.archive):
                 found |= {str(activity["_id"]) for activity in log.find({"_id": {"$in": ids}}, {"_id": 1})}
         return found
-
-    def _chunks(self, ids: Iterable[str]) -> Iterator[list[ObjectId]]:
-        ordered = sorted(ids)
-        for start in range(0, len(ordered), self._read_chunk):
-            yield [ObjectId(i) for i in ordered[start : start + self._read_chunk]]

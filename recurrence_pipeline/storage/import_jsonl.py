@@ -7,7 +7,6 @@ jsonl.py.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
 
 from recurrence_pipeline.domain.errors import InvalidInput
+from recurrence_pipeline.storage.chunks import chunks
 from recurrence_pipeline.storage.counters import raising
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.jsonl import BadLine, Line, counter_line, lines_of, task_line, trigger_line, user_line
@@ -164,8 +164,7 @@ def _checked(source: ImportFile, path: Path) -> Iterator[Line]:
 
 
 def _chunks(source: ImportFile, path: Path, size: int) -> Iterator[Chunk]:
-    lines = lines_of(path)
-    while chunk := list(islice(lines, size)):
+    for chunk in chunks(lines_of(path), size):
         try:
             yield [(line, source.read(line)) for line in chunk]
         except BadLine as error:

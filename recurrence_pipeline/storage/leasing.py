@@ -1,6 +1,6 @@
 """Which events may be held, and what holding one writes: filters and updates as values. Who sends them is events.py."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -126,12 +126,6 @@ def _allowance(event: Document) -> int | None:
     if event.get("status") == PROCESSING:
         sizes.append(lease.get("size"))
     return min(map(group_after_death, sizes), default=None)
-
-
-def chunks(ids: Sequence[Any], size: int) -> Iterator[list[Any]]:
-    """Yield the ids, up to so many at a time."""
-    for start in range(0, len(ids), size):
-        yield list(ids[start : start + size])
 
 
 def held_by(first: TaskEvent, *others: TaskEvent) -> dict[str, Any]:

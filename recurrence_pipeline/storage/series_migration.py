@@ -17,10 +17,11 @@ from recurrence_pipeline.domain.model import Series, SeriesMemory, Task
 from recurrence_pipeline.domain.plan import CursorMove
 from recurrence_pipeline.domain.series import SeriesState
 from recurrence_pipeline.domain.validation import creation_time
+from recurrence_pipeline.storage.chunks import chunks
 from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from
 from recurrence_pipeline.storage.mongo import Mongo, refusals, translated, translating
 from recurrence_pipeline.storage.partitions import partitions
-from recurrence_pipeline.storage.task_series import TaskSeries, chunks
+from recurrence_pipeline.storage.task_series import TaskSeries
 
 MIGRATED = {"_id": "task_series"}
 """The document of `worker_state` that says so. Afterwards a cursor on an original that is not known is doubtful: it may

@@ -6,12 +6,12 @@ What is looked for, and how far a walk goes, is reconciliation/rules.py's busine
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from itertools import islice
 
 from bson import ObjectId, Timestamp
 
 from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.domain.scan import HIGHEST, KeysetPosition, TaskVersion
+from recurrence_pipeline.storage.chunks import chunks, id_chunks
 from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from
 from recurrence_pipeline.storage.leasing import LAST_TIME
 from recurrence_pipeline.storage.mongo import Mongo, translated, translating
@@ -87,7 +87,7 @@ class TaskChanges:
         with translating():
             for wanted in partitions(self._mongo, size):
                 cursor = self._tasks.find(wanted, SEEN, batch_size=size + 1)
-                while documents := list(islice(cursor, size)):
+                for documents in chunks(cursor, size):
                     piece = Piece()
                     for document in documents:
                         _note(document, piece)
@@ -97,7 +97,7 @@ class TaskChanges:
     def announced(self, task_ids: Iterable[str]) -> Announced:
         """Return which events name the tasks."""
         found = Announced()
-        for chunk in self._chunks(task_ids):
+        for chunk in id_chunks(task_ids, self._read_chunk):
             for event in self._events.find({"taskId": {"$in": chunk}}, {"taskId": 1, "status": 1}):
                 found.event_ids.add(str(event["_id"]))
                 if event.get("status") in UNFINISHED:
@@ -108,15 +108,10 @@ class TaskChanges:
     def read(self, task_ids: Iterable[str]) -> list[TaskVersion]:
         """Read tasks as they are now; those that are gone are missing."""
         piece = Piece()
-        for chunk in self._chunks(task_ids):
+        for chunk in id_chunks(task_ids, self._read_chunk):
             for document in self._tasks.find({"_id": {"$in": chunk}}, SEEN):
                 _note(document, piece)
         return piece.sightings
-
-    def _chunks(self, ids: Iterable[str]) -> Iterator[list[ObjectId]]:
-        wanted = [ObjectId(i) for i in ids]
-        for start in range(0, len(wanted), self._read_chunk):
-            yield wanted[start : start + self._read_chunk]
 
 
 def _behind(place: KeysetPosition, until: datetime) -> Iterator[Document]:

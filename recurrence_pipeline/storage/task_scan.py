@@ -3,15 +3,15 @@
 What is wrong is decided in maintenance/rules.py. Indexes, counters and events are looked at in database_checks.py.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import TypeVar
 
 from bson import ObjectId
 from pymongo import UpdateOne
 
 from recurrence_pipeline.domain.model import Action, Task, activity_id
-from recurrence_pipeline.domain.plan import CastId, DateFromDue, Reparent
+from recurrence_pipeline.domain.plan import CastId, DateFromDue
+from recurrence_pipeline.storage.chunks import chunks, id_chunks
 from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from
 from recurrence_pipeline.storage.mongo import Mongo, translated, translating
 from recurrence_pipeline.storage.partitions import partitions
@@ -57,22 +57,11 @@ class TaskScan:
         """Return which occurrences the activity log, or its archive, says were created."""
         activity_of = {activity_id(Action.CREATED, i): i for i in occurrence_ids}
         made: set[str] = set()
-        for ids in _chunks([ObjectId(i) for i in activity_of], self._read_chunk):
+        for ids in id_chunks(activity_of, self._read_chunk):
             for collection in (self._mongo.activities, self._mongo.archive):
-                found = collection.find({"_id": {"$in": list(ids)}}, {"_id": 1})
+                found = collection.find({"_id": {"$in": ids}}, {"_id": 1})
                 made.update(activity_of[str(document["_id"])] for document in found)
         return made
-
-    @translated()
-    def rehang(self, moves: Iterable[Reparent], now: datetime) -> int:
-        """Hang tasks on their originals where they still hang on what they were seen to, and return how many did."""
-        return self._update(
-            UpdateOne(
-                {"_id": ObjectId(move.task_id), "parentRecurringId": ObjectId(move.seen)},
-                {"$set": {"parentRecurringId": ObjectId(move.original_id), "updatedAt": now}},
-            )
-            for move in moves
-        )
 
     @translated()
     def date_from_due(self, dates: Iterable[DateFromDue], now: datetime) -> int:
@@ -97,13 +86,5 @@ class TaskScan:
         )
 
     def _update(self, requests: Iterable[UpdateOne]) -> int:
-        chunks = _chunks(list(requests), self._write_chunk)
-        return sum(self._tasks.bulk_write(list(chunk), ordered=False).modified_count for chunk in chunks)
-
-
-T = TypeVar("T")
-
-
-def _chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+        written = (self._tasks.bulk_write(chunk, ordered=False) for chunk in chunks(requests, self._write_chunk))
+        return sum(each.modified_count for each in written)

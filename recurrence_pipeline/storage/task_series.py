@@ -7,10 +7,9 @@ and that nobody has asked for, it says just that: `{_id, inherited}`. What follo
 domain/memory.py's business.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from bson import ObjectId
 from pymongo import ReplaceOne, UpdateMany
@@ -19,6 +18,7 @@ from pymongo.errors import BulkWriteError
 from recurrence_pipeline.domain.model import SeriesMemory
 from recurrence_pipeline.domain.plan import CursorMove
 from recurrence_pipeline.domain.zones import UTC
+from recurrence_pipeline.storage.chunks import chunks
 from recurrence_pipeline.storage.documents import MAX_WHOLE, Document, whole
 from recurrence_pipeline.storage.mongo import Mongo, refusals, translated
 
@@ -77,7 +77,7 @@ class TaskSeries:
         """
         forgotten = 0
         cursor = self._series.find({}, {"goneSince": 1}, batch_size=self._write_chunk)
-        while page := list(islice(cursor, self._write_chunk)):
+        for page in chunks(cursor, self._write_chunk):
             since = {document["_id"]: document.get("goneSince") for document in page}
             there = self._there(since)
             gone, back = since.keys() - there, {i for i in there if since[i] is not None}
@@ -191,13 +191,3 @@ def _wall(text: str) -> datetime | None:
     except ValueError:
         return None
     return None if wall.tzinfo else wall.replace(tzinfo=UTC)
-
-
-T = TypeVar("T")
-
-
-def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Yield items in lists of up to `size`."""
-    iterator = iter(items)
-    while chunk := list(islice(iterator, size)):
-        yield chunk

@@ -16,7 +16,8 @@ from bson import ObjectId
 from pymongo import DeleteMany, UpdateOne
 
 from recurrence_pipeline.domain.model import Series, Task
-from recurrence_pipeline.domain.plan import MAX_NESTING, Link, NewOccurrence, Snapshot
+from recurrence_pipeline.domain.plan import MAX_NESTING, NewOccurrence, Reparent, Snapshot
+from recurrence_pipeline.storage.chunks import chunks, id_chunks
 from recurrence_pipeline.storage.counters import Counters, Inserted
 from recurrence_pipeline.storage.documents import (
     COPIED_FIELDS,
@@ -86,7 +87,7 @@ class Tasks:
     def documents(self, task_ids: Iterable[str]) -> dict[str, Document]:
         """Return whole documents by id."""
         found = chain.from_iterable(
-            self._tasks.find({"_id": {"$in": chunk}}) for chunk in _chunks(task_ids, self._read_chunk)
+            self._tasks.find({"_id": {"$in": chunk}}) for chunk in id_chunks(task_ids, self._read_chunk)
         )
         return {document["_id"].binary.hex(): document for document in found}
 
@@ -101,21 +102,22 @@ class Tasks:
         return self._numbering.insert({new.id: partial(occurrence_document, new, now) for new in occurrences})
 
     @translated()
-    def link(self, links: Sequence[Link], now: datetime) -> None:
-        """Hang tasks on their original where they still hang on what they were seen to: a late link changes nothing."""
-        self._bulk(
+    def link(self, links: Iterable[Reparent], now: datetime) -> int:
+        """Hang tasks on their originals where they still hang on what they were seen to, and return how many did."""
+        requests = (
             UpdateOne(
                 {"_id": ObjectId(link.task_id), "parentRecurringId": ObjectId(link.seen)},
                 {"$set": {"parentRecurringId": ObjectId(link.original_id), "updatedAt": now}},
             )
             for link in links
         )
+        written = (self._tasks.bulk_write(chunk, ordered=False) for chunk in chunks(requests, self._write_chunk))
+        return sum(each.modified_count for each in written)
 
     @translated()
     def delete(self, task_ids: Iterable[str]) -> int:
         """Delete tasks and return how many this call removed."""
-        chunks = _chunks(task_ids, self._read_chunk)
-        requests = [DeleteMany({"_id": {"$in": chunk}}) for chunk in chunks]
+        requests = [DeleteMany({"_id": {"$in": chunk}}) for chunk in id_chunks(task_ids, self._read_chunk)]
         return self._tasks.bulk_write(requests, ordered=False).deleted_count if requests else 0
 
     @translated()
@@ -230,17 +232,12 @@ class Tasks:
 
     def _subtasks(self, task_ids: Iterable[str]) -> Iterator[Document]:
         """Yield what is a sub-task of tasks. Most have none: then a server answers for many ids as fast as for few."""
-        for chunk in _chunks(task_ids, self._write_chunk):
+        for chunk in id_chunks(task_ids, self._write_chunk):
             yield from self._bare.find({"parentTaskId": {"$in": chunk}}, MEMBER, batch_size=A_PAGE)
 
     def _find(self, field: str, ids: Iterable[str], projection: Mapping[str, int]) -> Iterator[Document]:
-        for chunk in _chunks(ids, self._read_chunk):
+        for chunk in id_chunks(ids, self._read_chunk):
             yield from self._bare.find({field: {"$in": chunk}}, projection, batch_size=A_PAGE)
-
-    def _bulk(self, requests: Iterable[UpdateOne]) -> None:
-        pending = list(requests)
-        for start in range(0, len(pending), self._write_chunk):
-            self._tasks.bulk_write(pending[start : start + self._write_chunk], ordered=False)
 
 
 def _original(head: str, tasks: Mapping[str, Task]) -> Task | None:
@@ -259,9 +256,3 @@ def _by_owner(
         members[head] = tuple(t for t in hanging if original is None or t.user_id == original.user_id)
         strangers[head] = tuple(t for t in hanging if original is not None and t.user_id != original.user_id)
     return members, strangers
-
-
-def _chunks(ids: Iterable[str], size: int) -> Iterator[list[ObjectId]]:
-    ordered = sorted(ids)
-    for start in range(0, len(ordered), size):
-        yield [ObjectId(i) for i in ordered[start : start + size]]

@@ -129,3 +129,38 @@ def test_a_line_that_cannot_be_written_raises_nothing(tmp_path: Path, monkeypatc
 
     write(log, "lost")
     log.close()
+
+
+@pytest.mark.parametrize("renames", [1, 2, 3])
+def test_a_process_killed_in_the_middle_of_a_rotation_leaves_no_file_that_nobody_removes(
+    tmp_path: Path, renames: int
+) -> None:
+    """Files beside those that are kept would fill the disk, one with each kill; and its lines would stand nowhere."""
+    killed = f"""
+import logging, os, signal
+from pathlib import Path
+from recurrence_pipeline.config.log_file import SharedRotatingFile
+
+rename, left = os.rename, {renames}
+
+def rename_and_die(source, target):
+    global left
+    rename(source, target)
+    left -= 1
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+os.rename = rename_and_die
+log = SharedRotatingFile(Path({str(tmp_path / "worker.log")!r}), size=100, kept=3)
+for number in range(100):
+    log.handle(logging.makeLogRecord({{"msg": "killed " + "x" * 80, "levelno": logging.ERROR}}))
+"""
+    for _ in range(3):
+        assert subprocess.run([sys.executable, "-c", killed], check=False).returncode == -9
+    log = handler(tmp_path / "worker.log")
+    write(log, "after")
+    log.close()
+
+    names = {"worker.log", "worker.log.1", "worker.log.2", "worker.log.3"}
+    assert {file.name for file in logs(tmp_path)} <= names
+    assert (tmp_path / "worker.log").read_text().splitlines()[-1] == "after"

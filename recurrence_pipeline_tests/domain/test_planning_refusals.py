@@ -7,7 +7,7 @@ import pytest
 
 from recurrence_pipeline.domain.errors import OriginalNotFound, RuleChanged, TaskNotVisibleYet
 from recurrence_pipeline.domain.model import Action, ErrorRecord, Source, Task, activity_id, occurrence_id
-from recurrence_pipeline.domain.plan import Answer, Link, NewActivity, Plan
+from recurrence_pipeline.domain.plan import Answer, NewActivity, Plan, Reparent
 from recurrence_pipeline.domain.planning import failure_activity
 from recurrence_pipeline_tests.domain.world import (
     ALICE,
@@ -47,7 +47,7 @@ def test_the_next_occurrence_is_linked_to_the_original_where_it_hangs_on_another
     middle, nested = older(1, utc(2024, 2, 2, 9)), older(2, utc(2024, 2, 3, 9), parent=an_id(1))
     event = complete(middle.id)
     plan = World.of(an_original(completed=True), middle, nested).plan(event)
-    assert plan.links == [Link(nested.id, middle.id, ORIGINAL)]
+    assert plan.links == [Reparent(nested.id, middle.id, ORIGINAL)]
     assert plan.answers[event.id].updated == nested.id
 
 

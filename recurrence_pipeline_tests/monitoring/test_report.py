@@ -134,14 +134,6 @@ def test_written_to_a_folder_the_markdown_finds_its_pictures(world: World, tmp_p
     assert {path.name: path.read_bytes() for path in written[1:]} == said.plots
 
 
-def test_in_one_text_the_pictures_need_no_files(world: World) -> None:
-    text = report(world).in_one()
-
-    assert text.count("](data:image/png;base64,iVBORw0KGgo") == len(DRAWN)
-    assert ".png)" not in text
-    assert len(text) < 1_000_000
-
-
 def test_a_database_that_is_away_is_an_outage(mongodb_url: str) -> None:
     world = World(mongodb_url)
     world.close()

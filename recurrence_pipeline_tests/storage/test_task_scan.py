@@ -8,7 +8,7 @@ import pytest
 from bson import ObjectId
 
 from recurrence_pipeline.domain.model import Action, activity_id
-from recurrence_pipeline.domain.plan import CastId, DateFromDue, Reparent
+from recurrence_pipeline.domain.plan import CastId, DateFromDue
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.task_scan import A_PAGE, TaskScan
@@ -108,18 +108,6 @@ def test_what_was_made_once_is_known_from_the_log_and_from_its_archive(mongo: Mo
 # Repairing
 
 
-def test_tasks_are_hung_on_their_original_unless_they_were_moved_meanwhile(mongo: Mongo, task_scan: TaskScan) -> None:
-    seen, original, elsewhere = ObjectId(), ObjectId(), ObjectId()
-    tasks = [add(mongo, parentRecurringId=seen) for _ in range(4)] + [add(mongo, parentRecurringId=elsewhere)]
-
-    moves = [Reparent(str(task), str(seen), str(original)) for task in tasks]
-    assert task_scan.rehang(moves, NOW) == 4
-
-    assert [stored(mongo, task)["parentRecurringId"] for task in tasks] == [*[original] * 4, elsewhere]
-    assert stored(mongo, tasks[0])["updatedAt"] == NOW
-    assert task_scan.rehang(moves, NOW) == 0
-
-
 def test_a_date_is_filled_in_unless_one_came_or_the_due_date_moved_meanwhile(mongo: Mongo, task_scan: TaskScan) -> None:
     empty, missing = add(mongo, originalDueDate=None), add(mongo, originalDueDate=None)
     mongo.tasks.update_one({"_id": missing}, {"$unset": {"originalDueDate": ""}})
@@ -133,4 +121,4 @@ def test_a_date_is_filled_in_unless_one_came_or_the_due_date_moved_meanwhile(mon
 
 
 def test_nothing_to_mend_is_no_command(mongo: Mongo, task_scan: TaskScan) -> None:
-    assert (task_scan.rehang([], NOW), task_scan.date_from_due([], NOW), task_scan.made_once([])) == (0, 0, set())
+    assert (task_scan.date_from_due([], NOW), task_scan.made_once([])) == (0, set())

@@ -10,7 +10,7 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import DatabaseUnavailable
 from recurrence_pipeline.domain.model import Action, Cursor, Series, Task, activity_id, occurrence_id
-from recurrence_pipeline.domain.plan import Link, NewOccurrence, Snapshot
+from recurrence_pipeline.domain.plan import NewOccurrence, Reparent, Snapshot
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.tasks import Tasks
@@ -195,19 +195,19 @@ def test_an_outage_while_inserting_is_said_to_be_one(tasks: Tasks, add: Add, fai
 
 def test_a_link_hangs_a_task_on_its_original(tasks: Tasks, add: Add, mongo: Mongo) -> None:
     original, middle = add(), add()
-    stray = add(middle)
+    stray, linked = add(middle), 0
     for _ in range(2):
-        tasks.link([Link(stray, middle, original), Link(str(ObjectId()), middle, original)], at(1))
+        linked += tasks.link([Reparent(stray, middle, original), Reparent(str(ObjectId()), middle, original)], at(1))
         document = stored(mongo, stray)
         assert (document["parentRecurringId"], document["updatedAt"]) == (ObjectId(original), at(1))
-    assert mongo.tasks.count_documents({}) == 3
+    assert (linked, mongo.tasks.count_documents({})) == (1, 3)
 
 
 def test_a_link_that_comes_late_changes_nothing(tasks: Tasks, add: Add, mongo: Mongo) -> None:
     original, middle, other = add(), add(), add()
     linked, moved = add(original), add(other)
     before = [stored(mongo, linked), stored(mongo, moved)]
-    tasks.link([Link(linked, middle, original), Link(moved, middle, original)], at(1))
+    assert tasks.link([Reparent(linked, middle, original), Reparent(moved, middle, original)], at(1)) == 0
     assert [stored(mongo, linked), stored(mongo, moved)] == before
 
 
