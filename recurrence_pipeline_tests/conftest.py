@@ -48,7 +48,7 @@ def mongodb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     folder = tmp_path_factory.mktemp("mongodb")
     server = EmbeddedServer.start(folder, arguments=["--enable-test-commands"])
-    yield server.url("").replace("journal=true", "journal=false")  # nothing outlives it: why wait for the disk
+    yield server.url("").replace("journal=true&", "")  # nothing outlives it: why wait for the disk
     server.kill()
 
 
