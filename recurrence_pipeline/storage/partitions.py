@@ -35,12 +35,15 @@ an id, a truth value, a date."""
 def partitions(mongo: Mongo, size: int = A_PIECE, counter: str = "tasks") -> list[Document]:
     """Return filters of which every document matches one, and which match about `size` of them each.
 
-    They are ranges of the number that the counter of that name gives: of all indexes the one that every document is in
-    once. The counter says how far the numbers go; where it is behind, the last piece is larger.
+    None where there is no document. They are ranges of the number that the counter of that name gives: of all indexes
+    the one that every document is in once. The counter says how far the numbers go; where it is behind, the last piece
+    is larger.
     """
     field = NUMBERED[counter]
-    last = _whole((mongo.counters.find_one({"_id": counter}) or {}).get("sequence_value"))
     count = mongo.numbered(counter).estimated_document_count()
+    if not count and mongo.numbered(counter).find_one({}, {"_id": 1}) is None:  # after a crash an estimate can be wrong
+        return []
+    last = _whole((mongo.counters.find_one({"_id": counter}) or {}).get("sequence_value"))
     step = size * max(last // max(MAX_EMPTY * count, 1), 1)
     edges = [float("-inf"), *range(step + 1, last + 1, step), None]
     numbered = ({"$gte": low} | ({} if high is None else {"$lt": high}) for low, high in pairwise(edges))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from pymongo import timeout
+from pymongo import IndexModel, timeout
 from pymongo.collection import Collection
 from pymongo.errors import CollectionInvalid, OperationFailure
 
@@ -113,6 +113,15 @@ class Index:
         """The name MongoDB (and the application) gives such an index by default."""
         return "_".join(f"{name}_{direction}" for name, direction in self.keys)
 
+    @property
+    def label(self) -> str:
+        """How it is reported."""
+        return f"index {self.collection} {self.name}"
+
+    def model(self) -> IndexModel:
+        """Return it as the driver creates it."""
+        return IndexModel(list(self.keys), **{"name": self.name, **AS_MONGOOSE, **self.options})
+
 
 def required_indexes(settings: Settings) -> list[Index]:
     """Return every index the work relies on."""
@@ -160,10 +169,10 @@ def ensure_schema(mongo: Mongo, settings: Settings) -> SchemaReport:
     indexes = required_indexes(settings)
     for collection in sorted({index.collection for index in indexes}):
         _ensure_indexes(mongo.db[collection], [i for i in indexes if i.collection == collection], report)
-    for counter, number_field in NUMBERED.items():
-        if mongo.counters.find_one({"_id": counter}) is None:
-            Counters(mongo, counter, number_field, write_chunk=1).catch_up()
-            report.added.append(f"counter {counter}")
+    counters = {document["_id"] for document in mongo.counters.find({"_id": {"$in": list(NUMBERED)}}, {"_id": 1})}
+    for counter in NUMBERED.keys() - counters:
+        Counters(mongo, counter, NUMBERED[counter], write_chunk=1).catch_up()
+        report.added.append(f"counter {counter}")
     if not is_migrated(mongo) and (series := migrate(mongo, settings)):
         report.added.append(f"task_series: {series} series of an earlier version")
     return report
@@ -199,18 +208,27 @@ def _ensure_events(mongo: Mongo, report: SchemaReport) -> None:
 def _ensure_indexes(collection: Collection[Document], wanted: Sequence[Index], report: SchemaReport) -> None:
     existing = {tuple(info["key"]): info for info in collection.index_information().values()}
     for index in wanted:
-        label = f"index {collection.name} {index.name}"
         present = existing.get(index.keys)
-        if present is None:
-            try:
-                with timeout(INDEX_BUILD.total_seconds()):
-                    collection.create_index(list(index.keys), **{"name": index.name, **AS_MONGOOSE, **index.options})
-            except OperationFailure as error:
-                report.left_out[label] = str(error).split(", full error", 1)[0]
-            else:
-                report.added.append(label)
-        elif differs(present, index):
-            _adjust(collection, index, present, label, report)
+        if present is not None and differs(present, index):
+            _adjust(collection, index, present, report)
+    _create(collection, [index for index in wanted if index.keys not in existing], report)
+
+
+def _create(collection: Collection[Document], missing: Sequence[Index], report: SchemaReport) -> None:
+    """Create all with one command: the server reads the documents once. Where one cannot be, each by itself."""
+    if not missing:
+        return
+    try:
+        with timeout(INDEX_BUILD.total_seconds()):
+            collection.create_indexes([index.model() for index in missing])
+    except OperationFailure as error:
+        if len(missing) == 1:
+            report.left_out[missing[0].label] = str(error).split(", full error", 1)[0]
+            return
+        for index in missing:  # one that was made before it failed is there, which is no error
+            _create(collection, [index], report)
+    else:
+        report.added.extend(index.label for index in missing)
 
 
 def differs(present: Mapping[str, Any], index: Index) -> bool:
@@ -220,18 +238,16 @@ def differs(present: Mapping[str, Any], index: Index) -> bool:
     )
 
 
-def _adjust(
-    collection: Collection[Document], index: Index, present: Mapping[str, Any], label: str, report: SchemaReport
-) -> None:
+def _adjust(collection: Collection[Document], index: Index, present: Mapping[str, Any], report: SchemaReport) -> None:
     """Change how long a TTL index keeps documents; an index of another kind stays, and is reported."""
     seconds = index.options.get("expireAfterSeconds")
     if seconds is None or "expireAfterSeconds" not in present:
-        report.left_out[label] = "an index on the same fields with other options exists"
+        report.left_out[index.label] = "an index on the same fields with other options exists"
         return
     collection.database.command(
         "collMod", collection.name, index={"keyPattern": dict(index.keys), "expireAfterSeconds": seconds}
     )
-    report.added.append(f"{label} (kept {lasting(timedelta(seconds=seconds))})")
+    report.added.append(f"{index.label} (kept {lasting(timedelta(seconds=seconds))})")
 
 
 def _kept_for(days: int) -> dict[str, Any]:

@@ -38,8 +38,8 @@ UNKNOWN = "f" * 24
      b'{"a": ' + b"9" * 5000 + b"}"],
 )  # fmt: skip
 @pytest.mark.parametrize("path", [RECURRENCE, VALIDATE, CLEANUP])
-def test_malformed_json_is_a_bad_request(api: Api, path: str, body: bytes) -> None:
-    answer = api.client.post(path, content=body, headers=JSON)
+def test_malformed_json_is_a_bad_request(shared_api: Api, path: str, body: bytes) -> None:
+    answer = shared_api.client.post(path, content=body, headers=JSON)
     assert (answer.status_code, answer.json()) == (400, bad_request("Malformed JSON in request body"))
 
 
@@ -53,16 +53,16 @@ def nested(levels: int, opening: bytes = b'{"a":', closing: bytes = b"}") -> byt
 @pytest.mark.parametrize("brackets", [(b'{"a":', b"}"), (b"[", b"]"), (b"[{},", b"]")])
 @pytest.mark.parametrize("path", [RECURRENCE, VALIDATE, CLEANUP])
 def test_json_that_is_nested_too_deep_is_a_bad_request(
-    api: Api, path: str, levels: int, brackets: tuple[bytes, bytes]
+    shared_api: Api, path: str, levels: int, brackets: tuple[bytes, bytes]
 ) -> None:
     """From some depth on it was a failure of ours: it could be read, and not written out again."""
-    answer = api.client.post(path, content=nested(levels, *brackets), headers=JSON)
+    answer = shared_api.client.post(path, content=nested(levels, *brackets), headers=JSON)
     message = "The JSON in the request body is nested more than 64 levels deep"
     assert (answer.status_code, answer.json()) == (400, bad_request(message))
 
 
-def test_json_that_is_nested_as_deep_as_may_be_is_echoed(api: Api) -> None:
-    answer = api.client.post(VALIDATE, content=nested(MAX_DEPTH), headers=JSON)
+def test_json_that_is_nested_as_deep_as_may_be_is_echoed(shared_api: Api) -> None:
+    answer = shared_api.client.post(VALIDATE, content=nested(MAX_DEPTH), headers=JSON)
     assert answer.status_code == 200
     assert answer.content.count(b'{"a":') == MAX_DEPTH - 1
 
@@ -70,21 +70,23 @@ def test_json_that_is_nested_as_deep_as_may_be_is_echoed(api: Api) -> None:
 @pytest.mark.parametrize(
     "kind", [None, "text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1", "json"]
 )
-def test_a_body_that_is_not_json_is_of_an_unsupported_type(api: Api, kind: str | None) -> None:
-    answer = api.client.post(RECURRENCE, content=b"{}", headers={"Content-Type": kind} if kind else {})
+def test_a_body_that_is_not_json_is_of_an_unsupported_type(shared_api: Api, kind: str | None) -> None:
+    answer = shared_api.client.post(RECURRENCE, content=b"{}", headers={"Content-Type": kind} if kind else {})
     assert (answer.status_code, answer.json()["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
 
 
-def test_a_compressed_body_is_of_an_unsupported_type(api: Api) -> None:
-    answer = api.client.post(RECURRENCE, content=gzip.compress(b"{}"), headers=JSON | {"Content-Encoding": "gzip"})
+def test_a_compressed_body_is_of_an_unsupported_type(shared_api: Api) -> None:
+    answer = shared_api.client.post(
+        RECURRENCE, content=gzip.compress(b"{}"), headers=JSON | {"Content-Encoding": "gzip"}
+    )
     assert answer.status_code == 415
 
 
 @pytest.mark.parametrize(
     "kind", ["application/json; charset=utf-8", "Application/JSON", 'application/json;charset="UTF-8"']
 )
-def test_json_may_name_its_encoding(api: Api, kind: str) -> None:
-    assert api.client.post(VALIDATE, content=b'{"task": {}}', headers={"Content-Type": kind}).status_code == 200
+def test_json_may_name_its_encoding(shared_api: Api, kind: str) -> None:
+    assert shared_api.client.post(VALIDATE, content=b'{"task": {}}', headers={"Content-Type": kind}).status_code == 200
 
 
 def test_a_body_of_1_mb_is_read_and_a_larger_one_is_not(api: Api) -> None:
@@ -111,9 +113,9 @@ def test_a_body_that_says_it_is_huge_is_refused_before_it_is_sent(api: Api) -> N
         assert raw.recv(100).startswith(b"HTTP/1.1 413")
 
 
-def test_half_a_character_is_echoed_and_not_a_failure(api: Api) -> None:
+def test_half_a_character_is_echoed_and_not_a_failure(shared_api: Api) -> None:
     """JSON can say what UTF-8 cannot."""
-    answer = api.client.post(VALIDATE, content=b'{"task": {"title": "\\ud83d"}}', headers=JSON)
+    answer = shared_api.client.post(VALIDATE, content=b'{"task": {"title": "\\ud83d"}}', headers=JSON)
     assert (answer.status_code, answer.json()["data"]["task"]["title"]) == (200, "\ud83d")
     answer = api.client.post(VALIDATE, content=b'{"task": {"\\ud83d": 1}}', headers=JSON)
     assert (answer.status_code, answer.json()["data"]["task"]) == (200, {"\ud83d": 1})
@@ -125,8 +127,12 @@ def test_half_a_character_is_echoed_and_not_a_failure(api: Api) -> None:
     assert answer.status_code == 400
 
 
-def test_every_answer_has_a_request_id_and_security_headers_and_no_version(api: Api) -> None:
-    for answer in (api.client.get(HEALTH), api.client.get("/nothing"), api.client.post(RECURRENCE, content=b"{")):
+def test_every_answer_has_a_request_id_and_security_headers_and_no_version(shared_api: Api) -> None:
+    for answer in (
+        shared_api.client.get(HEALTH),
+        shared_api.client.get("/nothing"),
+        shared_api.client.post(RECURRENCE, content=b"{"),
+    ):
         assert answer.headers["X-Request-ID"]
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["X-Frame-Options"] == "DENY"
@@ -135,9 +141,9 @@ def test_every_answer_has_a_request_id_and_security_headers_and_no_version(api: 
         assert "server" not in answer.headers
 
 
-def test_a_request_id_that_can_be_one_is_kept(api: Api) -> None:
-    assert api.client.get(HEALTH, headers={"X-Request-ID": "abc-1"}).headers["X-Request-ID"] == "abc-1"
-    forged = api.client.get(HEALTH, headers={"X-Request-ID": "a b; c" * 50}).headers["X-Request-ID"]
+def test_a_request_id_that_can_be_one_is_kept(shared_api: Api) -> None:
+    assert shared_api.client.get(HEALTH, headers={"X-Request-ID": "abc-1"}).headers["X-Request-ID"] == "abc-1"
+    forged = shared_api.client.get(HEALTH, headers={"X-Request-ID": "a b; c" * 50}).headers["X-Request-ID"]
     assert len(forged) == 32
 
 

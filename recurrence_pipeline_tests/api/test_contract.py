@@ -134,41 +134,41 @@ def test_other_users_tasks_under_the_same_original_stay(api: Api) -> None:
 @pytest.mark.parametrize(
     "task_id", [None, "", "abc", "g" * 24, "f" * 25, 7, ["f" * 24], {"$ne": None}, "f" * 10_000, "f" * 24 + "\n"]
 )
-def test_a_task_id_that_is_no_id_is_refused(api: Api, task_id: object) -> None:
-    answer = api.recurrence("create", task_id)
+def test_a_task_id_that_is_no_id_is_refused(shared_api: Api, task_id: object) -> None:
+    answer = shared_api.recurrence("create", task_id)
     assert (answer.status_code, answer.json()) == (400, bad_request("Valid taskId is required"))
 
 
 @pytest.mark.parametrize("operation", [None, "", 1, ["create"], {"$ne": None}])
-def test_an_operation_that_is_no_text_is_refused(api: Api, operation: object) -> None:
-    answer = api.recurrence(operation, UNKNOWN)
+def test_an_operation_that_is_no_text_is_refused(shared_api: Api, operation: object) -> None:
+    answer = shared_api.recurrence(operation, UNKNOWN)
     assert (answer.status_code, answer.json()) == (400, bad_request("Valid operation is required"))
 
 
 @pytest.mark.parametrize("operation", ["update", "CREATE", " create", "x" * 10_000])
-def test_an_unknown_operation_is_refused_and_the_known_ones_are_named(api: Api, operation: str) -> None:
+def test_an_unknown_operation_is_refused_and_the_known_ones_are_named(shared_api: Api, operation: str) -> None:
     message = "Invalid operation. Must be one of: create, complete, delete"
-    answer = api.recurrence(operation, UNKNOWN)
+    answer = shared_api.recurrence(operation, UNKNOWN)
     assert (answer.status_code, answer.json()) == (400, bad_request(message))
 
 
 @pytest.mark.parametrize("user_id", [None, "", 0, False])
-def test_a_deletion_without_a_user_is_refused(api: Api, user_id: object) -> None:
+def test_a_deletion_without_a_user_is_refused(shared_api: Api, user_id: object) -> None:
     body = {"taskId": str(UNKNOWN), "operation": "delete", "userId": user_id}
-    answer = api.client.post(RECURRENCE, json=body)
+    answer = shared_api.client.post(RECURRENCE, json=body)
     assert (answer.status_code, answer.json()) == (400, bad_request("userId is required for delete operation"))
 
 
 @pytest.mark.parametrize("user_id", ["abc", 7, {"$ne": None}, ["f" * 24], "f" * 10_000])
 @pytest.mark.parametrize("operation", ["create", "delete"])
-def test_a_user_id_that_is_no_id_is_refused(api: Api, operation: str, user_id: object) -> None:
-    answer = api.recurrence(operation, UNKNOWN, user_id)
+def test_a_user_id_that_is_no_id_is_refused(shared_api: Api, operation: str, user_id: object) -> None:
+    answer = shared_api.recurrence(operation, UNKNOWN, user_id)
     assert (answer.status_code, answer.json()) == (400, bad_request("Valid userId is required"))
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'["taskId"]'])
-def test_a_body_without_the_fields_is_told_the_first_that_is_missing(api: Api, body: bytes) -> None:
-    answer = api.client.post(RECURRENCE, content=body, headers={"content-type": "application/json"})
+def test_a_body_without_the_fields_is_told_the_first_that_is_missing(shared_api: Api, body: bytes) -> None:
+    answer = shared_api.client.post(RECURRENCE, content=body, headers={"content-type": "application/json"})
     assert (answer.status_code, answer.json()) == (400, bad_request("Valid taskId is required"))
 
 
@@ -191,18 +191,18 @@ def test_a_body_without_the_fields_is_told_the_first_that_is_missing(api: Api, b
         ("GET", "/internal/docs/nothing.js"),
     ],
 )
-def test_an_unknown_path_or_method_is_not_found(api: Api, method: str, path: str) -> None:
-    answer = api.client.request(method, path)
+def test_an_unknown_path_or_method_is_not_found(shared_api: Api, method: str, path: str) -> None:
+    answer = shared_api.client.request(method, path)
     assert (answer.status_code, answer.json()) == (404, NO_SUCH_PATH)
 
 
 @pytest.mark.parametrize("path", [HEALTH + "/", HEALTH.upper(), "/Internal/Worker/Health/"])
-def test_a_path_is_known_in_any_case_and_with_a_slash_at_its_end(api: Api, path: str) -> None:
-    assert api.client.get(path).status_code == 200
+def test_a_path_is_known_in_any_case_and_with_a_slash_at_its_end(shared_api: Api, path: str) -> None:
+    assert shared_api.client.get(path).status_code == 200
 
 
-def test_what_answers_get_answers_head(api: Api) -> None:
-    answer = api.client.head(HEALTH)
+def test_what_answers_get_answers_head(shared_api: Api) -> None:
+    answer = shared_api.client.head(HEALTH)
     assert (answer.status_code, answer.content) == (200, b"")
 
 
@@ -282,13 +282,13 @@ def test_stats_are_of_all_users_or_of_one(api: Api) -> None:
 
 
 @pytest.mark.parametrize("query", ["userId=7", "userId[$ne]=x", f"userId={'f' * 24}&userId={'f' * 24}"])
-def test_stats_refuse_what_is_no_user_id(api: Api, query: str) -> None:
-    assert api.client.get(f"{STATS}?{query}").status_code == 400
+def test_stats_refuse_what_is_no_user_id(shared_api: Api, query: str) -> None:
+    assert shared_api.client.get(f"{STATS}?{query}").status_code == 400
 
 
-def test_stats_of_no_user_in_particular_are_everybodys(api: Api) -> None:
+def test_stats_of_no_user_in_particular_are_everybodys(shared_api: Api) -> None:
     """What a program sends whose user is an empty text."""
-    answer = api.client.get(f"{STATS}?userId=")
+    answer = shared_api.client.get(f"{STATS}?userId=")
     assert (answer.status_code, answer.json()["data"]["userId"]) == (200, "all_users")
 
 
@@ -309,21 +309,21 @@ def test_stats_of_no_user_in_particular_are_everybodys(api: Api) -> None:
     ],
 )
 @pytest.mark.parametrize("name", ["userid", "user", "user[$ne]", "", "x" * 5000])
-def test_a_parameter_that_nobody_knows_is_named(api: Api, method: str, path: str, name: str) -> None:
+def test_a_parameter_that_nobody_knows_is_named(shared_api: Api, method: str, path: str, name: str) -> None:
     """`stats?userid=...` counted everybody's tasks as if they were that user's."""
-    answer = api.client.request(method, path, params={name: str(UNKNOWN)})
+    answer = shared_api.client.request(method, path, params={name: str(UNKNOWN)})
     known = name.partition("[")[0][:100]
     assert (answer.status_code, answer.json()) == (400, bad_request(f"Unknown query parameter: {known}"))
 
 
-def test_validation_echoes_a_task_that_may_recur(api: Api) -> None:
+def test_validation_echoes_a_task_that_may_recur(shared_api: Api) -> None:
     task = {
         "title": "Miete \N{HOUSE BUILDING}",
         "repeatType": "monthly",
         "dueDate": "2024-01-31T09:00:00.000Z",
         "own": [1, 2.5],
     }
-    answer = api.client.post(VALIDATE, json={"task": task})
+    answer = shared_api.client.post(VALIDATE, json={"task": task})
     assert (answer.status_code, answer.json()) == (200, {"success": True, "data": {"valid": True, "task": task}})
 
 
@@ -343,8 +343,8 @@ def test_validation_echoes_a_task_that_may_recur(api: Api) -> None:
         ),
     ],
 )
-def test_validation_says_why_a_task_may_not_recur(api: Api, task: dict[str, str], reason: str) -> None:
-    answer = api.client.post(VALIDATE, json={"task": task})
+def test_validation_says_why_a_task_may_not_recur(shared_api: Api, task: dict[str, str], reason: str) -> None:
+    answer = shared_api.client.post(VALIDATE, json={"task": task})
     expected = {"success": False, "error": "Validation Error", "message": f"Recurrence validation failed: {reason}"}
     assert (answer.status_code, answer.json()) == (400, expected)
 
@@ -374,12 +374,12 @@ NOTHING: list[object] = [0, "", None, False]
         *((due, "Due date is required for recurring tasks") for due in NOTHING),
     ],
 )
-def test_what_is_no_due_date_is_refused_as_one(api: Api, due: object, reason: str) -> None:
-    answer = api.client.post(VALIDATE, json={"task": {"repeatType": "daily", "dueDate": due}})
+def test_what_is_no_due_date_is_refused_as_one(shared_api: Api, due: object, reason: str) -> None:
+    answer = shared_api.client.post(VALIDATE, json={"task": {"repeatType": "daily", "dueDate": due}})
     assert (answer.status_code, answer.json()["message"]) == (400, f"Recurrence validation failed: {reason}")
 
 
 @pytest.mark.parametrize("body", [{}, {"task": None}, {"task": "daily"}, {"task": []}, {"repeatType": "daily"}])
-def test_validation_needs_a_task(api: Api, body: object) -> None:
-    answer = api.client.post(VALIDATE, json=body)
+def test_validation_needs_a_task(shared_api: Api, body: object) -> None:
+    answer = shared_api.client.post(VALIDATE, json=body)
     assert (answer.status_code, answer.json()) == (400, bad_request("Valid task object is required"))

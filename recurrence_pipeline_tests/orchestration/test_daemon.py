@@ -93,28 +93,37 @@ def all_is_done(worker: Worker, history: dg.DagsterInstance) -> bool:
     return not worker.queries.unfinished() and all(run.is_finished for run in runs(history))
 
 
-def test_the_daemon_starts_a_run_that_works_off_what_is_due(
+def test_the_daemon_starts_a_run_for_what_is_due_tells_no_secret_and_goes_on_when_its_code_server_has_died(
     home: Path, mongodb_url: str, worker: Worker, insert_task: Insert, history: dg.DagsterInstance
 ) -> None:
     events = [worker.enqueue(insert_task(), "create") for _ in range(3)]
     shown: list[int] = []
 
-    def looked_at_and_done() -> bool:
-        shown.extend(running.family("canary"))
-        return all_is_done(worker, history)
+    with daemon(home, mongodb_url, **SECRETS, **SHORT_LEASES) as running:
 
-    with daemon(home, mongodb_url, **SECRETS) as running:
+        def looked_at_and_done() -> bool:
+            shown.extend(running.family("canary"))
+            return all_is_done(worker, history)
+
+        wait_until(lambda: running.family("api", "grpc"), "the daemon has started a code server", timeout=PATIENCE)
         wait_until(
             looked_at_and_done,
             "the sensor starts a run, and the run processes the events",
             timeout=PATIENCE,
         )
+        assert worker.queries.event_counts() == {("create", "completed"): len(events)}
+        assert worker.mongo.tasks.count_documents({"parentRecurringId": {"$ne": None}}) == 3 * len(events)
+        first = runs(history)[-1]
+
+        for pid in running.family("api", "grpc"):
+            os.kill(pid, signal.SIGKILL)
+        worker.enqueue(insert_task(), "create")
+
+        wait_until(looked_at_and_done, "the next event is processed", timeout=PATIENCE)
+        assert worker.queries.event_counts() == {("create", "completed"): len(events) + 1}, running.printed()
         processes.interrupt(running.process)
         assert processes.ended(running.process, timedelta(seconds=60)), "the daemon ends when it is asked to"
 
-    assert worker.queries.event_counts() == {("create", "completed"): len(events)}
-    assert worker.mongo.tasks.count_documents({"parentRecurringId": {"$ne": None}}) == 3 * len(events)
-    first = runs(history)[-1]
     assert first.status is dg.DagsterRunStatus.SUCCESS, running.printed()
     assert first.tags["dagster/sensor_name"] == "task_event_sensor"
     assert first.tags["dagster/retry_strategy"] == "ALL_STEPS", "memory of a crashed process cannot be gone on from"
@@ -152,19 +161,3 @@ def test_a_machine_that_dies_with_a_full_run_queue_costs_time_and_nothing_else(
         assert worker.queries.event_counts() == {("create", "completed"): count}, again.printed()
         assert worker.mongo.tasks.count_documents({"parentRecurringId": {"$ne": None}}) == 3 * count
         assert not [run for run in runs(history) if run.parent_run_id in dead], "what died is not started again as well"
-
-
-def test_a_code_server_that_dies_is_started_again_and_the_events_are_worked_off(
-    home: Path, mongodb_url: str, worker: Worker, insert_task: Insert, history: dg.DagsterInstance
-) -> None:
-    with daemon(home, mongodb_url, **SHORT_LEASES) as running:
-        wait_until(lambda: running.family("api", "grpc"), "the daemon has started a code server", timeout=PATIENCE)
-        worker.enqueue(insert_task(), "create")
-        wait_until(lambda: all_is_done(worker, history), "the first event is processed", timeout=PATIENCE)
-
-        for pid in running.family("api", "grpc"):
-            os.kill(pid, signal.SIGKILL)
-        worker.enqueue(insert_task(), "create")
-
-        wait_until(lambda: all_is_done(worker, history), "the second event is processed", timeout=PATIENCE)
-        assert worker.queries.event_counts() == {("create", "completed"): 2}, running.printed()

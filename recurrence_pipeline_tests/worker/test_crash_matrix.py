@@ -25,7 +25,7 @@ from recurrence_pipeline_tests.worker.scenarios import (
 )
 from recurrence_pipeline_tests.world import World
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
 NUMBERED: set[Write] = {("findAndModify", "counters")}
 """Takes numbers for what is inserted next."""

@@ -21,6 +21,8 @@ from recurrence_pipeline_tests.worker.faults import Choice, Command, alike, at, 
 from recurrence_pipeline_tests.worker.trial import Trial
 from recurrence_pipeline_tests.world import World
 
+pytestmark = pytest.mark.long
+
 WRITES = {"insert", "update", "delete", "findAndModify"}
 
 LAST_LOOKS = 4

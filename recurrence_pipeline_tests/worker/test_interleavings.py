@@ -22,6 +22,8 @@ from hypothesis import strategies as st
 from recurrence_pipeline_tests.worker.interleaving import Death
 from recurrence_pipeline_tests.worker.stage import ApplicationAction, Scenario, Shift, Stage
 
+pytestmark = pytest.mark.long
+
 EXAMPLES = 60 * int(os.environ.get("RECURRENCE_EXAMPLES", "1"))
 
 DEEDS = [
