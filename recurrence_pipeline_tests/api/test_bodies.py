@@ -117,11 +117,11 @@ def test_half_a_character_is_echoed_and_not_a_failure(shared_api: Api) -> None:
     """JSON can say what UTF-8 cannot."""
     answer = shared_api.client.post(VALIDATE, content=b'{"task": {"title": "\\ud83d"}}', headers=JSON)
     assert (answer.status_code, answer.json()["data"]["task"]["title"]) == (200, "\ud83d")
-    answer = api.client.post(VALIDATE, content=b'{"task": {"\\ud83d": 1}}', headers=JSON)
+    answer = shared_api.client.post(VALIDATE, content=b'{"task": {"\\ud83d": 1}}', headers=JSON)
     assert (answer.status_code, answer.json()["data"]["task"]) == (200, {"\ud83d": 1})
-    answer = api.client.post(RECURRENCE, content=b'{"taskId": "\\ud83d"}', headers=JSON)
+    answer = shared_api.client.post(RECURRENCE, content=b'{"taskId": "\\ud83d"}', headers=JSON)
     assert (answer.status_code, answer.json()) == (400, bad_request("Valid taskId is required"))
-    answer = api.client.post(
+    answer = shared_api.client.post(
         RECURRENCE, content=b'{"taskId": "%s", "operation": "\\ud83d"}' % UNKNOWN.encode(), headers=JSON
     )
     assert answer.status_code == 400
