@@ -1,0 +1,294 @@
+"""Instances: the days on which a rule of any kind falls, from any day on. Pure; all times are on the wall clock.
+
+A rule is walked period by period (day, week, month, year): what its parts name in one period is put together, sorted,
+and chosen from (RFC 5545, section 3.3.10; RFC 7529, section 4.1, for days that a month or year does not have). The walk
+begins at the period of whatever day is asked about, so that a series of any age costs the same. What DTSTART implies is
+filled in first, and nothing else depends on it but the time of day and the count of periods.
+"""
+
+from calendar import isleap
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import MAXYEAR, MINYEAR, date, datetime, tzinfo
+from typing import assert_never
+
+from recurrence_pipeline.domain.errors import InvalidRecurrence
+from recurrence_pipeline.domain.rules import Frequency, Rule, Skip, WeekdayNum
+from recurrence_pipeline.domain.zones import wall_clock
+
+GIVES_UP_AFTER = 400
+"""Years without an instance: the Gregorian calendar repeats itself then, weekdays and all."""
+
+_MONTH_DAYS = (0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_LAST = date.max.toordinal()
+
+
+def instances(rule: Rule, anchor: datetime, after: datetime | None = None) -> Iterator[datetime]:
+    """Yield the instances of a rule after the anchor, in order: slots 1, 2, ... of its series, up to UNTIL.
+
+    COUNT is the caller's to count: the anchor is the first. UNTIL must be on the wall clock; see `until_on_wall`.
+
+    Args:
+        rule: any rule.
+        anchor: the start of the series on the wall clock; on the rule or not.
+        after: yields only what is later than this.
+    """
+    filled, begin = _filled(rule, anchor), anchor if after is None or after < anchor else after
+    last, end = begin.date().toordinal(), _end(rule, anchor)
+    clock = anchor.timetz()
+    if begin.timetz() < clock:  # that day's own instance is still to come
+        last -= 1
+    for day in _days_from(filled, anchor.date(), last):
+        found = datetime.combine(date.fromordinal(day), clock)
+        if end is not None and found > end:
+            return
+        if found > anchor:
+            yield found
+
+
+def until_on_wall(rule: Rule, zone: tzinfo) -> Rule:
+    """Return a rule whose UNTIL, where it is an instant, is what the clocks of the zone show then."""
+    if not isinstance(rule.until, datetime) or rule.until.tzinfo is None:
+        return rule
+    return replace(rule, until=wall_clock("UNTIL", rule.until, zone).replace(tzinfo=None))
+
+
+def require_instance(rule: Rule, anchor: datetime) -> None:
+    """Refuse a rule that never falls on any day, such as February 30.
+
+    Raises:
+        InvalidRecurrence: it has no instance in the 400 years after which the calendar repeats itself.
+    """
+    unbounded = replace(rule, until=None)
+    if next(instances(unbounded, anchor), None) is None:
+        message = f"recurrence.rule: {rule} has no day in {GIVES_UP_AFTER} years"
+        raise InvalidRecurrence(message, field="recurrence.rule", value=str(rule))
+
+
+def _end(rule: Rule, anchor: datetime) -> datetime | None:
+    """Return the last moment that UNTIL includes; a date includes all of that day."""
+    if rule.until is None:
+        return None
+    until = rule.until if isinstance(rule.until, datetime) else datetime.combine(rule.until, datetime.max.time())
+    return until.replace(tzinfo=anchor.tzinfo)
+
+
+def _filled(rule: Rule, anchor: datetime) -> Rule:
+    """Return the rule with what its start implies made explicit."""
+    weekday = (WeekdayNum(anchor.weekday()),)
+    match rule.frequency:
+        case Frequency.WEEKLY if not rule.by_day:
+            return replace(rule, by_day=weekday)
+        case Frequency.MONTHLY if not (rule.by_day or rule.by_month_day):
+            return replace(rule, by_month_day=(anchor.day,))
+        case Frequency.YEARLY if rule.by_week_no and not rule.by_day:
+            return replace(rule, by_day=weekday)
+        case Frequency.YEARLY if not (rule.by_week_no or rule.by_year_day or rule.by_month_day or rule.by_day):
+            return replace(rule, by_month=rule.by_month or (anchor.month,), by_month_day=(anchor.day,))
+    return rule
+
+
+def _days_from(rule: Rule, anchor: date, last: int) -> Iterator[int]:
+    """Yield the days of a rule behind day `last`, as ordinals; those before the anchor too, where `last` lies there."""
+    gives_up = last + GIVES_UP_AFTER * 366
+    for begins, days in _periods(rule, anchor, last):
+        if begins > gives_up:
+            return
+        for day in _chosen(days, rule.by_set_pos):
+            if last < day <= _LAST:
+                yield day
+                last = day
+                gives_up = last + GIVES_UP_AFTER * 366
+
+
+def _chosen(days: Iterable[int], positions: tuple[int, ...]) -> list[int]:
+    found = sorted(set(days))
+    if not positions:
+        return found
+    indexes = (position - 1 if position > 0 else len(found) + position for position in positions)
+    return sorted({found[index] for index in indexes if 0 <= index < len(found)})
+
+
+def _periods(rule: Rule, anchor: date, last: int) -> Iterator[tuple[int, Iterable[int]]]:
+    """Yield the periods of a rule from that of day `last` on: where each begins, and what the parts name in it."""
+    match rule.frequency:
+        case Frequency.DAILY:
+            return _daily(rule, anchor.toordinal(), last)
+        case Frequency.WEEKLY:
+            return _weekly(rule, anchor.toordinal(), last)
+        case Frequency.MONTHLY:
+            return _monthly(rule, anchor, date.fromordinal(max(last, 1)))
+        case Frequency.YEARLY:
+            return _yearly(rule, anchor.year, date.fromordinal(max(last, 1)).year)
+    assert_never(rule.frequency)
+
+
+def _daily(rule: Rule, first: int, last: int) -> Iterator[tuple[int, Iterable[int]]]:
+    step = rule.interval
+    if not (rule.by_month or rule.by_month_day or rule.by_day):
+        for day in range(first + max(last - first, 0) // step * step, _LAST + 1, step):
+            yield day, [day]
+        return
+    seen = date.fromordinal(max(last, first))
+    for number in range(seen.year * 12 + seen.month - 1, (MAXYEAR + 1) * 12):  # month by month: most have no such day
+        year, index = divmod(number, 12)
+        begin, length = date(year, index + 1, 1).toordinal(), _length(year, index + 1)
+        yield begin, []
+        if not rule.by_month or index + 1 in rule.by_month:
+            for day in range(begin + (first - begin) % step, begin + length, step):
+                if day >= first and _is_named(rule, day):
+                    yield day, [day]
+
+
+def _weekly(rule: Rule, anchor: int, last: int) -> Iterator[tuple[int, Iterable[int]]]:
+    first, step = _week_of(anchor, rule.week_start), 7 * rule.interval
+    offsets = [(day.weekday - rule.week_start) % 7 for day in rule.by_day]
+    for week in range(first + max(last - first, 0) // step * step, _LAST + 1, step):
+        days = [week + offset for offset in offsets]
+        yield week, [day for day in days if _month(day) in rule.by_month] if rule.by_month else days
+
+
+def _monthly(rule: Rule, anchor: date, last: date) -> Iterator[tuple[int, Iterable[int]]]:
+    begin, step = anchor.year * 12 + anchor.month - 1, rule.interval
+    at = begin + max(last.year * 12 + last.month - 1 - begin, 0) // step * step
+    for number in range(at, (MAXYEAR + 1) * 12, step):
+        year, index = divmod(number, 12)
+        yield date(year, index + 1, 1).toordinal(), _of_month(rule, year, index + 1)
+
+
+def _yearly(rule: Rule, anchor: int, last: int) -> Iterator[tuple[int, Iterable[int]]]:
+    """Walk years; a week belongs to the year of most of its days, so that it may begin in the one before, or after."""
+    step, back = rule.interval, 1 if rule.by_week_no else 0
+    at = anchor + max(last - back - anchor, 0) // step * step
+    for year in range(max(at - back * step, MINYEAR), MAXYEAR + 1, step):
+        yield date(year, 1, 1).toordinal(), _of_year(rule, year)
+
+
+def _is_named(rule: Rule, day: int) -> bool:
+    """Say whether a day of a month that is named is one that the other parts of a daily rule leave."""
+    when = date.fromordinal(day)
+    return (not rule.by_month_day or _is_month_day(rule, when)) and (
+        not rule.by_day or any(each.weekday == when.weekday() for each in rule.by_day)
+    )
+
+
+def _is_month_day(rule: Rule, when: date) -> bool:
+    length = _length(when.year, when.month)
+    return when.day in rule.by_month_day or when.day - length - 1 in rule.by_month_day
+
+
+def _of_month(rule: Rule, year: int, month: int) -> list[int]:
+    if rule.by_month and month not in rule.by_month:
+        return []
+    first, length = date(year, month, 1).toordinal(), _length(year, month)
+    if not rule.by_month_day:
+        return [day for each in rule.by_day for day in _weekdays(each, first, length)]
+    days = [day for number in rule.by_month_day for day in _counted(number, first, length, rule.skip)]
+    return _limited(days, rule.by_day, first, length)
+
+
+def _of_year(rule: Rule, year: int) -> list[int]:
+    first, length = date(year, 1, 1).toordinal(), 366 if isleap(year) else 365
+    if rule.by_week_no:
+        days = [day for week in _weeks(rule, year) for day in range(week, week + 7)]
+        return [day for day in _limited(days, rule.by_day, first, length) if _fits(rule, day)]
+    if rule.by_year_day:
+        days = [day for number in rule.by_year_day for day in _counted(number, first, length, rule.skip)]
+        return [day for day in _limited_in_year(rule, days, year) if _fits(rule, day)]
+    if rule.by_month or rule.by_month_day:
+        months = rule.by_month or range(1, 13)
+        if rule.by_month or not rule.by_day:
+            return [day for month in months for day in _of_month(rule, year, month)]
+        days = [day for month in months for day in _of_month(replace(rule, by_day=()), year, month)]
+        return _limited(days, rule.by_day, first, length)
+    return [day for each in rule.by_day for day in _weekdays(each, first, length)]
+
+
+def _limited_in_year(rule: Rule, days: list[int], year: int) -> list[int]:
+    """Leave the days that BYDAY names: its numbers count within the month where BYMONTH is given, else the year."""
+    if not rule.by_month:
+        return _limited(days, rule.by_day, date(year, 1, 1).toordinal(), 366 if isleap(year) else 365)
+    return [
+        day
+        for month in rule.by_month
+        for day in _limited(days, rule.by_day, date(year, month, 1).toordinal(), _length(year, month))
+        if _month(day) == month
+    ]
+
+
+def _fits(rule: Rule, day: int) -> bool:
+    """Say whether a day of a week or year is in the months, and on the days of months, that are named besides."""
+    if not (rule.by_month or rule.by_month_day or (rule.by_week_no and rule.by_year_day)):
+        return True
+    when = date.fromordinal(day)
+    of_year = day - date(when.year, 1, 1).toordinal() + 1
+    return (
+        (not rule.by_month or when.month in rule.by_month)
+        and (not rule.by_month_day or _is_month_day(rule, when))
+        and (
+            not (rule.by_week_no and rule.by_year_day)
+            or of_year in rule.by_year_day
+            or of_year - (366 if isleap(when.year) else 365) - 1 in rule.by_year_day
+        )
+    )
+
+
+def _counted(number: int, first: int, length: int, skip: Skip) -> list[int]:
+    """Return the day with a number in a month or year, from its end where it is negative; none, or another, if none."""
+    if abs(number) <= length:
+        return [first + number - 1 if number > 0 else first + length + number]
+    if skip is Skip.OMIT:
+        return []
+    before = first + length - 1 if number > 0 else first - 1
+    return [before if skip is Skip.BACKWARD else before + 1]
+
+
+def _limited(days: list[int], by_day: tuple[WeekdayNum, ...], first: int, length: int) -> list[int]:
+    """Leave the days that BYDAY names; its numbers count within the month or year that `first` and `length` say."""
+    if not by_day:
+        return days
+    return [day for day in days if any(_is_weekday(each, day, first, length) for each in by_day)]
+
+
+def _is_weekday(each: WeekdayNum, day: int, first: int, length: int) -> bool:
+    if (day - 1) % 7 != each.weekday:
+        return False
+    return not each.ordinal or day in _weekdays(each, first, length)
+
+
+def _weekdays(each: WeekdayNum, first: int, length: int) -> Iterable[int]:
+    """Return the days of a month or year on a weekday, or the one that the ordinal says; none if there is none."""
+    begin = first + (each.weekday - (first - 1)) % 7
+    days = range(begin, first + length, 7)
+    if not each.ordinal:
+        return days
+    index = each.ordinal - 1 if each.ordinal > 0 else len(days) + each.ordinal
+    return [days[index]] if 0 <= index < len(days) else []
+
+
+def _weeks(rule: Rule, year: int) -> Iterator[int]:
+    """Yield the first days of the weeks that BYWEEKNO names in a year."""
+    first = _first_week(year, rule.week_start)
+    count = (_first_week(year + 1, rule.week_start) - first) // 7
+    for number in rule.by_week_no:
+        if abs(number) <= count:
+            yield first + 7 * (number - 1 if number > 0 else count + number)
+
+
+def _first_week(year: int, week_start: int) -> int:
+    """Return the first day of the first week that has four days of the year (ISO 8601, for weeks from any day on)."""
+    fourth = date(min(year, MAXYEAR), 1, 4).toordinal() + (365 if year > MAXYEAR else 0)
+    return _week_of(fourth, week_start)
+
+
+def _week_of(day: int, week_start: int) -> int:
+    """Return the first day of the week of a day."""
+    return day - ((day - 1) % 7 - week_start) % 7
+
+
+def _month(day: int) -> int:
+    return date.fromordinal(day).month if 1 <= day <= _LAST else 0
+
+
+def _length(year: int, month: int) -> int:
+    return 29 if month == 2 and isleap(year) else _MONTH_DAYS[month]
