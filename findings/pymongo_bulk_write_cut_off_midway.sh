@@ -36,12 +36,12 @@ cut, refused = {"closeConnection": True}, {"errorCode": 50}
 different = []
 
 
-def check(what: str, fault: dict[str, object] | None, write: Callable[[], object], guess: str, described: str) -> None:
+def check(what: str, fault: tuple | None, write: Callable[[], object], guess: str, described: str) -> None:
     """Write while the server has a fault, and compare what the error counts with what is there."""
     tasks.drop()
     tasks.insert_one({"_id": 0})
     if fault:
-        command, skip, data = fault["command"], fault["skip"], fault["data"]
+        command, skip, data = fault
         point = {"configureFailPoint": "failCommand", "mode": {"skip": skip}}
         client.admin.command({**point, "data": {"failCommands": [command], **data}})
     try:
@@ -70,28 +70,28 @@ try:
         )
         check(
             "bulk_write, connection lost at the update",
-            {"command": "update", "skip": 0, "data": cut},
+            ("update", 0, cut),
             lambda: tasks.bulk_write(inserts_and_update),
             "BulkWriteError, nInserted 2",
             "2 inserted, AutoReconnect, nInserted unknown",
         )
         check(
             "bulk_write, update out of time",
-            {"command": "update", "skip": 0, "data": refused},
+            ("update", 0, refused),
             lambda: tasks.bulk_write(inserts_and_update),
             "BulkWriteError, nInserted 2",
             "2 inserted, ExecutionTimeout, nInserted unknown",
         )
         check(
             "insert_many, connection lost at the second command",
-            {"command": "insert", "skip": 1, "data": cut},
+            ("insert", 1, cut),
             lambda: tasks.insert_many(documents),
             "BulkWriteError, nInserted 3",
             "3 inserted, AutoReconnect, nInserted unknown",
         )
         check(
             "MongoClient.bulk_write, connection lost at the second command",
-            {"command": "bulkWrite", "skip": 1, "data": cut},
+            ("bulkWrite", 1, cut),
             lambda: client.bulk_write([InsertOne(one, namespace="findings.tasks") for one in documents]),
             "ClientBulkWriteException, nInserted 3",
             "3 inserted, ClientBulkWriteException, nInserted 3",
