@@ -10,6 +10,7 @@ from calendar import isleap
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import MAXYEAR, MINYEAR, date, datetime, tzinfo
+from itertools import islice
 from typing import assert_never
 
 from recurrence_pipeline.domain.errors import InvalidRecurrence
@@ -44,6 +45,12 @@ def instances(rule: Rule, anchor: datetime, after: datetime | None = None) -> It
             return
         if found > anchor:
             yield found
+
+
+def slots_on_wall(rule: Rule, anchor: datetime, count: int, zone: tzinfo) -> list[datetime]:
+    """Return the first slots of a series, the anchor first: `count` of them, or fewer where the rule ends before."""
+    wanted = count if rule.count is None else min(count, rule.count)
+    return [anchor, *islice(instances(until_on_wall(rule, zone), anchor), wanted - 1)]
 
 
 def until_on_wall(rule: Rule, zone: tzinfo) -> Rule:
