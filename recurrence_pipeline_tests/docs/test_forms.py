@@ -1,4 +1,4 @@
-"""The forms of the issue tracker are ones that GitHub takes."""
+"""The forms in which people report something are ones that GitHub takes."""
 
 import subprocess
 import sys
