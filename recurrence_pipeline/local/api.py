@@ -62,7 +62,8 @@ def running_api(logs: Path, environment: Mapping[str, str], *, cwd: Path, port: 
     asked = environment.get(PORT, "").strip()
     fixed = asked not in {"", "0"}
     log = logs / "api.log"
-    log.unlink(missing_ok=True)
+    if log.exists():  # what it says of itself is read from there; what the one before said stays for whoever asks why
+        log.replace(logs / "api.log.1")
 
     def start(chosen: str) -> ManagedProcess:
         command = [sys.executable, "-m", "recurrence_pipeline", "api"]

@@ -95,6 +95,7 @@ def running(
             )
             stack.callback(embedded.kill if throwaway else embedded.stop)
             url = embedded.server.url(DATABASE)
+            _tell_of_port(say, "database", embedded.server.port, 0 if throwaway else PREFERRED_MONGODB_PORT)
         elif throwaway:
             url = with_database(url, f"recurrence_demo_{uuid4().hex[:8]}")
         environment = {**environment, MONGODB_URL: url}
@@ -112,7 +113,14 @@ def running(
         port = 0 if throwaway or api.port == PREFERRED_DAGSTER_PORT else PREFERRED_DAGSTER_PORT
         dagster = stack.enter_context(_listening_dagster(home / "dagster", logs, environment, port))
         stack.callback(say, "Stopping everything")
+        _tell_of_port(say, "internal API", api.port, api_port if not environment.get(PORT) else 0)
         yield LocalStack(url, worker, api, dagster, embedded)
+
+
+def _tell_of_port(say: Say, what: str, port: int, preferred: int) -> None:
+    """Say that another port was taken than programs are told of, the examples among them."""
+    if preferred and port != preferred:
+        say(f"Port {preferred} is in use: the {what} listens on {port}")
 
 
 def without_password(url: str) -> str:

@@ -4,6 +4,7 @@ The functions named `..._data` fix the keys that `--json` prints; the others dra
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,10 @@ if TYPE_CHECKING:  # at run time it would bring the database along
     from recurrence_pipeline.worker.queries import Member, SeriesView
 
 Data = Mapping[str, Any]
+
+CONTROLS = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]")
+LONGEST_TEXT = 500
+"""Characters of one text: a title may have megabytes."""
 
 
 def iso(when: datetime) -> str:
@@ -168,8 +173,8 @@ def series_view(data: Data) -> RenderableType:
         done = "yes" if member["isCompleted"] else "no"
         kind = "original" if member["kind"] == "original" else ""
         members.add_row(slot, when(member["dueDate"]), done, kind, member["id"])
-    remarks = [Text(f"- {remark}") for remark in data["remarks"]]
-    return Group(*map(Text, lines), members, event_list(data["events"]), *remarks)
+    remarks = [plain(f"- {remark}") for remark in data["remarks"]]
+    return Group(*map(plain, lines), members, event_list(data["events"]), *remarks)
 
 
 def event_list(events: Sequence[Data]) -> RenderableType:
@@ -252,8 +257,12 @@ def when(value: object) -> str:
 
 
 def plain(value: object) -> Text:
-    """Return text that holds no markup, whatever people write in their titles."""
-    return Text(str(value))
+    """Return text of one line that is no markup and moves no cursor, whatever people write in their titles.
+
+    A terminal would obey the control characters in it, and show text that turns its direction in another order.
+    """
+    text = CONTROLS.sub("\ufffd", " ".join(str(value).split()))
+    return Text(text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…")
 
 
 def _words(name: str) -> str:

@@ -338,3 +338,14 @@ def test_the_version_is_asked_for_as_of_any_program(run: Run, option: str) -> No
 def test_version_says_what_is_installed(run: Run) -> None:
     assert run("version", "--json").json["recurrence-pipeline"] == __version__
     assert f"recurrence-pipeline {__version__}" in run("version").out
+
+
+def test_a_title_moves_no_cursor_and_fills_no_screen(prepared: Run, db: Database[Document]) -> None:
+    """Titles are people's: a terminal would obey what it finds in them."""
+    title = "\x1b]0;theirs\x07\x1b[2J\u202edrow" + "x" * 100_000
+    db["tasks"].update_one({"_id": ObjectId(WEEKLY)}, {"$set": {"title": title}})
+    shown = prepared("series", WEEKLY).out
+    assert not {"\x1b", "\x07", "\u202e"} & set(shown)
+    assert "drow" in shown
+    assert len(shown) < 10_000
+    assert prepared("series", WEEKLY, "--json").json["title"] == title
