@@ -115,7 +115,7 @@ FIELDS: dict[str, list[Stored]] = {
         Stored("restoredAt", DATE, "worker", "the task was put back"),
     ],
     "worker_state": [
-        Stored("_id", "string", "worker", "what it is about: `reconciliation`, `sample`, `host NAME`, `heartbeat NAME` ..."),
+        Stored("_id", "string", "worker", "such as `reconciliation`, `host NAME`, `heartbeat NAME`"),
         Stored("watermark", "date or null", "worker", "what was created before it is not reconciled until `backfill`"),
         Stored("storedAt", DATE, "worker", ""),
         Stored("adoptedAt", DATE, "worker", "since when everything is reconciled"),
