@@ -119,7 +119,7 @@ def test_a_deletion_is_shown_first_and_put_back_when_told_to(
         (
             "replay_events",
             {"since": "soon"},
-            "since: 'soon' is neither a length such as 90m, 24h",
+            "since: 'soon' is neither a length such as 90m, 24h, 7d, 2w nor a time such as 2026-11-24",
         ),
         ("replay_events", {"event_ids": ["12"]}, "eventId: '12' is not an id of 24 hex digits"),
         ("restore_tasks", {"deletion": "12"}, "deletion: '12' is not an id of 24 hex digits"),
