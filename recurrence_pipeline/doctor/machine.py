@@ -17,6 +17,8 @@ from recurrence_pipeline.doctor.rules import HealthCheckResult, Level
 
 PARTS = ("recurrence-pipeline", "dagster", "dagster-webserver", "pymongo")
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+FORMERLY = {"WORKER_LINGER": "WORKER_IDLE_TIMEOUT", "WORKER_LANES": "WORKER_SHARDS"}
+"""Names of earlier builds, and what took their place."""
 ALIKE = 0.85
 """How much a name must look like one of ours to be taken for a slip of the pen (difflib's ratio)."""
 SHORTEST_KEY = 16
@@ -58,9 +60,12 @@ def look_at_time_zones(data: TimeZoneData, now: datetime) -> HealthCheckResult:
 
 
 def look_at_names(environment: Mapping[str, str]) -> HealthCheckResult:
-    """Find variables that are nearly one of ours: nobody reads them, and nobody says so."""
+    """Find variables that are nearly one of ours, or were: nobody reads them, and nobody says so."""
     ours = variables()
-    slips = {name: get_close_matches(name, ours - environment.keys(), 1, ALIKE) for name in environment.keys() - ours}
+    slips = {
+        name: [FORMERLY[name]] if name in FORMERLY else get_close_matches(name, ours - environment.keys(), 1, ALIKE)
+        for name in environment.keys() - ours
+    }
     meant = [f"{name} (is {alike[0]} meant?)" for name, alike in sorted(slips.items()) if alike]
     if meant:
         return HealthCheckResult(

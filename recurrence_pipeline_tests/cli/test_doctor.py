@@ -78,6 +78,8 @@ def test_a_variable_that_nobody_reads_is_told_where_it_looks_like_one_of_ours() 
     found = machine.look_at_names({"WORKER_LEASES": "1", "MONGODB_URI": "x", "HOSTNAME": "h", "HOME": "/"})
     assert found.level is Level.WARN
     assert found.found == "not read: MONGODB_URI (is MONGODB_URL meant?), WORKER_LEASES (is WORKER_LEASE meant?)"
+    former = machine.look_at_names({"WORKER_LINGER": "0", "WORKER_LANES": "2"}).found
+    assert former == "not read: WORKER_LANES (is WORKER_SHARDS meant?), WORKER_LINGER (is WORKER_IDLE_TIMEOUT meant?)"
 
 
 @pytest.mark.parametrize(

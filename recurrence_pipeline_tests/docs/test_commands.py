@@ -14,6 +14,7 @@ from recurrence_pipeline_tests.docs.pages import PAGES, ROOT, name
 
 COMMANDS = getattr(get_command(app), "commands")  # noqa: B009  (a group has them, which its type does not say)
 NOT_OURS = {
+    "WORKER_LINGER", "WORKER_LANES",  # of earlier builds, on the page about upgrading
     "DAGSTER_HOME", "PYTHONTZPATH", "GRAFANA_PASSWORD", "POSTGRES_PASSWORD", "RECURRENCE_POSTGRES_URL",
     "RECURRENCE_BROKER_URL", "WORKER_URL", "RECURRENCE_CHAOS_SEED", "RECURRENCE_CHAOS_EVENTS",
     "RECURRENCE_CLUSTER_EVENTS", "RECURRENCE_TEST_MONGODB_URL", "RECURRENCE_BENCH_MONGODB_URL",
