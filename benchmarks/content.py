@@ -11,8 +11,9 @@ from typing import TypeVar
 from bson import ObjectId
 
 from recurrence_pipeline.domain.calendar import slot
-from recurrence_pipeline.domain.model import HORIZON, SeriesMemory, occurrence_id
+from recurrence_pipeline.domain.model import SeriesMemory, occurrence_id
 from recurrence_pipeline.domain.plan import CursorMove
+from recurrence_pipeline.domain.recurrence import HORIZON
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.task_series import series_document
 
@@ -114,8 +115,9 @@ def _occurrences(original: Document) -> list[Document]:
 
 def _memory(original: Document, occurrences: Sequence[Document]) -> Document:
     due = original["originalDueDate"]
-    memory = SeriesMemory(len(occurrences), original["repeatType"], due, "UTC", due)
-    return series_document(CursorMove(str(original["_id"]), memory, occurrences[-1]["dueDate"], is_new=True))
+    at = occurrences[-1]["dueDate"]
+    memory = SeriesMemory(len(occurrences), original["repeatType"], due, "UTC", due, at=at)
+    return series_document(CursorMove(str(original["_id"]), memory, is_new=True))
 
 
 def _event(operation: str, original: Document, now: datetime) -> Document:

@@ -17,7 +17,7 @@ from benchmarks.content import Content, content
 from benchmarks.report import Figures
 from benchmarks.size import Size
 from benchmarks.stage import Stage, server, stage
-from recurrence_pipeline.domain.model import HORIZON
+from recurrence_pipeline.domain.recurrence import HORIZON
 
 PIECE = 2000
 """Series that are built at a time."""

@@ -96,10 +96,10 @@ BODY = (bad_request("Malformed JSON in request body"), failure("BODY_TOO_LARGE")
 
 _WORK = (
     errors.OriginalNotFound("Original task not found"),
-    errors.InvalidRecurrence("Invalid repeat type: yearly", field="repeatType"),
+    errors.InvalidRecurrence("Invalid repeat type: hourly", field="repeatType"),
     errors.WrongType("parentRecurringId: '7' is text, not an ObjectId"),
     errors.NotAMember(f"userId: {ID} is not the user of the series"),
-    errors.RuleChanged("repeatType is 'weekly', but the series was counted as 'daily': it is left alone"),
+    errors.RuleChanged(counted_as="daily", says="weekly"),
     errors.WriteRejected("Document failed validation"),
     errors.TaskNotVisibleYet(f"Task {ID} is not there yet", until=datetime.max.replace(tzinfo=timezone.utc)),
     errors.PartialWrite("1 occurrence could not be written: Document failed validation"),
@@ -115,12 +115,13 @@ PROCESSING = (
 )
 """What can become of a task that is processed."""
 CLEANING = (error_from(errors.CleanupRefused("45 of 60 occurrences have no original: nothing was deleted")),)
-VALIDATING = (bad_request("Valid task object is required"), invalid_recurrence("Invalid repeat type: yearly"))
+VALIDATING = (bad_request("Valid task object is required"), invalid_recurrence("Invalid repeat type: hourly"))
 PREVIEWING = (
     bad_request("Valid taskId is required"),
     no_such_path(),
     *map(error_from, (*_WORK[:2], errors.PermissionDenied("The task belongs to another user"))),
 )
+EXPLAINING = (bad_request("date must be a date such as 2027-01-31"), *PREVIEWING)
 LISTING = (bad_request("limit must be a whole number from 1 to 500"),)
 REPLAYING = (
     bad_request("Valid event_id is required"),

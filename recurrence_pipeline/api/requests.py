@@ -8,11 +8,14 @@ import json
 import math
 import re
 from collections.abc import Collection, Mapping
+from datetime import date as day
+from datetime import datetime, timezone
 from functools import partial
 from typing import Annotated, Any, NoReturn
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -68,6 +71,28 @@ def _whole_number(text: str, info: ValidationInfo, *, at_most: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 9 and 1 <= int(text) <= at_most):
         raise wrong(f"{info.field_name} must be a whole number from 1 to {at_most}")
     return int(text)
+
+
+def _time(text: str, info: ValidationInfo) -> datetime:
+    """Read a time as ISO 8601 writes it; one without an offset is in UTC."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise wrong(f"{info.field_name} must be a time such as 2027-01-31T09:00:00Z") from None
+    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
+
+
+def _date(text: str, info: ValidationInfo) -> day:
+    try:
+        return day.fromisoformat(text)
+    except ValueError:
+        raise wrong(f"{info.field_name} must be a date such as 2027-01-31") from None
+
+
+def _flag(text: str, info: ValidationInfo) -> bool:
+    if text not in {"true", "false"}:
+        raise wrong(f"{info.field_name} must be true or false")
+    return text == "true"
 
 
 LowerCaseId = Annotated[Id, AfterValidator(str.lower)]
@@ -141,6 +166,21 @@ class PreviewQuery(RequestSchema):
     task_id: LowerCaseId = Field(description="An original or an occurrence.")
     count: Annotated[int, BeforeValidator(partial(_whole_number, at_most=MAX_PREVIEW))] = Field(
         10, ge=1, le=MAX_PREVIEW, description="How many slots to show."
+    )
+    since: Annotated[AwareDatetime, BeforeValidator(_time)] | SkipJsonSchema[None] = Field(
+        None, alias="from", description="Only slots behind this time, such as 2027-01-31T09:00:00Z; not given: now."
+    )
+    all: Annotated[bool, BeforeValidator(_flag)] = Field(
+        default=False, description="Begin with slot 0, the first of all."
+    )
+
+
+class ExplainQuery(RequestSchema):
+    """Which day of which series is explained."""
+
+    task_id: LowerCaseId = Field(description="An original or an occurrence.")
+    date: Annotated[day, BeforeValidator(_date)] = Field(
+        description="On the wall clock of the series, such as 2027-01-31."
     )
 
 

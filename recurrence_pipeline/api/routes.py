@@ -12,6 +12,7 @@ from recurrence_pipeline.api.auth import AuthDependencies, caller_of
 from recurrence_pipeline.api.errors import error_from, failure, forbidden, invalid_recurrence, no_such_path
 from recurrence_pipeline.api.requests import (
     EventsQuery,
+    ExplainQuery,
     LowerCaseId,
     PreviewQuery,
     RecurrenceRequest,
@@ -23,6 +24,7 @@ from recurrence_pipeline.api.routing import Route
 from recurrence_pipeline.api.schemas import (
     CleanupResponse,
     EventsResponse,
+    ExplanationResponse,
     HealthResponse,
     PreviewResponse,
     RecurrenceResponse,
@@ -38,7 +40,7 @@ from recurrence_pipeline.domain.errors import (
     RecurrenceError,
 )
 from recurrence_pipeline.domain.model import Source
-from recurrence_pipeline.views.common import preview_data
+from recurrence_pipeline.views.common import explanation_data, preview_data
 
 SIGN_OF_LIFE = timedelta(seconds=1.2)
 """How long the database may take for one: health answers within 2 s."""
@@ -115,9 +117,21 @@ class Handlers:
         def slots() -> Any:
             if caller.user_id is not None:
                 self._worker.queries.require_owner(query.task_id, caller.user_id)
-            return preview_data(self._worker.queries.preview(query.task_id, query.count))
+            found = self._worker.queries.preview(query.task_id, query.count, since=query.since, from_start=query.all)
+            return preview_data(found)
 
         return {"success": True, "data": {"taskId": query.task_id, "slots": await self._call(slots)}}
+
+    async def explain_day(self, request: Request, query: Annotated[ExplainQuery, Query()]) -> ExplanationResponse:
+        """Say why there is, or is not, a task of a series on a day."""
+        caller = caller_of(request)
+
+        def explanation() -> Any:
+            if caller.user_id is not None:
+                self._worker.queries.require_owner(query.task_id, caller.user_id)
+            return explanation_data(query.task_id, self._worker.queries.explain(query.task_id, query.date))
+
+        return {"success": True, "data": await self._call(explanation)}
 
     async def list_events(self, request: Request, query: Annotated[EventsQuery, Query()]) -> EventsResponse:
         """Say what happened, newest first: to one task, or to all."""
@@ -150,6 +164,7 @@ def build_routes(handlers: Handlers, guard: AuthDependencies) -> list[Route]:
         Route(f"{at}/tasks/cleanup", handlers.clean_up_orphans, "tasks", *openapi.CLEANING, **do),
         Route(f"{at}/validate", handlers.validate_recurrence, "tasks", *openapi.VALIDATING, **do),
         Route(f"{at}/preview", handlers.preview_slots, "tasks", *openapi.PREVIEWING, **ask_own),
+        Route(f"{at}/explain", handlers.explain_day, "tasks", *openapi.EXPLAINING, **ask_own),
         Route(f"{at}/events", handlers.list_events, "events", *openapi.LISTING, **ask_own),
         Route(f"{at}/events/{{event_id}}/replay", handlers.replay_event, "events", *openapi.REPLAYING, **do),
         Route(f"{at}/health", handlers.get_health, "monitoring", *openapi.CHECKING, **ask),

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import BaseModel, ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
+from recurrence_pipeline.domain.explain import DayCode
+
 HEX = r"^[0-9a-fA-F]{24}$"
 ID = "6b046c55c5f3b9749e06fec5"
 ID_OF_OCCURRENCE = "6b046c553c1f0f6cf6bb8b3c"
@@ -214,6 +216,7 @@ class StatsData(Shape):
     timestamp: When
     userId: Annotated[str, Field(examples=["all_users"])]
     recurringTasks: Statistics
+    byFrequency: Annotated[dict[str, Count], Field(description="Originals by what their repeatType says.")]
     workerStatus: WorkerStatus
 
 
@@ -269,15 +272,17 @@ class ReplayResponse(Shape):
 class Slot(Shape):
     """One date of a series; `local` and `utc` are the same instant, `note` says what is odd about it."""
 
-    slot: Annotated[int, Field(examples=[1])]
+    slot: Annotated[int | None, Field(examples=[1], description="Its number; an added date has none.")]
     local: Annotated[str, Field(examples=["2024-02-29T09:00:00+00:00"])]
     utc: Annotated[When, Field(examples=["2024-02-29T09:00:00.000Z"])]
     offset: Annotated[str, Field(examples=["+00:00"])]
     note: Annotated[str, Field(examples=["31 clamped to 29"])]
+    state: Annotated[DayCode, Field(examples=["ahead"])]
+    taskId: Annotated[str | None, Field(pattern=HEX, description="The task that stands on it.")]
 
 
 class PreviewData(Shape):
-    """The slots that follow a task's own."""
+    """Slots of a task's series."""
 
     taskId: Id
     slots: list[Slot]
@@ -288,3 +293,20 @@ class PreviewResponse(Shape):
 
     success: Literal[True]
     data: PreviewData
+
+
+class ExplanationData(Shape):
+    """Why there is, or is not, a task of the series on a day."""
+
+    taskId: Id
+    date: Annotated[str, Field(examples=["2024-02-29"], description="On the wall clock of the series.")]
+    code: DayCode
+    text: Annotated[str, Field(examples=["Slot 1, Thu 2024-02-29 09:00 (31 clamped to 29): not made yet."])]
+    slot: Slot | None
+
+
+class ExplanationResponse(Shape):
+    """A day, explained."""
+
+    success: Literal[True]
+    data: ExplanationData

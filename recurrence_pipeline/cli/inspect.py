@@ -1,6 +1,7 @@
 """Looking, without changing anything: `preview`, `series`, `stats` and `version`."""
 
 import platform
+from datetime import date as calendar_date
 from enum import Enum
 from importlib.metadata import version as installed_version
 from typing import Annotated
@@ -10,6 +11,7 @@ import typer
 from recurrence_pipeline.cli.session import OK, TIMES, Json, Panel, Session, TaskId, app
 from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
 from recurrence_pipeline.domain.errors import InvalidInput
+from recurrence_pipeline.domain.times import instant
 
 
 @app.command(rich_help_panel=Panel.LOOK, epilog="Example: recurrence preview 6b046c55c5f3b9749e06fec5 -n 24")
@@ -18,18 +20,43 @@ def preview(
     task_id: TaskId,
     *,
     count: Annotated[int, typer.Option("-n", "--count", metavar="N", min=1, max=1000, help="How many slots.")] = 10,
-    from_start: Annotated[
-        bool, typer.Option("--from-start", help="Begin with the slot behind the task's own, also where it has passed.")
-    ] = False,
+    since: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help=f"Begin behind then, not now: {TIMES}.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", "--from-start", help="Begin with slot 0, the first.")] = False,
     as_json: Json = False,
 ) -> int:
-    """Show when a series comes next, and what is odd about it."""
+    """Show when a series comes next, what stands there already, and what is odd about it."""
+    from recurrence_pipeline.config.clock import utc_now
     from recurrence_pipeline.views.common import preview_data, preview_table
 
+    begin = instant("from", since, utc_now())
     session: Session = context.obj
     with session.worker() as worker:
-        slots = worker.queries.preview(task_id, count, ahead=not from_start)
+        slots = worker.queries.preview(task_id, count, since=begin, from_start=everything)
     session.show(preview_data(slots), preview_table, as_json=as_json)
+    return OK
+
+
+@app.command(rich_help_panel=Panel.LOOK, epilog="Example: recurrence explain 6b046c55c5f3b9749e06fec5 2027-02-28")
+def explain(
+    context: typer.Context,
+    task_id: TaskId,
+    date: Annotated[str, typer.Argument(metavar="DATE", help="A day on the wall clock of the series: 2027-02-28.")],
+    *,
+    as_json: Json = False,
+) -> int:
+    """Say why there is, or is not, a task of a series on a day."""
+    from recurrence_pipeline.views.common import explanation_data, explanation_view
+
+    session: Session = context.obj
+    try:
+        day = calendar_date.fromisoformat(date)
+    except ValueError:
+        raise InvalidInput(f"date: {date!r} is not a date such as 2027-02-28") from None
+    with session.worker() as worker:
+        explanation = worker.queries.explain(task_id, day)
+    session.show(explanation_data(task_id, explanation), explanation_view, as_json=as_json)
     return OK
 
 

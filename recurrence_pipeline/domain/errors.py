@@ -7,7 +7,7 @@ RecurrenceError
 │   ├── WrongType        an id is of another type than ObjectId: who is meant cannot be told
 │   ├── NotAMember       the task names an original of another user
 │   ├── OriginalNotFound the task, or the original of its series, is not there
-│   ├── RuleChanged      the original's repeatType is not the one its cursor was counted in
+│   ├── RuleChanged      the original's rule is not the one its slots were counted by
 │   └── WriteRejected    the database took the command and refused this document
 ├── Transient            may work a moment later: the event is tried again with backoff
 │   ├── TaskNotVisibleYet  a young event names a task that is not there yet
@@ -77,9 +77,15 @@ class OriginalNotFound(Permanent):
 
 
 class RuleChanged(Permanent):
-    """The series was counted in another repeatType; it is left alone until a person decides."""
+    """The series was counted by another rule; it is left alone until a person decides."""
 
     code = "RULE_CHANGED"
+
+    def __init__(self, *, counted_as: str, says: str) -> None:
+        what = "recurrence.rule" if "=" in says else "repeatType"
+        super().__init__(f"{what} is {says!r}, but the series was counted as {counted_as!r}: it is left alone")
+        self.counted_as = counted_as
+        self.says = says
 
 
 class WriteRejected(Permanent):

@@ -9,7 +9,8 @@ filled in first, and nothing else depends on it but the time of day and the coun
 from calendar import isleap
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import MAXYEAR, MINYEAR, date, datetime, tzinfo
+from datetime import MAXYEAR, MINYEAR, date, datetime, time, tzinfo
+from functools import lru_cache
 from itertools import islice
 from typing import assert_never
 
@@ -27,7 +28,7 @@ _LAST = date.max.toordinal()
 def instances(rule: Rule, anchor: datetime, after: datetime | None = None) -> Iterator[datetime]:
     """Yield the instances of a rule after the anchor, in order: slots 1, 2, ... of its series, up to UNTIL.
 
-    COUNT is the caller's to count: the anchor is the first. UNTIL must be on the wall clock; see `until_on_wall`.
+    COUNT is the caller's to count: the anchor is the first. UNTIL is read on the wall clock; see `last_moment`.
 
     Args:
         rule: any rule.
@@ -35,7 +36,7 @@ def instances(rule: Rule, anchor: datetime, after: datetime | None = None) -> It
         after: yields only what is later than this.
     """
     filled, begin = _filled(rule, anchor), anchor if after is None or after < anchor else after
-    last, end = begin.date().toordinal(), _end(rule, anchor)
+    last, end = begin.date().toordinal(), last_moment(rule, anchor)
     clock = anchor.timetz()
     if begin.timetz() < clock:  # that day's own instance is still to come
         last -= 1
@@ -47,17 +48,37 @@ def instances(rule: Rule, anchor: datetime, after: datetime | None = None) -> It
             yield found
 
 
+def days_after(rule: Rule, anchor: date, after: int) -> Iterator[int]:
+    """Yield the days of a rule behind both the anchor's and day `after`, as ordinals; its end is the caller's."""
+    begin = anchor.toordinal()
+    return _days_from(_filled(rule, anchor), anchor, max(begin, after))
+
+
+@lru_cache(maxsize=16384)
+def days_of_month(rule: Rule, year: int, month: int) -> tuple[int, ...]:
+    """Return the days that BYDAY or BYMONTHDAY name in a month, as ordinals."""
+    return tuple(sorted(set(_of_month(replace(rule, by_month=()), year, month))))
+
+
 def slots_on_wall(rule: Rule, anchor: datetime, count: int, zone: tzinfo) -> list[datetime]:
     """Return the first slots of a series, the anchor first: `count` of them, or fewer where the rule ends before."""
     wanted = count if rule.count is None else min(count, rule.count)
-    return [anchor, *islice(instances(until_on_wall(rule, zone), anchor), wanted - 1)]
+    last = last_moment(rule, anchor, zone)
+    return [anchor, *islice(instances(replace(rule, until=last), anchor), wanted - 1)]
 
 
-def until_on_wall(rule: Rule, zone: tzinfo) -> Rule:
-    """Return a rule whose UNTIL, where it is an instant, is what the clocks of the zone show then."""
-    if not isinstance(rule.until, datetime) or rule.until.tzinfo is None:
-        return rule
-    return replace(rule, until=wall_clock("UNTIL", rule.until, zone).replace(tzinfo=None))
+def last_moment(rule: Rule, anchor: datetime, zone: tzinfo | None = None) -> datetime | None:
+    """Return the last moment on the wall clock that UNTIL includes; a date includes all of that day.
+
+    Where UNTIL is an instant, `zone` says what the clocks show then.
+    """
+    if rule.until is None:
+        return None
+    if not isinstance(rule.until, datetime):
+        return datetime.combine(rule.until, time.max, anchor.tzinfo)
+    if rule.until.tzinfo is None or zone is None:
+        return rule.until.replace(tzinfo=anchor.tzinfo)
+    return wall_clock("UNTIL", rule.until, zone).replace(tzinfo=anchor.tzinfo)
 
 
 def require_instance(rule: Rule, anchor: datetime) -> None:
@@ -72,15 +93,7 @@ def require_instance(rule: Rule, anchor: datetime) -> None:
         raise InvalidRecurrence(message, field="recurrence.rule", value=str(rule))
 
 
-def _end(rule: Rule, anchor: datetime) -> datetime | None:
-    """Return the last moment that UNTIL includes; a date includes all of that day."""
-    if rule.until is None:
-        return None
-    until = rule.until if isinstance(rule.until, datetime) else datetime.combine(rule.until, datetime.max.time())
-    return until.replace(tzinfo=anchor.tzinfo)
-
-
-def _filled(rule: Rule, anchor: datetime) -> Rule:
+def _filled(rule: Rule, anchor: date) -> Rule:
     """Return the rule with what its start implies made explicit."""
     weekday = (WeekdayNum(anchor.weekday()),)
     match rule.frequency:
@@ -139,7 +152,7 @@ def _daily(rule: Rule, first: int, last: int) -> Iterator[tuple[int, Iterable[in
     seen = date.fromordinal(max(last, first))
     for number in range(seen.year * 12 + seen.month - 1, (MAXYEAR + 1) * 12):  # month by month: most have no such day
         year, index = divmod(number, 12)
-        begin, length = date(year, index + 1, 1).toordinal(), _length(year, index + 1)
+        begin, length = date(year, index + 1, 1).toordinal(), days_in_month(year, index + 1)
         yield begin, []
         if not rule.by_month or index + 1 in rule.by_month:
             for day in range(begin + (first - begin) % step, begin + length, step):
@@ -180,14 +193,14 @@ def _is_named(rule: Rule, day: int) -> bool:
 
 
 def _is_month_day(rule: Rule, when: date) -> bool:
-    length = _length(when.year, when.month)
+    length = days_in_month(when.year, when.month)
     return when.day in rule.by_month_day or when.day - length - 1 in rule.by_month_day
 
 
 def _of_month(rule: Rule, year: int, month: int) -> list[int]:
     if rule.by_month and month not in rule.by_month:
         return []
-    first, length = date(year, month, 1).toordinal(), _length(year, month)
+    first, length = date(year, month, 1).toordinal(), days_in_month(year, month)
     if not rule.by_month_day:
         return [day for each in rule.by_day for day in _weekdays(each, first, length)]
     days = [day for number in rule.by_month_day for day in _counted(number, first, length, rule.skip)]
@@ -218,7 +231,7 @@ def _limited_in_year(rule: Rule, days: list[int], year: int) -> list[int]:
     return [
         day
         for month in rule.by_month
-        for day in _limited(days, rule.by_day, date(year, month, 1).toordinal(), _length(year, month))
+        for day in _limited(days, rule.by_day, date(year, month, 1).toordinal(), days_in_month(year, month))
         if _month(day) == month
     ]
 
@@ -297,5 +310,6 @@ def _month(day: int) -> int:
     return date.fromordinal(day).month if 1 <= day <= _LAST else 0
 
 
-def _length(year: int, month: int) -> int:
+def days_in_month(year: int, month: int) -> int:
+    """Return how many days a month has."""
     return 29 if month == 2 and isleap(year) else _MONTH_DAYS[month]

@@ -12,9 +12,6 @@ from enum import Enum
 from hashlib import blake2b
 from typing import NamedTuple
 
-HORIZON = 3
-"""How many occurrences a series stays ahead of its next one."""
-
 
 class Operation(str, Enum):
     """What happened to the task, as the application says it."""
@@ -93,6 +90,10 @@ class SeriesMemory:
     anchored_at: datetime | None = None
     original_slot: int = 0
     """The original's own slot: 0, unless it took the place of one that was gone when a deletion was undone."""
+    at: datetime | None = None
+    """When slot `number` is on the wall clock, labelled as `anchor` is; rules of a rare kind are counted on from it."""
+    added: frozenset[datetime] = frozenset()
+    """The added dates, which have no numbers, that were ever generated."""
 
 
 @dataclass(slots=True)
@@ -115,6 +116,10 @@ class Task:
     updated_at: datetime | None = None
     timezone: str | None = None
     occurrence_number: int | None = None
+    occurrence_at: datetime | None = None
+    """When its slot is on the wall clock of the series, under the label of UTC."""
+    recurrence: object = None
+    """Of an original: the subdocument that says more than `repeat_type`, as stored; domain/recurrence.py reads it."""
     created_by_event: str | None = None
     cursor: Cursor | None = None
     """Of an original that an earlier version wrote: how far it was."""
@@ -214,8 +219,8 @@ def time_of(object_id: str) -> datetime:
     return datetime.fromtimestamp(int(object_id[:8], 16), timezone.utc)
 
 
-def occurrence_id(original_id: str, slot: int) -> str:
-    """Return the `_id` of slot `slot` of the series."""
+def occurrence_id(original_id: str, slot: int | str) -> str:
+    """Return the `_id` of a slot of the series: `slot` is its number or, of an added date, the text of its time."""
     return derived_id(original_id, "occurrence", slot)
 
 

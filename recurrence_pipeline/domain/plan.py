@@ -34,13 +34,17 @@ class Snapshot:
 
 @dataclass(slots=True)
 class NewOccurrence:
-    """An occurrence to insert, and the event that makes it; its `taskId` is given when it is written."""
+    """An occurrence to insert, and the event that makes it; its `taskId` is given when it is written.
+
+    `slot` is its number, None on an added date; `at` its time on the wall clock, `due` the same in UTC.
+    """
 
     id: str
     original: Task
-    slot: int
+    slot: int | None
     due: datetime
     event_id: str
+    at: datetime
 
 
 @dataclass(slots=True)
@@ -72,14 +76,13 @@ class Reparent:
 
 @dataclass(frozen=True, slots=True)
 class CursorMove:
-    """Raise the cursor of a series to `memory.number`, the slot at `at` on its wall clock; it is never lowered.
+    """Raise the cursor of a series to `memory.number`, at `memory.at` on its wall clock; it is never lowered.
 
-    Where the series `is_new` to us, all of the memory is written.
+    Where the series `is_new` to us, all of the memory is written. Added dates are only ever put to those there.
     """
 
     series_id: str
     memory: SeriesMemory
-    at: datetime | None = None
     is_new: bool = False
 
 

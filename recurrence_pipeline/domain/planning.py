@@ -130,15 +130,15 @@ def _plan_series(
 def _answer(part: Plan, progress: SeriesState, event: TaskEvent, task: Task) -> None:
     """Plan what one event adds to its series, and what it is told."""
     original = progress.original
-    completed = progress.complete(task) if event.operation is Operation.COMPLETE else None
+    is_completed = event.operation is Operation.COMPLETE and progress.complete(task)
     created, made = progress.made_by(event.id), list[NewActivity]()
     for new, exists in progress.advance(event.id):
         if not exists:
             part.occurrences.append(new)
-            created[new.slot] = new.id
+            created.append(new.id)
         if original.user_id:
             made.append(NewActivity.of(Action.CREATED, original.user_id, new.id))
-    following = progress.next_open(completed) if completed is not None else None
+    following = progress.next_open(task) if is_completed else None
     if following is not None:
         seen = progress.open[following]
         if seen is not None and seen != original.id:
@@ -146,8 +146,7 @@ def _answer(part: Plan, progress: SeriesState, event: TaskEvent, task: Task) -> 
         if original.user_id:
             part.activities.append(NewActivity.of(Action.UPDATED, original.user_id, task.id))
     part.activities += made  # a completion comes before what it makes
-    in_order = tuple(created[slot] for slot in sorted(created))
-    part.answers[event.id] = Answer(in_order, following)
+    part.answers[event.id] = Answer(tuple(progress.in_order(created)), following)
 
 
 def _not_members(series: Series, events: Iterable[TaskEvent], tasks: Mapping[str, Task]) -> dict[str, RecurrenceError]:

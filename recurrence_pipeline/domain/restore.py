@@ -8,13 +8,14 @@ come are where they would have been.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from recurrence_pipeline.domain.calendar import anchor_of, slot_number
 from recurrence_pipeline.domain.errors import InvalidRecurrence
 from recurrence_pipeline.domain.memory import anchor_of_memory
 from recurrence_pipeline.domain.model import SeriesMemory, Task
+from recurrence_pipeline.domain.recurrence import read_recurrence
 from recurrence_pipeline.domain.zones import UTC, time_zone, wall_clock
 
 FIRST = datetime.min.replace(tzinfo=UTC)
@@ -72,25 +73,36 @@ def plan_restoration(
 
 
 def _earliest(members: Sequence[Task]) -> Task:
-    """Return the open task with the earliest date; where none is open, the earliest of all."""
-    still_open = [task for task in members if not task.is_completed]
-    return _by_date(still_open or members)[0]
+    """Return the open task with the earliest date; where none is open, the earliest of all. Added dates come last."""
+    return min(_by_date(members), key=lambda task: (_is_added(task), task.is_completed))
 
 
 def _new_original(
     new: Task, replaces: str, members: Sequence[Task], known: SeriesMemory | None, timezone: str | None
 ) -> NewOriginal:
     zone = new.timezone or timezone or "UTC"
-    anchor, wall = _anchor(members, new.repeat_type, known, zone)
-    numbers = {task.id: _number(task, anchor, new.repeat_type, zone) for task in members}
+    rule = _rule(new, known)
+    anchor, wall = _anchor(members, rule, known, zone)
+    numbers = {task.id: _number(task, anchor, rule, zone) for task in members}
     reached = max([*numbers.values(), *([known.number] if known else [])])
     slot = numbers[new.id]
-    memory = SeriesMemory(reached, new.repeat_type, wall, zone, anchor, slot) if wall is not None else None
+    memory = SeriesMemory(reached, rule, wall, zone, anchor, slot) if wall is not None else None
+    if memory is not None and known is not None:
+        memory = replace(memory, at=known.at if reached == known.number else None, added=known.added)
     return NewOriginal(new.id, replaces, slot, anchor, memory)
 
 
+def _rule(new: Task, known: SeriesMemory | None) -> str:
+    if known is not None:
+        return known.rule
+    try:
+        return read_recurrence(new.repeat_type, new.recurrence).text
+    except InvalidRecurrence:  # it did not go on before either
+        return new.repeat_type
+
+
 def _anchor(
-    members: Sequence[Task], repeat_type: str, known: SeriesMemory | None, zone: str
+    members: Sequence[Task], rule: str, known: SeriesMemory | None, zone: str
 ) -> tuple[datetime, datetime] | tuple[None, None]:
     """Return what the series was counted from, as an instant and on the wall.
 
@@ -102,21 +114,23 @@ def _anchor(
         if known is not None:
             anchor: datetime | None = anchor_of_memory(known)
         elif dated and not numbered:
-            anchor = anchor_of(
-                [(slot_number(dated[0][1], repeat_type, d, zone), d) for _, d in dated], repeat_type, zone
-            )
+            anchor = anchor_of([(slot_number(dated[0][1], rule, d, zone), d) for _, d in dated], rule, zone)
         else:
-            anchor = anchor_of(numbered, repeat_type, zone)
+            anchor = anchor_of(numbered, rule, zone)
         return (None, None) if anchor is None else (anchor, wall_clock("anchor", anchor, time_zone(zone)))
     except InvalidRecurrence:  # an unknown rule or zone: it did not go on before either
         return None, None
 
 
-def _number(task: Task, anchor: datetime | None, repeat_type: str, zone: str | None) -> int:
+def _number(task: Task, anchor: datetime | None, rule: str, zone: str | None) -> int:
     date = _date(task)
     if task.occurrence_number is not None or anchor is None or date is None:
         return task.occurrence_number or 0
-    return slot_number(anchor, repeat_type, date, zone)
+    return slot_number(anchor, rule, date, zone)
+
+
+def _is_added(task: Task) -> bool:
+    return task.occurrence_number is None and task.occurrence_at is not None
 
 
 def _date(task: Task) -> datetime | None:

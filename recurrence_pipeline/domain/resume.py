@@ -7,12 +7,15 @@ asks for its next slots. Those that lie in the past are passed over for good.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 
-from recurrence_pipeline.domain.calendar import next_occurrence, slot, slot_number
 from recurrence_pipeline.domain.errors import ResumeRefused
-from recurrence_pipeline.domain.model import HORIZON, Action, Series, Task, occurrence_id
+from recurrence_pipeline.domain.model import Action, Series, Task, occurrence_id
 from recurrence_pipeline.domain.plan import CursorMove, NewActivity, NewOccurrence
 from recurrence_pipeline.domain.series import SeriesState
+
+Following: TypeAlias = tuple[int, datetime, datetime]
+"""A slot to come: its number, its time on the wall clock, and the same in UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class Resumption:
 def plan_resumption(
     series: Series, original: Task, *, event_id: str, now: datetime, timezone: str | None
 ) -> Resumption | None:
-    """Plan the next 3 slots past the cursor that are not in the past; None where the series has an open task.
+    """Plan the next slots past the cursor that are not in the past; None where the series has an open task.
 
     Raises:
         ResumeRefused: it lacks slots that an event would make, or does not recur.
@@ -50,40 +53,37 @@ def plan_resumption(
     begun = bool(still_open) and all(progress.slots.get(task.id, 0) > progress.cursor for task in still_open)
     if still_open and not begun:
         return None
-    first = progress.cursor + 1 if begun else max(progress.cursor + 1, _first_after(progress, now))
-    numbers = range(first, first + HORIZON)
+    first = progress.cursor + 1 if begun else max(progress.cursor + 1, progress.first_after(now))
+    following = _following(progress, first)
+    if not following:
+        raise ResumeRefused(f"Series {original.id} has ended: {progress.recurrence.rule} has no slot after {first - 1}")
     return Resumption(
         progress.moves(first - 1),
-        _new(progress, numbers, event_id),
-        _told(original, numbers),
-        progress.moves(numbers[-1]),
+        _new(progress, following, event_id),
+        _told(original, following),
+        progress.moves(following[-1][0]),
     )
 
 
-def _first_after(progress: SeriesState, now: datetime) -> int:
-    """Return the number of the first slot after `now`."""
-    rule = progress.original.repeat_type
-    upcoming = next_occurrence(now, rule, progress.timezone, progress.anchor)
-    return slot_number(progress.anchor, rule, upcoming, progress.timezone)
+def _following(progress: SeriesState, first: int) -> list[Following]:
+    """Return as many slots as the series is kept ahead, from number `first` on, without excluded ones."""
+    horizon = progress.recurrence.horizon
+    slots = progress.timed(first, horizon + len(progress.recurrence.excluded))
+    wanted = [(n, at, due) for n, (at, due) in enumerate(slots, first) if not progress.recurrence.excludes(at)]
+    return wanted[:horizon]
 
 
-def _new(progress: SeriesState, numbers: Sequence[int], event_id: str) -> tuple[NewOccurrence, ...]:
+def _new(progress: SeriesState, following: Sequence[Following], event_id: str) -> tuple[NewOccurrence, ...]:
     original, there = progress.original, set(progress.slots.values())
     return tuple(
-        NewOccurrence(
-            occurrence_id(original.id, number),
-            original,
-            number,
-            slot(progress.anchor, original.repeat_type, number, progress.timezone),
-            event_id,
-        )
-        for number in numbers
+        NewOccurrence(occurrence_id(original.id, number), original, number, due, event_id, at)
+        for number, at, due in following
         if number not in there
     )
 
 
-def _told(original: Task, numbers: Sequence[int]) -> tuple[NewActivity, ...]:
+def _told(original: Task, following: Sequence[Following]) -> tuple[NewActivity, ...]:
     if original.user_id is None:
         return ()
-    ids = (occurrence_id(original.id, number) for number in numbers)
+    ids = (occurrence_id(original.id, number) for number, *_ in following)
     return tuple(NewActivity.of(Action.CREATED, original.user_id, task_id) for task_id in ids)

@@ -6,7 +6,7 @@ FREQ of DAILY or more, and SKIP of RFC 7529 for the Gregorian calendar.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timezone
 from enum import Enum
 from types import MappingProxyType
@@ -72,6 +72,15 @@ class Rule:
         """Return it as an RRULE value; what is left at its default is left out."""
         return ";".join(f"{name}={text}" for name, text in self._parts() if text)
 
+    @property
+    def ends(self) -> bool:
+        """Whether there is a last instance."""
+        return self.count is not None or self.until is not None
+
+    def without_end(self) -> "Rule":
+        """Return the rule as it would go on for ever."""
+        return replace(self, count=None, until=None)
+
     def _parts(self) -> list[tuple[str, str]]:
         return [
             ("FREQ", self.frequency.value),
@@ -98,6 +107,21 @@ REPEAT_TYPES: Mapping[str, Rule] = MappingProxyType(
     }
 )
 """What the application's words for rules mean: a month too short for the day has the task on its last."""
+
+
+def rule_of(given: str | Rule) -> Rule:
+    """Return what a word of the application, RFC 5545's text or a rule says.
+
+    Raises:
+        InvalidRecurrence: it is none of them; or as `parse_rule`.
+    """
+    if isinstance(given, Rule):
+        return given
+    if (rule := REPEAT_TYPES.get(given)) is not None:
+        return rule
+    if "=" in given:
+        return parse_rule(given)
+    raise InvalidRecurrence(f"Invalid repeat type: {given}", field="repeatType", value=given)
 
 
 def parse_rule(text: str) -> Rule:

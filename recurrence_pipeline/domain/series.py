@@ -1,19 +1,32 @@
 """How far one series is, and which slots it still lacks. Who asked, and what else a batch holds, is planning.py's."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, tzinfo
+from itertools import count
+from typing import NamedTuple
 
-from recurrence_pipeline.domain.calendar import slot_number, slots
+from recurrence_pipeline.domain.calendar import in_utc, is_counted, next_number, slot_number, timed
 from recurrence_pipeline.domain.errors import InvalidRecurrence, NotAMember, RuleChanged, WrongType
+from recurrence_pipeline.domain.families import Known
 from recurrence_pipeline.domain.memory import anchor_of_memory
-from recurrence_pipeline.domain.model import HORIZON, Cursor, Series, SeriesMemory, Task, occurrence_id
+from recurrence_pipeline.domain.model import Cursor, Series, SeriesMemory, Task, occurrence_id
 from recurrence_pipeline.domain.plan import CursorMove, NewOccurrence
+from recurrence_pipeline.domain.recurrence import Recurrence, is_same_rule, read_recurrence
 from recurrence_pipeline.domain.validation import creation_time, validate_recurrence
-from recurrence_pipeline.domain.zones import time_zone, wall_clock
+from recurrence_pipeline.domain.zones import time_zone, wall_clock, wall_text
 
 MAX_NEW_PER_SERIES = 1000
 """No honest history asks for more in one go; a tampered slot number would."""
+
+
+class Reach(NamedTuple):
+    """What should have been generated: every slot up to a number that is not excluded, and added dates."""
+
+    number: int
+    dates: tuple[datetime, ...] = ()
+    ends: bool = False
+    """Whether nothing more comes behind it."""
 
 
 class SeriesState:
@@ -32,11 +45,17 @@ class SeriesState:
         if original.misread is not None:
             raise WrongType(original.misread)
         reached = series.recalled if memory is None else Cursor(memory.number, memory.rule)
-        _require_same_rule(original, reached)
         if reached is None and not series.occurrences:
-            validate_recurrence(original, asked_at=asked_at or creation_time(original))
-        self.anchor = _anchor(original) if memory is None else anchor_of_memory(memory)
+            validate_recurrence(original, asked_at=asked_at or creation_time(original), timezone=timezone)
+        self.recurrence = _recurrence(original, reached, memory)
+        self.rule = self.recurrence.text
+        self.zone = time_zone(self.timezone)
+        self.wall = _wall_anchor(original, memory, self.zone)
+        """The anchor on the wall clock."""
         self.original_slot = original.original_slot if memory is None else memory.original_slot
+        self._known = _known(series, self.zone) if is_counted(self.rule) else {}
+        self.dates = _dates(series)
+        """The added date that each member without a number is on."""
         self.slots = {task.id: number for task in series.occurrences if (number := self.number(task)) is not None}
         self.slots[original.id] = self.original_slot
         self.makers = {task.id: task.created_by_event for task in series.occurrences}
@@ -44,90 +63,204 @@ class SeriesState:
         if memory is None:  # what the previous worker made has no number
             older = (self.slots.get(t.id, 0) for t in series.occurrences if t.occurrence_number is None)
             self.cursor = max(self.cursor, 0, *older)
-        done = [self.slots[t.id] for t in (original, *series.occurrences) if t.is_completed and t.id in self.slots]
-        self.finished = max([-1, *done])
-        self.open = {
-            t.id: t.parent_recurring_id for t in series.occurrences if not t.is_completed and t.id in self.slots
-        }
+        self.made = (memory.added if memory is not None else frozenset()) | frozenset(self.dates.values())
+        """The added dates that were ever generated."""
+        done = [t.id for t in (original, *series.occurrences) if t.is_completed]
+        self.finished = max([-1, *(self.slots[i] for i in done if i in self.slots)])
+        self._finished_date = max((self.dates[i] for i in done if i in self.dates), default=None)
+        self._reach: Reach | None = None
+        self.open = {t.id: t.parent_recurring_id for t in series.occurrences if not t.is_completed and self._has(t.id)}
         """What each open occurrence hangs on."""
+
+    @property
+    def anchor(self) -> datetime:
+        """The instant of slot 0, as today's time zone data have it."""
+        return in_utc(self.wall, self.zone)
 
     @property
     def wanted(self) -> int:
         """The highest slot that should have been generated."""
-        return self.finished + 1 + HORIZON
+        return self.reach().number
 
     @property
     def is_behind(self) -> bool:
         """Whether slots are still to be generated."""
-        return self.cursor < self.wanted
+        reach = self.reach()
+        return self.cursor < reach.number or not self.made.issuperset(reach.dates)
 
     def number(self, task: Task) -> int | None:
-        """Return the slot of a member; None where it has neither a number nor a date."""
+        """Return the slot of a member; None where it has neither a number nor a date, or is on an added date."""
         if task.id == self.original.id:
             return self.original_slot
         if task.occurrence_number is not None:
             return task.occurrence_number
-        if not isinstance(task.anchor, datetime):
+        if task.id in self.dates or not isinstance(task.anchor, datetime):
             return None
-        return slot_number(self.anchor, self.original.repeat_type, task.anchor, self.timezone)
+        return slot_number(self.anchor, self.rule, task.anchor, self.timezone)
 
-    def complete(self, task: Task) -> int | None:
-        """Count a task as completed, whatever its flag says, and return its slot; None where it has none."""
+    def complete(self, task: Task) -> bool:
+        """Count a task as completed, whatever its flag says, and say whether it is on a slot."""
         self.open.pop(task.id, None)
-        number = self.number(task)
-        if number is not None:
+        self._reach = None
+        date, number = self.dates.get(task.id), self.number(task)
+        if date is not None:
+            self._finished_date = max(self._finished_date or date, date)
+        elif number is not None:
             self.finished = max(self.finished, number)
-        return number
+        return date is not None or number is not None
 
-    def made_by(self, event_id: str) -> dict[int, str]:
-        """Return, by slot, the occurrences that an earlier attempt of this event made and that are still there."""
-        return {self.slots[i]: i for i, maker in self.makers.items() if maker == event_id and i in self.slots}
+    def made_by(self, event_id: str) -> list[str]:
+        """Return the occurrences that an earlier attempt of this event made and that are still there."""
+        return [i for i, maker in self.makers.items() if maker == event_id and self._has(i)]
 
     def advance(self, event_id: str) -> Iterator[tuple[NewOccurrence, bool]]:
         """Yield what the event should generate, each with whether it is there already, and move the cursor past it."""
-        last = self.wanted
-        if (missing := last - self.cursor) > MAX_NEW_PER_SERIES:
+        reach = self.reach()
+        if (missing := reach.number - self.cursor) > MAX_NEW_PER_SERIES:
             raise InvalidRecurrence(
                 f"slot {self.finished} is completed but the cursor is {self.cursor}: refusing {missing} new tasks",
                 field="occurrenceNumber",
                 value=self.finished,
             )
-        ids = {number: occurrence_id(self.original.id, number) for number in range(self.cursor + 1, last + 1)}
+        first = self.cursor + 1
+        ids = {number: occurrence_id(self.original.id, number) for number in range(first, reach.number + 1)}
         taken = {n for task_id, n in self.slots.items() if n in ids and task_id != ids[n]}
-        dues = slots(self.anchor, self.original.repeat_type, self.cursor + 1, len(ids), self.timezone) if ids else []
-        for (number, new_id), due in zip(ids.items(), dues, strict=True):
-            if number in taken:
+        for number, (at, due) in enumerate(self.timed(first, len(ids)) if ids else (), first):
+            if number in taken or self.recurrence.excludes(at):
                 continue
-            new = NewOccurrence(new_id, self.original, number, due, event_id)
-            yield new, new.id in self.slots
-            self._remember(new)
-        self.cursor = max(self.cursor, last)
+            yield self._new(NewOccurrence(ids[number], self.original, number, due, event_id, at))
+        for at in reach.dates:
+            if at not in self.made:
+                new_id = occurrence_id(self.original.id, wall_text(at))
+                yield self._new(NewOccurrence(new_id, self.original, None, in_utc(at, self.zone), event_id, at))
+        self.cursor = max(self.cursor, reach.number)
+        self.made |= frozenset(reach.dates)
 
-    def _remember(self, new: NewOccurrence) -> None:
-        if new.id not in self.slots:
-            self.slots[new.id] = new.slot
+    def timed(self, first: int, count: int) -> list[tuple[datetime, datetime]]:
+        """Return slots from number `first` on, up to the end of the rule, each on the wall clock and in UTC."""
+        return timed(self.wall, self.rule, first, count, self.zone, known=self.known(first))
+
+    def is_excluded(self, number: int) -> bool:
+        """Say whether a slot is excluded."""
+        return bool(self.recurrence.excluded) and self.recurrence.excludes(self._wall_of(number))
+
+    def known(self, number: int) -> Known | None:
+        """Return the highest slot below a number that is known, where the rule is counted from one."""
+        below = [each for each in self._known if each < number]
+        return Known(highest := max(below), self._known[highest]) if below else None
+
+    def first_after(self, time: datetime) -> int:
+        """Return the number of the first slot behind a time, be it past the end of the rule."""
+        wall = wall_clock("now", time, self.zone)
+        below = [number for number, at in self._known.items() if at <= wall]
+        known = Known(highest := max(below), self._known[highest]) if below else None
+        return next_number(time, self.rule, self.timezone, self.anchor, known=known)
+
+    def _new(self, new: NewOccurrence) -> tuple[NewOccurrence, bool]:
+        is_there = self._has(new.id)
+        if not is_there:
+            if new.slot is None:
+                self.dates[new.id] = new.at
+            else:
+                self.slots[new.id] = new.slot
             self.open[new.id] = self.original.id
+        return new, is_there
+
+    def _has(self, task_id: str) -> bool:
+        return task_id in self.slots or task_id in self.dates
 
     def moves(self, number: int) -> list[CursorMove]:
-        """Return the move that brings the cursor to a slot; none where it is there already, and remembered."""
-        if self.memory is not None and number <= self.memory.number:
+        """Return the move that brings the memory to a slot, and to the added dates; none where it has them already."""
+        memory = self.memory
+        if memory is not None and number <= memory.number and self.made == memory.added:
             return []
-        rule, zone = self.original.repeat_type, time_zone(self.timezone)
-        at = wall_clock("slot", slots(self.anchor, rule, number, 1, self.timezone)[0], zone)
-        if self.memory is not None:
-            return [CursorMove(self.original.id, replace(self.memory, number=number), at)]
+        reached = number if memory is None else max(number, memory.number)
+        at = next((at for at, _ in self.timed(reached, 1)), None)
+        if memory is not None:
+            return [CursorMove(self.original.id, replace(memory, number=reached, at=at, added=self.made))]
         anchored_at = self.original.anchor if isinstance(self.original.anchor, datetime) else None
-        wall = wall_clock("anchor", self.anchor, zone)
-        memory = SeriesMemory(number, rule, wall, self.timezone or "UTC", anchored_at, self.original_slot)
-        return [CursorMove(self.original.id, memory, at, is_new=True)]
+        zone = self.timezone or "UTC"
+        memory = SeriesMemory(reached, self.rule, self.wall, zone, anchored_at, self.original_slot, at, self.made)
+        return [CursorMove(self.original.id, memory, is_new=True)]
 
-    def next_open(self, number: int) -> str | None:
-        """Return the id of the open task with the lowest slot above `number`."""
-        return min(
-            (task_id for task_id in self.open if self.slots[task_id] > number),
-            key=lambda task_id: (self.slots[task_id], task_id),
-            default=None,
-        )
+    def next_open(self, task: Task) -> str | None:
+        """Return the id of the open task with the lowest slot above that of a task which is on one."""
+        if not self.dates:
+            number = self.number(task) or 0
+            later = ((slot, i) for i in self.open if (slot := self.slots[i]) > number)
+            return min(later, default=(0, None))[1]
+        at = self.place(task.id)
+        places = ((place, i) for i in self.open if (place := self.place(i)) > at)
+        return min(places, default=(at, None))[1]
+
+    def in_order(self, task_ids: Collection[str]) -> list[str]:
+        """Return members in the order of their slots, each slot once."""
+        if self.dates:
+            return sorted(task_ids, key=self.place)
+        return [i for _, i in sorted({self.slots[i]: i for i in task_ids}.items())]
+
+    def place(self, task_id: str) -> datetime:
+        """Return where a member stands on the wall clock; at the end where its slot lies past the end of the rule."""
+        if task_id in self.dates:
+            return self.dates[task_id]
+        return self._wall_of(self.slots[task_id])
+
+    def _wall_of(self, number: int) -> datetime:
+        if number in self._known:
+            return self._known[number]
+        end = datetime.max.replace(tzinfo=self.wall.tzinfo)
+        return next((at for at, _ in self.timed(max(number, 0), 1)), end)
+
+    # What should exist
+
+    def reach(self) -> Reach:
+        """Return how far it should have been generated: the horizon, behind what follows on the highest completed."""
+        if self._reach is None:
+            if self.recurrence.is_plain:
+                self._reach = Reach(self.finished + 1 + self.recurrence.horizon)
+            else:
+                self._reach = self._reach_of_all()
+        return self._reach
+
+    def _reach_of_all(self) -> Reach:
+        done = self._finished_wall()
+        lacking, number, dates = self.recurrence.horizon + 1, self.finished, list[datetime]()
+        numbered, added = self._numbered(), iter(self.added())
+        at, date = next(numbered, None), next(added, None)
+        while lacking and (at is not None or date is not None):
+            if date is not None and (at is None or date < at[1]):
+                dates.append(date)
+                place, date = date, next(added, None)
+            elif at is not None:
+                number, place = at
+                at = next(numbered, None)
+            lacking -= done is None or place > done
+        return Reach(max(number, self.finished), tuple(dates), ends=bool(lacking))
+
+    def _finished_wall(self) -> datetime | None:
+        walls = [] if self.finished < 0 else [self._wall_of(self.finished)]
+        return max([*walls, *([self._finished_date] if self._finished_date else [])], default=None)
+
+    def _numbered(self) -> Iterator[tuple[int, datetime]]:
+        """Yield the slots that are not excluded, from the highest completed one on, up to the end of the rule."""
+        size = self.recurrence.horizon + 2
+        for first in count(max(self.finished, 0), size):
+            found = self.timed(first, size)
+            for number, (at, _) in enumerate(found, first):
+                if not self.recurrence.excludes(at):
+                    yield number, at
+            if len(found) < size:
+                return
+
+    def added(self) -> list[datetime]:
+        """Return the added dates that are no slots with a number, in order."""
+        return [at for at in self.recurrence.added_at(self.wall) if not self._is_numbered(at)]
+
+    def _is_numbered(self, at: datetime) -> bool:
+        if at == self.wall:
+            return True
+        number = self.first_after(in_utc(at, self.zone)) - 1
+        return any(at == slot for slot, _ in self.timed(max(number - 1, 0), 3))
 
 
 def require_member(task: Task, series: Series) -> None:
@@ -143,15 +276,41 @@ def require_member(task: Task, series: Series) -> None:
         raise NotAMember(f"userId: {task.user_id} is not the user of {series.id}, which task {task.id} hangs on")
 
 
-def _require_same_rule(original: Task, reached: Cursor | None) -> None:
-    if reached is not None and reached.repeat_type != original.repeat_type:
-        raise RuleChanged(
-            f"repeatType is {original.repeat_type!r}, but the series was counted as {reached.repeat_type!r}: "
-            "it is left alone"
-        )
+def _recurrence(original: Task, reached: Cursor | None, memory: SeriesMemory | None) -> Recurrence:
+    recurrence = read_recurrence(original.repeat_type, original.recurrence)
+    recalled = memory is None and original.cursor is None  # then all that is known of the rule is what stands there now
+    if reached is not None and not recalled and not is_same_rule(reached.repeat_type, recurrence):
+        raise RuleChanged(counted_as=reached.repeat_type, says=recurrence.text)
+    return recurrence
 
 
-def _anchor(original: Task) -> datetime:
+def _wall_anchor(original: Task, memory: SeriesMemory | None, zone: tzinfo) -> datetime:
+    if memory is not None:
+        if time_zone(memory.timezone) is zone:
+            return memory.anchor
+        return wall_clock("anchor", anchor_of_memory(memory), zone)
     if not isinstance(original.anchor, datetime):
         raise InvalidRecurrence("Due date must be a valid date", field="originalDueDate", value=original.anchor)
-    return original.anchor
+    return wall_clock("anchor", original.anchor, zone)
+
+
+def _known(series: Series, zone: tzinfo) -> dict[int, datetime]:
+    """Return, by number, the slots that members and the memory say the time of."""
+    known = {
+        task.occurrence_number: task.occurrence_at
+        for task in series.occurrences
+        if task.occurrence_number is not None and task.occurrence_at is not None
+    }
+    memory = series.memory
+    if memory is not None and memory.at is not None and time_zone(memory.timezone) is zone:
+        known[memory.number] = memory.at
+    return known
+
+
+def _dates(series: Series) -> dict[str, datetime]:
+    """Return the added date that each member without a number is on."""
+    return {
+        task.id: task.occurrence_at
+        for task in series.occurrences
+        if task.occurrence_at is not None and task.occurrence_number is None
+    }

@@ -2,28 +2,29 @@
 
 from datetime import datetime, timedelta
 
-from recurrence_pipeline.domain.calendar import REPEAT_TYPES
 from recurrence_pipeline.domain.errors import InvalidRecurrence
+from recurrence_pipeline.domain.instances import require_instance
 from recurrence_pipeline.domain.model import Task, time_of
-from recurrence_pipeline.domain.zones import time_zone
+from recurrence_pipeline.domain.recurrence import read_recurrence
+from recurrence_pipeline.domain.rules import REPEAT_TYPES
+from recurrence_pipeline.domain.zones import time_zone, wall_clock
 
 GRACE = timedelta(days=1)
 """How far before the request the due date may lie."""
 
 
-def validate_recurrence(task: Task, *, asked_at: datetime) -> None:
+def validate_recurrence(task: Task, *, asked_at: datetime, timezone: str | None = None) -> None:
     """Check that a task may recur; one that repeats `none` always may stay as it is.
 
     The due date is compared with the time of the request, not with now: a backlog processed late must not refuse good
-    tasks.
+    tasks. `timezone` is that of tasks which have none of their own.
 
     Raises:
         InvalidRecurrence: with the field, the value, and the text the application shows.
     """
     if task.repeat_type == "none":
         return
-    if task.repeat_type not in REPEAT_TYPES:
-        raise _invalid(f"Invalid repeat type: {task.repeat_type}", "repeatType", task.repeat_type)
+    recurrence = read_recurrence(task.repeat_type, task.recurrence)
     if task.due_date is None:
         raise _invalid("Due date is required for recurring tasks", "dueDate", None)
     if not isinstance(task.due_date, datetime) or task.due_date.utcoffset() is None:
@@ -33,7 +34,9 @@ def validate_recurrence(task: Task, *, asked_at: datetime) -> None:
         raise _invalid(message, "dueDate", task.due_date)
     if task.parent_task_id is not None:
         raise _invalid("Sub-tasks cannot have recurring patterns", "parentTaskId", task.parent_task_id)
-    time_zone(task.timezone)
+    zone = time_zone(task.timezone or timezone)
+    if recurrence.text not in REPEAT_TYPES:
+        require_instance(recurrence.rule, wall_clock("dueDate", task.due_date, zone))
 
 
 def creation_time(task: Task) -> datetime:

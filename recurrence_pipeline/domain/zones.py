@@ -53,6 +53,21 @@ def aware(field: str, time: datetime) -> datetime:
     return time
 
 
+def wall_text(wall: datetime) -> str:
+    """Return a wall-clock time without a zone, no more exact than it is: `2027-01-15T09:00`."""
+    text = wall.isoformat()[: 26 if wall.microsecond else 19]
+    return text[:-3] if wall.microsecond or not wall.second else text
+
+
+def wall_time(text: object) -> datetime | None:
+    """Read what `wall_text` writes, under the label of UTC; None where it is none."""
+    try:
+        wall = datetime.fromisoformat(text)  # type: ignore[arg-type] # what is no text is refused there
+    except (TypeError, ValueError):
+        return None
+    return None if wall.tzinfo else wall.replace(tzinfo=UTC)
+
+
 def wall_clock(field: str, time: datetime, zone: tzinfo) -> datetime:
     """Return an aware time as the clocks of the zone show it, under the label of UTC: arithmetic on it is plain.
 

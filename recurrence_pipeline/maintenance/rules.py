@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from recurrence_pipeline.domain.calendar import slot
 from recurrence_pipeline.domain.errors import Permanent, RuleChanged
 from recurrence_pipeline.domain.memory import anchor_of_memory, is_moved
 from recurrence_pipeline.domain.model import Series, Task, TaskEvent, occurrence_id
@@ -14,6 +13,7 @@ from recurrence_pipeline.domain.plan import CastId, CursorMove, DateFromDue, Rep
 from recurrence_pipeline.domain.scan import TaskVersion
 from recurrence_pipeline.domain.series import MAX_NEW_PER_SERIES, SeriesState
 from recurrence_pipeline.domain.validation import creation_time
+from recurrence_pipeline.domain.zones import wall_text
 from recurrence_pipeline.maintenance.checks import (
     CURSOR_AHEAD,
     CURSOR_BEHIND,
@@ -124,10 +124,9 @@ def judge_series(series: Series, original: Task, at: CheckContext) -> Iterator[I
         yield from _judge_likeness(task, original)
     try:
         progress = SeriesState(series, original, at.timezone, asked_at=original.updated_at)
-        slot(progress.anchor, original.repeat_type, progress.cursor + 1, progress.timezone)  # what would come next
-    except RuleChanged:
-        counted_as = series.memory.rule if series.memory else series.recalled.repeat_type if series.recalled else ""
-        yield Issue(REPEAT_TYPE_DIFFERS, _of(original) | _rules(counted_as, original.repeat_type))
+        progress.timed(progress.cursor + 1, 1)  # what would come next
+    except RuleChanged as error:
+        yield Issue(REPEAT_TYPE_DIFFERS, _of(original) | _rules(error.counted_as, error.says))
     except Permanent as error:
         if series.occurrences or series.memory is not None:  # else it never ran, and its event says why
             yield Issue(SERIES_UNWORKABLE, _of(original) | {"reason": str(error)})
@@ -177,7 +176,7 @@ def _judge_cursor(progress: SeriesState) -> Iterator[Issue]:
     sample = _of(original) | {"cursor": cursor, "highestSlot": highest}
     if highest > cursor:
         reached = cursor
-        while reached + 1 in there:
+        while reached + 1 in there or (reached < highest and progress.is_excluded(reached + 1)):
             reached += 1
         yield Issue(CURSOR_BEHIND, sample, _first(progress.moves(reached)))
     elif cursor > max(highest, progress.wanted) and progress.original_slot == 0:
@@ -197,18 +196,20 @@ def _judge_reach(series: Series, progress: SeriesState, at: CheckContext) -> Ite
         yield Issue(SERIES_UNWORKABLE, _of(original) | {"reason": reason})
         return
     there = set(progress.slots.values())
-    missing = [number for number in range(progress.cursor + 1, progress.wanted + 1) if number not in there]
+    numbers = range(progress.cursor + 1, progress.wanted + 1)
+    missing = [str(number) for number in numbers if number not in there and not progress.is_excluded(number)]
+    missing += [wall_text(date) for date in progress.reach().dates if date not in progress.made]
     if missing:
-        yield Issue(SERIES_BEHIND, sample | {"missing": ", ".join(map(str, missing))}, _ask(series, progress, at.now))
-    elif all(task.is_completed for task in (original, *series.occurrences)):
+        yield Issue(SERIES_BEHIND, sample | {"missing": ", ".join(missing)}, _ask(series, progress, at.now))
+    elif not progress.reach().ends and all(task.is_completed for task in (original, *series.occurrences)):
         yield Issue(SERIES_STOPPED, sample)
 
 
 def _ask(series: Series, progress: SeriesState, now: datetime) -> TaskEvent:
     """Return the event that nobody wrote: of the task completed last, or of the original's creation."""
-    done = [t for t in (progress.original, *series.occurrences) if t.is_completed and t.id in progress.slots]
+    done = {t.id: t for t in (progress.original, *series.occurrences) if t.is_completed and t.id in progress.slots}
     if done:
-        last = max(done, key=lambda task: (progress.slots[task.id], task.id))
+        last = done[max(done, key=lambda task_id: (progress.slots[task_id], task_id))]
         return request(TaskVersion(last, None), Reason.BEHIND, now)
     return request(TaskVersion(progress.original, progress.original.updated_at), Reason.NEW, now)
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from recurrence_pipeline.domain.calendar import REPEAT_TYPES
 from recurrence_pipeline.domain.errors import RecurrenceError
 from recurrence_pipeline.domain.model import EventStatus
+from recurrence_pipeline.domain.recurrence import REPEAT_WORDS
 from recurrence_pipeline.monitoring.parts import Parts
 from recurrence_pipeline.storage.documents import object_id
 from recurrence_pipeline.storage.event_queries import EventQueries
@@ -28,12 +28,16 @@ class Health:
 
         Originals are recurring tasks, occurrences recurring instances; a document without the fields is neither.
         """
+        return self._counted(user_id)[0]
+
+    def _counted(self, user_id: str | None) -> tuple[dict[str, int], dict[str, int]]:
+        """Return the figures of the HTTP contract, and the originals by what their `repeatType` says."""
         rows = self._tasks.count_by_kind(user_id)
         originals = {
-            repeat_type: sum(r["count"] for r in rows if r.get("repeatType") == repeat_type and not r["isOccurrence"])
-            for repeat_type in REPEAT_TYPES
+            word: sum(r["count"] for r in rows if r.get("repeatType") == word and not r["isOccurrence"])
+            for word in REPEAT_WORDS
         }
-        return {
+        figures = {
             "totalTasks": sum(row["count"] for row in rows),
             "recurringTasks": sum(originals.values()),
             "recurringInstances": sum(row["count"] for row in rows if row["isOccurrence"]),
@@ -41,6 +45,7 @@ class Health:
             "weeklyRecurring": originals["weekly"],
             "monthlyRecurring": originals["monthly"],
         }
+        return figures, originals
 
     def queue(self) -> dict[str, int]:
         """Count events by status; every status has a figure."""
@@ -74,10 +79,12 @@ class Health:
         if user_id is not None:
             object_id(user_id, "userId")
         queue = self.queue()
+        figures, by_frequency = self._counted(user_id)
         return {
             "timestamp": self._clock(),
             "userId": user_id or "all_users",
-            "recurringTasks": self.statistics(user_id),
+            "recurringTasks": figures,
+            "byFrequency": by_frequency,
             "workerStatus": _services("operational") | {"status": "operational", "queue": queue},
         }
 

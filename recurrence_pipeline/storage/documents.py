@@ -20,12 +20,15 @@ from recurrence_pipeline.domain.model import (
     TaskEvent,
 )
 from recurrence_pipeline.domain.plan import Answer, NewActivity, NewOccurrence
+from recurrence_pipeline.domain.recurrence import MAX_COPIED, NOT_COPIED, is_field_name
+from recurrence_pipeline.domain.zones import wall_text, wall_time
 from recurrence_pipeline.storage.json_dates import read_date
 
 Document = dict[str, Any]
 
 COPIED_FIELDS = (
-    "userId", "title", "description", "priority", "category", "repeatType", "links", "additionalNotes", "timezone",
+    "userId", "title", "description", "priority", "category", "repeatType", "recurrence", "links", "additionalNotes",
+    "timezone",
 )  # fmt: skip
 """What an occurrence takes over from its original."""
 
@@ -39,13 +42,15 @@ SCHEMA_DEFAULTS: Mapping[str, Any] = {
 """What the application's schema fills in where the original lacks a field."""
 
 PLANNED_FIELDS = (
-    "userId", "dueDate", "originalDueDate", "isCompleted", "parentRecurringId", "occurrenceNumber", "createdByEvent",
+    "userId", "dueDate", "originalDueDate", "isCompleted", "parentRecurringId", "occurrenceNumber", "occurrenceAt",
+    "createdByEvent",
 )  # fmt: skip
 """What planning reads of an occurrence."""
 
 MEMBER_FIELDS = (
     "userId", "title", "repeatType", "dueDate", "originalDueDate", "isCompleted", "parentTaskId", "parentRecurringId",
-    "createdAt", "updatedAt", "timezone", "occurrenceNumber", "createdByEvent", "recurrenceCursor", "originalSlot",
+    "createdAt", "updatedAt", "timezone", "recurrence", "occurrenceNumber", "occurrenceAt", "createdByEvent",
+    "recurrenceCursor", "originalSlot",
 )  # fmt: skip
 """What planning reads of an original, and what is told and judged of any task."""
 
@@ -176,12 +181,30 @@ def task_from(doc: Mapping[str, Any], *, with_content: bool = False) -> Task:
         updated_at=_date(doc.get("updatedAt")),
         timezone=str(zone) if zone else None,
         occurrence_number=whole(doc.get("occurrenceNumber")),
+        occurrence_at=wall_time(doc.get("occurrenceAt")),
+        recurrence=doc.get("recurrence"),
         created_by_event=_id(doc.get("createdByEvent")),
         cursor=_cursor(doc.get("recurrenceCursor")),
         original_slot=whole(doc.get("originalSlot")) or 0,
         odd_ids=_odd_ids(doc),
-        content={name: doc[name] for name in COPIED_FIELDS if name in doc} if with_content else {},
+        content=_content(doc) if with_content else {},
     )
+
+
+def _content(doc: Mapping[str, Any]) -> Mapping[str, object]:
+    return {name: doc[name] for name in (*COPIED_FIELDS, *named_to_copy(doc)) if name in doc}
+
+
+def named_to_copy(doc: Mapping[str, Any]) -> list[str]:
+    """Return the further fields that an original wants copied, as far as it says so."""
+    options = doc.get("recurrence")
+    names = options.get("copy") if isinstance(options, Mapping) else None
+    return [name for name in _list(names)[:MAX_COPIED] if isinstance(name, str) and is_copied(name)]
+
+
+def is_copied(name: str) -> bool:
+    """Say whether a field may be copied because an original names it; what may not is refused where it is planned."""
+    return is_field_name(name) and name not in NOT_COPIED
 
 
 def task_from_request(fields: Mapping[str, Any]) -> Task:
@@ -195,6 +218,7 @@ def task_from_request(fields: Mapping[str, Any]) -> Task:
         due_date=None if due in NOTHING else due,
         parent_task_id=str(fields["parentTaskId"]) if fields.get("parentTaskId") else None,
         timezone=str(zone) if zone else None,
+        recurrence=fields.get("recurrence"),
     )
 
 
@@ -204,7 +228,8 @@ def new_id() -> str:
 
 
 def occurrence_document(new: NewOccurrence, now: datetime, number: int) -> Document:
-    """Write slot `new.slot` as a task of the application, numbered `number`."""
+    """Write an occurrence as a task of the application, numbered `number`."""
+    slot = {} if new.slot is None else {"occurrenceNumber": new.slot}
     return {
         "_id": ObjectId(new.id),
         **SCHEMA_DEFAULTS,
@@ -214,7 +239,8 @@ def occurrence_document(new: NewOccurrence, now: datetime, number: int) -> Docum
         "isCompleted": False,
         "parentTaskId": None,
         "parentRecurringId": ObjectId(new.original.id),
-        "occurrenceNumber": new.slot,
+        **slot,
+        "occurrenceAt": wall_text(new.at),
         "createdByEvent": ObjectId(new.event_id),
         "taskId": number,
         "createdAt": now,

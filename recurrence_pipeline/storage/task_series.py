@@ -1,7 +1,7 @@
 """`task_series`: what the worker knows of each series, apart from the application's documents. No index but `_id`.
 
 A document is `{_id, cursor: {number, at, revision}, revisions: [{rule, anchor, timezone, anchoredAt}], timeZoneData,
-originalSlot, goneSince}`; `_id` is the original's, `at` and `anchor` are wall-clock times in that zone
+originalSlot, added, goneSince}`; `_id` is the original's, `at` and `anchor` are wall-clock times in that zone
 (`2027-01-15T09:00`), `timeZoneData` is the version that the anchor was read with. Of a series that was there before us,
 and that nobody has asked for, it says just that: `{_id, inherited}`. What follows where nothing is known is
 domain/memory.py's business.
@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
-from pymongo import ReplaceOne, UpdateMany
+from pymongo import ReplaceOne, UpdateMany, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from recurrence_pipeline.domain.model import SeriesMemory
 from recurrence_pipeline.domain.plan import CursorMove
-from recurrence_pipeline.domain.zones import UTC
+from recurrence_pipeline.domain.zones import wall_text, wall_time
 from recurrence_pipeline.storage.chunks import chunks
 from recurrence_pipeline.storage.documents import MAX_WHOLE, Document, whole
 from recurrence_pipeline.storage.mongo import Mongo, refusals, translated
@@ -64,7 +64,8 @@ class TaskSeries:
         known = [move for move in moves if not move.is_new]
         for chunk in chunks((move for move in moves if move.is_new), self._write_chunk):
             known += self._insert(chunk)
-        updates = [_raising(chunk) for chunk in chunks(known, self._read_chunk)]
+        updates: list[UpdateMany | UpdateOne] = [_raising(chunk) for chunk in chunks(known, self._read_chunk)]
+        updates += [_adding(move) for move in known if move.memory.added]
         for requests in chunks(updates, self._write_chunk):
             self._series.bulk_write(requests, ordered=False)
 
@@ -133,16 +134,26 @@ def series_document(move: CursorMove) -> Document:
     memory = move.memory
     revision = {
         "rule": memory.rule,
-        "anchor": _wall_text(memory.anchor),
+        "anchor": wall_text(memory.anchor),
         "timezone": memory.timezone,
         "anchoredAt": memory.anchored_at,
     }
-    slot = {"originalSlot": memory.original_slot} if memory.original_slot else {}
-    return {"_id": ObjectId(move.series_id), "cursor": _cursor(move), "revisions": [revision], **slot}
+    document = {"_id": ObjectId(move.series_id), "cursor": _cursor(move), "revisions": [revision]}
+    if memory.original_slot:
+        document["originalSlot"] = memory.original_slot
+    if memory.added:
+        document["added"] = sorted(map(wall_text, memory.added))
+    return document
+
+
+def _added(value: object) -> frozenset[datetime]:
+    times = map(wall_time, value) if isinstance(value, list) else ()
+    return frozenset(time for time in times if time is not None)
 
 
 def _cursor(move: CursorMove) -> Document:
-    return {"number": move.memory.number, "at": _wall_text(move.at) if move.at else None, "revision": REVISION}
+    at = move.memory.at
+    return {"number": move.memory.number, "at": None if at is None else wall_text(at), "revision": REVISION}
 
 
 def _raising(moves: Sequence[CursorMove]) -> UpdateMany:
@@ -161,6 +172,11 @@ def _raising(moves: Sequence[CursorMove]) -> UpdateMany:
     return UpdateMany({"_id": {"$in": ids}}, [{"$set": {"cursor": {"$mergeObjects": [cursor]}}}])
 
 
+def _adding(move: CursorMove) -> UpdateOne:
+    made = sorted(map(wall_text, move.memory.added))
+    return UpdateOne({"_id": ObjectId(move.series_id)}, {"$addToSet": {"added": {"$each": made}}})
+
+
 def _as_seen(document: Mapping[str, Any]) -> Document:
     fields = {name: {"$eq": document.get(name)} for name in ("cursor", "revisions")}
     return {"_id": document["_id"], **fields}
@@ -169,25 +185,13 @@ def _as_seen(document: Mapping[str, Any]) -> Document:
 def _memory(document: Mapping[str, Any]) -> SeriesMemory | None:
     match document:
         case {
-            "cursor": {"number": number},
+            "cursor": {"number": number, **cursor},
             "revisions": [*_, {"rule": str(rule), "anchor": str(anchor), "timezone": str(zone)} as revision],
-        } if (reached := whole(number)) is not None and reached >= 0 and (wall := _wall(anchor)) is not None:
+        } if (reached := whole(number)) is not None and reached >= 0 and (wall := wall_time(anchor)) is not None:
             since = revision.get("anchoredAt")
             anchored_at = since if isinstance(since, datetime) else None
-            return SeriesMemory(reached, rule, wall, zone, anchored_at, whole(document.get("originalSlot")) or 0)
+            slot = whole(document.get("originalSlot")) or 0
+            return SeriesMemory(
+                reached, rule, wall, zone, anchored_at, slot, wall_time(cursor.get("at")), _added(document.get("added"))
+            )
     return None
-
-
-def _wall_text(wall: datetime) -> str:
-    """Return a wall-clock time without a zone, no more exact than it is: `2027-01-15T09:00`."""
-    bare = wall.replace(tzinfo=None)
-    exact = "milliseconds" if bare.microsecond else "seconds" if bare.second else "minutes"
-    return bare.isoformat(timespec=exact)
-
-
-def _wall(text: str) -> datetime | None:
-    try:
-        wall = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return None if wall.tzinfo else wall.replace(tzinfo=UTC)

@@ -24,6 +24,7 @@ from recurrence_pipeline.storage.documents import (
     MEMBER_FIELDS,
     PLANNED_FIELDS,
     Document,
+    named_to_copy,
     occurrence_document,
     of_user,
     task_from,
@@ -218,8 +219,13 @@ class Tasks:
         return tasks
 
     def _by_id(self, task_ids: Iterable[str]) -> dict[str, Task]:
-        found = (task_from(document, with_content=True) for document in self._find("_id", task_ids, ORIGINAL))
-        return {task.id: task for task in found}
+        documents = [*self._find("_id", task_ids, ORIGINAL)]
+        more = {document["_id"].binary.hex(): names for document in documents if (names := named_to_copy(document))}
+        if more:
+            fields = dict.fromkeys({name for names in more.values() for name in names}, 1)
+            further = {document["_id"]: document for document in self._find("_id", more, fields)}
+            documents = [further.get(document["_id"], {}) | document for document in documents]
+        return {task.id: task for task in (task_from(document, with_content=True) for document in documents)}
 
     def _children(self, parents: Iterable[str], fields: Mapping[str, int]) -> dict[str, list[Task]]:
         children: dict[str, list[Task]] = defaultdict(list)

@@ -13,7 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from recurrence_pipeline.domain.preview import SlotPreview
+from recurrence_pipeline.domain.explain import Explanation, SlotView
 from recurrence_pipeline.domain.words import counted
 
 if TYPE_CHECKING:  # at run time it would bring the database along
@@ -47,12 +47,32 @@ def events_data(counts: Mapping[tuple[str, str], int], refusals: Iterable[Data])
     }
 
 
-def preview_data(slots: Iterable[SlotPreview]) -> list[dict[str, Any]]:
-    """Return slots: `local` is wall-clock time with its offset, `utc` the same instant."""
-    return [
-        {"slot": s.number, "local": s.local.isoformat(), "utc": iso(s.utc), "offset": s.offset, "note": s.note}
-        for s in slots
-    ]
+def preview_data(slots: Iterable[SlotView]) -> list[dict[str, Any]]:
+    """Return slots: `local` is wall-clock time with its offset, `utc` the same instant, `taskId` what stands there."""
+    return [_slot(each) for each in slots]
+
+
+def _slot(slot: SlotView) -> dict[str, Any]:
+    return {
+        "slot": slot.number,
+        "local": slot.local.isoformat(),
+        "utc": iso(slot.utc),
+        "offset": slot.offset,
+        "note": slot.note,
+        "state": slot.code.value,
+        "taskId": slot.task_id,
+    }
+
+
+def explanation_data(task_id: str, explanation: Explanation) -> dict[str, Any]:
+    """Return why there is, or is not, a task of a series on a day."""
+    return {
+        "taskId": task_id,
+        "date": explanation.day.isoformat(),
+        "code": explanation.code.value,
+        "text": explanation.text,
+        "slot": _slot(explanation.slot) if explanation.slot else None,
+    }
 
 
 def series_data(view: "SeriesView") -> dict[str, Any]:
@@ -152,12 +172,19 @@ def import_table(data: Data) -> RenderableType:
 
 def preview_table(rows: Iterable[Data]) -> RenderableType:
     """Draw the slots of a series."""
-    table = table_of("Slots", "slot", "local time", "UTC", "note")
+    table = table_of("Slots", "slot", "local time", "UTC", "state", "note")
     for row in rows:
         local = datetime.fromisoformat(row["local"])
         utc = row["utc"].replace("T", " ").removesuffix("Z").removesuffix(".000")
-        table.add_row(str(row["slot"]), f"{local:%a %Y-%m-%d %H:%M:%S} {row['offset']}", utc, row["note"])
+        number = "+" if row["slot"] is None else str(row["slot"])
+        shown = f"{local:%a %Y-%m-%d %H:%M} {row['offset']}"
+        table.add_row(number, shown, utc, row["state"].replace("_", " "), row["note"])
     return table
+
+
+def explanation_view(data: Data) -> RenderableType:
+    """Draw a day, explained."""
+    return Text(f"{data['text']} [{data['code']}]")
 
 
 def series_view(data: Data) -> RenderableType:

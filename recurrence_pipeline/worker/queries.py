@@ -4,20 +4,21 @@ Reads only, but for the retry of a refused event that its own user asks for.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import islice
 from typing import Any
 
-from recurrence_pipeline.domain.calendar import slot, slot_number
 from recurrence_pipeline.domain.errors import (
     InvalidRecurrence,
     NotReplayable,
     OriginalNotFound,
     PermissionDenied,
     RecurrenceError,
+    RuleChanged,
 )
-from recurrence_pipeline.domain.model import HORIZON, EventStatus, Series, Task
-from recurrence_pipeline.domain.preview import SlotPreview, preview_slot
+from recurrence_pipeline.domain.explain import DayCode, Explanation, SlotView, SlotViews
+from recurrence_pipeline.domain.model import EventStatus, Series, Task
 from recurrence_pipeline.domain.series import SeriesState, require_member
 from recurrence_pipeline.storage.documents import as_contract, object_id
 from recurrence_pipeline.storage.events import QueueState
@@ -66,8 +67,12 @@ class Queries:
 
     # One task, one series
 
-    def preview(self, task_id: str, count: int = 10, *, ahead: bool = False) -> list[SlotPreview]:
-        """Return the `count` slots of the series that follow the task's own or, with `ahead`, those of them to come.
+    def preview(
+        self, task_id: str, count: int = 10, *, since: datetime | None = None, from_start: bool = False
+    ) -> list[SlotView]:
+        """Return the next `count` slots of the series of a task: those behind `since`, or now, or from slot 0 on.
+
+        Where the series ends, there are fewer.
 
         Raises:
             InvalidInput: `task_id` is not an id.
@@ -77,6 +82,21 @@ class Queries:
         """
         if not 1 <= count <= MAX_PREVIEW:
             raise InvalidRecurrence(f"count: {count} is not between 1 and {MAX_PREVIEW}", field="count", value=count)
+        views = self._slot_views(task_id)
+        return list(islice(views.since(None if from_start else since or self._clock()), count))
+
+    def explain(self, task_id: str, day: date) -> Explanation:
+        """Say why there is, or is not, a task of the series on a day of its wall clock.
+
+        Raises:
+            InvalidInput, OriginalNotFound, NotAMember, WrongType, InvalidRecurrence: as `preview`.
+        """
+        try:
+            return self._slot_views(task_id).on(day)
+        except RuleChanged as error:
+            return Explanation(day, DayCode.REFUSED, f"Nothing is made: {error}")
+
+    def _slot_views(self, task_id: str) -> SlotViews:
         snapshot = self._tasks.load([str(object_id(task_id))])
         task, series = snapshot.tasks.get(task_id), snapshot.series_of(task_id)
         original = series.original
@@ -85,14 +105,7 @@ class Queries:
         require_member(task, series)
         if original.repeat_type == "none":
             raise InvalidRecurrence(f"Task {task_id} does not recur", field="repeatType", value="none")
-        progress = SeriesState(replace(series, occurrences=()), original, self._timezone)
-        first = (progress.number(task) or 0) + 1
-        if ahead:
-            first = max(first, _first_after(self._clock(), progress, original.repeat_type))
-        return [
-            preview_slot(progress.anchor, original.repeat_type, number, progress.timezone)
-            for number in range(first, first + count)
-        ]
+        return SlotViews(series, SeriesState(series, original, self._timezone), self._clock())
 
     def series(self, task_id: str) -> SeriesView:
         """Return the series that a task belongs to, or what is left of it.
@@ -220,26 +233,22 @@ class Queries:
         return tuple(members), cursor, remarks
 
 
-def _first_after(now: datetime, progress: SeriesState, repeat_type: str) -> int:
-    """Return the number of the first slot still to come: the one that now stands for, or a neighbour."""
-    number = max(slot_number(progress.anchor, repeat_type, now, progress.timezone) - 1, 0)
-    while slot(progress.anchor, repeat_type, number, progress.timezone) <= now:
-        number += 1
-    return number
-
-
 def _remarks(progress: SeriesState, cursor: int | None, members: Sequence[Member], now: datetime) -> list[str]:
-    wanted = progress.finished + 1 + HORIZON
-    remarks = []
+    reach = progress.reach()
+    wanted, remarks = reach.number, []
     if cursor is None:
         remarks.append("No event of this series has been processed yet: it has no cursor.")
-    elif wanted > cursor:
-        remarks.append(f"Slots {cursor + 1} to {wanted} are due to be made: the next event of this series makes them.")
+    elif progress.is_behind:
+        slots = f"Slots {cursor + 1} to {wanted}" if wanted > cursor else "Added dates"
+        remarks.append(f"{slots} are due to be made: the next event of this series makes them.")
+    elif reach.ends:
+        remarks.append(f"The series has ended: {progress.recurrence.rule} has no slot after {wanted}.")
     else:
         highest = "none is completed" if progress.finished < 0 else f"slot {progress.finished} is the highest completed"
         remarks.append(f"Slot {cursor} was the last made, because {highest}: completing a later one makes more.")
     there = {member.slot for member in members}
-    removed = [number for number in range(1, (cursor or 0) + 1) if number not in there]
+    gone = (number for number in range(1, (cursor or 0) + 1) if number not in there)
+    removed = [number for number in gone if not progress.is_excluded(number)]
     if removed:
         shown = ", ".join(map(str, removed[:10])) + (" ..." if len(removed) > 10 else "")
         remarks.append(f"Once made, or passed over, and not there now (never made again): slots {shown}.")

@@ -160,13 +160,13 @@ def test_an_unknown_task_is_not_found_and_the_answer_says_so(api: Api) -> None:
 
 
 def test_a_refused_recurrence_cannot_be_processed_and_the_answer_says_why(api: Api) -> None:
-    answer = api.recurrence("create", api.world.add_task(utc(2024, 1, 2), "yearly"))
+    answer = api.recurrence("create", api.world.add_task(utc(2024, 1, 2), "hourly"))
     assert answer.status_code == 422
     assert answer.json() == {
         "success": False,
         "error": "Unprocessable Entity",
         "code": "INVALID_RECURRENCE",
-        "message": "Worker processing failed for operation: create: Invalid repeat type: yearly",
+        "message": "Worker processing failed for operation: create: Invalid repeat type: hourly",
         "retryable": False,
     }
 

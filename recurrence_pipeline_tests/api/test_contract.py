@@ -330,7 +330,7 @@ def test_validation_echoes_a_task_that_may_recur(shared_api: Api) -> None:
 @pytest.mark.parametrize(
     ("task", "reason"),
     [
-        ({"repeatType": "yearly"}, "Invalid repeat type: yearly"),
+        ({"repeatType": "hourly"}, "Invalid repeat type: hourly"),
         ({"repeatType": "daily"}, "Due date is required for recurring tasks"),
         ({"repeatType": "daily", "dueDate": "soon"}, "Due date must be a valid date"),
         (

@@ -7,14 +7,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from recurrence_pipeline.domain.calendar import (
-    DRIFT,
-    REPEAT_TYPES,
     next_occurrence,
     occurrences,
     slot,
     slot_number,
 )
 from recurrence_pipeline.domain.errors import InvalidRecurrence
+from recurrence_pipeline.domain.families import DRIFT
+from recurrence_pipeline.domain.rules import REPEAT_TYPES
 from recurrence_pipeline.domain.zones import UTC, time_zone
 
 NEW_YORK = "America/New_York"
@@ -268,7 +268,7 @@ def test_an_unknown_zone_is_named(name: str) -> None:
     assert str(caught.value).startswith(f"timezone: {name!r}")
 
 
-@pytest.mark.parametrize("rule", ["none", "yearly", "Daily", ""])
+@pytest.mark.parametrize("rule", ["none", "hourly", "Daily", ""])
 def test_an_unknown_rule_is_named_wherever_it_is_given(rule: str) -> None:
     now = utc(2024, 1, 1)
     questions: list[Callable[[], object]] = [

@@ -9,13 +9,13 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from recurrence_pipeline.domain.calendar import (
-    REPEAT_TYPES,
     next_occurrence,
     occurrences,
     slot,
     slot_number,
     slots,
 )
+from recurrence_pipeline.domain.rules import REPEAT_TYPES
 
 UTC = timezone.utc
 FREQUENCIES = {"daily": DAILY, "weekly": WEEKLY, "monthly": MONTHLY}
@@ -33,7 +33,7 @@ walls_on_the_31st = st.builds(
 zones = st.sampled_from(ZONES)
 all_zones = st.sampled_from(sorted(available_timezones()))
 instants = st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(2100, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
-rules = st.sampled_from(REPEAT_TYPES)
+rules = st.sampled_from(sorted(REPEAT_TYPES))
 numbers = st.integers(min_value=0, max_value=2000)
 
 
@@ -96,7 +96,7 @@ def test_the_occurrence_after_a_slot_is_the_next_slot(wall: datetime, zone: str,
     assert next_occurrence(anchor, rule, zone) == slot(anchor, rule, 1, zone)
 
 
-@given(wall=walls, zone=zones, rule=rules, count=st.integers(1, 40))
+@given(wall=walls, zone=zones, rule=st.sampled_from(sorted(FREQUENCIES)), count=st.integers(1, 40))
 def test_dateutil_agrees_on_the_wall_clock(wall: datetime, zone: str, rule: str, count: int) -> None:
     """RFC 5545 skips months that lack the day, so a month end is asked for as the last of up to that many days."""
     here = ZoneInfo(zone)

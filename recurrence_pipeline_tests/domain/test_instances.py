@@ -1,6 +1,7 @@
 """Where rules of any kind fall: the RFCs' own examples by name, edges, and the laws. The anchor is slot 0."""
 
-from datetime import date, datetime, timedelta
+from dataclasses import replace
+from datetime import date, datetime, time, timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo
 
@@ -10,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from recurrence_pipeline.domain.errors import InvalidRecurrence
-from recurrence_pipeline.domain.instances import instances, require_instance, until_on_wall
+from recurrence_pipeline.domain.instances import instances, last_moment, require_instance
 from recurrence_pipeline.domain.rules import parse_rule
 from recurrence_pipeline_tests.domain.rule_texts import rule_texts
 
@@ -24,7 +25,7 @@ def days(text: str, start: str, count: int = 40) -> list[str]:
     anchor = datetime.fromisoformat(start) + NINE
     rule = parse_rule(text)
     wanted = count if rule.count is None else min(rule.count, count)
-    rule = until_on_wall(rule, ZoneInfo("America/New_York"))
+    rule = replace(rule, until=last_moment(rule, anchor, ZoneInfo("America/New_York")))
     return shown([anchor, *islice(instances(rule, anchor), wanted - 1)])
 
 
@@ -256,5 +257,6 @@ def test_printing_and_reading_are_inverse(text: str, anchor: datetime) -> None:
 
 def test_until_is_read_in_the_zone_of_the_series() -> None:
     rule = parse_rule("FREQ=DAILY;UNTIL=20270102T020000Z")
-    assert until_on_wall(rule, ZoneInfo("America/New_York")).until == at("2027-01-01T21")
-    assert until_on_wall(parse_rule("FREQ=DAILY;UNTIL=20270102"), ZoneInfo("Asia/Tokyo")).until == date(2027, 1, 2)
+    assert last_moment(rule, at("2027-01-01T09"), ZoneInfo("America/New_York")) == at("2027-01-01T21")
+    day = parse_rule("FREQ=DAILY;UNTIL=20270102")
+    assert last_moment(day, at("2027-01-01T09"), ZoneInfo("Asia/Tokyo")) == datetime.combine(date(2027, 1, 2), time.max)

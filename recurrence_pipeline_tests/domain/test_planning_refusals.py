@@ -65,7 +65,7 @@ def test_a_series_whose_rule_changed_is_left_alone_and_reported() -> None:
 
 
 def test_one_bad_series_costs_the_others_nothing() -> None:
-    bad_series = replace(an_original("yearly"), id=an_id(77))
+    bad_series = replace(an_original("hourly"), id=an_id(77))
     good, bad = create(), create(bad_series.id)
     plan = World.of(an_original(), bad_series).plan(bad, good)
     assert list(plan.refusals) == [bad.id]

@@ -73,7 +73,7 @@ def test_what_may_go_better_is_tried_again(kind: type[Transient]) -> None:
         InvalidInput("no id"),
         InvalidRecurrence("no such rule", field="repeatType"),
         OriginalNotFound("gone"),
-        RuleChanged("changed"),
+        RuleChanged(counted_as="daily", says="weekly"),
         WriteRejected("too large"),
     ],
 )

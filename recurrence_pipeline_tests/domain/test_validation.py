@@ -29,7 +29,7 @@ def test_a_task_that_does_not_repeat_needs_nothing_to_be_right() -> None:
     validate_recurrence(odd, asked_at=CREATED)
 
 
-@pytest.mark.parametrize("rule", ["yearly", "Daily", ""])
+@pytest.mark.parametrize("rule", ["hourly", "Daily", ""])
 def test_an_unknown_rule_is_refused_by_its_name(rule: str) -> None:
     error = refusal(replace(GOOD, repeat_type=rule))
     assert (str(error), error.field, error.value) == (f"Invalid repeat type: {rule}", "repeatType", rule)

@@ -51,10 +51,10 @@ def older(number: int, due: datetime, *, parent: str = ORIGINAL, completed: bool
     )
 
 
-def ours(slot: int, *, completed: bool = False, user: str = ALICE, by: str | None = None) -> Task:
+def ours(slot: int | None, *, completed: bool = False, user: str = ALICE, by: str | None = None) -> Task:
     """Return an occurrence under its derived id, as this system writes it because of event `by`."""
     return Task(
-        id=occurrence_id(ORIGINAL, slot),
+        id=occurrence_id(ORIGINAL, slot or 0),
         user_id=user,
         repeat_type="daily",
         is_completed=completed,
@@ -146,8 +146,13 @@ class World:
     def apply(self, plan: Plan) -> Plan:
         """Carry a plan out, each write as harmless to repeat as in the database, and return it."""
         for new in plan.occurrences:
+            like = new.original
             occurrence = replace(
-                ours(new.slot, by=new.event_id), user_id=new.original.user_id, repeat_type=new.original.repeat_type
+                ours(new.slot, by=new.event_id),
+                user_id=like.user_id,
+                repeat_type=like.repeat_type,
+                recurrence=like.recurrence,
+                occurrence_at=new.at,
             )
             dated = replace(occurrence, id=new.id, due_date=new.due, original_due_date=new.due)
             self.tasks.setdefault(new.id, replace(dated, parent_recurring_id=new.original.id))
@@ -193,7 +198,7 @@ class World:
         return task if task is not None and task.parent_recurring_id is None else None
 
 
-def new_slots(plan: Plan) -> list[int]:
+def new_slots(plan: Plan) -> list[int | None]:
     return [new.slot for new in plan.occurrences]
 
 

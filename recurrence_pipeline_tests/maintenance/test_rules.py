@@ -103,7 +103,7 @@ def test_a_task_that_may_not_recur_and_never_did_is_not_a_running_series() -> No
     "spoiled",
     [
         replace(RUNNING, timezone="Mars/Base"),
-        replace(an_original("yearly"), cursor=Cursor(3, "yearly")),
+        replace(an_original("hourly"), cursor=Cursor(3, "hourly")),
         replace(with_cursor(an_original("monthly", utc(9999, 11, 30)), 1)),
     ],
     ids=["zone", "rule", "end of time"],

@@ -81,7 +81,7 @@ def test_without_events_there_are_no_times_and_no_rates_to_plot(
 def test_refused_events_are_counted_and_listed_with_their_reasons(
     definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
 ) -> None:
-    for repeat_type in ("hourly", "hourly", "yearly"):
+    for repeat_type in ("minutely", "minutely", "secondly"):
         worker.enqueue(insert_task(repeatType=repeat_type), "create")
     worker.process_pending()
     worker.mongo.events.update_one({}, {"$set": {"status": "failed"}})
@@ -90,9 +90,9 @@ def test_refused_events_are_counted_and_listed_with_their_reasons(
 
     assert (numbers["events_rejected"], numbers["events_failed"]) == (2, 1)
     assert sorted(numbers["dead_letters"]) == [
-        ["create", "failed", "Invalid repeat type: hourly", "1"],
-        ["create", "rejected", "Invalid repeat type: hourly", "1"],
-        ["create", "rejected", "Invalid repeat type: yearly", "1"],
+        ["create", "failed", "Invalid repeat type: minutely", "1"],
+        ["create", "rejected", "Invalid repeat type: minutely", "1"],
+        ["create", "rejected", "Invalid repeat type: secondly", "1"],
     ]
 
 

@@ -30,7 +30,7 @@ def stopped(world: World) -> ObjectId:
     return head
 
 
-def resume(world: World, task_id: ObjectId) -> list[int]:
+def resume(world: World, task_id: ObjectId) -> list[int | None]:
     done = world.worker.resumption.resume(str(task_id), dry_run=False)
     assert done.written
     return [new.slot for new in done.occurrences]

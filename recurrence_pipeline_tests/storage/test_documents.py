@@ -120,7 +120,7 @@ def test_whole_numbers_are_read_whatever_number_type_holds_them(number: object, 
 
 
 def _occurrence(original: Task, slot: int = 2) -> NewOccurrence:
-    return NewOccurrence(occurrence_id(original.id, slot), original, slot, DUE, EVENT)
+    return NewOccurrence(occurrence_id(original.id, slot), original, slot, DUE, EVENT, DUE)
 
 
 def test_an_occurrence_copies_the_content_and_nothing_of_the_progress() -> None:
@@ -170,7 +170,7 @@ def test_what_an_original_lacks_is_filled_in_as_the_applications_schema_does() -
 @given(ids, st.integers(1, 10_000), moments)
 def test_an_occurrence_reads_as_the_slot_it_was_written_for(original_id: str, slot: int, due: datetime) -> None:
     original = task_from({"_id": ObjectId(original_id), "repeatType": "daily"}, with_content=True)
-    new = NewOccurrence(occurrence_id(original_id, slot), original, slot, due, EVENT)
+    new = NewOccurrence(occurrence_id(original_id, slot), original, slot, due, EVENT, due)
 
     read = task_from(stored(occurrence_document(new, NOW, 7)))
 

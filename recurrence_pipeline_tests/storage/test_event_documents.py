@@ -125,10 +125,10 @@ def test_an_activity_says_what_was_done(action: Action) -> None:
 
 
 def test_an_activity_says_what_failed_and_why() -> None:
-    document = activity_document(_activity(Action.CREATE_FAILED, "Invalid repeat type: yearly"), NOW, 9)
-    assert document["error"] == "Invalid repeat type: yearly"
+    document = activity_document(_activity(Action.CREATE_FAILED, "Invalid repeat type: hourly"), NOW, 9)
+    assert document["error"] == "Invalid repeat type: hourly"
     assert document["message"] == (
-        f"User attempted WORKER_CREATE_FAILED :: {ORIGINAL} :: ERROR: Invalid repeat type: yearly"
+        f"User attempted WORKER_CREATE_FAILED :: {ORIGINAL} :: ERROR: Invalid repeat type: hourly"
     )
 
 

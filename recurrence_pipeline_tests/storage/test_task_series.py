@@ -25,11 +25,11 @@ def series(mongo: Mongo) -> TaskSeries:
 
 
 def memory(number: int, *, slot: int = 0) -> SeriesMemory:
-    return SeriesMemory(number, "daily", WALL, "Europe/Berlin", DUE, slot)
+    return SeriesMemory(number, "daily", WALL, "Europe/Berlin", DUE, slot, WALL + timedelta(days=number))
 
 
 def move(series_id: str, number: int, *, is_new: bool = False, slot: int = 0) -> CursorMove:
-    return CursorMove(series_id, memory(number, slot=slot), WALL + timedelta(days=number), is_new=is_new)
+    return CursorMove(series_id, memory(number, slot=slot), is_new=is_new)
 
 
 def ids(count: int) -> list[str]:

@@ -70,7 +70,7 @@ def members(series: Series) -> set[str]:
 
 def occurrences(snapshot: Snapshot, original: str, *slots: int) -> list[NewOccurrence]:
     head = snapshot.tasks[original]
-    return [NewOccurrence(occurrence_id(original, slot), head, slot, DUE, EVENT) for slot in slots]
+    return [NewOccurrence(occurrence_id(original, slot), head, slot, DUE, EVENT, DUE) for slot in slots]
 
 
 def stored(mongo: Mongo, task_id: str) -> Document:

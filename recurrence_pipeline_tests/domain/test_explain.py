@@ -1,16 +1,27 @@
 """What is odd about a slot, in words."""
 
+from dataclasses import replace
 from datetime import datetime, timezone
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from recurrence_pipeline.domain.preview import preview_slot
+from recurrence_pipeline.domain.explain import SlotView, SlotViews
+from recurrence_pipeline.domain.model import Series
+from recurrence_pipeline.domain.series import SeriesState
+from recurrence_pipeline_tests.domain.world import an_original
 
 
 def local(zone: str, *parts: int) -> datetime:
     year, month, day, hour, minute = parts
     return datetime(year, month, day, hour, minute, tzinfo=ZoneInfo(zone))
+
+
+def preview_slot(anchor: datetime, repeat_type: str, number: int, zone: str) -> SlotView:
+    original = replace(an_original(repeat_type, anchor), created_at=anchor, timezone=zone)
+    series = Series(original.id, original)
+    return next(islice(SlotViews(series, SeriesState(series, original, None), anchor).since(None), number, None))
 
 
 @pytest.mark.parametrize(

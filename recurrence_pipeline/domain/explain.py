@@ -1,0 +1,190 @@
+"""What a person would want to know of a slot, or of any day of a series: one code and one line. Pure.
+
+A preview lists slots, an explanation answers for a day; both say the same of the same slot, and what they say is what
+the worker does, for they ask the same `SeriesState`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import Enum
+from itertools import count
+
+from recurrence_pipeline.domain.calendar import in_utc, timed
+from recurrence_pipeline.domain.model import Series, Task
+from recurrence_pipeline.domain.rules import Rule, Skip
+from recurrence_pipeline.domain.series import SeriesState
+
+_PAGE = 64
+
+
+class DayCode(str, Enum):
+    """What can be said of a day of a series."""
+
+    NOT_ON_RULE = "not_on_rule"
+    BEFORE_START = "before_start"
+    PAST_END = "past_end"
+    EXCLUDED = "excluded"
+    DONE = "done"
+    OPEN = "open"
+    OVERDUE = "overdue"
+    DELETED = "deleted"
+    TO_BE_MADE = "to_be_made"
+    AHEAD = "ahead"
+    REFUSED = "refused"
+    """Nothing is made: the series cannot be worked on."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlotView:
+    """One slot, and what became of it. `number` is None on an added date; a plain slot has an empty `note`.
+
+    `local` is in the zone of the series, `utc` the same instant; `at` is what the rule says, which DST may have moved.
+    """
+
+    number: int | None
+    at: datetime
+    local: datetime
+    utc: datetime
+    code: DayCode
+    note: str = ""
+    task_id: str | None = None
+
+    @property
+    def offset(self) -> str:
+        """The distance from UTC, such as `+05:30`."""
+        return self.local.isoformat()[-6:]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why there is, or is not, a task of a series on a day; `slot` where the rule or an added date names the day."""
+
+    day: date
+    code: DayCode
+    text: str
+    slot: SlotView | None = None
+
+
+class SlotViews:
+    """Looks at the slots of one series as of `now`."""
+
+    def __init__(self, series: Series, progress: SeriesState, now: datetime) -> None:
+        self._progress = progress
+        self._now = now
+        tasks = (progress.original, *series.occurrences)
+        self._by_number = {progress.slots[t.id]: t for t in tasks if t.id in progress.slots}
+        self._by_date = {progress.dates[t.id]: t for t in tasks if t.id in progress.dates}
+
+    def since(self, time: datetime | None) -> Iterator[SlotView]:
+        """Yield the slots behind a time, or all from slot 0 on, up to the end of the rule, without excluded ones."""
+        progress = self._progress
+        added = [(at, None) for at in progress.added() if time is None or in_utc(at, progress.zone) > time]
+        first = 0 if time is None else progress.first_after(time)
+        for begin in count(first, _PAGE):
+            found = progress.timed(begin, _PAGE)
+            for number, (at, _) in enumerate(found, begin):
+                while added and added[0][0] < at:
+                    yield self._view(*added.pop(0))
+                if not progress.recurrence.excludes(at):
+                    yield self._view(at, number)
+            if len(found) < _PAGE:
+                break
+        for place in added:
+            yield self._view(*place)
+
+    def on(self, day: date) -> Explanation:
+        """Explain a day of the wall clock of the series."""
+        progress = self._progress
+        for at, number in self._on(day, progress.rule):
+            slot = self._view(at, number)
+            return Explanation(day, slot.code, self._line(slot), slot)
+        if day < progress.wall.date():
+            text = f"The series begins on {progress.wall:%Y-%m-%d}."
+            return Explanation(day, DayCode.BEFORE_START, text)
+        rule = progress.recurrence.rule
+        if rule.ends and any(self._on(day, rule.without_end())):
+            return Explanation(day, DayCode.PAST_END, f"{_named(day)} lies past the end of the rule {rule}.")
+        return Explanation(day, DayCode.NOT_ON_RULE, f"{_named(day)} is not on the rule {rule}.")
+
+    def _on(self, day: date, rule: str | Rule) -> Iterator[tuple[datetime, int | None]]:
+        """Yield the slots of a day: the one with a number, then added ones."""
+        progress = self._progress
+        begin = datetime.combine(day, datetime.min.time(), progress.wall.tzinfo)
+        if day >= progress.wall.date():
+            first = max(progress.first_after(in_utc(begin, progress.zone)) - 1, 0)
+            found = timed(progress.wall, rule, first, 3, progress.zone, known=progress.known(first))
+            yield from ((at, number) for number, (at, _) in enumerate(found, first) if at.date() == day)
+        yield from ((at, None) for at in progress.added() if at.date() == day)
+
+    def _view(self, at: datetime, number: int | None) -> SlotView:
+        progress = self._progress
+        utc = in_utc(at, progress.zone)
+        local = utc.astimezone(progress.zone)
+        task = self._by_date.get(at) if number is None else self._by_number.get(number)
+        note = note_of(progress.recurrence.rule, progress.wall, at, local) if number else ""
+        return SlotView(number, at, local, utc, self._code(at, number, utc, task), note, task.id if task else None)
+
+    def _code(self, at: datetime, number: int | None, utc: datetime, task: Task | None) -> DayCode:
+        progress = self._progress
+        if task is not None:
+            if task.is_completed:
+                return DayCode.DONE
+            due = task.due_date if isinstance(task.due_date, datetime) else utc
+            return DayCode.OVERDUE if due < self._now else DayCode.OPEN
+        if progress.recurrence.excludes(at):
+            return DayCode.EXCLUDED
+        if at in progress.made if number is None else number <= progress.cursor:
+            return DayCode.DELETED
+        reach = progress.reach()
+        within = at in reach.dates if number is None else number <= reach.number
+        return DayCode.TO_BE_MADE if within else DayCode.AHEAD
+
+    def _line(self, slot: SlotView) -> str:
+        what = "An added date" if slot.number is None else f"Slot {slot.number}"
+        said = _SAID[slot.code].format(horizon=self._progress.recurrence.horizon, task=slot.task_id)
+        note = f" ({slot.note})" if slot.note else ""
+        return f"{what}, {slot.local:%a %Y-%m-%d %H:%M}{note}: {said}"
+
+
+_SAID: Mapping[DayCode, str] = {
+    DayCode.DONE: "task {task} is completed.",
+    DayCode.OPEN: "task {task} is open.",
+    DayCode.OVERDUE: "task {task} is open, and its time has passed.",
+    DayCode.EXCLUDED: "excluded by recurrence.excluded, so that no task is made.",
+    DayCode.DELETED: "it was made, or passed over, and is not there now; it is never made again.",
+    DayCode.TO_BE_MADE: "due to be made by the next event of the series.",
+    DayCode.AHEAD: "not made yet: the series is kept {horizon} ahead of its next task.",
+}
+
+
+def note_of(rule: Rule, anchor: datetime, at: datetime, local: datetime) -> str:
+    """Say what is odd about a slot that is at `at` on the wall clock by its rule, and at `local` by the clocks."""
+    return "; ".join(note for note in (_clamped(rule, anchor, at), _moved(at, local), _twice(local)) if note)
+
+
+def _clamped(rule: Rule, anchor: datetime, at: datetime) -> str:
+    """Say that a month was too short for the day."""
+    if rule.skip is Skip.OMIT or rule.by_day or rule.by_set_pos or len(rule.by_month_day) > 1 or rule.by_year_day:
+        return ""
+    meant = rule.by_month_day[0] if rule.by_month_day else anchor.day
+    if meant <= 28 or at.day == meant or rule.frequency.value in ("DAILY", "WEEKLY") or rule.by_week_no:
+        return ""
+    return f"{meant} clamped to {at.day}" if rule.skip is Skip.BACKWARD else f"{meant} moved on to {at:%b} {at.day}"
+
+
+def _moved(at: datetime, local: datetime) -> str:
+    if (local.hour, local.minute) == (at.hour, at.minute):
+        return ""
+    return f"{at:%H:%M} does not exist, moved to {local:%H:%M}"
+
+
+def _twice(local: datetime) -> str:
+    later = local.replace(fold=1).utcoffset() or timedelta()
+    first = local.replace(fold=0).utcoffset() or timedelta()
+    # PEP 495: in a gap the offset of fold=1 is the larger one, in an overlap the smaller one.
+    return f"{local:%H:%M} exists twice, the first is meant" if later < first else ""
+
+
+def _named(day: date) -> str:
+    return f"{day:%a} {day.isoformat()}"
