@@ -80,7 +80,7 @@ class SlotViews:
         """Yield the slots behind a time, or all from slot 0 on, up to the end of the rule, without excluded ones."""
         progress = self._progress
         added = [(at, None) for at in progress.added() if time is None or in_utc(at, progress.zone) > time]
-        first = 0 if time is None else progress.first_after(time)
+        first = max(progress.original_slot, 0 if time is None else progress.first_after(time))
         for begin in count(first, _PAGE):
             found = progress.timed(begin, _PAGE)
             for number, (at, _) in enumerate(found, begin):

@@ -218,6 +218,7 @@ def _cursor_past(series: Series, deleted: Sequence[Task], timezone: str | None) 
     try:
         progress = SeriesState(series, original, timezone)
         numbers = [number for task in deleted if (number := progress.number(task)) is not None]
-        return progress.moves(max([progress.cursor, *numbers]))
+        dates = {progress.dates[task.id] for task in deleted if task.id in progress.dates}
+        return progress.moves(max([progress.cursor, *numbers]), dates)
     except Permanent:
         return []

@@ -1,6 +1,6 @@
 """How far one series is, and which slots it still lacks. Who asked, and what else a batch holds, is planning.py's."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, tzinfo
 from itertools import count
@@ -63,8 +63,8 @@ class SeriesState:
         if memory is None:  # what the previous worker made has no number
             older = (self.slots.get(t.id, 0) for t in series.occurrences if t.occurrence_number is None)
             self.cursor = max(self.cursor, 0, *older)
-        self.made = (memory.added if memory is not None else frozenset()) | frozenset(self.dates.values())
-        """The added dates that were ever generated."""
+        self.made = memory.added if memory is not None else frozenset[datetime]()
+        """The added dates that were ever generated, as far as that is remembered."""
         done = [t.id for t in (original, *series.occurrences) if t.is_completed]
         self.finished = max([-1, *(self.slots[i] for i in done if i in self.slots)])
         self._finished_date = max((self.dates[i] for i in done if i in self.dates), default=None)
@@ -166,21 +166,26 @@ class SeriesState:
             self.open[new.id] = self.original.id
         return new, is_there
 
+    def has_date(self, at: datetime) -> bool:
+        """Say whether an added date was generated."""
+        return at in self.made or at in self.dates.values()
+
     def _has(self, task_id: str) -> bool:
         return task_id in self.slots or task_id in self.dates
 
-    def moves(self, number: int) -> list[CursorMove]:
-        """Return the move that brings the memory to a slot, and to the added dates; none where it has them already."""
+    def moves(self, number: int, dates: Iterable[datetime] = ()) -> list[CursorMove]:
+        """Return the move that brings the memory to a slot, and to added dates; none where it has them already."""
         memory = self.memory
-        if memory is not None and number <= memory.number and self.made == memory.added:
+        made = self.made.union(dates)
+        if memory is not None and number <= memory.number and made == memory.added:
             return []
         reached = number if memory is None else max(number, memory.number)
         at = next((at for at, _ in self.timed(reached, 1)), None)
         if memory is not None:
-            return [CursorMove(self.original.id, replace(memory, number=reached, at=at, added=self.made))]
+            return [CursorMove(self.original.id, replace(memory, number=reached, at=at, added=made))]
         anchored_at = self.original.anchor if isinstance(self.original.anchor, datetime) else None
         zone = self.timezone or "UTC"
-        memory = SeriesMemory(reached, self.rule, self.wall, zone, anchored_at, self.original_slot, at, self.made)
+        memory = SeriesMemory(reached, self.rule, self.wall, zone, anchored_at, self.original_slot, at, made)
         return [CursorMove(self.original.id, memory, is_new=True)]
 
     def next_open(self, task: Task) -> str | None:

@@ -198,7 +198,7 @@ def _judge_reach(series: Series, progress: SeriesState, at: CheckContext) -> Ite
     there = set(progress.slots.values())
     numbers = range(progress.cursor + 1, progress.wanted + 1)
     missing = [str(number) for number in numbers if number not in there and not progress.is_excluded(number)]
-    missing += [wall_text(date) for date in progress.reach().dates if date not in progress.made]
+    missing += [wall_text(date) for date in progress.reach().dates if not progress.has_date(date)]
     if missing:
         yield Issue(SERIES_BEHIND, sample | {"missing": ", ".join(missing)}, _ask(series, progress, at.now))
     elif not progress.reach().ends and all(task.is_completed for task in (original, *series.occurrences)):

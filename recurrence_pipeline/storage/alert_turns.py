@@ -39,9 +39,10 @@ class AlertTurns:
     def take(self, now: datetime) -> Turn | None:
         """Take the turn, None where another process has it; `now` is the server's time.
 
-        An end of a turn that lies further ahead than a turn is long was dated by a clock that was set back since.
+        Another process may have read that time a moment later. An end that lies further ahead than two turns are long
+        was dated by a clock that was set back since.
         """
-        turn, free = uuid4().hex, {"until": {"$not": {"$gt": now, "$lte": now + TURN}}}
+        turn, free = uuid4().hex, {"until": {"$not": {"$gt": now, "$lte": now + 2 * TURN}}}
         with suppress(DuplicateKeyError):  # another process has made it just now
             self._state.update_one(ALERTS, {"$setOnInsert": {"state": None}}, upsert=True)
         taken = self._state.find_one_and_update(

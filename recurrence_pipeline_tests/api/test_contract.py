@@ -274,7 +274,7 @@ def test_stats_are_of_all_users_or_of_one(api: Api) -> None:
         (nobody, str(UNKNOWN), 0),
     ):
         assert found["success"] is True
-        assert set(found["data"]) == {"timestamp", "userId", "recurringTasks", "workerStatus"}
+        assert set(found["data"]) == {"timestamp", "userId", "recurringTasks", "byFrequency", "workerStatus"}
         assert set(found["data"]["recurringTasks"]) == STATISTICS
         services = {name: found["data"]["workerStatus"][name] for name in ("tasksWorker", "recurrenceEngine")}
         assert services == {"tasksWorker": "operational", "recurrenceEngine": "operational"}

@@ -136,6 +136,8 @@ def test_the_next_slots_are_shown_with_what_is_odd_about_them(api: Api) -> None:
             "utc": "2024-02-29T01:30:00.000Z",
             "offset": "+01:00",
             "note": "31 clamped to 29",
+            "state": "to_be_made",
+            "taskId": None,
         },
         {
             "slot": 2,
@@ -143,6 +145,8 @@ def test_the_next_slots_are_shown_with_what_is_odd_about_them(api: Api) -> None:
             "utc": "2024-03-31T01:30:00.000Z",
             "offset": "+02:00",
             "note": "02:30 does not exist, moved to 03:30",
+            "state": "to_be_made",
+            "taskId": None,
         },
     ]
 

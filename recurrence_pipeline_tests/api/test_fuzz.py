@@ -144,7 +144,7 @@ def test_the_page_shows_every_path_and_asks_no_other_host(open_api: OpenApi) -> 
         f"/internal/worker/{path}"
         for path in (
             "tasks/recurrence", "tasks/cleanup", "health", "stats", "validate", "events", "events/{event_id}/replay",
-            "preview",
+            "preview", "explain",
         )
     }  # fmt: skip
     for path in described["paths"].values():

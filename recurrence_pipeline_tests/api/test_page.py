@@ -79,8 +79,8 @@ def test_the_page_names_the_version_of_the_software_and_every_tag_it_uses(page: 
 def test_operations_have_ids_of_their_own_that_are_good_names_for_functions(page: Page) -> None:
     ids = [operation["operationId"] for _, operation in operations(page)]
     assert sorted(ids) == [
-        "cleanUpOrphans", "getHealth", "getStats", "listEvents", "previewSlots", "processRecurrence", "replayEvent",
-        "validateRecurrence",
+        "cleanUpOrphans", "explainDay", "getHealth", "getStats", "listEvents", "previewSlots", "processRecurrence",
+        "replayEvent", "validateRecurrence",
     ]  # fmt: skip
 
 

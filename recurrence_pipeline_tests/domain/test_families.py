@@ -17,9 +17,9 @@ from recurrence_pipeline_tests.domain.rule_texts import rule_texts
 from recurrence_pipeline_tests.domain.world import utc
 
 anchors = st.datetimes(
-    min_value=datetime(1990, 1, 1),
-    max_value=datetime(2060, 12, 31),
-    timezones=st.just(UTC),  # noqa: DTZ001
+    min_value=datetime(1990, 1, 1),  # noqa: DTZ001
+    max_value=datetime(2060, 12, 31),  # noqa: DTZ001
+    timezones=st.just(UTC),
 ).map(lambda wall: wall.replace(microsecond=0))
 
 COMMON = (

@@ -87,13 +87,13 @@ def delete(task_id: str = ORIGINAL, **fields: object) -> TaskEvent:
     return an_event(Operation.DELETE, task_id, **{"user_id": ALICE, **fields})
 
 
-def remembered(original: Task) -> SeriesMemory | None:
+def remembered(original: Task, added: frozenset[datetime] = frozenset()) -> SeriesMemory | None:
     """Return what is known of the series of an original that stands for it: its cursor, and the date it has now."""
     if original.cursor is None:
         return None
     anchor = original.anchor if isinstance(original.anchor, datetime) else utc(2024, 2, 1, 9)
     number, rule = original.cursor.number, original.cursor.repeat_type
-    return SeriesMemory(number, rule, anchor, "UTC", anchor, original.original_slot)
+    return SeriesMemory(number, rule, anchor, "UTC", anchor, original.original_slot, added=added)
 
 
 def series_of(original: Task, *occurrences: Task, **fields: Any) -> Series:
@@ -112,6 +112,8 @@ class World:
 
     tasks: dict[str, Task] = field(default_factory=dict)
     activities: set[str] = field(default_factory=set)
+    added: dict[str, frozenset[datetime]] = field(default_factory=dict)
+    """The added dates that are remembered of each series."""
 
     @classmethod
     def of(cls, *tasks: Task) -> "World":
@@ -163,6 +165,7 @@ class World:
             if (original := self.tasks.get(move.series_id)) is not None:
                 reached = max(move.memory.number, original.cursor.number if original.cursor else 0)
                 self._change(original.id, cursor=Cursor(reached, move.memory.rule))
+            self.added[move.series_id] = self.added.get(move.series_id, frozenset()) | move.memory.added
         for removal in plan.removals:
             for task_id in removal.task_ids:
                 self.tasks.pop(task_id, None)
@@ -190,7 +193,11 @@ class World:
         found = {}
         for head in heads:
             original, hanging = self._original(head), tuple(members.get(head, ()))
-            found[head] = Series(head, None, hanging) if original is None else series_of(original, *hanging)
+            if original is None:
+                found[head] = Series(head, None, hanging)
+                continue
+            memory = remembered(original, self.added.get(head, frozenset()))
+            found[head] = series_of(original, *hanging, memory=memory)
         return found
 
     def _original(self, head: str) -> Task | None:

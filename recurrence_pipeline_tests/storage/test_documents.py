@@ -16,6 +16,7 @@ from recurrence_pipeline.domain.errors import InvalidInput, InvalidRecurrence
 from recurrence_pipeline.domain.model import Cursor, Task, occurrence_id
 from recurrence_pipeline.domain.plan import NewOccurrence
 from recurrence_pipeline.domain.validation import validate_recurrence
+from recurrence_pipeline.domain.zones import wall_text
 from recurrence_pipeline.storage.documents import (
     COPIED_FIELDS,
     MEMBER_FIELDS,
@@ -132,6 +133,7 @@ def test_an_occurrence_copies_the_content_and_nothing_of_the_progress() -> None:
         "priority": "high",
         "category": "home",
         "repeatType": "weekly",
+        "recurrence": {"rule": "FREQ=WEEKLY;BYDAY=MO"},
         "links": ["https://example.org"],
         "additionalNotes": "Not the cactus",
         "timezone": "Europe/Paris",
@@ -152,6 +154,7 @@ def test_an_occurrence_copies_the_content_and_nothing_of_the_progress() -> None:
         "parentTaskId": None,
         "parentRecurringId": ObjectId(ORIGINAL),
         "occurrenceNumber": 2,
+        "occurrenceAt": wall_text(DUE),
         "createdByEvent": ObjectId(EVENT),
         "createdAt": NOW,
         "updatedAt": NOW,
@@ -175,6 +178,7 @@ def test_an_occurrence_reads_as_the_slot_it_was_written_for(original_id: str, sl
     read = task_from(stored(occurrence_document(new, NOW, 7)))
 
     assert (read.id, read.parent_recurring_id, read.occurrence_number) == (new.id, original_id, slot)
+    assert read.occurrence_at == due
     assert read.created_by_event == EVENT
     assert (read.due_date, read.anchor, read.repeat_type) == (due, due, "daily")
     assert not read.is_completed

@@ -168,6 +168,7 @@ def test_a_turn_ends_by_itself_and_who_had_it_then_overwrites_nothing(mongo: Mon
     turns = AlertTurns(mongo)
     first = turns.take(NOW)
     assert turns.take(NOW + TURN - timedelta(seconds=1)) is None
+    assert turns.take(NOW - timedelta(milliseconds=5)) is None, "who read the time a moment before"
     second = turns.take(NOW + TURN)
     assert first is not None
     assert second is not None

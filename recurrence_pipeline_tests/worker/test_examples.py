@@ -38,6 +38,7 @@ def test_an_occurrence_is_a_task_of_the_application_with_every_field(world: Worl
         "links": ["https://example.org"],
         "additionalNotes": "",
         "occurrenceNumber": 1,
+        "occurrenceAt": "2024-01-16T09:00",
         "createdByEvent": event,
         "createdAt": world.now,
         "updatedAt": world.now,

@@ -158,15 +158,32 @@ def test_the_rest_of_a_series_without_its_original_is_still_shown(world: World) 
     assert view.remarks[0].startswith("The original is gone")
 
 
-def test_a_preview_goes_on_from_the_task_it_is_asked_of(world: World) -> None:
+def test_a_preview_begins_with_what_is_ahead_of_now_and_says_what_stands_there(world: World) -> None:
     rent = world.create(utc(2024, 1, 31, 9), "monthly")
     second = world.occurrences(rent)[1]["_id"]
+    world.now = utc(2024, 2, 1)
 
-    assert [slot.number for slot in world.worker.queries.preview(str(rent), 2)] == [1, 2]
-    assert [(slot.number, slot.note) for slot in world.worker.queries.preview(str(second), 2)] == [
-        (3, "31 clamped to 30"),
-        (4, ""),
+    ahead = world.worker.queries.preview(str(rent), 4)
+
+    assert [(slot.number, slot.code.value, slot.note) for slot in ahead] == [
+        (1, "open", "31 clamped to 29"),
+        (2, "open", ""),
+        (3, "open", "31 clamped to 30"),
+        (4, "ahead", ""),
     ]
+    assert ahead[1].task_id == str(second)
+    assert world.worker.queries.preview(str(second), 4) == ahead, "asked of any task of the series"
+
+
+def test_a_preview_begins_where_it_is_told_to(world: World) -> None:
+    rent = world.create(utc(2024, 1, 31, 9), "monthly")
+    preview = world.worker.queries.preview
+    world.now = utc(2024, 9, 1)
+
+    assert [slot.number for slot in preview(str(rent), 2)] == [8, 9]
+    assert [slot.number for slot in preview(str(rent), 2, since=utc(2030, 1, 1))] == [72, 73]
+    first, second = preview(str(rent), 2, from_start=True)
+    assert (first.number, first.code.value, second.number, second.code.value) == (0, "overdue", 1, "overdue")
 
 
 @pytest.mark.parametrize("ask", ["preview", "series"])

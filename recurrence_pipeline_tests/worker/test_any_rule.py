@@ -1,0 +1,247 @@
+"""Tasks whose `recurrence` says more than a word: every operation, through the worker and the database."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from recurrence_pipeline.domain.errors import InvalidRecurrence
+from recurrence_pipeline.worker.context import WriteStep
+from recurrence_pipeline_tests.world import World, utc
+
+MONDAY = utc(2024, 1, 1, 9)
+
+
+@pytest.fixture
+def world(mongodb_url: str) -> Iterator[World]:
+    found = World(mongodb_url, now=utc(2024, 1, 1, 8))
+    yield found
+    found.close()
+
+
+def custom(world: World, rule: str, due: datetime = MONDAY, **options: Any) -> ObjectId:
+    return world.create(due, "custom", recurrence={"rule": rule, **options})
+
+
+def days(world: World, head: ObjectId) -> list[str]:
+    return [f"{due:%m-%d}" for due in world.due_dates(head)]
+
+
+def finish(world: World, task_id: ObjectId) -> None:
+    world.complete(task_id)
+    world.add_event("complete", task_id)
+    world.work()
+
+
+def red(world: World) -> dict[str, int]:
+    return {finding.name: finding.count for finding in world.worker.consistency.run() if finding.count}
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("FREQ=WEEKLY;BYDAY=MO,TH", ["01-04", "01-08", "01-11"]),
+        ("FREQ=WEEKLY;INTERVAL=2", ["01-15", "01-29", "02-12"]),
+        ("FREQ=MONTHLY;BYDAY=-1FR", ["01-26", "02-23", "03-29"]),
+        ("FREQ=MONTHLY;BYMONTHDAY=31", ["01-31", "03-31", "05-31"]),
+        ("FREQ=MONTHLY;BYMONTHDAY=31;SKIP=BACKWARD", ["01-31", "02-29", "03-31"]),
+        ("FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1", ["01-31", "02-29", "03-29"]),
+        ("FREQ=YEARLY;BYWEEKNO=20;BYDAY=MO", ["05-13", "05-12", "05-11"]),
+    ],
+)
+def test_any_rule_is_kept_three_ahead_through_completions(world: World, rule: str, expected: list[str]) -> None:
+    head = custom(world, rule)
+    assert days(world, head) == expected
+    finish(world, head)
+    finish(world, world.occurrences(head)[0]["_id"])
+    preview = world.worker.queries.preview(str(head), 6, from_start=True)
+    assert [task["dueDate"] for task in world.occurrences(head)] == [slot.utc for slot in preview][1:6]
+    assert [task["occurrenceNumber"] for task in world.occurrences(head)] == [1, 2, 3, 4, 5]
+    assert red(world) == {}
+
+
+def test_a_yearly_task_of_leap_day_comes_on_the_last_of_february(world: World) -> None:
+    head = world.create(utc(2024, 2, 29, 9), "yearly")
+    assert world.due_dates(head) == [utc(2025, 2, 28, 9), utc(2026, 2, 28, 9), utc(2027, 2, 28, 9)]
+
+
+def test_a_series_that_ends_makes_no_more_and_nothing_is_wrong_with_it(world: World) -> None:
+    head = custom(world, "FREQ=DAILY;COUNT=3")
+    assert days(world, head) == ["01-02", "01-03"]
+    for task_id in (head, *(task["_id"] for task in world.occurrences(head))):
+        finish(world, task_id)
+    assert days(world, head) == ["01-02", "01-03"]
+    assert red(world) == {}
+    assert (
+        "The series has ended: FREQ=DAILY;COUNT=3 has no slot after 2."
+        in world.worker.queries.series(str(head)).remarks
+    )
+    looked = world.worker.reconciliation.look(None)
+    assert looked.asked == 0
+
+
+def test_an_end_may_be_set_and_lifted_while_the_series_runs(world: World) -> None:
+    head = custom(world, "FREQ=DAILY")
+    tasks = world.worker.mongo.tasks
+    tasks.update_one({"_id": head}, {"$set": {"recurrence.rule": "FREQ=DAILY;UNTIL=20240105"}})
+    for task_id in (head, *(task["_id"] for task in world.occurrences(head))):
+        finish(world, task_id)
+    assert days(world, head) == ["01-02", "01-03", "01-04", "01-05"]
+    tasks.update_one({"_id": head}, {"$set": {"recurrence.rule": "FREQ=DAILY"}})
+    finish(world, world.occurrences(head)[3]["_id"])
+    assert days(world, head)[4:] == ["01-06", "01-07", "01-08", "01-09"]
+
+
+def test_another_rule_leaves_the_series_alone_and_is_found(world: World) -> None:
+    head = custom(world, "FREQ=DAILY")
+    world.worker.mongo.tasks.update_one({"_id": head}, {"$set": {"recurrence.rule": "FREQ=DAILY;INTERVAL=2"}})
+    event = world.add_event("complete", head)
+    world.work()
+    error = world.event(event)["errors"][-1]
+    assert (world.event(event)["status"], error["code"]) == ("rejected", "RULE_CHANGED")
+    assert "recurrence.rule is 'FREQ=DAILY;INTERVAL=2', but the series was counted as 'FREQ=DAILY'" in error["message"]
+    assert days(world, head) == ["01-02", "01-03", "01-04"]
+    assert red(world) == {"repeat_type_differs": 1}
+
+
+def test_excluded_slots_are_passed_over_and_the_others_keep_their_numbers_and_ids(world: World) -> None:
+    plain = custom(world, "FREQ=DAILY")
+    head = custom(world, "FREQ=DAILY", excluded=["2024-01-02", "2024-01-04T09:00", "2024-01-05T10:00"])
+    assert days(world, head) == ["01-03", "01-05", "01-06"]
+    assert sorted(world.occurrences_by_slot(head)) == [2, 4, 5]
+    assert sorted(world.occurrences_by_slot(plain)) == [1, 2, 3]
+    assert red(world) == {}
+    finish(world, head)
+    assert days(world, head) == ["01-03", "01-05", "01-06", "01-07"]
+
+
+def test_added_dates_have_tasks_of_their_own_in_between(world: World) -> None:
+    head = custom(world, "FREQ=WEEKLY", added=["2024-01-03", "2024-01-10T15:30", "2024-01-08"])
+    assert days(world, head) == ["01-03", "01-08", "01-10"]
+    by_day = {f"{task['dueDate']:%d}": task for task in world.occurrences(head)}
+    assert by_day["03"].get("occurrenceNumber") is None
+    assert by_day["03"]["occurrenceAt"] == "2024-01-03T09:00"
+    assert by_day["08"]["occurrenceNumber"] == 1, "what the rule names anyway is not named twice"
+    assert by_day["10"]["dueDate"] == utc(2024, 1, 10, 15, 30)
+    world.complete(by_day["03"]["_id"])
+    answer = world.worker.process_task_recurrence(str(by_day["03"]["_id"]), "complete")["result"]
+    assert answer["updatedTask"]["_id"] == str(by_day["08"]["_id"])
+    assert days(world, head) == ["01-03", "01-08", "01-10", "01-15", "01-22"]
+    assert red(world) == {}
+
+
+def test_a_date_added_to_a_running_series_is_made_by_its_next_event_and_once_deleted_stays_so(world: World) -> None:
+    head = custom(world, "FREQ=DAILY")
+    world.worker.mongo.tasks.update_one({"_id": head}, {"$set": {"recurrence.added": ["2024-01-02T18:00"]}})
+    finish(world, head)
+    extra = next(task for task in world.occurrences(head) if "occurrenceNumber" not in task)
+    assert extra["dueDate"] == utc(2024, 1, 2, 18)
+    world.worker.mongo.tasks.delete_one({"_id": extra["_id"]})
+    world.add_event("delete", extra["_id"])
+    world.work()
+    finish(world, world.occurrences(head)[0]["_id"])
+    assert all("occurrenceNumber" in task for task in world.occurrences(head))
+    assert red(world) == {}
+
+
+@pytest.mark.parametrize("horizon", [1, 5])
+def test_a_series_is_kept_as_far_ahead_as_it_says(world: World, horizon: int) -> None:
+    head = custom(world, "FREQ=DAILY", horizon=horizon)
+    assert len(world.occurrences(head)) == horizon
+    finish(world, head)
+    assert len(world.occurrences(head)) == horizon + 1
+
+
+def test_the_fields_that_an_original_names_are_copied_too(world: World) -> None:
+    fields = {"tags": ["a", "b"], "projectId": ObjectId(), "other": 1}
+    head = world.create(MONDAY, "daily", recurrence={"copy": ["tags", "projectId", "missing"]}, **fields)
+    for task in world.occurrences(head):
+        assert (task["tags"], task["projectId"]) == (fields["tags"], fields["projectId"])
+        assert "other" not in task
+        assert "missing" not in task
+
+
+def test_a_series_put_back_goes_on_by_its_rule(world: World) -> None:
+    head = custom(world, "FREQ=WEEKLY;BYDAY=MO,TH", added=["2024-01-03"])
+    world.worker.mongo.tasks.delete_one({"_id": head})
+    event = world.add_event("delete", head)
+    world.work()
+    assert world.occurrences(head) == []
+    done = world.worker.deletions.restore(str(event), dry_run=False)
+    (new,) = done.plan.originals
+    assert f"{world.task(ObjectId(new))['dueDate']:%m-%d}" == "01-04", "an added date does not become the original"
+    finish(world, ObjectId(new))
+    assert days(world, ObjectId(new)) == ["01-03", "01-08", "01-11", "01-15", "01-18"]
+    assert red(world) == {}
+
+
+@pytest.mark.parametrize("step", [WriteStep.OCCURRENCES, WriteStep.ACTIVITIES, WriteStep.CURSORS])
+def test_a_crash_in_the_middle_makes_nothing_twice(world: World, step: WriteStep) -> None:
+    head = world.add_task(MONDAY, "custom", recurrence={"rule": "FREQ=DAILY;BYDAY=MO,WE", "added": ["2024-01-02"]})
+    world.add_event("create", head)
+    world.crash_after = step
+    with pytest.raises(BaseException):  # noqa: B017, PT011 - however the world crashes
+        world.work()
+    world.crash_after = None
+    world.pass_time(hours=1)
+    world.work()
+    assert days(world, head) == ["01-02", "01-03", "01-08"]
+    assert world.actions() == ["RECURRING_TASK_CREATED"] * 3
+    assert red(world) == {}
+
+
+@pytest.mark.parametrize(
+    ("repeat_type", "options", "field"),
+    [
+        ("custom", None, "recurrence.rule"),
+        ("custom", {}, "recurrence.rule"),
+        ("custom", {"rule": "FREQ=HOURLY"}, "recurrence.rule"),
+        ("custom", {"rule": "FREQ=DAILY;FOO=1"}, "recurrence.rule"),
+        ("custom", {"rule": "FREQ=WEEKLY;BYMONTHDAY=1"}, "recurrence.rule"),
+        ("custom", {"rule": "FREQ=DAILY;COUNT=1;UNTIL=20240101"}, "recurrence.rule"),
+        ("custom", {"rule": "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"}, "recurrence.rule"),
+        ("custom", {"rule": "FREQ=DAILY;INTERVAL=0"}, "recurrence.rule"),
+        ("custom", {"rule": 7}, "recurrence.rule"),
+        ("weekly", {"rule": "FREQ=DAILY"}, "recurrence.rule"),
+        ("daily", {"horizon": 61}, "recurrence.horizon"),
+        ("daily", {"horizon": 0}, "recurrence.horizon"),
+        ("daily", {"horizon": True}, "recurrence.horizon"),
+        ("daily", {"excluded": ["2024-01-01T09:00"] * 1001}, "recurrence.excluded"),
+        ("daily", {"excluded": ["2024-02-30"]}, "recurrence.excluded[0]"),
+        ("daily", {"excluded": "2024-01-02"}, "recurrence.excluded"),
+        ("daily", {"added": [MONDAY]}, "recurrence.added[0]"),
+        ("daily", {"added": ["2024-01-02T09:00Z"]}, "recurrence.added[0]"),
+        ("daily", {"copy": ["tags", "taskId"]}, "recurrence.copy[1]"),
+        ("daily", {"copy": ["a.b"]}, "recurrence.copy[0]"),
+        ("daily", {"exclude": ["2024-01-02"]}, "recurrence.exclude"),
+        ("daily", {"missed": "latest"}, "recurrence.missed"),
+        ("daily", [1], "recurrence"),
+        ("daily", "FREQ=DAILY", "recurrence"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name_and_nothing_is_made(
+    world: World, repeat_type: str, options: Any, field: str
+) -> None:
+    head = world.add_task(MONDAY, repeat_type, recurrence=options)
+    event = world.add_event("create", head)
+    world.work()
+    stored = world.event(event)
+    assert (stored["status"], stored["errors"][-1]["code"]) == ("rejected", "INVALID_RECURRENCE")
+    assert field in stored["errors"][-1]["message"]
+    assert world.occurrences(head) == []
+    with pytest.raises(InvalidRecurrence) as caught:
+        world.worker.validate_recurrence({"repeatType": repeat_type, "recurrence": options, "dueDate": MONDAY})
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    "options",
+    [None, {}, {"_id": ObjectId()}, {"rule": None, "excluded": [], "missed": "each", "from": "schedule", "paused": []}],
+)
+def test_a_recurrence_that_says_nothing_changes_nothing(world: World, options: Any) -> None:
+    """Mongoose gives subdocuments an `_id`, and lists that nobody filled."""
+    head = world.create(MONDAY, "daily", recurrence=options)
+    assert days(world, head) == ["01-02", "01-03", "01-04"]
+    assert world.worker.mongo.series.find_one({"_id": head})["revisions"][0]["rule"] == "daily"  # type: ignore[index]
