@@ -89,7 +89,8 @@ def slots(
         InvalidRecurrence: as `slot` does.
     """
     zone, pattern = time_zone(timezone), _pattern(rule)
-    _count("first", first), _count("count", count)
+    if first.__class__ is not int or count.__class__ is not int or first < 0 or count < 0:
+        _count("first", first), _count("count", count)
     wall = wall_clock("anchor", anchor, zone)
     if pattern.ends:
         return [in_utc(shown, zone) for shown in _walls(wall, zone, pattern, first, count, known)]
@@ -112,10 +113,15 @@ def timed(
     if not shown:
         return []
     spell = offset_period(zone, shown[0].year, shown[0].month)
-    offset = spell.offset
-    if spell.begin <= shown[0] - offset and shown[-1] - offset < spell.end:
-        return [(each, each - offset) for each in shown]
+    if spell.shown_begin <= shown[0] and shown[-1] < spell.shown_end:
+        return [(each, each - spell.offset) for each in shown]
     return [(each, in_utc(each, zone)) for each in shown]
+
+
+def has_slots(rule: str | Rule, wall: datetime) -> bool:
+    """Say whether a rule falls on any day after an anchor on the wall clock, COUNT and UNTIL aside."""
+    family = _pattern(rule).family
+    return not isinstance(family, Counted) or bool(family.spans(wall, 1, 1))
 
 
 def is_counted(rule: str | Rule) -> bool:
@@ -252,9 +258,8 @@ def _instants(
         if spans:
             begin, end = wall + spans[0], wall + spans[-1]
             spell = offset_period(zone, begin.year, begin.month)
-            offset = spell.offset
-            if spell.begin <= begin - offset and end - offset < spell.end:
-                start = wall - offset
+            if spell.shown_begin <= begin and end < spell.shown_end:
+                start = wall - spell.offset
                 return [start + span for span in spans]
         return [in_utc(wall + span, zone) for span in spans]
     except (OverflowError, ValueError) as error:

@@ -109,8 +109,13 @@ class _Days(Family):
     def spans(self, wall: datetime, first: int, count: int, known: Known | None = None) -> Sequence[timedelta]:
         if first == 1 and count == 3:
             return self._first_three
-        step = self._step
-        return [step * number for number in range(first, first + count)]
+        span = self._step * first
+        spans = [span] if count else []
+        while count > 1:  # takes half the time of `for` here
+            span += self._step
+            spans.append(span)
+            count -= 1
+        return spans
 
     @override
     def number(self, wall: datetime, when: datetime, known: Known | None = None) -> int:

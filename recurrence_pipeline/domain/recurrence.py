@@ -71,6 +71,8 @@ def read_recurrence(repeat_type: str, options: object = None) -> Recurrence:
     """
     if options is None or options == {}:
         return _of_rule(repeat_type, None)
+    if isinstance(options, dict) and options.keys() == {"rule"} and isinstance(options["rule"], str):
+        return _of_rule(repeat_type, options["rule"] or None)
     if not isinstance(options, Mapping):
         raise _refused("", options, "is not an object")
     unknown = sorted(map(str, options.keys() - _READERS.keys() - {"_id"}))

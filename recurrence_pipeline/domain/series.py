@@ -13,7 +13,7 @@ from recurrence_pipeline.domain.memory import anchor_of_memory
 from recurrence_pipeline.domain.model import Cursor, Series, SeriesMemory, Task, occurrence_id
 from recurrence_pipeline.domain.plan import CursorMove, NewOccurrence
 from recurrence_pipeline.domain.recurrence import Recurrence, is_same_rule, read_recurrence
-from recurrence_pipeline.domain.validation import creation_time, validate_recurrence
+from recurrence_pipeline.domain.validation import creation_time, require_date
 from recurrence_pipeline.domain.zones import time_zone, wall_clock, wall_text
 
 MAX_NEW_PER_SERIES = 1000
@@ -45,10 +45,10 @@ class SeriesState:
         if original.misread is not None:
             raise WrongType(original.misread)
         reached = series.recalled if memory is None else Cursor(memory.number, memory.rule)
-        if reached is None and not series.occurrences:
-            validate_recurrence(original, asked_at=asked_at or creation_time(original), timezone=timezone)
         self.recurrence = _recurrence(original, reached, memory)
         self.rule = self.recurrence.text
+        if reached is None and not series.occurrences:
+            require_date(original, self.recurrence, asked_at=asked_at or creation_time(original), timezone=timezone)
         self.zone = time_zone(self.timezone)
         self.wall = _wall_anchor(original, memory, self.zone)
         """The anchor on the wall clock."""
@@ -69,6 +69,7 @@ class SeriesState:
         self.finished = max([-1, *(self.slots[i] for i in done if i in self.slots)])
         self._finished_date = max((self.dates[i] for i in done if i in self.dates), default=None)
         self._reach: Reach | None = None
+        self._last: Known | None = None
         self.open = {t.id: t.parent_recurring_id for t in series.occurrences if not t.is_completed and self._has(t.id)}
         """What each open occurrence hangs on."""
 
@@ -125,8 +126,10 @@ class SeriesState:
         first = self.cursor + 1
         ids = {number: occurrence_id(self.original.id, number) for number in range(first, reach.number + 1)}
         taken = {n for task_id, n in self.slots.items() if n in ids and task_id != ids[n]}
+        excludes = self.recurrence.excludes if self.recurrence.excluded else None
         for number, (at, due) in enumerate(self.timed(first, len(ids)) if ids else (), first):
-            if number in taken or self.recurrence.excludes(at):
+            self._last = Known(number, at)
+            if number in taken or (excludes is not None and excludes(at)):
                 continue
             yield self._new(NewOccurrence(ids[number], self.original, number, due, event_id, at))
         for at in reach.dates:
@@ -180,7 +183,10 @@ class SeriesState:
         if memory is not None and number <= memory.number and made == memory.added:
             return []
         reached = number if memory is None else max(number, memory.number)
-        at = next((at for at, _ in self.timed(reached, 1)), None)
+        if self._last is not None and self._last.number == reached:
+            at: datetime | None = self._last.wall
+        else:
+            at = next((at for at, _ in self.timed(reached, 1)), None)
         if memory is not None:
             return [CursorMove(self.original.id, replace(memory, number=reached, at=at, added=made))]
         anchored_at = self.original.anchor if isinstance(self.original.anchor, datetime) else None

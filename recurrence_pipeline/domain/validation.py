@@ -2,11 +2,11 @@
 
 from datetime import datetime, timedelta
 
+from recurrence_pipeline.domain.calendar import has_slots
 from recurrence_pipeline.domain.errors import InvalidRecurrence
-from recurrence_pipeline.domain.instances import require_instance
+from recurrence_pipeline.domain.instances import GIVES_UP_AFTER
 from recurrence_pipeline.domain.model import Task, time_of
-from recurrence_pipeline.domain.recurrence import read_recurrence
-from recurrence_pipeline.domain.rules import REPEAT_TYPES
+from recurrence_pipeline.domain.recurrence import Recurrence, read_recurrence
 from recurrence_pipeline.domain.zones import time_zone, wall_clock
 
 GRACE = timedelta(days=1)
@@ -24,7 +24,15 @@ def validate_recurrence(task: Task, *, asked_at: datetime, timezone: str | None 
     """
     if task.repeat_type == "none":
         return
-    recurrence = read_recurrence(task.repeat_type, task.recurrence)
+    require_date(task, read_recurrence(task.repeat_type, task.recurrence), asked_at=asked_at, timezone=timezone)
+
+
+def require_date(task: Task, recurrence: Recurrence, *, asked_at: datetime, timezone: str | None = None) -> None:
+    """Check that a series of that recurrence may begin at the due date of a task.
+
+    Raises:
+        InvalidRecurrence: as `validate_recurrence`.
+    """
     if task.due_date is None:
         raise _invalid("Due date is required for recurring tasks", "dueDate", None)
     if not isinstance(task.due_date, datetime) or task.due_date.utcoffset() is None:
@@ -35,8 +43,9 @@ def validate_recurrence(task: Task, *, asked_at: datetime, timezone: str | None 
     if task.parent_task_id is not None:
         raise _invalid("Sub-tasks cannot have recurring patterns", "parentTaskId", task.parent_task_id)
     zone = time_zone(task.timezone or timezone)
-    if recurrence.text not in REPEAT_TYPES:
-        require_instance(recurrence.rule, wall_clock("dueDate", task.due_date, zone))
+    if not has_slots(recurrence.text, wall_clock("dueDate", task.due_date, zone)):
+        message = f"recurrence.rule: {recurrence.rule} has no day in {GIVES_UP_AFTER} years"
+        raise _invalid(message, "recurrence.rule", str(recurrence.rule))
 
 
 def creation_time(task: Task) -> datetime:

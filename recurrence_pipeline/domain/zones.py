@@ -88,14 +88,17 @@ def wall_clock(field: str, time: datetime, zone: tzinfo) -> datetime:
 
 
 class OffsetPeriod(NamedTuple):
-    """A time in which the clocks of a zone do not change, and what they are ahead of UTC in it."""
+    """A time in which the clocks of a zone do not change, what they are ahead of UTC in it, and what they show."""
 
     begin: datetime
     end: datetime
     offset: timedelta
+    shown_begin: datetime
+    shown_end: datetime
 
 
-_NEVER = OffsetPeriod(datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC), _ZERO)
+_LAST, _FIRST = datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC)
+_NEVER = OffsetPeriod(_LAST, _FIRST, _ZERO, _LAST, _FIRST)
 
 
 @lru_cache(maxsize=4096)
@@ -111,7 +114,7 @@ def offset_period(zone: tzinfo, year: int, month: int) -> OffsetPeriod:
     offset = utc_offset(zone, begin)
     while (end - begin).days < OFFSET_PERIOD_DAYS and utc_offset(zone, end + _DAY) == offset:
         end += _DAY
-    return OffsetPeriod(begin - offset, end - offset, offset)
+    return OffsetPeriod(begin - offset, end - offset, offset, begin, end)
 
 
 def utc_offset(zone: tzinfo, wall: datetime) -> timedelta:
