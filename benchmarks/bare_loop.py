@@ -21,6 +21,7 @@ from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
 from recurrence_pipeline.domain.calendar import slots
 from recurrence_pipeline.domain.model import Action, activity_id, derived_id, occurrence_id
 from recurrence_pipeline.domain.recurrence import HORIZON
+from recurrence_pipeline.domain.zones import wall_text
 from recurrence_pipeline.storage.documents import COPIED_FIELDS, Document
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.task_series import REVISION
@@ -181,6 +182,7 @@ def _next(original: Document, event: Document, now: datetime, numbers: Sequence[
             "parentTaskId": None,
             "parentRecurringId": original["_id"],
             "occurrenceNumber": number,
+            "occurrenceAt": wall_text(due),
             "createdByEvent": event["_id"],
             "createdAt": now,
             "updatedAt": now,

@@ -31,7 +31,13 @@ from recurrence_pipeline.storage.event_queries import EventQueries
 from recurrence_pipeline.storage.events import Events
 from recurrence_pipeline.storage.heartbeats import HeartbeatStore
 from recurrence_pipeline.storage.hosts import Hosts
-from recurrence_pipeline.storage.import_jsonl import SAMPLE_DATA, ImportProgress, ImportReport, import_folder
+from recurrence_pipeline.storage.import_jsonl import (
+    SAMPLE_DATA,
+    SAMPLE_OF_RULES,
+    ImportProgress,
+    ImportReport,
+    import_folder,
+)
 from recurrence_pipeline.storage.mongo import Listener, Mongo
 from recurrence_pipeline.storage.sample import is_empty, sample_loaded, wants_sample
 from recurrence_pipeline.storage.schema import SchemaReport, ensure_schema, require_schema
@@ -119,6 +125,10 @@ class Worker(WorkerService):
     def _inherit(self) -> None:
         inherit(self.mongo, self.reconciliation.mark().watermark, chunk=self.settings.write_chunk)
 
+    def import_sample(self, progress: ImportProgress = lambda _name, _done, _total: None) -> ImportReport:
+        """Load the packaged sample; see `import_folder`."""
+        return self.import_folder(SAMPLE_DATA, progress) + self.import_folder(SAMPLE_OF_RULES, progress)
+
     def is_empty(self) -> bool:
         """Say whether the database holds nothing of the application's, nor anything that came of it."""
         return is_empty(self.mongo)
@@ -131,7 +141,7 @@ class Worker(WorkerService):
         """
         if not wants_sample(self.mongo, self.context.clock(), asked=asked):
             return None
-        report = self.import_folder(SAMPLE_DATA)
+        report = self.import_sample()
         sample_loaded(self.mongo, self.context.clock())
         return report
 

@@ -48,13 +48,18 @@ FIELDS: dict[str, list[Stored]] = {
         Stored("priority", "string", "both", "copied to occurrences"),
         Stored("category", "string", "both", "copied to occurrences"),
         Stored("isCompleted", "bool", "app", "occurrences begin with false"),
-        Stored("repeatType", "string", "both", "`none`, `daily`, `weekly`, `monthly`; copied to occurrences"),
+        Stored("repeatType", "string", "both", "`none`, `daily`, `weekly`, `monthly`, `yearly` or `custom`; copied to "
+               "occurrences"),
+        Stored("recurrence", "object", "both", "optional: any rule, and exceptions from it, see below; copied to "
+               "occurrences"),
         Stored("parentTaskId", "ObjectId or null", "app", "what a sub-task is a child of; sub-tasks cannot repeat"),
         Stored("parentRecurringId", "ObjectId or null", "both", "the original of an occurrence"),
         Stored("links", "array", "both", "copied to occurrences"),
         Stored("additionalNotes", "string", "both", "copied to occurrences"),
         Stored("timezone", "string", "app", "optional: IANA name for the series, else RECURRENCE_TIMEZONE"),
-        Stored("occurrenceNumber", NUMBER, "worker", "of an occurrence: the number of its slot"),
+        Stored("occurrenceNumber", NUMBER, "worker", "of an occurrence: its slot's number; added dates have none"),
+        Stored("occurrenceAt", "string", "worker", "of an occurrence: its slot on the wall clock of its series, as "
+               "`2027-01-15T09:00`"),
         Stored("createdByEvent", ID, "worker", "of an occurrence: the event that made it"),
         Stored("createdAt", DATE, "both", "as Mongoose's timestamps"),
         Stored("updatedAt", DATE, "both", "as Mongoose's timestamps; reconciliation finds changes by it"),
@@ -84,7 +89,9 @@ FIELDS: dict[str, list[Stored]] = {
         Stored("_id", ID, "worker", "the original's"),
         Stored("cursor", "object", "worker", "`number` of the last slot generated, `at` (its wall-clock time), "
                "`revision`"),
-        Stored("revisions", "array", "worker", "`rule`, `anchor` (wall-clock time), `timezone`, `anchoredAt`"),
+        Stored("revisions", "array", "worker", "`rule` (a word or RRULE), `anchor` (wall-clock time), `timezone`, "
+               "`anchoredAt`"),
+        Stored("added", "array", "worker", "the added dates, as wall-clock times, that were ever generated"),
         Stored("timeZoneData", "string", "worker", "the version with which the anchor was read"),
         Stored("originalSlot", NUMBER, "worker", "the original's own slot, where it took the place of another"),
         Stored("inherited", "bool", "worker", "the series was there before the first `init-db`, and nobody asked yet"),

@@ -23,10 +23,10 @@ def preview(
     since: Annotated[
         str | None, typer.Option("--from", metavar="TIME", help=f"Begin behind then, not now: {TIMES}.")
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", "--from-start", help="Begin with slot 0, the first.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Begin with slot 0, the first.")] = False,
     as_json: Json = False,
 ) -> int:
-    """Show when a series comes next, what stands there already, and what is odd about it."""
+    """Show when a series comes next, and what is there already."""
     from recurrence_pipeline.config.clock import utc_now
     from recurrence_pipeline.views.common import preview_data, preview_table
 

@@ -69,24 +69,23 @@ def import_(
     What is there stays as it is, so that an import that was cut off may be run again. What was deleted since comes
     back, and its events are processed again: into a database that holds data it imports only with --yes.
     """
-    from recurrence_pipeline.storage.import_jsonl import SAMPLE_DATA
     from recurrence_pipeline.views.common import import_table
 
     if (folder is None) is not sample:
         raise typer.BadParameter("name a FOLDER, or say --sample (not both)")
-    source = folder or SAMPLE_DATA
     session: Session = context.obj
     with session.worker() as worker, session.progress() as bar:
         worker.require_schema()
-        if source.is_dir() and not (yes or worker.is_empty()):
+        if (folder is None or folder.is_dir()) and not (yes or worker.is_empty()):
             raise InvalidInput(
                 f"the database {worker.mongo.db.name!r} holds data, and what was deleted from it since an import would "
                 "come back: nothing was written; say --yes to import all the same"
             )
         task = bar.add_task("import")
-        report = worker.import_folder(
-            source,
-            lambda name, done, total: bar.update(task, description=name, completed=done, total=total),
-        )
+
+        def progress(name: str, done: int, total: int) -> None:
+            bar.update(task, description=name, completed=done, total=total)
+
+        report = worker.import_sample(progress) if folder is None else worker.import_folder(folder, progress)
     session.show(report.as_json(), import_table, as_json=as_json)
     return FAILED if report.refused else OK

@@ -24,7 +24,6 @@ from recurrence_pipeline.local.dagster import Run
 from recurrence_pipeline.local.stack import LocalStack, running
 from recurrence_pipeline.local.supervisor import Stopped, locked
 from recurrence_pipeline.local.up_file import KEPT_IN
-from recurrence_pipeline.storage.import_jsonl import SAMPLE_DATA
 from recurrence_pipeline.views.common import events_data, events_table, figures_table
 from recurrence_pipeline.worker.queries import SeriesView
 
@@ -66,7 +65,7 @@ def _worked_off_and_shown(environment: Mapping[str, str], home: Path, narrator: 
     """Do it, and return what went wrong with the work."""
     with running(home, environment, narrator.say, throwaway=True) as system:
         narrator.say("Importing the sample data")
-        system.worker.import_folder(SAMPLE_DATA)
+        system.worker.import_sample()
         system.dagster.wait_until_ready(system.programs)
         narrator.say(f"Dagster answers at {system.dagster.url}; its sensor finds the events and starts runs")
         _wait_until_worked_off(system, narrator.console)
@@ -138,6 +137,9 @@ SHOWN_SERIES = (
     ("6b046c55c5f3b9749e06fed5", "the first one is done: one more behind the next"),
     ("6b046c58c5f3b9749e070265", "counted from the 31st, month ends and all"),
     ("6b046c61c5f3b9749e070e13", "the previous worker drifted to the 30th; what it made stays"),
+    ("6b046c63c5f3b9749e071002", "two weekdays; the first one is done"),
+    ("6b046c63c5f3b9749e071004", "any rule of RFC 5545"),
+    ("6b046c63c5f3b9749e071010", "with two dates more than the rule has"),
 )
 """Series of the sample data: `_id` of the original, and what can be seen."""
 

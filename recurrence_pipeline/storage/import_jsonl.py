@@ -23,7 +23,9 @@ from recurrence_pipeline.storage.mongo import Mongo, refusals, translated
 from recurrence_pipeline.storage.schema import require_schema
 
 SAMPLE_DATA = Path(__file__).parent.parent / "sample_data"
-"""933 tasks, 12 users and 808 triggers, packaged with the code."""
+"""933 tasks, 12 users and 808 triggers of an application, packaged with the code."""
+SAMPLE_OF_RULES = SAMPLE_DATA / "any_rule"
+"""20 series of rules that the application does not know, made for this."""
 
 MAX_REFUSED = 20
 CHECKED_BETWEEN_SIGNS = 1000
@@ -55,6 +57,9 @@ class ImportReport:
     """What an import came to, file by file."""
 
     files: tuple[FileReport, ...]
+
+    def __add__(self, other: "ImportReport") -> "ImportReport":
+        return ImportReport(self.files + other.files)
 
     @property
     def added(self) -> int:

@@ -246,7 +246,8 @@ def result_view(data: Data) -> RenderableType:
 def stats_view(data: Data) -> RenderableType:
     """Draw the statistics of tasks, and the events where they are told."""
     whose = "all users" if data["userId"] == "all_users" else f"user {data['userId']}"
-    tasks = figures_table(f"Tasks of {whose}", data["recurringTasks"])
+    by_word = {f"{word}Recurring": count for word, count in data["byFrequency"].items()}
+    tasks = figures_table(f"Tasks of {whose}", data["recurringTasks"] | by_word)
     return Group(tasks, events_table(data)) if "events" in data else tasks
 
 

@@ -70,6 +70,10 @@ def test_the_page_of_documents_has_every_field_that_is_stored_with_its_type(worl
     assert {c for c in database.list_collection_names() if database[c].find_one()} - {"users"} <= set(FIELDS)
 
 
+NAMED_TO_COPY = {"tags"}
+"""A field of the application that an original of the sample names in `recurrence.copy`."""
+
+
 def fits(collection: str, field: str, value: Any) -> bool:
     told = {known.name: known.type for known in FIELDS[collection]}
     return field in told and TYPES[type(value)] in told[field].split(" or ")

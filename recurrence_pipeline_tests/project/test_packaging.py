@@ -79,6 +79,7 @@ def test_the_wheel_holds_the_package_what_it_needs_beside_it_and_nothing_else(wh
         "py.typed", "dagster.yaml", "workspace.yaml", "deploy/grafana/dashboard.json", "deploy/prometheus/alerts.yml",
         "deploy/prometheus/prometheus.yml", "sample_data/tasks.jsonl", "sample_data/users.jsonl",
         "sample_data/counters.jsonl", "sample_data/trigger_log.jsonl",
+        "sample_data/any_rule/tasks.jsonl", "sample_data/any_rule/trigger_log.jsonl",
     ],
 )  # fmt: skip
 def test_the_wheel_holds_the_data_that_an_installed_copy_reads(wheel: dict[str, bytes], name: str) -> None:

@@ -17,12 +17,28 @@ from pymongo import MongoClient
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.storage.import_jsonl import SAMPLE_DATA
+from recurrence_pipeline.storage.import_jsonl import SAMPLE_DATA, SAMPLE_OF_RULES
 from recurrence_pipeline.worker.summary import BatchSummary
 from recurrence_pipeline_tests.urls import with_database
 
 Tasks = dict[ObjectId, Document]
 STEP = {"daily": relativedelta(days=1), "weekly": relativedelta(weeks=1), "monthly": relativedelta(months=1)}
+
+
+RULES_KEPT = {
+    "Choir rehearsal": ["01-08", "01-11", "01-15", "01-18"],
+    "Send the invoices": ["02-23", "03-29", "04-26", "05-31"],
+    "Close the books": ["02-29", "03-29", "04-30"],
+    "Stand-up": ["01-09", "01-10", "01-11"],
+    "Leap day party": ["02-28", "02-28", "02-28"],
+    "Tax return": ["05-31"],
+    "Antibiotics": ["01-11", "01-12"],
+    "Band practice": ["01-17", "01-19", "01-24"],
+    "Library books": ["02-03", "03-02", "03-30", "04-27", "05-25"],
+    "Friday the 13th": ["12-13", "06-13", "02-13"],
+    "Change the filter": ["07-18", "10-26", "04-10"],
+}
+"""What some of the 20 series of other rules should come to, in the calendar of 2024 and after."""
 
 
 class WorkedOff(NamedTuple):
@@ -200,3 +216,27 @@ def test_the_same_triggers_under_other_ids_change_no_task_and_tell_nothing(sampl
     assert (again.count("completed"), again.count("rejected"), again.occurrences_created) == (750, 58, 0)
     assert tasks(sample.worker) == sample.after
     assert activities(sample.worker) == told
+
+
+@pytest.fixture
+def worker(mongodb_url: str) -> Iterator[Worker]:
+    with open_worker(Settings.from_environment({"MONGODB_URL": mongodb_url})) as worker:
+        worker.init_db()
+        yield worker
+
+
+def test_the_series_of_other_rules_go_on_as_far_as_they_say_and_nothing_is_wrong_with_them(worker: Worker) -> None:
+    worker.import_folder(SAMPLE_OF_RULES)
+    summary = worker.drain(until_empty=True)
+    assert (summary.count("completed"), summary.count("rejected")) == (23, 0)
+    by_original: dict[ObjectId, list[Document]] = defaultdict(list)
+    for task in worker.mongo.tasks.find({"parentRecurringId": {"$ne": None}}).sort("dueDate", 1):
+        by_original[task["parentRecurringId"]].append(task)
+    made = {
+        original["title"]: [f"{task['dueDate']:%m-%d}" for task in by_original[original["_id"]]]
+        for original in worker.mongo.tasks.find({"parentRecurringId": None})
+    }
+    assert len(made) == 20
+    assert {title: made[title] for title in RULES_KEPT} == RULES_KEPT
+    assert sum(map(len, made.values())) == 71
+    assert [finding.name for finding in worker.consistency.run() if finding.count] == []
