@@ -1,0 +1,70 @@
+"""Ambiguities: what people type for a rule that may mean two rules, or none; and how that is told. Pure.
+
+Nothing is guessed: a wrong guess is a wrong date, for years. The refusal names two sentences to choose from.
+"""
+
+import re
+
+from recurrence_pipeline.domain.phrases import DAY, NTH
+from recurrence_pipeline.domain.spelling import unknown
+
+_NTH = r"(?:[2-9]|[12]\d|3[01])(?:st|nd|rd|th)"
+_AND_REST = r"( .*)?"
+
+AMBIGUOUS: tuple[tuple[str, str, str], ...] = (
+    (r"bi-?week(?:ly|s?)", "every 2 weeks", "every Monday and Thursday"),
+    (r"bi-?month(?:ly|s?)", "every 2 months", "the 1st and 15th of every month"),
+    (r"bi-?(?:yearly|annual|annually)", "every 2 years", "every 6 months"),
+    (r"semi-?weekly", "every 2 weeks", "every Monday and Thursday"),
+    (r"semi-?monthly", "every 2 weeks", "the 1st and 15th of every month"),
+    (r"weekend(?!s| day)", "every Saturday and Sunday", "every Saturday"),
+    (
+        r"of (?:the|a|each|every) quarter",
+        "every 3 months on the last day",
+        "every year on the last day of March, June, September and December",
+    ),
+)
+"""Words as they are typed, and two sentences that they may mean."""
+
+AMBIGUOUS_SPELLED: tuple[tuple[str, str, str], ...] = (
+    (rf"every ({_NTH}) ({DAY}){_AND_REST}(?<! of every month)(?<! of every year)", r"every \1 week \2", r"\1 \2 of every month"),
+    (rf"every ({_NTH}) day", r"every \1 day", r"\1 of every month"),
+    (r"(?:every )?last day", "last day of every month", "last day of every year"),
+    (rf"(every \d*)( ?(?:month|year)) ({DAY})", r"\1\2 every \3", r"\1\2 1st \3"),
+    (
+        rf"(?:every (?:month ))?((?:{NTH} )+)({DAY}) ({DAY})(?: of every month)?",
+        r"\1\2 \1\3 of every month",
+        r"\1\2 every \3 of every month",
+    ),
+)
+"""The same for words that are spelled; a reading may name what stood there."""
+
+
+def readings(text: str, words: str) -> tuple[str, str] | None:
+    """Return two sentences that a text, and its words as they are spelled, may both mean."""
+    for pattern, one, other in AMBIGUOUS:
+        if re.search(rf"\b{pattern}\b", text.lower()):
+            return one, other
+    for pattern, one, other in AMBIGUOUS_SPELLED:
+        if found := re.fullmatch(pattern, words):
+            return found.expand(one), found.expand(other)
+    return None
+
+
+def why_not(text: str, words: str) -> str:
+    """Say why a text is no rule, as what follows the text in a message."""
+    lower = text.lower()
+    if re.search(r"\b(?:hours?|hourly|minutes?|minutely|seconds|secs?|every second$)", lower):
+        return "is more often than once a day, which no rule here is"
+    if re.search(r"\b(?:twice|times) (?:a|per|each|every)\b", lower):
+        return "says how often, and not on which days: name them, as in 'every Monday and Thursday'"
+    if until := re.search(r"\buntil (.+)", words):
+        return f"ends on {until[1]!r}, which is no date such as 31 December 2026 or 2026-12-31"
+    if re.search(r"\d:\d|\d ?[ap]m\b|\bat\b|\b(?:noon|midnight|o'clock)\b", lower):
+        return "names a time of day, which a rule does not have: that of the start counts"
+    if strange := unknown(text):
+        return f"holds what is not understood: {', '.join(strange)}"
+    return (
+        "makes no rule of these words: try 'every 2 weeks on Monday', 'the last Friday of every month', "
+        "'every year on 24 December' or an RRULE such as 'FREQ=DAILY'"
+    )

@@ -1,0 +1,372 @@
+"""Phrases: the parts of a rule and the English for them, each written and read by one table. Pure.
+
+A phrase is a piece of a sentence that stands for one or two fields of a `Rule`: "Monday and Thursday", "the 1st and
+15th", "31 December 2026". How pieces make a sentence is sentences.py's business. What is read here went through
+spelling.py: small letters, one space between words, no articles, commas or plurals.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timezone
+from types import MappingProxyType
+from typing import Any
+
+from recurrence_pipeline.domain.rules import Frequency, Rule, WeekdayNum
+from recurrence_pipeline.domain.words import counted
+
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+UNITS: Mapping[Frequency, str] = MappingProxyType(
+    {Frequency.DAILY: "day", Frequency.WEEKLY: "week", Frequency.MONTHLY: "month", Frequency.YEARLY: "year"}
+)
+GROUPS: Mapping[str, tuple[int, ...]] = MappingProxyType({"weekday": (0, 1, 2, 3, 4), "weekendday": (5, 6)})
+"""Words for several weekdays. A working day is a weekday here: holidays are no part of a rule."""
+
+Fields = dict[str, Any]
+
+DAY = "(?:" + "|".join([*(name.lower() for name in WEEKDAYS), *GROUPS]) + ")"
+MONTH = "(?:" + "|".join(name.lower() for name in MONTHS) + ")"
+NTH = r"(?:\d{1,3}(?:st|nd|rd|th)(?:-last)?|last)"
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """English for some fields of a rule: `write` answers None where it has none, `read` where they cannot be meant."""
+
+    fields: frozenset[str]
+    write: Callable[[Rule], str | None]
+    pattern: str
+    read: Callable[[str], Fields | None]
+
+
+# Numbers and lists
+
+
+def listed(parts: Sequence[str], word: str = "and") -> str:
+    """Return `a`, `a and b`, `a, b and c`."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {word} {parts[-1]}"
+
+
+def nth(number: int) -> str:
+    """Return `1st`, `22nd`, and from the end `last`, `2nd-last`."""
+    if number < 0:
+        return "last" if number == -1 else f"{nth(-number)}-last"
+    return f"{number}{'th' if 10 < number % 100 < 14 else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
+
+
+def _nth_word(number: int) -> str:
+    if number < -1:
+        return f"{_nth_word(-number)}-last"
+    return ORDINALS[number - 1] if 0 < number <= len(ORDINALS) else nth(number)
+
+
+def _from_front(numbers: Iterable[int]) -> list[int]:
+    """Return numbers in the order of their days: those from the front, then those from the end."""
+    return sorted(numbers, key=lambda number: (number < 0, number))
+
+
+def _runs(numbers: Iterable[int], name: Callable[[int], str]) -> list[str]:
+    """Name numbers one by one, three or more in a row as `a to b`; what counts from the end always one by one."""
+    runs: list[list[int]] = []
+    for number in _from_front(numbers):
+        if runs and runs[-1][-1] == number - 1 and number > 0:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return [
+        part
+        for run in runs
+        for part in ([f"{name(run[0])} to {name(run[-1])}"] if len(run) > 2 else [name(each) for each in run])
+    ]
+
+
+def _spread(text: str, value: Callable[[str], int], around: range | None = None) -> tuple[int, ...] | None:
+    """Read `a b to d`; in a range that goes round, such as weekdays, `b` may lie before `a`."""
+    found: list[int] = []
+    words = text.split()
+    for index, word in enumerate(words):
+        if word == "to":
+            first, last = found[-1], value(words[index + 1])
+            if around is not None and last < first:
+                found += [*range(first, around.stop), *range(around.start, last)]
+            elif 0 <= first < last:
+                found += range(first, last)
+            else:
+                return None
+        else:
+            found.append(value(word))
+    return tuple(sorted(set(found)))
+
+
+def _number(word: str) -> int:
+    """Read `3`, `3rd`, `last` and `3rd-last`."""
+    if word == "last":
+        return -1
+    number = int(re.sub(r"\D", "", word))
+    return -number if word.endswith("-last") else number
+
+
+def _series(item: str, separator: str = " ") -> str:
+    """Return a pattern of one or more of an item, and of spans of it."""
+    return f"{item}(?: to {item})?(?:{separator}{item}(?: to {item})?)*"
+
+
+# Weekdays
+
+
+def _plain(rule: Rule) -> tuple[int, ...] | None:
+    return None if not rule.by_day or any(day.ordinal for day in rule.by_day) else tuple(d.weekday for d in rule.by_day)
+
+
+def _named(days: tuple[int, ...], word: str = "and") -> str:
+    return "weekday" if days == GROUPS["weekday"] else listed([WEEKDAYS[day] for day in days], word)
+
+
+def _write_weekdays(rule: Rule) -> str | None:
+    days = _plain(rule)
+    return days and ("weekdays" if days == GROUPS["weekday"] else _named(days)) or None
+
+
+def _write_a_weekday(rule: Rule) -> str | None:
+    days = _plain(rule)
+    return days and f"a {_named(days, 'or')}" or None
+
+
+def _weekdays(text: str) -> tuple[int, ...] | None:
+    for group, days in GROUPS.items():
+        text = re.sub(rf"\b{group}\b", " ".join(WEEKDAYS[day].lower() for day in days), text)
+    return _spread(text, [name.lower() for name in WEEKDAYS].index, range(7))
+
+
+def _read_weekdays(text: str) -> Fields | None:
+    days = _weekdays(text.replace(" or ", " "))
+    return None if days is None else {"by_day": tuple(map(WeekdayNum, days))}
+
+
+def _by_weekday(rule: Rule) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for day in rule.by_day:
+        found.setdefault(day.weekday, []).append(day.ordinal)
+    return found
+
+
+def _nth_weekday(weekday: int, ordinals: list[int], word: str) -> list[str]:
+    numbered = [_nth_word(number) for number in _from_front(number for number in ordinals if number)]
+    every = [f"every {WEEKDAYS[weekday]}"] if 0 in ordinals else []
+    return every + ([f"the {listed(numbered, word)} {WEEKDAYS[weekday]}"] if numbered else [])
+
+
+def _write_nth_weekdays(rule: Rule) -> str | None:
+    if not rule.by_day:
+        return None
+    if _plain(rule) == GROUPS["weekday"]:
+        return "every weekday"
+    return listed([part for day, each in _by_weekday(rule).items() for part in _nth_weekday(day, each, "and")])
+
+
+def _write_a_nth_weekday(rule: Rule) -> str | None:
+    if not rule.by_day or not all(day.ordinal for day in rule.by_day):
+        return None
+    return listed([part for day, each in _by_weekday(rule).items() for part in _nth_weekday(day, each, "or")], "or")
+
+
+def _read_nth_weekdays(text: str) -> Fields | None:
+    found = set()
+    for part in re.finditer(rf"((?:{NTH} )+|every )({DAY})", text.replace(" or ", " ")):
+        if part[2] in GROUPS and part[1] != "every ":
+            return None
+        numbers = [0] if part[1] == "every " else [_number(word) for word in part[1].split()]
+        found |= {WeekdayNum(day, number) for day in _weekdays(part[2]) or () for number in numbers}
+    return {"by_day": tuple(sorted(found))}
+
+
+def _write_chosen(rule: Rule) -> str | None:
+    days = _plain(rule)
+    if days is None or not rule.by_set_pos:
+        return None
+    groups = {GROUPS["weekday"]: "working day", GROUPS["weekendday"]: "weekend day"}
+    what = groups.get(days) or f"of the {listed([f'{WEEKDAYS[day]}s' for day in days])}"
+    return f"{_write_positions(rule)} {what}"
+
+
+def _read_chosen(text: str) -> Fields | None:
+    found = re.fullmatch(rf"((?:{NTH} )+)(?:of )?(.+)", text)
+    days = _read_weekdays(found[2]) if found else None
+    return None if found is None or days is None else days | {"by_set_pos": _spread(found[1], _number)}
+
+
+def _write_positions(rule: Rule) -> str | None:
+    return f"the {listed([_nth_word(number) for number in _from_front(rule.by_set_pos)])}" if rule.by_set_pos else None
+
+
+# Days of months and years, months, weeks
+
+
+def _numbered(field: str, last: str, word: str = "and") -> Callable[[Rule], str | None]:
+    """Return a writer of numbered days; `last` stands behind the last of them: ` day`, or nothing for days of months."""
+
+    def write(rule: Rule) -> str | None:
+        numbers = getattr(rule, field)
+        if not numbers:
+            return None
+        return f"the {listed(_runs(numbers, nth), word)}{last or (' day' if min(numbers) < 0 else '')}"
+
+    return write
+
+
+def _write_month_day(rule: Rule) -> str | None:
+    """Return one day of one month: `29 February`."""
+    if len(rule.by_month) != 1 or len(rule.by_month_day) != 1 or rule.by_month_day[0] < 0:
+        return None
+    return f"{rule.by_month_day[0]} {MONTHS[rule.by_month[0] - 1]}"
+
+
+def _read_month_days(text: str) -> Fields | None:
+    """Read `29 february`, `january 1 july 1`; days that are not the same in each month make no rule."""
+    pairs = re.findall(rf"({MONTH}) (\d+)|(\d+)\w* (?:of )?({MONTH})", re.sub(r"(\d)(?:st|nd|rd|th)\b", r"\1", text))
+    found = {(_month(one or other), int(day or number)) for one, day, number, other in pairs}
+    months, days = {month for month, _ in found}, {day for _, day in found}
+    if len(found) != len(months) * len(days):
+        return None
+    return {"by_month": tuple(sorted(months)), "by_month_day": tuple(sorted(days))}
+
+
+def _month(word: str) -> int:
+    return [name.lower() for name in MONTHS].index(word) + 1
+
+
+def _write_months(rule: Rule) -> str | None:
+    return listed(_runs(rule.by_month, lambda month: MONTHS[month - 1])) if rule.by_month else None
+
+
+def _write_month(rule: Rule) -> str | None:
+    return _write_months(rule) if len(rule.by_month) == 1 else None
+
+
+def _write_weeks(rule: Rule) -> str | None:
+    front, back = _runs([week for week in rule.by_week_no if week > 0], str), [w for w in rule.by_week_no if w < 0]
+    several = "weeks" if len(front) > 1 or (front and " to " in front[0]) else "week"
+    parts = [f"{several} {listed(front)}"] if front else []
+    return listed(parts + [f"the {nth(week)} week" for week in back]) if rule.by_week_no else None
+
+
+def _reader(field: str, value: Callable[[str], int], around: range | None = None) -> Callable[[str], Fields | None]:
+    def read(text: str) -> Fields | None:
+        found = _spread(re.sub(r"\b(?:day|week|or)\b", " ", text), value, around)
+        return None if found is None else {field: found}
+
+    return read
+
+
+# The end, and the week
+
+
+def _write_until(rule: Rule) -> str | None:
+    if rule.until is None:
+        return None
+    day = f"{rule.until.day} {MONTHS[rule.until.month - 1]} {rule.until.year:04d}"
+    if not isinstance(rule.until, datetime):
+        return day
+    clock = rule.until.time().isoformat("seconds" if rule.until.second else "minutes")
+    return f"{day} at {clock}{' UTC' if rule.until.tzinfo else ''}"
+
+
+def _read_until(text: str) -> Fields | None:
+    found = re.fullmatch(r"(.+?)(?:(?: at | |t)(\d\d:\d\d(?::\d\d)?) ?(utc|z)?)?", text)
+    day = found and _date(found[1])
+    if not found or not day:
+        return None
+    try:
+        clock = found[2] and time.fromisoformat(found[2])
+    except ValueError:
+        return None
+    return {"until": datetime.combine(day, clock, timezone.utc if found[3] else None) if clock else day}
+
+
+def _date(text: str) -> date | None:
+    """Read `2026-12-31`, `31 december 2026` and `december 31st 2026`."""
+    iso = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)", text)
+    english = re.fullmatch(rf"(?:(\d\d?)\w* (?:of )?({MONTH})|({MONTH}) (\d\d?)\w*) (\d{{4}})", text)
+    try:
+        if iso:
+            return date(int(iso[1]), int(iso[2]), int(iso[3]))
+        if english:
+            return date(int(english[5]), _month(english[2] or english[3]), int(english[1] or english[4]))
+    except ValueError:
+        return None
+    return None
+
+
+def _phrase(fields: str, write: Callable[[Rule], str | None], pattern: str, read: Callable[[str], Any]) -> Phrase:
+    return Phrase(frozenset(fields.split()), write, pattern, read)
+
+
+_NTHS = _series(rf"{NTH}(?: day)?", "(?: or | )")
+_DAY_OF_MONTH = rf"(?:\d\d?(?:st|nd|rd|th)? (?:of )?{MONTH}|{MONTH} \d\d?(?:st|nd|rd|th)?)"
+_NTH_DAYS = rf"(?:(?:{NTH} )+|every ){DAY}"
+_A_NTH_DAY = rf"{NTH}(?:(?: or | ){NTH})* {DAY}"
+_FREQUENCIES = {unit: frequency for frequency, unit in UNITS.items()}
+
+PHRASES: Mapping[str, Phrase] = MappingProxyType(
+    {
+        "weekdays": _phrase("by_day", _write_weekdays, _series(DAY), _read_weekdays),
+        "a weekday": _phrase("by_day", _write_a_weekday, _series(DAY, "(?: or | )"), _read_weekdays),
+        "nth weekdays": _phrase("by_day", _write_nth_weekdays, f"{_NTH_DAYS}(?: {_NTH_DAYS})*", _read_nth_weekdays),
+        "a nth weekday": _phrase(
+            "by_day", _write_a_nth_weekday, f"{_A_NTH_DAY}(?:(?: or | ){_A_NTH_DAY})*", _read_nth_weekdays
+        ),
+        "chosen": _phrase(
+            "by_day by_set_pos",
+            _write_chosen,
+            rf"(?:{NTH} )+(?:weekday|weekendday|of {_series(DAY)}|{DAY}(?: or {DAY})+)",
+            _read_chosen,
+        ),
+        "month day": _phrase(
+            "by_month by_month_day", _write_month_day, f"{_DAY_OF_MONTH}(?: {_DAY_OF_MONTH})*", _read_month_days
+        ),
+        "days": _phrase("by_month_day", _numbered("by_month_day", ""), _NTHS, _reader("by_month_day", _number)),
+        "a day": _phrase("by_month_day", _numbered("by_month_day", "", "or"), _NTHS, _reader("by_month_day", _number)),
+        "year days": _phrase(
+            "by_year_day", _numbered("by_year_day", " day"), f"{_NTHS}(?<=day)", _reader("by_year_day", _number)
+        ),
+        "a year day": _phrase(
+            "by_year_day", _numbered("by_year_day", " day", "or"), f"{_NTHS}(?<=day)", _reader("by_year_day", _number)
+        ),
+        "months": _phrase("by_month", _write_months, _series(MONTH), _reader("by_month", _month, range(1, 13))),
+        "month": _phrase("by_month", _write_month, MONTH, _reader("by_month", _month)),
+        "weeks": _phrase(
+            "by_week_no",
+            _write_weeks,
+            _series(rf"(?:(?:week )?(?:\d\d?|{NTH})(?: week)?)"),
+            _reader("by_week_no", _number),
+        ),
+        "positions": _phrase(
+            "by_set_pos", _write_positions, f"{NTH}(?: {NTH})*", _reader("by_set_pos", _number)
+        ),
+        "unit": _phrase(
+            "frequency",
+            lambda rule: UNITS[rule.frequency],
+            "(?:week|month|year)",
+            lambda text: {"frequency": _FREQUENCIES[text]},
+        ),
+        "week start": _phrase(
+            "week_start",
+            lambda rule: WEEKDAYS[rule.week_start],
+            DAY,
+            lambda text: {"week_start": days[0]} if len(days := _weekdays(text) or ()) == 1 else None,
+        ),
+        "until": _phrase("until", _write_until, r"[\w :-]+", _read_until),
+        "times": _phrase(
+            "count",
+            lambda rule: rule.count and counted(rule.count, "time"),
+            r"\d+ time",
+            lambda text: {"count": int(text.removesuffix(" time"))},
+        ),
+    }
+)
+"""Every piece that a sentence is made of."""
