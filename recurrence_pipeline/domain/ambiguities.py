@@ -5,11 +5,12 @@ Nothing is guessed: a wrong guess is a wrong date, for years. The refusal names 
 
 import re
 
-from recurrence_pipeline.domain.phrases import DAY, NTH
+from recurrence_pipeline.domain.numerals import NTH
+from recurrence_pipeline.domain.phrases import DAY
 from recurrence_pipeline.domain.spelling import unknown
 
-_NTH = r"(?:[2-9]|[12]\d|3[01])(?:st|nd|rd|th)"
-_AND_REST = r"( .*)?"
+_SECOND = r"([2-9]|[12]\d|3[01])(?:st|nd|rd|th)"
+_REST = r"(?: (?:until|only|if|\d+ time) .*)?"
 
 AMBIGUOUS: tuple[tuple[str, str, str], ...] = (
     (r"bi-?week(?:ly|s?)", "every 2 weeks", "every Monday and Thursday"),
@@ -27,17 +28,20 @@ AMBIGUOUS: tuple[tuple[str, str, str], ...] = (
 """Words as they are typed, and two sentences that they may mean."""
 
 AMBIGUOUS_SPELLED: tuple[tuple[str, str, str], ...] = (
-    (rf"every ({_NTH}) ({DAY}){_AND_REST}(?<! of every month)(?<! of every year)", r"every \1 week \2", r"\1 \2 of every month"),
-    (rf"every ({_NTH}) day", r"every \1 day", r"\1 of every month"),
-    (r"(?:every )?last day", "last day of every month", "last day of every year"),
-    (rf"(every \d*)( ?(?:month|year)) ({DAY})", r"\1\2 every \3", r"\1\2 1st \3"),
+    (rf"every {_SECOND} ({DAY})(?: {DAY})*{_REST}", r"every \1 week \2", r"\1th \2 of every month"),
+    (rf"every {_SECOND} day{_REST}", r"every \1 day", r"\1th of every month"),
+    (rf"(?:every )?(1st|last) day{_REST}", r"\1 day of every month", r"\1 day of every year"),
+    (rf"every (\d+ )?(month|year) ({DAY})(?: {DAY})*{_REST}", r"every \1\2 every \3", r"every \1\2 1st \3"),
     (
-        rf"(?:every (?:month ))?((?:{NTH} )+)({DAY}) ({DAY})(?: of every month)?",
+        rf"(?:every (?:month )?)?((?:{NTH} )+)({DAY}) ({DAY})(?: of every month)?{_REST}",
         r"\1\2 \1\3 of every month",
         r"\1\2 every \3 of every month",
     ),
 )
 """The same for words that are spelled; a reading may name what stood there."""
+
+
+TOO_OFTEN = re.compile(r"\b(?:hours?|hourly|minutes?|minutely|seconds|secs?)\b|\bevery second$")
 
 
 def readings(text: str, words: str) -> tuple[str, str] | None:
@@ -54,9 +58,9 @@ def readings(text: str, words: str) -> tuple[str, str] | None:
 def why_not(text: str, words: str) -> str:
     """Say why a text is no rule, as what follows the text in a message."""
     lower = text.lower()
-    if re.search(r"\b(?:hours?|hourly|minutes?|minutely|seconds|secs?|every second$)", lower):
-        return "is more often than once a day, which no rule here is"
-    if re.search(r"\b(?:twice|times) (?:a|per|each|every)\b", lower):
+    if TOO_OFTEN.search(lower):
+        return "is more often than once a day, which no rule is"
+    if re.search(r"\b(?:twice|times) (?:a|per|each|every|daily|weekly|monthly|yearly)\b", lower):
         return "says how often, and not on which days: name them, as in 'every Monday and Thursday'"
     if until := re.search(r"\buntil (.+)", words):
         return f"ends on {until[1]!r}, which is no date such as 31 December 2026 or 2026-12-31"

@@ -6,12 +6,13 @@ spelling.py: small letters, one space between words, no articles, commas or plur
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timezone
 from types import MappingProxyType
 from typing import Any
 
+from recurrence_pipeline.domain.numerals import NTH, from_front, listed, nth, nth_word, number_of, runs, series, spread
 from recurrence_pipeline.domain.rules import Frequency, Rule, WeekdayNum
 from recurrence_pipeline.domain.words import counted
 
@@ -20,7 +21,6 @@ MONTHS = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
-ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 UNITS: Mapping[Frequency, str] = MappingProxyType(
     {Frequency.DAILY: "day", Frequency.WEEKLY: "week", Frequency.MONTHLY: "month", Frequency.YEARLY: "year"}
 )
@@ -31,7 +31,6 @@ Fields = dict[str, Any]
 
 DAY = "(?:" + "|".join([*(name.lower() for name in WEEKDAYS), *GROUPS]) + ")"
 MONTH = "(?:" + "|".join(name.lower() for name in MONTHS) + ")"
-NTH = r"(?:\d{1,3}(?:st|nd|rd|th)(?:-last)?|last)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,78 +41,6 @@ class Phrase:
     write: Callable[[Rule], str | None]
     pattern: str
     read: Callable[[str], Fields | None]
-
-
-# Numbers and lists
-
-
-def listed(parts: Sequence[str], word: str = "and") -> str:
-    """Return `a`, `a and b`, `a, b and c`."""
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {word} {parts[-1]}"
-
-
-def nth(number: int) -> str:
-    """Return `1st`, `22nd`, and from the end `last`, `2nd-last`."""
-    if number < 0:
-        return "last" if number == -1 else f"{nth(-number)}-last"
-    return f"{number}{'th' if 10 < number % 100 < 14 else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
-
-
-def _nth_word(number: int) -> str:
-    if number < -1:
-        return f"{_nth_word(-number)}-last"
-    return ORDINALS[number - 1] if 0 < number <= len(ORDINALS) else nth(number)
-
-
-def _from_front(numbers: Iterable[int]) -> list[int]:
-    """Return numbers in the order of their days: those from the front, then those from the end."""
-    return sorted(numbers, key=lambda number: (number < 0, number))
-
-
-def _runs(numbers: Iterable[int], name: Callable[[int], str]) -> list[str]:
-    """Name numbers one by one, three or more in a row as `a to b`; what counts from the end always one by one."""
-    runs: list[list[int]] = []
-    for number in _from_front(numbers):
-        if runs and runs[-1][-1] == number - 1 and number > 0:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    return [
-        part
-        for run in runs
-        for part in ([f"{name(run[0])} to {name(run[-1])}"] if len(run) > 2 else [name(each) for each in run])
-    ]
-
-
-def _spread(text: str, value: Callable[[str], int], around: range | None = None) -> tuple[int, ...] | None:
-    """Read `a b to d`; in a range that goes round, such as weekdays, `b` may lie before `a`."""
-    found: list[int] = []
-    words = text.split()
-    for index, word in enumerate(words):
-        if word == "to":
-            first, last = found[-1], value(words[index + 1])
-            if around is not None and last < first:
-                found += [*range(first, around.stop), *range(around.start, last)]
-            elif 0 <= first < last:
-                found += range(first, last)
-            else:
-                return None
-        else:
-            found.append(value(word))
-    return tuple(sorted(set(found)))
-
-
-def _number(word: str) -> int:
-    """Read `3`, `3rd`, `last` and `3rd-last`."""
-    if word == "last":
-        return -1
-    number = int(re.sub(r"\D", "", word))
-    return -number if word.endswith("-last") else number
-
-
-def _series(item: str, separator: str = " ") -> str:
-    """Return a pattern of one or more of an item, and of spans of it."""
-    return f"{item}(?: to {item})?(?:{separator}{item}(?: to {item})?)*"
 
 
 # Weekdays
@@ -129,18 +56,20 @@ def _named(days: tuple[int, ...], word: str = "and") -> str:
 
 def _write_weekdays(rule: Rule) -> str | None:
     days = _plain(rule)
-    return days and ("weekdays" if days == GROUPS["weekday"] else _named(days)) or None
+    if days is None:
+        return None
+    return "weekdays" if days == GROUPS["weekday"] else _named(days)
 
 
 def _write_a_weekday(rule: Rule) -> str | None:
     days = _plain(rule)
-    return days and f"a {_named(days, 'or')}" or None
+    return None if days is None else f"a {_named(days, 'or')}"
 
 
 def _weekdays(text: str) -> tuple[int, ...] | None:
     for group, days in GROUPS.items():
         text = re.sub(rf"\b{group}\b", " ".join(WEEKDAYS[day].lower() for day in days), text)
-    return _spread(text, [name.lower() for name in WEEKDAYS].index, range(7))
+    return spread(text, [name.lower() for name in WEEKDAYS].index, range(7))
 
 
 def _read_weekdays(text: str) -> Fields | None:
@@ -156,7 +85,7 @@ def _by_weekday(rule: Rule) -> dict[int, list[int]]:
 
 
 def _nth_weekday(weekday: int, ordinals: list[int], word: str) -> list[str]:
-    numbered = [_nth_word(number) for number in _from_front(number for number in ordinals if number)]
+    numbered = [nth_word(number) for number in from_front(number for number in ordinals if number)]
     every = [f"every {WEEKDAYS[weekday]}"] if 0 in ordinals else []
     return every + ([f"the {listed(numbered, word)} {WEEKDAYS[weekday]}"] if numbered else [])
 
@@ -180,7 +109,7 @@ def _read_nth_weekdays(text: str) -> Fields | None:
     for part in re.finditer(rf"((?:{NTH} )+|every )({DAY})", text.replace(" or ", " ")):
         if part[2] in GROUPS and part[1] != "every ":
             return None
-        numbers = [0] if part[1] == "every " else [_number(word) for word in part[1].split()]
+        numbers = [0] if part[1] == "every " else [number_of(word) for word in part[1].split()]
         found |= {WeekdayNum(day, number) for day in _weekdays(part[2]) or () for number in numbers}
     return {"by_day": tuple(sorted(found))}
 
@@ -197,24 +126,24 @@ def _write_chosen(rule: Rule) -> str | None:
 def _read_chosen(text: str) -> Fields | None:
     found = re.fullmatch(rf"((?:{NTH} )+)(?:of )?(.+)", text)
     days = _read_weekdays(found[2]) if found else None
-    return None if found is None or days is None else days | {"by_set_pos": _spread(found[1], _number)}
+    return None if found is None or days is None else days | {"by_set_pos": spread(found[1], number_of)}
 
 
 def _write_positions(rule: Rule) -> str | None:
-    return f"the {listed([_nth_word(number) for number in _from_front(rule.by_set_pos)])}" if rule.by_set_pos else None
+    return f"the {listed([nth_word(number) for number in from_front(rule.by_set_pos)])}" if rule.by_set_pos else None
 
 
 # Days of months and years, months, weeks
 
 
 def _numbered(field: str, last: str, word: str = "and") -> Callable[[Rule], str | None]:
-    """Return a writer of numbered days; `last` stands behind the last of them: ` day`, or nothing for days of months."""
+    """Return a writer of numbered days; `last` stands behind the last: ` day`, or nothing for days of months."""
 
     def write(rule: Rule) -> str | None:
         numbers = getattr(rule, field)
         if not numbers:
             return None
-        return f"the {listed(_runs(numbers, nth), word)}{last or (' day' if min(numbers) < 0 else '')}"
+        return f"the {listed(runs(numbers, nth), word)}{last or (' day' if min(numbers) < 0 else '')}"
 
     return write
 
@@ -241,7 +170,7 @@ def _month(word: str) -> int:
 
 
 def _write_months(rule: Rule) -> str | None:
-    return listed(_runs(rule.by_month, lambda month: MONTHS[month - 1])) if rule.by_month else None
+    return listed(runs(rule.by_month, lambda month: MONTHS[month - 1])) if rule.by_month else None
 
 
 def _write_month(rule: Rule) -> str | None:
@@ -249,7 +178,7 @@ def _write_month(rule: Rule) -> str | None:
 
 
 def _write_weeks(rule: Rule) -> str | None:
-    front, back = _runs([week for week in rule.by_week_no if week > 0], str), [w for w in rule.by_week_no if w < 0]
+    front, back = runs([week for week in rule.by_week_no if week > 0], str), [w for w in rule.by_week_no if w < 0]
     several = "weeks" if len(front) > 1 or (front and " to " in front[0]) else "week"
     parts = [f"{several} {listed(front)}"] if front else []
     return listed(parts + [f"the {nth(week)} week" for week in back]) if rule.by_week_no else None
@@ -257,7 +186,7 @@ def _write_weeks(rule: Rule) -> str | None:
 
 def _reader(field: str, value: Callable[[str], int], around: range | None = None) -> Callable[[str], Fields | None]:
     def read(text: str) -> Fields | None:
-        found = _spread(re.sub(r"\b(?:day|week|or)\b", " ", text), value, around)
+        found = spread(re.sub(r"\b(?:day|week|or)\b", " ", text), value, around)
         return None if found is None else {field: found}
 
     return read
@@ -306,7 +235,7 @@ def _phrase(fields: str, write: Callable[[Rule], str | None], pattern: str, read
     return Phrase(frozenset(fields.split()), write, pattern, read)
 
 
-_NTHS = _series(rf"{NTH}(?: day)?", "(?: or | )")
+_NTHS = series(rf"{NTH}(?: day)?", "(?: or | )")
 _DAY_OF_MONTH = rf"(?:\d\d?(?:st|nd|rd|th)? (?:of )?{MONTH}|{MONTH} \d\d?(?:st|nd|rd|th)?)"
 _NTH_DAYS = rf"(?:(?:{NTH} )+|every ){DAY}"
 _A_NTH_DAY = rf"{NTH}(?:(?: or | ){NTH})* {DAY}"
@@ -314,8 +243,8 @@ _FREQUENCIES = {unit: frequency for frequency, unit in UNITS.items()}
 
 PHRASES: Mapping[str, Phrase] = MappingProxyType(
     {
-        "weekdays": _phrase("by_day", _write_weekdays, _series(DAY), _read_weekdays),
-        "a weekday": _phrase("by_day", _write_a_weekday, _series(DAY, "(?: or | )"), _read_weekdays),
+        "weekdays": _phrase("by_day", _write_weekdays, series(DAY), _read_weekdays),
+        "a weekday": _phrase("by_day", _write_a_weekday, series(DAY, "(?: or | )"), _read_weekdays),
         "nth weekdays": _phrase("by_day", _write_nth_weekdays, f"{_NTH_DAYS}(?: {_NTH_DAYS})*", _read_nth_weekdays),
         "a nth weekday": _phrase(
             "by_day", _write_a_nth_weekday, f"{_A_NTH_DAY}(?:(?: or | ){_A_NTH_DAY})*", _read_nth_weekdays
@@ -323,31 +252,31 @@ PHRASES: Mapping[str, Phrase] = MappingProxyType(
         "chosen": _phrase(
             "by_day by_set_pos",
             _write_chosen,
-            rf"(?:{NTH} )+(?:weekday|weekendday|of {_series(DAY)}|{DAY}(?: or {DAY})+)",
+            rf"(?:{NTH} )+(?:weekday|weekendday|of {series(DAY)}|{DAY}(?: or {DAY})+)",
             _read_chosen,
         ),
         "month day": _phrase(
             "by_month by_month_day", _write_month_day, f"{_DAY_OF_MONTH}(?: {_DAY_OF_MONTH})*", _read_month_days
         ),
-        "days": _phrase("by_month_day", _numbered("by_month_day", ""), _NTHS, _reader("by_month_day", _number)),
-        "a day": _phrase("by_month_day", _numbered("by_month_day", "", "or"), _NTHS, _reader("by_month_day", _number)),
+        "days": _phrase("by_month_day", _numbered("by_month_day", ""), _NTHS, _reader("by_month_day", number_of)),
+        "a day": _phrase(
+            "by_month_day", _numbered("by_month_day", "", "or"), _NTHS, _reader("by_month_day", number_of)
+        ),
         "year days": _phrase(
-            "by_year_day", _numbered("by_year_day", " day"), f"{_NTHS}(?<=day)", _reader("by_year_day", _number)
+            "by_year_day", _numbered("by_year_day", " day"), f"{_NTHS}(?<=day)", _reader("by_year_day", number_of)
         ),
         "a year day": _phrase(
-            "by_year_day", _numbered("by_year_day", " day", "or"), f"{_NTHS}(?<=day)", _reader("by_year_day", _number)
+            "by_year_day", _numbered("by_year_day", " day", "or"), f"{_NTHS}(?<=day)", _reader("by_year_day", number_of)
         ),
-        "months": _phrase("by_month", _write_months, _series(MONTH), _reader("by_month", _month, range(1, 13))),
+        "months": _phrase("by_month", _write_months, series(MONTH), _reader("by_month", _month, range(1, 13))),
         "month": _phrase("by_month", _write_month, MONTH, _reader("by_month", _month)),
         "weeks": _phrase(
             "by_week_no",
             _write_weeks,
-            _series(rf"(?:(?:week )?(?:\d\d?|{NTH})(?: week)?)"),
-            _reader("by_week_no", _number),
+            series(rf"(?:(?:week )?\d\d?|{NTH} week)"),
+            _reader("by_week_no", number_of),
         ),
-        "positions": _phrase(
-            "by_set_pos", _write_positions, f"{NTH}(?: {NTH})*", _reader("by_set_pos", _number)
-        ),
+        "positions": _phrase("by_set_pos", _write_positions, f"{NTH}(?: {NTH})*", _reader("by_set_pos", number_of)),
         "unit": _phrase(
             "frequency",
             lambda rule: UNITS[rule.frequency],
@@ -363,7 +292,7 @@ PHRASES: Mapping[str, Phrase] = MappingProxyType(
         "until": _phrase("until", _write_until, r"[\w :-]+", _read_until),
         "times": _phrase(
             "count",
-            lambda rule: rule.count and counted(rule.count, "time"),
+            lambda rule: None if rule.count is None else counted(rule.count, "time"),
             r"\d+ time",
             lambda text: {"count": int(text.removesuffix(" time"))},
         ),

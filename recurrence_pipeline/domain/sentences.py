@@ -10,41 +10,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from types import MappingProxyType
 
-from recurrence_pipeline.domain.ambiguities import readings, why_not
+from recurrence_pipeline.domain.ambiguities import TOO_OFTEN, readings, why_not
 from recurrence_pipeline.domain.errors import InvalidRecurrence
-from recurrence_pipeline.domain.phrases import PHRASES, UNITS, Fields
-from recurrence_pipeline.domain.rules import LONGEST, REPEAT_TYPES, Frequency, Rule, Skip, parse_rule
+from recurrence_pipeline.domain.phrases import UNITS, Fields
+from recurrence_pipeline.domain.rules import LONGEST, Frequency, Rule, Skip, parse_rule
 from recurrence_pipeline.domain.spelling import spelled
+from recurrence_pipeline.domain.templates import Template
 
 _DEFAULTS = {field.name: field.default for field in fields(Rule) if field.default is not MISSING}
 _SHORTEST = (0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-
-
-class Template:
-    """Words with phrases in braces: written for a rule, and matched against words that are spelled."""
-
-    def __init__(self, text: str) -> None:
-        pieces = re.split(r"\{([\w ]+)\}", text)
-        self._texts, self._phrases = pieces[::2], [PHRASES[name] for name in pieces[1::2]]
-        self.fields = frozenset(name for phrase in self._phrases for name in phrase.fields) - {"frequency"}
-        patterns = [f"({phrase.pattern})" for phrase in self._phrases] + [""]
-        words = [re.escape(spelled(each)).replace(r"\ ", " ") for each in self._texts]
-        self.pattern = " ".join(part for pair in zip(words, patterns, strict=True) for part in pair if part)
-
-    def write(self, rule: Rule) -> str | None:
-        """Return the words for a rule; None where one of the phrases has none."""
-        written = [phrase.write(rule) for phrase in self._phrases]
-        if None in written:
-            return None
-        return "".join(part or "" for pair in zip(self._texts, [*written, ""], strict=True) for part in pair)
-
-    def read(self, words: str) -> Fields | None:
-        """Return the fields that words of exactly this form stand for."""
-        found = re.fullmatch(self.pattern, words)
-        if found is None:
-            return None
-        read = [phrase.read(text) for phrase, text in zip(self._phrases, found.groups(), strict=True)]
-        return None if None in read else {name: value for each in read if each for name, value in each.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +64,8 @@ CORES: tuple[Core, ...] = (
     _core(_Y, "{chosen}"),
     _core(_Y, "{nth weekdays} of {months}", "positions", alone=True),
     _core(_Y, "{nth weekdays}", "positions"),
-    _core(_Y, "{weekdays} of {weeks}", "months monthday yearday positions"),
-    _core(_Y, "the same weekday of {weeks}", "months monthday yearday positions"),
+    _core(_Y, "{weekdays} of {weeks}", "months monthday yearday positions", alone=True),
+    _core(_Y, "the same weekday of {weeks}", "months monthday yearday positions", alone=True),
 )
 
 SKIPS: Mapping[Skip, Template] = MappingProxyType(
@@ -118,6 +92,9 @@ CLAUSES: Mapping[str, Template] = MappingProxyType(
     }
 )
 """In the order in which they are said, which is that in which a rule's parts apply."""
+
+Cut = tuple[str, dict[str, Fields], Skip | None]
+"""Words, the clauses that stood behind them with their fields, and what these said of days that are missing."""
 
 _ALWAYS = frozenset({"start", "until", "times"})
 _TYPED: Mapping[str, Template] = MappingProxyType({"months": Template("in {months}")})
@@ -146,26 +123,28 @@ def parse(words: str) -> Rule:
     if not isinstance(words, str) or len(words) > LONGEST:
         raise _refused(words if not isinstance(words, str) else f"{words[:40]}…", "is no sentence of a rule")
     spelt = spelled(words)
+    if TOO_OFTEN.search(words.lower()):
+        raise _refused(words, why_not(words, spelt))
     if two := readings(words, spelt):
-        raise _ambiguous(words, *(read(parse(each)) for each in two))
-    for rule, skip in _meant(spelt):
+        raise _ambiguous(words, *(read(next(_meant(spelled(each)))[0]) for each in two))
+    for meant, skip in _meant(spelt):
+        if meant.interval < 1:
+            raise _refused(words, "repeats every 0 of something")
+        rule = parse_rule(str(meant))
         if skip is None and _may_miss(rule):
             raise _ambiguous(words, *(read(replace(rule, skip=each)) for each in (Skip.OMIT, Skip.BACKWARD)))
-        return parse_rule(str(rule))
+        return rule
     raise _refused(words, why_not(words, spelt))
 
 
 def rule_of(text: str) -> Rule:
-    """Return the rule that a text says: a repeat type such as `monthly`, an RRULE value, or English words.
+    """Return the rule that a text says: an RRULE value, or English words, which repeat types such as `monthly` are.
 
     Raises:
         InvalidRecurrence: it is none of them.
     """
-    if isinstance(text, str) and text in REPEAT_TYPES:
-        return REPEAT_TYPES[text]
-    if not isinstance(text, str) or "=" in text or not text.strip():
-        return parse_rule(text)
-    return parse(text)
+    is_words = isinstance(text, str) and text.strip() and "=" not in text
+    return parse(text) if is_words else parse_rule(text)
 
 
 def _ambiguous(words: str, one: str | None, other: str | None) -> InvalidRecurrence:
@@ -184,7 +163,9 @@ def _written(core: Core, rule: Rule) -> str | None:
     clauses, skip = _clauses(core, rule), _skip_clause(core, rule)
     if days is None or clauses is None or skip is None:
         return None
-    return _arranged(rule, days) + skip + "".join(CLAUSES[name].write(rule) or "" for name in clauses)
+    said = [CLAUSES[name].write(rule) or "" for name in clauses]
+    said.insert(1 if rule.frequency is Frequency.MONTHLY and "months" in clauses else 0, skip)
+    return _arranged(rule, days) + "".join(said)
 
 
 def _arranged(rule: Rule, days: str) -> str:
@@ -245,30 +226,24 @@ def _meant(words: str) -> Iterator[tuple[Rule, Skip | None]]:
     """Yield the rules that spelled words may mean, the likeliest first; with what they say of missing days."""
     for rest, said, skip in _cut(words, {}, None):
         for core, known in _cores(rest):
-            given = {name: value for fields_ in said.values() for name, value in fields_.items()}
-            both = known.keys() & given.keys()
-            if any(known[name] != given[name] for name in both) or (skip and not core.missing):
+            given = {name: value for each in said.values() for name, value in each.items()}
+            if any(known[name] != given[name] for name in known.keys() & given.keys()) or (skip and not core.missing):
                 continue
-            days_missing = Skip.BACKWARD if core.missing == "anchor" else None
-            settled = skip or days_missing or (None if core.missing else Skip.OMIT)
+            settled = skip or (Skip.BACKWARD if core.missing == "anchor" else None if core.missing else Skip.OMIT)
             rule = Rule(**(given | known | {"skip": settled or Skip.OMIT}))
             if _clauses(core, rule) == [name for name in CLAUSES if name in said]:
                 yield rule, settled
 
 
-def _cut(words: str, said: dict[str, Fields], skip: Skip | None) -> Iterator[tuple[str, dict[str, Fields], Skip | None]]:
+def _cut(words: str, said: dict[str, Fields], skip: Skip | None) -> Iterator[Cut]:
     """Yield words with fewer and fewer of the clauses at their end, and the clauses that were cut off."""
     yield words, said, skip
-    for each, template in SKIPS.items():
-        if skip is None and words.endswith(f" {template.pattern}"):
-            yield from _cut(words.removesuffix(f" {template.pattern}"), said, each)
+    for each, template in SKIPS.items() if skip is None else ():
+        for rest, _ in template.cut(words):
+            yield from _cut(rest, said, each)
     for name, template in (*CLAUSES.items(), *_TYPED.items()):
-        if name in said:
-            continue
-        for found in re.finditer(f" (?={template.pattern}$)", words):
-            read_ = template.read(words[found.end() :])
-            if read_ is not None:
-                yield from _cut(words[: found.start()], said | {name: read_}, skip)
+        for rest, known in template.cut(words) if name not in said else ():
+            yield from _cut(rest, said | {name: known}, skip)
 
 
 def _cores(words: str) -> Iterator[tuple[Core, Fields]]:
@@ -278,12 +253,14 @@ def _cores(words: str) -> Iterator[tuple[Core, Fields]]:
     for interval, unit, days in (
         *([found.groups()] if found else []),
         *([(turned[2], turned[3], turned[1])] if turned else []),
+        *([(turned[2], turned[3], turned[1].removeprefix("every "))] if turned else []),
     ):
         for core in CORES:
             fields_ = core.days.read(days or "") if UNITS[core.frequency] == unit else None
             if fields_ is not None:
                 yield core, fields_ | {"frequency": core.frequency, "interval": int(interval or 1)}
+    days = words.removeprefix("every ")
     for core in CORES if not found else ():
-        fields_ = core.days.read(words) or core.days.read(words.removeprefix("every ")) if core.alone else None
+        fields_ = core.days.read(days) or core.days.read(f"of {days}") if core.alone else None
         if fields_ is not None:
             yield core, fields_ | {"frequency": core.frequency, "interval": 1}

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
 
-from recurrence_pipeline.domain.phrases import DAY, MONTHS, NTH, ORDINALS, WEEKDAYS, nth
+from recurrence_pipeline.domain.numerals import NTH, ORDINALS, nth
+from recurrence_pipeline.domain.phrases import DAY, MONTHS, WEEKDAYS
 
 _TENS = {"twenty": 20, "thirty": 30}
 _TEENS = ("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen")
@@ -21,9 +22,9 @@ def _aliases() -> dict[str, str]:
     found = {word: word for word in (
         "every", "day", "week", "month", "year", "weekday", "weekendday", "weekend", "last", "only", "of", "or", "to",
         "until", "at", "if", "it", "is", "same", "where", "there", "its", "shorter", "after", "starting", "other",
-        "time", "once", "all", "utc", "quarter", "working", "business", "half", "except", "next", "twice",
+        "time", "once", "all", "utc", "quarter", "working", "business", "half", "next", "end",
     )}  # fmt: skip
-    found |= {f"{noun}s": noun for noun in ("day", "week", "month", "year", "time", "weekday", "weekend", "quarter")}
+    found |= {f"{noun}s": noun for noun in ("day", "week", "month", "year", "time", "weekday", "quarter")}
     found |= dict.fromkeys(("on", "a", "an", "for", "from"), "") | {",": ",", "the": "the"}
     for name in (*WEEKDAYS, *MONTHS):
         found |= dict.fromkeys((name.lower(), f"{name.lower()}s", name[:3].lower()), name.lower())
@@ -36,12 +37,13 @@ def _aliases() -> dict[str, str]:
         found |= {ten: str(number)}
         found |= {f"{ten}-{word}": f"{number + one}th" for one, word in enumerate(ORDINALS[:9], 1)}
     return found | {
-        "each": "every", "per": "every", "any": "every", "alternate": "every other", "in": "of", "till": "until",
-        "til": "until", "ending": "until", "through": "to", "thru": "to", "-": "to", "when": "if", "workday": "weekday", "workdays": "weekday", "daily": "every day", "weekly": "every week",
-        "monthly": "every month", "yearly": "every year", "annually": "every year", "annual": "every year",
-        "fortnightly": "every 2 week", "fortnight": "2 week", "quarterly": "every 3 month", "biennially": "every 2 year",
-        "semiannually": "every 6 month", "halfyearly": "every 6 month", "penultimate": "2nd-last", "total": "all",
-        "z": "utc", "beginning": "starting", "yr": "year", "wk": "week", "final": "last", "fortnights": "2 week",
+        "each": "every", "alternate": "every other", "in": "of", "till": "until", "til": "until", "ending": "until",
+        "through": "to", "thru": "to", "-": "to", "when": "if", "total": "all", "z": "utc", "beginning": "starting",
+        "final": "last", "penultimate": "2nd-last", "wk": "week", "yr": "year", "workday": "weekday",
+        "workdays": "weekday", "weekends": "weekendday", "fortnight": "2 week", "daily": "every day",
+        "weekly": "every week", "fortnightly": "every 2 week", "monthly": "every month", "quarterly": "every 3 month",
+        "semiannually": "every 6 month", "halfyearly": "every 6 month", "yearly": "every year", "annual": "every year",
+        "annually": "every year", "biennially": "every 2 year",
     }  # fmt: skip
 
 
@@ -54,6 +56,7 @@ _COUNT = r"\d+(?![\w-])(?! time)"
 JOINED: tuple[tuple[str, str], ...] = (
     (rf"({NTH}) (?:to )?last\b", r"\1-last"),
     (r"\bnext to last\b", "2nd-last"),
+    (rf"^ (?:every )?({_NAME}) (?:the )?(\d+(?:st|nd|rd|th))(?= until| $)", r" \2 of every month if it is \1"),
     (r"(?<= )(?:(?:,|the) )+", ""),
 )
 """While commas and `the` are there: "second, last" are two, "second last" and "second to last" are one."""
@@ -61,6 +64,7 @@ JOINED: tuple[tuple[str, str], ...] = (
 REWRITTEN: tuple[tuple[str, str], ...] = (
     (r"\b(?:working|business) day\b", "weekday"),
     (r"\bweekend day\b", "weekendday"),
+    (r"\bend of (?:every )?month\b", "last day of every month"),
     (r"\b(?:every )+", "every "),
     (r"\bonce every\b", "every"),
     (r"\bevery half year\b", "every 6 month"),
@@ -83,7 +87,7 @@ def spelled(text: str) -> str:
     """Return words as they are read here: small letters, numbers as digits, one space between; unknown ones stay."""
     text = re.sub(r"[\u2013\u2014]", "-", text.lower())
     text = re.sub(r"\b(?:a|per) (?=(?:day|week|fortnight|month|quarter|year)\b)", "every ", text)
-    text = re.sub(r",|;|&|\band\b", " , ", text)
+    text = re.sub(r",|;|&|\band\b|(?<=[a-z])/(?=[a-z])", " , ", text)
     text = " ".join(filter(None, (_spelled(word) for word in re.sub(r"[()]", " ", text).split())))
     for pattern, instead in (*JOINED, *REWRITTEN):
         text = re.sub(pattern, instead, f" {text} ")
@@ -95,7 +99,7 @@ def unknown(text: str) -> list[str]:
     """Return the words that nobody here knows, each with the known one that it resembles, if any."""
     words = [word.strip(".!") for word in re.sub(r"[(),;&]", " ", re.sub(r"[\u2013\u2014]", "-", text.lower())).split()]
     strange = [word for word in words if not all(map(_is_known, _spelled(word).split()))]
-    close = {word: get_close_matches(word, [known for known in ALIASES if len(known) > 2], 1) for word in strange}
+    close = {word: get_close_matches(word, [known for known in ALIASES if len(known) > 2], 1, 0.75) for word in strange}
     return [repr(word) + (f" (did you mean {close[word][0]!r}?)" if close[word] else "") for word in strange]
 
 
