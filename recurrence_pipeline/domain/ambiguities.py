@@ -5,27 +5,22 @@ Nothing is guessed: a wrong guess is a wrong date, for years. The refusal names 
 
 import re
 
-from recurrence_pipeline.domain.numerals import NTH
-from recurrence_pipeline.domain.phrases import DAY
+from recurrence_pipeline.domain.phrases import PHRASES
 from recurrence_pipeline.domain.spelling import unknown
+from recurrence_pipeline.domain.vocabulary import DAY, NAME, NTH
 
 _SECOND = r"([2-9]|[12]\d|3[01])(?:st|nd|rd|th)"
 _REST = r"(?: (?:until|only|if|\d+ time) .*)?"
 
-AMBIGUOUS: tuple[tuple[str, str, str], ...] = (
-    (r"bi-?week(?:ly|s?)", "every 2 weeks", "every Monday and Thursday"),
-    (r"bi-?month(?:ly|s?)", "every 2 months", "the 1st and 15th of every month"),
-    (r"bi-?(?:yearly|annual|annually)", "every 2 years", "every 6 months"),
-    (r"semi-?weekly", "every 2 weeks", "every Monday and Thursday"),
-    (r"semi-?monthly", "every 2 weeks", "the 1st and 15th of every month"),
-    (r"weekend(?!s| day)", "every Saturday and Sunday", "every Saturday"),
-    (
-        r"of (?:the|a|each|every) quarter",
-        "every 3 months on the last day",
-        "every year on the last day of March, June, September and December",
-    ),
+AMBIGUOUS: tuple[tuple[str, str, str, str], ...] = (
+    (r"bi-?week(?:ly|s?)", "every 2 weeks", "twice a week", "every Monday and Thursday"),
+    (r"bi-?month(?:ly|s?)", "every 2 months", "twice a month", "the 1st and 15th of every month"),
+    (r"bi-?(?:yearly|annual|annually)", "every 2 years", "", "every 6 months"),
+    (r"semi-?weekly", "every 2 weeks", "twice a week", "every Monday and Thursday"),
+    (r"semi-?monthly", "every 2 weeks", "twice a month", "the 1st and 15th of every month"),
+    (r"weekend(?!s| day)", "every Saturday and Sunday", "", "every Saturday"),
 )
-"""Words as they are typed, and two sentences that they may mean."""
+"""Words as they are typed, and two sentences that they may mean; what the second is an example of, if it is one."""
 
 AMBIGUOUS_SPELLED: tuple[tuple[str, str, str], ...] = (
     (rf"every {_SECOND} ({DAY})(?: {DAY})*{_REST}", r"every \1 week \2", r"\1th \2 of every month"),
@@ -33,25 +28,24 @@ AMBIGUOUS_SPELLED: tuple[tuple[str, str, str], ...] = (
     (rf"(?:every )?(1st|last) day{_REST}", r"\1 day of every month", r"\1 day of every year"),
     (rf"every (\d+ )?(month|year) ({DAY})(?: {DAY})*{_REST}", r"every \1\2 every \3", r"every \1\2 1st \3"),
     (
-        rf"(?:every (?:month )?)?((?:{NTH} )+)({DAY}) ({DAY})(?: of every month)?{_REST}",
+        rf"(?:every (?:month )?)?((?:{NTH} )+)({NAME}) ({NAME})(?: {DAY})*(?: of every month)?{_REST}",
         r"\1\2 \1\3 of every month",
         r"\1\2 every \3 of every month",
     ),
 )
 """The same for words that are spelled; a reading may name what stood there."""
 
-
 TOO_OFTEN = re.compile(r"\b(?:hours?|hourly|minutes?|minutely|seconds|secs?)\b|\bevery second$")
 
 
-def readings(text: str, words: str) -> tuple[str, str] | None:
-    """Return two sentences that a text, and its words as they are spelled, may both mean."""
-    for pattern, one, other in AMBIGUOUS:
+def readings(text: str, words: str) -> tuple[str, str, str] | None:
+    """Return two sentences that a text, and its words as they are spelled, may both mean, and the second's kind."""
+    for pattern, one, kind, other in AMBIGUOUS:
         if re.search(rf"\b{pattern}\b", text.lower()):
-            return one, other
+            return one, other, kind
     for pattern, one, other in AMBIGUOUS_SPELLED:
         if found := re.fullmatch(pattern, words):
-            return found.expand(one), found.expand(other)
+            return found.expand(one), found.expand(other), ""
     return None
 
 
@@ -60,9 +54,16 @@ def why_not(text: str, words: str) -> str:
     lower = text.lower()
     if TOO_OFTEN.search(lower):
         return "is more often than once a day, which no rule is"
-    if re.search(r"\b(?:twice|times) (?:a|per|each|every|daily|weekly|monthly|yearly)\b", lower):
+    if re.search(
+        r"\b(?:twice|times) (?:(?:a|per|each|every) (?:day|week|month|year)|daily|weekly|monthly|yearly)", lower
+    ):
         return "says how often, and not on which days: name them, as in 'every Monday and Thursday'"
-    if until := re.search(r"\buntil (.+)", words):
+    if re.search(r"\bof (?:the|a|each|every) quarter", lower):
+        return (
+            "names a quarter, which no rule has: say 'every 3 months on ...' or 'every year on ... of March and June'"
+        )
+    until = re.search(r"\buntil (.+?)(?: \d+ time.*)?$", words)
+    if until and PHRASES["until"].read(until[1]) is None:
         return f"ends on {until[1]!r}, which is no date such as 31 December 2026 or 2026-12-31"
     if re.search(r"\d:\d|\d ?[ap]m\b|\bat\b|\b(?:noon|midnight|o'clock)\b", lower):
         return "names a time of day, which a rule does not have: that of the start counts"

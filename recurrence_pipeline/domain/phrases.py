@@ -12,25 +12,30 @@ from datetime import date, datetime, time, timezone
 from types import MappingProxyType
 from typing import Any
 
-from recurrence_pipeline.domain.numerals import NTH, from_front, listed, nth, nth_word, number_of, runs, series, spread
 from recurrence_pipeline.domain.rules import Frequency, Rule, WeekdayNum
+from recurrence_pipeline.domain.vocabulary import (
+    DAY,
+    GROUPS,
+    MONTH,
+    MONTHS,
+    NAME,
+    NTH,
+    WEEKDAYS,
+    from_front,
+    listed,
+    nth,
+    nth_word,
+    number_of,
+    runs,
+    series,
+    spread,
+)  # fmt: skip
 from recurrence_pipeline.domain.words import counted
 
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-MONTHS = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
 UNITS: Mapping[Frequency, str] = MappingProxyType(
     {Frequency.DAILY: "day", Frequency.WEEKLY: "week", Frequency.MONTHLY: "month", Frequency.YEARLY: "year"}
 )
-GROUPS: Mapping[str, tuple[int, ...]] = MappingProxyType({"weekday": (0, 1, 2, 3, 4), "weekendday": (5, 6)})
-"""Words for several weekdays. A working day is a weekday here: holidays are no part of a rule."""
-
 Fields = dict[str, Any]
-
-DAY = "(?:" + "|".join([*(name.lower() for name in WEEKDAYS), *GROUPS]) + ")"
-MONTH = "(?:" + "|".join(name.lower() for name in MONTHS) + ")"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +55,18 @@ def _plain(rule: Rule) -> tuple[int, ...] | None:
     return None if not rule.by_day or any(day.ordinal for day in rule.by_day) else tuple(d.weekday for d in rule.by_day)
 
 
-def _named(days: tuple[int, ...], word: str = "and") -> str:
-    return "weekday" if days == GROUPS["weekday"] else listed([WEEKDAYS[day] for day in days], word)
-
-
 def _write_weekdays(rule: Rule) -> str | None:
     days = _plain(rule)
     if days is None:
         return None
-    return "weekdays" if days == GROUPS["weekday"] else _named(days)
+    return "weekdays" if days == GROUPS["weekday"] else listed([WEEKDAYS[day] for day in days])
 
 
 def _write_a_weekday(rule: Rule) -> str | None:
     days = _plain(rule)
-    return None if days is None else f"a {_named(days, 'or')}"
+    if days is None:
+        return None
+    return "a weekday" if days == GROUPS["weekday"] else f"a {listed([WEEKDAYS[day] for day in days], 'or')}"
 
 
 def _weekdays(text: str) -> tuple[int, ...] | None:
@@ -173,10 +176,6 @@ def _write_months(rule: Rule) -> str | None:
     return listed(runs(rule.by_month, lambda month: MONTHS[month - 1])) if rule.by_month else None
 
 
-def _write_month(rule: Rule) -> str | None:
-    return _write_months(rule) if len(rule.by_month) == 1 else None
-
-
 def _write_weeks(rule: Rule) -> str | None:
     front, back = runs([week for week in rule.by_week_no if week > 0], str), [w for w in rule.by_week_no if w < 0]
     several = "weeks" if len(front) > 1 or (front and " to " in front[0]) else "week"
@@ -190,6 +189,12 @@ def _reader(field: str, value: Callable[[str], int], around: range | None = None
         return None if found is None else {field: found}
 
     return read
+
+
+def _day_reader(field: str) -> Callable[[str], Fields | None]:
+    """Return a reader of numbered days: the 1st is one, and the last of a month is said with its `day`."""
+    read = _reader(field, number_of)
+    return lambda text: None if "last" in text and not text.endswith("day") else read(text)
 
 
 # The end, and the week
@@ -235,7 +240,9 @@ def _phrase(fields: str, write: Callable[[Rule], str | None], pattern: str, read
     return Phrase(frozenset(fields.split()), write, pattern, read)
 
 
-_NTHS = series(rf"{NTH}(?: day)?", "(?: or | )")
+_NTHS, _A_NTHS = series(rf"{NTH}(?: day)?"), series(rf"{NTH}(?: day)?", "(?: or | )")
+_SPAN = "(?:" + "|".join([rf"{NAME}(?: to {NAME})?", *GROUPS]) + ")"
+_DAYS = f"{_SPAN}(?: {_SPAN})*"
 _DAY_OF_MONTH = rf"(?:\d\d?(?:st|nd|rd|th)? (?:of )?{MONTH}|{MONTH} \d\d?(?:st|nd|rd|th)?)"
 _NTH_DAYS = rf"(?:(?:{NTH} )+|every ){DAY}"
 _A_NTH_DAY = rf"{NTH}(?:(?: or | ){NTH})* {DAY}"
@@ -243,8 +250,8 @@ _FREQUENCIES = {unit: frequency for frequency, unit in UNITS.items()}
 
 PHRASES: Mapping[str, Phrase] = MappingProxyType(
     {
-        "weekdays": _phrase("by_day", _write_weekdays, series(DAY), _read_weekdays),
-        "a weekday": _phrase("by_day", _write_a_weekday, series(DAY, "(?: or | )"), _read_weekdays),
+        "weekdays": _phrase("by_day", _write_weekdays, _DAYS, _read_weekdays),
+        "a weekday": _phrase("by_day", _write_a_weekday, f"{_SPAN}(?:(?: or | ){_SPAN})*", _read_weekdays),
         "nth weekdays": _phrase("by_day", _write_nth_weekdays, f"{_NTH_DAYS}(?: {_NTH_DAYS})*", _read_nth_weekdays),
         "a nth weekday": _phrase(
             "by_day", _write_a_nth_weekday, f"{_A_NTH_DAY}(?:(?: or | ){_A_NTH_DAY})*", _read_nth_weekdays
@@ -252,28 +259,31 @@ PHRASES: Mapping[str, Phrase] = MappingProxyType(
         "chosen": _phrase(
             "by_day by_set_pos",
             _write_chosen,
-            rf"(?:{NTH} )+(?:weekday|weekendday|of {series(DAY)}|{DAY}(?: or {DAY})+)",
+            rf"(?:{NTH} )+(?:weekday|weekendday|of {_DAYS}|{DAY}(?: or {DAY})+)",
             _read_chosen,
         ),
         "month day": _phrase(
             "by_month by_month_day", _write_month_day, f"{_DAY_OF_MONTH}(?: {_DAY_OF_MONTH})*", _read_month_days
         ),
-        "days": _phrase("by_month_day", _numbered("by_month_day", ""), _NTHS, _reader("by_month_day", number_of)),
-        "a day": _phrase(
-            "by_month_day", _numbered("by_month_day", "", "or"), _NTHS, _reader("by_month_day", number_of)
-        ),
+        "days": _phrase("by_month_day", _numbered("by_month_day", ""), _NTHS, _day_reader("by_month_day")),
+        "a day": _phrase("by_month_day", _numbered("by_month_day", "", "or"), _A_NTHS, _day_reader("by_month_day")),
         "year days": _phrase(
-            "by_year_day", _numbered("by_year_day", " day"), f"{_NTHS}(?<=day)", _reader("by_year_day", number_of)
+            "by_year_day", _numbered("by_year_day", " day"), f"{_NTHS}(?<=day)", _day_reader("by_year_day")
         ),
         "a year day": _phrase(
-            "by_year_day", _numbered("by_year_day", " day", "or"), f"{_NTHS}(?<=day)", _reader("by_year_day", number_of)
+            "by_year_day", _numbered("by_year_day", " day", "or"), f"{_A_NTHS}(?<=day)", _day_reader("by_year_day")
         ),
         "months": _phrase("by_month", _write_months, series(MONTH), _reader("by_month", _month, range(1, 13))),
-        "month": _phrase("by_month", _write_month, MONTH, _reader("by_month", _month)),
+        "month": _phrase(
+            "by_month",
+            lambda rule: _write_months(rule) if len(rule.by_month) == 1 else None,
+            MONTH,
+            _reader("by_month", _month),
+        ),
         "weeks": _phrase(
             "by_week_no",
             _write_weeks,
-            series(rf"(?:(?:week )?\d\d?|{NTH} week)"),
+            rf"(?:week \d\d?|{NTH} week)(?: (?:to )?(?:(?:week )?\d\d?|{NTH} week))*",
             _reader("by_week_no", number_of),
         ),
         "positions": _phrase("by_set_pos", _write_positions, f"{NTH}(?: {NTH})*", _reader("by_set_pos", number_of)),

@@ -97,8 +97,8 @@ Cut = tuple[str, dict[str, Fields], Skip | None]
 """Words, the clauses that stood behind them with their fields, and what these said of days that are missing."""
 
 _ALWAYS = frozenset({"start", "until", "times"})
-_TYPED: Mapping[str, Template] = MappingProxyType({"months": Template("in {months}")})
-"""What people leave out."""
+_TYPED = (("months", Template("in {months}")), ("months", Template("{months}")))
+"""Clauses as people shorten them."""
 
 
 def read(rule: Rule) -> str | None:
@@ -126,7 +126,8 @@ def parse(words: str) -> Rule:
     if TOO_OFTEN.search(words.lower()):
         raise _refused(words, why_not(words, spelt))
     if two := readings(words, spelt):
-        raise _ambiguous(words, *(read(next(_meant(spelled(each)))[0]) for each in two))
+        one, other = (read(next(_meant(spelled(each)))[0]) for each in two[:2])
+        raise _ambiguous(words, one, other, two[2])
     for meant, skip in _meant(spelt):
         if meant.interval < 1:
             raise _refused(words, "repeats every 0 of something")
@@ -137,18 +138,19 @@ def parse(words: str) -> Rule:
     raise _refused(words, why_not(words, spelt))
 
 
-def rule_of(text: str) -> Rule:
+def rule_of(text: object) -> Rule:
     """Return the rule that a text says: an RRULE value, or English words, which repeat types such as `monthly` are.
 
     Raises:
         InvalidRecurrence: it is none of them.
     """
-    is_words = isinstance(text, str) and text.strip() and "=" not in text
-    return parse(text) if is_words else parse_rule(text)
+    if isinstance(text, str) and text.strip() and "=" not in text:
+        return parse(text)
+    return parse_rule(text)  # type: ignore[arg-type] # what is no text is refused there
 
 
-def _ambiguous(words: str, one: str | None, other: str | None) -> InvalidRecurrence:
-    return _refused(words, f"may mean {one!r} or {other!r}: say which")
+def _ambiguous(words: str, one: str | None, other: str | None, kind: str = "") -> InvalidRecurrence:
+    return _refused(words, f"may mean {one!r} or {f'{kind}, as in ' if kind else ''}{other!r}: say which")
 
 
 def _refused(words: object, why: str) -> InvalidRecurrence:
@@ -241,7 +243,7 @@ def _cut(words: str, said: dict[str, Fields], skip: Skip | None) -> Iterator[Cut
     for each, template in SKIPS.items() if skip is None else ():
         for rest, _ in template.cut(words):
             yield from _cut(rest, said, each)
-    for name, template in (*CLAUSES.items(), *_TYPED.items()):
+    for name, template in (*CLAUSES.items(), *_TYPED):
         for rest, known in template.cut(words) if name not in said else ():
             yield from _cut(rest, said | {name: known}, skip)
 
@@ -259,7 +261,7 @@ def _cores(words: str) -> Iterator[tuple[Core, Fields]]:
             fields_ = core.days.read(days or "") if UNITS[core.frequency] == unit else None
             if fields_ is not None:
                 yield core, fields_ | {"frequency": core.frequency, "interval": int(interval or 1)}
-    days = words.removeprefix("every ")
+    days = words.replace("every ", "")
     for core in CORES if not found else ():
         fields_ = core.days.read(days) or core.days.read(f"of {days}") if core.alone else None
         if fields_ is not None:

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
 
-from recurrence_pipeline.domain.numerals import NTH, ORDINALS, nth
-from recurrence_pipeline.domain.phrases import DAY, MONTHS, WEEKDAYS
+from recurrence_pipeline.domain.vocabulary import DAY, MONTHS, NAME, NTH, ORDINALS, WEEKDAYS, nth
 
 _TENS = {"twenty": 20, "thirty": 30}
 _TEENS = ("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen")
@@ -50,13 +49,15 @@ def _aliases() -> dict[str, str]:
 ALIASES: Mapping[str, str] = MappingProxyType(_aliases())
 """Each word that is known, and how it is written here; what says nothing is left out."""
 
-_NAME = "(?:" + "|".join(name.lower() for name in WEEKDAYS) + ")"
 _COUNT = r"\d+(?![\w-])(?! time)"
 
 JOINED: tuple[tuple[str, str], ...] = (
     (rf"({NTH}) (?:to )?last\b", r"\1-last"),
     (r"\bnext to last\b", "2nd-last"),
-    (rf"^ (?:every )?({_NAME}) (?:the )?(\d+(?:st|nd|rd|th))(?= until| $)", r" \2 of every month if it is \1"),
+    (
+        rf"^ (?:every )?({NAME}) (?:the (?=\d)|(?=\d\d))(\d\d?(?:st|nd|rd|th))(?= until| $)",
+        r" \2 of every month if it is \1",
+    ),
     (r"(?<= )(?:(?:,|the) )+", ""),
 )
 """While commas and `the` are there: "second, last" are two, "second last" and "second to last" are one."""
@@ -64,20 +65,20 @@ JOINED: tuple[tuple[str, str], ...] = (
 REWRITTEN: tuple[tuple[str, str], ...] = (
     (r"\b(?:working|business) day\b", "weekday"),
     (r"\bweekend day\b", "weekendday"),
-    (r"\bend of (?:every )?month\b", "last day of every month"),
+    (r"\b(?:at )?(?:end of (?:every )?month|month end)\b", "last day of every month"),
     (r"\b(?:every )+", "every "),
     (r"\bonce every\b", "every"),
     (r"\bevery half year\b", "every 6 month"),
-    (r"\bevery quarter\b", "every 3 month"),
+    (r"(?<!of )\bevery quarter\b", "every 3 month"),
     (r"\bevery other (day|week|month|year)\b", r"every 2 \1"),
-    (rf"\bevery other ({_NAME})\b", r"every 2 week \1"),
-    (rf"\bevery (\d+) ({_NAME})\b", r"every \1 week \2"),
+    (rf"\bevery other ({NAME})\b", r"every 2 week \1"),
+    (rf"\bevery (\d+) ({NAME})\b", r"every \1 week \2"),
     (r"\bevery (\d+)(?:st|nd|rd|th) (week|month|year)\b", r"every \1 \2"),
     (rf"\bevery day (?={DAY})", "every "),
     (r"\bof (?=(?:month|year|week(?! \d))\b)", "of every "),
     (r"\b(\d+) time(?: of all)?\b", r"\1 time of all"),
-    (r"\bor last day of every month$", "of every month or last day of shorter 1"),
-    (r"\bor its last day\b", "or last day of shorter 1"),
+    (r"\bor last day of every month(?= $)", "of every month or last day of shorter 1"),
+    (r"\bor (?:its last day\b|last day(?= $))", "or last day of shorter 1"),
     (r"\bif there is 1\b", "where there is 1"),
 )
 """Turns of phrase that are other words for one that sentences have, in the order in which they are looked for."""

@@ -1,10 +1,26 @@
-"""Numerals: ordinals, lists and spans of them in English, written and read. Pure; it knows nothing of rules."""
+"""Vocabulary: the names of days and months, ordinals, lists and spans in English, written and read. Pure.
+
+It knows nothing of rules; which words stand for which part of one is phrases.py's business.
+"""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+GROUPS: Mapping[str, tuple[int, ...]] = MappingProxyType({"weekday": (0, 1, 2, 3, 4), "weekendday": (5, 6)})
+"""Words for several weekdays. A working day is a weekday here: holidays are no part of a rule."""
+
+NAME = "(?:" + "|".join(name.lower() for name in WEEKDAYS) + ")"
+DAY = "(?:" + "|".join([NAME, *GROUPS]) + ")"
+MONTH = "(?:" + "|".join(name.lower() for name in MONTHS) + ")"
 NTH = r"(?:\d{1,3}(?:st|nd|rd|th)(?:-last)?|last)"
+"""Patterns of words that are spelled: the name of a weekday, that or a word for several, a month, an ordinal."""
 
 
 def listed(parts: Sequence[str], word: str = "and") -> str:
