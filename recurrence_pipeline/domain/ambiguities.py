@@ -37,6 +37,25 @@ AMBIGUOUS_SPELLED: tuple[tuple[str, str, str], ...] = (
 
 TOO_OFTEN = re.compile(r"\b(?:hours?|hourly|minutes?|minutely|seconds|secs?)\b|\bevery second$")
 
+_PER_UNIT = r"(?:(?:a|per|each|every) (?:day|week|month|year)|daily|weekly|monthly|yearly)\b"
+REASONS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (TOO_OFTEN, "is more often than once a day, which no rule is"),
+    (
+        re.compile(rf"\b(?:twice|times) {_PER_UNIT}"),
+        "says how often, and not on which days: name them, as in 'every Monday and Thursday'",
+    ),
+    (
+        re.compile(r"\bof (?:the|a|each|every) quarter\b"),
+        "names a quarter, which no rule does: say 'every 3 months on the last day', "
+        "or the months, as in 'the last day of March, June, September and December'",
+    ),
+    (
+        re.compile(r"^(?!.*\buntil\b).*(?:\d:\d|\d ?[ap]m\b|\bat\b|\bnoon\b|\bmidnight\b|o'clock)"),
+        "names a time of day, which a rule does not have: that of the start counts",
+    ),
+)
+"""What is typed and cannot be, and why."""
+
 
 def readings(text: str, words: str) -> tuple[str, str, str] | None:
     """Return two sentences that a text, and its words as they are spelled, may both mean, and the second's kind."""
@@ -51,22 +70,12 @@ def readings(text: str, words: str) -> tuple[str, str, str] | None:
 
 def why_not(text: str, words: str) -> str:
     """Say why a text is no rule, as what follows the text in a message."""
-    lower = text.lower()
-    if TOO_OFTEN.search(lower):
-        return "is more often than once a day, which no rule is"
-    if re.search(
-        r"\b(?:twice|times) (?:(?:a|per|each|every) (?:day|week|month|year)|daily|weekly|monthly|yearly)", lower
-    ):
-        return "says how often, and not on which days: name them, as in 'every Monday and Thursday'"
-    if re.search(r"\bof (?:the|a|each|every) quarter", lower):
-        return (
-            "names a quarter, which no rule has: say 'every 3 months on ...' or 'every year on ... of March and June'"
-        )
+    for pattern, why in REASONS:
+        if pattern.search(text.lower()):
+            return why
     until = re.search(r"\buntil (.+?)(?: \d+ time.*)?$", words)
     if until and PHRASES["until"].read(until[1]) is None:
         return f"ends on {until[1]!r}, which is no date such as 31 December 2026 or 2026-12-31"
-    if re.search(r"\d:\d|\d ?[ap]m\b|\bat\b|\b(?:noon|midnight|o'clock)\b", lower):
-        return "names a time of day, which a rule does not have: that of the start counts"
     if strange := unknown(text):
         return f"holds what is not understood: {', '.join(strange)}"
     return (

@@ -12,7 +12,7 @@ from datetime import date, datetime, time, timezone
 from types import MappingProxyType
 from typing import Any
 
-from recurrence_pipeline.domain.rules import Frequency, Rule, WeekdayNum
+from recurrence_pipeline.domain.rules import Frequency, Rule
 from recurrence_pipeline.domain.vocabulary import (
     DAY,
     GROUPS,
@@ -21,21 +21,31 @@ from recurrence_pipeline.domain.vocabulary import (
     NAME,
     NTH,
     WEEKDAYS,
-    from_front,
     listed,
     nth,
-    nth_word,
     number_of,
     runs,
     series,
     spread,
-)  # fmt: skip
+)
+from recurrence_pipeline.domain.weekday_phrases import (
+    Fields,
+    read_chosen,
+    read_nth_weekdays,
+    read_weekdays,
+    weekdays_of,
+    write_a_nth_weekday,
+    write_a_weekday,
+    write_chosen,
+    write_nth_weekdays,
+    write_positions,
+    write_weekdays,
+)
 from recurrence_pipeline.domain.words import counted
 
 UNITS: Mapping[Frequency, str] = MappingProxyType(
     {Frequency.DAILY: "day", Frequency.WEEKLY: "week", Frequency.MONTHLY: "month", Frequency.YEARLY: "year"}
 )
-Fields = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,94 +56,6 @@ class Phrase:
     write: Callable[[Rule], str | None]
     pattern: str
     read: Callable[[str], Fields | None]
-
-
-# Weekdays
-
-
-def _plain(rule: Rule) -> tuple[int, ...] | None:
-    return None if not rule.by_day or any(day.ordinal for day in rule.by_day) else tuple(d.weekday for d in rule.by_day)
-
-
-def _write_weekdays(rule: Rule) -> str | None:
-    days = _plain(rule)
-    if days is None:
-        return None
-    return "weekdays" if days == GROUPS["weekday"] else listed([WEEKDAYS[day] for day in days])
-
-
-def _write_a_weekday(rule: Rule) -> str | None:
-    days = _plain(rule)
-    if days is None:
-        return None
-    return "a weekday" if days == GROUPS["weekday"] else f"a {listed([WEEKDAYS[day] for day in days], 'or')}"
-
-
-def _weekdays(text: str) -> tuple[int, ...] | None:
-    for group, days in GROUPS.items():
-        text = re.sub(rf"\b{group}\b", " ".join(WEEKDAYS[day].lower() for day in days), text)
-    return spread(text, [name.lower() for name in WEEKDAYS].index, range(7))
-
-
-def _read_weekdays(text: str) -> Fields | None:
-    days = _weekdays(text.replace(" or ", " "))
-    return None if days is None else {"by_day": tuple(map(WeekdayNum, days))}
-
-
-def _by_weekday(rule: Rule) -> dict[int, list[int]]:
-    found: dict[int, list[int]] = {}
-    for day in rule.by_day:
-        found.setdefault(day.weekday, []).append(day.ordinal)
-    return found
-
-
-def _nth_weekday(weekday: int, ordinals: list[int], word: str) -> list[str]:
-    numbered = [nth_word(number) for number in from_front(number for number in ordinals if number)]
-    every = [f"every {WEEKDAYS[weekday]}"] if 0 in ordinals else []
-    return every + ([f"the {listed(numbered, word)} {WEEKDAYS[weekday]}"] if numbered else [])
-
-
-def _write_nth_weekdays(rule: Rule) -> str | None:
-    if not rule.by_day:
-        return None
-    if _plain(rule) == GROUPS["weekday"]:
-        return "every weekday"
-    return listed([part for day, each in _by_weekday(rule).items() for part in _nth_weekday(day, each, "and")])
-
-
-def _write_a_nth_weekday(rule: Rule) -> str | None:
-    if not rule.by_day or not all(day.ordinal for day in rule.by_day):
-        return None
-    return listed([part for day, each in _by_weekday(rule).items() for part in _nth_weekday(day, each, "or")], "or")
-
-
-def _read_nth_weekdays(text: str) -> Fields | None:
-    found = set()
-    for part in re.finditer(rf"((?:{NTH} )+|every )({DAY})", text.replace(" or ", " ")):
-        if part[2] in GROUPS and part[1] != "every ":
-            return None
-        numbers = [0] if part[1] == "every " else [number_of(word) for word in part[1].split()]
-        found |= {WeekdayNum(day, number) for day in _weekdays(part[2]) or () for number in numbers}
-    return {"by_day": tuple(sorted(found))}
-
-
-def _write_chosen(rule: Rule) -> str | None:
-    days = _plain(rule)
-    if days is None or not rule.by_set_pos:
-        return None
-    groups = {GROUPS["weekday"]: "working day", GROUPS["weekendday"]: "weekend day"}
-    what = groups.get(days) or f"of the {listed([f'{WEEKDAYS[day]}s' for day in days])}"
-    return f"{_write_positions(rule)} {what}"
-
-
-def _read_chosen(text: str) -> Fields | None:
-    found = re.fullmatch(rf"((?:{NTH} )+)(?:of )?(.+)", text)
-    days = _read_weekdays(found[2]) if found else None
-    return None if found is None or days is None else days | {"by_set_pos": spread(found[1], number_of)}
-
-
-def _write_positions(rule: Rule) -> str | None:
-    return f"the {listed([nth_word(number) for number in from_front(rule.by_set_pos)])}" if rule.by_set_pos else None
 
 
 # Days of months and years, months, weeks
@@ -177,7 +99,10 @@ def _write_months(rule: Rule) -> str | None:
 
 
 def _write_weeks(rule: Rule) -> str | None:
-    front, back = runs([week for week in rule.by_week_no if week > 0], str), [w for w in rule.by_week_no if w < 0]
+    front, back = (
+        runs([week for week in rule.by_week_no if week > 0], str),
+        [w for w in rule.by_week_no if w < 0],
+    )
     several = "weeks" if len(front) > 1 or (front and " to " in front[0]) else "week"
     parts = [f"{several} {listed(front)}"] if front else []
     return listed(parts + [f"the {nth(week)} week" for week in back]) if rule.by_week_no else None
@@ -250,17 +175,17 @@ _FREQUENCIES = {unit: frequency for frequency, unit in UNITS.items()}
 
 PHRASES: Mapping[str, Phrase] = MappingProxyType(
     {
-        "weekdays": _phrase("by_day", _write_weekdays, _DAYS, _read_weekdays),
-        "a weekday": _phrase("by_day", _write_a_weekday, f"{_SPAN}(?:(?: or | ){_SPAN})*", _read_weekdays),
-        "nth weekdays": _phrase("by_day", _write_nth_weekdays, f"{_NTH_DAYS}(?: {_NTH_DAYS})*", _read_nth_weekdays),
+        "weekdays": _phrase("by_day", write_weekdays, _DAYS, read_weekdays),
+        "a weekday": _phrase("by_day", write_a_weekday, f"{_SPAN}(?:(?: or | ){_SPAN})*", read_weekdays),
+        "nth weekdays": _phrase("by_day", write_nth_weekdays, f"{_NTH_DAYS}(?: {_NTH_DAYS})*", read_nth_weekdays),
         "a nth weekday": _phrase(
-            "by_day", _write_a_nth_weekday, f"{_A_NTH_DAY}(?:(?: or | ){_A_NTH_DAY})*", _read_nth_weekdays
+            "by_day", write_a_nth_weekday, f"{_A_NTH_DAY}(?:(?: or | ){_A_NTH_DAY})*", read_nth_weekdays
         ),
         "chosen": _phrase(
             "by_day by_set_pos",
-            _write_chosen,
+            write_chosen,
             rf"(?:{NTH} )+(?:weekday|weekendday|of {_DAYS}|{DAY}(?: or {DAY})+)",
-            _read_chosen,
+            read_chosen,
         ),
         "month day": _phrase(
             "by_month by_month_day", _write_month_day, f"{_DAY_OF_MONTH}(?: {_DAY_OF_MONTH})*", _read_month_days
@@ -286,7 +211,7 @@ PHRASES: Mapping[str, Phrase] = MappingProxyType(
             rf"(?:week \d\d?|{NTH} week)(?: (?:to )?(?:(?:week )?\d\d?|{NTH} week))*",
             _reader("by_week_no", number_of),
         ),
-        "positions": _phrase("by_set_pos", _write_positions, f"{NTH}(?: {NTH})*", _reader("by_set_pos", number_of)),
+        "positions": _phrase("by_set_pos", write_positions, f"{NTH}(?: {NTH})*", _reader("by_set_pos", number_of)),
         "unit": _phrase(
             "frequency",
             lambda rule: UNITS[rule.frequency],
@@ -297,7 +222,7 @@ PHRASES: Mapping[str, Phrase] = MappingProxyType(
             "week_start",
             lambda rule: WEEKDAYS[rule.week_start],
             DAY,
-            lambda text: {"week_start": days[0]} if len(days := _weekdays(text) or ()) == 1 else None,
+            lambda text: {"week_start": days[0]} if len(days := weekdays_of(text) or ()) == 1 else None,
         ),
         "until": _phrase("until", _write_until, r"[\w :-]+", _read_until),
         "times": _phrase(

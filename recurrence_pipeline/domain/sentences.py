@@ -12,10 +12,11 @@ from types import MappingProxyType
 
 from recurrence_pipeline.domain.ambiguities import TOO_OFTEN, readings, why_not
 from recurrence_pipeline.domain.errors import InvalidRecurrence
-from recurrence_pipeline.domain.phrases import UNITS, Fields
+from recurrence_pipeline.domain.phrases import UNITS
 from recurrence_pipeline.domain.rules import LONGEST, Frequency, Rule, Skip, parse_rule
 from recurrence_pipeline.domain.spelling import spelled
 from recurrence_pipeline.domain.templates import Template
+from recurrence_pipeline.domain.weekday_phrases import Fields
 
 _DEFAULTS = {field.name: field.default for field in fields(Rule) if field.default is not MISSING}
 _SHORTEST = (0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
@@ -133,7 +134,7 @@ def parse(words: str) -> Rule:
             raise _refused(words, "repeats every 0 of something")
         rule = parse_rule(str(meant))
         if skip is None and _may_miss(rule):
-            raise _ambiguous(words, *(read(replace(rule, skip=each)) for each in (Skip.OMIT, Skip.BACKWARD)))
+            raise _ambiguous(words, read(rule), read(replace(rule, skip=Skip.BACKWARD)))
         return rule
     raise _refused(words, why_not(words, spelt))
 

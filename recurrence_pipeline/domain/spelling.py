@@ -77,7 +77,7 @@ REWRITTEN: tuple[tuple[str, str], ...] = (
     (rf"\bevery day (?={DAY})", "every "),
     (r"\bof (?=(?:month|year|week(?! \d))\b)", "of every "),
     (r"\b(\d+) time(?: of all)?\b", r"\1 time of all"),
-    (r"\bor last day of every month(?= $)", "of every month or last day of shorter 1"),
+    (r"^((?:(?! if ).)*) or last day of every month(?= $)", r"\1 of every month or last day of shorter 1"),
     (r"\bor (?:its last day\b|last day(?= $))", "or last day of shorter 1"),
     (r"\bif there is 1\b", "where there is 1"),
 )
