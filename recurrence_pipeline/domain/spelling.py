@@ -113,14 +113,15 @@ _KNOWN = {part for phrase in ALIASES.values() for part in phrase.split()} | {"an
 
 def _spelled(word: str) -> str:
     word = word.strip(".!")
-    if word in ALIASES:
-        return ALIASES[word]
+    for known in (word, word.replace("-", "")):
+        if known in ALIASES:
+            return ALIASES[known]
     first, dash, last = word.partition("-")
     if dash and last in ("last", "to-last") and _spelled(first)[:1].isdigit():
         return f"{_spelled(first)}-last"
     if dash and all(half in ALIASES or re.fullmatch(r"\d+(?:st|nd|rd|th)?", half) for half in (first, last)):
         return f"{_spelled(first)} to {_spelled(last)}"
-    return ALIASES.get(word.replace("-", ""), word)
+    return word
 
 
 def _days(numbers: str) -> str:
