@@ -6,7 +6,7 @@ Nothing is guessed: a wrong guess is a wrong date, for years. The refusal names 
 import re
 
 from recurrence_pipeline.domain.phrases import PHRASES
-from recurrence_pipeline.domain.spelling import unknown
+from recurrence_pipeline.domain.spelling import APART, unknown
 from recurrence_pipeline.domain.vocabulary import DAY, NAME, NTH
 
 _SECOND = r"([2-9]|[12]\d|3[01])(?:st|nd|rd|th)"
@@ -78,6 +78,8 @@ def why_not(text: str, words: str) -> str:
         return f"ends on {until[1]!r}, which is no date such as 31 December 2026 or 2026-12-31"
     if strange := unknown(text):
         return f"holds what is not understood: {', '.join(strange)}"
+    if APART in words.split():
+        return "joins what no one rule says: two tasks may have two rules"
     return (
         "makes no rule of these words: try 'every 2 weeks on Monday', 'the last Friday of every month', "
         "'every year on 24 December' or an RRULE such as 'FREQ=DAILY'"

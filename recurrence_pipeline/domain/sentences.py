@@ -16,6 +16,7 @@ from recurrence_pipeline.domain.phrases import UNITS
 from recurrence_pipeline.domain.rules import LONGEST, Frequency, Rule, Skip, parse_rule
 from recurrence_pipeline.domain.spelling import spelled
 from recurrence_pipeline.domain.templates import Template
+from recurrence_pipeline.domain.vocabulary import DAY
 from recurrence_pipeline.domain.weekday_phrases import Fields
 
 _DEFAULTS = {field.name: field.default for field in fields(Rule) if field.default is not MISSING}
@@ -212,14 +213,17 @@ def _skip_clause(core: Core, rule: Rule) -> str | None:
         return None if rule.skip is Skip.BACKWARD else SKIPS[rule.skip].write(rule)
     if rule.skip is Skip.OMIT and not _may_miss(rule):
         return ""
-    counted_from_end = any(day < -27 for day in getattr(rule, core.missing))
+    always = 365 if core.missing == "by_year_day" else 28
+    counted_from_end = any(day < -always for day in getattr(rule, core.missing))
     return None if counted_from_end and rule.skip is not Skip.OMIT else SKIPS[rule.skip].write(rule)
 
 
 def _may_miss(rule: Rule) -> bool:
     """Say whether some month or year does not have a day that a rule names by its number."""
+    if rule.by_year_day:
+        return any(abs(day) > 365 for day in rule.by_year_day)
     shortest = min(_SHORTEST[month] for month in rule.by_month or (2,))
-    return any(abs(day) > shortest for day in rule.by_month_day) or any(abs(day) > 365 for day in rule.by_year_day)
+    return any(abs(day) > shortest for day in rule.by_month_day)
 
 
 # Reading
@@ -253,17 +257,17 @@ def _cores(words: str) -> Iterator[tuple[Core, Fields]]:
     """Yield the kinds of rules that words without clauses may be, with their fields."""
     found = re.fullmatch(r"every (?:(\d+) )?(day|week|month|year)(?: (.+))?", words)
     turned = re.fullmatch(r"(.+?)(?: of)? every (?:(\d+) )?(week|month|year)", words)
-    for interval, unit, days in (
-        *([found.groups()] if found else []),
-        *([(turned[2], turned[3], turned[1])] if turned else []),
-        *([(turned[2], turned[3], turned[1].removeprefix("every "))] if turned else []),
-    ):
+    forms = [(found[2], found[1], found[3] or "")] if found else []
+    if turned:
+        forms += [(turned[3], turned[2], days) for days in (turned[1], turned[1].removeprefix("every "))]
+    for unit, interval, days in forms:
         for core in CORES:
-            fields_ = core.days.read(days or "") if UNITS[core.frequency] == unit else None
-            if fields_ is not None:
-                yield core, fields_ | {"frequency": core.frequency, "interval": int(interval or 1)}
-    days = words.replace("every ", "")
+            known = core.days.read(days) if UNITS[core.frequency] == unit else None
+            if known is not None:
+                yield core, known | {"frequency": core.frequency, "interval": int(interval or 1)}
+    several = re.fullmatch(rf"every {DAY}(?: every {DAY})+", words)
+    bare = words.replace("every ", "") if several else words.removeprefix("every ")
     for core in CORES if not found else ():
-        fields_ = core.days.read(days) or core.days.read(f"of {days}") if core.alone else None
-        if fields_ is not None:
-            yield core, fields_ | {"frequency": core.frequency, "interval": 1}
+        known = core.days.read(bare) or core.days.read(f"of {bare}") if core.alone else None
+        if known is not None:
+            yield core, known | {"frequency": core.frequency, "interval": 1}

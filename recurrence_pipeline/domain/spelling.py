@@ -24,7 +24,7 @@ def _aliases() -> dict[str, str]:
         "time", "once", "all", "utc", "quarter", "working", "business", "half", "next", "end",
     )}  # fmt: skip
     found |= {f"{noun}s": noun for noun in ("day", "week", "month", "year", "time", "weekday", "quarter")}
-    found |= dict.fromkeys(("on", "a", "an", "for", "from"), "") | {",": ",", "the": "the"}
+    found |= dict.fromkeys(("on", "a", "an", "for", "from"), "") | {word: word for word in ("the", "and", ",")}
     for name in (*WEEKDAYS, *MONTHS):
         found |= dict.fromkeys((name.lower(), f"{name.lower()}s", name[:3].lower()), name.lower())
     found |= {name[:2].lower(): name.lower() for name in WEEKDAYS}
@@ -51,6 +51,9 @@ ALIASES: Mapping[str, str] = MappingProxyType(_aliases())
 
 _COUNT = r"\d+(?![\w-])(?! time)"
 
+APART = "+"
+"""What stands between two rules in one text, which no sentence does."""
+
 JOINED: tuple[tuple[str, str], ...] = (
     (rf"({NTH}) (?:to )?last\b", r"\1-last"),
     (r"\bnext to last\b", "2nd-last"),
@@ -58,9 +61,11 @@ JOINED: tuple[tuple[str, str], ...] = (
         rf"^ (?:every )?({NAME}) (?:the (?=\d)|(?=\d\d))(\d\d?(?:st|nd|rd|th))(?= until| $)",
         r" \2 of every month if it is \1",
     ),
-    (r"(?<= )(?:(?:,|the) )+", ""),
+    (rf"({NTH}) (?:(?:,|and) )+(?=(?:the |every )*{DAY}\b)", rf"\1 {APART} "),
+    (r"(every (?:\d+ )?(?:day|week|month|year)) and ", rf"\1 {APART} "),
+    (r"(?<= )(?:(?:,|and|the) )+", ""),
 )
-"""While commas and `the` are there: "second, last" are two, "second last" and "second to last" are one."""
+"""While these words are there: "second, last" are two, "second last" is one; "the 1st, Monday" is no first Monday."""
 
 REWRITTEN: tuple[tuple[str, str], ...] = (
     (r"\b(?:working|business) day\b", "weekday"),
@@ -88,7 +93,7 @@ def spelled(text: str) -> str:
     """Return words as they are read here: small letters, numbers as digits, one space between; unknown ones stay."""
     text = re.sub(r"[\u2013\u2014]", "-", text.lower())
     text = re.sub(r"\b(?:a|per) (?=(?:day|week|fortnight|month|quarter|year)\b)", "every ", text)
-    text = re.sub(r",|;|&|\band\b|(?<=[a-z])/(?=[a-z])", " , ", text)
+    text = re.sub(r"[,;]|(?<=[a-z])/(?=[a-z])", " , ", text.replace("&", " and "))
     text = " ".join(filter(None, (_spelled(word) for word in re.sub(r"[()]", " ", text).split())))
     for pattern, instead in (*JOINED, *REWRITTEN):
         text = re.sub(pattern, instead, f" {text} ")
@@ -108,7 +113,7 @@ def _is_known(word: str) -> bool:
     return word in _KNOWN or bool(re.fullmatch(r"\d+|\d+(?:st|nd|rd|th)(?:-last)?|\d{4}-\d\d-\d\d", word))
 
 
-_KNOWN = {part for phrase in ALIASES.values() for part in phrase.split()} | {"and"}
+_KNOWN = {part for phrase in ALIASES.values() for part in phrase.split()}
 
 
 def _spelled(word: str) -> str:

@@ -19,7 +19,7 @@ GROUPS: Mapping[str, tuple[int, ...]] = MappingProxyType({"weekday": (0, 1, 2, 3
 NAME = "(?:" + "|".join(name.lower() for name in WEEKDAYS) + ")"
 DAY = "(?:" + "|".join([NAME, *GROUPS]) + ")"
 MONTH = "(?:" + "|".join(name.lower() for name in MONTHS) + ")"
-NTH = r"(?:\d{1,3}(?:st|nd|rd|th)(?:-last)?|last)"
+NTH = r"(?:[1-9]\d{0,2}(?:st|nd|rd|th)(?:-last)?|last)"
 """Patterns of words that are spelled: the name of a weekday, that or a word for several, a month, an ordinal."""
 
 

@@ -90,6 +90,11 @@ SENTENCES = {
     "FREQ=YEARLY;BYMONTH=11;BYDAY=4TH": "every year on the fourth Thursday of November",
     "FREQ=YEARLY;BYDAY=20MO": "the 20th Monday of every year",
     "FREQ=YEARLY;BYYEARDAY=-1,100": "the 100th and last day of every year",
+    "FREQ=YEARLY;BYYEARDAY=366": "the 366th day of every year, where there is one",
+    "FREQ=YEARLY;BYYEARDAY=59,60;BYMONTHDAY=29": "the 59th and 60th day of every year, if it is the 29th of the month",
+    "FREQ=MONTHLY;BYMONTHDAY=-28;SKIP=FORWARD": (
+        "the 28th-last day of every month, or the first day after a shorter one"
+    ),
     "FREQ=YEARLY;INTERVAL=3;BYYEARDAY=1,100,200;COUNT=10": (
         "every 3 years on the 1st, 100th and 200th day, 10 times in all"
     ),
@@ -249,6 +254,10 @@ def test_what_may_mean_two_rules_is_refused_with_both(typed: str, one: str, othe
         ("every day until 30 Feb 2027", "which is no date"),
         ("every day until 03/04/2027", "ends on '03/04/2027', which is no date"),
         ("every Monday and the 1st", "makes no rule of these words: try"),
+        ("the 1st and every Monday", "joins what no one rule says"),
+        ("the 1st, weekdays", "joins what no one rule says"),
+        ("every day and Monday", "joins what no one rule says"),
+        ("the 0th Monday of the month", "makes no rule of these words: try"),
         ("every week on the 15th", "makes no rule of these words: try"),
         ("every week, if it is a Monday", "makes no rule of these words: try"),
         ("every month on Monday of week 3", "makes no rule of these words: try"),
