@@ -35,23 +35,25 @@ AMBIGUOUS_SPELLED: tuple[tuple[str, str, str], ...] = (
 )
 """The same for words that are spelled; a reading may name what stood there."""
 
-TOO_OFTEN = re.compile(r"\b(?:hours?|hourly|minutes?|minutely|seconds|secs?)\b|\bevery second$")
-
 _PER_UNIT = r"(?:(?:a|per|each|every) (?:day|week|month|year)|daily|weekly|monthly|yearly)\b"
-REASONS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (TOO_OFTEN, "is more often than once a day, which no rule is"),
+
+IMPOSSIBLE: tuple[tuple[str, str], ...] = (
     (
-        re.compile(rf"\b(?:twice|times) {_PER_UNIT}"),
+        r"\b(?:hours?|hourly|minutes?|minutely|seconds|secs?)\b|\bevery second$",
+        "is more often than once a day, which no rule is",
+    ),
+    (
+        rf"\b(?:twice|times) {_PER_UNIT}",
         "says how often, and not on which days: name them, as in 'every Monday and Thursday'",
     ),
     (
-        re.compile(r"\bof (?:the|a|each|every) quarter\b"),
-        "names a quarter, which no rule does: say 'every 3 months on the last day', "
+        r"\bof (?:the|a|each|every) quarter\b|\bquarter(?:ly)?,? (?:on|the|\d+(?:st|nd|rd|th)|first|last)\b",
+        "names a day of a quarter, which no rule does: say 'every 3 months on the last day', "
         "or the months, as in 'the last day of March, June, September and December'",
     ),
     (
-        re.compile(r"^(?!.*\buntil\b).*(?:\d:\d|\d ?[ap]m\b|\bat\b|\bnoon\b|\bmidnight\b|o'clock)"),
-        "names a time of day, which a rule does not have: that of the start counts",
+        r"\bfor (?:\w+ )?(?:days?|weeks?|months?|years?)\b",
+        "says for how long, which no rule does: say 'until 31 December 2026', or '10 times'",
     ),
 )
 """What is typed and cannot be, and why."""
@@ -68,14 +70,18 @@ def readings(text: str, words: str) -> tuple[str, str, str] | None:
     return None
 
 
+def impossible(text: str) -> str | None:
+    """Say why no rule can say what a text does, as what follows the text in a message."""
+    return next((why for pattern, why in IMPOSSIBLE if re.search(pattern, text.lower())), None)
+
+
 def why_not(text: str, words: str) -> str:
     """Say why a text is no rule, as what follows the text in a message."""
-    for pattern, why in REASONS:
-        if pattern.search(text.lower()):
-            return why
     until = re.search(r"\buntil (.+?)(?: \d+ time.*)?$", words)
     if until and PHRASES["until"].read(until[1]) is None:
         return f"ends on {until[1]!r}, which is no date such as 31 December 2026 or 2026-12-31"
+    if not until and re.search(r"\d:\d|\d ?[ap]m\b|\bat\b|\bnoon\b|\bmidnight\b|o'clock", text.lower()):
+        return "names a time of day, which a rule does not have: that of the start counts"
     if strange := unknown(text):
         return f"holds what is not understood: {', '.join(strange)}"
     if APART in words.split():

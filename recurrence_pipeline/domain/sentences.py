@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from types import MappingProxyType
 
-from recurrence_pipeline.domain.ambiguities import TOO_OFTEN, readings, why_not
+from recurrence_pipeline.domain.ambiguities import impossible, readings, why_not
 from recurrence_pipeline.domain.errors import InvalidRecurrence
 from recurrence_pipeline.domain.phrases import UNITS
 from recurrence_pipeline.domain.rules import LONGEST, Frequency, Rule, Skip, parse_rule
@@ -125,8 +125,8 @@ def parse(words: str) -> Rule:
     if not isinstance(words, str) or len(words) > LONGEST:
         raise _refused(words if not isinstance(words, str) else f"{words[:40]}…", "is no sentence of a rule")
     spelt = spelled(words)
-    if TOO_OFTEN.search(words.lower()):
-        raise _refused(words, why_not(words, spelt))
+    if why := impossible(words):
+        raise _refused(words, why)
     if two := readings(words, spelt):
         one, other = (read(next(_meant(spelled(each)))[0]) for each in two[:2])
         raise _ambiguous(words, one, other, two[2])
