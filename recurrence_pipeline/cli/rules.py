@@ -1,4 +1,4 @@
-"""Trying rules out: `rule`. No database is asked. Tasks may have the three rules of the application only, so far."""
+"""Trying rules out: `rule`. No database is asked."""
 
 import json
 import sys
@@ -15,13 +15,18 @@ MOST = 10_000
 
 
 @app.command(
-    rich_help_panel=Panel.LOOK, epilog='Example: recurrence rule "FREQ=MONTHLY;BYDAY=-1FR" --start 2027-01-29T09:00'
+    rich_help_panel=Panel.LOOK,
+    epilog='Example: recurrence rule "the last Friday of every month" --start 2027-01-29T09:00',
 )
 def rule(
     context: typer.Context,
     text: Annotated[
-        str,
-        typer.Argument(metavar="RULE", help="An RRULE, `daily`, `weekly`, `monthly`, `yearly`, or - for JSON lines."),
+        list[str],
+        typer.Argument(
+            metavar="RULE",
+            help="English words such as `every other Tuesday`, an RRULE, `daily`, `weekly`, `monthly`, `yearly`, "
+            "or - for JSON lines.",
+        ),
     ],
     *,
     start: Annotated[
@@ -34,20 +39,23 @@ def rule(
     count: Annotated[int, typer.Option("-n", "--count", metavar="N", min=1, max=MOST, help="How many slots.")] = 10,
     as_json: Json = False,
 ) -> int:
-    """Show where a rule of RFC 5545 falls.
+    """Show what a rule says, in English and as an RRULE, and where it falls.
 
-    A worker makes occurrences for daily, weekly and monthly tasks only, so far; this tries any rule out. With `-` it
-    reads lines such as `{"id": 1, "rule": "FREQ=DAILY", "start": "2027-01-29T09:00", "timezone": "UTC", "count": 3}`
-    from its input, and answers each with a line that has `slots` or an `error`.
+    Words are those that people use: `every weekday`, `every 2 weeks on Monday and Thursday until 31 Dec 2026`,
+    `the 1st and 15th`, `the last working day of the month`, `every year on 24 December, 10 times`. What may mean two
+    rules, such as `biweekly`, is refused with both. What contains an = is read as a rule of RFC 5545. With `-` the
+    command reads lines such as
+    `{"id": 1, "rule": "every 3 days", "start": "2027-01-29T09:00", "timezone": "UTC", "count": 3}` from its
+    input, and answers each with a line that has `slots` or an `error`.
     """
     from recurrence_pipeline.views.rules import rule_view
 
     session: Session = context.obj
-    if text == "-":
+    if text == ["-"]:
         for answer in answers(sys.stdin):
             sys.stdout.write(json.dumps(answer) + "\n")
         return OK
-    given = {"rule": text, "start": start, "timezone": timezone, "count": count}
+    given = {"rule": " ".join(text), "start": start, "timezone": timezone, "count": count}
     session.show(slots_of(given), rule_view, as_json=as_json)
     return OK
 
@@ -68,26 +76,27 @@ def answers(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
 
 
 def slots_of(asked: dict[str, Any]) -> dict[str, Any]:
-    """Return `{rule, start, timezone, slots}` for a rule, its start, zone and count; times are on the wall clock.
+    """Return `{rule, words, start, timezone, slots}` for a rule, its start, zone and count; times as clocks show them.
+
+    `words` is None for a rule that English has no sentence for.
 
     Raises:
         InvalidInput, InvalidRecurrence: one of them cannot be.
     """
     from recurrence_pipeline.config.clock import utc_now
     from recurrence_pipeline.domain.instances import require_instance, slots_on_wall
-    from recurrence_pipeline.domain.rules import REPEAT_TYPES, parse_rule
+    from recurrence_pipeline.domain.sentences import read, rule_of
     from recurrence_pipeline.domain.zones import time_zone, wall_clock
 
     zone = time_zone(asked.get("timezone") or "UTC")
-    given = asked.get("rule")
-    parsed = REPEAT_TYPES.get(given) if isinstance(given, str) else None
-    parsed = parsed or parse_rule(given)  # type: ignore[arg-type] # what is no text is refused there
+    parsed = rule_of(asked.get("rule"))
     now = wall_clock("now", utc_now(), zone).replace(second=0, microsecond=0, tzinfo=None)
     anchor = now if asked.get("start") is None else _wall(asked["start"])
     require_instance(parsed, anchor)
     found = slots_on_wall(parsed, anchor, _count(asked.get("count", 10)), zone)
     return {
         "rule": str(parsed),
+        "words": read(parsed),
         "start": anchor.isoformat(),
         "timezone": str(asked.get("timezone") or "UTC"),
         "slots": [slot.isoformat() for slot in found],

@@ -188,9 +188,8 @@ def _listed(values: tuple[object, ...]) -> str:
 
 
 def _time(value: date | datetime) -> str:
-    if not isinstance(value, datetime):
-        return f"{value:%Y%m%d}"
-    return f"{value:%Y%m%dT%H%M%S}{'Z' if value.tzinfo else ''}"
+    text = value.isoformat().replace("-", "").replace(":", "")  # strftime writes the year 999 with three digits
+    return text.removesuffix("+0000") + ("Z" if isinstance(value, datetime) and value.tzinfo else "")
 
 
 # Reading single parts

@@ -10,9 +10,10 @@ from rich.text import Text
 
 
 def rule_view(data: Mapping[str, Any]) -> RenderableType:
-    """Draw the rule and its slots, slot 0 first."""
+    """Draw the rule in words, where there are any, and as it is written, and its slots, slot 0 first."""
     table = Table("slot", "weekday", f"date and time ({data['timezone']})")
     for number, slot in enumerate(data["slots"]):
         when = datetime.fromisoformat(slot)
         table.add_row(str(number), f"{when:%A}", f"{when:%Y-%m-%d %H:%M}")
-    return Group(Text(data["rule"], style="bold"), table)
+    words = [Text(data["words"], style="bold")] if data["words"] else []
+    return Group(*words, Text(data["rule"], style="" if words else "bold"), table)

@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from recurrence_pipeline.domain.calendar import slots
+from recurrence_pipeline.domain.errors import InvalidRecurrence
+from recurrence_pipeline.domain.sentences import parse, read
 from recurrence_pipeline_tests.docs.pages import DOCS
 
 PAGE = (DOCS / "explanation" / "calendar.md").read_text(encoding="utf-8")
@@ -46,3 +48,22 @@ def test_a_day_that_does_not_exist_takes_no_number_away() -> None:
         "12-29 09:00", "12-31 09:00", "12-31 09:00", "01-01 09:00",
     ]  # fmt: skip
     assert "that of the missing day shares the time of the next" in PAGE
+
+
+def rows(heading: str) -> list[list[str]]:
+    """Return the cells of the table whose first row of headings this is."""
+    table = re.search(rf"^\| {re.escape(heading)} \|\n\|[- |]+\n((?:\|.*\n)+)", PAGE, re.MULTILINE)
+    assert table is not None
+    return [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in table[1].splitlines()]
+
+
+@pytest.mark.parametrize(("typed", "rule", "shown"), rows("typed | rule | shown"))
+def test_words_of_the_page_are_the_rules_of_the_page(typed: str, rule: str, shown: str) -> None:
+    assert str(parse(typed)) == str(parse(shown)) == rule
+    assert read(parse(typed)) == shown
+
+
+@pytest.mark.parametrize(("typed", "one", "other"), rows("typed | may mean | or"))
+def test_what_the_page_says_is_refused_is_refused_with_both(typed: str, one: str, other: str) -> None:
+    with pytest.raises(InvalidRecurrence, match=f"may mean '{one}' or .*'{other}'"):
+        parse(typed)
