@@ -40,7 +40,7 @@ from recurrence_pipeline.domain.errors import (
     RecurrenceError,
 )
 from recurrence_pipeline.domain.model import Source
-from recurrence_pipeline.views.common import explanation_data, preview_data
+from recurrence_pipeline.views.common import explanation_data, slots_data
 
 SIGN_OF_LIFE = timedelta(seconds=1.2)
 """How long the database may take for one: health answers within 2 s."""
@@ -114,13 +114,14 @@ class Handlers:
         """Show the next slots of a task, and what is odd about each."""
         caller = caller_of(request)
 
-        def slots() -> Any:
+        def preview() -> Any:
             if caller.user_id is not None:
                 self._worker.queries.require_owner(query.task_id, caller.user_id)
             found = self._worker.queries.preview(query.task_id, query.count, since=query.since, from_start=query.all)
-            return preview_data(found)
+            said = {"taskId": query.task_id, "rule": found.rule, "words": found.words}
+            return said | {"slots": slots_data(found.slots)}
 
-        return {"success": True, "data": {"taskId": query.task_id, "slots": await self._call(slots)}}
+        return {"success": True, "data": await self._call(preview)}
 
     async def explain_day(self, request: Request, query: Annotated[ExplainQuery, Query()]) -> ExplanationResponse:
         """Say why there is, or is not, a task of a series on a day."""

@@ -285,6 +285,8 @@ class PreviewData(Shape):
     """Slots of a task's series."""
 
     taskId: Id
+    rule: Annotated[str, Field(examples=["FREQ=MONTHLY;SKIP=BACKWARD"])]
+    words: Annotated[str, Field(examples=["day 31 of every month, or its last day"])]
     slots: list[Slot]
 
 

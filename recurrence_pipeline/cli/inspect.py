@@ -3,6 +3,7 @@
 import platform
 from datetime import date as calendar_date
 from enum import Enum
+from functools import partial
 from importlib.metadata import version as installed_version
 from typing import Annotated
 
@@ -28,13 +29,13 @@ def preview(
 ) -> int:
     """Show when a series comes next, and what is there already."""
     from recurrence_pipeline.config.clock import utc_now
-    from recurrence_pipeline.views.common import preview_data, preview_table
+    from recurrence_pipeline.views.common import preview_table, slots_data
 
     begin = instant("from", since, utc_now())
     session: Session = context.obj
     with session.worker() as worker:
-        slots = worker.queries.preview(task_id, count, since=begin, from_start=everything)
-    session.show(preview_data(slots), preview_table, as_json=as_json)
+        preview = worker.queries.preview(task_id, count, since=begin, from_start=everything)
+    session.show(slots_data(preview.slots), partial(preview_table, words=preview.words), as_json=as_json)
     return OK
 
 

@@ -39,7 +39,7 @@ def rule(
     count: Annotated[int, typer.Option("-n", "--count", metavar="N", min=1, max=MOST, help="How many slots.")] = 10,
     as_json: Json = False,
 ) -> int:
-    """Show what a rule says, in English and as an RRULE, and where it falls.
+    """Show what a rule says, and where it falls.
 
     Words are those that people use: `every weekday`, `every 2 weeks on Monday and Thursday until 31 Dec 2026`,
     `the 1st and 15th`, `the last working day of the month`, `every year on 24 December, 10 times`. What may mean two
@@ -84,22 +84,23 @@ def slots_of(asked: dict[str, Any]) -> dict[str, Any]:
         InvalidInput, InvalidRecurrence: one of them cannot be.
     """
     from recurrence_pipeline.config.clock import utc_now
-    from recurrence_pipeline.domain.instances import require_instance, slots_on_wall
-    from recurrence_pipeline.domain.sentences import read, rule_of
-    from recurrence_pipeline.domain.zones import time_zone, wall_clock
+    from recurrence_pipeline.domain.calendar import timed
+    from recurrence_pipeline.domain.instances import require_instance
+    from recurrence_pipeline.domain.sentences import read, typed_rule
+    from recurrence_pipeline.domain.zones import UTC, time_zone, wall_clock
 
     zone = time_zone(asked.get("timezone") or "UTC")
-    parsed = rule_of(asked.get("rule"))
+    parsed = typed_rule(asked.get("rule"))
     now = wall_clock("now", utc_now(), zone).replace(second=0, microsecond=0, tzinfo=None)
     anchor = now if asked.get("start") is None else _wall(asked["start"])
     require_instance(parsed, anchor)
-    found = slots_on_wall(parsed, anchor, _count(asked.get("count", 10)), zone)
+    found = timed(anchor.replace(tzinfo=UTC), parsed, 0, _count(asked.get("count", 10)), zone)
     return {
         "rule": str(parsed),
         "words": read(parsed),
         "start": anchor.isoformat(),
         "timezone": str(asked.get("timezone") or "UTC"),
-        "slots": [slot.isoformat() for slot in found],
+        "slots": [slot.replace(tzinfo=None).isoformat() for slot, _ in found],
     }
 
 

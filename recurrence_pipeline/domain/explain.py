@@ -11,8 +11,10 @@ from enum import Enum
 from itertools import count
 
 from recurrence_pipeline.domain.calendar import in_utc, timed
+from recurrence_pipeline.domain.instances import filled
 from recurrence_pipeline.domain.model import Series, Task
 from recurrence_pipeline.domain.rules import Rule, Skip
+from recurrence_pipeline.domain.sentences import read
 from recurrence_pipeline.domain.series import SeriesState
 
 _PAGE = 64
@@ -76,6 +78,16 @@ class SlotViews:
         self._by_number = {progress.slots[t.id]: t for t in tasks if t.id in progress.slots}
         self._by_date = {progress.dates[t.id]: t for t in tasks if t.id in progress.dates}
 
+    @property
+    def rule(self) -> str:
+        """The rule as RFC 5545 writes it."""
+        return str(self._progress.recurrence.rule)
+
+    @property
+    def words(self) -> str:
+        """The rule in English where there is a sentence for it, with what its first date implies."""
+        return words_of(self._progress.recurrence.rule, self._progress.wall)
+
     def since(self, time: datetime | None) -> Iterator[SlotView]:
         """Yield the slots behind a time, or all from slot 0 on, up to the end of the rule, without excluded ones."""
         progress = self._progress
@@ -104,8 +116,8 @@ class SlotViews:
             return Explanation(day, DayCode.BEFORE_START, text)
         rule = progress.recurrence.rule
         if rule.ends and any(self._on(day, rule.without_end())):
-            return Explanation(day, DayCode.PAST_END, f"{_named(day)} lies past the end of the rule {rule}.")
-        return Explanation(day, DayCode.NOT_ON_RULE, f"{_named(day)} is not on the rule {rule}.")
+            return Explanation(day, DayCode.PAST_END, f"{_named(day)} lies past the end of the rule: {self.words}.")
+        return Explanation(day, DayCode.NOT_ON_RULE, f"{_named(day)} is not on the rule: {self.words}.")
 
     def _on(self, day: date, rule: str | Rule) -> Iterator[tuple[datetime, int | None]]:
         """Yield the slots of a day: the one with a number, then added ones."""
@@ -156,6 +168,11 @@ _SAID: Mapping[DayCode, str] = {
     DayCode.TO_BE_MADE: "due to be made by the next event of the series.",
     DayCode.AHEAD: "not made yet: the series is kept {horizon} ahead of its next task.",
 }
+
+
+def words_of(rule: Rule, anchor: datetime) -> str:
+    """Return a rule in English with what its anchor implies, or as RFC 5545 writes it where there is no sentence."""
+    return read(filled(rule, anchor.date())) or str(rule)
 
 
 def note_of(rule: Rule, anchor: datetime, at: datetime, local: datetime) -> str:

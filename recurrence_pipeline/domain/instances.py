@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import MAXYEAR, MINYEAR, date, datetime, time, tzinfo
 from functools import lru_cache
-from itertools import islice
 from typing import assert_never
 
 from recurrence_pipeline.domain.errors import InvalidRecurrence
@@ -35,12 +34,12 @@ def instances(rule: Rule, anchor: datetime, after: datetime | None = None) -> It
         anchor: the start of the series on the wall clock; on the rule or not.
         after: yields only what is later than this.
     """
-    filled, begin = _filled(rule, anchor), anchor if after is None or after < anchor else after
+    explicit, begin = filled(rule, anchor), anchor if after is None or after < anchor else after
     last, end = begin.date().toordinal(), last_moment(rule, anchor)
     clock = anchor.timetz()
     if begin.timetz() < clock:  # that day's own instance is still to come
         last -= 1
-    for day in _days_from(filled, anchor.date(), last):
+    for day in _days_from(explicit, anchor.date(), last):
         found = datetime.combine(date.fromordinal(day), clock)
         if end is not None and found > end:
             return
@@ -51,20 +50,13 @@ def instances(rule: Rule, anchor: datetime, after: datetime | None = None) -> It
 def days_after(rule: Rule, anchor: date, after: int) -> Iterator[int]:
     """Yield the days of a rule behind both the anchor's and day `after`, as ordinals; its end is the caller's."""
     begin = anchor.toordinal()
-    return _days_from(_filled(rule, anchor), anchor, max(begin, after))
+    return _days_from(filled(rule, anchor), anchor, max(begin, after))
 
 
 @lru_cache(maxsize=16384)
 def days_of_month(rule: Rule, year: int, month: int) -> tuple[int, ...]:
     """Return the days that BYDAY or BYMONTHDAY name in a month, as ordinals."""
     return tuple(sorted(set(_of_month(replace(rule, by_month=()), year, month))))
-
-
-def slots_on_wall(rule: Rule, anchor: datetime, count: int, zone: tzinfo) -> list[datetime]:
-    """Return the first slots of a series, the anchor first: `count` of them, or fewer where the rule ends before."""
-    wanted = count if rule.count is None else min(count, rule.count)
-    last = last_moment(rule, anchor, zone)
-    return [anchor, *islice(instances(replace(rule, until=last), anchor), wanted - 1)]
 
 
 def last_moment(rule: Rule, anchor: datetime, zone: tzinfo | None = None) -> datetime | None:
@@ -93,8 +85,8 @@ def require_instance(rule: Rule, anchor: datetime) -> None:
         raise InvalidRecurrence(message, field="recurrence.rule", value=str(rule))
 
 
-def _filled(rule: Rule, anchor: date) -> Rule:
-    """Return the rule with what its start implies made explicit."""
+def filled(rule: Rule, anchor: date) -> Rule:
+    """Return the rule with what its start implies made explicit: the weekday, the day of the month, the month."""
     weekday = (WeekdayNum(anchor.weekday()),)
     match rule.frequency:
         case Frequency.WEEKLY if not rule.by_day:

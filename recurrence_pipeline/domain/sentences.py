@@ -140,7 +140,7 @@ def parse(words: str) -> Rule:
     raise _refused(words, why_not(words, spelt))
 
 
-def rule_of(text: object) -> Rule:
+def typed_rule(text: object) -> Rule:
     """Return the rule that a text says: an RRULE value, or English words, which repeat types such as `monthly` are.
 
     Raises:

@@ -175,14 +175,7 @@ def rule(view: SeriesView) -> str:
     if view.original is None or not isinstance(view.original.anchor, datetime):
         return "-"
     anchor = view.original.anchor.astimezone(time_zone(view.timezone))
-    match view.original.repeat_type:
-        case "weekly":
-            day = f"every {anchor:%A}"
-        case "monthly":
-            day = f"monthly on day {anchor.day}"
-        case other:
-            day = other
-    return f"{day} at {anchor:%H:%M}\n({view.timezone})"
+    return f"{view.words} at {anchor:%H:%M}\n({view.timezone})"
 
 
 def _next_due(view: SeriesView) -> list[str]:

@@ -47,7 +47,7 @@ def events_data(counts: Mapping[tuple[str, str], int], refusals: Iterable[Data])
     }
 
 
-def preview_data(slots: Iterable[SlotView]) -> list[dict[str, Any]]:
+def slots_data(slots: Iterable[SlotView]) -> list[dict[str, Any]]:
     """Return slots: `local` is wall-clock time with its offset, `utc` the same instant, `taskId` what stands there."""
     return [_slot(each) for each in slots]
 
@@ -82,6 +82,8 @@ def series_data(view: "SeriesView") -> dict[str, Any]:
         "seriesId": view.id,
         "title": original.title if original else None,
         "repeatType": original.repeat_type if original else None,
+        "rule": view.rule,
+        "words": view.words,
         "anchor": original.anchor if original else None,
         "timezone": view.timezone,
         "cursor": view.cursor,
@@ -170,9 +172,9 @@ def import_table(data: Data) -> RenderableType:
     return Group(table, *reasons)
 
 
-def preview_table(rows: Iterable[Data]) -> RenderableType:
-    """Draw the slots of a series."""
-    table = table_of("Slots", "slot", "local time", "UTC", "state", "note")
+def preview_table(rows: Iterable[Data], words: str = "") -> RenderableType:
+    """Draw the slots of a series, under its rule in words."""
+    table = table_of(words[:1].upper() + words[1:], "slot", "local time", "UTC", "state", "note")
     for row in rows:
         local = datetime.fromisoformat(row["local"])
         utc = row["utc"].replace("T", " ").removesuffix("Z").removesuffix(".000")
@@ -191,7 +193,8 @@ def series_view(data: Data) -> RenderableType:
     """Draw a series, its events, and why nothing more came."""
     lines = [
         f"Series {data['seriesId']}" + (f": {data['title']}" if data["title"] else ""),
-        f"{data['repeatType'] or 'no original'} from {when(data['anchor'])}, time zone {data['timezone']}, "
+        f"{data['words'] or data['repeatType'] or 'no original'}, from {when(data['anchor'])}, "
+        f"time zone {data['timezone']}, "
         f"cursor {'-' if data['cursor'] is None else data['cursor']}",
     ]
     members = table_of("Members", "slot", "due (UTC)", "done", "", "id")

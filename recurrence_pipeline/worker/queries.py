@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from recurrence_pipeline.domain.errors import (
     InvalidRecurrence,
@@ -17,7 +17,7 @@ from recurrence_pipeline.domain.errors import (
     RecurrenceError,
     RuleChanged,
 )
-from recurrence_pipeline.domain.explain import DayCode, Explanation, SlotView, SlotViews
+from recurrence_pipeline.domain.explain import DayCode, Explanation, SlotView, SlotViews, words_of
 from recurrence_pipeline.domain.model import EventStatus, Series, Task
 from recurrence_pipeline.domain.series import SeriesState, require_member
 from recurrence_pipeline.storage.documents import as_contract, object_id
@@ -40,9 +40,20 @@ class Member:
     slot: int | None
 
 
+class Preview(NamedTuple):
+    """Slots of a series, and its rule: as RFC 5545 writes it, and in words."""
+
+    rule: str
+    words: str
+    slots: Sequence[SlotView]
+
+
 @dataclass(frozen=True, slots=True)
 class SeriesView:
-    """All that is known of a series: its members by slot, its events newest first, and why nothing more came."""
+    """All that is known of a series: its members by slot, its events newest first, and why nothing more came.
+
+    `rule` and `words` are those of a series that can be worked on.
+    """
 
     id: str
     original: Task | None
@@ -51,6 +62,8 @@ class SeriesView:
     members: tuple[Member, ...]
     events: tuple[Mapping[str, Any], ...]
     remarks: tuple[str, ...]
+    rule: str | None = None
+    words: str | None = None
 
 
 class Queries:
@@ -69,7 +82,7 @@ class Queries:
 
     def preview(
         self, task_id: str, count: int = 10, *, since: datetime | None = None, from_start: bool = False
-    ) -> list[SlotView]:
+    ) -> Preview:
         """Return the next `count` slots of the series of a task: those behind `since`, or now, or from slot 0 on.
 
         Where the series ends, there are fewer.
@@ -83,7 +96,8 @@ class Queries:
         if not 1 <= count <= MAX_PREVIEW:
             raise InvalidRecurrence(f"count: {count} is not between 1 and {MAX_PREVIEW}", field="count", value=count)
         views = self._slot_views(task_id)
-        return list(islice(views.since(None if from_start else since or self._clock()), count))
+        slots = islice(views.since(None if from_start else since or self._clock()), count)
+        return Preview(views.rule, views.words, list(slots))
 
     def explain(self, task_id: str, day: date) -> Explanation:
         """Say why there is, or is not, a task of the series on a day of its wall clock.
@@ -125,9 +139,24 @@ class Queries:
         if original is None and not series.occurrences and not events:
             raise OriginalNotFound(f"Task {task_id} is not there, nothing hangs on it, and no event names it")
         zone = (original.timezone if original else None) or self._timezone
-        members, cursor, remarks = self._progress(series)
+        progress, remarks = self._progress(series)
+        members = _members(series, progress)
+        cursor = series.memory.number if series.memory else None
+        if progress is not None:
+            remarks += _remarks(progress, cursor, members, self._clock())
+        if series.strangers:
+            remarks.append(f"Other users' tasks hang on it, and are none of it: {len(series.strangers)}.")
+        rule = progress.recurrence.rule if progress is not None else None
         return SeriesView(
-            series.id, original, zone, cursor, members, tuple(as_contract(e) for e in events), tuple(remarks)
+            series.id,
+            original,
+            zone,
+            cursor,
+            members,
+            tuple(as_contract(e) for e in events),
+            tuple(remarks),
+            None if rule is None else str(rule),
+            None if rule is None or progress is None else words_of(rule, progress.wall),
         )
 
     # Events
@@ -207,30 +236,24 @@ class Queries:
         """Return what all events kept came to: occurrences `created` and `deleted`, and all `activities` there are."""
         return self._log.totals() | {"activities": self._activities.count()}
 
-    def _progress(self, series: Series) -> tuple[tuple[Member, ...], int | None, list[str]]:
-        tasks = [series.original, *series.occurrences] if series.original else list(series.occurrences)
-        unplaced = tuple(Member(task, task.occurrence_number) for task in tasks)
+    def _progress(self, series: Series) -> tuple[SeriesState | None, list[str]]:
+        """Return how far a series is or, where that cannot be said, why."""
         if series.original is None:
-            return (
-                unplaced,
-                None,
-                ["The original is gone: nothing more is made, and the orphan cleanup removes the rest."],
-            )
+            return None, ["The original is gone: nothing more is made, and the orphan cleanup removes the rest."]
         if series.original.repeat_type == "none":
-            return unplaced, None, ["The task does not recur."]
-        cursor = series.memory.number if series.memory else None
+            return None, ["The task does not recur."]
         try:
-            progress = SeriesState(series, series.original, self._timezone)
+            return SeriesState(series, series.original, self._timezone), []
         except RecurrenceError as error:
-            return unplaced, cursor, [f"Nothing is made: {error}"]
-        members = sorted(
-            (Member(task, progress.slots.get(task.id)) for task in tasks),
-            key=lambda member: (member.slot is None, member.slot or 0, member.task.id),
-        )
-        remarks = _remarks(progress, cursor, members, self._clock())
-        if series.strangers:
-            remarks.append(f"Other users' tasks hang on it, and are none of it: {len(series.strangers)}.")
-        return tuple(members), cursor, remarks
+            return None, [f"Nothing is made: {error}"]
+
+
+def _members(series: Series, progress: SeriesState | None) -> tuple[Member, ...]:
+    tasks = [series.original, *series.occurrences] if series.original else list(series.occurrences)
+    if progress is None:
+        return tuple(Member(task, task.occurrence_number) for task in tasks)
+    members = (Member(task, progress.slots.get(task.id)) for task in tasks)
+    return tuple(sorted(members, key=lambda each: (each.slot is None, each.slot or 0, each.task.id)))
 
 
 def _remarks(progress: SeriesState, cursor: int | None, members: Sequence[Member], now: datetime) -> list[str]:

@@ -64,7 +64,7 @@ def test_the_page_of_documents_has_every_field_that_is_stored_with_its_type(worl
         for collection in FIELDS
         for document in database[collection].find()
         for field, value in document.items()
-        if not fits(collection, field, value)
+        if field not in NAMED_TO_COPY and not fits(collection, field, value)
     ]
     assert strange == []
     assert {c for c in database.list_collection_names() if database[c].find_one()} - {"users"} <= set(FIELDS)

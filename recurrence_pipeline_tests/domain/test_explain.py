@@ -159,12 +159,12 @@ def test_a_preview_and_an_explanation_say_the_same_of_a_slot(life: tuple[World, 
     [
         ("2027-01-01", "before_start", "The series begins on 2027-01-04."),
         ("2027-01-04", "overdue", f"Slot 0, Mon 2027-01-04 09:00: task {ORIGINAL} is open, and its time has passed."),
-        ("2027-01-05", "not_on_rule", "Tue 2027-01-05 is not on the rule FREQ=WEEKLY;COUNT=5."),
+        ("2027-01-05", "not_on_rule", "Tue 2027-01-05 is not on the rule: every Monday, 5 times in all."),
         ("2027-01-11", "excluded", "Slot 1, Mon 2027-01-11 09:00: excluded by recurrence.excluded, so that no task"),
         ("2027-01-12", "to_be_made", "An added date, Tue 2027-01-12 09:00: due to be made by the next event"),
         ("2027-01-18", "to_be_made", "Slot 2, Mon 2027-01-18 09:00: due to be made by the next event of the series."),
         ("2027-02-01", "ahead", "Slot 4, Mon 2027-02-01 09:00: not made yet: the series is kept 2 ahead of its next"),
-        ("2027-02-08", "past_end", "Mon 2027-02-08 lies past the end of the rule FREQ=WEEKLY;COUNT=5."),
+        ("2027-02-08", "past_end", "Mon 2027-02-08 lies past the end of the rule: every Monday, 5 times in all."),
     ],
 )
 def test_a_day_is_explained_in_one_line(day: str, code: str, text: str) -> None:

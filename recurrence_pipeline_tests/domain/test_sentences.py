@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from recurrence_pipeline.domain.errors import InvalidRecurrence
 from recurrence_pipeline.domain.rules import REPEAT_TYPES, parse_rule
-from recurrence_pipeline.domain.sentences import parse, read, rule_of
+from recurrence_pipeline.domain.sentences import parse, read, typed_rule
 from recurrence_pipeline_tests.domain.rule_texts import rule_texts
 
 UNTIL = st.one_of(
@@ -135,7 +135,7 @@ def test_the_words_of_the_application_are_words_here() -> None:
 
 
 def test_a_text_is_a_rule_in_words_or_as_it_is_written() -> None:
-    assert rule_of("monthly") == rule_of("FREQ=MONTHLY;SKIP=BACKWARD") == rule_of("every month")
+    assert typed_rule("monthly") == typed_rule("FREQ=MONTHLY;SKIP=BACKWARD") == typed_rule("every month")
     for nothing in (None, 5, "", " ", "INTERVAL=2"):
         with pytest.raises(InvalidRecurrence, match=r"recurrence\.rule"):
-            rule_of(nothing)
+            typed_rule(nothing)

@@ -103,7 +103,7 @@ def test_a_series_put_back_is_looked_at_like_any_other(world: World) -> None:
     view = world.worker.queries.series(str(head))
 
     assert [member.slot for member in view.members] == [1, 2, 3]
-    assert [slot.number for slot in world.worker.queries.preview(str(head), 2)] == [1, 2]
+    assert [slot.number for slot in world.worker.queries.preview(str(head), 2).slots] == [1, 2]
 
 
 def test_completed_tasks_stay_completed_and_count(world: World) -> None:

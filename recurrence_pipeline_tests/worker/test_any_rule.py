@@ -56,7 +56,7 @@ def test_any_rule_is_kept_three_ahead_through_completions(world: World, rule: st
     assert days(world, head) == expected
     finish(world, head)
     finish(world, world.occurrences(head)[0]["_id"])
-    preview = world.worker.queries.preview(str(head), 6, from_start=True)
+    preview = world.worker.queries.preview(str(head), 6, from_start=True).slots
     assert [task["dueDate"] for task in world.occurrences(head)] == [slot.utc for slot in preview][1:6]
     assert [task["occurrenceNumber"] for task in world.occurrences(head)] == [1, 2, 3, 4, 5]
     assert red(world) == {}

@@ -1,11 +1,13 @@
 """What the one door answers, and what it refuses before anything is written."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from bson import ObjectId
 
 from recurrence_pipeline.domain.errors import InvalidInput, InvalidRecurrence, OriginalNotFound, ProcessingFailed
+from recurrence_pipeline.domain.explain import SlotView
 from recurrence_pipeline_tests.world import World, utc
 
 ANCHOR = utc(2024, 1, 15, 9)
@@ -163,7 +165,7 @@ def test_a_preview_begins_with_what_is_ahead_of_now_and_says_what_stands_there(w
     second = world.occurrences(rent)[1]["_id"]
     world.now = utc(2024, 2, 1)
 
-    ahead = world.worker.queries.preview(str(rent), 4)
+    ahead = world.worker.queries.preview(str(rent), 4).slots
 
     assert [(slot.number, slot.code.value, slot.note) for slot in ahead] == [
         (1, "open", "31 clamped to 29"),
@@ -172,12 +174,15 @@ def test_a_preview_begins_with_what_is_ahead_of_now_and_says_what_stands_there(w
         (4, "ahead", ""),
     ]
     assert ahead[1].task_id == str(second)
-    assert world.worker.queries.preview(str(second), 4) == ahead, "asked of any task of the series"
+    assert world.worker.queries.preview(str(second), 4).slots == ahead, "asked of any task of the series"
 
 
 def test_a_preview_begins_where_it_is_told_to(world: World) -> None:
     rent = world.create(utc(2024, 1, 31, 9), "monthly")
-    preview = world.worker.queries.preview
+
+    def preview(task_id: str, count: int, **begin: Any) -> Sequence[SlotView]:
+        return world.worker.queries.preview(task_id, count, **begin).slots
+
     world.now = utc(2024, 9, 1)
 
     assert [slot.number for slot in preview(str(rent), 2)] == [8, 9]
