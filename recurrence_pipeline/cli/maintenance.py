@@ -90,17 +90,17 @@ def _weekly(session: Session, worker: "Worker", *, as_json: bool) -> int:
     from rich.markdown import Markdown
 
     from recurrence_pipeline.config.clock import utc_now
-    from recurrence_pipeline.maintenance.checks import Severity
+    from recurrence_pipeline.domain.severity import Severity
     from recurrence_pipeline.monitoring.report import performance_report
     from recurrence_pipeline.views.checks import findings_view
 
-    findings = worker.consistency.run()
+    results = worker.consistency.run()
     report = performance_report(worker.metrics, utc_now(), threshold=worker.settings.degradation_threshold)
-    data = {"findings": [f.as_json() for f in findings], "worse": [figure.as_json() for figure in report.worse]}
+    data = {"findings": [r.as_json() for r in results], "worse": [figure.as_json() for figure in report.worse]}
     session.show(
         data, lambda _: Group(findings_view(data["findings"]), Markdown(report.without_pictures())), as_json=as_json
     )
-    wrong = any(finding.count and finding.severity is Severity.ERROR for finding in findings)
+    wrong = any(result.severity is Severity.ERROR for result in results)
     return FAILED if wrong or report.worse else OK
 
 
@@ -125,7 +125,7 @@ def check(
     It exits with 1 where a check of severity error finds something.
     With --repair it exits with 1 where something stays that a repair is there for.
     """
-    from recurrence_pipeline.maintenance.checks import Severity
+    from recurrence_pipeline.domain.severity import Severity
     from recurrence_pipeline.views.checks import findings_view, repairs_view
 
     if yes and not repair:
@@ -141,12 +141,12 @@ def check(
         if repair:
             repairs = worker.consistency.repair(only, dry_run=not yes, progress=advance)
         else:
-            findings = worker.consistency.run(only=only, progress=advance)
+            results = worker.consistency.run(only=only, progress=advance)
     if repair:
         session.show([r.as_json() for r in repairs], repairs_view, as_json=as_json)
         return FAILED if any(r.left for r in repairs) else OK
-    session.show([f.as_json() for f in findings], findings_view, as_json=as_json)
-    return FAILED if any(f.count and f.severity is Severity.ERROR for f in findings) else OK
+    session.show([r.as_json() for r in results], findings_view, as_json=as_json)
+    return FAILED if any(r.severity is Severity.ERROR for r in results) else OK
 
 
 @app.command(

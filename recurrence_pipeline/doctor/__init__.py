@@ -19,8 +19,9 @@ from recurrence_pipeline.doctor.machine import (
     look_at_time_zones,
     look_at_versions,
 )
-from recurrence_pipeline.doctor.rules import HealthCheckResult, Level
+from recurrence_pipeline.doctor.rules import HealthCheckResult
 from recurrence_pipeline.domain.errors import ConfigurationError
+from recurrence_pipeline.domain.severity import Severity
 
 __all__ = ["examine"]
 
@@ -42,7 +43,7 @@ def examine(
         worker = open_worker(settings, clock=clock)
     except ConfigurationError as error:
         advice = "Fix the variables named; docs/reference/settings.md has them all."
-        yield HealthCheckResult("settings", Level.ERROR, str(error), advice)
+        yield HealthCheckResult("settings", Severity.ERROR, str(error), advice)
         return
     yield look_at_names(environment)
     with worker:

@@ -12,12 +12,11 @@ from typing import Any
 from recurrence_pipeline.doctor.rules import (
     Clashes,
     HealthCheckResult,
-    Level,
     Work,
+    judge_check,
     judge_clashes,
     judge_clock,
     judge_dead_letters,
-    judge_finding,
     judge_hosts,
     judge_parts,
     judge_queue,
@@ -28,11 +27,12 @@ from recurrence_pipeline.doctor.rules import (
 )
 from recurrence_pipeline.domain.errors import RecurrenceError
 from recurrence_pipeline.domain.model import EventStatus
+from recurrence_pipeline.domain.severity import Severity
 from recurrence_pipeline.maintenance.checks import COUNTERS_BEHIND, EVENTS_ENDLESS, EVENTS_STUCK, SCHEMA, SLOT_CLASHES
 from recurrence_pipeline.maintenance.consistency import Consistency
 from recurrence_pipeline.maintenance.scan import ConsistencyScan, ScanProgress
 from recurrence_pipeline.monitoring.parts import Parts
-from recurrence_pipeline.storage.timeouts import within
+from recurrence_pipeline.storage.timeouts import time_limit
 from recurrence_pipeline.worker.context import WorkerContext
 
 SIGN_OF_LIFE = timedelta(seconds=5)
@@ -58,16 +58,16 @@ class Diagnostics:
     def look(self, progress: ScanProgress = lambda _: None) -> Iterator[HealthCheckResult]:
         """Yield what is found; where the database is away, only that. `progress` is told how many tasks were read."""
         try:
-            with within(SIGN_OF_LIFE):
+            with time_limit(SIGN_OF_LIFE):
                 server = self._context.database_checks.server(self._context.clock)
         except RecurrenceError as error:
             advice = (
                 "See that the server runs and that MONGODB_URL names it, with a user who may read and write; a server "
                 "that speaks TLS only needs tls=true, and tlsCAFile for an authority of one's own."
             )
-            yield HealthCheckResult("database", Level.ERROR, str(error), advice)
+            yield HealthCheckResult("database", Severity.ERROR, str(error), advice)
             return
-        yield HealthCheckResult("database", Level.OK, "answers")
+        yield HealthCheckResult("database", Severity.OK, "answers")
         yield from (judge_version(server), judge_writes(server), judge_clock(server, self._context.rules.lease_margin))
         yield from asked("time zones of hosts", self._hosts)
         yield from asked("parts", lambda: [judge_parts(self._parts.rows())])
@@ -86,7 +86,7 @@ class Diagnostics:
         return [judge_watermark(self._context.watermark.read().watermark, self._context.clock())]
 
     def _check(self, name: str, label: str) -> list[HealthCheckResult]:
-        return [judge_finding(finding, label) for finding in self._consistency.run(only=[name])]
+        return [judge_check(result, label) for result in self._consistency.run(only=[name])]
 
     def _queue(self) -> list[HealthCheckResult]:
         now = self._context.clock()
@@ -125,9 +125,8 @@ def asked(name: str, question: Callable[[], list[HealthCheckResult]]) -> list[He
     try:
         return question()
     except RecurrenceError as error:
-        return [
-            HealthCheckResult(name, Level.ERROR, str(error), "Could not be looked at: repair what the message names.")
-        ]
+        advice = "Could not be looked at: repair what the message names."
+        return [HealthCheckResult(name, Severity.ERROR, str(error), advice)]
 
 
 def _members(sample: Any) -> list[str]:

@@ -5,19 +5,11 @@ Which series or task fails a check is decided in rules.py; what was found, and r
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
 from recurrence_pipeline.domain.errors import InvalidInput
+from recurrence_pipeline.domain.severity import Severity
 from recurrence_pipeline.storage.database_checks import MAX_SAMPLES, Sample
-
-
-class Severity(str, Enum):
-    """How much a finding matters."""
-
-    ERROR = "error"  # work is lost, undone or refused until somebody acts
-    WARNING = "warning"  # the data contradict themselves, and a person should decide
-    INFO = "info"  # right as it is, and worth knowing
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,21 +204,22 @@ CHECKS = (
 
 
 @dataclass(slots=True)
-class Finding:
-    """The answer to a check: how often, and some of it."""
+class CheckResult:
+    """What a check found: how many issues, and some of them. Each by itself is an `Issue`, in rules.py."""
 
-    name: str
-    severity: Severity
-    explanation: str
-    hint: str
-    repairable: bool
+    check: Check
     count: int = 0
     samples: list[Sample] = field(default_factory=list)
 
-    @classmethod
-    def none_of(cls, check: Check) -> "Finding":
-        """Return the answer of a check that found nothing yet."""
-        return cls(check.name, check.severity, check.explanation, check.hint, check.repairable)
+    @property
+    def name(self) -> str:
+        """Of the check."""
+        return self.check.name
+
+    @property
+    def severity(self) -> Severity:
+        """How bad it is, for what was found; OK where nothing was."""
+        return self.check.severity if self.count else Severity.OK
 
     def add(self, samples: Iterable[Sample]) -> None:
         """Count some more, and keep the first of all."""
@@ -238,12 +231,12 @@ class Finding:
     def as_json(self) -> dict[str, Any]:
         """Return it as plain data."""
         return {
-            "name": self.name,
-            "severity": self.severity.value,
+            "name": self.check.name,
+            "severity": self.check.severity.value,
             "count": self.count,
-            "explanation": self.explanation,
-            "hint": self.hint,
-            "repairable": self.repairable,
+            "explanation": self.check.explanation,
+            "hint": self.check.hint,
+            "repairable": self.check.repairable,
             "samples": [dict(sample) for sample in self.samples],
         }
 

@@ -11,7 +11,7 @@ from recurrence_pipeline.monitoring.parts import Parts
 from recurrence_pipeline.storage.documents import object_id
 from recurrence_pipeline.storage.event_queries import EventQueries
 from recurrence_pipeline.storage.tasks import Tasks
-from recurrence_pipeline.storage.timeouts import within
+from recurrence_pipeline.storage.timeouts import time_limit
 
 
 class Health:
@@ -57,7 +57,7 @@ class Health:
         """
         try:
             if patience is not None:
-                with within(patience):
+                with time_limit(patience):
                     self._log.ping()
             statistics: dict[str, Any] = self.statistics()
             parts = self._parts.rows()

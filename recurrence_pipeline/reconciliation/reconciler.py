@@ -22,7 +22,7 @@ from recurrence_pipeline.reconciliation.rules import (
     reason_to_ask,
     request,
 )
-from recurrence_pipeline.storage.timeouts import within
+from recurrence_pipeline.storage.timeouts import time_limit
 from recurrence_pipeline.storage.watermark import Mark
 from recurrence_pipeline.worker.context import WorkerContext
 
@@ -80,7 +80,7 @@ class Reconciliation:
         now = self._clock()
         at = ScanState.parse(position, now)
         mark = self._watermark.read()  # before the limit: one that is away is not waited for as long
-        with within(LONGEST_LOOK):
+        with time_limit(LONGEST_LOOK):
             limit = RECENT * self._step
             recent = self._unannounced.after(at.recent, at.recent_until(now), limit)
             undated = self._unannounced.after(KeysetPosition.undated_since(now), None, limit)

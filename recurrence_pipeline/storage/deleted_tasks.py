@@ -21,7 +21,7 @@ from recurrence_pipeline.storage.chunks import chunks, id_chunks
 from recurrence_pipeline.storage.counters import Counters
 from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from
 from recurrence_pipeline.storage.mongo import BARE_DATES, Mongo, refusals, translated
-from recurrence_pipeline.storage.timeouts import patiently
+from recurrence_pipeline.storage.timeouts import long_read
 
 COPY = {"deletedAt": 1, "deletedBy": 1, "reason": 1, "restoring": 1, "restoredAt": 1, "task._id": 1} | {
     f"task.{name}": 1 for name in MEMBER_FIELDS
@@ -112,7 +112,7 @@ class DeletedTasks:
             {"$sort": {"deletedAt": -1, "_id": -1}},
             {"$limit": limit},
         ]
-        with patiently(self._deleted.database):
+        with long_read(self._deleted.database):
             found = list(self._deleted.aggregate(pipeline, allowDiskUse=True))
         return [{"deletion": row.pop("_id"), **row} for row in found]
 

@@ -15,7 +15,7 @@ from recurrence_pipeline.storage.chunks import chunks, id_chunks
 from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from
 from recurrence_pipeline.storage.mongo import Mongo, translated, translating
 from recurrence_pipeline.storage.partitions import partitions
-from recurrence_pipeline.storage.timeouts import patiently
+from recurrence_pipeline.storage.timeouts import long_read
 
 MEMBER = dict.fromkeys(MEMBER_FIELDS, 1)
 
@@ -44,7 +44,7 @@ class TaskScan:
             for piece in partitions(self._mongo):
                 # Some servers look for an index for all that one $match asks for, and find none for this.
                 pipeline: list[Document] = [{"$match": piece}, {"$match": RECURRING}, {"$project": MEMBER}]
-                with patiently(self._tasks.database):  # a server may look through it all before its first answer
+                with long_read(self._tasks.database):  # a server may look through it all before its first answer
                     cursor = self._tasks.aggregate(pipeline, batchSize=A_PAGE)
                     document = next(cursor, None)
                 with cursor:

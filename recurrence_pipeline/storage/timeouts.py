@@ -13,7 +13,7 @@ LONG = timedelta(hours=1)
 
 
 @contextmanager
-def within(limit: timedelta) -> Iterator[None]:
+def time_limit(limit: timedelta) -> Iterator[None]:
     """Give all that this thread asks of the database so long together, the search for a server included.
 
     What comes too late fails as an outage or as a transient error. A limit around this one stays in force.
@@ -23,11 +23,11 @@ def within(limit: timedelta) -> Iterator[None]:
 
 
 @contextmanager
-def patiently(database: Database[Any]) -> Iterator[None]:
+def long_read(database: Database[Any]) -> Iterator[None]:
     """Give what reads a whole collection an hour, of a server that answers now.
 
     The limit covers the search for a server too: one that is away would be waited for just as long.
     """
     database.command("ping")
-    with within(LONG):
+    with time_limit(LONG):
         yield

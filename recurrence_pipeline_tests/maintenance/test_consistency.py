@@ -292,7 +292,7 @@ def test_every_check_has_a_case_that_turns_it_red() -> None:
 
 def test_every_check_says_what_it_means_and_what_to_do(world: World) -> None:
     for finding in world.worker.consistency.run():
-        assert (finding.explanation[-1], finding.hint[-1]) == (".", "."), finding.name
+        assert (finding.check.explanation[-1], finding.check.hint[-1]) == (".", "."), finding.name
         assert finding.repairable is (finding.name in REPAIRABLE)
 
 
