@@ -46,7 +46,7 @@ def _specs(checks: Iterable[Check]) -> list[dg.AssetCheckSpec]:
     ]
 
 
-@dg.asset_check(asset=worker_health, description="The database answers, and its tasks can be counted.")
+@dg.asset_check(asset=worker_health, description="The database answers.")
 def database_reachable(worker: WorkerParam) -> dg.AssetCheckResult:  # noqa: D103
     health = worker.open().health.status()
     return dg.AssetCheckResult(

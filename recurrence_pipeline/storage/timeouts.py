@@ -7,6 +7,9 @@ from typing import Any
 
 import pymongo
 from pymongo.database import Database
+from pymongo.errors import PyMongoError
+
+from recurrence_pipeline.domain.errors import RecurrenceError
 
 LONG = timedelta(hours=1)
 """For one command that reads a whole collection."""
@@ -20,6 +23,11 @@ def time_limit(limit: timedelta) -> Iterator[None]:
     """
     with pymongo.timeout(limit.total_seconds()):
         yield
+
+
+def is_timeout(error: RecurrenceError) -> bool:
+    """Say whether an error means that a limit ran out, the server's or ours, and nothing else."""
+    return isinstance(error.__cause__, PyMongoError) and error.__cause__.timeout
 
 
 @contextmanager

@@ -293,7 +293,7 @@ def test_every_check_has_a_case_that_turns_it_red() -> None:
 def test_every_check_says_what_it_means_and_what_to_do(world: World) -> None:
     for finding in world.worker.consistency.run():
         assert (finding.check.explanation[-1], finding.check.hint[-1]) == (".", "."), finding.name
-        assert finding.repairable is (finding.name in REPAIRABLE)
+        assert finding.check.repairable is (finding.name in REPAIRABLE)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.seed.__name__)
