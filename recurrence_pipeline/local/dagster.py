@@ -74,6 +74,11 @@ class LocalDagster:
         """Where people look."""
         return f"http://{HOST}:{self._port}"
 
+    @property
+    def ui_url(self) -> str:
+        """Where alerts link to: the same, but where DAGSTER_UI_URL names it otherwise."""
+        return self._webserver.environment[UI_URL]
+
     def wait_until_ready(self, programs: tuple[ManagedProcess, ...], timeout: timedelta = READY_TIMEOUT) -> None:
         """Return once our web server answers and the sensor has been evaluated.
 
