@@ -47,9 +47,10 @@ def examine(
         return
     yield look_at_names(environment)
     with worker:
-        yield from Diagnostics(worker.context, worker.consistency, worker.parts).look(progress)
+        diagnostics = Diagnostics(worker.context, worker.consistency, worker.parts)
+        yield from diagnostics.look(progress)
     yield look_at_access(settings)
     yield look_at_api(settings)
-    yield from look_at_dagster(settings, clock())
+    yield from look_at_dagster(settings, clock(), diagnostics.dagster)
     yield from look_at_metrics(settings)
     yield from look_at_disks(settings, environment)

@@ -4,7 +4,7 @@ A program that is not there is a warning: not every system has all of them. One 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -33,6 +33,9 @@ QUESTION = """query ($before: Float!, $most: Int!) {
   runsOrError(filter: {statuses: [SUCCESS, FAILURE, CANCELED], updatedBefore: $before}, limit: $most) {
     ... on Runs { results { jobName } }
   }
+  assetNodes { assetChecksOrError { ... on AssetChecks { checks {
+    name executionForLatestMaterialization { status evaluation { severity } }
+  } } } }
   instance { daemonHealth { allDaemonStatuses { daemonType required healthy } } }
   workspaceOrError { ... on Workspace { locationEntries { name locationOrLoadError {
     ... on PythonError { message }
@@ -115,8 +118,13 @@ def look_at_metrics(settings: Settings) -> Iterator[HealthCheckResult]:
         yield HealthCheckResult("metrics", Severity.OK, f"served at {url}")
 
 
-def look_at_dagster(settings: Settings, now: datetime) -> Iterator[HealthCheckResult]:
-    """Ask Dagster's web server how its daemon, the code server, what runs by itself and its history are."""
+def look_at_dagster(
+    settings: Settings, now: datetime, heartbeat: Mapping[str, Any] | None = None
+) -> Iterator[HealthCheckResult]:
+    """Ask Dagster's web server how its daemon, its asset checks, the code server and its history are.
+
+    `heartbeat` is the one that its alert sensor leaves in our database, as health shows it.
+    """
     url, days = settings.dagster_ui_url.rstrip("/"), settings.dagster_run_retention_days
     before = (now - timedelta(days=days) - OVERDUE).timestamp()
     question = {"query": QUESTION, "variables": {"before": before, "most": RUNS_ASKED}}
@@ -132,13 +140,20 @@ def look_at_dagster(settings: Settings, now: datetime) -> Iterator[HealthCheckRe
         yield HealthCheckResult("dagster ui", Severity.WARNING, f"what answers at {url} is not Dagster", advice)
     else:
         yield HealthCheckResult("dagster ui", Severity.OK, f"Dagster {version} at {url}")
-        yield judge_daemon(data["instance"]["daemonHealth"]["allDaemonStatuses"])
+        yield judge_daemon(data["instance"]["daemonHealth"]["allDaemonStatuses"], heartbeat)
+        yield judge_asset_checks(data["assetNodes"])
         yield from judge_code(data["workspaceOrError"].get("locationEntries", []))
         yield judge_history([run["jobName"] for run in data["runsOrError"].get("results", [])], days)
 
 
-def judge_daemon(statuses: list[dict[str, Any]]) -> HealthCheckResult:
-    """Say whether dagster-daemon has given a sign of life."""
+def judge_daemon(statuses: list[dict[str, Any]], heartbeat: Mapping[str, Any] | None = None) -> HealthCheckResult:
+    """Say whether dagster-daemon gives signs of life: Dagster waits for half an hour, we for the next heartbeat."""
+    if heartbeat is not None and heartbeat["standsStill"]:
+        found = f"alert_sensor has not ticked since {heartbeat['seenAt']:%Y-%m-%d %H:%M} UTC"
+        advice = (
+            "Restart dagster-daemon, and the code server where that stands still. Without them no event is processed."
+        )
+        return HealthCheckResult("dagster daemon", Severity.ERROR, found, advice)
     wanted = [status for status in statuses if status["required"] or status["daemonType"] in NEEDED_DAEMONS]
     ill = sorted(status["daemonType"] for status in wanted if not status["healthy"])
     if ill or not wanted:
@@ -146,6 +161,20 @@ def judge_daemon(statuses: list[dict[str, Any]]) -> HealthCheckResult:
         found = f"no sign of life: {', '.join(ill) or 'all'}"
         return HealthCheckResult("dagster daemon", Severity.ERROR, found, advice)
     return HealthCheckResult("dagster daemon", Severity.OK, f"{len(wanted)} parts are alive")
+
+
+def judge_asset_checks(nodes: list[dict[str, Any]]) -> HealthCheckResult:
+    """Say which of the asset checks failed as an error, the last time that they were made."""
+    checks = [check for node in nodes for check in node["assetChecksOrError"].get("checks", [])]
+    last = {check["name"]: check["executionForLatestMaterialization"] or {} for check in checks}
+    failing = [name for name, made in last.items() if (made.get("evaluation") or {}).get("severity") == "ERROR"]
+    failing = sorted(name for name in failing if last[name]["status"] == "FAILED")
+    if failing:
+        advice = (
+            "The Dagster UI says what each found: Assets, the asset, Checks. It is over when the check passes again."
+        )
+        return HealthCheckResult("asset checks", Severity.ERROR, f"failed: {', '.join(failing)}", advice)
+    return HealthCheckResult("asset checks", Severity.OK, f"none of {len(checks)} fails as an error")
 
 
 def judge_code(entries: list[dict[str, Any]]) -> Iterator[HealthCheckResult]:

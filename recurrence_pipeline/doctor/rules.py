@@ -147,6 +147,16 @@ def judge_check(result: CheckResult, label: str) -> HealthCheckResult:
     return HealthCheckResult(label, check.severity, f"{result.count}: {samples}", check.hint + repair)
 
 
+def judge_data(errors: Mapping[str, int]) -> HealthCheckResult:
+    """Say which checks on the tasks found an error, and how often."""
+    if errors:
+        found = ", ".join(f"{name}: {count}" for name, count in sorted(errors.items()))
+        return HealthCheckResult(
+            "data", Severity.ERROR, found, "recurrence check says more, and what to do about each."
+        )
+    return HealthCheckResult("data", Severity.OK, "the checks on the tasks find no error")
+
+
 def judge_queue(work: Work, now: datetime) -> HealthCheckResult:
     """Say how long the oldest event has been due."""
     if work.oldest is None:

@@ -15,7 +15,7 @@ from recurrence_pipeline.domain.severity import Severity
 from recurrence_pipeline_tests.api.serving import serving
 from recurrence_pipeline_tests.commands import Ran, Run
 from recurrence_pipeline_tests.stub_server import answers, stub_server
-from recurrence_pipeline_tests.world import KEPT_LONG, World
+from recurrence_pipeline_tests.world import KEPT_LONG, World, utc
 
 KEY = "a key of more than sixteen bytes"
 NOBODY = "9"
@@ -203,6 +203,29 @@ def test_a_daemon_without_a_sign_of_life_is_an_error() -> None:
     assert http.judge_daemon([alive, idle]).severity is Severity.OK
     assert http.judge_daemon([alive, dead]).found == "no sign of life: SCHEDULER"
     assert http.judge_daemon([]).severity is Severity.ERROR
+
+
+def test_a_daemon_whose_sensor_stands_still_is_an_error_as_the_parts_are() -> None:
+    """Dagster itself calls it healthy for half an hour."""
+    alive, heartbeat = daemon("SENSOR", healthy=True), {"seenAt": utc(2026, 11, 24, 2), "standsStill": True}
+    assert http.judge_daemon([alive], heartbeat | {"standsStill": False}).severity is Severity.OK
+    still = http.judge_daemon([alive], heartbeat)
+    assert (still.severity, still.found) == (Severity.ERROR, "alert_sensor has not ticked since 2026-11-24 02:00 UTC")
+
+
+def asset_check(name: str, status: str, severity: str = "ERROR") -> dict[str, Any]:
+    return {"name": name, "executionForLatestMaterialization": {"status": status, "evaluation": {"severity": severity}}}
+
+
+def test_not_all_is_well_while_an_asset_check_fails_as_an_error() -> None:
+    never = {"name": "never", "executionForLatestMaterialization": None}
+    died = {"name": "died", "executionForLatestMaterialization": {"status": "EXECUTION_FAILED", "evaluation": None}}
+    checks = [never, died, asset_check("orphans", "SUCCEEDED"), asset_check("dead_letters", "FAILED", "WARN")]
+    well = http.judge_asset_checks([{"assetChecksOrError": {"checks": checks}}, {"assetChecksOrError": {}}])
+    assert well.severity is Severity.OK
+    checks += [asset_check("schema", "FAILED"), asset_check("degraded", "FAILED")]
+    found = http.judge_asset_checks([{"assetChecksOrError": {"checks": checks}}])
+    assert (found.severity, found.found) == (Severity.ERROR, "failed: degraded, schema")
 
 
 def test_code_that_dagster_cannot_load_is_an_error_with_its_last_line() -> None:

@@ -76,6 +76,13 @@ def test_pairs_of_the_older_worker_alone_do_not_accuse_two(world: World) -> None
     assert (found.severity, found.found) == (Severity.WARNING, "1 slots have two tasks, none of them by two workers")
 
 
+def test_what_the_checks_call_an_error_is_one_to_the_doctor_too(world: World) -> None:
+    """Else it says that all is well, and `recurrence check` fails."""
+    world.add_task(DUE, "daily", parentRecurringId=ObjectId())
+    assert ill(world) == {"data": Severity.ERROR}
+    assert look(world)["data"].found == "orphans: 1"
+
+
 def test_events_that_nobody_works_on_are_found(world: World) -> None:
     world.add_event("create", world.add_task(DUE, "daily"))
     assert ill(world) == {}, "a worker may need some seconds"
@@ -106,7 +113,7 @@ def test_a_dead_letter_is_told(world: World) -> None:
         (
             "worker_state",
             "watermark",
-            {"watermark": Severity.ERROR, "schema": Severity.ERROR, "two workers": Severity.ERROR},
+            {"watermark": Severity.ERROR, "schema": Severity.ERROR, "data": Severity.ERROR},
         ),
     ],
 )
@@ -136,6 +143,10 @@ def test_a_part_that_stands_still_is_found_by_its_heartbeats(world: World) -> No
     pass_minutes(state, 4)
     parts.beat(Process(Part.API, "web-1", "a1", 3000))
     assert ill(world) == {"parts": Severity.ERROR}
+    diagnostics = Diagnostics(world.worker.context, world.worker.consistency, world.worker.parts)
+    assert list(diagnostics.look())
+    assert diagnostics.dagster is not None
+    assert diagnostics.dagster["standsStill"], "what Dagster says of its daemon is judged beside it"
     assert look(world)["parts"].found.startswith("stands still: dagster on worker-1 since ")
 
 
