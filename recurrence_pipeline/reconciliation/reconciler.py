@@ -156,6 +156,8 @@ class Reconciliation:
     def _ask(self, findings: list[UnqueuedWork], watermark: datetime | None, now: datetime) -> int:
         """Write the events and return how many are new. Where nothing has to be asked, nothing is written.
 
+        What was refused is asked for again only where the task has changed since.
+
         What an event processed after its task was read looks like work that was never queued: so the tasks are read
         once more, after the events.
         """
@@ -164,8 +166,10 @@ class Reconciliation:
         announced = self._unannounced.announced(f.sighting.task.id for f in findings)
         events = [
             event
-            for event in (request(f.sighting, f.reason, now) for f in findings)
-            if event.id not in announced.event_ids and event.task_id not in announced.waiting
+            for event, version in ((request(f.sighting, f.reason, now), f.sighting.changed_at) for f in findings)
+            if event.id not in announced.event_ids
+            and event.task_id not in announced.waiting
+            and (event.task_id, event.operation.value, version) not in announced.refused
         ]
         if not events:
             return 0
