@@ -60,6 +60,13 @@ OWNER_DIFFERS = Check(
     "An occurrence belongs to another user than its original. Deleting the series leaves it behind.",
     "Find out whose it is, and set its userId, or its parentRecurringId to null.",
 )
+OWNER_MISSING = Check(
+    "owner_missing",
+    Severity.WARNING,
+    "An original has no userId, or null: its occurrences are made, and belong to nobody. No user's list shows them, "
+    "and no deletion takes them, for that names a user.",
+    "Set the userId of the original and of its occurrences, or delete them all.",
+)
 NESTED = Check(
     "nested_occurrences",
     Severity.ERROR,
@@ -195,10 +202,10 @@ EVENTS_WAITING = Check(
 )
 
 CHECKS = (
-    ORPHANS, NESTED, WRONG_ID_TYPES, OWNER_DIFFERS, REPEAT_TYPE_DIFFERS, RECURRING_SUBTASKS, SUBTASKS_LEFT,
-    NO_ORIGINAL_DUE_DATE, SLOT_CLASHES, MEMORY_MISSING, FIRST_DATE_MOVED, CURSOR_BEHIND, CURSOR_AHEAD, SERIES_BEHIND,
-    SERIES_STOPPED, SERIES_UNWORKABLE, COUNTERS_BEHIND, SCHEMA, EVENTS_STUCK, EVENTS_ENDLESS, EVENTS_UNDATED,
-    EVENTS_AHEAD, EVENTS_WAITING,
+    ORPHANS, NESTED, WRONG_ID_TYPES, OWNER_DIFFERS, OWNER_MISSING, REPEAT_TYPE_DIFFERS, RECURRING_SUBTASKS,
+    SUBTASKS_LEFT, NO_ORIGINAL_DUE_DATE, SLOT_CLASHES, MEMORY_MISSING, FIRST_DATE_MOVED, CURSOR_BEHIND, CURSOR_AHEAD,
+    SERIES_BEHIND, SERIES_STOPPED, SERIES_UNWORKABLE, COUNTERS_BEHIND, SCHEMA, EVENTS_STUCK, EVENTS_ENDLESS,
+    EVENTS_UNDATED, EVENTS_AHEAD, EVENTS_WAITING,
 )  # fmt: skip
 """All checks, in the order they are reported in."""
 
