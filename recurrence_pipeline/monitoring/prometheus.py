@@ -21,7 +21,14 @@ from datetime import datetime, timedelta
 from importlib.metadata import version
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -58,6 +65,7 @@ class Exporter(Collector):
         lateness: timedelta,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
+        disable_created_metrics()  # else each counter has a gauge of when it was made: `..._created_created` among them
         self.registry = CollectorRegistry()
         self._metrics = metrics
         self._errors = errors
