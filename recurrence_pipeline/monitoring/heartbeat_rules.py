@@ -70,7 +70,10 @@ class Heartbeats:
         return self.now - beat.seen > SILENT_AFTER
 
     def _is_replaced(self, beat: Heartbeat) -> bool:
-        """Say whether an API has begun on its host since: one that was killed and started again at another port."""
+        """Say whether an API has begun on its host since: one that was killed and started again at another port.
+
+        One that is frozen while another on its host is started again looks the same.
+        """
         mine = beat.process
         return (
             mine.part is Part.API
