@@ -86,7 +86,7 @@ class Worker(WorkerService):
     def init_db(self) -> SchemaReport:
         """Create what the database lacks; may be run at any time."""
         report = ensure_schema(self.mongo, self.settings)
-        if self.reconciliation.begin() is not None:
+        if self.context.watermark.store(self.context.clock()) is not None:
             report.added.append("watermark: what was created before now is reconciled only after `recurrence backfill`")
         self._inherit()
         return report
@@ -111,13 +111,13 @@ class Worker(WorkerService):
             folder,
             write_chunk=self.settings.write_chunk,
             progress=progress,
-            before_writing=self.reconciliation.keep_out_what_comes,
+            before_writing=lambda: self.context.watermark.keep_out(self.context.clock()),
         )
         self._inherit()
         return report
 
     def _inherit(self) -> None:
-        inherit(self.mongo, self.reconciliation.mark().watermark, chunk=self.settings.write_chunk)
+        inherit(self.mongo, self.context.watermark.read().watermark, chunk=self.settings.write_chunk)
 
     def is_empty(self) -> bool:
         """Say whether the database holds nothing of the application's, nor anything that came of it."""

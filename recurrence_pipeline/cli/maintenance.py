@@ -8,7 +8,6 @@ import typer
 from recurrence_pipeline.cli.recover import Yes
 from recurrence_pipeline.cli.session import FAILED, OK, Json, Panel, Session, app
 from recurrence_pipeline.domain.errors import CleanupRefused
-from recurrence_pipeline.domain.words import counted
 
 if TYPE_CHECKING:
     from recurrence_pipeline.bootstrap import Worker
@@ -131,13 +130,8 @@ def check(
     if yes and not repair:
         raise typer.BadParameter("--yes goes with --repair")
     session: Session = context.obj
-    with session.worker() as worker, session.progress() as bar:
+    with session.worker() as worker, session.counting("tasks") as advance:
         worker.require_schema()
-        looking = bar.add_task("tasks", total=None)
-
-        def advance(looked_at: int) -> None:
-            bar.update(looking, completed=looked_at, description=counted(looked_at, "task"))
-
         if repair:
             repairs = worker.consistency.repair(only, dry_run=not yes, progress=advance)
         else:

@@ -7,7 +7,6 @@ import typer
 
 from recurrence_pipeline.cli.session import FAILED, OK, TIMES, Json, Panel, Session, app
 from recurrence_pipeline.domain.errors import InvalidInput
-from recurrence_pipeline.domain.words import counted
 
 
 @app.command(rich_help_panel=Panel.CARE, epilog="Example: recurrence report --since 7d --output report")
@@ -100,12 +99,7 @@ def doctor(context: typer.Context, *, as_json: Json = False) -> int:
 
     session: Session = context.obj
     session = session.located(api=True)
-    with session.progress() as bar:
-        looking = bar.add_task("looking", total=None)
-
-        def advance(tasks: int) -> None:
-            bar.update(looking, completed=tasks, description=counted(tasks, "task"))
-
+    with session.counting("looking") as advance:
         found = list(examine(session.environment, session.settings, utc_now, advance))
     session.show([diagnosis.as_json() for diagnosis in found], diagnoses_view, as_json=as_json)
     return FAILED if any(diagnosis.severity is Severity.ERROR for diagnosis in found) else OK

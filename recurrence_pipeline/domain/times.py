@@ -56,6 +56,12 @@ def _named(field: str, text: str) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
 
 
+def iso(time: datetime, timespec: str = "milliseconds") -> str:
+    """Return a time in UTC as `2024-02-29T09:00:00.000Z`; one without an offset is in UTC, as in the database."""
+    aware = time if time.tzinfo else time.replace(tzinfo=timezone.utc)
+    return aware.astimezone(timezone.utc).isoformat(timespec=timespec).replace("+00:00", "Z")
+
+
 def lasting(duration: timedelta) -> str:
     """Return a duration in its two largest units: `250 ms`, `1.4 s`, `12 min 5 s`, `3 h 12 min`, `902 d 4 h`.
 

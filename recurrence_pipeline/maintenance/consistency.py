@@ -86,14 +86,6 @@ class Consistency:
         log.info("data checked", found={name: result.count for name, result in results.items() if result.count})
         return list(results.values())
 
-    def count_roughly(self) -> int:
-        """Return about how many tasks a pass over all of them looks at, at the cost of a moment.
-
-        Raises:
-            DatabaseUnavailable: the database is away.
-        """
-        return self._context.tasks.count_roughly()
-
     def repair(
         self, names: Iterable[str] | None = None, *, dry_run: bool = True, progress: ScanProgress = _silent
     ) -> list[Repair]:

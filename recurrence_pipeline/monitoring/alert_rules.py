@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from recurrence_pipeline.domain.severity import Severity
-from recurrence_pipeline.domain.times import lasting
+from recurrence_pipeline.domain.times import iso, lasting
 
 TITLE = "recurrence"
 LASTS = timedelta(minutes=10)
@@ -71,7 +71,7 @@ class Message:
     @property
     def body(self) -> str:
         """The cause, since when, the time, and where to look."""
-        lines = (self.text, f"Since: {_iso(self.since)}", f"Time: {_iso(self.at)}", self.link)
+        lines = (self.text, f"Since: {iso(self.since, 'seconds')}", f"Time: {iso(self.at, 'seconds')}", self.link)
         return "\n".join(line for line in lines if line)
 
 
@@ -143,7 +143,3 @@ def _over(known: OpenIncident, now: datetime) -> Message:
 
 def _cut(text: str) -> str:
     return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 1]}…"
-
-
-def _iso(time: datetime) -> str:
-    return f"{time:%Y-%m-%dT%H:%M:%S}Z"

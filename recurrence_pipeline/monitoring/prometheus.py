@@ -35,9 +35,8 @@ from prometheus_client.registry import Collector
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.domain.errors import RecurrenceError
 from recurrence_pipeline.domain.model import OUTCOMES, REFUSED, EventStatus, FinishedEvent, Operation
-from recurrence_pipeline.monitoring.metrics import Metrics
 from recurrence_pipeline.storage.command_errors import DatabaseErrors
-from recurrence_pipeline.storage.event_metrics import NotDone
+from recurrence_pipeline.storage.event_metrics import EventMetrics, NotDone
 
 EVERY = timedelta(seconds=15)
 A_TENTH = 10
@@ -59,7 +58,7 @@ class Exporter(Collector):
 
     def __init__(
         self,
-        metrics: Metrics,
+        events: EventMetrics,
         errors: DatabaseErrors,
         *,
         lateness: timedelta,
@@ -67,7 +66,7 @@ class Exporter(Collector):
     ) -> None:
         disable_created_metrics()  # else each counter has a gauge of when it was made: `..._created_created` among them
         self.registry = CollectorRegistry()
-        self._metrics = metrics
+        self._events = events
         self._errors = errors
         self._lateness = lateness
         self._clock = clock
@@ -116,7 +115,7 @@ class Exporter(Collector):
         """Read what ended since the last look, and what waits; a database that is away is a figure, and no error."""
         try:
             self._count_finished()
-            self._waiting = self._clock(), self._metrics.not_done()
+            self._waiting = self._clock(), self._events.not_done()
         except RecurrenceError as error:
             self._waiting = None
             log.warning("no metrics from the database", error=str(error))
@@ -143,7 +142,7 @@ class Exporter(Collector):
         now = self._clock()
         while self._read_to < now:
             until = min(self._read_to + PIECE, now)
-            for event in self._metrics.finished(max(self._read_to - self._lateness, self._began), until):
+            for event in self._events.finished(max(self._read_to - self._lateness, self._began), until):
                 key = (event.id, event.finished_at)
                 if key not in self._seen:
                     self._seen[key] = None

@@ -4,7 +4,7 @@ A look reads a bounded number of tasks and returns the position to go on from. I
 written, and they have derived ids: a look that is cut off, repeated or made by two at once asks for the same once.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -23,7 +23,6 @@ from recurrence_pipeline.reconciliation.rules import (
     request,
 )
 from recurrence_pipeline.storage.timeouts import time_limit
-from recurrence_pipeline.storage.watermark import Mark
 from recurrence_pipeline.worker.context import WorkerContext
 
 RECENT = 10
@@ -119,26 +118,6 @@ class Reconciliation:
             if reason is not None:
                 found.append(UnqueuedWork(sighting, original, reason))
         return found
-
-    def pieces(self) -> Iterator[list[TaskVersion]]:
-        """Yield all tasks, piece by piece."""
-        return self._unannounced.everything(self._step)
-
-    def mark(self) -> Mark:
-        """Return the watermark; see storage/watermark.py."""
-        return self._watermark.read()
-
-    def begin(self) -> datetime | None:
-        """Store the watermark where the database has no mark yet, and return it if there is one now that was not."""
-        return self._watermark.store(self._clock())
-
-    def keep_out_what_comes(self) -> None:
-        """Let what is about to be imported count as created before us."""
-        self._watermark.keep_out(self._clock())
-
-    def lift_watermark(self) -> None:
-        """Lift the watermark: everything is reconciled from now on, also what was there before us."""
-        self._watermark.lift(self._clock())
 
     def _sweep(self, at: ScanState, now: datetime) -> tuple[list[TaskVersion], ScanState]:
         """Read the next piece of the sweep, in several strides where they find little, and no further than its end."""

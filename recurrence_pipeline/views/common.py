@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from recurrence_pipeline.domain.preview import SlotPreview
+from recurrence_pipeline.domain.times import iso
 from recurrence_pipeline.domain.words import counted
 
 if TYPE_CHECKING:  # at run time it would bring the database along
@@ -24,11 +25,6 @@ Data = Mapping[str, Any]
 CONTROLS = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]")
 LONGEST_TEXT = 500
 """Characters of one text: a title may have megabytes."""
-
-
-def iso(when: datetime) -> str:
-    """Return a time as `2024-02-29T09:00:00.000Z`."""
-    return when.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def to_json(data: object) -> str:

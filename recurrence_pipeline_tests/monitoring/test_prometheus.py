@@ -45,8 +45,9 @@ def exporter(world: World) -> Exporter:
 
 
 def opened(world: World, errors: DatabaseErrors | None = None) -> Exporter:
-    metrics = world.worker.metrics
-    return Exporter(metrics, errors or DatabaseErrors(), lateness=LATENESS, clock=lambda: world.now)
+    return Exporter(
+        world.worker.context.event_metrics, errors or DatabaseErrors(), lateness=LATENESS, clock=lambda: world.now
+    )
 
 
 def look(world: World, exporter: Exporter, **passed: float) -> None:
