@@ -64,7 +64,8 @@ class Exporter(Collector):
         lateness: timedelta,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        disable_created_metrics()  # else each counter has a gauge of when it was made: `..._created_created` among them
+        # Else each counter has a gauge of when it was made, `..._created_created` among them. It has no types.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self._events = events
         self._errors = errors
