@@ -19,9 +19,8 @@ from recurrence_pipeline.doctor.machine import (
     look_at_time_zones,
     look_at_versions,
 )
-from recurrence_pipeline.doctor.rules import HealthCheckResult
+from recurrence_pipeline.doctor.rules import HealthCheckResult, fault
 from recurrence_pipeline.domain.errors import ConfigurationError
-from recurrence_pipeline.domain.severity import Severity
 
 __all__ = ["examine"]
 
@@ -42,8 +41,7 @@ def examine(
         settings = read_settings()
         worker = open_worker(settings, clock=clock)
     except ConfigurationError as error:
-        advice = "Fix the variables named; docs/reference/settings.md has them all."
-        yield HealthCheckResult("settings", Severity.ERROR, str(error), advice)
+        yield fault("settings", str(error), "Fix the variables named; docs/reference/settings.md has them all.")
         return
     yield look_at_names(environment)
     with worker:

@@ -14,6 +14,7 @@ from recurrence_pipeline.doctor.rules import (
     Clashes,
     HealthCheckResult,
     Work,
+    fault,
     judge_check,
     judge_clashes,
     judge_clock,
@@ -26,6 +27,7 @@ from recurrence_pipeline.doctor.rules import (
     judge_watermark,
     judge_worker,
     judge_writes,
+    ok,
 )
 from recurrence_pipeline.domain.errors import RecurrenceError
 from recurrence_pipeline.domain.model import EventStatus
@@ -80,9 +82,9 @@ class Diagnostics:
                 "See that the server runs and that MONGODB_URL names it, with a user who may read and write; a server "
                 "that speaks TLS only needs tls=true, and tlsCAFile for an authority of one's own."
             )
-            yield HealthCheckResult("database", Severity.ERROR, str(error), advice)
+            yield fault("database", str(error), advice)
             return
-        yield HealthCheckResult("database", Severity.OK, "answers")
+        yield ok("database", "answers")
         yield from (judge_version(server), judge_writes(server), judge_clock(server, self._context.rules.lease_margin))
         yield from asked("time zones of hosts", self._hosts)
         yield from asked("parts", self._judge_parts)
@@ -152,7 +154,7 @@ def asked(name: str, question: Callable[[], list[HealthCheckResult]]) -> list[He
         return question()
     except RecurrenceError as error:
         advice = "Could not be looked at: repair what the message names."
-        return [HealthCheckResult(name, Severity.ERROR, str(error), advice)]
+        return [fault(name, str(error), advice)]
 
 
 def _members(sample: Any) -> list[str]:

@@ -13,8 +13,7 @@ from uuid import uuid4
 import httpx
 
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.doctor.rules import HealthCheckResult
-from recurrence_pipeline.domain.severity import Severity
+from recurrence_pipeline.doctor.rules import HealthCheckResult, fault, ok, warn
 
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (names them, binds nothing)
 """What listens on all addresses is asked on loopback."""
@@ -46,10 +45,10 @@ QUESTION = """query ($before: Float!, $most: Int!) {
 }"""
 
 
-NOT_WELL: dict[int, tuple[Severity, str]] = {
-    HTTPStatus.SERVICE_UNAVAILABLE: (Severity.ERROR, "The API cannot reach its database: compare its MONGODB_URL."),
-    HTTPStatus.FORBIDDEN: (Severity.ERROR, "It was started with another INTERNAL_API_KEY: restart it."),
-    HTTPStatus.TOO_MANY_REQUESTS: (Severity.WARNING, "RATE_LIMIT_PER_MINUTE is reached: see who asks that often."),
+NOT_WELL: dict[int, tuple[Callable[..., HealthCheckResult], str]] = {
+    HTTPStatus.SERVICE_UNAVAILABLE: (fault, "The API cannot reach its database: compare its MONGODB_URL."),
+    HTTPStatus.FORBIDDEN: (fault, "It was started with another INTERNAL_API_KEY: restart it."),
+    HTTPStatus.TOO_MANY_REQUESTS: (warn, "RATE_LIMIT_PER_MINUTE is reached: see who asks that often."),
 }
 """What our API can answer instead of 200, and what to do."""
 
@@ -68,24 +67,22 @@ def look_at_api(settings: Settings) -> HealthCheckResult:
         answer = httpx.get(url, headers=headers, timeout=PATIENCE, trust_env=False)
     except httpx.HTTPError as error:
         advice = "Where the application calls it: recurrence api. Where it only writes events, none is needed."
-        return HealthCheckResult("api", Severity.WARNING, f"nothing answers at {url}: {_reason(error)}", advice)
+        return warn("api", f"nothing answers at {url}: {_reason(error)}", advice)
     if answer.headers.get(REQUEST_ID) != request_id:
         return _not_ours(answer, url)
     found = f"{answer.status_code} from {url}"
     if answer.status_code == HTTPStatus.OK and _services(answer):
-        return HealthCheckResult("api", Severity.OK, found)
-    severity, advice = NOT_WELL.get(
-        answer.status_code, (Severity.ERROR, "It is of another version, or ill: restart it.")
-    )
-    return HealthCheckResult("api", severity, found, advice)
+        return ok("api", found)
+    tell, advice = NOT_WELL.get(answer.status_code, (fault, "It is of another version, or ill: restart it."))
+    return tell("api", found, advice)
 
 
 def _not_ours(answer: httpx.Response, url: str) -> HealthCheckResult:
     if _services(answer):
         advice = "Switch over to `recurrence api` as docs/how-to/migrate.md says, and stop the other one's worker."
-        return HealthCheckResult("api", Severity.ERROR, f"the original worker answers at {url}", advice)
+        return fault("api", f"the original worker answers at {url}", advice)
     advice = "Another program has the port: set PORT of one of the two. `recurrence up` says where its API is."
-    return HealthCheckResult("api", Severity.ERROR, f"what answers at {url} is not the internal API", advice)
+    return fault("api", f"what answers at {url} is not the internal API", advice)
 
 
 def _services(answer: httpx.Response) -> bool:
@@ -105,17 +102,17 @@ def look_at_metrics(settings: Settings) -> Iterator[HealthCheckResult]:
         text = httpx.get(url, timeout=PATIENCE, trust_env=False).text
     except httpx.HTTPError as error:
         advice = "Start `recurrence api`, which serves them, with PROMETHEUS_METRICS=true."
-        yield HealthCheckResult("metrics", Severity.ERROR, f"nothing answers at {url}: {_reason(error)}", advice)
+        yield fault("metrics", f"nothing answers at {url}: {_reason(error)}", advice)
         return
     up = [line.split()[-1] for line in text.splitlines() if line.startswith("recurrence_up ")]
     if not up:
         advice = "Another program has the port (Prometheus itself uses 9090 too): set METRICS_PORT."
-        yield HealthCheckResult("metrics", Severity.ERROR, f"no metrics of ours at {url}", advice)
+        yield fault("metrics", f"no metrics of ours at {url}", advice)
     elif float(up[0]) != 1:
         advice = "The API's last look at the database failed: its log says why."
-        yield HealthCheckResult("metrics", Severity.ERROR, f"recurrence_up is {up[0]} at {url}", advice)
+        yield fault("metrics", f"recurrence_up is {up[0]} at {url}", advice)
     else:
-        yield HealthCheckResult("metrics", Severity.OK, f"served at {url}")
+        yield ok("metrics", f"served at {url}")
 
 
 def look_at_dagster(
@@ -134,12 +131,12 @@ def look_at_dagster(
         version = data["version"]
     except httpx.HTTPError as error:
         advice = "Start dagster-webserver, or set DAGSTER_UI_URL. The work goes on without it; its daemon is not seen."
-        yield HealthCheckResult("dagster ui", Severity.WARNING, f"nothing answers at {url}: {_reason(error)}", advice)
+        yield warn("dagster ui", f"nothing answers at {url}: {_reason(error)}", advice)
     except (ValueError, TypeError, KeyError):
         advice = "Set DAGSTER_UI_URL to dagster-webserver's address; it and the API both use port 3000 by default."
-        yield HealthCheckResult("dagster ui", Severity.WARNING, f"what answers at {url} is not Dagster", advice)
+        yield warn("dagster ui", f"what answers at {url} is not Dagster", advice)
     else:
-        yield HealthCheckResult("dagster ui", Severity.OK, f"Dagster {version} at {url}")
+        yield ok("dagster ui", f"Dagster {version} at {url}")
         yield judge_daemon(data["instance"]["daemonHealth"]["allDaemonStatuses"], heartbeat)
         yield judge_asset_checks(data["assetNodes"])
         yield from judge_code(data["workspaceOrError"].get("locationEntries", []))
@@ -153,14 +150,13 @@ def judge_daemon(statuses: list[dict[str, Any]], heartbeat: Mapping[str, Any] | 
         advice = (
             "Restart dagster-daemon, and the code server where that stands still. Without them no event is processed."
         )
-        return HealthCheckResult("dagster daemon", Severity.ERROR, found, advice)
+        return fault("dagster daemon", found, advice)
     wanted = [status for status in statuses if status["required"] or status["daemonType"] in NEEDED_DAEMONS]
     ill = sorted(status["daemonType"] for status in wanted if not status["healthy"])
     if ill or not wanted:
         advice = "Start dagster-daemon, with the DAGSTER_HOME of the web server. Without it no event is processed."
-        found = f"no sign of life: {', '.join(ill) or 'all'}"
-        return HealthCheckResult("dagster daemon", Severity.ERROR, found, advice)
-    return HealthCheckResult("dagster daemon", Severity.OK, f"{len(wanted)} parts are alive")
+        return fault("dagster daemon", f"no sign of life: {', '.join(ill) or 'all'}", advice)
+    return ok("dagster daemon", f"{len(wanted)} parts are alive")
 
 
 def judge_asset_checks(nodes: list[dict[str, Any]]) -> HealthCheckResult:
@@ -173,8 +169,8 @@ def judge_asset_checks(nodes: list[dict[str, Any]]) -> HealthCheckResult:
         advice = (
             "The Dagster UI says what each found: Assets, the asset, Checks. It is over when the check passes again."
         )
-        return HealthCheckResult("asset checks", Severity.ERROR, f"failed: {', '.join(failing)}", advice)
-    return HealthCheckResult("asset checks", Severity.OK, f"none of {len(checks)} fails as an error")
+        return fault("asset checks", f"failed: {', '.join(failing)}", advice)
+    return ok("asset checks", f"none of {len(checks)} fails as an error")
 
 
 def judge_code(entries: list[dict[str, Any]]) -> Iterator[HealthCheckResult]:
@@ -185,18 +181,16 @@ def judge_code(entries: list[dict[str, Any]]) -> Iterator[HealthCheckResult]:
         messages = [str(each["message"]).strip().splitlines()[-1] for each in loaded if each.get("message")]
         advice = "Start the code server and look at its log; `dagster definitions validate` says what is wrong."
         found = "; ".join(messages) or f"{SENSOR} is not there"
-        yield HealthCheckResult("dagster code", Severity.ERROR, found, advice)
+        yield fault("dagster code", found, advice)
         return
-    yield HealthCheckResult("dagster code", Severity.OK, f"loaded: {', '.join(entry['name'] for entry in entries)}")
+    yield ok("dagster code", f"loaded: {', '.join(entry['name'] for entry in entries)}")
     states = {**sensors, **_states(loaded, "schedules", "scheduleState")}
     off = sorted(name for name, status in states.items() if status != "RUNNING")
     if off:
-        advice = 'Turn them on in the Dagster UI, "Automation".'
-        yield HealthCheckResult(
-            "automation", Severity.ERROR if SENSOR in off else Severity.WARNING, f"off: {', '.join(off)}", advice
-        )
+        tell = fault if SENSOR in off else warn
+        yield tell("automation", f"off: {', '.join(off)}", 'Turn them on in the Dagster UI, "Automation".')
     else:
-        yield HealthCheckResult("automation", Severity.OK, f"{len(states)} sensors and schedules are on")
+        yield ok("automation", f"{len(states)} sensors and schedules are on")
 
 
 def judge_history(jobs: list[str], days: int) -> HealthCheckResult:
@@ -205,15 +199,13 @@ def judge_history(jobs: list[str], days: int) -> HealthCheckResult:
     One of each job stays: the last that succeeded or failed.
     """
     if not days:
-        return HealthCheckResult(
-            "run history", Severity.OK, "DAGSTER_RUN_RETENTION_DAYS is 0: all runs are kept, for ever"
-        )
+        return ok("run history", "DAGSTER_RUN_RETENTION_DAYS is 0: all runs are kept, for ever")
     overdue = sum(max(count - 1, 0) for count in Counter(jobs).values())
     if overdue:
         found = f"{overdue}{' or more' if len(jobs) == RUNS_ASKED else ''} runs ended more than {days} days ago"
         advice = "See that daily_maintenance runs, and what its asset run_history says: history fills the disk."
-        return HealthCheckResult("run history", Severity.WARNING, found, advice)
-    return HealthCheckResult("run history", Severity.OK, f"runs are kept for {days} days")
+        return warn("run history", found, advice)
+    return ok("run history", f"runs are kept for {days} days")
 
 
 def _states(loaded: list[dict[str, Any]], kind: str, state: str) -> dict[str, str]:
