@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import httpx
 
+from recurrence_pipeline.api.middleware import REQUEST_ID
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.doctor.rules import HealthCheckResult, fault, ok, warn
 
@@ -19,7 +20,6 @@ ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (names them, b
 """What listens on all addresses is asked on loopback."""
 PATIENCE = 10
 """Seconds for each answer."""
-REQUEST_ID = "X-Request-ID"
 SENSOR = "task_event_sensor"
 RUNS_ASKED = 100
 NEEDED_DAEMONS = frozenset({"SENSOR", "SCHEDULER", "QUEUED_RUN_COORDINATOR"})

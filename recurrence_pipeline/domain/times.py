@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from recurrence_pipeline.domain.errors import InvalidInput
 
+MILLISECOND = timedelta(milliseconds=1)
 UNITS: Mapping[str, timedelta] = MappingProxyType(
     {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 )

@@ -23,7 +23,8 @@ import yaml
 from recurrence_pipeline.domain.errors import ConfigurationError
 from recurrence_pipeline.local import processes
 from recurrence_pipeline.local.dagster_history import all_ended, cancel_runs, close_runs, opened
-from recurrence_pipeline.local.supervisor import HOST, ManagedProcess, free_port, stop, wait_for
+from recurrence_pipeline.local.processes import HOST
+from recurrence_pipeline.local.supervisor import ManagedProcess, free_port, stop, wait_for
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance  # takes a second to import: only when it is started

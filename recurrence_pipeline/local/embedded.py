@@ -20,8 +20,8 @@ from typing import IO, Self
 
 from recurrence_pipeline.domain.errors import ConfigurationError, DatabaseUnavailable
 from recurrence_pipeline.local import processes
+from recurrence_pipeline.local.processes import HOST
 
-HOST = "127.0.0.1"
 URL_OPTIONS = "directConnection=true&journal=true&retryWrites=false"
 """`journal=true`: without it a killed server loses writes it has acknowledged. `retryWrites=false`: retryable writes
 get slower here with every one made, and a repeated write of ours is harmless anyway."""

@@ -11,6 +11,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import IO
 
+HOST = "127.0.0.1"
+"""Where they listen: on loopback, for this machine alone."""
+
 # A process must die with us, even by SIGKILL, but not by a Ctrl-C meant for our terminal. So it gets a session of its
 # own, and beside it a watcher that blocks on a pipe whose other end only we hold. The kernel closes that end however we
 # die, and the watcher kills the process group: the process, its children, and itself. Unlike Linux's PR_SET_PDEATHSIG

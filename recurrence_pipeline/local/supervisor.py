@@ -16,9 +16,9 @@ from types import FrameType
 
 from recurrence_pipeline.domain.errors import ConfigurationError, DatabaseUnavailable
 from recurrence_pipeline.local import processes
+from recurrence_pipeline.local.processes import HOST
 
 Process = subprocess.Popen[bytes]
-HOST = "127.0.0.1"
 LAST_LINES = 15
 STOP_PATIENCE = timedelta(seconds=15)
 """How long programs may take to end after they are asked to; then they are killed."""

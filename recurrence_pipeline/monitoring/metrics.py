@@ -26,7 +26,8 @@ from datetime import datetime, timedelta
 from math import isnan
 from typing import TYPE_CHECKING
 
-from recurrence_pipeline.monitoring.figures import ALL, MILLISECOND, Columns
+from recurrence_pipeline.domain.times import MILLISECOND
+from recurrence_pipeline.monitoring.figures import ALL, Columns
 from recurrence_pipeline.storage.event_metrics import EventMetrics
 
 if TYPE_CHECKING:  # at run time it would bring pandas along, which takes half a second

@@ -24,7 +24,6 @@ WORKER = "worker"
 MAINTENANCE = "maintenance"
 
 PARTS = ("part", "where", "since", "seenAt", "standsStill")
-OURS: dict[str, Any] = {"tags": {"written_by": "worker"}, "owners": [TEAM]}
 DEGRADED = "degraded"
 """The check that belongs to the performance report."""
 
@@ -65,7 +64,8 @@ deleted_tasks = dg.AssetSpec(
     description="Copies of the tasks that a cascade or a cleanup deleted, kept for KEEP_DELETED_DAYS days.",
     group_name=WORKER,
     kinds={"mongodb"},
-    **OURS,
+    tags={"written_by": "worker"},
+    owners=[TEAM],
 )
 
 COLLECTIONS = [task_events, tasks, useractivities, counters, deleted_tasks]
@@ -78,7 +78,8 @@ COLLECTIONS = [task_events, tasks, useractivities, counters, deleted_tasks]
     "which time zone data the run used, and which parts (Dagster, the API) are there and which stand still.",
     group_name=WORKER,
     kinds={"python"},
-    **OURS,
+    tags={"written_by": "worker"},
+    owners=[TEAM],
 )
 def worker_health(worker: WorkerParam) -> dg.MaterializeResult[None]:  # noqa: D103
     try:
@@ -131,7 +132,8 @@ class CleanupConfig(dg.Config):
     "have been gone as long as such copies are kept are forgotten.",
     group_name=MAINTENANCE,
     kinds={"mongodb"},
-    **OURS,
+    tags={"written_by": "worker"},
+    owners=[TEAM],
 )
 def orphan_cleanup(config: CleanupConfig, worker: WorkerParam) -> dg.MaterializeResult[None]:  # noqa: D103
     with failing_in_one_line():
@@ -146,7 +148,8 @@ def orphan_cleanup(config: CleanupConfig, worker: WorkerParam) -> dg.Materialize
     description="Activities older than ACTIVITY_RETENTION_DAYS, moved here from useractivities.",
     group_name=MAINTENANCE,
     kinds={"mongodb"},
-    **OURS,
+    tags={"written_by": "worker"},
+    owners=[TEAM],
 )
 def useractivities_archive(worker: WorkerParam) -> dg.MaterializeResult[None]:  # noqa: D103
     with failing_in_one_line():
@@ -165,7 +168,8 @@ def useractivities_archive(worker: WorkerParam) -> dg.MaterializeResult[None]:  
     description="The last week compared with the three before. `recurrence report --output FOLDER` has the pictures.",
     group_name=MAINTENANCE,
     kinds={"python"},
-    **OURS,
+    tags={"written_by": "worker"},
+    owners=[TEAM],
 )
 # Beside checks, Dagster takes no type argument.
 def performance_report(worker: WorkerParam) -> dg.MaterializeResult:  # type: ignore[type-arg]  # noqa: D103

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from recurrence_pipeline.domain.model import REFUSED, EventStatus, FinishedEvent
+from recurrence_pipeline.domain.times import MILLISECOND
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.mongo import Mongo, translated, translating
 from recurrence_pipeline.storage.timeouts import long_read
@@ -34,8 +35,6 @@ SHORTEST, LONGEST = timedelta(minutes=1), timedelta(hours=6)
 
 MOST_SPANS = 200
 """About so many at most where no events are: years are read in longer ones."""
-
-MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
