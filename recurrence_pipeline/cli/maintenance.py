@@ -43,8 +43,7 @@ def maintenance(
     what got worse; it changes nothing. It exits with 1 where something is wrong.
     """
     session: Session = context.obj
-    with session.worker() as worker:
-        worker.require_schema()
+    with session.prepared() as worker:
         if which is Which.WEEKLY:
             return _weekly(session, worker, as_json=as_json)
         if not yes:
@@ -130,8 +129,7 @@ def check(
     if yes and not repair:
         raise typer.BadParameter("--yes goes with --repair")
     session: Session = context.obj
-    with session.worker() as worker, session.counting("tasks") as advance:
-        worker.require_schema()
+    with session.prepared() as worker, session.counting("tasks") as advance:
         if repair:
             repairs = worker.consistency.repair(only, dry_run=not yes, progress=advance)
         else:
@@ -156,8 +154,7 @@ def backfill(context: typer.Context, *, yes: Yes = False, as_json: Json = False)
     from recurrence_pipeline.views.common import backlog_view
 
     session: Session = context.obj
-    with session.worker() as worker:
-        worker.require_schema()
+    with session.prepared() as worker:
         backlog = worker.backfill.backlog()
         if yes:
             worker.backfill.run()

@@ -38,8 +38,7 @@ def report(
     session: Session = context.obj
     now = utc_now()
     window = now - beginning("since", since, now)
-    with session.worker() as worker:
-        worker.require_schema()
+    with session.prepared() as worker:
         threshold = worker.settings.degradation_threshold
         made = performance_report(worker.metrics, now, threshold=threshold, window=window)
     files: list[str] = []

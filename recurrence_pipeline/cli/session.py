@@ -97,6 +97,13 @@ class Session:
         with open_worker(self.located().settings(), listeners=listeners) as worker:
             yield worker
 
+    @contextmanager
+    def prepared(self) -> "Iterator[Worker]":
+        """Open the worker, of a database that `init-db` was run on."""
+        with self.worker() as worker:
+            worker.require_schema()
+            yield worker
+
     def show(self, data: object, draw: Callable[[Any], RenderableType], *, as_json: bool) -> None:
         """Print data as JSON or, drawn, for people."""
         from recurrence_pipeline.views.common import to_json

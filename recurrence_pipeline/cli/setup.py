@@ -76,8 +76,7 @@ def import_(
         raise typer.BadParameter("name a FOLDER, or say --sample (not both)")
     source = folder or SAMPLE_DATA
     session: Session = context.obj
-    with session.worker() as worker, session.progress() as bar:
-        worker.require_schema()
+    with session.prepared() as worker, session.progress() as bar:
         if source.is_dir() and not (yes or worker.is_empty()):
             raise InvalidInput(
                 f"the database {worker.mongo.db.name!r} holds data, and what was deleted from it since an import would "

@@ -11,7 +11,6 @@ wait and write down, and in nothing else; what an answer means is said in client
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, assert_never, cast
 
 from recurrence_pipeline.client.base import Client, log_failure, unless_lost
@@ -98,9 +97,7 @@ class WorkerTrigger(Client):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _act(self, steps: Steps[T]) -> T:
@@ -174,9 +171,7 @@ class AsyncWorkerTrigger(Client):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     async def _act(self, steps: Steps[T]) -> T:

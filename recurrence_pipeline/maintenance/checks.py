@@ -4,7 +4,7 @@ Which series or task fails a check is decided in rules.py; what was found, and r
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from recurrence_pipeline.domain.errors import InvalidInput
@@ -273,15 +273,7 @@ class Repair:
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain data."""
-        return {
-            "name": self.name,
-            "written": self.written,
-            "found": self.found,
-            "repaired": self.repaired,
-            "left": self.left,
-            "refused": self.refused,
-            "changes": [dict(change) for change in self.changes],
-        }
+        return asdict(self) | {"left": self.left}
 
 
 def chosen(checks: Iterable[Check], names: Iterable[str] | None, *, field_name: str) -> list[Check]:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from recurrence_pipeline.domain.severity import Severity
 from recurrence_pipeline.domain.times import iso, lasting
+from recurrence_pipeline.domain.words import cut
 
 TITLE = "recurrence"
 LASTS = timedelta(minutes=10)
@@ -133,13 +134,9 @@ def _there(
             fewer = min(known.count, incident.count)
             return replace(known, open=True, notified=notified, since=since, count=fewer), None
     state = OpenIncident(incident.title, incident.link, incident.severity, since, notified_at=now, count=incident.count)
-    return state, Message(incident.severity, incident.title, _cut(incident.text), now, since, incident.link)
+    return state, Message(incident.severity, incident.title, cut(incident.text, MAX_TEXT), now, since, incident.link)
 
 
 def _over(known: OpenIncident, now: datetime) -> Message:
     text = f"Over after {lasting(now - known.since)}."
     return Message(Severity.OK, f"{known.title}: over", text, now, known.since, known.link)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 1]}…"

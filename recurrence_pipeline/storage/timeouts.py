@@ -12,7 +12,7 @@ from pymongo.errors import PyMongoError
 from recurrence_pipeline.domain.errors import RecurrenceError
 
 LONG = timedelta(hours=1)
-"""For one command that reads a whole collection."""
+"""For one command that reads a whole collection, or builds an index of it."""
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from recurrence_pipeline.domain.preview import SlotPreview
 from recurrence_pipeline.domain.times import iso
-from recurrence_pipeline.domain.words import counted
+from recurrence_pipeline.domain.words import counted, cut
 
 if TYPE_CHECKING:  # at run time it would bring the database along
     from recurrence_pipeline.worker.queries import Member, SeriesView
@@ -257,8 +257,7 @@ def plain(value: object) -> Text:
 
     A terminal would obey the control characters in it, and show text that turns its direction in another order.
     """
-    text = CONTROLS.sub("\ufffd", " ".join(str(value).split()))
-    return Text(text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…")
+    return Text(cut(CONTROLS.sub("\ufffd", " ".join(str(value).split())), LONGEST_TEXT))
 
 
 def _words(name: str) -> str:
