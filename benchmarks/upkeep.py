@@ -19,7 +19,9 @@ KINDS: Mapping[str, Callable[[Worker], Any]] = {
     "stats": lambda worker: worker.health.detailed()["recurringTasks"]["totalTasks"],
     "metrics": lambda worker: len(worker.metrics.latest(timedelta(days=30))),
     "consistency": lambda worker: sum(finding.count for finding in worker.consistency.run()),
-    "reconciliation": lambda worker: sum(len(piece) for piece in worker.reconciliation.pieces()),
+    "reconciliation": lambda worker: sum(
+        len(piece) for piece in worker.context.task_changes.everything(worker.settings.reconcile_step)
+    ),
     "cleanup": lambda worker: worker.maintenance.clean_orphans(confirm=True),
     "archive": lambda worker: worker.maintenance.archive_activities(),
 }

@@ -2,22 +2,29 @@
 
 python examples/first_task.py
 
-MONGODB_URL names the database; where it is not set, it is that of `recurrence up`.
+MONGODB_URL names the database; where it is not set, it is that of the `recurrence up` of this folder.
 """
 
+import json
 import os
 import sys
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 from bson import ObjectId
 from pymongo import MongoClient, ReturnDocument
 
-UP = "mongodb://127.0.0.1:27117/task-app?directConnection=true&retryWrites=false"
+UP = Path(".recurrence/up.json")
+USUAL = {"mongodb_url": "mongodb://127.0.0.1:27117/task-app?directConnection=true&retryWrites=false"}
+up = json.loads(UP.read_text()) if UP.exists() else USUAL
+database_url = (
+    os.environ.get("MONGODB_URL") or up["mongodb_url"] or sys.exit("Set MONGODB_URL as `recurrence up` has it")
+)
 
 now = datetime.now(timezone.utc)
 tomorrow = (now + timedelta(days=1)).replace(hour=9, minute=0, second=0, microsecond=0)
 
-with MongoClient(os.environ.get("MONGODB_URL") or UP) as client:
+with MongoClient(database_url) as client:
     db = client.get_default_database()
     counter = db.counters.find_one_and_update(
         {"_id": "tasks"}, {"$inc": {"sequence_value": 1}}, return_document=ReturnDocument.AFTER

@@ -2,11 +2,20 @@
 //
 //     MONGODB_URL=mongodb://localhost:27017/task-app node examples/outbox.js create 6b046c58c5f3b9749e070265
 //
-// Where MONGODB_URL is not set, it is the database of `recurrence up`.
+// Where MONGODB_URL is not set, it is the database of the `recurrence up` of this folder.
 
+const fs = require("fs");
 const { MongoClient, ObjectId } = require("mongodb");
 
-const UP = "mongodb://127.0.0.1:27117/task-app?directConnection=true&retryWrites=false";
+const UP = ".recurrence/up.json";
+const USUAL = { mongodb_url: "mongodb://127.0.0.1:27117/task-app?directConnection=true&retryWrites=false" };
+
+function databaseUrl() {
+  const up = fs.existsSync(UP) ? JSON.parse(fs.readFileSync(UP)) : USUAL;
+  const url = process.env.MONGODB_URL || up.mongodb_url;
+  if (!url) throw new Error("Set MONGODB_URL as `recurrence up` has it");
+  return url;
+}
 
 async function main([operation, taskId, userId]) {
   const now = new Date();
@@ -19,7 +28,7 @@ async function main([operation, taskId, userId]) {
   };
   if (userId) event.userId = new ObjectId(userId); // a delete needs it
 
-  const client = await MongoClient.connect(process.env.MONGODB_URL || UP);
+  const client = await MongoClient.connect(databaseUrl());
   try {
     const { insertedId } = await client.db().collection("task_events").insertOne(event);
     console.log(insertedId.toHexString());

@@ -2,19 +2,25 @@
 
 MONGODB_URL=mongodb://localhost:27017/task-app python examples/outbox.py create 6b046c58c5f3b9749e070265
 
-Where MONGODB_URL is not set, it is the database of `recurrence up`.
+Where MONGODB_URL is not set, it is the database of the `recurrence up` of this folder.
 """
 
 import json
 import os
 import sys
 from datetime import datetime, timezone
+from pathlib import Path
 
 from bson import ObjectId
 from pymongo import MongoClient
 from pymongo.errors import WriteError
 
-UP = "mongodb://127.0.0.1:27117/task-app?directConnection=true&retryWrites=false"
+UP = Path(".recurrence/up.json")
+USUAL = {"mongodb_url": "mongodb://127.0.0.1:27117/task-app?directConnection=true&retryWrites=false"}
+up = json.loads(UP.read_text()) if UP.exists() else USUAL
+database_url = (
+    os.environ.get("MONGODB_URL") or up["mongodb_url"] or sys.exit("Set MONGODB_URL as `recurrence up` has it")
+)
 
 operation, task_id, *user_id = sys.argv[1:]
 now = datetime.now(timezone.utc)
@@ -28,7 +34,7 @@ event = {
 if user_id:  # a delete needs it
     event["userId"] = ObjectId(user_id[0])
 
-with MongoClient(os.environ.get("MONGODB_URL") or UP) as client:
+with MongoClient(database_url) as client:
     try:
         inserted = client.get_default_database().task_events.insert_one(event)
     except WriteError as error:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from recurrence_pipeline.config.clock import utc_now
@@ -92,7 +91,7 @@ class Worker(WorkerService):
     def init_db(self) -> SchemaReport:
         """Create what the database lacks; may be run at any time."""
         report = ensure_schema(self.mongo, self.settings)
-        if self.reconciliation.begin() is not None:
+        if self.context.watermark.store(self.context.clock()) is not None:
             report.added.append("watermark: what was created before now is reconciled only after `recurrence backfill`")
         self._inherit()
         return report
@@ -117,13 +116,13 @@ class Worker(WorkerService):
             folder,
             write_chunk=self.settings.write_chunk,
             progress=progress,
-            before_writing=self.reconciliation.keep_out_what_comes,
+            before_writing=lambda: self.context.watermark.keep_out(self.context.clock()),
         )
         self._inherit()
         return report
 
     def _inherit(self) -> None:
-        inherit(self.mongo, self.reconciliation.mark().watermark, chunk=self.settings.write_chunk)
+        inherit(self.mongo, self.context.watermark.read().watermark, chunk=self.settings.write_chunk)
 
     def import_sample(self, progress: ImportProgress = lambda _name, _done, _total: None) -> ImportReport:
         """Load the packaged sample; see `import_folder`."""
@@ -174,9 +173,7 @@ class Worker(WorkerService):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

@@ -80,6 +80,7 @@ FIELDS: dict[str, list[Stored]] = {
         Stored("startedAt", DATE, "worker", "the last lease began"),
         Stored("finishedAt", DATE, "worker", "it ended"),
         Stored("durationMs", NUMBER, "worker", "from `startedAt` to `finishedAt`"),
+        Stored("refusedVersion", DATE, "worker", "of a rejected one: when the task that was refused had changed last"),
         Stored("errors", "array", "worker", "the last 5 failures: `kind`, `code`, `message`, `at`, `attempt`"),
         Stored("result", "object", "worker", "`created` (ids), `updated` (id or null), `deleted` (number)"),
         Stored("deleting", "array", "worker", "what a deletion has said that it deletes, so that its count stays true"),

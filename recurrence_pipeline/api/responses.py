@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from recurrence_pipeline.api.errors import UNREACHABLE, ApiError
 from recurrence_pipeline.api.schemas import CleanupResponse, Event, RecurrenceResponse, Task, UnhealthyResponse
-from recurrence_pipeline.views.common import iso
+from recurrence_pipeline.domain.times import iso
 
 _TASK_DEFAULTS = {field.alias or name: field.default for name, field in Task.model_fields.items()}
 _EVENT_FIELDS = [field.alias or name for name, field in Event.model_fields.items()]

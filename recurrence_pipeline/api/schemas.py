@@ -144,6 +144,17 @@ class Statistics(Shape):
     monthlyRecurring: Count
 
 
+class CountedInTime(Shape):
+    """Tasks by kind; all null where counting them took too long."""
+
+    totalTasks: Count | None
+    recurringTasks: Count | None
+    recurringInstances: Count | None
+    dailyRecurring: Count | None
+    weeklyRecurring: Count | None
+    monthlyRecurring: Count | None
+
+
 class Services(Shape):
     """The state of each part."""
 
@@ -167,8 +178,17 @@ class HealthData(Shape):
     status: Literal["healthy"]
     timestamp: When
     services: Services
-    stats: Statistics
-    parts: list[PartOfSystem]
+    stats: CountedInTime
+    parts: list[PartOfSystem] | None
+    notTaken: NotRequired[
+        Annotated[
+            dict[str, str],
+            Field(
+                description="Why `stats` or `parts` are null, where they are.",
+                examples=[{"stats": "not read in time: timed out"}],
+            ),
+        ]
+    ]
 
 
 class HealthResponse(Shape):

@@ -12,7 +12,7 @@ from typing import TypeVar
 from anyio import CapacityLimiter, to_thread
 
 from recurrence_pipeline.domain.errors import DatabaseUnavailable
-from recurrence_pipeline.storage.timeouts import within
+from recurrence_pipeline.storage.timeouts import time_limit
 
 Answer = TypeVar("Answer")
 
@@ -36,7 +36,7 @@ class Threads:
             left = self._patience - timedelta(seconds=monotonic() - begun)
             if left <= timedelta(0):
                 raise DatabaseUnavailable("the worker is busy: no connection to the database became free in time")
-            with within(left):
+            with time_limit(left):
                 return function()
 
         return await to_thread.run_sync(limited, limiter=self._turns)

@@ -18,7 +18,7 @@ from recurrence_pipeline.monitoring.channels import open_channels
 from recurrence_pipeline.monitoring.heartbeat_rules import Heartbeats, stand_still
 from recurrence_pipeline.storage.alert_turns import AlertTurns
 from recurrence_pipeline.storage.heartbeats import Part
-from recurrence_pipeline.storage.timeouts import within
+from recurrence_pipeline.storage.timeouts import time_limit
 
 DAEMONS = "/deployment/daemons"
 """Page of Dagster's UI."""
@@ -60,7 +60,7 @@ class Watch:
         self._ended = True
         idle = self._beating.acquire(timeout=LAST_WORD.total_seconds())
         try:
-            with within(LAST_WORD), suppress(RecurrenceError):
+            with time_limit(LAST_WORD), suppress(RecurrenceError):
                 self._parts.leave(self._process)
         finally:
             if idle:
@@ -72,11 +72,11 @@ class Watch:
 
     def _tell(self, found: Heartbeats) -> None:
         """Tell what is new and what is over, if there is something, and if no other process is at it."""
-        findings = stand_still(found, Part.API, self._link)
-        if not findings and State.from_text(self._turns.remembered()) == State():
+        incidents = stand_still(found, Part.API, self._link)
+        if not incidents and State.from_text(self._turns.remembered()) == State():
             return
         turn = self._turns.take(found.now)
         if turn is not None:
             state = State.from_text(turn.state).without(found.forgotten)
-            state, _ = self._alerts.look(state, findings, now=found.now)
+            state, _ = self._alerts.look(state, incidents, now=found.now)
             self._turns.end(turn, state.as_text())

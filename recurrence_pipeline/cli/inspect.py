@@ -111,8 +111,7 @@ def stats(
         return _metrics(session, since, by, as_json=as_json)
     if by is not None:
         raise InvalidInput(f"by: {by.value!r} needs --since, such as --since 7d")
-    with session.worker() as worker:
-        worker.require_schema()
+    with session.prepared() as worker:
         found = worker.health.detailed(user_id)
         if user_id is None:
             found |= events_data(worker.queries.event_counts(), worker.queries.refusals())
@@ -129,8 +128,7 @@ def _metrics(session: Session, since: str, by: By | None, *, as_json: bool) -> i
 
     now = utc_now()
     begins = beginning("since", since, now)
-    with session.worker() as worker:
-        worker.require_schema()
+    with session.prepared() as worker:
         measured = worker.metrics.measure(begins)
         queue = worker.queries.queue()
     if by is None:

@@ -8,7 +8,6 @@ import typer
 from recurrence_pipeline.cli.recover import Yes
 from recurrence_pipeline.cli.session import FAILED, OK, Json, Panel, Session, app
 from recurrence_pipeline.domain.errors import CleanupRefused
-from recurrence_pipeline.domain.words import counted
 
 if TYPE_CHECKING:
     from recurrence_pipeline.bootstrap import Worker
@@ -44,8 +43,7 @@ def maintenance(
     what got worse; it changes nothing. It exits with 1 where something is wrong.
     """
     session: Session = context.obj
-    with session.worker() as worker:
-        worker.require_schema()
+    with session.prepared() as worker:
         if which is Which.WEEKLY:
             return _weekly(session, worker, as_json=as_json)
         if not yes:
@@ -90,17 +88,17 @@ def _weekly(session: Session, worker: "Worker", *, as_json: bool) -> int:
     from rich.markdown import Markdown
 
     from recurrence_pipeline.config.clock import utc_now
-    from recurrence_pipeline.maintenance.checks import Severity
+    from recurrence_pipeline.domain.severity import Severity
     from recurrence_pipeline.monitoring.report import performance_report
     from recurrence_pipeline.views.checks import findings_view
 
-    findings = worker.consistency.run()
+    results = worker.consistency.run()
     report = performance_report(worker.metrics, utc_now(), threshold=worker.settings.degradation_threshold)
-    data = {"findings": [f.as_json() for f in findings], "worse": [figure.as_json() for figure in report.worse]}
+    data = {"findings": [r.as_json() for r in results], "worse": [figure.as_json() for figure in report.worse]}
     session.show(
         data, lambda _: Group(findings_view(data["findings"]), Markdown(report.without_pictures())), as_json=as_json
     )
-    wrong = any(finding.count and finding.severity is Severity.ERROR for finding in findings)
+    wrong = any(result.severity is Severity.ERROR for result in results)
     return FAILED if wrong or report.worse else OK
 
 
@@ -125,28 +123,22 @@ def check(
     It exits with 1 where a check of severity error finds something.
     With --repair it exits with 1 where something stays that a repair is there for.
     """
-    from recurrence_pipeline.maintenance.checks import Severity
+    from recurrence_pipeline.domain.severity import Severity
     from recurrence_pipeline.views.checks import findings_view, repairs_view
 
     if yes and not repair:
         raise typer.BadParameter("--yes goes with --repair")
     session: Session = context.obj
-    with session.worker() as worker, session.progress() as bar:
-        worker.require_schema()
-        looking = bar.add_task("tasks", total=None)
-
-        def advance(looked_at: int) -> None:
-            bar.update(looking, completed=looked_at, description=counted(looked_at, "task"))
-
+    with session.prepared() as worker, session.counting("tasks") as advance:
         if repair:
             repairs = worker.consistency.repair(only, dry_run=not yes, progress=advance)
         else:
-            findings = worker.consistency.run(only=only, progress=advance)
+            results = worker.consistency.run(only=only, progress=advance)
     if repair:
         session.show([r.as_json() for r in repairs], repairs_view, as_json=as_json)
         return FAILED if any(r.left for r in repairs) else OK
-    session.show([f.as_json() for f in findings], findings_view, as_json=as_json)
-    return FAILED if any(f.count and f.severity is Severity.ERROR for f in findings) else OK
+    session.show([r.as_json() for r in results], findings_view, as_json=as_json)
+    return FAILED if any(r.severity is Severity.ERROR for r in results) else OK
 
 
 @app.command(
@@ -162,8 +154,7 @@ def backfill(context: typer.Context, *, yes: Yes = False, as_json: Json = False)
     from recurrence_pipeline.views.common import backlog_view
 
     session: Session = context.obj
-    with session.worker() as worker:
-        worker.require_schema()
+    with session.prepared() as worker:
         backlog = worker.backfill.backlog()
         if yes:
             worker.backfill.run()

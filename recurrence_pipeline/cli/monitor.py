@@ -7,7 +7,6 @@ import typer
 
 from recurrence_pipeline.cli.session import FAILED, OK, TIMES, Json, Panel, Session, app
 from recurrence_pipeline.domain.errors import InvalidInput
-from recurrence_pipeline.domain.words import counted
 
 
 @app.command(rich_help_panel=Panel.CARE, epilog="Example: recurrence report --since 7d --output report")
@@ -39,8 +38,7 @@ def report(
     session: Session = context.obj
     now = utc_now()
     window = now - beginning("since", since, now)
-    with session.worker() as worker:
-        worker.require_schema()
+    with session.prepared() as worker:
         threshold = worker.settings.degradation_threshold
         made = performance_report(worker.metrics, now, threshold=threshold, window=window)
     files: list[str] = []
@@ -65,7 +63,8 @@ def send_test_alert(context: typer.Context, *, as_json: Json = False) -> int:
 
     from recurrence_pipeline.config.clock import utc_now
     from recurrence_pipeline.domain.errors import ConfigurationError
-    from recurrence_pipeline.monitoring.alert_rules import AlertLevel, Message
+    from recurrence_pipeline.domain.severity import Severity
+    from recurrence_pipeline.monitoring.alert_rules import Message
     from recurrence_pipeline.monitoring.alerts import Alerts
     from recurrence_pipeline.monitoring.channels import open_channels
 
@@ -75,7 +74,7 @@ def send_test_alert(context: typer.Context, *, as_json: Json = False) -> int:
     if not channels:
         raise ConfigurationError("ALERT_URLS: not set, so that alerts go to the log only")
     now = utc_now()
-    message = Message(AlertLevel.WARNING, "a test", "Alerts arrive here.", now, now, settings.dagster_ui_url)
+    message = Message(Severity.WARNING, "a test", "Alerts arrive here.", now, now, settings.dagster_ui_url)
     refused = Alerts(channels, cooldown=settings.alert_cooldown).say(message)
     told = {name: {"taken": reason is None, "reason": reason} for name, reason in refused.items()}
     lines = [f"{name}: {f'NOT taken: {reason}' if reason else 'taken'}" for name, reason in refused.items()]
@@ -94,17 +93,12 @@ def doctor(context: typer.Context, *, as_json: Json = False) -> int:
     """
     from recurrence_pipeline.config.clock import utc_now
     from recurrence_pipeline.doctor import examine
-    from recurrence_pipeline.doctor.rules import Level
+    from recurrence_pipeline.domain.severity import Severity
     from recurrence_pipeline.views.checks import diagnoses_view
 
     session: Session = context.obj
     session = session.located(api=True)
-    with session.progress() as bar:
-        looking = bar.add_task("looking", total=None)
-
-        def advance(tasks: int) -> None:
-            bar.update(looking, completed=tasks, description=counted(tasks, "task"))
-
+    with session.counting("looking") as advance:
         found = list(examine(session.environment, session.settings, utc_now, advance))
     session.show([diagnosis.as_json() for diagnosis in found], diagnoses_view, as_json=as_json)
-    return FAILED if any(diagnosis.level is Level.ERROR for diagnosis in found) else OK
+    return FAILED if any(diagnosis.severity is Severity.ERROR for diagnosis in found) else OK

@@ -32,8 +32,7 @@ def process(
     from recurrence_pipeline.worker.signals import stop_on_signal
 
     session: Session = context.obj
-    with session.worker() as worker, session.progress(MofNCompleteColumn()) as bar:
-        worker.require_schema()
+    with session.prepared() as worker, session.progress(MofNCompleteColumn()) as bar:
         task = bar.add_task("events", total=worker.queries.unfinished())
 
         def advance(so_far: "BatchSummary") -> bool:
@@ -73,8 +72,7 @@ def trigger(  # noqa: PLR0913 (each is an option of its own)
     from recurrence_pipeline.views.recovery import deletion_data, deletion_view
 
     session: Session = context.obj
-    with session.worker() as worker:
-        worker.require_schema()
+    with session.prepared() as worker:
         if operation is Operation.DELETE and not yes:
             event, plan = worker.plan(task_id, operation.value, user_id)
             session.show(deletion_data(event, plan), deletion_view, as_json=as_json)

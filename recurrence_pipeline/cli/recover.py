@@ -38,8 +38,7 @@ def events(
     from recurrence_pipeline.views.common import event_list
 
     session: Session = context.obj
-    with session.worker() as worker:
-        worker.require_schema()
+    with session.prepared() as worker:
         found = worker.queries.events(limit=limit, status=status, task_id=task_id)
     session.show(found, event_list, as_json=as_json)
     return OK
@@ -92,8 +91,7 @@ def replay(  # noqa: PLR0913 (each is an option of its own)
         since=instant("since", since, now),
         until=instant("until", until, now),
     )
-    with session.worker() as worker:
-        worker.require_schema()
+    with session.prepared() as worker:
         done = worker.dead_letters.replay(selection, event_ids or (), limit=limit, dry_run=not yes)
     session.show(done.as_json(), replay_view, as_json=as_json)
     return FAILED if done.left else OK
@@ -126,8 +124,7 @@ def restore(
     from recurrence_pipeline.views.recovery import deletions_view, restore_view
 
     session: Session = context.obj
-    with session.worker() as worker:
-        worker.require_schema()
+    with session.prepared() as worker:
         if deletion is None:
             session.show(worker.deletions.recent(limit), deletions_view, as_json=as_json)
             return OK
@@ -146,8 +143,7 @@ def resume(context: typer.Context, task_id: TaskId, *, yes: Yes = False, as_json
     from recurrence_pipeline.views.checks import resumed_view
 
     session: Session = context.obj
-    with session.worker() as worker:
-        worker.require_schema()
+    with session.prepared() as worker:
         done = worker.resumption.resume(task_id, dry_run=not yes)
     session.show(done.as_json(), resumed_view, as_json=as_json)
     return OK

@@ -14,6 +14,8 @@ import typer
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from recurrence_pipeline.domain.words import counted
+
 if TYPE_CHECKING:
     from recurrence_pipeline.bootstrap import Worker
     from recurrence_pipeline.config.settings import Settings
@@ -95,6 +97,13 @@ class Session:
         with open_worker(self.located().settings(), listeners=listeners) as worker:
             yield worker
 
+    @contextmanager
+    def prepared(self) -> "Iterator[Worker]":
+        """Open the worker, of a database that `init-db` was run on."""
+        with self.worker() as worker:
+            worker.require_schema()
+            yield worker
+
     def show(self, data: object, draw: Callable[[Any], RenderableType], *, as_json: bool) -> None:
         """Print data as JSON or, drawn, for people."""
         from recurrence_pipeline.views.common import to_json
@@ -103,6 +112,13 @@ class Session:
             typer.echo(to_json(data))
         else:
             self.out.print(draw(data))
+
+    @contextmanager
+    def counting(self, what: str) -> Iterator[Callable[[int], None]]:
+        """Show how many tasks have been looked at; yields what is to be told that."""
+        with self.progress() as bar:
+            task = bar.add_task(what, total=None)
+            yield lambda looked_at: bar.update(task, completed=looked_at, description=counted(looked_at, "task"))
 
     def progress(self, *columns: TextColumn | MofNCompleteColumn) -> Progress:
         """Return a progress bar on stderr; silent where that is no terminal."""

@@ -74,8 +74,7 @@ def import_(
     if (folder is None) is not sample:
         raise typer.BadParameter("name a FOLDER, or say --sample (not both)")
     session: Session = context.obj
-    with session.worker() as worker, session.progress() as bar:
-        worker.require_schema()
+    with session.prepared() as worker, session.progress() as bar:
         if (folder is None or folder.is_dir()) and not (yes or worker.is_empty()):
             raise InvalidInput(
                 f"the database {worker.mongo.db.name!r} holds data, and what was deleted from it since an import would "

@@ -11,7 +11,7 @@ from typing import Self, TypeVar
 
 from recurrence_pipeline.client.messages import RETRIES, Lost, Trigger
 from recurrence_pipeline.client.outbox import DatabaseOutbox, Outbox
-from recurrence_pipeline.client.protocol import Conversations
+from recurrence_pipeline.client.protocol import WorkerProtocol
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.domain.errors import ConfigurationError, RecurrenceError
 from recurrence_pipeline.domain.retries import RetryPolicy
@@ -71,7 +71,7 @@ class Client(ABC):
         key = _checked_key(key)
         self._outbox = outbox
         self._options = options or ClientOptions()
-        self._talk = Conversations(
+        self._protocol = WorkerProtocol(
             self._options.retries, self._options.clock, self._options.chance, key, has_outbox=outbox is not None
         )
         self._open(base_url, key)
@@ -100,7 +100,7 @@ class Client(ABC):
         )
 
     def _write_down(self, trigger: Trigger) -> str | RecurrenceError:
-        assert self._outbox is not None, "a conversation knows whether there is one"  # noqa: S101
+        assert self._outbox is not None, "the protocol knows whether there is one"  # noqa: S101
         try:
             return self._outbox.enqueue(trigger.task_id, trigger.operation.value, trigger.user_id)
         except RecurrenceError as error:

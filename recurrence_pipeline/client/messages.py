@@ -16,7 +16,8 @@ from typing import Any, ClassVar, TypeAlias
 
 from recurrence_pipeline.domain.errors import InvalidInput, RecurrenceError
 from recurrence_pipeline.domain.model import Operation
-from recurrence_pipeline.domain.retries import JITTER, RetryPolicy
+from recurrence_pipeline.domain.retries import RetryPolicy
+from recurrence_pipeline.domain.times import iso
 
 RETRIES = RetryPolicy(2, timedelta(milliseconds=500), cap=timedelta(seconds=10))
 """Of a call, not of an event: what is still undelivered then is queued or lost."""
@@ -197,7 +198,7 @@ def wait_before_next(
     if not isinstance(failure, Unavailable) or not failure.worth_repeating or attempt > policy.max_retries:
         return None
     asked = min(asked_wait(failure.retry_after, now), LONGEST_ASKED_WAIT)
-    return max(asked, policy.delay(attempt) * (1 + JITTER * jitter))
+    return max(asked, policy.delay(attempt, jitter))
 
 
 def asked_wait(header: str | None, now: datetime) -> timedelta:
@@ -251,8 +252,7 @@ def _as_json(value: object) -> object:
     An id of the database is known by the name of its class: its driver is not loaded for a comparison.
     """
     if isinstance(value, datetime):
-        aware = value if value.tzinfo else value.replace(tzinfo=timezone.utc)
-        return aware.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return iso(value)
     if isinstance(value, Mapping):
         return dict(value)
     if any(kind.__name__ == "ObjectId" for kind in type(value).__mro__):

@@ -38,11 +38,11 @@ class DatabaseOutbox:
         from recurrence_pipeline.storage.events import Events, new_event
         from recurrence_pipeline.storage.mongo import Mongo
         from recurrence_pipeline.storage.schema import require_schema
-        from recurrence_pipeline.storage.timeouts import within
+        from recurrence_pipeline.storage.timeouts import time_limit
 
         settings = self._settings
         event = new_event(task_id, operation, user_id, source=Source.OUTBOX, now=utc_now())
-        with closing(Mongo(settings)) as mongo, within(PATIENCE):
+        with closing(Mongo(settings)) as mongo, time_limit(PATIENCE):
             require_schema(mongo)
             events = Events(mongo, read_chunk=settings.read_chunk, write_chunk=settings.write_chunk)
             events.add([event], available_at=event.created_at)

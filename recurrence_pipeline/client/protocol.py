@@ -1,6 +1,6 @@
 """How a client talks with the worker: what to send, how long to wait, what to write down. Does none of it itself.
 
-A conversation is a generator. It yields steps, is sent what came of each, and returns what the caller asked for; so
+The steps of a call are a generator. It is sent what came of each, and returns what the caller asked for; so
 one text serves a client that blocks and one that awaits.
 """
 
@@ -57,12 +57,12 @@ class Enqueue:
 
 
 Step: TypeAlias = Send | Wait | Enqueue
-Conversation: TypeAlias = Generator[Step, Any, T]
+Steps: TypeAlias = Generator[Step, Any, T]
 
 
 @dataclass(frozen=True, slots=True)
-class Conversations:
-    """The conversations of one client."""
+class WorkerProtocol:
+    """The calls of one client, each as its steps."""
 
     policy: RetryPolicy
     clock: Callable[[], datetime]
@@ -70,7 +70,7 @@ class Conversations:
     secret: str | None
     has_outbox: bool
 
-    def ask(self, call: Call, policy: RetryPolicy | None = None) -> Conversation[dict[str, Any]]:
+    def ask(self, call: Call, policy: RetryPolicy | None = None) -> Steps[dict[str, Any]]:
         """Return the data of the answer, or raise a TriggerError."""
         attempt = 1
         while True:
@@ -87,7 +87,7 @@ class Conversations:
             yield Wait(wait)
             attempt += 1
 
-    def deliver(self, trigger: Trigger) -> Conversation[Delivery]:
+    def deliver(self, trigger: Trigger) -> Steps[Delivery]:
         """Deliver a trigger, or have it written down, or report it as lost; raise what the worker refused."""
         try:
             return Delivered((yield from self.ask(call_for(trigger))))
@@ -106,7 +106,7 @@ class Conversations:
         log.error("trigger lost: %s: %s", trigger.as_body(), reason, extra=trigger.as_body() | {"reason": reason})
         return Lost(reason)
 
-    def is_available(self) -> Conversation[bool]:
+    def is_available(self) -> Steps[bool]:
         """Ask once whether the worker is healthy."""
         try:
             health = yield from self.ask(HEALTH, ONCE)

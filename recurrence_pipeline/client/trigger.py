@@ -6,48 +6,23 @@
         case Queued(event_id): ...     # the worker is away: the database keeps it until it is back
         case Lost(reason): ...         # and there is no database either
 
-Both clients act out the same conversations (client/protocol.py). They differ in how they send (client/transport.py),
+Both clients take the same steps (client/protocol.py). They differ in how they send (client/transport.py),
 wait and write down, and in nothing else; what an answer means is said in client/messages.py, with the tree of errors.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, assert_never, cast
 
-from recurrence_pipeline.client.base import Client, ClientOptions, log_failure, unless_lost
+from recurrence_pipeline.client.base import Client, log_failure, unless_lost
 from recurrence_pipeline.client.messages import (
     CLEANUP,
     HEALTH,
-    AccessDenied,
-    Delivered,
     Delivery,
-    Lost,
-    Queued,
-    Refused,
     Trigger,
-    TriggerError,
-    Unavailable,
     validation_of,
 )
-from recurrence_pipeline.client.outbox import DatabaseOutbox, Outbox
-from recurrence_pipeline.client.protocol import Conversation, Enqueue, Send, Step, Wait
+from recurrence_pipeline.client.protocol import Enqueue, Send, Step, Steps, Wait
 from recurrence_pipeline.domain.model import Operation
-
-__all__ = [
-    "AccessDenied",
-    "AsyncWorkerTrigger",
-    "ClientOptions",
-    "DatabaseOutbox",
-    "Delivered",
-    "Delivery",
-    "Lost",
-    "Outbox",
-    "Queued",
-    "Refused",
-    "TriggerError",
-    "Unavailable",
-    "WorkerTrigger",
-]  # fmt: skip
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -67,15 +42,15 @@ class WorkerTrigger(Client):
         Raises:
             Refused: the worker will never do it; `AccessDenied`, without an outbox: the key or the URL is wrong.
         """
-        return self._act(self._talk.deliver(Trigger(Operation.CREATE, str(task_id))))
+        return self._act(self._protocol.deliver(Trigger(Operation.CREATE, str(task_id))))
 
     def trigger_task_completion(self, task_id: str) -> Delivery:
         """Say that a task of a series was completed; raises as `trigger_task_creation` does."""
-        return self._act(self._talk.deliver(Trigger(Operation.COMPLETE, str(task_id))))
+        return self._act(self._protocol.deliver(Trigger(Operation.COMPLETE, str(task_id))))
 
     def trigger_task_deletion(self, task_id: str, user_id: str) -> Delivery:
         """Say that a user's recurring task was deleted; raises as `trigger_task_creation` does."""
-        return self._act(self._talk.deliver(Trigger(Operation.DELETE, str(task_id), str(user_id))))
+        return self._act(self._protocol.deliver(Trigger(Operation.DELETE, str(task_id), str(user_id))))
 
     def trigger_cleanup(self) -> dict[str, Any]:
         """Have orphans removed now, and return `{timestamp, operations, success}`.
@@ -83,7 +58,7 @@ class WorkerTrigger(Client):
         Raises:
             TriggerError: it was not done. It is not queued either: a schedule does it anyway.
         """
-        return self._act(self._talk.ask(CLEANUP))
+        return self._act(self._protocol.ask(CLEANUP))
 
     def get_worker_health(self) -> dict[str, Any]:
         """Return `{status, timestamp, services, stats, parts}`; a worker that says it is unhealthy has answered.
@@ -91,7 +66,7 @@ class WorkerTrigger(Client):
         Raises:
             TriggerError: there is no such answer.
         """
-        return self._act(self._talk.ask(HEALTH))
+        return self._act(self._protocol.ask(HEALTH))
 
     def validate_recurrence(self, task: Mapping[str, Any]) -> dict[str, Any]:
         """Ask whether a task may recur, and return `{valid, task}`; dates may be `datetime`s.
@@ -101,11 +76,11 @@ class WorkerTrigger(Client):
             Unavailable: nobody is there to say.
             InvalidInput: JSON has no way to write a value of the task.
         """
-        return self._act(self._talk.ask(validation_of(task)))
+        return self._act(self._protocol.ask(validation_of(task)))
 
     def is_worker_available(self) -> bool:
         """Ask, once, whether the worker is healthy."""
-        return self._act(self._talk.is_available())
+        return self._act(self._protocol.is_available())
 
     def safe_trigger(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
         """Call a method and return its answer, or None where it raised or lost something. Never raises; logs."""
@@ -122,16 +97,14 @@ class WorkerTrigger(Client):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _act(self, conversation: Conversation[T]) -> T:
+    def _act(self, steps: Steps[T]) -> T:
         came_of_it: object = None
         try:
             while True:
-                came_of_it = self._do(conversation.send(came_of_it))
+                came_of_it = self._do(steps.send(came_of_it))
         except StopIteration as end:
             return cast("T", end.value)
 
@@ -157,31 +130,31 @@ class AsyncWorkerTrigger(Client):
 
     async def trigger_task_creation(self, task_id: str) -> Delivery:
         """See `WorkerTrigger`."""
-        return await self._act(self._talk.deliver(Trigger(Operation.CREATE, str(task_id))))
+        return await self._act(self._protocol.deliver(Trigger(Operation.CREATE, str(task_id))))
 
     async def trigger_task_completion(self, task_id: str) -> Delivery:
         """See `WorkerTrigger`."""
-        return await self._act(self._talk.deliver(Trigger(Operation.COMPLETE, str(task_id))))
+        return await self._act(self._protocol.deliver(Trigger(Operation.COMPLETE, str(task_id))))
 
     async def trigger_task_deletion(self, task_id: str, user_id: str) -> Delivery:
         """See `WorkerTrigger`."""
-        return await self._act(self._talk.deliver(Trigger(Operation.DELETE, str(task_id), str(user_id))))
+        return await self._act(self._protocol.deliver(Trigger(Operation.DELETE, str(task_id), str(user_id))))
 
     async def trigger_cleanup(self) -> dict[str, Any]:
         """See `WorkerTrigger`."""
-        return await self._act(self._talk.ask(CLEANUP))
+        return await self._act(self._protocol.ask(CLEANUP))
 
     async def get_worker_health(self) -> dict[str, Any]:
         """See `WorkerTrigger`."""
-        return await self._act(self._talk.ask(HEALTH))
+        return await self._act(self._protocol.ask(HEALTH))
 
     async def validate_recurrence(self, task: Mapping[str, Any]) -> dict[str, Any]:
         """See `WorkerTrigger`."""
-        return await self._act(self._talk.ask(validation_of(task)))
+        return await self._act(self._protocol.ask(validation_of(task)))
 
     async def is_worker_available(self) -> bool:
         """See `WorkerTrigger`."""
-        return await self._act(self._talk.is_available())
+        return await self._act(self._protocol.is_available())
 
     async def safe_trigger(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T | None:
         """See `WorkerTrigger`."""
@@ -198,16 +171,14 @@ class AsyncWorkerTrigger(Client):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def _act(self, conversation: Conversation[T]) -> T:
+    async def _act(self, steps: Steps[T]) -> T:
         came_of_it: object = None
         try:
             while True:
-                came_of_it = await self._do(conversation.send(came_of_it))
+                came_of_it = await self._do(steps.send(came_of_it))
         except StopIteration as end:
             return cast("T", end.value)
 

@@ -19,7 +19,7 @@ from recurrence_pipeline.doctor.machine import (
     look_at_time_zones,
     look_at_versions,
 )
-from recurrence_pipeline.doctor.rules import HealthCheckResult, Level
+from recurrence_pipeline.doctor.rules import HealthCheckResult, fault
 from recurrence_pipeline.domain.errors import ConfigurationError
 
 __all__ = ["examine"]
@@ -41,14 +41,14 @@ def examine(
         settings = read_settings()
         worker = open_worker(settings, clock=clock)
     except ConfigurationError as error:
-        advice = "Fix the variables named; docs/reference/settings.md has them all."
-        yield HealthCheckResult("settings", Level.ERROR, str(error), advice)
+        yield fault("settings", str(error), "Fix the variables named; docs/reference/settings.md has them all.")
         return
     yield look_at_names(environment)
     with worker:
-        yield from Diagnostics(worker.context, worker.consistency, worker.parts).look(progress)
+        diagnostics = Diagnostics(worker.context, worker.consistency, worker.parts)
+        yield from diagnostics.look(progress)
     yield look_at_access(settings)
     yield look_at_api(settings)
-    yield from look_at_dagster(settings, clock())
+    yield from look_at_dagster(settings, clock(), diagnostics.dagster)
     yield from look_at_metrics(settings)
     yield from look_at_disks(settings, environment)

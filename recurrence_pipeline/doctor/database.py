@@ -4,7 +4,8 @@ Each question is asked by itself, so that one that cannot be answered does not h
 is said in doctor/rules.py.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -12,12 +13,13 @@ from typing import Any
 from recurrence_pipeline.doctor.rules import (
     Clashes,
     HealthCheckResult,
-    Level,
     Work,
+    fault,
+    judge_check,
     judge_clashes,
     judge_clock,
+    judge_data,
     judge_dead_letters,
-    judge_finding,
     judge_hosts,
     judge_parts,
     judge_queue,
@@ -25,14 +27,25 @@ from recurrence_pipeline.doctor.rules import (
     judge_watermark,
     judge_worker,
     judge_writes,
+    ok,
 )
 from recurrence_pipeline.domain.errors import RecurrenceError
 from recurrence_pipeline.domain.model import EventStatus
-from recurrence_pipeline.maintenance.checks import COUNTERS_BEHIND, EVENTS_ENDLESS, EVENTS_STUCK, SCHEMA, SLOT_CLASHES
+from recurrence_pipeline.domain.severity import Severity
+from recurrence_pipeline.maintenance.checks import (
+    CHECKS,
+    COUNTERS_BEHIND,
+    EVENTS_ENDLESS,
+    EVENTS_STUCK,
+    SCHEMA,
+    SLOT_CLASHES,
+)
 from recurrence_pipeline.maintenance.consistency import Consistency
+from recurrence_pipeline.maintenance.rules import Issue
 from recurrence_pipeline.maintenance.scan import ConsistencyScan, ScanProgress
 from recurrence_pipeline.monitoring.parts import Parts
-from recurrence_pipeline.storage.timeouts import within
+from recurrence_pipeline.storage.heartbeats import Part
+from recurrence_pipeline.storage.timeouts import time_limit
 from recurrence_pipeline.worker.context import WorkerContext
 
 SIGN_OF_LIFE = timedelta(seconds=5)
@@ -44,6 +57,8 @@ LABELS = {
     EVENTS_ENDLESS.name: "endless leases",
 }
 """The checks that are part of every look, and what they are called there."""
+ERRORS = frozenset(check.name for check in CHECKS if check.severity is Severity.ERROR)
+"""Those that one pass over the tasks makes as well, as far as they are about tasks."""
 
 
 class Diagnostics:
@@ -54,29 +69,36 @@ class Diagnostics:
         self._parts = parts
         self._consistency = consistency
         self._survey = ConsistencyScan(context)
+        self.dagster: Mapping[str, Any] | None = None
+        """Dagster's heartbeat, once it was looked at; None where there is none."""
 
     def look(self, progress: ScanProgress = lambda _: None) -> Iterator[HealthCheckResult]:
         """Yield what is found; where the database is away, only that. `progress` is told how many tasks were read."""
         try:
-            with within(SIGN_OF_LIFE):
+            with time_limit(SIGN_OF_LIFE):
                 server = self._context.database_checks.server(self._context.clock)
         except RecurrenceError as error:
             advice = (
                 "See that the server runs and that MONGODB_URL names it, with a user who may read and write; a server "
                 "that speaks TLS only needs tls=true, and tlsCAFile for an authority of one's own."
             )
-            yield HealthCheckResult("database", Level.ERROR, str(error), advice)
+            yield fault("database", str(error), advice)
             return
-        yield HealthCheckResult("database", Level.OK, "answers")
+        yield ok("database", "answers")
         yield from (judge_version(server), judge_writes(server), judge_clock(server, self._context.rules.lease_margin))
         yield from asked("time zones of hosts", self._hosts)
-        yield from asked("parts", lambda: [judge_parts(self._parts.rows())])
+        yield from asked("parts", self._judge_parts)
         yield from asked("watermark", self._watermark)
         for name, label in LABELS.items():
             yield from asked(label, partial(self._check, name, label))
         yield from asked("queue", self._queue)
         yield from asked("dead letters", self._dead_letters)
-        yield from asked("two workers", lambda: [judge_clashes(self._clashes(progress), self._context.clock())])
+        yield from asked("data", lambda: self._data(progress))
+
+    def _judge_parts(self) -> list[HealthCheckResult]:
+        rows = self._parts.rows()
+        self.dagster = next((row for row in rows if row["part"] == Part.DAGSTER.value), None)
+        return [judge_parts(rows)]
 
     def _hosts(self) -> list[HealthCheckResult]:
         now, hosts = self._context.clock(), self._context.hosts
@@ -86,7 +108,7 @@ class Diagnostics:
         return [judge_watermark(self._context.watermark.read().watermark, self._context.clock())]
 
     def _check(self, name: str, label: str) -> list[HealthCheckResult]:
-        return [judge_finding(finding, label) for finding in self._consistency.run(only=[name])]
+        return [judge_check(result, label) for result in self._consistency.run(only=[name])]
 
     def _queue(self) -> list[HealthCheckResult]:
         now = self._context.clock()
@@ -105,19 +127,25 @@ class Diagnostics:
         counts = self._context.event_queries.count_by_operation_and_status()
         return sum(count for (_, found), count in counts.items() if found == status.value)
 
-    def _clashes(self, progress: ScanProgress) -> Clashes:
-        """Find the slots with two tasks, and who made those: this worker numbers its own, the original one does not."""
-        slots, of_two, latest = 0, 0, None
-        for issues in self._survey.issues({SLOT_CLASHES.name}, progress):
-            slots += len(issues)
-            members = [_members(issue.sample) for issue in issues]
-            documents = self._context.tasks.documents({task_id for ids in members for task_id in ids})
-            for ids in members:
-                tasks = [documents[task_id] for task_id in ids if task_id in documents]
-                if len({"occurrenceNumber" in task for task in tasks}) == 2:
-                    of_two += 1
-                    latest = _later(latest, (task.get("createdAt") for task in tasks))
-        return Clashes(slots, of_two, latest)
+    def _data(self, progress: ScanProgress) -> list[HealthCheckResult]:
+        """Look at all tasks once, for what the checks call an error and for slots with two tasks."""
+        clashes, errors = Clashes(), Counter[str]()
+        for issues in self._survey.issues({SLOT_CLASHES.name, *ERRORS}, progress):
+            clashes = self._clashes([issue for issue in issues if issue.check is SLOT_CLASHES], clashes)
+            errors.update(issue.check.name for issue in issues if issue.check is not SLOT_CLASHES)
+        return [judge_data(errors), judge_clashes(clashes, self._context.clock())]
+
+    def _clashes(self, issues: Sequence[Issue], so_far: Clashes) -> Clashes:
+        """Add up slots with two tasks, and who made those: this worker numbers its own, the original one does not."""
+        of_two, latest = so_far.of_two_workers, so_far.latest
+        members = [_members(issue.sample) for issue in issues]
+        documents = self._context.tasks.documents({task_id for ids in members for task_id in ids}) if members else {}
+        for ids in members:
+            tasks = [documents[task_id] for task_id in ids if task_id in documents]
+            if len({"occurrenceNumber" in task for task in tasks}) == 2:
+                of_two += 1
+                latest = _later(latest, (task.get("createdAt") for task in tasks))
+        return Clashes(so_far.slots + len(issues), of_two, latest)
 
 
 def asked(name: str, question: Callable[[], list[HealthCheckResult]]) -> list[HealthCheckResult]:
@@ -125,9 +153,8 @@ def asked(name: str, question: Callable[[], list[HealthCheckResult]]) -> list[He
     try:
         return question()
     except RecurrenceError as error:
-        return [
-            HealthCheckResult(name, Level.ERROR, str(error), "Could not be looked at: repair what the message names.")
-        ]
+        advice = "Could not be looked at: repair what the message names."
+        return [fault(name, str(error), advice)]
 
 
 def _members(sample: Any) -> list[str]:

@@ -4,7 +4,7 @@ A program that is not there is a warning: not every system has all of them. One 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -12,14 +12,14 @@ from uuid import uuid4
 
 import httpx
 
+from recurrence_pipeline.api.middleware import REQUEST_ID
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.doctor.rules import HealthCheckResult, Level
+from recurrence_pipeline.doctor.rules import HealthCheckResult, fault, ok, warn
 
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (names them, binds nothing)
 """What listens on all addresses is asked on loopback."""
 PATIENCE = 10
 """Seconds for each answer."""
-REQUEST_ID = "X-Request-ID"
 SENSOR = "task_event_sensor"
 RUNS_ASKED = 100
 NEEDED_DAEMONS = frozenset({"SENSOR", "SCHEDULER", "QUEUED_RUN_COORDINATOR"})
@@ -32,6 +32,9 @@ QUESTION = """query ($before: Float!, $most: Int!) {
   runsOrError(filter: {statuses: [SUCCESS, FAILURE, CANCELED], updatedBefore: $before}, limit: $most) {
     ... on Runs { results { jobName } }
   }
+  assetNodes { assetChecksOrError { ... on AssetChecks { checks {
+    name executionForLatestMaterialization { status evaluation { severity } }
+  } } } }
   instance { daemonHealth { allDaemonStatuses { daemonType required healthy } } }
   workspaceOrError { ... on Workspace { locationEntries { name locationOrLoadError {
     ... on PythonError { message }
@@ -42,10 +45,10 @@ QUESTION = """query ($before: Float!, $most: Int!) {
 }"""
 
 
-NOT_WELL: dict[int, tuple[Level, str]] = {
-    HTTPStatus.SERVICE_UNAVAILABLE: (Level.ERROR, "The API cannot reach its database: compare its MONGODB_URL."),
-    HTTPStatus.FORBIDDEN: (Level.ERROR, "It was started with another INTERNAL_API_KEY: restart it."),
-    HTTPStatus.TOO_MANY_REQUESTS: (Level.WARN, "RATE_LIMIT_PER_MINUTE is reached: see who asks that often."),
+NOT_WELL: dict[int, tuple[Callable[..., HealthCheckResult], str]] = {
+    HTTPStatus.SERVICE_UNAVAILABLE: (fault, "The API cannot reach its database: compare its MONGODB_URL."),
+    HTTPStatus.FORBIDDEN: (fault, "It was started with another INTERNAL_API_KEY: restart it."),
+    HTTPStatus.TOO_MANY_REQUESTS: (warn, "RATE_LIMIT_PER_MINUTE is reached: see who asks that often."),
 }
 """What our API can answer instead of 200, and what to do."""
 
@@ -64,22 +67,22 @@ def look_at_api(settings: Settings) -> HealthCheckResult:
         answer = httpx.get(url, headers=headers, timeout=PATIENCE, trust_env=False)
     except httpx.HTTPError as error:
         advice = "Where the application calls it: recurrence api. Where it only writes events, none is needed."
-        return HealthCheckResult("api", Level.WARN, f"nothing answers at {url}: {_reason(error)}", advice)
+        return warn("api", f"nothing answers at {url}: {_reason(error)}", advice)
     if answer.headers.get(REQUEST_ID) != request_id:
         return _not_ours(answer, url)
     found = f"{answer.status_code} from {url}"
     if answer.status_code == HTTPStatus.OK and _services(answer):
-        return HealthCheckResult("api", Level.OK, found)
-    level, advice = NOT_WELL.get(answer.status_code, (Level.ERROR, "It is of another version, or ill: restart it."))
-    return HealthCheckResult("api", level, found, advice)
+        return ok("api", found)
+    tell, advice = NOT_WELL.get(answer.status_code, (fault, "It is of another version, or ill: restart it."))
+    return tell("api", found, advice)
 
 
 def _not_ours(answer: httpx.Response, url: str) -> HealthCheckResult:
     if _services(answer):
         advice = "Switch over to `recurrence api` as docs/how-to/migrate.md says, and stop the other one's worker."
-        return HealthCheckResult("api", Level.ERROR, f"the original worker answers at {url}", advice)
+        return fault("api", f"the original worker answers at {url}", advice)
     advice = "Another program has the port: set PORT of one of the two. `recurrence up` says where its API is."
-    return HealthCheckResult("api", Level.ERROR, f"what answers at {url} is not the internal API", advice)
+    return fault("api", f"what answers at {url} is not the internal API", advice)
 
 
 def _services(answer: httpx.Response) -> bool:
@@ -99,21 +102,26 @@ def look_at_metrics(settings: Settings) -> Iterator[HealthCheckResult]:
         text = httpx.get(url, timeout=PATIENCE, trust_env=False).text
     except httpx.HTTPError as error:
         advice = "Start `recurrence api`, which serves them, with PROMETHEUS_METRICS=true."
-        yield HealthCheckResult("metrics", Level.ERROR, f"nothing answers at {url}: {_reason(error)}", advice)
+        yield fault("metrics", f"nothing answers at {url}: {_reason(error)}", advice)
         return
     up = [line.split()[-1] for line in text.splitlines() if line.startswith("recurrence_up ")]
     if not up:
         advice = "Another program has the port (Prometheus itself uses 9090 too): set METRICS_PORT."
-        yield HealthCheckResult("metrics", Level.ERROR, f"no metrics of ours at {url}", advice)
+        yield fault("metrics", f"no metrics of ours at {url}", advice)
     elif float(up[0]) != 1:
         advice = "The API's last look at the database failed: its log says why."
-        yield HealthCheckResult("metrics", Level.ERROR, f"recurrence_up is {up[0]} at {url}", advice)
+        yield fault("metrics", f"recurrence_up is {up[0]} at {url}", advice)
     else:
-        yield HealthCheckResult("metrics", Level.OK, f"served at {url}")
+        yield ok("metrics", f"served at {url}")
 
 
-def look_at_dagster(settings: Settings, now: datetime) -> Iterator[HealthCheckResult]:
-    """Ask Dagster's web server how its daemon, the code server, what runs by itself and its history are."""
+def look_at_dagster(
+    settings: Settings, now: datetime, heartbeat: Mapping[str, Any] | None = None
+) -> Iterator[HealthCheckResult]:
+    """Ask Dagster's web server how its daemon, its asset checks, the code server and its history are.
+
+    `heartbeat` is the one that its alert sensor leaves in our database, as health shows it.
+    """
     url, days = settings.dagster_ui_url.rstrip("/"), settings.dagster_run_retention_days
     before = (now - timedelta(days=days) - OVERDUE).timestamp()
     question = {"query": QUESTION, "variables": {"before": before, "most": RUNS_ASKED}}
@@ -123,25 +131,46 @@ def look_at_dagster(settings: Settings, now: datetime) -> Iterator[HealthCheckRe
         version = data["version"]
     except httpx.HTTPError as error:
         advice = "Start dagster-webserver, or set DAGSTER_UI_URL. The work goes on without it; its daemon is not seen."
-        yield HealthCheckResult("dagster ui", Level.WARN, f"nothing answers at {url}: {_reason(error)}", advice)
+        yield warn("dagster ui", f"nothing answers at {url}: {_reason(error)}", advice)
     except (ValueError, TypeError, KeyError):
         advice = "Set DAGSTER_UI_URL to dagster-webserver's address; it and the API both use port 3000 by default."
-        yield HealthCheckResult("dagster ui", Level.WARN, f"what answers at {url} is not Dagster", advice)
+        yield warn("dagster ui", f"what answers at {url} is not Dagster", advice)
     else:
-        yield HealthCheckResult("dagster ui", Level.OK, f"Dagster {version} at {url}")
-        yield judge_daemon(data["instance"]["daemonHealth"]["allDaemonStatuses"])
+        yield ok("dagster ui", f"Dagster {version} at {url}")
+        yield judge_daemon(data["instance"]["daemonHealth"]["allDaemonStatuses"], heartbeat)
+        yield judge_asset_checks(data["assetNodes"])
         yield from judge_code(data["workspaceOrError"].get("locationEntries", []))
         yield judge_history([run["jobName"] for run in data["runsOrError"].get("results", [])], days)
 
 
-def judge_daemon(statuses: list[dict[str, Any]]) -> HealthCheckResult:
-    """Say whether dagster-daemon has given a sign of life."""
+def judge_daemon(statuses: list[dict[str, Any]], heartbeat: Mapping[str, Any] | None = None) -> HealthCheckResult:
+    """Say whether dagster-daemon gives signs of life: Dagster waits for half an hour, we for the next heartbeat."""
+    if heartbeat is not None and heartbeat["standsStill"]:
+        found = f"alert_sensor has not ticked since {heartbeat['seenAt']:%Y-%m-%d %H:%M} UTC"
+        advice = (
+            "Restart dagster-daemon, and the code server where that stands still. Without them no event is processed."
+        )
+        return fault("dagster daemon", found, advice)
     wanted = [status for status in statuses if status["required"] or status["daemonType"] in NEEDED_DAEMONS]
     ill = sorted(status["daemonType"] for status in wanted if not status["healthy"])
     if ill or not wanted:
         advice = "Start dagster-daemon, with the DAGSTER_HOME of the web server. Without it no event is processed."
-        return HealthCheckResult("dagster daemon", Level.ERROR, f"no sign of life: {', '.join(ill) or 'all'}", advice)
-    return HealthCheckResult("dagster daemon", Level.OK, f"{len(wanted)} parts are alive")
+        return fault("dagster daemon", f"no sign of life: {', '.join(ill) or 'all'}", advice)
+    return ok("dagster daemon", f"{len(wanted)} parts are alive")
+
+
+def judge_asset_checks(nodes: list[dict[str, Any]]) -> HealthCheckResult:
+    """Say which of the asset checks failed as an error, the last time that they were made."""
+    checks = [check for node in nodes for check in node["assetChecksOrError"].get("checks", [])]
+    last = {check["name"]: check["executionForLatestMaterialization"] or {} for check in checks}
+    failing = [name for name, made in last.items() if (made.get("evaluation") or {}).get("severity") == "ERROR"]
+    failing = sorted(name for name in failing if last[name]["status"] == "FAILED")
+    if failing:
+        advice = (
+            "The Dagster UI says what each found: Assets, the asset, Checks. It is over when the check passes again."
+        )
+        return fault("asset checks", f"failed: {', '.join(failing)}", advice)
+    return ok("asset checks", f"none of {len(checks)} fails as an error")
 
 
 def judge_code(entries: list[dict[str, Any]]) -> Iterator[HealthCheckResult]:
@@ -152,18 +181,16 @@ def judge_code(entries: list[dict[str, Any]]) -> Iterator[HealthCheckResult]:
         messages = [str(each["message"]).strip().splitlines()[-1] for each in loaded if each.get("message")]
         advice = "Start the code server and look at its log; `dagster definitions validate` says what is wrong."
         found = "; ".join(messages) or f"{SENSOR} is not there"
-        yield HealthCheckResult("dagster code", Level.ERROR, found, advice)
+        yield fault("dagster code", found, advice)
         return
-    yield HealthCheckResult("dagster code", Level.OK, f"loaded: {', '.join(entry['name'] for entry in entries)}")
+    yield ok("dagster code", f"loaded: {', '.join(entry['name'] for entry in entries)}")
     states = {**sensors, **_states(loaded, "schedules", "scheduleState")}
     off = sorted(name for name, status in states.items() if status != "RUNNING")
     if off:
-        advice = 'Turn them on in the Dagster UI, "Automation".'
-        yield HealthCheckResult(
-            "automation", Level.ERROR if SENSOR in off else Level.WARN, f"off: {', '.join(off)}", advice
-        )
+        tell = fault if SENSOR in off else warn
+        yield tell("automation", f"off: {', '.join(off)}", 'Turn them on in the Dagster UI, "Automation".')
     else:
-        yield HealthCheckResult("automation", Level.OK, f"{len(states)} sensors and schedules are on")
+        yield ok("automation", f"{len(states)} sensors and schedules are on")
 
 
 def judge_history(jobs: list[str], days: int) -> HealthCheckResult:
@@ -172,15 +199,13 @@ def judge_history(jobs: list[str], days: int) -> HealthCheckResult:
     One of each job stays: the last that succeeded or failed.
     """
     if not days:
-        return HealthCheckResult(
-            "run history", Level.OK, "DAGSTER_RUN_RETENTION_DAYS is 0: all runs are kept, for ever"
-        )
+        return ok("run history", "DAGSTER_RUN_RETENTION_DAYS is 0: all runs are kept, for ever")
     overdue = sum(max(count - 1, 0) for count in Counter(jobs).values())
     if overdue:
         found = f"{overdue}{' or more' if len(jobs) == RUNS_ASKED else ''} runs ended more than {days} days ago"
         advice = "See that daily_maintenance runs, and what its asset run_history says: history fills the disk."
-        return HealthCheckResult("run history", Level.WARN, found, advice)
-    return HealthCheckResult("run history", Level.OK, f"runs are kept for {days} days")
+        return warn("run history", found, advice)
+    return ok("run history", f"runs are kept for {days} days")
 
 
 def _states(loaded: list[dict[str, Any]], kind: str, state: str) -> dict[str, str]:

@@ -13,7 +13,8 @@ from pathlib import Path
 from recurrence_pipeline.config.logs import FILE_BYTES
 from recurrence_pipeline.config.settings import Settings, variables
 from recurrence_pipeline.config.time_zone_data import PACKAGE, PYTHONTZPATH, TimeZoneData
-from recurrence_pipeline.doctor.rules import HealthCheckResult, Level
+from recurrence_pipeline.doctor.rules import HealthCheckResult, fault, ok, warn
+from recurrence_pipeline.domain.words import counted
 
 PARTS = ("recurrence-pipeline", "dagster", "dagster-webserver", "pymongo")
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -35,10 +36,9 @@ def look_at_versions() -> Iterator[HealthCheckResult]:
     found = {name: version(name) for name in PARTS}
     text = ", ".join([f"Python {platform.python_version()}", *(f"{name} {each}" for name, each in found.items())])
     if found["dagster"] != found["dagster-webserver"]:
-        advice = "Install this package again, so that both parts of Dagster have one version."
-        yield HealthCheckResult("versions", Level.ERROR, text, advice)
+        yield fault("versions", text, "Install this package again, so that both parts of Dagster have one version.")
     else:
-        yield HealthCheckResult("versions", Level.OK, text)
+        yield ok("versions", text)
 
 
 def look_at_time_zones(data: TimeZoneData, now: datetime) -> HealthCheckResult:
@@ -46,17 +46,15 @@ def look_at_time_zones(data: TimeZoneData, now: datetime) -> HealthCheckResult:
     name, found = "time zone data", str(data)
     packages = [each for each in (data.used, *data.passed_over) if each and each.source == PACKAGE]
     if data.used is None:
-        return HealthCheckResult(name, Level.ERROR, "there are none: UTC alone is known", f"Install {PACKAGE}.")
+        return fault(name, "there are none: UTC alone is known", f"Install {PACKAGE}.")
     if data.newer:
-        advice = f"Unset {PYTHONTZPATH}, and start the programs again: {data.newer} is newer."
-        return HealthCheckResult(name, Level.WARN, found, advice)
+        return warn(name, found, f"Unset {PYTHONTZPATH}, and start the programs again: {data.newer} is newer.")
     if not packages:
-        advice = f"Install {PACKAGE}, which belongs to this one: it is updated without the system."
-        return HealthCheckResult(name, Level.WARN, found, advice)
+        return warn(name, found, f"Install {PACKAGE}, which belongs to this one: it is updated without the system.")
     if data.used.year is None or data.used.year < (now - YEAR).year:
         advice = "No such data are less than a year old: pip install --upgrade tzdata, and start the programs again."
-        return HealthCheckResult(name, Level.WARN, found, advice)
-    return HealthCheckResult(name, Level.OK, found)
+        return warn(name, found, advice)
+    return ok(name, found)
 
 
 def look_at_names(environment: Mapping[str, str]) -> HealthCheckResult:
@@ -68,11 +66,9 @@ def look_at_names(environment: Mapping[str, str]) -> HealthCheckResult:
     }
     meant = [f"{name} (is {alike[0]} meant?)" for name, alike in sorted(slips.items()) if alike]
     if meant:
-        return HealthCheckResult(
-            "settings", Level.WARN, f"not read: {', '.join(meant)}", "Rename the variable, or remove it."
-        )
+        return warn("settings", f"not read: {', '.join(meant)}", "Rename the variable, or remove it.")
     given = len(ours.intersection(environment))
-    return HealthCheckResult("settings", Level.OK, f"valid: {given} set, the rest are the defaults")
+    return ok("settings", f"valid: {given} set, the rest are the defaults")
 
 
 def look_at_access(settings: Settings) -> HealthCheckResult:
@@ -81,15 +77,12 @@ def look_at_access(settings: Settings) -> HealthCheckResult:
     beyond = [host for host in settings.host if host not in LOOPBACK]
     advice = "Set INTERNAL_API_KEY, here and in the application: openssl rand -hex 32"
     if not keys and beyond:
-        found = f"the API listens on {', '.join(beyond)}, and INTERNAL_API_KEY is not set"
-        return HealthCheckResult("access", Level.ERROR, found, advice)
+        return fault("access", f"the API listens on {', '.join(beyond)}, and INTERNAL_API_KEY is not set", advice)
     if not keys:
-        return HealthCheckResult("access", Level.OK, "no key: this machine only, which includes any proxy on it")
+        return ok("access", "no key: this machine only, which includes any proxy on it")
     if min(map(len, keys)) < SHORTEST_KEY:
-        return HealthCheckResult(
-            "access", Level.WARN, f"a key has less than {SHORTEST_KEY} bytes: it can be guessed", advice
-        )
-    return HealthCheckResult("access", Level.OK, f"{len(keys)} key{'s' if len(keys) > 1 else ''}")
+        return warn("access", f"a key has less than {SHORTEST_KEY} bytes: it can be guessed", advice)
+    return ok("access", counted(len(keys), "key"))
 
 
 def look_at_disks(settings: Settings, environment: Mapping[str, str]) -> Iterator[HealthCheckResult]:
@@ -112,8 +105,8 @@ def _rotation(log: Path) -> HealthCheckResult:
     found = f"{log} has {size / megabyte:.0f} MB of {FILE_BYTES // megabyte}"
     if size > 2 * FILE_BYTES:
         advice = "Take it out of logrotate, and let all programs that write it be of this version and the same user."
-        return HealthCheckResult("log rotation", Level.WARN, found, advice)
-    return HealthCheckResult("log rotation", Level.OK, found)
+        return warn("log rotation", found, advice)
+    return ok("log rotation", found)
 
 
 def _dagster_yaml(path: Path) -> HealthCheckResult:
@@ -122,18 +115,18 @@ def _dagster_yaml(path: Path) -> HealthCheckResult:
     if PASSWORD_IN_URL.search(text):
         found = f"a URL with a password stands in {path}: `ps` shows it to everybody on this machine"
         advice = "Put it into a variable, and {env: THE_VARIABLE} into the file, as in deploy/dagster.distributed.yaml."
-        return HealthCheckResult("dagster.yaml", Level.ERROR, found, advice)
-    return HealthCheckResult("dagster.yaml", Level.OK, f"no password stands in {path}")
+        return fault("dagster.yaml", found, advice)
+    return ok("dagster.yaml", f"no password stands in {path}")
 
 
 def _disk(variable: str, folder: Path) -> HealthCheckResult:
     name = f"disk of {variable}"
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         advice = f"Make {folder}, and have it belong to the user that the programs run as."
-        return HealthCheckResult(name, Level.ERROR, f"{folder} is no folder that can be written to", advice)
+        return fault(name, f"{folder} is no folder that can be written to", advice)
     free = shutil.disk_usage(folder).free
     found = f"{free / GIGABYTE:.1f} GB free at {folder}"
     if free < LITTLE:
-        level = Level.ERROR if free < TOO_LITTLE else Level.WARN
-        return HealthCheckResult(name, level, found, "Free some space: Dagster stops when it cannot write its history.")
-    return HealthCheckResult(name, Level.OK, found)
+        tell = fault if free < TOO_LITTLE else warn
+        return tell(name, found, "Free some space: Dagster stops when it cannot write its history.")
+    return ok(name, found)

@@ -6,11 +6,12 @@ Who looks is doctor/database.py. What else a running system has (ports, Dagster,
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import Enum
+from functools import partial
 from typing import Any
 
+from recurrence_pipeline.domain.severity import Severity
 from recurrence_pipeline.domain.times import lasting
-from recurrence_pipeline.maintenance.checks import Finding, Severity
+from recurrence_pipeline.maintenance.checks import CheckResult
 from recurrence_pipeline.storage.database_checks import Server
 from recurrence_pipeline.storage.hosts import HostSeen
 
@@ -20,26 +21,22 @@ LATELY = timedelta(days=1)
 """How recent a slot that two workers filled must be for both to count as running."""
 
 
-class Level(str, Enum):
-    """How well something is."""
-
-    OK = "ok"
-    WARN = "warn"  # it works, and somebody should know
-    ERROR = "error"  # work is not done, or is not safe
-
-
 @dataclass(frozen=True, slots=True)
 class HealthCheckResult:
     """One row of what the doctor says: what was found and, where it is not well, what to do."""
 
+    severity: Severity
     name: str
-    level: Level
     found: str
     advice: str = ""
 
     def as_json(self) -> dict[str, str]:
         """Return it as plain data."""
-        return {"name": self.name, "level": self.level.value, "found": self.found, "advice": self.advice}
+        level = "warn" if self.severity is Severity.WARNING else self.severity.value  # the words of `--json`
+        return {"name": self.name, "level": level, "found": self.found, "advice": self.advice}
+
+
+ok, warn, fault = (partial(HealthCheckResult, s) for s in (Severity.OK, Severity.WARNING, Severity.ERROR))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +66,10 @@ def judge_version(server: Server) -> HealthCheckResult:
     try:
         numbers = tuple(int(part) for part in server.version.split(".")[:2])
     except ValueError:
-        return HealthCheckResult(
-            "database version", Level.WARN, f"{server.version!r}", "See that it is MongoDB 5.0 or newer."
-        )
+        return warn("database version", f"{server.version!r}", "See that it is MongoDB 5.0 or newer.")
     if numbers < OLDEST_SERVER:
-        return HealthCheckResult("database version", Level.ERROR, server.version, "Upgrade MongoDB to 5.0 or newer.")
-    return HealthCheckResult("database version", Level.OK, server.version)
+        return fault("database version", server.version, "Upgrade MongoDB to 5.0 or newer.")
+    return ok("database version", server.version)
 
 
 def judge_writes(server: Server) -> HealthCheckResult:
@@ -84,15 +79,14 @@ def judge_writes(server: Server) -> HealthCheckResult:
     found = f"w: {'the default' if w is None else w}, journal: {'the default' if journal is None else journal}, {where}"
     majority = w == "majority" or (w is None and server.replica_set is not None)
     if w == 0:
-        advice = "Take w=0 out of MONGODB_URL: nobody would notice a write that failed."
-        return HealthCheckResult("write concern", Level.ERROR, found, advice)
+        return fault("write concern", found, "Take w=0 out of MONGODB_URL: nobody would notice a write that failed.")
     if server.replica_set is not None and not majority:
         advice = "Put w=majority into MONGODB_URL: what one member alone has is rolled back when another takes over."
-        return HealthCheckResult("write concern", Level.WARN, found, advice)
+        return warn("write concern", found, advice)
     if journal is False or (journal is None and not majority):
         advice = "Put journal=true into MONGODB_URL: a crash of the server loses up to 100 ms of acknowledged writes."
-        return HealthCheckResult("write concern", Level.WARN, found, advice)
-    return HealthCheckResult("write concern", Level.OK, found)
+        return warn("write concern", found, advice)
+    return ok("write concern", found)
 
 
 def judge_clock(server: Server, margin: timedelta) -> HealthCheckResult:
@@ -101,10 +95,10 @@ def judge_clock(server: Server, margin: timedelta) -> HealthCheckResult:
     found = f"the database is {seconds:.1f} s {'ahead' if server.ahead > timedelta(0) else 'behind'}"
     advice = "Have NTP set the clocks of all machines (timedatectl), or raise WORKER_LEASE_MARGIN and WORKER_LEASE."
     if abs(server.ahead) >= margin:
-        return HealthCheckResult("clock", Level.ERROR, found, advice)
+        return fault("clock", found, advice)
     if abs(server.ahead) >= margin / 4:
-        return HealthCheckResult("clock", Level.WARN, found, advice)
-    return HealthCheckResult("clock", Level.OK, found)
+        return warn("clock", found, advice)
+    return ok("clock", found)
 
 
 def judge_hosts(this: HostSeen, others: Sequence[HostSeen], now: datetime) -> HealthCheckResult:
@@ -117,9 +111,9 @@ def judge_hosts(this: HostSeen, others: Sequence[HostSeen], now: datetime) -> He
             for host in hosts
         )
         advice = "Bring all to the newest (pip install --upgrade tzdata), and start their programs again."
-        return HealthCheckResult(name, Level.WARN, f"they differ: {', '.join(shown)}", advice)
+        return warn(name, f"they differ: {', '.join(shown)}", advice)
     found = f"{this.version or 'an unknown version'} on each of {len(hosts)}" if others else "no other worked in a day"
-    return HealthCheckResult(name, Level.OK, found)
+    return ok(name, found)
 
 
 def judge_parts(parts: Sequence[Mapping[str, Any]]) -> HealthCheckResult:
@@ -128,56 +122,63 @@ def judge_parts(parts: Sequence[Mapping[str, Any]]) -> HealthCheckResult:
     if still:
         found = ", ".join(f"{p['part']} on {p['where']} since {p['seenAt']:%Y-%m-%d %H:%M} UTC" for p in still)
         advice = "Its log may say why; start it again. One that is gone for good is forgotten after 2 days."
-        return HealthCheckResult("parts", Level.ERROR, f"stands still: {found}", advice)
+        return fault("parts", f"stands still: {found}", advice)
     alive = ", ".join(f"{part['part']} on {part['where']}" for part in parts)
     found = f"alive: {alive}" if alive else "neither Dagster nor the API has run lately"
-    return HealthCheckResult("parts", Level.OK, found)
+    return ok("parts", found)
 
 
 def judge_watermark(watermark: datetime | None, now: datetime) -> HealthCheckResult:
     """Say what the reconciliation leaves alone."""
     if watermark is None:
-        return HealthCheckResult("watermark", Level.OK, "none: every series is reconciled")
+        return ok("watermark", "none: every series is reconciled")
     found = f"series from before {watermark:%Y-%m-%d %H:%M} UTC are not reconciled"
     if watermark > now:
         advice = "It lies in the future: set the clocks right; `recurrence backfill` has everything reconciled."
-        return HealthCheckResult("watermark", Level.WARN, found, advice)
-    return HealthCheckResult("watermark", Level.OK, found, "To have them reconciled too: recurrence backfill")
+        return warn("watermark", found, advice)
+    return ok("watermark", found, "To have them reconciled too: recurrence backfill")
 
 
-def judge_finding(finding: Finding, label: str) -> HealthCheckResult:
-    """Turn the answer of a check into a row."""
-    if not finding.count:
-        return HealthCheckResult(label, Level.OK, "nothing is wrong")
-    samples = "; ".join(", ".join(f"{value}" for value in sample.values()) for sample in finding.samples[:3])
-    level = Level.ERROR if finding.severity is Severity.ERROR else Level.WARN
-    repair = f" (recurrence check --repair --only {finding.name} --yes)" if finding.repairable else ""
-    return HealthCheckResult(label, level, f"{finding.count}: {samples}", finding.hint + repair)
+def judge_check(result: CheckResult, label: str) -> HealthCheckResult:
+    """Turn the result of a check on the data into a row."""
+    if not result.count:
+        return ok(label, "nothing is wrong")
+    check, samples = result.check, "; ".join(", ".join(map(str, sample.values())) for sample in result.samples[:3])
+    repair = f" (recurrence check --repair --only {check.name} --yes)" if check.repairable else ""
+    return HealthCheckResult(check.severity, label, f"{result.count}: {samples}", check.hint + repair)
+
+
+def judge_data(errors: Mapping[str, int]) -> HealthCheckResult:
+    """Say which checks on the tasks found an error, and how often."""
+    if errors:
+        found = ", ".join(f"{name}: {count}" for name, count in sorted(errors.items()))
+        return fault("data", found, "recurrence check says more, and what to do about each.")
+    return ok("data", "the checks on the tasks find no error")
 
 
 def judge_queue(work: Work, now: datetime) -> HealthCheckResult:
     """Say how long the oldest event has been due."""
     if work.oldest is None:
-        return HealthCheckResult("queue", Level.OK, "nothing is due")
+        return ok("queue", "nothing is due")
     age = now - work.oldest
     found = f"{work.due} due, the oldest for {lasting(age)}"
     advice = "See that a worker runs (below). If one does, it is too slow: raise WORKER_MAX_RUNS, look at the database."
-    if age > WAITING_TOO_LONG:
-        return HealthCheckResult("queue", Level.ERROR, found, advice)
-    return HealthCheckResult("queue", *((Level.WARN, found, advice) if age > WAITING_LONG else (Level.OK, found)))
+    if age > WAITING_LONG:
+        return (fault if age > WAITING_TOO_LONG else warn)("queue", found, advice)
+    return ok("queue", found)
 
 
 def judge_worker(work: Work, now: datetime, patience: timedelta) -> HealthCheckResult:
     """Say whether events are being processed; where none is due, nobody can tell from the database."""
     if work.held:
-        return HealthCheckResult("worker", Level.OK, f"{work.held} events are being worked on")
+        return ok("worker", f"{work.held} events are being worked on")
     if work.moved:
-        return HealthCheckResult("worker", Level.OK, "events ended in the last minutes")
+        return ok("worker", "events ended in the last minutes")
     if work.oldest is None or now - work.oldest <= patience:
-        return HealthCheckResult("worker", Level.OK, "nothing has been waiting for one")
+        return ok("worker", "nothing has been waiting for one")
     found = f"{work.due} events are due, and nobody works on them"
     advice = "Start dagster-daemon, and turn task_event_sensor on; meanwhile: recurrence process --until-empty"
-    return HealthCheckResult("worker", Level.ERROR, found, advice)
+    return fault("worker", found, advice)
 
 
 def judge_dead_letters(failed: int, rejected: int) -> HealthCheckResult:
@@ -185,8 +186,8 @@ def judge_dead_letters(failed: int, rejected: int) -> HealthCheckResult:
     found = f"{failed} failed, {rejected} rejected"
     if failed:
         advice = "recurrence events --status failed says why. Repair the cause, then: recurrence replay --status failed"
-        return HealthCheckResult("dead letters", Level.WARN, found, advice)
-    return HealthCheckResult("dead letters", Level.OK, found)
+        return warn("dead letters", found, advice)
+    return ok("dead letters", found)
 
 
 def judge_clashes(clashes: Clashes, now: datetime) -> HealthCheckResult:
@@ -197,11 +198,9 @@ def judge_clashes(clashes: Clashes, now: datetime) -> HealthCheckResult:
         found = f"{clashes.of_two_workers} slots were filled by this worker and by another{since}"
         tidy = "delete the tasks that are not wanted, in the application (recurrence check --only slot_clashes)"
         if clashes.latest is not None and now - clashes.latest < LATELY:
-            return HealthCheckResult(name, Level.ERROR, found, f"Stop one of the two workers. Then {tidy}.")
-        return HealthCheckResult(name, Level.WARN, found, f"They do not both run now: {tidy}.")
+            return fault(name, found, f"Stop one of the two workers. Then {tidy}.")
+        return warn(name, found, f"They do not both run now: {tidy}.")
     if clashes.slots:
         found = f"{clashes.slots} slots have two tasks, none of them by two workers"
-        return HealthCheckResult(
-            name, Level.WARN, found, "Left by the previous worker: recurrence check --only slot_clashes"
-        )
-    return HealthCheckResult(name, Level.OK, "no slot is filled twice")
+        return warn(name, found, "Left by the previous worker: recurrence check --only slot_clashes")
+    return ok(name, "no slot is filled twice")

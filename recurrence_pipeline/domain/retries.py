@@ -29,10 +29,13 @@ class RetryPolicy:
     base_delay: timedelta
     cap: timedelta = LONGEST_DELAY
 
-    def delay(self, attempt: int) -> timedelta:
-        """Return the wait after failed try `attempt` (1: the first): the base, doubled each time, at most the cap."""
+    def delay(self, attempt: int, jitter: float = 0.0) -> timedelta:
+        """Return the wait after failed try `attempt` (1: the first): the base, doubled each time, at most the cap.
+
+        `jitter`, from 0 up to 1, is the part of `JITTER` to add to it.
+        """
         factor = 2 ** min(attempt - 1, _ENOUGH_DOUBLINGS)
-        return self.cap if self.base_delay > self.cap // factor else self.base_delay * factor
+        return (self.cap if self.base_delay > self.cap // factor else self.base_delay * factor) * (1 + JITTER * jitter)
 
 
 def group_after_death(size: object) -> int:
@@ -70,17 +73,16 @@ def after_failure(
 ) -> RetryAt | DeadLetter | Reject:
     """Decide about an event after its try `attempt` (1: the first) failed with `error`.
 
-    `jitter`, from 0 up to 1, is the part of `JITTER` to add to the delay. A task that is not visible yet is waited for
-    as long as its error says, even when the retries are used up, and looked for once more after that, also where the
-    time was over between the look and now: only then is it known to be missing.
+    `jitter` is for `RetryPolicy.delay`. A task that is not visible yet is waited for as long as its error says, even
+    when the retries are used up, and looked for once more after that, also where the time was over between the look
+    and now: only then is it known to be missing.
     """
     if isinstance(error, Permanent):
         return Reject(str(error))
     if isinstance(error, PoisonEvent):
         return DeadLetter(str(error))
     if attempt <= policy.max_retries:
-        delay = policy.delay(attempt) * (1 + JITTER * jitter)
-        return RetryAt(_to_millisecond(now + delay))
+        return RetryAt(_to_millisecond(now + policy.delay(attempt, jitter)))
     if isinstance(error, TaskNotVisibleYet):
         return RetryAt(_to_millisecond(min(max(error.until, now), now + FURTHEST_RETRY)))
     return DeadLetter(str(error))

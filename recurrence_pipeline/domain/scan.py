@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from recurrence_pipeline.domain.model import Task
+from recurrence_pipeline.domain.times import MILLISECOND
 from recurrence_pipeline.domain.validation import creation_time
 from recurrence_pipeline.domain.zones import UTC
 
 LOWEST, HIGHEST = "0" * 24, "f" * 24
 EPOCH = datetime.fromtimestamp(0, UTC)
-MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)

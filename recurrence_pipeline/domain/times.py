@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from recurrence_pipeline.domain.errors import InvalidInput
 
+MILLISECOND = timedelta(milliseconds=1)
 UNITS: Mapping[str, timedelta] = MappingProxyType(
     {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 )
@@ -54,6 +55,12 @@ def _named(field: str, text: str) -> datetime:
             f"{field}: {text!r} is neither a length such as 90m, 24h, 7d, 2w nor a time such as 2026-11-24"
         ) from None
     return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
+
+
+def iso(time: datetime, timespec: str = "milliseconds") -> str:
+    """Return a time in UTC as `2024-02-29T09:00:00.000Z`; one without an offset is in UTC, as in the database."""
+    aware = time if time.tzinfo else time.replace(tzinfo=timezone.utc)
+    return aware.astimezone(timezone.utc).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 def lasting(duration: timedelta) -> str:

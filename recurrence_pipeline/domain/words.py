@@ -1,4 +1,9 @@
-"""Numbers with their nouns, as people read them. Pure; figures with units are times.py's and the report's."""
+"""Numbers with their nouns, and texts that are cut, as people read them. Pure; times are times.py's."""
+
+
+def cut(text: str, longest: int) -> str:
+    """Return a text of at most so many characters, with an ellipsis where there was more."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:

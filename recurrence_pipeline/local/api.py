@@ -11,7 +11,8 @@ from pathlib import Path
 import httpx
 
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.local.supervisor import HOST, ManagedProcess, PortTaken, stop, wait_for
+from recurrence_pipeline.local.processes import HOST
+from recurrence_pipeline.local.supervisor import ManagedProcess, PortTaken, stop, wait_for
 
 READY_TIMEOUT = timedelta(seconds=60)
 DOCS = "/internal/docs"

@@ -23,7 +23,8 @@ import yaml
 from recurrence_pipeline.domain.errors import ConfigurationError
 from recurrence_pipeline.local import processes
 from recurrence_pipeline.local.dagster_history import all_ended, cancel_runs, close_runs, opened
-from recurrence_pipeline.local.supervisor import HOST, ManagedProcess, free_port, stop, wait_for
+from recurrence_pipeline.local.processes import HOST
+from recurrence_pipeline.local.supervisor import ManagedProcess, free_port, stop, wait_for
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance  # takes a second to import: only when it is started
@@ -73,6 +74,11 @@ class LocalDagster:
     def url(self) -> str:
         """Where people look."""
         return f"http://{HOST}:{self._port}"
+
+    @property
+    def ui_url(self) -> str:
+        """Where alerts link to: the same, but where DAGSTER_UI_URL names it otherwise."""
+        return self._webserver.environment[UI_URL]
 
     def wait_until_ready(self, programs: tuple[ManagedProcess, ...], timeout: timedelta = READY_TIMEOUT) -> None:
         """Return once our web server answers and the sensor has been evaluated.

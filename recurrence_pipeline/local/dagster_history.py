@@ -1,6 +1,5 @@
 """Dagster's own files on this machine: opening them, whatever was left there, and leaving no run in them unfinished."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recurrence_pipeline.domain.errors import ConfigurationError
+from recurrence_pipeline.local.processes import poll
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, DagsterRun  # takes a second to import: only when it is started
@@ -53,9 +53,7 @@ def cancel_runs(instance: "DagsterInstance") -> None:
                 instance.report_run_canceled(run, "The system was stopped before the run began.")
         except Exception:  # noqa: BLE001, S112 - its code server is gone, in whatever way: it is interrupted with all
             continue
-    deadline = time.monotonic() + CANCEL_PATIENCE.total_seconds()
-    while told.intersection(run.run_id for run in _begun(instance)) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    poll(lambda: told.isdisjoint(run.run_id for run in _begun(instance)), CANCEL_PATIENCE)
 
 
 def all_ended(instance: "DagsterInstance") -> bool:

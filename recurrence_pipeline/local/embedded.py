@@ -15,13 +15,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Self
 
 from recurrence_pipeline.domain.errors import ConfigurationError, DatabaseUnavailable
 from recurrence_pipeline.local import processes
+from recurrence_pipeline.local.processes import HOST
 
-HOST = "127.0.0.1"
 URL_OPTIONS = "directConnection=true&journal=true&retryWrites=false"
 """`journal=true`: without it a killed server loses writes it has acknowledged. `retryWrites=false`: retryable writes
 get slower here with every one made, and a repeated write of ours is harmless anyway."""
@@ -127,9 +126,7 @@ class EmbeddedServer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
 

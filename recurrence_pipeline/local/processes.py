@@ -4,11 +4,15 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import IO
+
+HOST = "127.0.0.1"
+"""Where they listen: on loopback, for this machine alone."""
 
 # A process must die with us, even by SIGKILL, but not by a Ctrl-C meant for our terminal. So it gets a session of its
 # own, and beside it a watcher that blocks on a pipe whose other end only we hold. The kernel closes that end however we
@@ -52,6 +56,16 @@ def _let_children_hear_interrupts() -> None:
     ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     if ignored and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, lambda _number, _frame: None)
+
+
+def poll(fact: Callable[[], object], timeout: timedelta, pause: float = 0.1) -> bool:
+    """Return as soon as `fact()` is true, or false once `timeout` has passed; it is looked at each `pause` seconds."""
+    deadline = time.monotonic() + timeout.total_seconds()
+    while not fact():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(pause)
+    return True
 
 
 def interrupt(process: "subprocess.Popen[bytes]") -> None:

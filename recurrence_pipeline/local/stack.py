@@ -1,4 +1,7 @@
-"""The parts of the system, started in order and stopped in reverse: database, worker, API, Dagster."""
+"""The parts of the system, started in order and stopped in reverse: database, worker, Dagster, and the API.
+
+The API comes last, because its alerts link to Dagster's UI, at the port that is known then.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -13,7 +16,7 @@ from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.config.secrets import read_secret_files
 from recurrence_pipeline.config.settings import SECRET, Settings
 from recurrence_pipeline.local.api import PORT, LocalApi, running_api
-from recurrence_pipeline.local.dagster import LocalDagster, running_dagster
+from recurrence_pipeline.local.dagster import UI_URL, LocalDagster, running_dagster
 from recurrence_pipeline.local.embedded import EmbeddedServer, FolderInUse, PortInUse
 from recurrence_pipeline.local.supervisor import ManagedProcess, PortTaken, Process
 
@@ -106,12 +109,13 @@ def running(
             stack.callback(worker.mongo.drop)
         worker.init_db()
         prepare(worker, embedded is not None)
-        say("Starting the internal API, and Dagster's web server and daemon")
-        api_port = 0 if throwaway else PREFERRED_API_PORT
-        api_environment = {**environment, PORT: "", "HOST": ""} if throwaway else environment
-        api = stack.enter_context(running_api(logs, api_environment, cwd=home, port=api_port))
-        port = 0 if throwaway or api.port == PREFERRED_DAGSTER_PORT else PREFERRED_DAGSTER_PORT
+        say("Starting Dagster's web server and daemon, and the internal API")
+        of_the_api = environment.get(PORT, "").strip()
+        port = 0 if throwaway or of_the_api == str(PREFERRED_DAGSTER_PORT) else PREFERRED_DAGSTER_PORT
         dagster = stack.enter_context(_listening_dagster(home / "dagster", logs, environment, port))
+        api_port = 0 if throwaway else PREFERRED_API_PORT
+        api_environment = environment | {UI_URL: dagster.ui_url} | ({PORT: "", "HOST": ""} if throwaway else {})
+        api = stack.enter_context(running_api(logs, api_environment, cwd=home, port=api_port))
         stack.callback(say, "Stopping everything")
         _tell_of_port(say, "internal API", api.port, api_port if not environment.get(PORT) else 0)
         yield LocalStack(url, worker, api, dagster, embedded)

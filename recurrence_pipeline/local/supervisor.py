@@ -16,9 +16,9 @@ from types import FrameType
 
 from recurrence_pipeline.domain.errors import ConfigurationError, DatabaseUnavailable
 from recurrence_pipeline.local import processes
+from recurrence_pipeline.local.processes import HOST
 
 Process = subprocess.Popen[bytes]
-HOST = "127.0.0.1"
 LAST_LINES = 15
 STOP_PATIENCE = timedelta(seconds=15)
 """How long programs may take to end after they are asked to; then they are killed."""
@@ -190,12 +190,9 @@ def stop(
     def all_ended() -> bool:
         return all(program.process.poll() is not None for program in programs)
 
-    settled = settled or all_ended
-    deadline = time.monotonic() + patience.total_seconds()
     for program in programs:
         processes.interrupt(program.process)
-    while not settled() and time.monotonic() <= deadline:
-        time.sleep(0.1)
+    processes.poll(settled or all_ended, patience)
     for program in programs:
         processes.kill(program.process)
 
@@ -214,13 +211,16 @@ def wait_for(
         DatabaseUnavailable: one of the programs ended; or it stays false for `timeout`, which the last lines of `asked`
             may explain.
     """
-    deadline = time.monotonic() + timeout.total_seconds()
-    while not fact():
+
+    def true_or_failed() -> bool:
+        if fact():
+            return True
         for program in programs:
             program.check()
-        if time.monotonic() > deadline:
-            raise DatabaseUnavailable(f"{what} within {timeout.total_seconds():g} s\n{asked.last_lines()}")
-        time.sleep(0.1)
+        return False
+
+    if not processes.poll(true_or_failed, timeout):
+        raise DatabaseUnavailable(f"{what} within {timeout.total_seconds():g} s\n{asked.last_lines()}")
 
 
 @contextmanager

@@ -4,20 +4,12 @@ Which series or task fails a check is decided in rules.py; what was found, and r
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from recurrence_pipeline.domain.errors import InvalidInput
+from recurrence_pipeline.domain.severity import Severity
 from recurrence_pipeline.storage.database_checks import MAX_SAMPLES, Sample
-
-
-class Severity(str, Enum):
-    """How much a finding matters."""
-
-    ERROR = "error"  # work is lost, undone or refused until somebody acts
-    WARNING = "warning"  # the data contradict themselves, and a person should decide
-    INFO = "info"  # right as it is, and worth knowing
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +59,13 @@ OWNER_DIFFERS = Check(
     Severity.WARNING,
     "An occurrence belongs to another user than its original. Deleting the series leaves it behind.",
     "Find out whose it is, and set its userId, or its parentRecurringId to null.",
+)
+OWNER_MISSING = Check(
+    "owner_missing",
+    Severity.WARNING,
+    "An original has no userId, or null: its occurrences are made, and belong to nobody. No user's list shows them, "
+    "and no deletion takes them, for that names a user.",
+    "Set the userId of the original and of its occurrences, or delete them all.",
 )
 NESTED = Check(
     "nested_occurrences",
@@ -203,30 +202,31 @@ EVENTS_WAITING = Check(
 )
 
 CHECKS = (
-    ORPHANS, NESTED, WRONG_ID_TYPES, OWNER_DIFFERS, REPEAT_TYPE_DIFFERS, RECURRING_SUBTASKS, SUBTASKS_LEFT,
-    NO_ORIGINAL_DUE_DATE, SLOT_CLASHES, MEMORY_MISSING, FIRST_DATE_MOVED, CURSOR_BEHIND, CURSOR_AHEAD, SERIES_BEHIND,
-    SERIES_STOPPED, SERIES_UNWORKABLE, COUNTERS_BEHIND, SCHEMA, EVENTS_STUCK, EVENTS_ENDLESS, EVENTS_UNDATED,
-    EVENTS_AHEAD, EVENTS_WAITING,
+    ORPHANS, NESTED, WRONG_ID_TYPES, OWNER_DIFFERS, OWNER_MISSING, REPEAT_TYPE_DIFFERS, RECURRING_SUBTASKS,
+    SUBTASKS_LEFT, NO_ORIGINAL_DUE_DATE, SLOT_CLASHES, MEMORY_MISSING, FIRST_DATE_MOVED, CURSOR_BEHIND, CURSOR_AHEAD,
+    SERIES_BEHIND, SERIES_STOPPED, SERIES_UNWORKABLE, COUNTERS_BEHIND, SCHEMA, EVENTS_STUCK, EVENTS_ENDLESS,
+    EVENTS_UNDATED, EVENTS_AHEAD, EVENTS_WAITING,
 )  # fmt: skip
 """All checks, in the order they are reported in."""
 
 
 @dataclass(slots=True)
-class Finding:
-    """The answer to a check: how often, and some of it."""
+class CheckResult:
+    """What a check found: how many issues, and some of them. Each by itself is an `Issue`, in rules.py."""
 
-    name: str
-    severity: Severity
-    explanation: str
-    hint: str
-    repairable: bool
+    check: Check
     count: int = 0
     samples: list[Sample] = field(default_factory=list)
 
-    @classmethod
-    def none_of(cls, check: Check) -> "Finding":
-        """Return the answer of a check that found nothing yet."""
-        return cls(check.name, check.severity, check.explanation, check.hint, check.repairable)
+    @property
+    def name(self) -> str:
+        """Of the check."""
+        return self.check.name
+
+    @property
+    def severity(self) -> Severity:
+        """How bad it is, for what was found; OK where nothing was."""
+        return self.check.severity if self.count else Severity.OK
 
     def add(self, samples: Iterable[Sample]) -> None:
         """Count some more, and keep the first of all."""
@@ -238,12 +238,12 @@ class Finding:
     def as_json(self) -> dict[str, Any]:
         """Return it as plain data."""
         return {
-            "name": self.name,
-            "severity": self.severity.value,
+            "name": self.check.name,
+            "severity": self.check.severity.value,
             "count": self.count,
-            "explanation": self.explanation,
-            "hint": self.hint,
-            "repairable": self.repairable,
+            "explanation": self.check.explanation,
+            "hint": self.check.hint,
+            "repairable": self.check.repairable,
             "samples": [dict(sample) for sample in self.samples],
         }
 
@@ -273,15 +273,7 @@ class Repair:
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain data."""
-        return {
-            "name": self.name,
-            "written": self.written,
-            "found": self.found,
-            "repaired": self.repaired,
-            "left": self.left,
-            "refused": self.refused,
-            "changes": [dict(change) for change in self.changes],
-        }
+        return asdict(self) | {"left": self.left}
 
 
 def chosen(checks: Iterable[Check], names: Iterable[str] | None, *, field_name: str) -> list[Check]:

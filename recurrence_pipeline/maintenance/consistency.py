@@ -24,7 +24,7 @@ from recurrence_pipeline.maintenance.checks import (
     ORPHANS,
     SCHEMA,
     WRONG_ID_TYPES,
-    Finding,
+    CheckResult,
     Repair,
     chosen,
 )
@@ -66,8 +66,8 @@ class Consistency:
             EVENTS_WAITING.name: lambda: context.database_checks.waiting_since(context.clock() - WAITING_TOO_LONG),
         }
 
-    def run(self, *, only: Iterable[str] | None = None, progress: ScanProgress = _silent) -> list[Finding]:
-        """Run the checks, or only those named, and return a finding for each; its count is 0 where all is well.
+    def run(self, *, only: Iterable[str] | None = None, progress: ScanProgress = _silent) -> list[CheckResult]:
+        """Run the checks, or only those named, and return the result of each; its count is 0 where all is well.
 
         `progress` is told, now and then, how many tasks have been looked at.
 
@@ -75,24 +75,16 @@ class Consistency:
             InvalidInput: there is no such check.
             DatabaseUnavailable: the database is away, or not prepared.
         """
-        findings = {check.name: Finding.none_of(check) for check in chosen(CHECKS, only, field_name="only")}
-        if not OF_TASKS.isdisjoint(findings):
-            for issues in self._survey.issues(findings.keys(), progress):
+        results = {check.name: CheckResult(check) for check in chosen(CHECKS, only, field_name="only")}
+        if not OF_TASKS.isdisjoint(results):
+            for issues in self._survey.issues(results.keys(), progress):
                 for issue in issues:
-                    findings[issue.check.name].add([issue.sample])
-        for name in findings.keys() & self._looks.keys():
+                    results[issue.check.name].add([issue.sample])
+        for name in results.keys() & self._looks.keys():
             some = self._looks[name]()
-            findings[name].count, findings[name].samples = some.count, some.samples
-        log.info("data checked", found={f.name: f.count for f in findings.values() if f.count})
-        return list(findings.values())
-
-    def count_roughly(self) -> int:
-        """Return about how many tasks a pass over all of them looks at, at the cost of a moment.
-
-        Raises:
-            DatabaseUnavailable: the database is away.
-        """
-        return self._context.tasks.count_roughly()
+            results[name].count, results[name].samples = some.count, some.samples
+        log.info("data checked", found={name: result.count for name, result in results.items() if result.count})
+        return list(results.values())
 
     def repair(
         self, names: Iterable[str] | None = None, *, dry_run: bool = True, progress: ScanProgress = _silent

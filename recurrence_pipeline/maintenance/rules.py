@@ -23,6 +23,7 @@ from recurrence_pipeline.maintenance.checks import (
     NO_ORIGINAL_DUE_DATE,
     ORPHANS,
     OWNER_DIFFERS,
+    OWNER_MISSING,
     RECURRING_SUBTASKS,
     REPEAT_TYPE_DIFFERS,
     SERIES_BEHIND,
@@ -59,7 +60,7 @@ class CheckContext:
     watermark: datetime | None
 
 
-BY_TASK = frozenset({WRONG_ID_TYPES.name, RECURRING_SUBTASKS.name, NO_ORIGINAL_DUE_DATE.name})
+BY_TASK = frozenset({WRONG_ID_TYPES.name, OWNER_MISSING.name, RECURRING_SUBTASKS.name, NO_ORIGINAL_DUE_DATE.name})
 BY_PARENT = frozenset({ORPHANS.name, NESTED.name, REPEAT_TYPE_DIFFERS.name})
 BY_PARENT_TASK = frozenset({SUBTASKS_LEFT.name})
 BY_SERIES = frozenset(
@@ -84,6 +85,8 @@ def judge_task(task: Task) -> Iterator[Issue]:
         yield Issue(WRONG_ID_TYPES, _of(task) | {"field": name, "value": f"{value!r:.100}"}, cast)
     if task.repeat_type == "none" or task.misread is not None:
         return
+    if task.user_id is None and task.parent_recurring_id is None:
+        yield Issue(OWNER_MISSING, _of(task))
     if task.parent_task_id is not None:
         yield Issue(RECURRING_SUBTASKS, _of(task) | {"parentTaskId": task.parent_task_id})
     if not isinstance(task.original_due_date, datetime):

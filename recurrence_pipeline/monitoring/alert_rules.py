@@ -7,9 +7,10 @@ that is away. Callers look, pass in what they found and the time, keep the state
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import Enum
 
-from recurrence_pipeline.domain.times import lasting
+from recurrence_pipeline.domain.severity import Severity
+from recurrence_pipeline.domain.times import iso, lasting
+from recurrence_pipeline.domain.words import cut
 
 TITLE = "recurrence"
 LASTS = timedelta(minutes=10)
@@ -18,19 +19,11 @@ MAX_TEXT = 1000
 """Characters of a message: an error that quotes a whole document is cut."""
 
 
-class AlertLevel(str, Enum):
-    """How bad it is; `OK` says that it is over."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    OK = "ok"
-
-
 @dataclass(frozen=True, slots=True)
 class Incident:
     """A cause that is there now.
 
-    `weight` is how much of it there is, where that is counted: more of it than was said is worth saying again.
+    `count` is how much of it there is, where that is counted: more than people were notified of is told again.
     """
 
     key: str
@@ -38,33 +31,33 @@ class Incident:
     text: str
     link: str
     at: datetime
-    severity: AlertLevel = AlertLevel.ERROR
-    weight: int = 0
+    severity: Severity = Severity.ERROR
+    count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class OpenIncident:
-    """What is remembered of a cause: since when it is there, what of it was said, and when.
+    """What is remembered of a cause: since when it is there, and when people were notified of it last, and of how much.
 
-    `told` is whether the present trouble was said; one that came back within the cool-down is not until it lasts, and
-    if it goes before that, nothing is said of it at all.
+    `notified` is whether they were of the present trouble; of one that came back within the cool-down they are once it
+    lasts, and if it goes before that, nothing is said of it at all.
     """
 
     title: str
     link: str
-    severity: AlertLevel
+    severity: Severity
     since: datetime
-    said: datetime
-    weight: int = 0
+    notified_at: datetime
+    count: int = 0
     open: bool = True
-    told: bool = True
+    notified: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
     """What is said to people."""
 
-    severity: AlertLevel
+    severity: Severity
     title: str
     text: str
     at: datetime
@@ -79,41 +72,41 @@ class Message:
     @property
     def body(self) -> str:
         """The cause, since when, the time, and where to look."""
-        lines = (self.text, f"Since: {_iso(self.since)}", f"Time: {_iso(self.at)}", self.link)
+        lines = (self.text, f"Since: {iso(self.since, 'seconds')}", f"Time: {iso(self.at, 'seconds')}", self.link)
         return "\n".join(line for line in lines if line)
 
 
 def decide(
-    known: OpenIncident | None, finding: Incident | None, *, now: datetime, cooldown: timedelta
+    known: OpenIncident | None, incident: Incident | None, *, now: datetime, cooldown: timedelta
 ) -> tuple[OpenIncident | None, Message | None]:
     """Return what to remember of one cause from now on, and what to say of it.
 
-    `known` is None where nothing was remembered, `finding` where the cause is not there now.
+    `known` is None where nothing was remembered, `incident` where the cause is not there now.
     """
-    if finding is not None:
-        return _there(known, finding, now, cooldown)
+    if incident is not None:
+        return _there(known, incident, now, cooldown)
     if known is None:
         return None, None
     if known.open:
-        closed = replace(known, open=False, told=False)
-        return closed, _over(known, now) if known.told else None
-    just_said = now - cooldown < known.said <= now + cooldown  # one that a clock ahead said is not waited for
-    return (known if just_said else None), None
+        closed = replace(known, open=False, notified=False)
+        return closed, _over(known, now) if known.notified else None
+    just_notified = now - cooldown < known.notified_at <= now + cooldown  # one of a clock ahead is not waited for
+    return (known if just_notified else None), None
 
 
 def decide_all(
     known: Mapping[str, OpenIncident],
-    findings: Iterable[Incident],
+    incidents: Iterable[Incident],
     *,
     unseen: Collection[str] = (),
     now: datetime,
     cooldown: timedelta,
 ) -> tuple[dict[str, OpenIncident], list[Message]]:
-    """Decide about every cause that is known or found; those in `unseen` could not be looked at, and stay as they are.
+    """Decide about every cause that is known or there; those in `unseen` could not be looked at, and stay as they are.
 
     What is over is said before what is new.
     """
-    found = {finding.key: finding for finding in findings}
+    found = {incident.key: incident for incident in incidents}
     states: dict[str, OpenIncident] = {}
     messages: list[Message] = []
     for key in [*known, *(key for key in found if key not in known)]:
@@ -124,33 +117,26 @@ def decide_all(
             states[key] = state
         if message is not None:
             messages.append(message)
-    return states, sorted(messages, key=lambda message: message.severity is not AlertLevel.OK)
+    return states, sorted(messages, key=lambda message: message.severity is not Severity.OK)
 
 
 def _there(
-    known: OpenIncident | None, finding: Incident, now: datetime, cooldown: timedelta
+    known: OpenIncident | None, incident: Incident, now: datetime, cooldown: timedelta
 ) -> tuple[OpenIncident | None, Message | None]:
     lasts = known is not None and known.open
-    since = known.since if known is not None and lasts else finding.at
+    since = known.since if known is not None and lasts else incident.at
     if known is not None:
-        told = lasts and known.told
-        due = known.said + cooldown if told else min(known.said + cooldown, since + LASTS)
-        nothing_new = told and finding.weight <= known.weight
-        of_a_clock_ahead = known.said > now + cooldown
+        notified = lasts and known.notified
+        due = known.notified_at + cooldown if notified else min(known.notified_at + cooldown, since + LASTS)
+        nothing_new = notified and incident.count <= known.count
+        of_a_clock_ahead = known.notified_at > now + cooldown
         if nothing_new or (now < due and not of_a_clock_ahead):
-            return replace(known, open=True, told=told, since=since, weight=min(known.weight, finding.weight)), None
-    state = OpenIncident(finding.title, finding.link, finding.severity, since, said=now, weight=finding.weight)
-    return state, Message(finding.severity, finding.title, _cut(finding.text), now, since, finding.link)
+            fewer = min(known.count, incident.count)
+            return replace(known, open=True, notified=notified, since=since, count=fewer), None
+    state = OpenIncident(incident.title, incident.link, incident.severity, since, notified_at=now, count=incident.count)
+    return state, Message(incident.severity, incident.title, cut(incident.text, MAX_TEXT), now, since, incident.link)
 
 
 def _over(known: OpenIncident, now: datetime) -> Message:
     text = f"Over after {lasting(now - known.since)}."
-    return Message(AlertLevel.OK, f"{known.title}: over", text, now, known.since, known.link)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 1]}…"
-
-
-def _iso(time: datetime) -> str:
-    return f"{time:%Y-%m-%dT%H:%M:%S}Z"
+    return Message(Severity.OK, f"{known.title}: over", text, now, known.since, known.link)

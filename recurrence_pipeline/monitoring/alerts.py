@@ -1,8 +1,8 @@
-"""Says what is to be said about causes of trouble, in the log and on every channel; what, is decided in the domain.
+"""Says what is to be said about causes of trouble, in the log and on every channel; what, is decided in alert_rules.py.
 
-A message is first put down as owed to each channel, then sent, then struck off. What a channel does not take is tried
-again at the next look, for a day. Whoever is cut off between sending and storing the state sends once more: an alert
-comes at least once.
+A message is first put down as pending for each channel, then sent, then struck off. What a channel does not take is
+tried again at the next look, for a day. Whoever is cut off between sending and storing the state sends once more: an
+alert comes at least once.
 """
 
 from collections.abc import Collection, Sequence
@@ -12,12 +12,13 @@ from datetime import datetime, timedelta
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
-from recurrence_pipeline.monitoring.alert_rules import AlertLevel, Incident, Message, OpenIncident, decide_all
+from recurrence_pipeline.domain.severity import Severity
+from recurrence_pipeline.monitoring.alert_rules import Incident, Message, OpenIncident, decide_all
 from recurrence_pipeline.monitoring.channels import Channel, deliver
 
-OWED_AT_MOST = 50
+MAX_PENDING = 50
 """Messages for one channel; the oldest go first. A channel that was down for long is not flooded when it comes back."""
-OWED_FOR = timedelta(days=1)
+PENDING_FOR = timedelta(days=1)
 PATIENCE = timedelta(seconds=20)
 """For all channels together: a sensor has 60 s."""
 
@@ -30,7 +31,7 @@ class State:
 
     position: str | None = None
     known: dict[str, OpenIncident] = field(default_factory=dict)
-    owed: dict[str, list[Message]] = field(default_factory=dict)
+    pending: dict[str, list[Message]] = field(default_factory=dict)
 
     def as_text(self) -> str:
         """Return it as JSON."""
@@ -64,37 +65,37 @@ class Alerts:
         self._patience = patience
 
     def look(
-        self, state: State, findings: Sequence[Incident], *, unseen: Collection[str] = (), now: datetime
+        self, state: State, incidents: Sequence[Incident], *, unseen: Collection[str] = (), now: datetime
     ) -> tuple[State, list[Message]]:
         """Tell what is new and what is over; return the state to keep, and what was said. Never raises.
 
         Args:
             state: what the last look returned.
-            findings: every cause that is there now.
+            incidents: every cause that is there now.
             unseen: keys of causes that could not be looked at.
             now: the time.
         """
-        known, messages = decide_all(state.known, findings, unseen=unseen, now=now, cooldown=self._cooldown)
+        known, messages = decide_all(state.known, incidents, unseen=unseen, now=now, cooldown=self._cooldown)
         for message in messages:
             _write_down(message)
-        owed = {
+        pending = {
             channel.id: [
-                *(message for message in state.owed.get(channel.id, ()) if message.at > now - OWED_FOR),
+                *(message for message in state.pending.get(channel.id, ()) if message.at > now - PENDING_FOR),
                 *messages,
-            ][-OWED_AT_MOST:]
+            ][-MAX_PENDING:]
             for channel in self._channels
         }
-        return replace(state, known=known, owed=self._send(owed)), messages
+        return replace(state, known=known, pending=self._send(pending)), messages
 
     def say(self, message: Message) -> dict[str, str | None]:
         """Send one message everywhere; return by the channels' names why it was not taken, None where it was."""
         delivered = deliver(self._channels, {c.id: [message] for c in self._channels}, patience=self._patience)
         return {channel.name: delivered[channel.id].reason for channel in self._channels}
 
-    def _send(self, owed: dict[str, list[Message]]) -> dict[str, list[Message]]:
-        addressed = [channel for channel in self._channels if owed[channel.id]]
-        delivered = deliver(addressed, owed, patience=self._patience)
-        left = {channel.id: owed[channel.id][delivered[channel.id].taken :] for channel in addressed}
+    def _send(self, pending: dict[str, list[Message]]) -> dict[str, list[Message]]:
+        addressed = [channel for channel in self._channels if pending[channel.id]]
+        delivered = deliver(addressed, pending, patience=self._patience)
+        left = {channel.id: pending[channel.id][delivered[channel.id].taken :] for channel in addressed}
         for channel in addressed:
             if left[channel.id]:
                 log.warning(
@@ -107,5 +108,5 @@ class Alerts:
 
 
 def _write_down(message: Message) -> None:
-    write = {AlertLevel.ERROR: log.error, AlertLevel.WARNING: log.warning, AlertLevel.OK: log.info}[message.severity]
+    write = {Severity.ERROR: log.error, Severity.WARNING: log.warning}.get(message.severity, log.info)
     write(f"alert: {message.title}", reason=message.text, since=message.since.isoformat(), link=message.link)

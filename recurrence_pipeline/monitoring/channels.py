@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import blake2b
-from typing import Protocol
 from urllib.parse import unquote
 
 import apprise
 
 from recurrence_pipeline.config.alert_urls import heard, parse_alert_urls
+from recurrence_pipeline.domain.severity import Severity
+from recurrence_pipeline.monitoring.alert_rules import Message
 
 HIDDEN = "***"
 SHORTEST_SECRET = 3
@@ -25,26 +26,11 @@ MOST_OF_A_REASON = 300
 """Characters."""
 
 KINDS = {
-    "error": apprise.NotifyType.FAILURE,
-    "warning": apprise.NotifyType.WARNING,
-    "ok": apprise.NotifyType.SUCCESS,
+    Severity.ERROR: apprise.NotifyType.FAILURE,
+    Severity.WARNING: apprise.NotifyType.WARNING,
+    Severity.INFO: apprise.NotifyType.INFO,
+    Severity.OK: apprise.NotifyType.SUCCESS,
 }
-
-
-class Sendable(Protocol):
-    """A message, as far as a channel must know it."""
-
-    @property
-    def headline(self) -> str:
-        """One line."""
-
-    @property
-    def body(self) -> str:
-        """The text below it."""
-
-    @property
-    def severity(self) -> str:
-        """One of error, warning, ok."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +42,7 @@ class Channel:
     _plugin: apprise.NotifyBase = field(repr=False)
     _secrets: tuple[str, ...] = field(repr=False)
 
-    def send(self, message: Sendable) -> str | None:
+    def send(self, message: Message) -> str | None:
         """Hand one message over; return why it was not taken, None where it was. Never raises."""
         heard.lines = lines = []
         try:
@@ -101,7 +87,7 @@ class SendResult:
 
 
 def deliver(
-    channels: Sequence[Channel], messages: Mapping[str, Sequence[Sendable]], *, patience: timedelta
+    channels: Sequence[Channel], messages: Mapping[str, Sequence[Message]], *, patience: timedelta
 ) -> dict[str, SendResult]:
     """Send each channel its messages, all channels at the same time; return what became of them, by the channel's id.
 

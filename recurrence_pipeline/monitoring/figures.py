@@ -2,10 +2,10 @@
 
 from array import array
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import Literal
 
 from recurrence_pipeline.domain.model import EventStatus, FinishedEvent, Operation
+from recurrence_pipeline.domain.times import MILLISECOND
 from recurrence_pipeline.storage.documents import EPOCH
 
 Period = Literal["hour", "day"]
@@ -14,7 +14,6 @@ PERCENT = ("successRate", "errorRate", "retryRate", "timeoutRate")
 COUNTS = ("tasksProcessed", "tasksProcessedPerHour", "recurringInstancesCreated")
 ALL = "all"
 """The row of all operations together."""
-MILLISECOND = timedelta(milliseconds=1)
 UNKNOWN = float("nan")
 
 

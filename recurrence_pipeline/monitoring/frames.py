@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recurrence_pipeline.monitoring.figures import ALL, COUNTS, MILLISECOND, Columns, Period
+from recurrence_pipeline.domain.times import MILLISECOND
+from recurrence_pipeline.monitoring.figures import ALL, COUNTS, Columns, Period
 
 HOUR = timedelta(hours=1)
 LENGTHS: Mapping[Period, timedelta] = MappingProxyType({"hour": HOUR, "day": timedelta(days=1)})

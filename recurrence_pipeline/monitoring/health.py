@@ -1,6 +1,7 @@
 """How the work is going: status and statistics. Numbers over time belong to the metrics, findings to consistency."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,11 @@ from recurrence_pipeline.monitoring.parts import Parts
 from recurrence_pipeline.storage.documents import object_id
 from recurrence_pipeline.storage.event_queries import EventQueries
 from recurrence_pipeline.storage.tasks import Tasks
-from recurrence_pipeline.storage.timeouts import within
+from recurrence_pipeline.storage.timeouts import is_timeout, time_limit
+
+STATISTICS = (
+    "totalTasks", "recurringTasks", "recurringInstances", "dailyRecurring", "weeklyRecurring", "monthlyRecurring",
+)  # fmt: skip
 
 
 class Health:
@@ -54,21 +59,37 @@ class Health:
             counts[status] = counts.get(status, 0) + count
         return counts
 
-    def status(self, patience: timedelta | None = None) -> dict[str, Any]:
+    def status(self, *, patience: timedelta | None = None, counting: timedelta | None = None) -> dict[str, Any]:
         """Return the health in the shape of the HTTP contract; an outage makes it unhealthy, not an error.
 
-        A part that stands still is named in `parts`, and makes nothing unhealthy: this process can work.
-        `patience` is how long the database may take for a sign of life; counting many tasks may take longer.
+        A part that stands still is named in `parts`, and makes nothing unhealthy: this process can work. Nor does a
+        database that gives a sign of life and no figures in time: they are null, and `notTaken` says why.
+
+        Args:
+            patience: how long the database may take for a sign of life; None for as long as for any command.
+            counting: how long it may take for the figures.
         """
+        reasons: dict[str, str] = {}
+
+        def taken(name: str, figures: Callable[[], Any], otherwise: Any) -> Any:
+            try:
+                return figures()
+            except RecurrenceError as error:
+                if not is_timeout(error):
+                    raise
+                reasons[name] = f"not read in time: {error}"
+                return otherwise
+
         try:
-            if patience is not None:
-                with within(patience):
-                    self._log.ping()
-            statistics: dict[str, Any] = self.statistics()
-            parts = self._parts.rows()
+            with time_limit(patience) if patience else nullcontext():
+                self._log.ping()
+            with time_limit(counting) if counting else nullcontext():
+                parts = taken("parts", self._parts.rows, None)
+                statistics = taken("stats", self.statistics, dict.fromkeys(STATISTICS))
         except RecurrenceError as error:
             return self._status("unhealthy", "unavailable", {}) | {"error": str(error)}
-        return self._status("healthy", "operational", statistics) | {"parts": parts}
+        found = {"parts": parts} | ({"notTaken": reasons} if reasons else {})
+        return self._status("healthy", "operational", statistics) | found
 
     def detailed(self, user_id: str | None = None) -> dict[str, Any]:
         """Return statistics of one user, or of all, with the state of the worker.

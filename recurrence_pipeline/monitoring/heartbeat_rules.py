@@ -70,7 +70,10 @@ class Heartbeats:
         return self.now - beat.seen > SILENT_AFTER
 
     def _is_replaced(self, beat: Heartbeat) -> bool:
-        """Say whether an API has begun on its host since: one that was killed and started again at another port."""
+        """Say whether an API has begun on its host since: one that was killed and started again at another port.
+
+        One that is frozen while another on its host is started again looks the same.
+        """
         mine = beat.process
         return (
             mine.part is Part.API
@@ -87,7 +90,7 @@ class Heartbeats:
 def stand_still(found: Heartbeats, watcher: Part, link: str) -> list[Incident]:
     """Return the causes of an alert: the other parts that stand still."""
     others = [beat for beat in found.counted if beat.process.part is not watcher]
-    return [_finding(beat, found.now, link) for beat in others if found.is_silent(beat)]
+    return [_incident(beat, found.now, link) for beat in others if found.is_silent(beat)]
 
 
 def as_rows(found: Heartbeats) -> list[dict[str, object]]:
@@ -104,7 +107,7 @@ def as_rows(found: Heartbeats) -> list[dict[str, object]]:
     ]
 
 
-def _finding(beat: Heartbeat, now: datetime, link: str) -> Incident:
+def _incident(beat: Heartbeat, now: datetime, link: str) -> Incident:
     ago, where = lasting(now - beat.seen), beat.process.where
     match beat.process.part:
         case Part.DAGSTER:

@@ -21,14 +21,14 @@ somebody who waits has to wait, and depends on WORKER_BATCH_SIZE; tasksProcessed
 A lost connection or a server that is away is no failure of an event, and so in no rate.
 """  # noqa: E501 - a table
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from math import isnan
 from typing import TYPE_CHECKING
 
-from recurrence_pipeline.domain.model import FinishedEvent
-from recurrence_pipeline.monitoring.figures import ALL, MILLISECOND, Columns
-from recurrence_pipeline.storage.event_metrics import EventMetrics, NotDone
+from recurrence_pipeline.domain.times import MILLISECOND
+from recurrence_pipeline.monitoring.figures import ALL, Columns
+from recurrence_pipeline.storage.event_metrics import EventMetrics
 
 if TYPE_CHECKING:  # at run time it would bring pandas along, which takes half a second
     from recurrence_pipeline.monitoring.frames import Measured
@@ -69,11 +69,3 @@ class Metrics:
         """
         row = self.measure(self._clock() - window).in_all().to_dict("index")[ALL]
         return {str(name): round(float(value), 3) for name, value in row.items() if not isnan(value)}
-
-    def finished(self, since: datetime, until: datetime) -> Iterator[FinishedEvent]:
-        """Yield the events that ended from `since` on and before `until`, one by one, in no order."""
-        return self._events.finished(since, until)
-
-    def not_done(self) -> list[NotDone]:
-        """Return how many events wait, by operation and status, and since when."""
-        return self._events.not_done()

@@ -13,8 +13,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from recurrence_pipeline.domain.errors import ConfigurationError
-from recurrence_pipeline.domain.times import lasting
-from recurrence_pipeline.monitoring.figures import ALL, COUNTS, MILLISECOND, MILLISECONDS, PERCENT, Period
+from recurrence_pipeline.domain.times import MILLISECOND, lasting
+from recurrence_pipeline.monitoring.figures import ALL, COUNTS, MILLISECONDS, PERCENT, Period
 from recurrence_pipeline.monitoring.metrics import Metrics
 
 if TYPE_CHECKING:  # at run time pandas comes with the first figures, and not with every command

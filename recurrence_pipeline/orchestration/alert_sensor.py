@@ -58,14 +58,14 @@ def build_alert_sensor(settings: Settings, checks: Sequence[dg.AssetsDefinition]
         look.for_failing_checks(keys)
         look.for_dead_letters(worker.open())
         look.for_silent_apis(worker.open(), state.known)
-        for finding in (*failing_ticks(context.instance, look.now), *still_daemons(context.instance, look.now)):
-            look.findings.append(replace(finding, link=f"{settings.dagster_ui_url}{finding.link}"))
+        for incident in (*failing_ticks(context.instance, look.now), *still_daemons(context.instance, look.now)):
+            look.incidents.append(replace(incident, link=f"{settings.dagster_ui_url}{incident.link}"))
         state = replace(state, position=position).without(look.forgotten)
-        state, said = alerts.look(state, look.findings, unseen=look.unseen, now=look.now)
+        state, said = alerts.look(state, look.incidents, unseen=look.unseen, now=look.now)
         told = "; ".join(message.headline for message in said) or "nothing new to tell"
-        owed = sum(map(len, state.owed.values()))
+        pending = sum(map(len, state.pending.values()))
         return dg.SensorResult(
-            cursor=state.as_text(), skip_reason=f"{told}; {owed} alerts not taken yet" if owed else told
+            cursor=state.as_text(), skip_reason=f"{told}; {pending} alerts not taken yet" if pending else told
         )
 
     return alert_sensor
@@ -76,7 +76,7 @@ class IncidentSearch:
 
     def __init__(self, instance: dg.DagsterInstance, ui_url: str, now: datetime) -> None:
         self.now = now
-        self.findings: list[Incident] = []
+        self.incidents: list[Incident] = []
         self.unseen: set[str] = set()
         self.forgotten: set[str] = set()
         self._instance = instance
@@ -101,7 +101,7 @@ class IncidentSearch:
             job, run_id = str(record.event_log_entry.job_name), record.event_log_entry.run_id
             if RUN + job not in seen and not self._tried_again(run_id):
                 seen.add(RUN + job)
-                self.findings.append(self._failed_run(job, run_id, _utc(record.event_log_entry.timestamp)))
+                self.incidents.append(self._failed_run(job, run_id, _utc(record.event_log_entry.timestamp)))
         for key, cause in known.items():
             if key.startswith(RUN) and key not in seen and cause.open and not self._works_again(key.removeprefix(RUN)):
                 self.unseen.add(key)  # nothing has changed
@@ -119,7 +119,7 @@ class IncidentSearch:
                 title = f"check {check.name} of {check.asset_key.to_user_string()} failed"
                 text = evaluation.description or "It says no more."
                 link, at = self._link_to_run(record.run_id), _utc(record.create_timestamp)
-                self.findings.append(Incident(key, title, text, link, at))
+                self.incidents.append(Incident(key, title, text, link, at))
 
     def for_dead_letters(self, worker: Worker) -> None:
         """Count the dead letters; a database that cannot be asked is itself what is found."""
@@ -128,13 +128,13 @@ class IncidentSearch:
             failed = worker.dead_letters.replay(FAILED, limit=DEAD_LETTERS_COUNTED, dry_run=True)
         except RecurrenceError as error:
             self.unseen.add(DEAD_LETTERS)
-            self.findings.append(Incident(UNHEALTHY, "the worker is unhealthy", one_line(error), link, self.now))
+            self.incidents.append(Incident(UNHEALTHY, "the worker is unhealthy", one_line(error), link, self.now))
             return
         if failed.selected:
             count = f"{failed.selected}{' or more' if failed.more else ''}"
             title = f"{count} dead letter{'' if count == '1' else 's'}"
-            self.findings.append(
-                Incident(DEAD_LETTERS, title, _reasons(failed), link, self.now, weight=failed.selected)
+            self.incidents.append(
+                Incident(DEAD_LETTERS, title, _reasons(failed), link, self.now, count=failed.selected)
             )
 
     def for_silent_apis(self, worker: Worker, known: Collection[str]) -> None:
@@ -144,7 +144,7 @@ class IncidentSearch:
         """
         silent = {key for key in known if key.startswith(SILENT)}
         self.unseen |= silent
-        if any(finding.key == UNHEALTHY for finding in self.findings):
+        if any(incident.key == UNHEALTHY for incident in self.incidents):
             return  # the time of a tick is not spent on waiting for it once more
         dagster = worker.parts.process(Part.DAGSTER, daemon_id(self._instance))
         with suppress(RecurrenceError):
@@ -152,7 +152,7 @@ class IncidentSearch:
             if found.is_watchful(dagster):
                 self.unseen -= silent
                 self.forgotten = found.forgotten
-                self.findings += stand_still(found, Part.DAGSTER, f"{self._ui_url}/assets/worker_health")
+                self.incidents += stand_still(found, Part.DAGSTER, f"{self._ui_url}/assets/worker_health")
 
     def _failed_run(self, job: str, run_id: str, at: datetime) -> Incident:
         return Incident(

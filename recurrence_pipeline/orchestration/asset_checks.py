@@ -11,6 +11,7 @@ import dagster as dg
 
 from recurrence_pipeline.domain.errors import DatabaseUnavailable, Transient
 from recurrence_pipeline.domain.model import EventStatus
+from recurrence_pipeline.domain.severity import Severity
 from recurrence_pipeline.domain.words import counted
 from recurrence_pipeline.maintenance.checks import (
     CHECKS,
@@ -21,8 +22,7 @@ from recurrence_pipeline.maintenance.checks import (
     ORPHANS,
     SCHEMA,
     Check,
-    Finding,
-    Severity,
+    CheckResult,
 )
 from recurrence_pipeline.orchestration.assets import counters, orphan_cleanup, task_events, tasks, worker_health
 from recurrence_pipeline.orchestration.metadata import Table, table
@@ -31,12 +31,6 @@ from recurrence_pipeline.storage.database_checks import Sample
 
 QUICK = (SCHEMA, COUNTERS_BEHIND, EVENTS_STUCK, EVENTS_ENDLESS, EVENTS_WAITING)
 THOROUGH = tuple(check for check in CHECKS if check not in (*QUICK, ORPHANS))
-
-SEVERITIES = {
-    Severity.ERROR: dg.AssetCheckSeverity.ERROR,
-    Severity.WARNING: dg.AssetCheckSeverity.WARN,
-    Severity.INFO: dg.AssetCheckSeverity.WARN,
-}
 
 
 def _asset(check: Check) -> dg.AssetKey:
@@ -52,7 +46,7 @@ def _specs(checks: Iterable[Check]) -> list[dg.AssetCheckSpec]:
     ]
 
 
-@dg.asset_check(asset=worker_health, description="The database answers, and its tasks can be counted.")
+@dg.asset_check(asset=worker_health, description="The database answers.")
 def database_reachable(worker: WorkerParam) -> dg.AssetCheckResult:  # noqa: D103
     health = worker.open().health.status()
     return dg.AssetCheckResult(
@@ -91,23 +85,24 @@ def thorough_checks(context: dg.AssetCheckExecutionContext, worker: WorkerParam)
 def _results(keys: Iterable[dg.AssetCheckKey], worker: WorkerResource) -> Iterator[dg.AssetCheckResult]:
     asked = {key.name: key for key in keys}
     try:
-        findings = worker.open().consistency.run(only=asked)
+        results = worker.open().consistency.run(only=asked)
     except (DatabaseUnavailable, Transient) as error:
         for key in asked.values():
             yield unknown(key, error)
     else:
-        for finding in findings:
-            yield _result(asked[finding.name], finding)
+        for result in results:
+            yield _result(asked[result.name], result)
 
 
-def _result(key: dg.AssetCheckKey, finding: Finding) -> dg.AssetCheckResult:
+def _result(key: dg.AssetCheckKey, result: CheckResult) -> dg.AssetCheckResult:
+    check, error = result.check, result.check.severity is Severity.ERROR
     return dg.AssetCheckResult(
-        passed=not finding.count or finding.severity is Severity.INFO,
+        passed=result.severity in {Severity.OK, Severity.INFO},
         asset_key=key.asset_key,
         check_name=key.name,
-        severity=SEVERITIES[finding.severity],
-        description=f"{finding.count} found. {finding.explanation} {finding.hint}" if finding.count else "None found.",
-        metadata={"found": finding.count, "samples": _table(finding.samples)},
+        severity=dg.AssetCheckSeverity.ERROR if error else dg.AssetCheckSeverity.WARN,
+        description=f"{result.count} found. {check.explanation} {check.hint}" if result.count else "None found.",
+        metadata={"found": result.count, "samples": _table(result.samples)},
     )
 
 

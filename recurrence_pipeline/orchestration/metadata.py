@@ -8,6 +8,7 @@ import dagster as dg
 
 from recurrence_pipeline.domain.model import TaskEvent
 from recurrence_pipeline.domain.plan import Plan
+from recurrence_pipeline.domain.words import cut
 from recurrence_pipeline.worker.summary import RefusedOutcome
 
 MAX_ROWS = 50
@@ -22,8 +23,7 @@ def cell(value: object) -> str:
         return ""
     if isinstance(value, datetime):
         return f"{value.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
-    text = " ".join(str(value).split())
-    return text if len(text) <= MAX_CELL else text[: MAX_CELL - 1] + "…"
+    return cut(" ".join(str(value).split()), MAX_CELL)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:

@@ -78,7 +78,7 @@ def _health_schedule(settings: Settings) -> dg.ScheduleDefinition:
 def _are_few(worker: WorkerResource) -> bool:
     """Say whether a pass over all tasks takes seconds; where nobody can say, it is not even tried."""
     try:
-        return worker.open().consistency.count_roughly() <= FEW
+        return worker.open().context.tasks.count_roughly() <= FEW
     except (DatabaseUnavailable, Transient):
         return False
 

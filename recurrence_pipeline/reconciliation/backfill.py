@@ -54,10 +54,10 @@ class Backfill:
 
         Reads all tasks, piece by piece.
         """
-        mark = self._reconciliation.mark()
+        mark = self._context.watermark.read()
         backlog = Backlog(mark.watermark)
         counted: set[str] = set()
-        for piece in self._reconciliation.pieces():
+        for piece in self._context.task_changes.everything(self._context.rules.reconcile_step):
             backlog.looked_at += len(piece)
             if mark.watermark is None:
                 continue
@@ -68,7 +68,7 @@ class Backfill:
 
     def run(self) -> None:
         """Have everything reconciled from now on. Doing it again changes nothing."""
-        self._reconciliation.lift_watermark()
+        self._context.watermark.lift(self._context.clock())
 
     def _count(self, findings: Sequence[UnqueuedWork], backlog: Backlog, counted: set[str]) -> None:
         """Count findings, and plan those of series that are not `counted` yet: what is planned is the whole series."""

@@ -4,7 +4,7 @@ A look reads a bounded number of tasks and returns the position to go on from. I
 written, and they have derived ids: a look that is cut off, repeated or made by two at once asks for the same once.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -22,8 +22,7 @@ from recurrence_pipeline.reconciliation.rules import (
     reason_to_ask,
     request,
 )
-from recurrence_pipeline.storage.timeouts import within
-from recurrence_pipeline.storage.watermark import Mark
+from recurrence_pipeline.storage.timeouts import time_limit
 from recurrence_pipeline.worker.context import WorkerContext
 
 RECENT = 10
@@ -80,7 +79,7 @@ class Reconciliation:
         now = self._clock()
         at = ScanState.parse(position, now)
         mark = self._watermark.read()  # before the limit: one that is away is not waited for as long
-        with within(LONGEST_LOOK):
+        with time_limit(LONGEST_LOOK):
             limit = RECENT * self._step
             recent = self._unannounced.after(at.recent, at.recent_until(now), limit)
             undated = self._unannounced.after(KeysetPosition.undated_since(now), None, limit)
@@ -120,26 +119,6 @@ class Reconciliation:
                 found.append(UnqueuedWork(sighting, original, reason))
         return found
 
-    def pieces(self) -> Iterator[list[TaskVersion]]:
-        """Yield all tasks, piece by piece."""
-        return self._unannounced.everything(self._step)
-
-    def mark(self) -> Mark:
-        """Return the watermark; see storage/watermark.py."""
-        return self._watermark.read()
-
-    def begin(self) -> datetime | None:
-        """Store the watermark where the database has no mark yet, and return it if there is one now that was not."""
-        return self._watermark.store(self._clock())
-
-    def keep_out_what_comes(self) -> None:
-        """Let what is about to be imported count as created before us."""
-        self._watermark.keep_out(self._clock())
-
-    def lift_watermark(self) -> None:
-        """Lift the watermark: everything is reconciled from now on, also what was there before us."""
-        self._watermark.lift(self._clock())
-
     def _sweep(self, at: ScanState, now: datetime) -> tuple[list[TaskVersion], ScanState]:
         """Read the next piece of the sweep, in several strides where they find little, and no further than its end."""
         found: list[TaskVersion] = []
@@ -156,6 +135,8 @@ class Reconciliation:
     def _ask(self, findings: list[UnqueuedWork], watermark: datetime | None, now: datetime) -> int:
         """Write the events and return how many are new. Where nothing has to be asked, nothing is written.
 
+        What was refused is asked for again only where the task has changed since.
+
         What an event processed after its task was read looks like work that was never queued: so the tasks are read
         once more, after the events.
         """
@@ -164,8 +145,10 @@ class Reconciliation:
         announced = self._unannounced.announced(f.sighting.task.id for f in findings)
         events = [
             event
-            for event in (request(f.sighting, f.reason, now) for f in findings)
-            if event.id not in announced.event_ids and event.task_id not in announced.waiting
+            for event, version in ((request(f.sighting, f.reason, now), f.sighting.changed_at) for f in findings)
+            if event.id not in announced.event_ids
+            and event.task_id not in announced.waiting
+            and (event.task_id, event.operation.value, version) not in announced.refused
         ]
         if not events:
             return 0

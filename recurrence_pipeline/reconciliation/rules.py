@@ -13,8 +13,9 @@ from enum import Enum
 
 from recurrence_pipeline.domain.errors import Permanent
 from recurrence_pipeline.domain.model import Operation, Series, Source, Task, TaskEvent, derived_id
-from recurrence_pipeline.domain.scan import EPOCH, HIGHEST, LOWEST, MILLISECOND, KeysetPosition, TaskVersion, _seconds
+from recurrence_pipeline.domain.scan import EPOCH, HIGHEST, LOWEST, KeysetPosition, TaskVersion, _seconds
 from recurrence_pipeline.domain.series import SeriesState
+from recurrence_pipeline.domain.times import MILLISECOND
 from recurrence_pipeline.domain.validation import creation_time
 from recurrence_pipeline.domain.zones import UTC
 

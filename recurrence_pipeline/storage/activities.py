@@ -6,13 +6,12 @@ from functools import partial
 
 import structlog
 from pymongo import DeleteMany
-from pymongo.errors import BulkWriteError
 
 from recurrence_pipeline.domain.plan import NewActivity
-from recurrence_pipeline.storage.chunks import chunks
+from recurrence_pipeline.storage.chunks import chunks, id_chunks
 from recurrence_pipeline.storage.counters import Counters
 from recurrence_pipeline.storage.documents import Document, activity_document
-from recurrence_pipeline.storage.mongo import Mongo, refusals, translated
+from recurrence_pipeline.storage.mongo import Mongo, insert_new, translated
 from recurrence_pipeline.storage.partitions import partitions
 
 log = structlog.get_logger(__name__)
@@ -68,11 +67,17 @@ class Activities:
         return moved
 
     def _move(self, old: Sequence[Document]) -> int:
-        try:
-            self._archive.insert_many(old, ordered=False)
-        except BulkWriteError as error:
-            if any("_id" not in (refusal.key_value or {}) for refusal in refusals(error)):
-                raise
+        insert_new(self._archive, old)
         ids = [activity["_id"] for activity in old]
         requests = [DeleteMany({"_id": {"$in": chunk}}) for chunk in chunks(ids, self._read_chunk)]
         return self._activities.bulk_write(requests, ordered=False).deleted_count
+
+
+def known_activities(mongo: Mongo, activity_ids: Iterable[str], read_chunk: int) -> set[str]:
+    """Return which of these the activity log, or its archive, has."""
+    return {
+        str(activity["_id"])
+        for ids in id_chunks(activity_ids, read_chunk)
+        for collection in (mongo.activities, mongo.archive)
+        for activity in collection.find({"_id": {"$in": ids}}, {"_id": 1})
+    }

@@ -29,7 +29,7 @@ from recurrence_pipeline.storage.schema import (
     required_indexes,
 )
 from recurrence_pipeline.storage.series_migration import is_migrated
-from recurrence_pipeline.storage.timeouts import patiently
+from recurrence_pipeline.storage.timeouts import long_read
 
 MAX_SAMPLES = 20
 Sample = Mapping[str, Any]
@@ -95,7 +95,7 @@ class DatabaseChecks:
 
         The value is shown as it would be written in Python where it is none that counts.
         """
-        with patiently(self._mongo.db):
+        with long_read(self._mongo.db):
             lags = [lag for numbering in self._numberings() if (lag := numbering.lag()) is not None]
         return Sampled(
             len(lags), [{"counter": x.counter, "value": _shown(x.value), "highest": x.highest} for x in lags]
@@ -104,7 +104,7 @@ class DatabaseChecks:
     @translated()
     def catch_up(self) -> None:
         """Raise the counters to the highest numbers in use; one that counts is never lowered."""
-        with patiently(self._mongo.db):
+        with long_read(self._mongo.db):
             for numbering in self._numberings():
                 numbering.catch_up()
 
@@ -157,7 +157,7 @@ class DatabaseChecks:
             ({"status": {"$in": [PENDING, PROCESSING]}, "createdAt": late}, "createdAt"),
         )
         found: dict[str, Sample] = {}
-        with patiently(self._mongo.db):
+        with long_read(self._mongo.db):
             for wanted, field in asked:
                 for event in self._mongo.events.find(wanted, SAMPLED):
                     found.setdefault(str(event["_id"]), _event_sample(event, field))
@@ -170,7 +170,7 @@ class DatabaseChecks:
 
     @translated()
     def _some(self, wanted: Mapping[str, Any], since: str) -> Sampled:
-        with patiently(self._mongo.db):
+        with long_read(self._mongo.db):
             found = list(self._mongo.events.find(wanted, SAMPLED).sort(since, 1).limit(MAX_SAMPLES))
             count = self._mongo.events.count_documents(wanted)
         return Sampled(count, [_event_sample(event, since) for event in found])

@@ -12,7 +12,6 @@ from typing import Any
 
 from bson import ObjectId
 from pymongo import UpdateOne
-from pymongo.errors import BulkWriteError
 
 from recurrence_pipeline.domain.model import Task, derived_id
 from recurrence_pipeline.domain.plan import Removal
@@ -20,8 +19,8 @@ from recurrence_pipeline.domain.restore import NewOriginal, Restoration, SeriesO
 from recurrence_pipeline.storage.chunks import chunks, id_chunks
 from recurrence_pipeline.storage.counters import Counters
 from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from
-from recurrence_pipeline.storage.mongo import BARE_DATES, Mongo, refusals, translated
-from recurrence_pipeline.storage.timeouts import patiently
+from recurrence_pipeline.storage.mongo import BARE_DATES, Mongo, insert_new, translated
+from recurrence_pipeline.storage.timeouts import long_read
 
 COPY = {"deletedAt": 1, "deletedBy": 1, "reason": 1, "restoring": 1, "restoredAt": 1, "task._id": 1} | {
     f"task.{name}": 1 for name in MEMBER_FIELDS
@@ -79,13 +78,7 @@ class DeletedTasks:
                 deletion = deletion_of[task_id]
                 copies.append({"_id": _copy_id(task_id, deletion), **stamps[deletion], "task": task})
         for chunk in chunks(copies, self._write_chunk):
-            try:
-                self._deleted.insert_many(chunk, ordered=False)
-            except BulkWriteError as error:
-                refused = refusals(error)
-                if any("_id" not in (refusal.key_value or {}) for refusal in refused):
-                    raise
-                self._renew([chunk[refusal.index] for refusal in refused])
+            self._renew(insert_new(self._deleted, chunk))
 
     @translated()
     def kept(self, deletions: Mapping[str, Collection[str]]) -> dict[str, set[str]]:
@@ -112,7 +105,7 @@ class DeletedTasks:
             {"$sort": {"deletedAt": -1, "_id": -1}},
             {"$limit": limit},
         ]
-        with patiently(self._deleted.database):
+        with long_read(self._deleted.database):
             found = list(self._deleted.aggregate(pipeline, allowDiskUse=True))
         return [{"deletion": row.pop("_id"), **row} for row in found]
 

@@ -6,13 +6,12 @@ from datetime import datetime, timedelta
 from pymongo.collection import Collection
 
 from recurrence_pipeline.domain.shards import WHOLE_QUEUE, Shard
+from recurrence_pipeline.domain.times import MILLISECOND
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.leasing import SEEN, chosen, waiting
 
 WIDER = (2, 8, 32)
 """Times as long as a batch reached the last time: how far a look reaches, and the next ones where it finds too few."""
-
-SHORTEST = timedelta(milliseconds=1)
 
 
 class DueEventWindow:
@@ -62,4 +61,4 @@ def _reached(found: list[Document]) -> tuple[datetime, timedelta] | None:
     What was due before the year 1, or on several dates, says nothing either.
     """
     half = [event["availableAt"] for event in found[len(found) // 2 :] if isinstance(event["availableAt"], datetime)]
-    return (half[-1], max((half[-1] - half[0]) / len(half), SHORTEST)) if half else None
+    return (half[-1], max((half[-1] - half[0]) / len(half), MILLISECOND)) if half else None

@@ -14,9 +14,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from recurrence_pipeline.domain.model import REFUSED, EventStatus, FinishedEvent
+from recurrence_pipeline.domain.times import MILLISECOND
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.mongo import Mongo, translated, translating
-from recurrence_pipeline.storage.timeouts import patiently
+from recurrence_pipeline.storage.timeouts import long_read
 
 NEEDED = dict.fromkeys(
     ("operation", "status", "createdAt", "startedAt", "finishedAt", "durationMs", "attempts", "lease.deaths",
@@ -34,8 +35,6 @@ SHORTEST, LONGEST = timedelta(minutes=1), timedelta(hours=6)
 
 MOST_SPANS = 200
 """About so many at most where no events are: years are read in longer ones."""
-
-MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ class EventMetrics:
     ) -> Iterator[FinishedEvent]:
         wanted = {"status": status.value, "finishedAt": {"$gte": since, "$lt": until}}
         with translating():
-            with patiently(self._events.database) if patient else nullcontext():
+            with long_read(self._events.database) if patient else nullcontext():
                 cursor = self._events.find(wanted, NEEDED, batch_size=A_PAGE)
                 document = next(cursor, None)
             with cursor:

@@ -20,6 +20,8 @@ from recurrence_pipeline.storage.documents import error_document, result_documen
 from recurrence_pipeline.storage.leasing import LET_GO, held_by
 
 KEPT_ERRORS = 5
+REFUSED_VERSION = "refusedVersion"
+"""The field of a rejected event by which reconciliation sees whether its task changed since."""
 
 MANY_IDS = 1000
 """An event with more ids to write is written by itself: an update is a document, which holds 16 MB."""
@@ -29,13 +31,17 @@ Update: TypeAlias = UpdateOne | UpdateMany
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a held event. `due_again` only where the status is pending."""
+    """What became of a held event. `due_again` only where the status is pending.
+
+    `refused_version` says, of one that is rejected, when the task that was refused had changed last.
+    """
 
     event: TaskEvent
     status: EventStatus
     answer: Answer | None = None
     error: ErrorRecord | None = None
     due_again: datetime | None = None
+    refused_version: datetime | None = None
 
 
 class _Own(NamedTuple):
@@ -88,6 +94,8 @@ def _failure(outcome: Outcome) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     if outcome.status is EventStatus.PENDING:
         fields["availableAt"] = outcome.due_again
+    if outcome.refused_version is not None:
+        fields[REFUSED_VERSION] = outcome.refused_version
     if outcome.answer is not None:
         fields["result"] = result_document(outcome.answer)
     if outcome.error is not None:

@@ -6,10 +6,11 @@ An owner names one claim, not one process, so that whoever holds the same event 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from bson import ObjectId
 from pymongo import UpdateMany
-from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo.errors import DuplicateKeyError
 
 from recurrence_pipeline.domain.errors import InvalidInput, LeaseLost
 from recurrence_pipeline.domain.model import Operation, Source, TaskEvent
@@ -32,7 +33,7 @@ from recurrence_pipeline.storage.leasing import (
     latest_end,
     waiting,
 )
-from recurrence_pipeline.storage.mongo import Mongo, refusals, translated
+from recurrence_pipeline.storage.mongo import Mongo, insert_new, translated
 from recurrence_pipeline.storage.strays import Strays
 
 
@@ -106,19 +107,14 @@ class Events:
         for owners in chunks(claims, self._read_chunk):
             of_claims = {"status": PROCESSING, "lease.owner": {"$in": owners}}
             self._events.update_many(of_claims, {"$set": {"lease.until": until}})
-        requests = [
-            UpdateMany(
-                {"_id": {"$in": ids}, "lease.owner": owner, "status": PROCESSING}, {"$set": {"lease.until": until}}
-            )
-            for owner, ids in self._by_owner(events)
-        ]
-        renewed = self._events.bulk_write(requests, ordered=False)
+        longer = {"$set": {"lease.until": until}}
+        renewed = self._events.bulk_write([UpdateMany(held, longer) for held in self._held(events)], ordered=False)
         if renewed.matched_count == len(events):
             return list(events)
         held = {
             (e["_id"].binary.hex(), e["lease"]["term"])
-            for owner, ids in self._by_owner(events)
-            for e in self._events.find({"_id": {"$in": ids}, "lease.owner": owner, "status": PROCESSING}, {"lease": 1})
+            for still in self._held(events)
+            for e in self._events.find(still, {"lease": 1})
         }
         return [event for event in events if (event.id, event.term) in held]
 
@@ -143,14 +139,7 @@ class Events:
     @translated()
     def release(self, events: Sequence[TaskEvent]) -> None:
         """Give events back untouched: due at once, and no failure counted. What is not ours any more stays."""
-        requests = [
-            UpdateMany(
-                {"_id": {"$in": ids}, "lease.owner": owner, "status": PROCESSING},
-                GIVEN_BACK,
-            )
-            for owner, ids in self._by_owner(events)
-        ]
-        if requests:
+        if requests := [UpdateMany(held, GIVEN_BACK) for held in self._held(events)]:
             self._events.bulk_write(requests, ordered=False)
 
     @translated()
@@ -177,16 +166,7 @@ class Events:
     def add(self, events: Iterable[TaskEvent], *, available_at: datetime) -> int:
         """Insert pending events and return how many are new; one whose id is there already is left as it is."""
         documents = (event_document(event, available_at=available_at) for event in events)
-        added = 0
-        for chunk in chunks(documents, self._write_chunk):
-            added += len(chunk)
-            try:
-                self._events.insert_many(chunk, ordered=False)
-            except BulkWriteError as error:
-                if any("_id" not in (refusal.key_value or {}) for refusal in refusals(error)):
-                    raise
-                added -= len(refusals(error))
-        return added
+        return sum(len(c) - len(insert_new(self._events, c)) for c in chunks(documents, self._write_chunk))
 
     @translated()
     def add_held(
@@ -248,13 +228,14 @@ class Events:
         times += [held["lease"]["until"]] if held else []
         return min(times, default=None)
 
-    def _by_owner(self, events: Iterable[TaskEvent]) -> Iterator[tuple[str | None, list[ObjectId]]]:
+    def _held(self, events: Iterable[TaskEvent]) -> Iterator[Mapping[str, Any]]:
+        """Yield the filters of those that their owners still hold."""
         owned: dict[str | None, list[ObjectId]] = {}
         for event in events:
             owned.setdefault(event.owner, []).append(ObjectId(event.id))
         for owner, ids in owned.items():
             for chunk in chunks(ids, self._read_chunk):
-                yield owner, chunk
+                yield {"_id": {"$in": chunk}, "lease.owner": owner, "status": PROCESSING}
 
     def _update_held(self, updates: Iterable[Update], events: int) -> None:
         matched = 0

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from recurrence_pipeline.domain.memory import recall
 from recurrence_pipeline.domain.model import Action, Cursor, EventStatus, Task, activity_id, occurrence_id
+from recurrence_pipeline.storage.activities import known_activities
 from recurrence_pipeline.storage.chunks import id_chunks
 from recurrence_pipeline.storage.documents import MAX_WHOLE, task_from
 from recurrence_pipeline.storage.mongo import Mongo
@@ -124,9 +125,4 @@ class Evidence:
         return {told[activity] for activity in self._known(told)}
 
     def _known(self, activity_ids: Iterable[str]) -> set[str]:
-        """Return which of these the activity log, or its archive, has."""
-        found: set[str] = set()
-        for ids in id_chunks(activity_ids, self._read_chunk):
-            for log in (self._mongo.activities, self._mongo.archive):
-                found |= {str(activity["_id"]) for activity in log.find({"_id": {"$in": ids}}, {"_id": 1})}
-        return found
+        return known_activities(self._mongo, activity_ids, self._read_chunk)

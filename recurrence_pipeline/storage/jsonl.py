@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import bson
 from bson import DatetimeMS, ObjectId, json_util
@@ -85,26 +85,26 @@ def lines_of(path: Path) -> Iterator[Line]:
 def task_line(line: Line) -> Document:
     """Return the task of a line. What only decides whether it may recur is not checked: that is the worker's work."""
     document = _with_id(line.document(), ObjectId)
-    _need(document, "taskId", _is_whole, "a whole number")
-    _need(document, "userId", _is_id, "an ObjectId")
-    _may_have(document, "parentRecurringId", _is_id, "an ObjectId")
-    _may_have(document, "parentTaskId", _is_id, "an ObjectId")
-    _may_have(document, "isCompleted", _is_flag, "true or false")
-    _may_have(document, "createdAt", _is_any_date, "a date")
+    _need(document, "taskId", WHOLE)
+    _need(document, "userId", ID)
+    _may_have(document, "parentRecurringId", ID)
+    _may_have(document, "parentTaskId", ID)
+    _may_have(document, "isCompleted", FLAG)
+    _may_have(document, "createdAt", ANY_DATE)
     return storable(document)
 
 
 def user_line(line: Line) -> Document:
     """Return the user of a line."""
     document = _with_id(line.document(), ObjectId)
-    _may_have(document, "userId", _is_whole, "a whole number")
+    _may_have(document, "userId", WHOLE)
     return storable(document)
 
 
 def counter_line(line: Line) -> Document:
     """Return the counter of a line."""
     document = _with_id(line.document(), str)
-    _need(document, "sequence_value", _is_count, "a whole number from 0")
+    _need(document, "sequence_value", COUNT)
     return {"_id": document["_id"], "sequence_value": document["sequence_value"]}
 
 
@@ -118,11 +118,11 @@ def trigger_line(line: Line) -> Document:
     operation = document.get("operation")
     if operation not in [known.value for known in Operation]:
         raise BadLine(f"operation: {_shown(operation)} is not one of create, complete, delete")
-    _need(document, "taskId", _is_id, "an ObjectId")
-    _need(document, "createdAt", _is_date, "a date")
-    _may_have(document, "availableAt", _is_date, "a date")
+    _need(document, "taskId", ID)
+    _need(document, "createdAt", DATE)
+    _may_have(document, "availableAt", DATE)
     needs_user = _need if operation == Operation.DELETE.value else _may_have
-    needs_user(document, "userId", _is_id, "an ObjectId")
+    needs_user(document, "userId", ID)
     created: datetime = document["createdAt"]
     available: datetime = document.get("availableAt") or created
     task_id, user_id = (str(document[name]) if document.get(name) else None for name in ("taskId", "userId"))
@@ -155,42 +155,34 @@ def _with_id(document: Document, kind: type) -> Document:
     return document
 
 
-def _need(document: Mapping[str, Any], name: str, right: Callable[[object], bool], meaning: str) -> None:
+def _need(document: Mapping[str, Any], name: str, kind: "Kind") -> None:
+    right, meaning = kind
     if name not in document:
         raise BadLine(f"{name} is missing")
     if not right(document[name]):
         raise BadLine(f"{name}: {_shown(document[name])} is not {meaning}")
 
 
-def _may_have(document: Mapping[str, Any], name: str, right: Callable[[object], bool], meaning: str) -> None:
+def _may_have(document: Mapping[str, Any], name: str, kind: "Kind") -> None:
     if document.get(name) is not None:
-        _need(document, name, right, meaning)
+        _need(document, name, kind)
 
 
-def _is_id(value: object) -> bool:
-    return isinstance(value, ObjectId)
-
-
-def _is_date(value: object) -> bool:
-    return isinstance(value, datetime)
-
-
-def _is_any_date(value: object) -> bool:
-    return isinstance(value, (datetime, DatetimeMS))
-
-
-def _is_flag(value: object) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_whole(value: object) -> bool:
+def _is_whole(value: object) -> TypeGuard[float]:
     if isinstance(value, float):
         return value.is_integer() and abs(value) < 2**53
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
 
 
-def _is_count(value: object) -> bool:
-    return _is_whole(value) and isinstance(value, (int, float)) and value >= 0
+Kind = tuple[Callable[[object], bool], str]
+"""What a value must be, as a question and in words."""
+
+ID: Kind = (lambda value: isinstance(value, ObjectId), "an ObjectId")
+DATE: Kind = (lambda value: isinstance(value, datetime), "a date")
+ANY_DATE: Kind = (lambda value: isinstance(value, (datetime, DatetimeMS)), "a date")
+FLAG: Kind = (lambda value: isinstance(value, bool), "true or false")
+WHOLE: Kind = (_is_whole, "a whole number")
+COUNT: Kind = (lambda value: _is_whole(value) and value >= 0, "a whole number from 0")
 
 
 def _kind(value: object) -> str:

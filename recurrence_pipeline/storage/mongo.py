@@ -132,6 +132,22 @@ def refusals(error: errors.BulkWriteError) -> list[Refusal]:
     return refused
 
 
+def insert_new(collection: Collection[Document], documents: Sequence[Document]) -> list[Document]:
+    """Insert documents, and return those of which the `_id` is there already: they are left as they are.
+
+    Raises:
+        RecurrenceError, BulkWriteError: anything else that keeps one out.
+    """
+    try:
+        collection.insert_many(documents, ordered=False)
+    except errors.BulkWriteError as error:
+        refused = refusals(error)
+        if any("_id" not in (refusal.key_value or {}) for refusal in refused):
+            raise
+        return [documents[refusal.index] for refusal in refused]
+    return []
+
+
 _BY_CODE: MappingProxyType[int, type[RecurrenceError]] = MappingProxyType(
     dict.fromkeys((11000, 11001, 12582), WriteRejected)  # a unique key is taken
     | dict.fromkeys((121,), WriteRejected)  # DocumentValidationFailure

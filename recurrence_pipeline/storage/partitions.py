@@ -4,7 +4,6 @@ A command that reads a whole collection keeps others from it for seconds where a
 is done with a piece is the business of whoever asks.
 """
 
-from datetime import datetime, timezone
 from itertools import pairwise
 from typing import Any
 
@@ -12,6 +11,7 @@ from bson import ObjectId
 
 from recurrence_pipeline.storage.counters import NUMBERED
 from recurrence_pipeline.storage.documents import MAX_WHOLE, Document
+from recurrence_pipeline.storage.leasing import FIRST_TIME
 from recurrence_pipeline.storage.mongo import Mongo
 
 A_PIECE = 2500
@@ -23,10 +23,8 @@ MAX_EMPTY = 10
 ANY_ID = {"$gte": ObjectId("0" * 24), "$lte": ObjectId("f" * 24)}
 """Matches ids only, and is a range that an index serves."""
 
-EARLIEST = datetime.min.replace(tzinfo=timezone.utc)
-
 UNNUMBERED: tuple[Any, ...] = (
-    None, float("nan"), {"$gte": ""}, {"$gte": {}}, ANY_ID, {"$gte": False}, {"$gte": EARLIEST},
+    None, float("nan"), {"$gte": ""}, {"$gte": {}}, ANY_ID, {"$gte": False}, {"$gte": FIRST_TIME},
 )  # fmt: skip
 """Selects what stands where a number should, type by type, each a range of the index: nothing, NaN, a text, an object,
 an id, a truth value, a date."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from pymongo import IndexModel, timeout
+from pymongo import IndexModel
 from pymongo.collection import Collection
 from pymongo.errors import CollectionInvalid, OperationFailure
 
@@ -22,6 +22,7 @@ from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.leasing import FIRST_TIME, LAST_TIME
 from recurrence_pipeline.storage.mongo import Mongo, translated
 from recurrence_pipeline.storage.series_migration import is_migrated, migrate
+from recurrence_pipeline.storage.timeouts import LONG, time_limit
 
 DATE = {"bsonType": "date"}
 ID = {"bsonType": "objectId"}
@@ -88,9 +89,6 @@ EVENT_RULES: Mapping[str, Any] = {
     "validationLevel": "moderate",
 }
 """Moderate: an event that was wrong before the validator came can still be leased, and rejected."""
-
-INDEX_BUILD = timedelta(hours=1)
-"""Longest wait for one index. The timeout of other commands would end the build on a big collection every time."""
 
 AS_MONGOOSE: Mapping[str, Any] = {"background": True}
 """Mongoose up to version 8 asks for its indexes with it, after us or before. MongoDB (since 4.2) ignores it; the
@@ -219,7 +217,7 @@ def _create(collection: Collection[Document], missing: Sequence[Index], report: 
     if not missing:
         return
     try:
-        with timeout(INDEX_BUILD.total_seconds()):
+        with time_limit(LONG):
             collection.create_indexes([index.model() for index in missing])
     except OperationFailure as error:
         if len(missing) == 1:

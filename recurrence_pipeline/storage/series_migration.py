@@ -9,7 +9,6 @@ from datetime import datetime
 
 from bson import ObjectId
 from pymongo import UpdateOne
-from pymongo.errors import BulkWriteError
 
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import Permanent
@@ -19,7 +18,7 @@ from recurrence_pipeline.domain.series import SeriesState
 from recurrence_pipeline.domain.validation import creation_time
 from recurrence_pipeline.storage.chunks import chunks
 from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from
-from recurrence_pipeline.storage.mongo import Mongo, refusals, translated, translating
+from recurrence_pipeline.storage.mongo import Mongo, insert_new, translated, translating
 from recurrence_pipeline.storage.partitions import partitions
 from recurrence_pipeline.storage.task_series import TaskSeries
 
@@ -61,11 +60,7 @@ def inherit(mongo: Mongo, watermark: datetime | None, *, chunk: int) -> None:
     if watermark is None or marker.get("inheritedBefore") == watermark:
         return
     for ids in chunks(_originals_before(mongo, watermark), chunk):
-        try:
-            mongo.series.insert_many([{"_id": i, "inherited": True} for i in ids], ordered=False)
-        except BulkWriteError as error:
-            if any("_id" not in (refusal.key_value or {}) for refusal in refusals(error)):
-                raise
+        insert_new(mongo.series, [{"_id": i, "inherited": True} for i in ids])
     mongo.state.update_one(MIGRATED, {"$set": {"inheritedBefore": watermark}}, upsert=True)
 
 

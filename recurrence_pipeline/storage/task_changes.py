@@ -13,6 +13,7 @@ from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.domain.scan import HIGHEST, KeysetPosition, TaskVersion
 from recurrence_pipeline.storage.chunks import chunks, id_chunks
 from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from
+from recurrence_pipeline.storage.event_updates import REFUSED_VERSION
 from recurrence_pipeline.storage.leasing import LAST_TIME
 from recurrence_pipeline.storage.mongo import Mongo, translated, translating
 from recurrence_pipeline.storage.partitions import partitions
@@ -27,6 +28,7 @@ ODD_TIMES: tuple[Document, ...] = (
 """Texts, objects (`{$date: ...}`, of an export that was read as plain JSON), numbers, timestamps, and dates after 9999:
 each is a range of the index. What is odder still is seen by the checks, which read all tasks."""
 
+ANNOUNCING = dict.fromkeys(("taskId", "status", "operation", REFUSED_VERSION), 1)
 UNFINISHED = frozenset({EventStatus.PENDING.value, EventStatus.PROCESSING.value})
 
 
@@ -43,10 +45,14 @@ class Piece:
 
 @dataclass(slots=True)
 class Announced:
-    """Of some tasks: the `event_ids` that name them, and the `waiting` tasks whose events are not processed yet."""
+    """Of some tasks: the `event_ids` that name them, and the `waiting` tasks whose events are not processed yet.
+
+    `refused` has what was rejected: the task, the operation, and when the task that was refused had changed last.
+    """
 
     event_ids: set[str] = field(default_factory=set)
     waiting: set[str] = field(default_factory=set)
+    refused: set[tuple[str, str, object]] = field(default_factory=set)
 
 
 class TaskChanges:
@@ -98,10 +104,13 @@ class TaskChanges:
         """Return which events name the tasks."""
         found = Announced()
         for chunk in id_chunks(task_ids, self._read_chunk):
-            for event in self._events.find({"taskId": {"$in": chunk}}, {"taskId": 1, "status": 1}):
+            for event in self._events.find({"taskId": {"$in": chunk}}, ANNOUNCING):
                 found.event_ids.add(str(event["_id"]))
-                if event.get("status") in UNFINISHED:
-                    found.waiting.add(str(event["taskId"]))
+                task_id, status = str(event["taskId"]), event.get("status")
+                if status in UNFINISHED:
+                    found.waiting.add(task_id)
+                elif status == EventStatus.REJECTED.value:
+                    found.refused.add((task_id, str(event.get("operation")), event.get(REFUSED_VERSION)))
         return found
 
     @translated()

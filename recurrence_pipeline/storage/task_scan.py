@@ -11,13 +11,13 @@ from pymongo import UpdateOne
 
 from recurrence_pipeline.domain.model import Action, Task, activity_id
 from recurrence_pipeline.domain.plan import CastId, DateFromDue
-from recurrence_pipeline.storage.chunks import chunks, id_chunks
-from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from
+from recurrence_pipeline.storage.activities import known_activities
+from recurrence_pipeline.storage.chunks import chunks
+from recurrence_pipeline.storage.documents import Document, task_from
 from recurrence_pipeline.storage.mongo import Mongo, translated, translating
 from recurrence_pipeline.storage.partitions import partitions
-from recurrence_pipeline.storage.timeouts import patiently
-
-MEMBER = dict.fromkeys(MEMBER_FIELDS, 1)
+from recurrence_pipeline.storage.tasks import MEMBER
+from recurrence_pipeline.storage.timeouts import long_read
 
 SOMETHING = {"$nin": [None, ""]}
 RECURRING = {
@@ -44,7 +44,7 @@ class TaskScan:
             for piece in partitions(self._mongo):
                 # Some servers look for an index for all that one $match asks for, and find none for this.
                 pipeline: list[Document] = [{"$match": piece}, {"$match": RECURRING}, {"$project": MEMBER}]
-                with patiently(self._tasks.database):  # a server may look through it all before its first answer
+                with long_read(self._tasks.database):  # a server may look through it all before its first answer
                     cursor = self._tasks.aggregate(pipeline, batchSize=A_PAGE)
                     document = next(cursor, None)
                 with cursor:
@@ -56,12 +56,7 @@ class TaskScan:
     def made_once(self, occurrence_ids: Iterable[str]) -> set[str]:
         """Return which occurrences the activity log, or its archive, says were created."""
         activity_of = {activity_id(Action.CREATED, i): i for i in occurrence_ids}
-        made: set[str] = set()
-        for ids in id_chunks(activity_of, self._read_chunk):
-            for collection in (self._mongo.activities, self._mongo.archive):
-                found = collection.find({"_id": {"$in": ids}}, {"_id": 1})
-                made.update(activity_of[str(document["_id"])] for document in found)
-        return made
+        return {activity_of[i] for i in known_activities(self._mongo, activity_of, self._read_chunk)}
 
     @translated()
     def date_from_due(self, dates: Iterable[DateFromDue], now: datetime) -> int:

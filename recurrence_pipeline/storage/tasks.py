@@ -33,7 +33,7 @@ from recurrence_pipeline.storage.evidence import Evidence, Forgotten
 from recurrence_pipeline.storage.mongo import BARE_DATES, Mongo, translated
 from recurrence_pipeline.storage.partitions import ANY_ID, partitions
 from recurrence_pipeline.storage.task_series import TaskSeries
-from recurrence_pipeline.storage.timeouts import patiently
+from recurrence_pipeline.storage.timeouts import long_read
 
 MEMBER = dict.fromkeys(MEMBER_FIELDS, 1)
 ORIGINAL = MEMBER | dict.fromkeys(COPIED_FIELDS, 1)
@@ -159,7 +159,7 @@ class Tasks:
             {"$project": {"count": 1}},
         ]
         gone: dict[str, int] = defaultdict(int)
-        with patiently(self._tasks.database):
+        with long_read(self._tasks.database):
             for piece in partitions(self._mongo):
                 for row in self._tasks.aggregate([{"$match": piece}, *pipeline], allowDiskUse=True):
                     gone[row["_id"].binary.hex()] += row["count"]

@@ -7,13 +7,16 @@ from typing import Any
 
 import pymongo
 from pymongo.database import Database
+from pymongo.errors import PyMongoError
+
+from recurrence_pipeline.domain.errors import RecurrenceError
 
 LONG = timedelta(hours=1)
-"""For one command that reads a whole collection."""
+"""For one command that reads a whole collection, or builds an index of it."""
 
 
 @contextmanager
-def within(limit: timedelta) -> Iterator[None]:
+def time_limit(limit: timedelta) -> Iterator[None]:
     """Give all that this thread asks of the database so long together, the search for a server included.
 
     What comes too late fails as an outage or as a transient error. A limit around this one stays in force.
@@ -22,12 +25,17 @@ def within(limit: timedelta) -> Iterator[None]:
         yield
 
 
+def is_timeout(error: RecurrenceError) -> bool:
+    """Say whether an error means that a limit ran out, the server's or ours, and nothing else."""
+    return isinstance(error.__cause__, PyMongoError) and error.__cause__.timeout
+
+
 @contextmanager
-def patiently(database: Database[Any]) -> Iterator[None]:
+def long_read(database: Database[Any]) -> Iterator[None]:
     """Give what reads a whole collection an hour, of a server that answers now.
 
     The limit covers the search for a server too: one that is away would be waited for just as long.
     """
     database.command("ping")
-    with within(LONG):
+    with time_limit(LONG):
         yield

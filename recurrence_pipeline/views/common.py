@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from recurrence_pipeline.domain.explain import Explanation, SlotView
-from recurrence_pipeline.domain.words import counted
+from recurrence_pipeline.domain.times import iso
+from recurrence_pipeline.domain.words import counted, cut
 
 if TYPE_CHECKING:  # at run time it would bring the database along
     from recurrence_pipeline.worker.queries import Member, SeriesView
@@ -24,11 +25,6 @@ Data = Mapping[str, Any]
 CONTROLS = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]")
 LONGEST_TEXT = 500
 """Characters of one text: a title may have megabytes."""
-
-
-def iso(when: datetime) -> str:
-    """Return a time as `2024-02-29T09:00:00.000Z`."""
-    return when.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def to_json(data: object) -> str:
@@ -292,8 +288,7 @@ def plain(value: object) -> Text:
 
     A terminal would obey the control characters in it, and show text that turns its direction in another order.
     """
-    text = CONTROLS.sub("\ufffd", " ".join(str(value).split()))
-    return Text(text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…")
+    return Text(cut(CONTROLS.sub("\ufffd", " ".join(str(value).split())), LONGEST_TEXT))
 
 
 def _words(name: str) -> str:

@@ -27,6 +27,7 @@ from recurrence_pipeline.domain.model import FAILURE_ACTIONS, ErrorRecord, Event
 from recurrence_pipeline.domain.plan import ORIGINAL_GONE, Answer, NewActivity, NewOccurrence, Plan, Removal, Snapshot
 from recurrence_pipeline.domain.planning import failure_activity, plan_batch, plan_deletions, removal_of_subtasks
 from recurrence_pipeline.domain.retries import Reject, RetryAt, after_failure
+from recurrence_pipeline.domain.scan import TaskVersion
 from recurrence_pipeline.domain.words import counted
 from recurrence_pipeline.storage.event_updates import Outcome
 from recurrence_pipeline.storage.tasks import PLANNED
@@ -181,7 +182,7 @@ class Batch:
         tell: Callable[[Sequence[NewActivity]], None] | None = None,
     ) -> None:
         """Record what became of each event, after telling the users about those that failed for good."""
-        outcomes = [self._outcome(event, plan) for event in events]
+        outcomes = [self._outcome(event, plan, snapshot) for event in events]
         failures = [
             failure_activity(
                 FAILURE_ACTIONS[o.event.operation], o.event, snapshot.tasks.get(o.event.task_id), o.error.message
@@ -197,7 +198,7 @@ class Batch:
         write_failures(outcomes, snapshot, max_retries=self._context.rules.retries.max_retries)
         self._count(outcomes)
 
-    def _outcome(self, event: TaskEvent, plan: Plan) -> Outcome:
+    def _outcome(self, event: TaskEvent, plan: Plan, snapshot: Snapshot) -> Outcome:
         error = plan.refusals.get(event.id)
         answer = plan.answers.get(event.id)
         if error is None:
@@ -210,8 +211,11 @@ class Batch:
         record = ErrorRecord(kind, error.code, str(error), now, attempt)
         if isinstance(decision, RetryAt):
             return Outcome(event, EventStatus.PENDING, answer, record, decision.at)
-        status = EventStatus.REJECTED if isinstance(decision, Reject) else EventStatus.FAILED
-        return Outcome(event, status, answer, record)
+        if not isinstance(decision, Reject):
+            return Outcome(event, EventStatus.FAILED, answer, record)
+        task = snapshot.tasks.get(event.task_id)
+        version = TaskVersion(task, task.updated_at).changed_at if task is not None else None
+        return Outcome(event, EventStatus.REJECTED, answer, record, refused_version=version)
 
     def _count(self, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:

@@ -13,6 +13,7 @@ from typing import Any
 import jwt
 import pytest
 
+from recurrence_pipeline.local.up_file import KEPT_IN, UpFile
 from recurrence_pipeline.storage.import_jsonl import SAMPLE_DATA
 from recurrence_pipeline_tests.api.conftest import OpenApi
 from recurrence_pipeline_tests.api.serving import Api
@@ -97,3 +98,18 @@ def test_the_example_of_the_client_says_what_came_of_it(api: Api) -> None:
     assert run_example(api.world, port, "6b04") == "refused: Valid taskId is required"
     assert "waits for the worker" in run_example(api.world, unused_port(), task_id)
     assert "nobody knows of it" in run_example(api.world, unused_port(), task_id, MONGODB_URL="")
+
+
+def test_in_the_folder_of_up_the_example_of_the_client_finds_the_api_and_the_database(
+    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("PORT", "MONGODB_URL", "INTERNAL_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / KEPT_IN).mkdir()
+    task_id = api.world.add_task(utc(2024, 1, 1, 9), "daily")
+    for port, answer in ((api.client.base_url.port, "due: 2024"), (unused_port(), "waits for the worker")):
+        up = UpFile(os.getpid(), api.world.settings.mongodb_url, f"http://127.0.0.1:{port}", "http://127.0.0.1:1")
+        up.write(tmp_path / KEPT_IN)
+        command = [sys.executable, str(ROOT / "examples" / "trigger.py"), str(task_id)]
+        assert answer in subprocess.run(command, capture_output=True, text=True, check=True).stdout

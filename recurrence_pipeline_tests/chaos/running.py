@@ -13,7 +13,7 @@ from pymongo import MongoClient
 
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.maintenance.checks import Severity
+from recurrence_pipeline.domain.severity import Severity
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.chaos.application import Application
 from recurrence_pipeline_tests.chaos.findings import Data, came_back, findings
@@ -72,7 +72,7 @@ def run_chaos(scale: Scale, *, seed: int, folder: Path, say: Callable[[str], Non
             checked = [
                 f"{f.name}: {f.count}, such as {dict(f.samples[0])}"
                 for f in worker.consistency.run()
-                if f.count and f.severity is not Severity.INFO
+                if f.severity not in {Severity.OK, Severity.INFO}
             ]
     finally:
         machine.stop()

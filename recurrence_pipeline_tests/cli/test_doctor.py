@@ -11,11 +11,11 @@ import pytest
 from recurrence_pipeline.config.logs import FILE_BYTES
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.doctor import http, machine
-from recurrence_pipeline.doctor.rules import Level
+from recurrence_pipeline.domain.severity import Severity
 from recurrence_pipeline_tests.api.serving import serving
 from recurrence_pipeline_tests.commands import Ran, Run
 from recurrence_pipeline_tests.stub_server import answers, stub_server
-from recurrence_pipeline_tests.world import KEPT_LONG, World
+from recurrence_pipeline_tests.world import KEPT_LONG, World, utc
 
 KEY = "a key of more than sixteen bytes"
 NOBODY = "9"
@@ -76,7 +76,7 @@ def test_a_database_that_is_away_hides_nothing_else(run: Run) -> None:
 
 def test_a_variable_that_nobody_reads_is_told_where_it_looks_like_one_of_ours() -> None:
     found = machine.look_at_names({"WORKER_LEASES": "1", "MONGODB_URI": "x", "HOSTNAME": "h", "HOME": "/"})
-    assert found.level is Level.WARN
+    assert found.severity is Severity.WARNING
     assert found.found == "not read: MONGODB_URI (is MONGODB_URL meant?), WORKER_LEASES (is WORKER_LEASE meant?)"
     former = machine.look_at_names({"WORKER_LINGER": "0", "WORKER_LANES": "2"}).found
     assert former == "not read: WORKER_LANES (is WORKER_SHARDS meant?), WORKER_LINGER (is WORKER_IDLE_TIMEOUT meant?)"
@@ -85,55 +85,55 @@ def test_a_variable_that_nobody_reads_is_told_where_it_looks_like_one_of_ours() 
 @pytest.mark.parametrize(
     ("environment", "level"),
     [
-        ({}, Level.OK),
-        ({"HOST": "localhost"}, Level.OK),
-        ({"HOST": "::"}, Level.ERROR),
-        ({"HOST": "127.0.0.1,192.0.2.7"}, Level.ERROR),
-        ({"HOST": "::", "INTERNAL_API_KEY": KEY}, Level.OK),
-        ({"INTERNAL_API_KEY": f"{KEY},short"}, Level.WARN),
+        ({}, Severity.OK),
+        ({"HOST": "localhost"}, Severity.OK),
+        ({"HOST": "::"}, Severity.ERROR),
+        ({"HOST": "127.0.0.1,192.0.2.7"}, Severity.ERROR),
+        ({"HOST": "::", "INTERNAL_API_KEY": KEY}, Severity.OK),
+        ({"INTERNAL_API_KEY": f"{KEY},short"}, Severity.WARNING),
     ],
 )
-def test_an_api_that_others_reach_needs_a_key(environment: dict[str, str], level: Level) -> None:
-    assert machine.look_at_access(Settings.from_environment(environment)).level is level
+def test_an_api_that_others_reach_needs_a_key(environment: dict[str, str], level: Severity) -> None:
+    assert machine.look_at_access(Settings.from_environment(environment)).severity is level
 
 
 def test_disks_are_looked_at_where_the_files_are(tmp_path: Path) -> None:
     settings = Settings.from_environment({"LOG_FILE": str(tmp_path / "worker.log")})
     there = list(machine.look_at_disks(settings, {"DAGSTER_HOME": str(tmp_path)}))
-    assert [(d.name, d.level) for d in there] == [
-        ("disk of LOG_FILE", Level.OK),
-        ("disk of DAGSTER_HOME", Level.OK),
+    assert [(d.name, d.severity) for d in there] == [
+        ("disk of LOG_FILE", Severity.OK),
+        ("disk of DAGSTER_HOME", Severity.OK),
     ]
     (gone,) = machine.look_at_disks(Settings.from_environment({}), {"DAGSTER_HOME": str(tmp_path / "gone")})
-    assert gone.level is Level.ERROR
+    assert gone.severity is Severity.ERROR
 
 
 def test_a_log_that_nobody_rotates_is_told(tmp_path: Path) -> None:
     log = tmp_path / "worker.log"
     log.touch()
     settings = Settings.from_environment({"LOG_FILE": str(log)})
-    assert [d.level for d in machine.look_at_disks(settings, {}) if d.name == "log rotation"] == [Level.OK]
+    assert [d.severity for d in machine.look_at_disks(settings, {}) if d.name == "log rotation"] == [Severity.OK]
     with log.open("wb") as file:
         file.truncate(3 * FILE_BYTES)
     (found,) = (d for d in machine.look_at_disks(settings, {}) if d.name == "log rotation")
-    assert (found.level, found.found) == (Level.WARN, f"{log} has 30 MB of 10")
+    assert (found.severity, found.found) == (Severity.WARNING, f"{log} has 30 MB of 10")
 
 
 @pytest.mark.parametrize(
     ("text", "level"),
     [
-        ("storage: {postgres: {postgres_url: {env: RECURRENCE_POSTGRES_URL}}}", Level.OK),
-        ("# postgresql+psycopg2://recurrence:PASSWORD@HOST/dagster", Level.OK),
-        ("postgres_url: postgresql+psycopg2://recurrence@db.example.org:5432/dagster", Level.OK),
-        ("postgres_url: postgresql+psycopg2://recurrence:canary@db.example.org/dagster", Level.ERROR),
-        ("a: 1\nbroker: 'rediss://:canary@redis.example.org:6379/0'", Level.ERROR),
+        ("storage: {postgres: {postgres_url: {env: RECURRENCE_POSTGRES_URL}}}", Severity.OK),
+        ("# postgresql+psycopg2://recurrence:PASSWORD@HOST/dagster", Severity.OK),
+        ("postgres_url: postgresql+psycopg2://recurrence@db.example.org:5432/dagster", Severity.OK),
+        ("postgres_url: postgresql+psycopg2://recurrence:canary@db.example.org/dagster", Severity.ERROR),
+        ("a: 1\nbroker: 'rediss://:canary@redis.example.org:6379/0'", Severity.ERROR),
     ],
 )
-def test_a_password_in_dagster_yaml_is_found_and_not_shown(tmp_path: Path, text: str, level: Level) -> None:
+def test_a_password_in_dagster_yaml_is_found_and_not_shown(tmp_path: Path, text: str, level: Severity) -> None:
     """Dagster hands the file's text on to its processes as an argument."""
     (tmp_path / "dagster.yaml").write_text(text)
     found = list(machine.look_at_disks(Settings.from_environment({}), {"DAGSTER_HOME": str(tmp_path)}))
-    assert [each.level for each in found if each.name == "dagster.yaml"] == [level]
+    assert [each.severity for each in found if each.name == "dagster.yaml"] == [level]
     assert "canary" not in str(found)
 
 
@@ -179,7 +179,7 @@ def test_only_our_own_api_is_well_whoever_else_answers_with_200(body: object, fo
     with stub_server() as server:
         server.will(answers(200, body))
         told = http.look_at_api(Settings.from_environment({"PORT": str(server.server_port), "HOST": "127.0.0.1"}))
-    assert told.level is Level.ERROR
+    assert told.severity is Severity.ERROR
     assert found in told.found
 
 
@@ -200,31 +200,54 @@ def code(**states: str) -> list[dict[str, Any]]:
 def test_a_daemon_without_a_sign_of_life_is_an_error() -> None:
     alive, dead = daemon("SENSOR", healthy=True), daemon("SCHEDULER", healthy=False)
     idle = daemon("BACKFILL", healthy=False, required=False)
-    assert http.judge_daemon([alive, idle]).level is Level.OK
+    assert http.judge_daemon([alive, idle]).severity is Severity.OK
     assert http.judge_daemon([alive, dead]).found == "no sign of life: SCHEDULER"
-    assert http.judge_daemon([]).level is Level.ERROR
+    assert http.judge_daemon([]).severity is Severity.ERROR
+
+
+def test_a_daemon_whose_sensor_stands_still_is_an_error_as_the_parts_are() -> None:
+    """Dagster itself calls it healthy for half an hour."""
+    alive, heartbeat = daemon("SENSOR", healthy=True), {"seenAt": utc(2026, 11, 24, 2), "standsStill": True}
+    assert http.judge_daemon([alive], heartbeat | {"standsStill": False}).severity is Severity.OK
+    still = http.judge_daemon([alive], heartbeat)
+    assert (still.severity, still.found) == (Severity.ERROR, "alert_sensor has not ticked since 2026-11-24 02:00 UTC")
+
+
+def asset_check(name: str, status: str, severity: str = "ERROR") -> dict[str, Any]:
+    return {"name": name, "executionForLatestMaterialization": {"status": status, "evaluation": {"severity": severity}}}
+
+
+def test_not_all_is_well_while_an_asset_check_fails_as_an_error() -> None:
+    never = {"name": "never", "executionForLatestMaterialization": None}
+    died = {"name": "died", "executionForLatestMaterialization": {"status": "EXECUTION_FAILED", "evaluation": None}}
+    checks = [never, died, asset_check("orphans", "SUCCEEDED"), asset_check("dead_letters", "FAILED", "WARN")]
+    well = http.judge_asset_checks([{"assetChecksOrError": {"checks": checks}}, {"assetChecksOrError": {}}])
+    assert well.severity is Severity.OK
+    checks += [asset_check("schema", "FAILED"), asset_check("degraded", "FAILED")]
+    found = http.judge_asset_checks([{"assetChecksOrError": {"checks": checks}}])
+    assert (found.severity, found.found) == (Severity.ERROR, "failed: degraded, schema")
 
 
 def test_code_that_dagster_cannot_load_is_an_error_with_its_last_line() -> None:
     entries = [{"name": "ours", "locationOrLoadError": {"message": "Traceback ...\nImportError: no module\n"}}]
     (found,) = http.judge_code(entries)
-    assert (found.level, found.found) == (Level.ERROR, "ImportError: no module")
+    assert (found.severity, found.found) == (Severity.ERROR, "ImportError: no module")
     (found,) = http.judge_code([{"name": "ours", "locationOrLoadError": None}])
-    assert found.level is Level.ERROR
+    assert found.severity is Severity.ERROR
 
 
 def test_the_sensor_that_is_off_is_an_error_and_another_one_a_warning() -> None:
     off = {"task_event_sensor": "STOPPED", "alert_sensor": "RUNNING"}
-    assert [d.level for d in http.judge_code(code(**off))] == [Level.OK, Level.ERROR]
+    assert [d.severity for d in http.judge_code(code(**off))] == [Severity.OK, Severity.ERROR]
     other = {"task_event_sensor": "RUNNING", "alert_sensor": "STOPPED"}
     assert [d.found for d in http.judge_code(code(**other))][1] == "off: alert_sensor"
-    assert [d.level for d in http.judge_code(code(task_event_sensor="RUNNING"))] == [Level.OK, Level.OK]
+    assert [d.severity for d in http.judge_code(code(task_event_sensor="RUNNING"))] == [Severity.OK, Severity.OK]
 
 
 def test_runs_that_should_have_gone_are_told_but_for_the_last_of_each_job() -> None:
-    assert http.judge_history([], 14).level is Level.OK
-    assert http.judge_history(["process_task", "replay_events"], 14).level is Level.OK, "the last of each stays"
+    assert http.judge_history([], 14).severity is Severity.OK
+    assert http.judge_history(["process_task", "replay_events"], 14).severity is Severity.OK, "the last of each stays"
     found = http.judge_history(["health_checks"] * 3 + ["process_task"], 14)
-    assert (found.level, found.found) == (Level.WARN, "2 runs ended more than 14 days ago")
+    assert (found.severity, found.found) == (Severity.WARNING, "2 runs ended more than 14 days ago")
     assert http.judge_history(["health_checks"] * 100, 14).found.startswith("99 or more runs")
     assert http.judge_history([], 0).found.startswith("DAGSTER_RUN_RETENTION_DAYS is 0")

@@ -20,6 +20,7 @@ OURS = {
     "recurrence_pipeline.domain.errors",
     "recurrence_pipeline.domain.model",
     "recurrence_pipeline.domain.retries",
+    "recurrence_pipeline.domain.times",
 }
 SLOW = {"asyncio", "email", "http", "importlib.metadata", "pathlib", "ssl", "socket", "urllib", "zoneinfo"}
 """Of the standard library: what the first import of a program should not pay for."""

@@ -7,7 +7,7 @@ from typing import Any
 from pymongo.database import Database
 
 from recurrence_pipeline.bootstrap import Worker
-from recurrence_pipeline.maintenance.checks import Severity
+from recurrence_pipeline.domain.severity import Severity
 from recurrence_pipeline.storage.documents import Document
 
 VARYING = {
@@ -24,7 +24,7 @@ def findings(alone: Database[Document], together: Database[Document], worker: Wo
     checked = [
         f"{found.name}: {found.count}, such as {dict(found.samples[0])}"
         for found in worker.consistency.run()
-        if found.count and found.severity is not Severity.INFO
+        if found.severity not in {Severity.OK, Severity.INFO}
     ]
     return [*_documents(alone, together), *_events(alone, together), *_once(together), *checked]
 

@@ -7,8 +7,8 @@ import pytest
 from recurrence_pipeline.client import Queued, WorkerTrigger
 from recurrence_pipeline.config.settings import SECRET, Settings
 from recurrence_pipeline.doctor.machine import look_at_names
-from recurrence_pipeline.doctor.rules import Level
 from recurrence_pipeline.domain.errors import ConfigurationError
+from recurrence_pipeline.domain.severity import Severity
 from recurrence_pipeline_tests.commands import Run
 from recurrence_pipeline_tests.stub_server import unused_port
 from recurrence_pipeline_tests.world import World, utc
@@ -115,5 +115,5 @@ def test_the_client_has_its_outbox_where_a_file_names_the_database(mongodb_url: 
 
 
 def test_the_doctor_knows_the_names_of_files() -> None:
-    assert look_at_names({"MONGODB_URL_FILE": "/run/secrets/url"}).level is Level.OK
+    assert look_at_names({"MONGODB_URL_FILE": "/run/secrets/url"}).severity is Severity.OK
     assert "is JWT_SECRET_FILE meant?" in look_at_names({"JWT_SECRETS_FILE": "/run/secrets/jwt"}).found

@@ -9,7 +9,7 @@ import pytest
 
 from recurrence_pipeline.config.time_zone_data import PACKAGE, Release, TimeZoneData
 from recurrence_pipeline.doctor.machine import look_at_time_zones
-from recurrence_pipeline.doctor.rules import Level
+from recurrence_pipeline.domain.severity import Severity
 from recurrence_pipeline_tests.time_zones import NEWER, NEWEST, OLDER, asked, on_system, system_data
 
 NOW = datetime(2026, 11, 28, tzinfo=timezone.utc)
@@ -153,19 +153,19 @@ SYSTEM = Release("2025b", "/usr/share/zoneinfo", "/usr/share/zoneinfo")
 @pytest.mark.parametrize(
     ("data", "level", "words"),
     [
-        (TimeZoneData(PACKAGED, (SYSTEM,)), Level.OK, "2026f (the package tzdata); passed over: 2025b"),
-        (TimeZoneData(PACKAGED), Level.OK, "2026f"),
-        (TimeZoneData(SYSTEM, (PACKAGED,), chosen=True), Level.WARN, "chosen by PYTHONTZPATH"),
-        (TimeZoneData(SYSTEM), Level.WARN, "2025b (/usr/share/zoneinfo)"),
-        (TimeZoneData(Release(None, "/z", PACKAGE)), Level.WARN, "an unknown version"),
-        (TimeZoneData(Release("2024b", "/z", PACKAGE)), Level.WARN, "2024b"),
-        (TimeZoneData(Release("2025c", "/z", PACKAGE)), Level.OK, "2025c"),
-        (TimeZoneData(None), Level.ERROR, "UTC alone"),
+        (TimeZoneData(PACKAGED, (SYSTEM,)), Severity.OK, "2026f (the package tzdata); passed over: 2025b"),
+        (TimeZoneData(PACKAGED), Severity.OK, "2026f"),
+        (TimeZoneData(SYSTEM, (PACKAGED,), chosen=True), Severity.WARNING, "chosen by PYTHONTZPATH"),
+        (TimeZoneData(SYSTEM), Severity.WARNING, "2025b (/usr/share/zoneinfo)"),
+        (TimeZoneData(Release(None, "/z", PACKAGE)), Severity.WARNING, "an unknown version"),
+        (TimeZoneData(Release("2024b", "/z", PACKAGE)), Severity.WARNING, "2024b"),
+        (TimeZoneData(Release("2025c", "/z", PACKAGE)), Severity.OK, "2025c"),
+        (TimeZoneData(None), Severity.ERROR, "UTC alone"),
     ],
 )
-def test_the_doctor_warns_of_data_that_are_not_the_newest(data: TimeZoneData, level: Level, words: str) -> None:
+def test_the_doctor_warns_of_data_that_are_not_the_newest(data: TimeZoneData, level: Severity, words: str) -> None:
     found = look_at_time_zones(data, NOW)
-    assert (found.level, bool(found.advice)) == (level, level is not Level.OK)
+    assert (found.severity, bool(found.advice)) == (level, level is not Severity.OK)
     assert words in found.found
 
 

@@ -6,9 +6,11 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from bson import ObjectId
 
 from recurrence_pipeline.local.stack import DATABASE, PREFERRED_MONGODB_PORT
+from recurrence_pipeline.local.up_file import KEPT_IN, UpFile
 from recurrence_pipeline_tests.commands import Run
 from recurrence_pipeline_tests.docs.pages import DOCS, ROOT, blocks
 from recurrence_pipeline_tests.world import KEPT_LONG, World, utc
@@ -53,6 +55,15 @@ def test_the_task_of_the_example_is_one_that_the_application_could_have_stored(
     world.work()
     assert world.due_dates(task["_id"]) == [task["dueDate"] + timedelta(days=n) for n in (1, 2, 3)]
     assert run("check", **KEPT_LONG).code == 0, "no check of the data finds an error"
+
+
+def test_in_the_folder_of_up_the_example_finds_its_database_wherever_that_listens(
+    mongodb_url: str, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / KEPT_IN).mkdir()
+    UpFile(os.getpid(), mongodb_url, "http://127.0.0.1:1", "http://127.0.0.1:1").write(tmp_path / KEPT_IN)
+    assert world.task(first_task(""))["title"] == "Water the plants"
 
 
 def test_an_unprepared_database_is_named_as_such(mongodb_url: str) -> None:

@@ -8,12 +8,11 @@ import pytest
 from recurrence_pipeline.doctor.rules import (
     Clashes,
     HealthCheckResult,
-    Level,
     Work,
+    judge_check,
     judge_clashes,
     judge_clock,
     judge_dead_letters,
-    judge_finding,
     judge_hosts,
     judge_queue,
     judge_version,
@@ -21,7 +20,8 @@ from recurrence_pipeline.doctor.rules import (
     judge_worker,
     judge_writes,
 )
-from recurrence_pipeline.maintenance.checks import COUNTERS_BEHIND, SLOT_CLASHES, Finding
+from recurrence_pipeline.domain.severity import Severity
+from recurrence_pipeline.maintenance.checks import COUNTERS_BEHIND, SLOT_CLASHES, CheckResult
 from recurrence_pipeline.storage.database_checks import Server
 from recurrence_pipeline.storage.hosts import HostSeen
 
@@ -37,54 +37,61 @@ def work(*, due: int = 0, minutes: float = 0, held: int = 0, moved: bool = False
     return Work(due, NOW - minutes * MINUTE if due else None, held, moved)
 
 
-def helped(diagnosis: HealthCheckResult) -> Level:
+def helped(diagnosis: HealthCheckResult) -> Severity:
     """Return how well it is; what is not well must come with something to do."""
     assert diagnosis.found
-    assert diagnosis.advice or diagnosis.level is Level.OK
-    return diagnosis.level
+    assert diagnosis.advice or diagnosis.severity is Severity.OK
+    return diagnosis.severity
 
 
 @pytest.mark.parametrize(
     ("version", "level"),
     [
-        ("5.0.0", Level.OK),
-        ("8.2.11", Level.OK),
-        ("10.0.1", Level.OK),
-        ("4.4.29", Level.ERROR),
-        ("3.6", Level.ERROR),
-        ("newest", Level.WARN),
+        ("5.0.0", Severity.OK),
+        ("8.2.11", Severity.OK),
+        ("10.0.1", Severity.OK),
+        ("4.4.29", Severity.ERROR),
+        ("3.6", Severity.ERROR),
+        ("newest", Severity.WARNING),
     ],
 )
-def test_a_server_older_than_5_is_an_error(version: str, level: Level) -> None:
+def test_a_server_older_than_5_is_an_error(version: str, level: Severity) -> None:
     assert helped(judge_version(server(version=version))) is level
 
 
 @pytest.mark.parametrize(
     ("replica_set", "written", "level"),
     [
-        (None, {"j": True}, Level.OK),
-        (None, {"w": 1, "j": True}, Level.OK),
-        (None, {}, Level.WARN),
-        (None, {"w": 1}, Level.WARN),
-        (None, {"w": 0}, Level.ERROR),
-        ("rs0", {}, Level.OK),
-        ("rs0", {"w": "majority"}, Level.OK),
-        ("rs0", {"w": "majority", "j": False}, Level.WARN),
-        ("rs0", {"w": 1, "j": True}, Level.WARN),
-        ("rs0", {"w": 0}, Level.ERROR),
+        (None, {"j": True}, Severity.OK),
+        (None, {"w": 1, "j": True}, Severity.OK),
+        (None, {}, Severity.WARNING),
+        (None, {"w": 1}, Severity.WARNING),
+        (None, {"w": 0}, Severity.ERROR),
+        ("rs0", {}, Severity.OK),
+        ("rs0", {"w": "majority"}, Severity.OK),
+        ("rs0", {"w": "majority", "j": False}, Severity.WARNING),
+        ("rs0", {"w": 1, "j": True}, Severity.WARNING),
+        ("rs0", {"w": 0}, Severity.ERROR),
     ],
 )
 def test_a_write_that_is_acknowledged_and_can_be_lost_is_told(
-    replica_set: str | None, written: dict[str, Any], level: Level
+    replica_set: str | None, written: dict[str, Any], level: Severity
 ) -> None:
     assert helped(judge_writes(server(replica_set=replica_set, **written))) is level
 
 
 @pytest.mark.parametrize(
     ("ahead", "level"),
-    [(0, Level.OK), (2.4, Level.OK), (-2.4, Level.OK), (2.5, Level.WARN), (-9.9, Level.WARN), (-10, Level.ERROR)],
+    [
+        (0, Severity.OK),
+        (2.4, Severity.OK),
+        (-2.4, Severity.OK),
+        (2.5, Severity.WARNING),
+        (-9.9, Severity.WARNING),
+        (-10, Severity.ERROR),
+    ],
 )
-def test_clocks_may_differ_by_less_than_the_margin_of_a_lease(ahead: float, level: Level) -> None:
+def test_clocks_may_differ_by_less_than_the_margin_of_a_lease(ahead: float, level: Severity) -> None:
     assert helped(judge_clock(server(ahead=ahead), timedelta(seconds=10))) is level
 
 
@@ -95,71 +102,71 @@ def test_it_says_whose_clock_is_ahead() -> None:
 
 def test_a_watermark_in_the_future_is_told() -> None:
     levels = [helped(judge_watermark(mark, NOW)) for mark in (None, NOW - MINUTE, NOW + MINUTE)]
-    assert levels == [Level.OK, Level.OK, Level.WARN]
+    assert levels == [Severity.OK, Severity.OK, Severity.WARNING]
 
 
 def test_what_a_check_finds_is_as_bad_as_the_check_says() -> None:
-    error, warning = Finding.none_of(COUNTERS_BEHIND), Finding.none_of(SLOT_CLASHES)
-    assert [helped(judge_finding(f, "x")) for f in (error, warning)] == [Level.OK, Level.OK]
+    error, warning = CheckResult(COUNTERS_BEHIND), CheckResult(SLOT_CLASHES)
+    assert [helped(judge_check(f, "x")) for f in (error, warning)] == [Severity.OK, Severity.OK]
     for finding in (error, warning):
         finding.add([{"counter": "tasks", "value": 3, "highest": 7}])
-    assert [helped(judge_finding(f, "x")) for f in (error, warning)] == [Level.ERROR, Level.WARN]
-    assert judge_finding(error, "x").found == "1: tasks, 3, 7"
-    assert "recurrence check --repair --only counters_behind --yes" in judge_finding(error, "x").advice
-    assert "--repair" not in judge_finding(warning, "x").advice
+    assert [helped(judge_check(f, "x")) for f in (error, warning)] == [Severity.ERROR, Severity.WARNING]
+    assert judge_check(error, "x").found == "1: tasks, 3, 7"
+    assert "recurrence check --repair --only counters_behind --yes" in judge_check(error, "x").advice
+    assert "--repair" not in judge_check(warning, "x").advice
 
 
 @pytest.mark.parametrize(
     ("seen", "level"),
     [
-        (work(), Level.OK),
-        (work(due=9, minutes=4), Level.OK),
-        (work(due=9, minutes=6), Level.WARN),
-        (work(due=9, minutes=16), Level.ERROR),
+        (work(), Severity.OK),
+        (work(due=9, minutes=4), Severity.OK),
+        (work(due=9, minutes=6), Severity.WARNING),
+        (work(due=9, minutes=16), Severity.ERROR),
     ],
 )
-def test_events_that_wait_are_told_after_5_minutes(seen: Work, level: Level) -> None:
+def test_events_that_wait_are_told_after_5_minutes(seen: Work, level: Severity) -> None:
     assert helped(judge_queue(seen, NOW)) is level
 
 
 @pytest.mark.parametrize(
     ("seen", "level"),
     [
-        (work(), Level.OK),
-        (work(due=9, minutes=0.5), Level.OK),
-        (work(due=9, minutes=2), Level.ERROR),
-        (work(due=9, minutes=2, moved=True), Level.OK),
-        (work(due=9, minutes=2, held=1), Level.OK),
+        (work(), Severity.OK),
+        (work(due=9, minutes=0.5), Severity.OK),
+        (work(due=9, minutes=2), Severity.ERROR),
+        (work(due=9, minutes=2, moved=True), Severity.OK),
+        (work(due=9, minutes=2, held=1), Severity.OK),
     ],
 )
-def test_no_worker_is_there_where_events_wait_and_nothing_moves(seen: Work, level: Level) -> None:
+def test_no_worker_is_there_where_events_wait_and_nothing_moves(seen: Work, level: Severity) -> None:
     assert helped(judge_worker(seen, NOW, MINUTE)) is level
 
 
 def test_what_failed_waits_for_a_person_and_what_was_rejected_is_an_answer() -> None:
-    assert helped(judge_dead_letters(failed=1, rejected=0)) is Level.WARN
-    assert helped(judge_dead_letters(failed=0, rejected=58)) is Level.OK
+    assert helped(judge_dead_letters(failed=1, rejected=0)) is Severity.WARNING
+    assert helped(judge_dead_letters(failed=0, rejected=58)) is Severity.OK
 
 
 @pytest.mark.parametrize(
     ("seen", "level"),
     [
-        (Clashes(), Level.OK),
-        (Clashes(3), Level.WARN),
-        (Clashes(3, 1, NOW - timedelta(days=3)), Level.WARN),
-        (Clashes(3, 1, NOW - timedelta(hours=1)), Level.ERROR),
-        (Clashes(3, 1, None), Level.WARN),
+        (Clashes(), Severity.OK),
+        (Clashes(3), Severity.WARNING),
+        (Clashes(3, 1, NOW - timedelta(days=3)), Severity.WARNING),
+        (Clashes(3, 1, NOW - timedelta(hours=1)), Severity.ERROR),
+        (Clashes(3, 1, None), Severity.WARNING),
     ],
 )
-def test_two_workers_at_once_are_an_error_and_what_they_left_is_a_warning(seen: Clashes, level: Level) -> None:
+def test_two_workers_at_once_are_an_error_and_what_they_left_is_a_warning(seen: Clashes, level: Severity) -> None:
     assert helped(judge_clashes(seen, NOW)) is level
 
 
 def test_hosts_with_different_time_zone_data_are_warned_of_by_name() -> None:
     this = HostSeen("here", "2026f", "the package tzdata")
     same, older = (HostSeen(n, v, "/z", NOW - 3 * MINUTE) for n, v in (("there", "2026f"), ("old", "2025b")))
-    assert helped(judge_hosts(this, [], NOW)) is Level.OK
-    assert helped(judge_hosts(this, [same], NOW)) is Level.OK
+    assert helped(judge_hosts(this, [], NOW)) is Severity.OK
+    assert helped(judge_hosts(this, [same], NOW)) is Severity.OK
     found = judge_hosts(this, [same, older], NOW)
-    assert helped(found) is Level.WARN
+    assert helped(found) is Severity.WARNING
     assert "here 2026f (the package tzdata), there 2026f (/z) 3 min ago, old 2025b (/z) 3 min ago" in found.found

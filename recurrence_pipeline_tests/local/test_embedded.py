@@ -19,7 +19,8 @@ from pymongo.errors import PyMongoError
 
 from recurrence_pipeline.domain.errors import ConfigurationError, DatabaseUnavailable
 from recurrence_pipeline.local import embedded
-from recurrence_pipeline.local.embedded import HOST, EmbeddedServer, PortInUse
+from recurrence_pipeline.local.embedded import EmbeddedServer, PortInUse
+from recurrence_pipeline.local.processes import HOST
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.waiting import wait_until
 

@@ -17,8 +17,9 @@ from recurrence_pipeline.local import processes
 from recurrence_pipeline.local.api import running_api
 from recurrence_pipeline.local.dagster import LocalDagster, _anchored, _readable, shipped
 from recurrence_pipeline.local.dagster_history import cancel_runs, opened
+from recurrence_pipeline.local.processes import HOST
 from recurrence_pipeline.local.stack import EmbeddedProgram
-from recurrence_pipeline.local.supervisor import HOST, ManagedProcess, PortTaken
+from recurrence_pipeline.local.supervisor import ManagedProcess, PortTaken
 from recurrence_pipeline_tests.stub_server import StubServer, answers, stub_server
 from recurrence_pipeline_tests.waiting import wait_until
 

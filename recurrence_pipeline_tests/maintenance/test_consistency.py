@@ -204,6 +204,15 @@ def an_event_held_for_ever(world: World) -> None:
     world.add_event("create", a_series(world)[0], status="processing", lease={"owner": "nobody"})
 
 
+def two_belong_to_nobody(world: World) -> None:
+    """They run all the same: nobody else would say that no user sees them."""
+    head, _ = a_series(world, userId=None)
+    assert len(world.occurrences(head)) == 3
+    head, _ = a_series(world)
+    ids = [head, *(task["_id"] for task in world.occurrences(head))]
+    world.worker.mongo.tasks.update_many({"_id": {"$in": ids}}, {"$unset": {"userId": ""}})
+
+
 def an_event_that_waits_too_long(world: World) -> None:
     world.add_event("create", a_series(world)[0])
     world.pass_time(minutes=15, seconds=1)
@@ -244,6 +253,7 @@ CASES = [
     Case(two_orphans, {"orphans": 2}, {}),
     Case(one_hangs_on_its_sibling, {"nested_occurrences": 1}, {}),
     Case(one_is_anothers, {"owner_differs": 1}, {"owner_differs": 1}),
+    Case(two_belong_to_nobody, {"owner_missing": 2}, {"owner_missing": 2}),
     Case(one_repeats_weekly, {"repeat_type_differs": 1}, {"repeat_type_differs": 1}),
     Case(its_rule_was_changed, {"repeat_type_differs": 1}, {"repeat_type_differs": 1}),
     Case(its_original_repeats_no_more, {"repeat_type_differs": 3}, {"repeat_type_differs": 3}),
@@ -292,8 +302,8 @@ def test_every_check_has_a_case_that_turns_it_red() -> None:
 
 def test_every_check_says_what_it_means_and_what_to_do(world: World) -> None:
     for finding in world.worker.consistency.run():
-        assert (finding.explanation[-1], finding.hint[-1]) == (".", "."), finding.name
-        assert finding.repairable is (finding.name in REPAIRABLE)
+        assert (finding.check.explanation[-1], finding.check.hint[-1]) == (".", "."), finding.name
+        assert finding.check.repairable is (finding.name in REPAIRABLE)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.seed.__name__)

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recurrence_pipeline.domain.severity import Severity
 from recurrence_pipeline.monitoring.alert_rules import (
     LASTS,
     MAX_TEXT,
-    AlertLevel,
     Incident,
     Message,
     OpenIncident,
@@ -23,7 +23,7 @@ COOLDOWN = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 
 
-def finding(minute: float = 0, **fields: object) -> Incident:
+def incident(minute: float = 0, **fields: object) -> Incident:
     wanted = {"text": "no space left", "link": "http://ui/runs/1"} | fields
     return Incident("run:daily", "run of daily failed", at=BEGIN + minute * MINUTE, **wanted)  # type: ignore[arg-type]
 
@@ -47,8 +47,8 @@ OVER = "[OK] recurrence: run of daily failed: over"
 def test_a_cause_is_said_once_and_once_more_when_it_is_over() -> None:
     story = Story()
 
-    assert story.look(0, finding()) == FAILED
-    assert [story.look(minute, finding(minute)) for minute in (1, 59, 61, 5000)] == [None] * 4
+    assert story.look(0, incident()) == FAILED
+    assert [story.look(minute, incident(minute)) for minute in (1, 59, 61, 5000)] == [None] * 4
     assert story.look(5001, None) == OVER
     assert story.look(5002, None) is None
 
@@ -56,36 +56,36 @@ def test_a_cause_is_said_once_and_once_more_when_it_is_over() -> None:
 def test_a_cause_that_comes_back_within_the_cool_down_is_said_once_it_lasts() -> None:
     """A service that goes up and down must not tell so each time; one that stays down is not kept quiet for an hour."""
     story = Story()
-    assert [story.look(0, finding()), story.look(10, None)] == [FAILED, OVER]
+    assert [story.look(0, incident()), story.look(10, None)] == [FAILED, OVER]
 
-    assert story.look(20, finding(20)) is None
-    assert story.look(29, finding(20)) is None
-    assert story.look(30, finding(20)) == FAILED
+    assert story.look(20, incident(20)) is None
+    assert story.look(29, incident(20)) is None
+    assert story.look(30, incident(20)) == FAILED
     assert story.known is not None
     assert story.known.since == BEGIN + 20 * MINUTE, "the trouble that is said began then"
 
 
 def test_of_trouble_that_was_not_said_the_end_is_not_said_either() -> None:
     story = Story()
-    assert [story.look(0, finding()), story.look(10, None)] == [FAILED, OVER]
+    assert [story.look(0, incident()), story.look(10, None)] == [FAILED, OVER]
 
-    assert [story.look(20, finding(20)), story.look(30, None), story.look(31, None)] == [None] * 3
-    assert story.look(90, finding(90)) == FAILED
+    assert [story.look(20, incident(20)), story.look(30, None), story.look(31, None)] == [None] * 3
+    assert story.look(90, incident(90)) == FAILED
 
 
 def test_more_of_it_is_said_again_after_the_cool_down_and_less_of_it_is_not() -> None:
     story = Story()
-    assert story.look(0, finding(weight=3)) == FAILED
+    assert story.look(0, incident(count=3)) == FAILED
 
-    assert story.look(30, finding(weight=5)) is None
-    assert story.look(60, finding(weight=5)) == FAILED
-    assert story.look(200, finding(weight=2)) is None
-    assert story.look(201, finding(weight=3)) == FAILED, "one more than there were"
+    assert story.look(30, incident(count=5)) is None
+    assert story.look(60, incident(count=5)) == FAILED
+    assert story.look(200, incident(count=2)) is None
+    assert story.look(201, incident(count=3)) == FAILED, "one more than there were"
 
 
 def test_a_cause_that_is_long_over_is_forgotten() -> None:
     story = Story()
-    story.look(0, finding())
+    story.look(0, incident())
     story.look(1, None)
     assert story.known is not None
 
@@ -101,7 +101,7 @@ def test_whatever_comes_and_goes_beginnings_and_ends_take_turns_and_beginnings_k
     story, minute, said = Story(), 0, []
     for step, there in looks:
         minute += step
-        headline = story.look(minute, finding(minute) if there else None)
+        headline = story.look(minute, incident(minute) if there else None)
         said += [(minute, headline)] if headline else []
 
     assert [headline for _, headline in said] == [FAILED, OVER] * (len(said) // 2) + [FAILED] * (len(said) % 2)
@@ -110,7 +110,7 @@ def test_whatever_comes_and_goes_beginnings_and_ends_take_turns_and_beginnings_k
 
 
 def test_what_could_not_be_looked_at_stays_as_it_is_and_the_rest_is_decided() -> None:
-    states, _ = decide_all({}, [finding()], now=BEGIN, cooldown=COOLDOWN)
+    states, _ = decide_all({}, [incident()], now=BEGIN, cooldown=COOLDOWN)
     other = Incident("unhealthy", "the worker is unhealthy", "away", "", BEGIN)
 
     kept, messages = decide_all(states, [other], unseen={"run:daily"}, now=BEGIN + MINUTE, cooldown=COOLDOWN)
@@ -122,16 +122,16 @@ def test_what_could_not_be_looked_at_stays_as_it_is_and_the_rest_is_decided() ->
 
 
 def test_what_is_over_is_said_before_what_is_new() -> None:
-    states, _ = decide_all({}, [finding()], now=BEGIN, cooldown=COOLDOWN)
+    states, _ = decide_all({}, [incident()], now=BEGIN, cooldown=COOLDOWN)
     other = Incident("unhealthy", "the worker is unhealthy", "away", "", BEGIN)
 
     _, messages = decide_all(states, [other], now=BEGIN + MINUTE, cooldown=COOLDOWN)
 
-    assert [message.severity for message in messages] == [AlertLevel.OK, AlertLevel.ERROR]
+    assert [message.severity for message in messages] == [Severity.OK, Severity.ERROR]
 
 
 def test_a_message_says_what_since_when_and_where_to_look() -> None:
-    _, message = decide(None, finding(), now=BEGIN + MINUTE, cooldown=COOLDOWN)
+    _, message = decide(None, incident(), now=BEGIN + MINUTE, cooldown=COOLDOWN)
 
     assert message is not None
     assert message.headline == "[ERROR] recurrence: run of daily failed"
@@ -144,7 +144,7 @@ def test_a_message_says_what_since_when_and_where_to_look() -> None:
 
 
 def test_the_end_says_how_long_it_took() -> None:
-    known, _ = decide(None, finding(), now=BEGIN, cooldown=COOLDOWN)
+    known, _ = decide(None, incident(), now=BEGIN, cooldown=COOLDOWN)
     _, message = decide(known, None, now=BEGIN + 12 * MINUTE, cooldown=COOLDOWN)
 
     assert message is not None
@@ -152,7 +152,7 @@ def test_the_end_says_how_long_it_took() -> None:
 
 
 def test_a_text_without_end_is_cut() -> None:
-    _, message = decide(None, finding(text="x" * 5000), now=BEGIN, cooldown=COOLDOWN)
+    _, message = decide(None, incident(text="x" * 5000), now=BEGIN, cooldown=COOLDOWN)
 
     assert isinstance(message, Message)
     assert len(message.text) == MAX_TEXT
@@ -162,6 +162,6 @@ def test_a_text_without_end_is_cut() -> None:
 def test_what_a_clock_ahead_said_keeps_nothing_from_being_said_now(ahead: timedelta) -> None:
     """Else new trouble of the same kind is passed over in silence for years."""
     story = Story()
-    assert [story.look(ahead / MINUTE, finding()), story.look(ahead / MINUTE + 1, None)] == [FAILED, OVER]
+    assert [story.look(ahead / MINUTE, incident()), story.look(ahead / MINUTE + 1, None)] == [FAILED, OVER]
 
-    assert story.look(0, finding()) == FAILED
+    assert story.look(0, incident()) == FAILED

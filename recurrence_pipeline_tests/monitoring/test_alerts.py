@@ -9,8 +9,9 @@ import pytest
 
 from recurrence_pipeline.config.logs import configure
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.monitoring.alert_rules import AlertLevel, Incident, Message
-from recurrence_pipeline.monitoring.alerts import OWED_AT_MOST, OWED_FOR, Alerts, State
+from recurrence_pipeline.domain.severity import Severity
+from recurrence_pipeline.monitoring.alert_rules import Incident, Message
+from recurrence_pipeline.monitoring.alerts import MAX_PENDING, PENDING_FOR, Alerts, State
 from recurrence_pipeline.monitoring.channels import open_channels
 from recurrence_pipeline_tests.stub_server import StubServer, answers, hangs, stub_server
 from recurrence_pipeline_tests.waiting import wait_until
@@ -18,7 +19,7 @@ from recurrence_pipeline_tests.waiting import wait_until
 NOW = datetime(2026, 11, 24, 2, 0, tzinfo=timezone.utc)
 MINUTE = timedelta(minutes=1)
 NOBODY = "json://127.0.0.1:1/?cto=1&rto=1"
-FINDING = Incident("unhealthy", "the worker is unhealthy", "it is away", "http://ui/assets/worker_health", NOW)
+INCIDENT = Incident("unhealthy", "the worker is unhealthy", "it is away", "http://ui/assets/worker_health", NOW)
 HEADLINE = "[ERROR] recurrence: the worker is unhealthy"
 
 pytestmark = pytest.mark.usefixtures("logging_as_before")
@@ -44,7 +45,7 @@ def heard(server: StubServer) -> list[str]:
 
 
 def test_a_webhook_gets_severity_message_time_and_link(webhook: StubServer) -> None:
-    alerts(address(webhook)).look(State(), [FINDING], now=NOW)
+    alerts(address(webhook)).look(State(), [INCIDENT], now=NOW)
 
     (request,) = webhook.heard
     assert request.body["title"] == HEADLINE
@@ -60,8 +61,8 @@ def test_a_webhook_gets_severity_message_time_and_link(webhook: StubServer) -> N
 def test_a_cause_is_sent_once_and_its_end_once_also_by_another_process(webhook: StubServer) -> None:
     """What is remembered is text between two looks: the process may be another one each time."""
     text: str | None = None
-    for minute, findings in enumerate([[FINDING], [FINDING], [FINDING], [], []]):
-        state, _ = alerts(address(webhook)).look(State.from_text(text), findings, now=NOW + minute * MINUTE)
+    for minute, incidents in enumerate([[INCIDENT], [INCIDENT], [INCIDENT], [], []]):
+        state, _ = alerts(address(webhook)).look(State.from_text(text), incidents, now=NOW + minute * MINUTE)
         text = state.as_text()
 
     assert heard(webhook) == [HEADLINE, "[OK] recurrence: the worker is unhealthy: over"]
@@ -73,7 +74,7 @@ def test_a_channel_that_is_down_gets_its_alerts_once_it_is_up_and_the_other_gets
         down.will(answers(503), answers(503), answers(200))
         both = alerts(address(down), address(webhook))
 
-        state, _ = both.look(State(), [FINDING], now=NOW)
+        state, _ = both.look(State(), [INCIDENT], now=NOW)
         state, _ = both.look(state, [], now=NOW + MINUTE)
         assert heard(webhook) == [HEADLINE, "[OK] recurrence: the worker is unhealthy: over"]
         state, _ = both.look(state, [], now=NOW + 2 * MINUTE)
@@ -81,27 +82,27 @@ def test_a_channel_that_is_down_gets_its_alerts_once_it_is_up_and_the_other_gets
 
         assert heard(down)[2:] == [HEADLINE, "[OK] recurrence: the worker is unhealthy: over"], "in their order"
         assert len(webhook.heard) == 2
-        assert state.owed == {}
+        assert state.pending == {}
 
 
 def test_a_channel_where_nobody_listens_raises_nothing_and_is_given_up_after_a_day() -> None:
     unheard = alerts(NOBODY)
 
-    state, said = unheard.look(State(), [FINDING], now=NOW)
+    state, said = unheard.look(State(), [INCIDENT], now=NOW)
     assert [message.headline for message in said] == [HEADLINE]
-    assert [len(owed) for owed in state.owed.values()] == [1]
+    assert [len(messages) for messages in state.pending.values()] == [1]
 
-    state, _ = unheard.look(state, [FINDING], now=NOW + OWED_FOR)
-    assert state.owed == {}
+    state, _ = unheard.look(state, [INCIDENT], now=NOW + PENDING_FOR)
+    assert state.pending == {}
 
 
-def test_a_channel_that_was_down_for_long_is_owed_only_the_newest() -> None:
-    findings = [Incident(f"check:{n}", f"check {n} failed", "", "", NOW) for n in range(OWED_AT_MOST + 7)]
+def test_a_channel_that_was_down_for_long_keeps_only_the_newest() -> None:
+    incidents = [Incident(f"check:{n}", f"check {n} failed", "", "", NOW) for n in range(MAX_PENDING + 7)]
 
-    state, _ = alerts(NOBODY).look(State(), findings, now=NOW)
+    state, _ = alerts(NOBODY).look(State(), incidents, now=NOW)
 
-    (owed,) = state.owed.values()
-    assert [message.title for message in owed] == [f"check {n} failed" for n in range(7, OWED_AT_MOST + 7)]
+    (pending,) = state.pending.values()
+    assert [message.title for message in pending] == [f"check {n} failed" for n in range(7, MAX_PENDING + 7)]
 
 
 def test_a_channel_that_hangs_is_left_behind_and_the_others_are_served(webhook: StubServer) -> None:
@@ -109,9 +110,9 @@ def test_a_channel_that_hangs_is_left_behind_and_the_others_are_served(webhook: 
         slow.will(hangs)
         both = alerts(f"{address(slow)}?rto=30", address(webhook), patience=timedelta(milliseconds=300))
 
-        state, _ = both.look(State(), [FINDING], now=NOW)
+        state, _ = both.look(State(), [INCIDENT], now=NOW)
 
-        assert [len(owed) for owed in state.owed.values()] == [1]
+        assert [len(messages) for messages in state.pending.values()] == [1]
         wait_until(lambda: heard(webhook) == [HEADLINE], "the other channel is served")
         wait_until(lambda: len(slow.heard) == 1, "the slow channel was asked")
         slow.ending.set()
@@ -120,7 +121,7 @@ def test_a_channel_that_hangs_is_left_behind_and_the_others_are_served(webhook: 
 def test_without_a_channel_alerts_are_logged(capsys: pytest.CaptureFixture[str]) -> None:
     configure(Settings.from_environment({}))
 
-    state, _ = alerts().look(State(), [FINDING], now=NOW)
+    state, _ = alerts().look(State(), [INCIDENT], now=NOW)
     alerts().look(state, [], now=NOW + MINUTE)
 
     begun, over = map(json.loads, capsys.readouterr().err.splitlines())
@@ -138,7 +139,7 @@ def test_the_address_of_a_channel_is_in_no_log_and_not_in_what_is_remembered(
     webhook.will(answers(403, {"error": "canary"}))
     channels = alerts(address(webhook, "canary").replace("//", "//canary:canary@"))
 
-    state, _ = channels.look(State(), [FINDING], now=NOW)
+    state, _ = channels.look(State(), [INCIDENT], now=NOW)
 
     captured = capfd.readouterr()
     assert webhook.heard[0].path == "/canary"
@@ -163,7 +164,7 @@ def test_a_channel_that_hangs_is_told_as_one() -> None:
     with stub_server() as slow:
         slow.will(hangs)
         patience = timedelta(milliseconds=300)
-        told = alerts(f"{address(slow)}?rto=30", patience=patience).say(Message(AlertLevel.OK, "a", "b", NOW, NOW, ""))
+        told = alerts(f"{address(slow)}?rto=30", patience=patience).say(Message(Severity.OK, "a", "b", NOW, NOW, ""))
         assert list(told.values()) == ["it did not answer within 0.3 s"]
         wait_until(lambda: len(slow.heard) == 1, "the slow channel was asked")
         slow.ending.set()
@@ -174,21 +175,21 @@ def test_a_memory_that_is_lost_costs_a_repetition_and_nothing_else(text: str | N
     state = State.from_text(text)
     assert state == State()
 
-    alerts(address(webhook)).look(state, [FINDING], now=NOW)
+    alerts(address(webhook)).look(state, [INCIDENT], now=NOW)
 
     assert heard(webhook) == [HEADLINE]
 
 
 def test_alerts_for_a_channel_that_is_configured_no_more_are_dropped(webhook: StubServer) -> None:
-    state, _ = alerts(NOBODY).look(State(), [FINDING], now=NOW)
+    state, _ = alerts(NOBODY).look(State(), [INCIDENT], now=NOW)
 
-    state, _ = alerts(address(webhook)).look(state, [FINDING], now=NOW + MINUTE)
+    state, _ = alerts(address(webhook)).look(state, [INCIDENT], now=NOW + MINUTE)
 
-    assert (state.owed, webhook.heard) == ({}, [])
+    assert (state.pending, webhook.heard) == ({}, [])
 
 
 def test_one_message_can_be_said_to_all_and_says_who_took_it(webhook: StubServer) -> None:
-    message = Message(AlertLevel.WARNING, "a test", "It works.", NOW, NOW, "")
+    message = Message(Severity.WARNING, "a test", "It works.", NOW, NOW, "")
 
     taken = alerts(address(webhook), NOBODY).say(message)
 

@@ -1,5 +1,7 @@
 """Statistics as the application reads them."""
 
+from datetime import timedelta
+
 import pytest
 from bson import ObjectId
 
@@ -70,3 +72,34 @@ def test_a_database_that_is_away_makes_it_unhealthy_and_is_no_error() -> None:
         health = worker.health.status()
 
     assert (health["status"], health["services"]["tasksWorker"]) == ("unhealthy", "unavailable")
+
+
+def test_a_database_that_answers_and_counts_too_slowly_is_healthy_and_its_figures_are_null(world: World) -> None:
+    """Else whoever watches takes an API out, or starts it again, because there are many tasks."""
+    slow = {"failCommands": ["aggregate"], "appName": "recurrence-pipeline", "blockConnection": True}
+    admin = world.worker.mongo.client.admin
+    admin.command("configureFailPoint", "failCommand", mode="alwaysOn", data=slow | {"blockTimeMS": 2000})
+    try:
+        health = world.worker.health.status(counting=timedelta(milliseconds=200))
+    finally:
+        admin.command("configureFailPoint", "failCommand", mode="off")
+
+    assert (health["status"], health["services"]["tasksWorker"]) == ("healthy", "operational")
+    assert health["parts"] is None
+    assert set(health["stats"]) == set(world.worker.health.status()["stats"])
+    assert set(health["stats"].values()) == {None}
+    assert set(health["notTaken"]) == {"stats", "parts"}
+    assert all("not read in time" in reason for reason in health["notTaken"].values())
+
+
+def test_tasks_that_may_not_be_counted_at_all_make_it_unhealthy(world: World) -> None:
+    """A sign of life takes no rights: who may not read tasks cannot work."""
+    refused = {"failCommands": ["aggregate"], "appName": "recurrence-pipeline", "errorCode": 13}
+    admin = world.worker.mongo.client.admin
+    admin.command("configureFailPoint", "failCommand", mode="alwaysOn", data=refused)
+    try:
+        health = world.worker.health.status()
+    finally:
+        admin.command("configureFailPoint", "failCommand", mode="off")
+
+    assert health["status"] == "unhealthy"

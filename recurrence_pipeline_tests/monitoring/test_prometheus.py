@@ -1,6 +1,6 @@
 """Metrics for Prometheus: counted from real work, over the gaps that real life makes, and served on a real socket."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -8,6 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 from bson import ObjectId
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 from pymongo.errors import OperationFailure
 
@@ -43,8 +45,9 @@ def exporter(world: World) -> Exporter:
 
 
 def opened(world: World, errors: DatabaseErrors | None = None) -> Exporter:
-    metrics = world.worker.metrics
-    return Exporter(metrics, errors or DatabaseErrors(), lateness=LATENESS, clock=lambda: world.now)
+    return Exporter(
+        world.worker.context.event_metrics, errors or DatabaseErrors(), lateness=LATENESS, clock=lambda: world.now
+    )
 
 
 def look(world: World, exporter: Exporter, **passed: float) -> None:
@@ -95,6 +98,15 @@ def test_what_is_counted_is_there_from_the_start_at_0(exporter: Exporter) -> Non
     assert finished(exporter) == 0
     assert value(exporter, "event_duration_seconds_count", operation="delete", outcome="failed") == 0
     assert value(exporter, "retries_total", operation="complete") == 0
+
+
+@pytest.mark.parametrize("encode", [generate_latest, openmetrics], ids=["text", "OpenMetrics"])
+def test_the_page_has_the_documented_names_and_no_times_at_which_counters_were_made(
+    exporter: Exporter, encode: Callable[[CollectorRegistry], bytes]
+) -> None:
+    page = encode(exporter.registry).decode()
+    assert "\nrecurrence_occurrences_created_total 0.0\n" in page
+    assert [line for line in page.splitlines() if "created_created" in line or "_created{" in line] == []
 
 
 def test_an_event_is_counted_once_however_often_it_is_looked_at(world: World, exporter: Exporter) -> None:

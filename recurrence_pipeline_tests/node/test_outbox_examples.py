@@ -10,22 +10,36 @@ from pathlib import Path
 import pytest
 from bson import ObjectId
 
+from recurrence_pipeline.local.up_file import KEPT_IN, UpFile
 from recurrence_pipeline_tests.world import World, utc
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
+@pytest.fixture(params=["MONGODB_URL", "up.json"])
+def database_named(
+    request: pytest.FixtureRequest, mongodb_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Name the database in the environment, or be in a folder where `recurrence up` runs one, at whatever port."""
+    if request.param == "MONGODB_URL":
+        monkeypatch.setenv("MONGODB_URL", mongodb_url)
+        return
+    monkeypatch.delenv("MONGODB_URL", raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / KEPT_IN).mkdir()
+    UpFile(os.getpid(), mongodb_url, "http://127.0.0.1:1", "http://127.0.0.1:1").write(tmp_path / KEPT_IN)
+
+
 @pytest.fixture(params=["outbox.js", "outbox.py"])
-def example(request: pytest.FixtureRequest, mongodb_url: str) -> Run:
+def example(request: pytest.FixtureRequest, database_named: None) -> Run:
     """Return a function that runs one of the examples."""
     if request.param == "outbox.js":
         node: Run = request.getfixturevalue("node")
-        return lambda *arguments: node(EXAMPLES / request.param, *arguments, MONGODB_URL=mongodb_url)
+        return lambda *arguments: node(EXAMPLES / request.param, *arguments)
     command = [sys.executable, str(EXAMPLES / request.param)]
-    environment = {**os.environ, "MONGODB_URL": mongodb_url}
     return lambda *arguments: subprocess.run(
-        [*command, *arguments], env=environment, capture_output=True, text=True, timeout=60, check=False
+        [*command, *arguments], capture_output=True, text=True, timeout=60, check=False
     )
 
 

@@ -193,6 +193,40 @@ def test_a_refused_task_is_asked_for_once_for_each_change(world: World, settled:
     assert world.actions().count("WORKER_CREATE_FAILED") == 1
 
 
+@pytest.mark.parametrize("updated", [{}, {"updatedAt": None}], ids=["dated", "undated"])
+def test_what_an_event_of_the_application_was_refused_for_is_asked_for_again_only_after_a_change(
+    world: World, settled: Eye, updated: dict[str, None]
+) -> None:
+    """Else its user is told twice of one refusal, and the events that wait for a person are twice as many."""
+    task = add_now(world, parentTaskId=ObjectId(), **updated)
+    world.add_event("create", task)
+    world.work()
+    assert [event["status"] for event in events(world)] == ["rejected"]
+    for _ in range(3):
+        assert settled.look().asked == 0
+    world.worker.mongo.tasks.update_one({"_id": task}, {"$set": {"isCompleted": True}})
+    assert settled.look().asked == 1, "another operation was not refused yet"
+    world.work()
+
+    world.pass_time(seconds=1)
+    mended = {"parentTaskId": None, "isCompleted": False, "updatedAt": world.now}
+    world.worker.mongo.tasks.update_one({"_id": task}, {"$set": mended})
+    assert settled.look().asked == 1
+    world.work()
+    assert len(world.occurrences(task)) == 3
+
+
+def test_nor_is_the_completion_of_an_occurrence_that_was_refused(world: World, settled: Eye) -> None:
+    original = add_now(world, timezone="Nowhere/Land")
+    world.add_event("create", original)
+    world.pass_time(seconds=1)
+    done = add_now(world, parentRecurringId=original, isCompleted=True)
+    world.add_event("complete", done)
+    world.work()
+    assert [event["status"] for event in events(world)] == ["rejected", "rejected"]
+    assert settled.look().asked == 0
+
+
 def test_a_series_whose_original_is_gone_is_neither_asked_for_nor_touched(world: World, settled: Eye) -> None:
     original = world.create(ANCHOR, "daily")
     third = world.occurrences_by_slot(original)[3]

@@ -6,7 +6,7 @@ from datetime import timedelta
 from bson import ObjectId
 
 from recurrence_pipeline.doctor.database import Diagnostics
-from recurrence_pipeline.doctor.rules import Level
+from recurrence_pipeline.domain.severity import Severity
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.world import World, utc
 
@@ -24,13 +24,13 @@ def repair(world: World, name: str) -> None:
     world.worker.consistency.repair([name], dry_run=False)
 
 
-def level_of_two_workers(world: World) -> Level:
+def level_of_two_workers(world: World) -> Severity:
     (diagnosis,) = (
         each
         for each in Diagnostics(world.worker.context, world.worker.consistency, world.worker.parts).look()
         if each.name == "two workers"
     )
-    return diagnosis.level
+    return diagnosis.severity
 
 
 # Backup and restore
@@ -125,17 +125,17 @@ def test_a_series_goes_over_to_this_worker_back_and_here_again_without_a_day_twi
     world.add_event("complete", complete(world, head, 3))
     world.work()
     assert days(world, head) == [1, 2, 3, 4, 5, 6, 7]
-    assert level_of_two_workers(world) is Level.OK
+    assert level_of_two_workers(world) is Severity.OK
 
 
 def test_both_at_once_are_noticed_and_what_is_deleted_then_stays_deleted(world: World) -> None:
     """Step 4 of switching over: one process of the application still calls its own worker."""
     head = world.create(ANCHOR, "daily")
     by_the_original(world, head, 1, 2, 3)
-    assert level_of_two_workers(world) is Level.ERROR
+    assert level_of_two_workers(world) is Severity.ERROR
 
     world.worker.mongo.tasks.delete_many({"parentRecurringId": head, "occurrenceNumber": {"$exists": False}})
-    assert level_of_two_workers(world) is Level.OK
+    assert level_of_two_workers(world) is Severity.OK
     assert found(world) == {}
     world.add_event("complete", complete(world, head, 1))
     world.work()
@@ -151,4 +151,4 @@ def test_of_what_both_made_either_may_be_deleted(world: World) -> None:
     world.add_event("create", head)
     world.work()
     assert days(world, head) == [1, 2, 3]
-    assert level_of_two_workers(world) is Level.OK
+    assert level_of_two_workers(world) is Severity.OK

@@ -125,7 +125,7 @@ def test_what_the_original_left_is_prepared_and_no_document_changes(db: Database
 
     assert_prepared(world, before)
     assert [c for c in db.counters.find().sort("_id", 1) if c["_id"] != "useractivities"] == counters
-    assert world.worker.reconciliation.mark().watermark == world.now
+    assert world.worker.context.watermark.read().watermark == world.now
 
 
 def test_what_the_original_left_goes_on_when_asked_and_only_then(db: Database[Document], prepared: Prepare) -> None:
