@@ -37,7 +37,6 @@ class Comparison:
 
     rules: int = 0
     agreed: int = 0
-    without_day: int = 0
     differences: Counter[str] = field(default_factory=Counter)
     unexplained: list[str] = field(default_factory=list)
 
@@ -45,7 +44,6 @@ class Comparison:
         """Take in what came of other rules."""
         self.rules += other.rules
         self.agreed += other.agreed
-        self.without_day += other.without_day
         self.differences += other.differences
         self.unexplained += other.unexplained
 
@@ -78,7 +76,6 @@ def _compare(done: Comparison, text: str, start: datetime) -> None:
     done.rules += 1
     if found.ours == found.theirs and found.rule.skip is Skip.OMIT:
         done.agreed += 1
-        done.without_day += not found.ours
         return
     reading = reading_of(found)
     if reading is None:

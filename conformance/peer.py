@@ -26,13 +26,13 @@ def dateutil(question: dict[str, Any]) -> Asked:
     if hasattr(rule, "xafter"):
         return lambda: rule.xafter(known, count=count)
 
-    def after() -> Iterator[datetime]:
-        at: datetime | None = known
+    def after(at: datetime = known) -> Iterator[datetime]:
         for _ in range(count):
-            at = rule.after(at)
-            if at is None:
+            following = rule.after(at)
+            if following is None:
                 return
-            yield at
+            yield following
+            at = following
 
     return after
 
@@ -91,8 +91,8 @@ def best(call: Callable[[], object], seconds: float) -> float:
     call()
     once = perf_counter() - began
     times = max(1, int(seconds / 10 / max(once, 1e-9)))
-    rounds, until = [], began + seconds
-    while len(rounds) < 3 or perf_counter() < until:
+    rounds: list[float] = []
+    while len(rounds) < 3 or perf_counter() < began + seconds:
         begin = perf_counter()
         for _ in range(times):
             call()

@@ -34,11 +34,15 @@ REASONS = {
 
 @dataclass(slots=True)
 class Suite:
-    """What came of a suite; `missing` says why it could not be run."""
+    """What came of a suite; `missing` says why it could not be run.
+
+    A rule that is refused names its part and value; the others that do not pass are read otherwise.
+    """
 
     name: str
     cases: int = 0
     passed: int = 0
+    refused: int = 0
     differences: Counter[str] = field(default_factory=Counter)
     unexplained: list[str] = field(default_factory=list)
     missing: str = ""
@@ -115,6 +119,7 @@ def _explain(suite: Suite, name: str, difference: Difference) -> None:
 def _refused(suite: Suite, what: str, error: InvalidRecurrence) -> None:
     """Count a rule that is refused under what it is refused for."""
     text = str(error)
+    suite.refused += 1
     for sign, name in (
         ("HOUR", "a time more often than daily"), ("MINUTE", "a time more often than daily"),
         ("SECOND", "a time more often than daily"), ("BYEASTER", "BYEASTER"), ("BYWEEKDAY", "BYWEEKDAY"),
@@ -130,5 +135,8 @@ def random_suite(found: Comparison) -> Suite:
     """Return what came of random rules as a suite."""
     return Suite(
         "random rules, against python-dateutil 2.9.0.post0",
-        found.rules, found.agreed, found.differences, found.unexplained,
-    )  # fmt: skip
+        cases=found.rules,
+        passed=found.agreed,
+        differences=found.differences,
+        unexplained=found.unexplained,
+    )
