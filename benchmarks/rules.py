@@ -95,7 +95,8 @@ def question(asked: Asked, seconds: float) -> Question:
     """Return it as a peer is asked it."""
     text = IN_OTHER_WORDS.get(asked.text, asked.text)
     start, known = f"{asked.anchor:%Y-%m-%dT%H:%M}", f"{asked.known:%Y-%m-%dT%H:%M}"
-    return Question(text, start, COUNT, after=known, seconds=seconds, years=12)
+    last = ours(asked.rule, asked.anchor, asked.known)[-1] + timedelta(days=1)
+    return Question(text, start, COUNT, after=known, seconds=seconds, before=f"{last:%Y-%m-%dT%H:%M}")
 
 
 def compared(size: Size) -> list[Row]:
@@ -106,13 +107,14 @@ def compared(size: Size) -> list[Row]:
     missing: list[Row] = []
     with TemporaryDirectory() as folder:
         for peer in [each for each in PEERS if each.package in MEASURED][: None if size.peers else 1]:
-            where = Path(folder) / f"{peer.package}-{peer.version}"
+            where, called = Path(folder) / f"{peer.package}-{peer.version}", str(peer).removeprefix("python-")
             try:
                 command = install(peer, where) if size.peers else [sys.executable, str(HERE), peer.package]
             except NotInstalled as reason:
-                missing.append({"not measured": str(peer), "why": str(reason)})
+                missing.append({"not measured": called, "why": str(reason)})
                 continue
-            answers[str(peer)] = ask(command, Path(folder), [question(each, size.seconds) for each in asked])
+            questions = [question(each, size.seconds) for each in asked]
+            answers[called] = ask(command, where if size.peers else Path(folder), questions)
             rounds.append(measured(asked, size.seconds))
     best = [min(each, key=lambda answer: answer.us) for each in zip(*rounds, strict=True)]
     return [*_rows(asked, best, answers), *missing]

@@ -66,8 +66,8 @@ const peers = {
       const text = (at) =>
         `${at.year}-${two(at.month)}-${two(at.day)}T${two(at.time.hour)}:${two(at.time.minute)}`;
       const known = after && DateTime.fromString(compact(after) + "Z");
-      const horizon = known && DateTime.fromString(`${known.year + question.years}${compact(after).slice(4)}Z`);
-      return [() => (known ? set.between(known, horizon, false).slice(0, count) : set.all(count)), text];
+      const end = known && DateTime.fromString(compact(question.before) + "Z");
+      return [() => (known ? set.between(known, end, false).slice(0, count) : set.all(count)), text];
     };
   },
   "ical.js": async () => {

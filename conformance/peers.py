@@ -54,8 +54,8 @@ PEERS = (
 class Question:
     """What comes of a rule: its first times, or those after a known one; `seconds` to measure for, 0 for not at all.
 
-    Times are on the wall clock, `YYYY-MM-DDTHH:MM`; in no zone where `zone` is None. `years` is how far ahead a peer
-    has to look that wants to be told an end.
+    Times are on the wall clock, `YYYY-MM-DDTHH:MM`; in no zone where `zone` is None. `before` is for a peer that
+    has to be told where to end, and lies behind the last time that is asked for.
     """
 
     rule: str
@@ -64,7 +64,7 @@ class Question:
     zone: str | None = None
     after: str | None = None
     seconds: float = 0
-    years: int = 30
+    before: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

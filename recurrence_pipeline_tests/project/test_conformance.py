@@ -30,6 +30,11 @@ def rows(text: str, heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines[2:]]
 
 
+def without_rows(text: str) -> str:
+    """Return a page with the heads of its tables only."""
+    return re.sub(r"^(\| --- .*\n)(\|.*\n)*", r"\1", text, flags=re.MULTILINE)
+
+
 def test_every_example_of_the_rfcs_passes_but_the_one_that_is_not_by_the_day() -> None:
     first, second = rfc_suites()
     assert (first.cases, first.passed, first.unexplained) == (38, 37, [])
@@ -42,7 +47,7 @@ def test_the_page_is_of_the_code_as_it_is() -> None:
     suites = [*rfc_suites(), *(Suite(name) for name, *_ in rows(PAGE, "Suites")[2:])]
     (run,) = re.findall(r"^make conformance .*$", PAGE, re.MULTILINE)
     fresh = page(suites, {}, run)
-    assert re.sub(r"^\|.*\n", "", PAGE, flags=re.MULTILINE) == re.sub(r"^\|.*\n", "", fresh, flags=re.MULTILINE)
+    assert without_rows(PAGE) == without_rows(fresh)
     assert rows(PAGE, "Suites")[:2] == rows(fresh, "Suites")[:2]
     for _, what, often, reason in rows(PAGE, "Differences"):
         assert (REASONS[what], int(often.replace(",", "")) > 0) == (reason, True)
