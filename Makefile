@@ -9,7 +9,7 @@ LOCK_INSTALLED := $(VENV)/.lock-installed
 PRESENT_PYTHON = $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help install database demo up test bench fuzz chaos ui-test cluster-test secure-test lint format types contracts definitions job
+.PHONY: help install database demo up test bench conformance fuzz chaos ui-test cluster-test secure-test lint format types contracts definitions job
 .PHONY: reference docs docs-links diagrams screenshots dist wheel-test lock ci clean
 
 help: ## Say what can be made
@@ -28,6 +28,9 @@ test: $(INSTALLED) ## Run the tests
 
 bench: $(INSTALLED) ## Measure it all, for 45 minutes; ONLY=--quick sees in minutes that it works, ONLY=slots takes one part
 	@$(BIN)/python -m benchmarks $(ONLY)
+
+conformance: $(INSTALLED) ## Hold how rules are read against the RFCs, dateutil and peers: docs/conformance.md; ONLY=--quick takes seconds
+	@$(BIN)/python -m conformance $(ONLY)
 
 fuzz: $(INSTALLED) ## Send the internal API odd requests for some minutes (the tests do so for seconds)
 	@RECURRENCE_FUZZ_EXAMPLES=2000 $(BIN)/pytest -n 0 recurrence_pipeline_tests/api/test_fuzz.py

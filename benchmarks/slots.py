@@ -1,5 +1,7 @@
 """The calendar against `dateutil.rrule`: the next 3 slots of a series, the same answers, and how much faster.
 
+Then rules of every kind against other libraries, in rules.py.
+
 Each figure is the mean over series that begin on each day of a year, so that it holds month ends and changes of the
 clocks. What the calendar remembers of zones and months, it remembers from the series before, as in a worker at work.
 """
@@ -12,7 +14,8 @@ from zoneinfo import ZoneInfo
 
 from dateutil.rrule import DAILY, MONTHLY, WEEKLY, rrule
 
-from benchmarks.report import Figures
+from benchmarks.report import Figures, Row
+from benchmarks.rules import compared
 from benchmarks.size import Size
 from recurrence_pipeline.domain.calendar import next_occurrence, slot_number, slots
 
@@ -73,7 +76,8 @@ def microseconds(ours: list[Arguments], theirs: list[Arguments], times: int) -> 
 
 def main(size: Size) -> Figures:
     """Compare the answers, then the times."""
-    rows, differing = [], 0
+    rows: list[Row] = []
+    differing = 0
     for age, since in AGES.items():
         for zone in ZONES:
             for rule in RULES:
@@ -95,4 +99,4 @@ def main(size: Size) -> Figures:
                 )
     if differing:
         raise RuntimeError(f"the answers to {differing} questions differ from dateutil's: {rows}")
-    return Figures("The next 3 slots of a series", rows)
+    return Figures("The next 3 slots of a series", [*rows, *compared(size)])

@@ -93,9 +93,9 @@ def filled(rule: Rule, anchor: date) -> Rule:
             return replace(rule, by_day=weekday)
         case Frequency.MONTHLY if not (rule.by_day or rule.by_month_day):
             return replace(rule, by_month_day=(anchor.day,))
-        case Frequency.YEARLY if rule.by_week_no and not rule.by_day:
-            return replace(rule, by_day=weekday)
-        case Frequency.YEARLY if not (rule.by_week_no or rule.by_year_day or rule.by_month_day or rule.by_day):
+        case Frequency.YEARLY if not (rule.by_year_day or rule.by_month_day or rule.by_day):
+            if rule.by_week_no:
+                return replace(rule, by_day=weekday)
             return replace(rule, by_month=rule.by_month or (anchor.month,), by_month_day=(anchor.day,))
     return rule
 

@@ -46,7 +46,7 @@ def test_a_page_has_one_title(page: Path) -> None:
 
 def test_every_page_that_the_code_or_a_file_to_deploy_names_is_there() -> None:
     """Else a message at 3 a.m. sends somebody to a page that has moved."""
-    folders = ("recurrence_pipeline", "recurrence_pipeline_tests", "benchmarks", "deploy", "examples", "scripts")
+    folders = ("recurrence_pipeline", "recurrence_pipeline_tests", "benchmarks", "conformance", "deploy", "examples")
     suffixes = {".py", ".js", ".yaml", ".yml", ".env", ".service", ".target", ".timer", ".conf"}
     files = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in suffixes]
     named = {
