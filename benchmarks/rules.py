@@ -1,26 +1,32 @@
 """Rules of all kinds against other libraries: the next 3 slots behind a known one, in one run, each in its best round.
 
 Each figure is the mean over series that begin throughout a year. Peers have read the rule before the clock starts, and
-so have we. They are installed for the run, into folders of their own (conformance/peers.py). Where a peer has no way to
-say something, all of them are asked for the same in other words.
+so have we. `us` is a worker at work, which remembers what it found for other series of the same dates; `us at first` is
+the same with all of that forgotten before each call. Peers are installed for the run, into folders of their own
+(conformance/peers.py). Where one has no way to say something, all of them are asked for the same in other words.
 """
 
 import sys
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import islice, takewhile
+from itertools import count, takewhile
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
+from time import perf_counter
 from typing import NamedTuple
 
 from benchmarks.report import Row
 from benchmarks.size import Size
 from conformance import peer as program
 from conformance.peers import PEERS, Answer, NotInstalled, Question, ask, install
-from recurrence_pipeline.domain.instances import instances
+from recurrence_pipeline.domain import families
+from recurrence_pipeline.domain.calendar import slots
+from recurrence_pipeline.domain.families import Known
+from recurrence_pipeline.domain.instances import days_of_month, instances
 from recurrence_pipeline.domain.rules import Rule, parse_rule
+from recurrence_pipeline.domain.zones import UTC
 
 COUNT = 3
 AGES = (0, 1, 10)
@@ -51,6 +57,8 @@ GENERAL = {
     "Friday the 13th (filters)": "FREQ=MONTHLY;BYMONTHDAY=13;BYDAY=FR",
 }
 
+FIRST = "us at first"
+BEST_OF = 20
 KINDS = (("common rule", COMMON), ("general rule", GENERAL))
 IN_OTHER_WORDS = {"FREQ=MONTHLY;BYMONTHDAY=31;SKIP=BACKWARD": "FREQ=MONTHLY;BYMONTHDAY=28,29,30,31;BYSETPOS=-1"}
 
@@ -63,12 +71,12 @@ class Asked(NamedTuple):
     rule: Rule
     age: int
     anchor: datetime
-    known: datetime
+    known: Known
 
 
-def ours(rule: Rule, anchor: datetime, known: datetime) -> list[datetime]:
-    """Return the next slots behind a known one, on the wall clock."""
-    return list(islice(instances(rule, anchor, known), COUNT))
+def ours(asked: "Asked") -> list[datetime]:
+    """Return the next slots behind a known one, as the worker asks for them."""
+    return slots(asked.anchor, asked.text, asked.known.number + 1, COUNT, known=asked.known)
 
 
 def all_asked() -> list[Asked]:
@@ -78,24 +86,22 @@ def all_asked() -> list[Asked]:
         for name, text in (COMMON | GENERAL).items()
         for rule in [parse_rule(text)]
         for start in STARTS
-        for anchor in [next(instances(rule, datetime.fromisoformat(start)))]
+        for anchor in [next(instances(rule, datetime.fromisoformat(start).replace(tzinfo=UTC)))]
         for age in AGES
     ]
 
 
-def last_known(rule: Rule, anchor: datetime, age: int) -> datetime:
+def last_known(rule: Rule, anchor: datetime, age: int) -> Known:
     """Return the last slot of a series when it is so many years old."""
-    if not age:
-        return anchor
-    (last,) = deque(takewhile(lambda slot: slot <= anchor + age * YEAR, instances(rule, anchor)), maxlen=1) or [anchor]
-    return last
+    then = takewhile(lambda known: known.wall <= anchor + age * YEAR, map(Known, count(1), instances(rule, anchor)))
+    return next(iter(deque(then if age else (), maxlen=1)), Known(0, anchor))
 
 
 def question(asked: Asked, seconds: float) -> Question:
     """Return it as a peer is asked it."""
     text = IN_OTHER_WORDS.get(asked.text, asked.text)
-    start, known = f"{asked.anchor:%Y-%m-%dT%H:%M}", f"{asked.known:%Y-%m-%dT%H:%M}"
-    last = ours(asked.rule, asked.anchor, asked.known)[-1] + timedelta(days=1)
+    start, known = f"{asked.anchor:%Y-%m-%dT%H:%M}", f"{asked.known.wall:%Y-%m-%dT%H:%M}"
+    last = ours(asked)[-1] + timedelta(days=1)
     return Question(text, start, COUNT, after=known, seconds=seconds, before=f"{last:%Y-%m-%dT%H:%M}")
 
 
@@ -117,7 +123,19 @@ def compared(size: Size) -> list[Row]:
             answers[called] = ask(command, where if size.peers else Path(folder), questions)
             rounds.append(measured(asked, size.seconds))
     best = [min(each, key=lambda answer: answer.us) for each in zip(*rounds, strict=True)]
-    return [*_rows(asked, best, answers), *missing]
+    return [*_rows(asked, best, [at_first(each) for each in asked], answers), *missing]
+
+
+def at_first(asked: Asked) -> Answer:
+    """Return what we find, and how fast with nothing remembered but the rule."""
+    times = []
+    for _ in range(BEST_OF):
+        for remembered in (families._days_of, families._month_spans, days_of_month):
+            remembered.cache_clear()
+        begin = perf_counter()
+        found = ours(asked)
+        times.append(perf_counter() - begin)
+    return Answer(tuple(f"{slot:%Y-%m-%dT%H:%M}" for slot in found), min(times) * 1e6)
 
 
 def measured(asked: Sequence[Asked], seconds: float) -> list[Answer]:
@@ -127,13 +145,15 @@ def measured(asked: Sequence[Asked], seconds: float) -> list[Answer]:
 
 def _measured(asked: Asked, seconds: float) -> Answer:
     def call() -> list[datetime]:
-        return ours(asked.rule, asked.anchor, asked.known)
+        return ours(asked)
 
     return Answer(tuple(f"{slot:%Y-%m-%dT%H:%M}" for slot in call()), program.best(call, seconds))
 
 
-def _rows(asked: Sequence[Asked], best: Sequence[Answer], answers: Mapping[str, Sequence[Answer]]) -> list[Row]:
-    everybody = {"us": best, **answers}
+def _rows(
+    asked: Sequence[Asked], best: Sequence[Answer], first: Sequence[Answer], answers: Mapping[str, Sequence[Answer]]
+) -> list[Row]:
+    everybody = {"us": best, FIRST: first, **answers}
     times = {who: _by_age(asked, found) for who, found in everybody.items()}
     against = [_compared(kind, name, asked, best, answers, times) for kind, names in KINDS for name in names]
     return against + [_aged(name, times) for name in GENERAL]
@@ -158,6 +178,7 @@ def _compared(
     """Return our microseconds, and how many times as long each peer takes, both as the mean over the ages."""
     mine = times["us"]
     row: dict[str, object] = {kind: name, "us": fmean(mine[name, age] for age in AGES)}
+    row[FIRST] = fmean(times[FIRST][name, age] for age in AGES)
     for who in answers:
         row[who] = _mean([_over(times[who][name, age], mine[name, age]) for age in AGES])
     differing = [who for who, found in answers.items() if _differs(name, asked, best, found)]
