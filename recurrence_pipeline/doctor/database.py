@@ -68,7 +68,7 @@ class Diagnostics:
         self._context = context
         self._parts = parts
         self._consistency = consistency
-        self._survey = ConsistencyScan(context)
+        self._scan = ConsistencyScan(context)
         self.dagster: Mapping[str, Any] | None = None
         """Dagster's heartbeat, once it was looked at; None where there is none."""
 
@@ -130,7 +130,7 @@ class Diagnostics:
     def _data(self, progress: ScanProgress) -> list[HealthCheckResult]:
         """Look at all tasks once, for what the checks call an error and for slots with two tasks."""
         clashes, errors = Clashes(), Counter[str]()
-        for issues in self._survey.issues({SLOT_CLASHES.name, *ERRORS}, progress):
+        for issues in self._scan.issues({SLOT_CLASHES.name, *ERRORS}, progress):
             clashes = self._clashes([issue for issue in issues if issue.check is SLOT_CLASHES], clashes)
             errors.update(issue.check.name for issue in issues if issue.check is not SLOT_CLASHES)
         return [judge_data(errors), judge_clashes(clashes, self._context.clock())]

@@ -45,17 +45,13 @@ HANGING = frozenset({NESTED.name, WRONG_ID_TYPES.name})
 log = structlog.get_logger(__name__)
 
 
-def _silent(_: int) -> None:
-    return None
-
-
 class Consistency:
     """Checks and repairs. Safe to run beside the worker, by several at once, and to be killed anywhere."""
 
     def __init__(self, context: WorkerContext, maintenance: Maintenance) -> None:
         self._context = context
         self._maintenance = maintenance
-        self._survey = ConsistencyScan(context)
+        self._scan = ConsistencyScan(context)
         self._looks: Mapping[str, Callable[[], Sampled]] = {
             COUNTERS_BEHIND.name: context.database_checks.lagging_counters,
             SCHEMA.name: context.database_checks.schema_faults,
@@ -66,7 +62,7 @@ class Consistency:
             EVENTS_WAITING.name: lambda: context.database_checks.waiting_since(context.clock() - WAITING_TOO_LONG),
         }
 
-    def run(self, *, only: Iterable[str] | None = None, progress: ScanProgress = _silent) -> list[CheckResult]:
+    def run(self, *, only: Iterable[str] | None = None, progress: ScanProgress = lambda _: None) -> list[CheckResult]:
         """Run the checks, or only those named, and return the result of each; its count is 0 where all is well.
 
         `progress` is told, now and then, how many tasks have been looked at.
@@ -77,7 +73,7 @@ class Consistency:
         """
         results = {check.name: CheckResult(check) for check in chosen(CHECKS, only, field_name="only")}
         if not OF_TASKS.isdisjoint(results):
-            for issues in self._survey.issues(results.keys(), progress):
+            for issues in self._scan.issues(results.keys(), progress):
                 for issue in issues:
                     results[issue.check.name].add([issue.sample])
         for name in results.keys() & self._looks.keys():
@@ -87,7 +83,7 @@ class Consistency:
         return list(results.values())
 
     def repair(
-        self, names: Iterable[str] | None = None, *, dry_run: bool = True, progress: ScanProgress = _silent
+        self, names: Iterable[str] | None = None, *, dry_run: bool = True, progress: ScanProgress = lambda _: None
     ) -> list[Repair]:
         """Repair what the named checks find, or all that can be repaired; with `dry_run` only say what would be done.
 
@@ -100,11 +96,11 @@ class Consistency:
         """
         checks = chosen((check for check in CHECKS if check.repairable), names, field_name="repair")
         repairs = {check.name: Repair(check.name, written=not dry_run) for check in checks}
-        self._repair_footing(repairs)
+        self._repair_database(repairs)
         # What hangs on the right original first: without it, a series lacks what it has.
         for pass_over in (HANGING, OF_TASKS - HANGING):
             if wanted := pass_over & repairs.keys():
-                for issues in self._survey.issues(wanted, progress):
+                for issues in self._scan.issues(wanted, progress):
                     self._repair_tasks(issues, repairs)
         if ORPHANS.name in repairs:
             self._repair_orphans(repairs[ORPHANS.name])
@@ -113,7 +109,7 @@ class Consistency:
         )
         return list(repairs.values())
 
-    def _repair_footing(self, repairs: Mapping[str, Repair]) -> None:
+    def _repair_database(self, repairs: Mapping[str, Repair]) -> None:
         database_checks = self._context.database_checks
         for name, put_right in (
             (SCHEMA.name, database_checks.complete_schema),

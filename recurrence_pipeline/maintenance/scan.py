@@ -42,9 +42,9 @@ class ConsistencyScan:
     """Finds what is wrong with tasks and series."""
 
     def __init__(self, context: WorkerContext) -> None:
-        self._audit = context.task_scan
+        self._task_scan = context.task_scan
         self._tasks = context.tasks
-        self._unannounced = context.task_changes
+        self._changes = context.task_changes
         self._watermark = context.watermark
         self._timezone = context.rules.timezone
         self._clock = context.clock
@@ -53,7 +53,7 @@ class ConsistencyScan:
         """Yield the issues that the named checks find, piece by piece, in one pass over the tasks."""
         at = CheckContext(self._clock(), self._timezone, self._watermark.read().watermark)
         looked_at = 0
-        tasks = self._audit.recurring()
+        tasks = self._task_scan.recurring()
         for piece in chunks(tasks, A_PIECE):
             found = [issue for task in piece for issue in judge_task(task)]
             sound = [task for task in piece if task.misread is None]
@@ -74,7 +74,7 @@ class ConsistencyScan:
     def _by_parent(self, hanging: Sequence[Task]) -> Iterator[Issue]:
         found = self._judge_hanging(hanging)
         suspects = {task.id: task for task, issue in found if issue.check in PASSING}
-        waiting = self._unannounced.announced({*suspects, *_parents(suspects.values())}).waiting if suspects else set()
+        waiting = self._changes.announced({*suspects, *_parents(suspects.values())}).waiting if suspects else set()
         settled = [i for i, task in suspects.items() if waiting.isdisjoint((i, task.parent_recurring_id))]
         again = self._tasks.climb(settled) if settled else {}
         yield from (issue for task, issue in found if task.id not in suspects)
@@ -102,7 +102,7 @@ class ConsistencyScan:
         found, members = self._judge_series(originals, at)
         suspects = {i for i, issues in found.items() if any(issue.check in PASSING for issue in issues)}
         if suspects:
-            announced = self._unannounced.announced(task_id for i in suspects for task_id in members[i])
+            announced = self._changes.announced(task_id for i in suspects for task_id in members[i])
             settled = [i for i in suspects if announced.waiting.isdisjoint(members[i])]
             again, _ = self._judge_series(settled, at)
             for i in suspects:
@@ -126,7 +126,7 @@ class ConsistencyScan:
     def _but_for_what_was_made(self, issues: Iterable[Issue]) -> list[Issue]:
         found = list(issues)
         doubtful = {issue.unless_made for issue in found if issue.unless_made is not None}
-        made = self._audit.made_once(doubtful) if doubtful else set()
+        made = self._task_scan.made_once(doubtful) if doubtful else set()
         return [issue for issue in found if issue.unless_made not in made]
 
 

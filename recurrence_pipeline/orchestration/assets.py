@@ -27,46 +27,26 @@ PARTS = ("part", "where", "since", "seenAt", "standsStill")
 DEGRADED = "degraded"
 """The check that belongs to the performance report."""
 
-task_events = dg.AssetSpec(
-    "task_events",
-    description="The queue: one document for each task to look at, because it was created, completed or deleted.",
-    group_name=WORKER,
-    kinds={"mongodb"},
-    tags={"written_by": "application"},
-    owners=[TEAM],
-)
-tasks = dg.AssetSpec(
-    "tasks",
-    deps=[task_events],
-    description="The tasks of all users: originals, and the occurrences that are generated from them.",
-    group_name=APPLICATION,
-    kinds={"mongodb"},
-    tags={"written_by": "both"},
-)
-useractivities = dg.AssetSpec(
-    "useractivities",
-    deps=[task_events],
-    description="The activity log of the users; the worker adds what it generated, linked, deleted or could not do.",
-    group_name=APPLICATION,
-    kinds={"mongodb"},
-    tags={"written_by": "both"},
-)
-counters = dg.AssetSpec(
-    "counters",
-    description="The last number given to a task and to an activity.",
-    group_name=APPLICATION,
-    kinds={"mongodb"},
-    tags={"written_by": "both"},
-)
-deleted_tasks = dg.AssetSpec(
-    "deleted_tasks",
-    deps=[task_events],
-    description="Copies of the tasks that a cascade or a cleanup deleted, kept for KEEP_DELETED_DAYS days.",
-    group_name=WORKER,
-    kinds={"mongodb"},
-    tags={"written_by": "worker"},
-    owners=[TEAM],
-)
+
+def _collection(name: str, group: str, text: str, *after: dg.AssetSpec, written_by: str) -> dg.AssetSpec:
+    """Return a collection as Dagster shows it; those of the application's group are not ours to own."""
+    owners = [TEAM] if group == WORKER else []
+    tags = {"written_by": written_by}
+    return dg.AssetSpec(
+        name, deps=after, description=text, group_name=group, kinds={"mongodb"}, tags=tags, owners=owners
+    )
+
+
+QUEUE = "The queue: one document for each task to look at, because it was created, completed or deleted."
+task_events = _collection("task_events", WORKER, QUEUE, written_by="application")
+TASKS = "The tasks of all users: originals, and the occurrences that are generated from them."
+tasks = _collection("tasks", APPLICATION, TASKS, task_events, written_by="both")
+ACTIVITIES = "The activity log of the users; the worker adds what it generated, linked, deleted or could not do."
+useractivities = _collection("useractivities", APPLICATION, ACTIVITIES, task_events, written_by="both")
+NUMBERS = "The last number given to a task and to an activity."
+counters = _collection("counters", APPLICATION, NUMBERS, written_by="both")
+COPIES = "Copies of the tasks that a cascade or a cleanup deleted, kept for KEEP_DELETED_DAYS days."
+deleted_tasks = _collection("deleted_tasks", WORKER, COPIES, task_events, written_by="worker")
 
 COLLECTIONS = [task_events, tasks, useractivities, counters, deleted_tasks]
 

@@ -62,7 +62,7 @@ class Reconciliation:
         self._tasks = context.tasks
         self._series = context.series
         self._events = context.events
-        self._unannounced = context.task_changes
+        self._changes = context.task_changes
         self._watermark = context.watermark
         self._step = context.rules.reconcile_step
         self._timezone = context.rules.timezone
@@ -81,11 +81,11 @@ class Reconciliation:
         mark = self._watermark.read()  # before the limit: one that is away is not waited for as long
         with time_limit(LONGEST_LOOK):
             limit = RECENT * self._step
-            recent = self._unannounced.after(at.recent, at.recent_until(now), limit)
-            undated = self._unannounced.after(KeysetPosition.undated_since(now), None, limit)
+            recent = self._changes.after(at.recent, at.recent_until(now), limit)
+            undated = self._changes.after(KeysetPosition.undated_since(now), None, limit)
             at = at.after_recent(recent.places, limit, now)
             swept, at = self._sweep(at, now)
-            odd = self._unannounced.oddly_dated(self._step)
+            odd = self._changes.oddly_dated(self._step)
             sightings = (*recent.sightings, *undated.sightings, *odd, *swept)
             seen = {sighting.task.id: sighting for sighting in sightings}
             asked = self._ask(self.findings(seen.values(), mark.watermark), mark.watermark, now)
@@ -124,7 +124,7 @@ class Reconciliation:
         found: list[TaskVersion] = []
         left = self._step
         for _ in range(STRIDES):
-            piece = self._unannounced.after(at.sweep, at.sweep_until(now), left)
+            piece = self._changes.after(at.sweep, at.sweep_until(now), left)
             at = at.after_sweep(piece.places, left, now)
             found += piece.sightings
             left -= len(piece.places)
@@ -142,7 +142,7 @@ class Reconciliation:
         """
         if not findings:
             return 0
-        announced = self._unannounced.announced(f.sighting.task.id for f in findings)
+        announced = self._changes.announced(f.sighting.task.id for f in findings)
         events = [
             event
             for event, version in ((request(f.sighting, f.reason, now), f.sighting.changed_at) for f in findings)
@@ -152,7 +152,7 @@ class Reconciliation:
         ]
         if not events:
             return 0
-        again = self._unannounced.read(event.task_id for event in events)
+        again = self._changes.read(event.task_id for event in events)
         still = {finding.sighting.task.id for finding in self.findings(again, watermark)}
         asked = self._events.add([event for event in events if event.task_id in still], available_at=now)
         if asked:

@@ -50,7 +50,7 @@ class Claiming:
     def __init__(self, mongo: Mongo, strays: Strays, *, read_chunk: int) -> None:
         self._events = mongo.events
         self._bare = mongo.events.with_options(BARE_DATES)
-        self._outlook = DueEventWindow(mongo.events)
+        self._window = DueEventWindow(mongo.events)
         self._strays = strays
         self._read_chunk = read_chunk
 
@@ -80,7 +80,7 @@ class Claiming:
         now, latest = claim.now, latest_end(claim.now, claim.until)
         places: tuple[tuple[Callable[[], list[Document]], Mapping[str, Any], bool], ...] = (
             (lambda: self._abandoned(now, limit, shard), abandoned(now), True),
-            (lambda: self._outlook.due(now, limit, shard), waiting(now), False),
+            (lambda: self._window.due(now, limit, shard), waiting(now), False),
             (lambda: self._strays.held(latest, limit), endless(latest), True),
             (lambda: self._strays.pending(now, limit), undated(now), False),
         )

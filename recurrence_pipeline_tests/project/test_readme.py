@@ -94,19 +94,23 @@ def test_the_lines_that_search_the_log_find_what_they_promise(tmp_path: Path) ->
     (line,) = re.findall(r"```json\n(.*?)```", section, re.DOTALL)
     error = json.loads(line)
     info = {"event": "done", "level": "info"}
-    (tmp_path / "worker.log").write_text("".join(json.dumps(entry) + "\n" for entry in (info, error, info)))
+    of_dagster = f"2026-11-24 10:57:16 +0000 - dagster - ERROR - process_task_events - {json.dumps(error)}"
+    logged = [json.dumps(info), json.dumps(error), of_dagster, json.dumps(info)]
+    (tmp_path / ".recurrence/logs").mkdir(parents=True)
+    (tmp_path / ".recurrence/logs/code-server.log").write_text("\n".join(logged) + "\n")
     script = re.search(r"```sh\n(.*?)```", section, re.DOTALL)
     assert script is not None
     lines = script[1].splitlines()
-    searches = [line for line in lines if line.startswith("grep ")]
+    searches = [line for line in lines if line.startswith(("grep ", "sed "))]
     found = []
     for search in searches:
         command = f"{lines[0]}\n{search}"
         ran = subprocess.run(["bash", "-ec", command], cwd=tmp_path, capture_output=True, text=True, check=True)  # noqa: S607
         found.append(ran.stdout)
 
-    assert [json.loads(found[n]) for n in (0, 1, 3)] == [error] * 3
-    assert found[2].strip() == '1 "originalError": "Original task not found"'
+    assert [json.loads(found[n]) for n in (0, 3)] == [error] * 2
+    assert found[1].splitlines() == logged[1:3]
+    assert found[2].strip() == "1 Original task not found"
 
 
 def test_the_addresses_that_a_newcomer_copies_are_those_of_recurrence_up() -> None:
@@ -114,6 +118,6 @@ def test_the_addresses_that_a_newcomer_copies_are_those_of_recurrence_up() -> No
     examples = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "examples").iterdir()}
 
     assert f"API=http://localhost:{PREFERRED_API_PORT}/internal/worker" in HAND_OVER
-    assert f'"PORT", "{PREFERRED_API_PORT}"' in examples["trigger.py"]
+    assert f'"api_url": "http://127.0.0.1:{PREFERRED_API_PORT}"' in examples["trigger.py"]
     for name in ("outbox.js", "outbox.py", "first_task.py"):
         assert f"mongodb://127.0.0.1:{PREFERRED_MONGODB_PORT}/{DATABASE}?" in examples[name]
