@@ -3,7 +3,7 @@
 import gc
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -34,10 +34,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not (item.get_closest_marker("daemon") or item.get_closest_marker("long")))
 
 
-def pytest_collection_finish() -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
     """Keep out of garbage collections what stays for good: modules and tests are far more than any test makes."""
-    gc.collect()
-    gc.freeze()
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +54,8 @@ def mongodb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     folder = tmp_path_factory.mktemp("mongodb")
     server = EmbeddedServer.start(folder, arguments=["--enable-test-commands"])
-    yield server.url("").replace("journal=true&", "")  # nothing outlives it: why wait for the disk
+    # Nothing outlives it: why wait for the disk. And nobody needs to hear at once of what becomes of it.
+    yield server.url("").replace("journal=true", "serverMonitoringMode=poll")
     server.kill()
 
 

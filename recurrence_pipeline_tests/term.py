@@ -4,24 +4,26 @@ import fcntl
 import os
 import pty
 import struct
-import subprocess
 import termios
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from recurrence_pipeline_tests import forked
 
 
-def on_terminal(command: Sequence[str], environment: Mapping[str, str], *, columns: int) -> str:
-    """Run a command on a terminal so many columns wide, and return what it shows."""
+def on_terminal(arguments: Sequence[str], environment: Mapping[str, str], *, errors: bool, columns: int = 80) -> str:
+    """Run the `recurrence` command on a terminal so many columns wide, and return what it shows, `errors` or not."""
     ours, its = pty.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-    with subprocess.Popen(
-        command, env={**environment, "TERM": "dumb"}, stdin=its, stdout=its, stderr=subprocess.DEVNULL, close_fds=True
-    ) as process:
-        os.close(its)
-        shown = b""
-        while part := _read(ours):
-            shown += part
-        os.close(ours)
-        process.wait(timeout=60)
+    with Path(os.devnull).open("w") as nowhere:
+        err = its if errors else nowhere.fileno()
+        process = forked.started(arguments, environment, its, err)
+    os.close(its)
+    shown = b""
+    while part := _read(ours):
+        shown += part
+    os.close(ours)
+    process.join(forked.PATIENCE)
     return shown.decode().replace("\r\n", "\n")
 
 

@@ -42,6 +42,17 @@ class World:
             self.crash_after = None
             raise Crash(step.value)
 
+    def drop_indexes(self) -> None:
+        """Drop all indexes but those that keep something unique, for tests that process the same few documents often.
+
+        They find nothing faster there, and a third of the server's time goes into them.
+        """
+        for name in self.worker.mongo.db.list_collection_names():
+            collection = self.worker.mongo.db[name]
+            for index, made in collection.index_information().items():
+                if index != "_id_" and not made.get("unique"):
+                    collection.drop_index(index)
+
     def close(self) -> None:
         """Close the connections."""
         self.worker.close()

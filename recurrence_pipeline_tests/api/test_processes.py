@@ -42,22 +42,11 @@ TOMORROW = datetime.now(timezone.utc).replace(microsecond=0) + timedelta(days=1)
 
 
 class Site:
-    """A database in a process of its own, on a port that stays, and the world in it as tests see it."""
+    """A database, and the world in it as tests see it."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.server = self._start(0)
-        self.url = with_database(self.server.url(""), "task-app")
+    def __init__(self, url: str) -> None:
+        self.url = url
         self.world = World(self.url, now=datetime.now(timezone.utc).replace(microsecond=0))
-
-    def _start(self, port: int) -> EmbeddedServer:
-        return EmbeddedServer.start(self._folder / "mongodb", port=port, arguments=["--enable-test-commands"])
-
-    def database_away(self) -> None:
-        self.server.kill()
-
-    def database_back(self) -> None:
-        self.server = self._start(self.server.port)
 
     def hold_up(self, command: str, application: str, **how: object) -> None:
         """Make the database hold up commands of one application."""
@@ -69,6 +58,24 @@ class Site:
 
     def events(self) -> list[str]:
         return [event["status"] for event in self.world.worker.mongo.events.find()]
+
+
+class SiteOfItsOwn(Site):
+    """A site whose database is a process of its own, on a port that stays."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.server = self._start(0)
+        super().__init__(with_database(self.server.url(""), "task-app"))
+
+    def _start(self, port: int) -> EmbeddedServer:
+        return EmbeddedServer.start(self._folder / "mongodb", port=port, arguments=["--enable-test-commands"])
+
+    def database_away(self) -> None:
+        self.server.kill()
+
+    def database_back(self) -> None:
+        self.server = self._start(self.server.port)
 
 
 class Api:
@@ -93,20 +100,29 @@ class Api:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    site = Site(tmp_path)
+def site(mongodb_url: str) -> Iterator[Site]:
+    site = Site(mongodb_url)
+    yield site
+    site.go_on()
+    site.world.close()
+
+
+@pytest.fixture
+def own_site(tmp_path: Path) -> Iterator[SiteOfItsOwn]:
+    """Return a site whose database can be killed and frozen."""
+    site = SiteOfItsOwn(tmp_path)
     yield site
     site.world.close()
     site.server.kill()
 
 
 @pytest.fixture
-def start_api(site: Site, tmp_path: Path) -> Iterator[Callable[..., Api]]:
-    """Return a function that starts an API on the site; no key is in anything that any of them printed."""
+def start_api(tmp_path: Path) -> Iterator[Callable[..., Api]]:
+    """Return a function that starts an API on a site; no key is in anything that any of them printed."""
     with ExitStack() as stack:
         commands: list[Command] = []
 
-        def started(**environment: str) -> Api:
+        def started(site: Site, **environment: str) -> Api:
             url = site.url + "&appName=api"
             command = stack.enter_context(
                 recurrence("api", folder=tmp_path, environment={**SETTINGS, "MONGODB_URL": url, **environment})
@@ -140,7 +156,7 @@ def in_background(call: Callable[[], httpx.Response]) -> Iterator[list[httpx.Res
 
 def test_fifty_identical_creates_at_once_make_one_set_of_occurrences(site: Site, start_api: Callable[..., Api]) -> None:
     """The application's own worker made a set for each."""
-    api = start_api(WORKER_TIMEOUT="30000")
+    api = start_api(site, WORKER_TIMEOUT="30000")
     task_id = site.world.add_task(TOMORROW, "daily")
     with ThreadPoolExecutor(50) as pool:
         answers = list(pool.map(lambda _: api.create(task_id), range(50)))
@@ -152,7 +168,7 @@ def test_fifty_identical_creates_at_once_make_one_set_of_occurrences(site: Site,
 
 def test_what_kill_minus_9_interrupts_the_queue_completes(site: Site, start_api: Callable[..., Api]) -> None:
     """The API dies between its writes: the occurrences are there, the cursor and the outcome are not."""
-    api = start_api()
+    api = start_api(site)
     task_id = site.world.add_task(TOMORROW, "daily")
     site.hold_up("update", "api", blockConnection=True, blockTimeMS=60_000)
     with in_background(lambda: api.create(task_id)) as answers:
@@ -170,17 +186,17 @@ def test_what_kill_minus_9_interrupts_the_queue_completes(site: Site, start_api:
     assert len(site.world.occurrences(task_id)) == 3
     assert site.world.actions() == ["RECURRING_TASK_CREATED"] * 3
 
-    again = start_api().create(task_id)
+    again = start_api(site).create(task_id)
     assert (again.status_code, len(again.json()["data"]["result"])) == (200, 3)
 
 
 def test_a_database_that_is_away_is_told_in_time_and_then_found_again(
-    site: Site, start_api: Callable[..., Api]
+    own_site: SiteOfItsOwn, start_api: Callable[..., Api]
 ) -> None:
-    api = start_api()
-    task_id = site.world.add_task(TOMORROW, "daily")
+    api = start_api(own_site)
+    task_id = own_site.world.add_task(TOMORROW, "daily")
     assert api.client.get(HEALTH).status_code == 200
-    site.database_away()
+    own_site.database_away()
 
     begun = monotonic()
     health = api.client.get(HEALTH)
@@ -204,16 +220,16 @@ def test_a_database_that_is_away_is_told_in_time_and_then_found_again(
     assert int(answer.headers["Retry-After"]) >= 1
     assert api.client.get("/nothing").json() == NO_SUCH_PATH
 
-    site.database_back()
+    own_site.database_back()
     wait_until(lambda: api.client.get(HEALTH).status_code == 200, "the API finds its database again")
     assert len(api.create(task_id).json()["data"]["result"]) == 3
 
 
-def test_a_database_that_hangs_is_told_in_time(site: Site, start_api: Callable[..., Api]) -> None:
+def test_a_database_that_hangs_is_told_in_time(own_site: SiteOfItsOwn, start_api: Callable[..., Api]) -> None:
     """A frozen server takes connections and answers nothing: worse than one that is gone."""
-    api = start_api()
+    api = start_api(own_site)
     assert api.client.get(HEALTH).status_code == 200
-    os.killpg(site.server.process.pid, signal.SIGSTOP)
+    os.killpg(own_site.server.process.pid, signal.SIGSTOP)
     try:
         with in_background(lambda: api.create(ObjectId())):
             begun = monotonic()
@@ -223,20 +239,20 @@ def test_a_database_that_hangs_is_told_in_time(site: Site, start_api: Callable[.
             assert api.create(ObjectId()).status_code == 503
             assert monotonic() - begun < TIMEOUT.total_seconds()
     finally:
-        os.killpg(site.server.process.pid, signal.SIGCONT)
+        os.killpg(own_site.server.process.pid, signal.SIGCONT)
 
 
-def test_the_api_starts_without_its_database(site: Site, start_api: Callable[..., Api]) -> None:
+def test_the_api_starts_without_its_database(own_site: SiteOfItsOwn, start_api: Callable[..., Api]) -> None:
     """Else the order in which machines come up would matter."""
-    site.database_away()
-    api = start_api()
+    own_site.database_away()
+    api = start_api(own_site)
     assert api.client.get(HEALTH).status_code == 503
-    site.database_back()
+    own_site.database_back()
     wait_until(lambda: api.client.get(HEALTH).status_code == 200, "the API finds its database")
 
 
 def test_sigterm_finishes_what_has_begun(site: Site, start_api: Callable[..., Api]) -> None:
-    api = start_api(WORKER_TIMEOUT="60000", WORKER_LEASE="60000")
+    api = start_api(site, WORKER_TIMEOUT="60000", WORKER_LEASE="60000")
     task_id = site.world.add_task(TOMORROW, "daily")
     site.hold_up("update", "api", blockConnection=True, blockTimeMS=700)
     with in_background(lambda: api.create(task_id)) as answers:
@@ -250,26 +266,26 @@ def test_sigterm_finishes_what_has_begun(site: Site, start_api: Callable[..., Ap
 
 
 def test_an_api_that_began_while_its_database_hung_stops_when_it_is_told(
-    site: Site, start_api: Callable[..., Api]
+    own_site: SiteOfItsOwn, start_api: Callable[..., Api]
 ) -> None:
     """It looks at the database when it begins, for as long as WORKER_TIMEOUT lets it."""
-    os.killpg(site.server.process.pid, signal.SIGSTOP)
+    os.killpg(own_site.server.process.pid, signal.SIGSTOP)
     try:
-        api = start_api(WORKER_TIMEOUT="600000", WORKER_LEASE="600000")
+        api = start_api(own_site, WORKER_TIMEOUT="600000", WORKER_LEASE="600000")
         wait_until(lambda: api.client.get("/nothing").status_code == 404, "it answers")
         api.command.process.send_signal(signal.SIGTERM)
         assert ended(api.command.process, timedelta(seconds=60))
     finally:
-        os.killpg(site.server.process.pid, signal.SIGCONT)
+        os.killpg(own_site.server.process.pid, signal.SIGCONT)
 
 
 def test_a_restarted_api_answers_the_same(site: Site, start_api: Callable[..., Api]) -> None:
     task_id = site.world.add_task(TOMORROW, "weekly")
-    first = start_api()
+    first = start_api(site)
     before = first.create(task_id).json()
     first.command.process.send_signal(signal.SIGTERM)
     assert ended(first.command.process, timedelta(seconds=60))
-    assert start_api().create(task_id).json() == before
+    assert start_api(site).create(task_id).json() == before
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
@@ -278,7 +294,7 @@ def test_a_clean_stop_takes_the_heartbeat_back_and_kill_minus_9_does_not(
 ) -> None:
     """What was stopped on purpose is no cause for an alert; what was killed is."""
     parts = site.world.worker.parts
-    stopped, killed = start_api(), start_api()
+    stopped, killed = start_api(site), start_api(site)
     wait_until(lambda: len(parts.rows()) == 2, "both leave a heartbeat")
     killed.command.process.kill()
     stopped.command.process.send_signal(ending)
@@ -288,7 +304,7 @@ def test_a_clean_stop_takes_the_heartbeat_back_and_kill_minus_9_does_not(
 
 
 def test_a_port_that_is_taken_is_named(site: Site, start_api: Callable[..., Api], tmp_path: Path) -> None:
-    port = start_api().url.rpartition(":")[2]
+    port = start_api(site).url.rpartition(":")[2]
     environment = {**SETTINGS, "MONGODB_URL": site.url, "PORT": port}
     with recurrence("api", folder=tmp_path, environment=environment) as second:
         assert second.process.wait(60) == 2
@@ -303,11 +319,11 @@ def test_a_secret_that_can_be_guessed_is_named_and_nothing_is_served(site: Site,
         assert "Internal API: " not in api.printed()
 
 
-def test_the_api_listens_on_both_families_of_loopback(start_api: Callable[..., Api]) -> None:
+def test_the_api_listens_on_both_families_of_loopback(site: Site, start_api: Callable[..., Api]) -> None:
     """`localhost` is ::1 to some clients and 127.0.0.1 to others."""
     if not Path("/proc/net/if_inet6").exists():
         pytest.skip("this machine has no IPv6")
-    urls = start_api(HOST="").urls
+    urls = start_api(site, HOST="").urls
     assert [url.rpartition(":")[0] for url in urls] == ["http://127.0.0.1", "http://[::1]"]
     for url in urls:
         answer = httpx.get(url + HEALTH, headers={"x-internal-api-key": CANARY}, trust_env=False)

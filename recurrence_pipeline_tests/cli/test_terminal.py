@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import re
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from rich.cells import cell_len
 from recurrence_pipeline.domain.words import counted
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.commands import MISSING, OWNER, WEEKLY, Run
+from recurrence_pipeline_tests.term import on_terminal
 
 COMMAND = Path(sys.executable).with_name("recurrence")
 ANSWERS = [
@@ -80,7 +80,7 @@ def test_stdout_has_the_result_alone_and_its_keys_are_in_camel_case(busy: Run, c
 def test_nothing_is_wider_than_the_terminal_no_id_is_broken_and_one_is_one(
     busy: Run, mongodb_url: str, command: tuple[str, ...]
 ) -> None:
-    shown = on_a_terminal(*command, MONGODB_URL=mongodb_url, COLUMNS="80", LOG_LEVEL="error")
+    shown = on_a_terminal(*command, MONGODB_URL=mongodb_url, LOG_LEVEL="error")
     shown = re.sub(r"\x1b\[[0-9;]*m", "", shown)
     assert [line for line in shown.splitlines() if cell_len(line) > 80] == []
     assert re.findall(r"(?<![0-9a-f])[0-9a-f]{8,23}(?![0-9a-f])", shown) == []
@@ -89,20 +89,8 @@ def test_nothing_is_wider_than_the_terminal_no_id_is_broken_and_one_is_one(
 
 def on_a_terminal(*command: str, **environment: str) -> str:
     """Return what a terminal gets of a command."""
-    master, slave = pty.openpty()
-    with subprocess.Popen(
-        [COMMAND, *command], stdin=slave, stdout=slave, stderr=slave, env=os.environ | {"TERM": "xterm"} | environment
-    ) as process:
-        os.close(slave)
-        shown = b""
-        try:
-            while chunk := os.read(master, 65536):
-                shown += chunk
-        except OSError:  # which is how Linux says that the other side is closed
-            pass
-        os.close(master)
-        process.wait()
-    return re.sub(r"\x1b\[\?[0-9;]*[a-z]|\x1b\[[0-9]*[AK]", "", shown.decode())
+    shown = on_terminal(command, os.environ | {"TERM": "xterm"} | environment, errors=True)
+    return re.sub(r"\x1b\[\?[0-9;]*[a-z]|\x1b\[[0-9]*[AK]", "", shown)
 
 
 def test_colours_are_for_terminals_that_want_them(prepared: Run, mongodb_url: str) -> None:

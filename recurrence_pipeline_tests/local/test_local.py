@@ -194,11 +194,20 @@ def test_what_kill_minus_9_interrupts_the_next_up_completes(tmp_path: Path) -> N
         assert killed.tags["dagster/will_retry"] == "true", "a maintenance would be left to the next day"
 
 
+def in_use(folder: Path) -> None:
+    """Leave a task in the database of a folder: an `up` there then loads no sample, and has nothing to work off."""
+    server = EmbeddedServer.start(folder / ".recurrence" / "mongodb")
+    with MongoClient[Document](server.url("task-app")) as client:
+        client.get_default_database()["tasks"].insert_one({"title": "water the plants"})
+    server.kill()
+
+
 def test_two_at_once_have_their_own_ports_and_commands_in_their_folders_find_them(tmp_path: Path) -> None:
     """Else the second ends with errno 98, or announces the first one's pages as its own."""
     folders = [tmp_path / name for name in ("one", "another")]
     for folder in folders:
         folder.mkdir()
+        in_use(folder)
     with recurrence("up", folder=folders[0]) as one, recurrence("up", folder=folders[1]) as another:
         for up in (one, another):
             wait_until_up(up)

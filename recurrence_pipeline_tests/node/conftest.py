@@ -7,16 +7,20 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from pymongo import MongoClient
 
 from recurrence_pipeline.local import processes
+from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.marked import recurrence
+from recurrence_pipeline_tests.urls import with_database
 from recurrence_pipeline_tests.waiting import wait_until
-from recurrence_pipeline_tests.world import World
 
 HERE = Path(__file__).parent
 OLDEST = 20
@@ -62,7 +66,7 @@ def _install(npm: str, folder: Path) -> None:
 
 Node = Callable[..., subprocess.CompletedProcess[str]]
 Ask = Callable[..., list[dict[str, Any]]]
-Serve = Callable[..., AbstractContextManager[int]]
+Serve = Callable[..., int]
 
 
 @pytest.fixture
@@ -112,39 +116,44 @@ def running(command: Sequence[str], folder: Path, environment: Mapping[str, str]
         processes.kill(process)
 
 
-@pytest.fixture
-def application(node_packages: Path, tmp_path: Path) -> Serve:
-    """Return a function that runs the application with a proxy, and says on which port."""
+@pytest.fixture(scope="module")
+def application(node_packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """Return a function that runs the application with a proxy until the module ends, and says on which port."""
+    with ExitStack() as stack:
 
-    @contextmanager
-    def served(proxy: str, worker_port: int) -> Iterator[int]:
-        environment = {
-            "NODE_PATH": str(node_packages), "PORT": "0", "WORKER_URL": f"http://127.0.0.1:{worker_port}",
-        }  # fmt: skip
-        command = ["node", str(HERE / "application.js"), proxy]
-        with running(command, tmp_path, environment, promise="listening on ") as output:
-            yield int(output.read_text().partition("listening on ")[2].split()[0])
+        @cache
+        def served(proxy: str, worker_port: int) -> int:
+            environment = {
+                "NODE_PATH": str(node_packages), "PORT": "0", "WORKER_URL": f"http://127.0.0.1:{worker_port}",
+            }  # fmt: skip
+            command, folder = ["node", str(HERE / "application.js"), proxy], tmp_path_factory.mktemp(proxy)
+            output = stack.enter_context(running(command, folder, environment, promise="listening on "))
+            return int(output.read_text().partition("listening on ")[2].split()[0])
 
-    return served
-
-
-@pytest.fixture
-def api_process(mongodb_url: str, tmp_path: Path) -> Serve:
-    """Return a function that runs `recurrence api` with these variables, and says on which port."""
-
-    @contextmanager
-    def served(**environment: str) -> Iterator[int]:
-        variables = {"MONGODB_URL": mongodb_url, "PORT": "0", **environment}
-        with recurrence("api", folder=tmp_path, environment=variables) as command:
-            wait_until(lambda: command.found(r"Internal API: http://127\.0\.0\.1:(\d+)"), "the API listens")
-            yield int(command.found(r"Internal API: http://127\.0\.0\.1:(\d+)"))
-
-    return served
+        yield served
 
 
-@pytest.fixture
-def world(mongodb_url: str) -> Iterator[World]:
-    """Return the application's data."""
-    world = World(mongodb_url)
-    yield world
-    world.close()
+@pytest.fixture(scope="module")
+def shared_url(mongodb_server: str, mongodb_janitor: MongoClient[Document]) -> Iterator[str]:
+    """Return the URL of a database for all tests of a module."""
+    name = f"test_{uuid4().hex}"
+    yield with_database(mongodb_server, name)
+    mongodb_janitor.drop_database(name)
+
+
+@pytest.fixture(scope="module")
+def api_process(shared_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """Return a function that runs `recurrence api` with these variables until the module ends, and says on which port.
+
+    It works on the shared database.
+    """
+    with ExitStack() as stack:
+
+        @cache
+        def served(**environment: str) -> int:
+            variables = {"MONGODB_URL": shared_url, "PORT": "0", **environment}
+            api = stack.enter_context(recurrence("api", folder=tmp_path_factory.mktemp("api"), environment=variables))
+            wait_until(lambda: api.found(r"Internal API: http://127\.0\.0\.1:(\d+)"), "the API listens")
+            return int(api.found(r"Internal API: http://127\.0\.0\.1:(\d+)"))
+
+        yield served

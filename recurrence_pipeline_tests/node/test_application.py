@@ -7,7 +7,7 @@ import re
 import shutil
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,14 @@ PAGE = Path(__file__).parent.parent.parent / "docs" / "how-to" / "http-api.md"
 PROXIES = ["middleware", "plain"]
 
 
+@pytest.fixture
+def world(shared_url: str) -> Iterator[World]:
+    """Return the data of a user of the application, in the database of all these tests."""
+    world = World(shared_url)
+    yield world
+    world.close()
+
+
 def operation(name: str, task_id: object, user_id: object = None) -> tuple[str, str, dict[str, str]]:
     """Return a call of the application's client."""
     body = {"operation": name, "taskId": str(task_id)}
@@ -38,18 +46,18 @@ def due_dates(tasks: list[dict[str, Any]]) -> list[str]:
 
 def test_the_applications_client_works_against_the_worker(ask: Ask, api_process: Serve, world: World) -> None:
     task_id, user = world.add_task(DUE, "daily"), world.user
-    with api_process(INTERNAL_API_KEY="s3cret") as port:
-        created, completed, deleted, health, stats, valid, cleaned = ask(
-            port,
-            operation("create", task_id),
-            operation("complete", task_id),
-            operation("delete", task_id, user),
-            ("get", "health"),
-            ("get", f"stats?userId={user}"),
-            ("post", "validate", {"task": {"repeatType": "weekly", "dueDate": "2999-01-01T00:00:00.000Z"}}),
-            ("post", "tasks/cleanup"),
-            key="s3cret",
-        )
+    port = api_process(INTERNAL_API_KEY="s3cret")
+    created, completed, deleted, health, stats, valid, cleaned = ask(
+        port,
+        operation("create", task_id),
+        operation("complete", task_id),
+        operation("delete", task_id, user),
+        ("get", "health"),
+        ("get", f"stats?userId={user}"),
+        ("post", "validate", {"task": {"repeatType": "weekly", "dueDate": "2999-01-01T00:00:00.000Z"}}),
+        ("post", "tasks/cleanup"),
+        key="s3cret",
+    )
 
     answers = [created, completed, deleted, health, stats, valid, cleaned]
     assert [(answer["status"], answer["sent"]) for answer in answers] == [(200, 1)] * 7
@@ -70,9 +78,9 @@ def test_the_applications_client_works_against_the_worker(ask: Ask, api_process:
 def test_the_applications_client_sends_what_fails_once_more_to_no_harm(
     ask: Ask, api_process: Serve, world: World
 ) -> None:
-    with api_process(INTERNAL_API_KEY="s3cret") as port:
-        unknown, bad = ask(port, operation("create", UNKNOWN), operation("create", "6b04"), key="s3cret")
-        (stranger,) = ask(port, operation("create", UNKNOWN), key="wrong")
+    port = api_process(INTERNAL_API_KEY="s3cret")
+    unknown, bad = ask(port, operation("create", UNKNOWN), operation("create", "6b04"), key="s3cret")
+    (stranger,) = ask(port, operation("create", UNKNOWN), key="wrong")
 
     assert (unknown["status"], unknown["sent"], unknown["body"]["code"]) == (404, 2, "ORIGINAL_NOT_FOUND")
     assert (bad["status"], bad["body"]) == (400, {"error": "Bad Request", "message": "Valid taskId is required"})
@@ -85,13 +93,13 @@ def test_the_application_passes_on_what_is_for_the_worker(
 ) -> None:
     """It calls /internal on its own PORT, as it always did."""
     first, second = world.add_task(DUE, "daily"), world.add_task(DUE, "daily")
-    with api_process(INTERNAL_API_KEY="s3cret") as worker, application(proxy, worker) as port:
-        created, health, nowhere = ask(
-            port, operation("create", first), ("get", "health"), ("get", "elsewhere"), key="s3cret"
-        )
-        with WorkerTrigger(f"http://localhost:{port}", key="s3cret") as trigger:
-            assert isinstance(trigger.trigger_task_creation(str(second)), Delivered)
-        own = httpx.post(f"http://127.0.0.1:{port}/api/echo", json={"its": "own"}, trust_env=False)
+    port = application(proxy, api_process(INTERNAL_API_KEY="s3cret"))
+    created, health, nowhere = ask(
+        port, operation("create", first), ("get", "health"), ("get", "elsewhere"), key="s3cret"
+    )
+    with WorkerTrigger(f"http://localhost:{port}", key="s3cret") as trigger:
+        assert isinstance(trigger.trigger_task_creation(str(second)), Delivered)
+    own = httpx.post(f"http://127.0.0.1:{port}/api/echo", json={"its": "own"}, trust_env=False)
 
     assert due_dates(created["body"]["data"]["result"]) == due_dates_of(world, first)
     assert len(world.occurrences(second)) == 3
@@ -106,15 +114,16 @@ def due_dates_of(world: World, task_id: Any) -> list[str]:
 
 @pytest.mark.parametrize("proxy", PROXIES)
 def test_while_the_worker_is_away_the_application_answers_for_it_and_the_trigger_is_kept(
-    ask: Ask, application: Serve, world: World, mongodb_url: str, proxy: str
+    ask: Ask, application: Serve, mongodb_url: str, proxy: str
 ) -> None:
-    task_id = world.add_task(DUE, "daily")
-    with application(proxy, unused_port()) as port:
+    with closing(World(mongodb_url)) as world:
+        task_id = world.add_task(DUE, "daily")
+        port = application(proxy, unused_port())
         (answer,) = ask(port, operation("create", task_id))
         with WorkerTrigger(f"http://localhost:{port}", database_url=mongodb_url) as trigger:
             trigger.safe_trigger(trigger.trigger_task_creation, str(task_id))
-    assert (answer["status"] in {502, 504}, answer["sent"]) == (True, 2)
-    assert [event["taskId"] for event in world.worker.mongo.events.find()] == [task_id]
+        assert (answer["status"] in {502, 504}, answer["sent"]) == (True, 2)
+        assert [event["taskId"] for event in world.worker.mongo.events.find()] == [task_id]
 
 
 # Who may ask, when somebody stands in between
@@ -176,11 +185,11 @@ def between(request: pytest.FixtureRequest, tmp_path: Path) -> Between:
     if request.param == "nginx":
         return lambda worker_port: nginx(tmp_path, worker_port)
     application: Serve = request.getfixturevalue("application")
-    return lambda worker_port: application(request.param, worker_port)
+    return lambda worker_port: nullcontext(application(request.param, worker_port))
 
 
 def test_with_a_key_only_the_key_counts(api_process: Serve, between: Between, world: World) -> None:
-    with api_process(INTERNAL_API_KEY="s3cret") as worker, between(worker) as port:
+    with between(api_process(INTERNAL_API_KEY="s3cret")) as port:
         assert health("127.0.0.1", port, x_internal_api_key="s3cret") == 200
         assert health("127.0.0.1", port) == 403
 
@@ -190,7 +199,7 @@ def test_with_a_trusted_proxy_whoever_asks_it_from_elsewhere_stays_outside(
 ) -> None:
     """To the worker every request comes from loopback: without this, all the world would be on this machine."""
     elsewhere = own_address()
-    with api_process(TRUSTED_PROXIES="127.0.0.1,::1") as worker, between(worker) as port:
+    with between(api_process(TRUSTED_PROXIES="127.0.0.1,::1")) as port:
         assert health("127.0.0.1", port) == 200
         assert health(elsewhere, port) == 403
         assert health(elsewhere, port, x_forwarded_for="127.0.0.1") == 403, "nobody is believed to be somebody else"
@@ -200,13 +209,13 @@ def test_with_neither_whoever_reaches_the_proxy_reaches_the_worker(
     api_process: Serve, between: Between, world: World
 ) -> None:
     """Why docs/how-to/http-api.md asks for one of the two. What keeps web pages out is easily written by a program."""
-    with api_process() as worker, between(worker) as port:
+    with between(api_process()) as port:
         assert health(own_address(), port, host="localhost") == 200
 
 
 def test_the_client_works_through_the_reverse_proxy(ask: Ask, api_process: Serve, world: World, tmp_path: Path) -> None:
     task_id = world.add_task(DUE, "daily")
-    with api_process(INTERNAL_API_KEY="s3cret") as worker, nginx(tmp_path, worker) as port:
+    with nginx(tmp_path, api_process(INTERNAL_API_KEY="s3cret")) as port:
         (created,) = ask(port, operation("create", task_id), key="s3cret")
     assert (created["status"], created["sent"]) == (200, 1)
     assert due_dates(created["body"]["data"]["result"]) == due_dates_of(world, task_id)

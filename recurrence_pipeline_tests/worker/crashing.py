@@ -1,10 +1,8 @@
 """A worker in a process of its own, which is killed with SIGKILL, or frozen with SIGSTOP, at a named point.
 
-The processes are forked from a server that has imported everything and opened nothing, so that one costs little. What
-there is to work on is scenarios.py's business.
+What there is to work on is scenarios.py's business.
 """
 
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -21,20 +19,15 @@ from pymongo import monitoring
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.worker.context import WriteStep
+from recurrence_pipeline_tests.forked import PATIENCE, server
 from recurrence_pipeline_tests.waiting import wait_until
 
 READS = frozenset({"find", "getMore", "killCursors", "aggregate", "count", "distinct", "endSessions", "ping"})
 """Whatever else is sent is taken for a write, so that none goes unnoticed; so is an aggregation that stores something.
 """
 
-PATIENCE = 60
-"""In seconds, until a process must have ended."""
-
 Write = tuple[str, str]
 """Command and collection."""
-
-_server = multiprocessing.get_context("forkserver")
-_server.set_forkserver_preload([__name__])
 
 
 def _ignore(_thing: Any) -> None: ...
@@ -193,8 +186,8 @@ def frozen_after_look(work: Work, place: int) -> Iterator[Woken]:
 
 
 def _frozen(work: Work, **places: int) -> Iterator[Woken]:
-    ours, theirs = _server.Pipe(duplex=False)
-    process = _server.Process(target=_work_and_freeze, args=(work, theirs), kwargs=places)
+    ours, theirs = server.Pipe(duplex=False)
+    process = server.Process(target=_work_and_freeze, args=(work, theirs), kwargs=places)
     process.start()
     theirs.close()
     woken = Woken()
@@ -227,7 +220,7 @@ def _work_and_freeze(
 
 
 def _kill(work: Work, *places: int | None) -> None:
-    process = _server.Process(target=_work_and_die, args=(work, *places))
+    process = server.Process(target=_work_and_die, args=(work, *places))
     process.start()
     process.join(PATIENCE)
     assert process.exitcode == -signal.SIGKILL, f"the process ended with {process.exitcode}"

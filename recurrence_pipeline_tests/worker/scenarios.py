@@ -31,6 +31,9 @@ class Scenario:
     doomed: list[ObjectId] = field(default_factory=list)
     before: dict[str, list[Document]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.world.drop_indexes()
+
     def work(self) -> Work:
         return Work({"MONGODB_URL": self.world.settings.mongodb_url, **self._chunks()}, self.world.now, self.doomed)
 

@@ -80,6 +80,7 @@ class Stage:
 
     def __init__(self, mongodb_url: str) -> None:
         self.world = World(mongodb_url, now=START, WORKER_BATCH_SIZE="4")
+        self.world.drop_indexes()
         self.mongo = self.world.worker.mongo
         self.players = [Player(), Player()]
         self.workers: list[Worker] = [self._worker(player) for player in self.players]

@@ -64,7 +64,7 @@ HALF_A_LEASE = timedelta(seconds=30)
 ONE: list[Prepare] = [creations, refused_creations, undone_creations, completions, deletions]
 MANY: list[Prepare] = [creations, completions, deletions]
 CASES = [pytest.param(prepare, 1, id=f"{prepare.__name__}-1") for prepare in ONE]
-CASES += [pytest.param(prepare, 100, id=f"{prepare.__name__}-100") for prepare in MANY]
+CASES += [pytest.param(prepare, 50, id=f"{prepare.__name__}-50") for prepare in MANY]
 
 
 @pytest.fixture

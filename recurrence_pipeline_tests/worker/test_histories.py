@@ -63,6 +63,7 @@ class Histories(RuleBasedStateMachine):
         for collection in (mongo.tasks, mongo.events, mongo.activities, mongo.counters, mongo.deleted, mongo.series):
             collection.delete_many({})
         self.world.worker.init_db()
+        self.world.drop_indexes()
         self.workers: list[Worker] = [self.world.worker, self.world.open_worker()]
         self.held: list[tuple[Worker, list[TaskEvent]]] = []
         self.model: dict[ObjectId, ModelSeries] = {}

@@ -125,12 +125,10 @@ def test_many_events_of_one_series_write_once_what_one_of_them_asks_for(world: W
 
 
 @pytest.fixture
-def frozen_objects() -> Iterator[None]:
-    """Leave what is there already out of `gc.get_objects()`."""
+def frozen_objects() -> None:
+    """Leave what is there already out of `gc.get_objects()`, for good, as conftest.py does."""
     gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.mark.usefixtures("frozen_objects")

@@ -5,7 +5,7 @@ What the faults are, and what is promised of each, is in test_faults.py.
 
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from bson import ObjectId
 from pymongo import MongoClient
@@ -32,6 +32,7 @@ class Trial:
         self.server = server
         self.mongo = world.worker.mongo
         self.faults = Faults(server)
+        world.drop_indexes()
         self.prepare()
         self.before = {name: list(self.mongo.db[name].find()) for name in COLLECTIONS}
         with self.failing_worker() as worker:
@@ -61,8 +62,9 @@ class Trial:
 
     def failing_worker(self, **environment: str) -> Worker:
         """Open a worker that the faults can strike; reads that the driver would repeat by itself reach us too."""
-        options = {"appName": APPLICATION, "retryReads": "false", "serverMonitoringMode": "poll"}
-        url = f"{self.world.settings.mongodb_url}&{urlencode(options)}"
+        place, _, options = self.world.settings.mongodb_url.partition("?")
+        ours = {"appName": APPLICATION, "retryReads": "false", "serverMonitoringMode": "poll"}
+        url = f"{place}?{urlencode(dict(parse_qsl(options)) | ours)}"
         settings = Settings.from_environment({"MONGODB_URL": url, **environment})
         return open_worker(settings, clock=self.clock, chance=lambda: 0.0, listeners=[self.faults])
 
