@@ -46,6 +46,11 @@ class NewOccurrence:
     event_id: str
     at: datetime
 
+    @property
+    def name(self) -> str:
+        """What people call the slot: its number, or the date that was added."""
+        return f"{self.at:%Y-%m-%d}" if self.slot is None else str(self.slot)
+
 
 @dataclass(slots=True)
 class NewActivity:

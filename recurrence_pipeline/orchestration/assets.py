@@ -78,6 +78,7 @@ def _numbers(worker: Worker) -> dict[str, Any]:
     waited = (utc_now() - queue.oldest).total_seconds() if queue.oldest else 0.0
     return {
         **details["recurringTasks"],
+        **{f"{word}Recurring": count for word, count in details["byFrequency"].items()},
         **{f"events_{status.value}": counts[status.value] for status in EventStatus},
         "events_due": queue.due,
         "oldest_due_age_seconds": waited,

@@ -4,12 +4,15 @@ What they do is the worker's. Retry and undo, pressed as they are, only look: `d
 to false.
 """
 
+from contextlib import suppress
 from typing import Any, Literal
 
 import dagster as dg
 from pydantic import Field
 
+from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.clock import utc_now
+from recurrence_pipeline.domain.errors import RecurrenceError
 from recurrence_pipeline.domain.model import REFUSED, EventStatus, Operation
 from recurrence_pipeline.domain.times import instant
 from recurrence_pipeline.orchestration.metadata import MAX_ROWS, answer_metadata, events_table, plan_metadata, table
@@ -159,11 +162,18 @@ def process_one_task(context: dg.OpExecutionContext, config: TaskConfig, worker:
         if not config.task_id:
             metadata = {"written": False, "events": events_table(worker.open().queries.events(limit=MAX_ROWS))}
         elif config.dry_run:
-            metadata = plan_metadata(*worker.open().plan(*asked))
+            metadata = plan_metadata(*worker.open().plan(*asked)) | _rule(worker.open(), config.task_id)
         else:
             answer = worker.open().process_task_recurrence(*asked, run_id=context.run_id)
             metadata = answer_metadata(answer)
     context.add_output_metadata(metadata)
+
+
+def _rule(worker: Worker, task_id: str) -> dict[str, str]:
+    """Return the rule of a task's series in words, where there is such a series."""
+    with suppress(RecurrenceError):
+        return {"rule": worker.queries.series(task_id.lower()).words or "none"}
+    return {}
 
 
 @dg.job(

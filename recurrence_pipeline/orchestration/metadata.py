@@ -68,7 +68,7 @@ def events_table(events: Iterable[Mapping[str, Any]]) -> Table:
 
 def plan_metadata(event: TaskEvent, plan: Plan) -> dict[str, Any]:
     """Return what an operation would come to."""
-    new = [(o.slot, o.original.title, o.due) for o in plan.occurrences]
+    new = [(o.name, o.original.title, o.due) for o in plan.occurrences]
     answer = plan.answers.get(event.id)
     removed = [(task_id, removal.reason) for removal in plan.removals for task_id in removal.task_ids]
     return {

@@ -259,7 +259,7 @@ def _partial(occurrences: Sequence[NewOccurrence], refused: Mapping[str, str]) -
 
 
 def _could_not_be_written(missing: Sequence[NewOccurrence], refused: Mapping[str, str]) -> str:
-    slots = ", ".join(str(new.slot) for new in missing)
+    slots = ", ".join(new.name for new in missing)
     return f"slot{'s' if len(missing) > 1 else ''} {slots} could not be written: {refused[missing[0].id]}"
 
 

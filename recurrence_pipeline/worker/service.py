@@ -123,7 +123,8 @@ class WorkerService:
         Raises:
             InvalidRecurrence: with the field, the value and the reason.
         """
-        validate_recurrence(task_from_request(task), asked_at=self._context.clock())
+        now, zone = self._context.clock(), self._context.rules.timezone
+        validate_recurrence(task_from_request(task), asked_at=now, timezone=zone)
 
     def _event(self, task_id: str, operation: str, user_id: str | None, source: Source) -> TaskEvent:
         return new_event(task_id, operation, user_id, source=source, now=self._context.clock())

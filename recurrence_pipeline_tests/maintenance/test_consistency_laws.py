@@ -48,6 +48,7 @@ class SoundHistories(Histories):
 
     def compare(self) -> None:
         super().compare()
+        self.world.worker.init_db()  # the indexes, which these histories do without
         stopped = [
             known.original for known in self.model.values() if {0, *known.slots()} <= known.completed
         ]  # nothing that is there can be completed any more

@@ -53,6 +53,8 @@ def test_health_is_recorded_in_numbers(
         "dailyRecurring": 1,
         "weeklyRecurring": 1,
         "monthlyRecurring": 0,
+        "yearlyRecurring": 0,
+        "customRecurring": 0,
         "events_pending": 1,
         "events_processing": 0,
         "events_completed": 1,
