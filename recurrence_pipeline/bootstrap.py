@@ -75,7 +75,7 @@ class Worker(WorkerService):
         self.deletions = Deletions(context)
         self.resumption = Resuming(context, processor)
         self.parts = Parts(context.heartbeats, context.hosts.this.name)
-        self.health = Health(context.tasks, context.event_queries, self.parts, clock=context.clock)
+        self.health = Health(mongo, context.tasks, context.event_queries, self.parts, clock=context.clock)
         self.metrics = Metrics(context.event_metrics, retention=context.rules.event_retention, clock=context.clock)
         self.context = context
 

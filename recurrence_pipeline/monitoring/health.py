@@ -11,6 +11,7 @@ from recurrence_pipeline.domain.recurrence import REPEAT_WORDS
 from recurrence_pipeline.monitoring.parts import Parts
 from recurrence_pipeline.storage.documents import object_id
 from recurrence_pipeline.storage.event_queries import EventQueries
+from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.tasks import Tasks
 from recurrence_pipeline.storage.timeouts import is_timeout, time_limit
 
@@ -22,7 +23,10 @@ STATISTICS = (
 class Health:
     """Counts tasks and events. Every figure is read when asked for."""
 
-    def __init__(self, tasks: Tasks, log: EventQueries, parts: Parts, *, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, mongo: Mongo, tasks: Tasks, log: EventQueries, parts: Parts, *, clock: Callable[[], datetime]
+    ) -> None:
+        self._mongo = mongo
         self._tasks = tasks
         self._log = log
         self._parts = parts
@@ -82,7 +86,7 @@ class Health:
 
         try:
             with time_limit(patience) if patience else nullcontext():
-                self._log.ping()
+                self._mongo.ping()
             with time_limit(counting) if counting else nullcontext():
                 parts = taken("parts", self._parts.rows, None)
                 statistics = taken("stats", self.statistics, dict.fromkeys(STATISTICS))

@@ -31,14 +31,6 @@ class EventQueries:
         self._events = mongo.events
         self._read_chunk = read_chunk
 
-    def ping(self) -> None:
-        """Ask the server for a sign of life.
-
-        Raises:
-            DatabaseUnavailable: where none comes.
-        """
-        self._mongo.ping()
-
     @translated()
     def newest(
         self, *, limit: int, status: EventStatus | None = None, task_ids: Iterable[str] | None = None
