@@ -85,8 +85,8 @@ def slots_of(asked: dict[str, Any]) -> dict[str, Any]:
     """
     from recurrence_pipeline.config.clock import utc_now
     from recurrence_pipeline.domain.calendar import timed
+    from recurrence_pipeline.domain.english import read, typed_rule
     from recurrence_pipeline.domain.instances import require_instance
-    from recurrence_pipeline.domain.sentences import read, typed_rule
     from recurrence_pipeline.domain.zones import UTC, time_zone, wall_clock
 
     zone = time_zone(asked.get("timezone") or "UTC")

@@ -11,10 +11,10 @@ from enum import Enum
 from itertools import count
 
 from recurrence_pipeline.domain.calendar import in_utc, timed
+from recurrence_pipeline.domain.english import read
 from recurrence_pipeline.domain.instances import filled
 from recurrence_pipeline.domain.model import Series, Task
 from recurrence_pipeline.domain.rules import Rule, Skip
-from recurrence_pipeline.domain.sentences import read
 from recurrence_pipeline.domain.series import SeriesState
 
 _PAGE = 64

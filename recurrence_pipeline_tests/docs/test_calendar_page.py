@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from recurrence_pipeline.domain.calendar import slots
+from recurrence_pipeline.domain.english import parse, read
 from recurrence_pipeline.domain.errors import InvalidRecurrence
-from recurrence_pipeline.domain.sentences import parse, read
 from recurrence_pipeline_tests.docs.pages import DOCS
 
 PAGE = (DOCS / "explanation" / "calendar.md").read_text(encoding="utf-8")

@@ -10,14 +10,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from types import MappingProxyType
 
-from recurrence_pipeline.domain.ambiguities import impossible, readings, why_not
+from recurrence_pipeline.domain.english.ambiguities import impossible, readings, why_not
+from recurrence_pipeline.domain.english.phrases import UNITS
+from recurrence_pipeline.domain.english.spelling import spelled
+from recurrence_pipeline.domain.english.templates import Template
+from recurrence_pipeline.domain.english.vocabulary import DAY
+from recurrence_pipeline.domain.english.weekdays import Fields
 from recurrence_pipeline.domain.errors import InvalidRecurrence
-from recurrence_pipeline.domain.phrases import UNITS
 from recurrence_pipeline.domain.rules import LONGEST, Frequency, Rule, Skip, parse_rule
-from recurrence_pipeline.domain.spelling import spelled
-from recurrence_pipeline.domain.templates import Template
-from recurrence_pipeline.domain.vocabulary import DAY
-from recurrence_pipeline.domain.weekday_phrases import Fields
 
 _DEFAULTS = {field.name: field.default for field in fields(Rule) if field.default is not MISSING}
 _SHORTEST = (0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
 
-from recurrence_pipeline.domain.vocabulary import DAY, MONTHS, NAME, NTH, ORDINALS, WEEKDAYS, nth
+from recurrence_pipeline.domain.english.vocabulary import DAY, MONTHS, NAME, NTH, ORDINALS, WEEKDAYS, nth
 
 _TENS = {"twenty": 20, "thirty": 30}
 _TEENS = ("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen")

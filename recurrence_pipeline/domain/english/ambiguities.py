@@ -5,9 +5,9 @@ Nothing is guessed: a wrong guess is a wrong date, for years. The refusal names 
 
 import re
 
-from recurrence_pipeline.domain.phrases import PHRASES
-from recurrence_pipeline.domain.spelling import APART, unknown
-from recurrence_pipeline.domain.vocabulary import DAY, NAME, NTH
+from recurrence_pipeline.domain.english.phrases import PHRASES
+from recurrence_pipeline.domain.english.spelling import APART, unknown
+from recurrence_pipeline.domain.english.vocabulary import DAY, NAME, NTH
 
 _SECOND = r"([2-9]|[12]\d|3[01])(?:st|nd|rd|th)"
 _REST = r"(?: (?:until|only|if|\d+ time) .*)?"

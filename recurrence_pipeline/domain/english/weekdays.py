@@ -3,8 +3,7 @@
 import re
 from typing import Any
 
-from recurrence_pipeline.domain.rules import Rule, WeekdayNum
-from recurrence_pipeline.domain.vocabulary import (
+from recurrence_pipeline.domain.english.vocabulary import (
     DAY,
     GROUPS,
     NTH,
@@ -15,6 +14,7 @@ from recurrence_pipeline.domain.vocabulary import (
     number_of,
     spread,
 )
+from recurrence_pipeline.domain.rules import Rule, WeekdayNum
 
 Fields = dict[str, Any]
 """Fields of a `Rule`, and their values."""

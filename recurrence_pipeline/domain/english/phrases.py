@@ -12,8 +12,7 @@ from datetime import date, datetime, time, timezone
 from types import MappingProxyType
 from typing import Any
 
-from recurrence_pipeline.domain.rules import Frequency, Rule
-from recurrence_pipeline.domain.vocabulary import (
+from recurrence_pipeline.domain.english.vocabulary import (
     DAY,
     GROUPS,
     MONTH,
@@ -28,7 +27,7 @@ from recurrence_pipeline.domain.vocabulary import (
     series,
     spread,
 )
-from recurrence_pipeline.domain.weekday_phrases import (
+from recurrence_pipeline.domain.english.weekdays import (
     Fields,
     read_chosen,
     read_nth_weekdays,
@@ -41,6 +40,7 @@ from recurrence_pipeline.domain.weekday_phrases import (
     write_positions,
     write_weekdays,
 )
+from recurrence_pipeline.domain.rules import Frequency, Rule
 from recurrence_pipeline.domain.words import counted
 
 UNITS: Mapping[Frequency, str] = MappingProxyType(

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
+from recurrence_pipeline.domain.english import parse, read, typed_rule
 from recurrence_pipeline.domain.errors import InvalidRecurrence
 from recurrence_pipeline.domain.rules import REPEAT_TYPES, parse_rule
-from recurrence_pipeline.domain.sentences import parse, read, typed_rule
 from recurrence_pipeline_tests.domain.rule_texts import rule_texts
 
 UNTIL = st.one_of(

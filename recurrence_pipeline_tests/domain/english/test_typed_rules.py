@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recurrence_pipeline.domain.english import parse, read
 from recurrence_pipeline.domain.errors import InvalidRecurrence
-from recurrence_pipeline.domain.sentences import parse, read
 
 TYPED = {
     "daily": "FREQ=DAILY",

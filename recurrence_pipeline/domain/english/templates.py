@@ -6,10 +6,10 @@ Which templates there are, and what they say of a rule, is sentences.py's busine
 import re
 from collections.abc import Iterator
 
-from recurrence_pipeline.domain.phrases import PHRASES
+from recurrence_pipeline.domain.english.phrases import PHRASES
+from recurrence_pipeline.domain.english.spelling import spelled
+from recurrence_pipeline.domain.english.weekdays import Fields
 from recurrence_pipeline.domain.rules import Rule
-from recurrence_pipeline.domain.spelling import spelled
-from recurrence_pipeline.domain.weekday_phrases import Fields
 
 
 class Template:
