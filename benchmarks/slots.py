@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from dateutil.rrule import DAILY, MONTHLY, WEEKLY, rrule
 
+from benchmarks.planning import compared as planned
 from benchmarks.report import Figures, Row
 from benchmarks.rules import compared
 from benchmarks.size import Size
@@ -99,4 +100,4 @@ def main(size: Size) -> Figures:
                 )
     if differing:
         raise RuntimeError(f"the answers to {differing} questions differ from dateutil's: {rows}")
-    return Figures("The next 3 slots of a series", [*rows, *compared(size)])
+    return Figures("The next 3 slots of a series", [*rows, *compared(size), *planned(size)])

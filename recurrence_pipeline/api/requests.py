@@ -132,7 +132,15 @@ class ValidationRequest(RequestSchema):
     """A task as the application is about to store it."""
 
     task: dict[Any, Any] = Field(
-        examples=[{"title": "Pay rent", "repeatType": "monthly", "dueDate": "2099-01-31T09:00:00.000Z"}],
+        examples=[
+            {"title": "Pay rent", "repeatType": "monthly", "dueDate": "2099-01-31T09:00:00.000Z"},
+            {
+                "title": "Water the plants",
+                "repeatType": "custom",
+                "recurrence": {"rule": "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,TH", "excluded": ["2099-02-02"]},
+                "dueDate": "2099-01-29T09:00:00.000Z",
+            },
+        ],
     )
 
 

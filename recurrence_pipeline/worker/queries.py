@@ -13,9 +13,9 @@ from recurrence_pipeline.domain.errors import (
     InvalidRecurrence,
     NotReplayable,
     OriginalNotFound,
+    Permanent,
     PermissionDenied,
     RecurrenceError,
-    RuleChanged,
 )
 from recurrence_pipeline.domain.explain import DayCode, Explanation, SlotView, SlotViews, words_of
 from recurrence_pipeline.domain.model import EventStatus, Series, Task
@@ -95,7 +95,7 @@ class Queries:
         """
         if not 1 <= count <= MAX_PREVIEW:
             raise InvalidRecurrence(f"count: {count} is not between 1 and {MAX_PREVIEW}", field="count", value=count)
-        views = self._slot_views(task_id)
+        views = self._slot_views(*self._series_of(task_id))
         slots = islice(views.since(None if from_start else since or self._clock()), count)
         return Preview(views.rule, views.words, list(slots))
 
@@ -105,12 +105,17 @@ class Queries:
         Raises:
             InvalidInput, OriginalNotFound, NotAMember, WrongType, InvalidRecurrence: as `preview`.
         """
+        series, original = self._series_of(task_id)
         try:
-            return self._slot_views(task_id).on(day)
-        except RuleChanged as error:
+            return self._slot_views(series, original).on(day)
+        except Permanent as error:
             return Explanation(day, DayCode.REFUSED, f"Nothing is made: {error}")
 
-    def _slot_views(self, task_id: str) -> SlotViews:
+    def _slot_views(self, series: Series, original: Task) -> SlotViews:
+        return SlotViews(series, SeriesState(series, original, self._timezone), self._clock())
+
+    def _series_of(self, task_id: str) -> tuple[Series, Task]:
+        """Return the series of a task that recurs, and its original."""
         snapshot = self._tasks.load([str(object_id(task_id))])
         task, series = snapshot.tasks.get(task_id), snapshot.series_of(task_id)
         original = series.original
@@ -119,7 +124,7 @@ class Queries:
         require_member(task, series)
         if original.repeat_type == "none":
             raise InvalidRecurrence(f"Task {task_id} does not recur", field="repeatType", value="none")
-        return SlotViews(series, SeriesState(series, original, self._timezone), self._clock())
+        return series, original
 
     def series(self, task_id: str) -> SeriesView:
         """Return the series that a task belongs to, or what is left of it.

@@ -341,6 +341,18 @@ def test_validation_echoes_a_task_that_may_recur(shared_api: Api) -> None:
             {"repeatType": "daily", "dueDate": "2024-02-01T00:00:00.000Z", "parentTaskId": "f" * 24},
             "Sub-tasks cannot have recurring patterns",
         ),
+        (
+            {
+                "repeatType": "custom",
+                "dueDate": "2024-02-01T00:00:00.000Z",
+                "recurrence": {"rule": "FREQ=DAILY;BYHOUR=9"},
+            },
+            "recurrence.rule: rule 'BYHOUR=9' is no part of a rule",
+        ),
+        (
+            {"repeatType": "weekly", "dueDate": "2024-02-01T00:00:00.000Z", "recurrence": {"horizon": 61}},
+            "recurrence.horizon: 61 is not a whole number from 1 to 60",
+        ),
     ],
 )
 def test_validation_says_why_a_task_may_not_recur(shared_api: Api, task: dict[str, str], reason: str) -> None:

@@ -94,6 +94,28 @@ def test_an_end_may_be_set_and_lifted_while_the_series_runs(world: World) -> Non
     assert days(world, head)[4:] == ["01-06", "01-07", "01-08", "01-09"]
 
 
+def test_what_nobody_told_of_is_found_and_made(world: World) -> None:
+    head = world.add_task(MONDAY, "custom", recurrence={"rule": "FREQ=MONTHLY;BYDAY=-1FR", "added": ["2024-01-10"]})
+    world.pass_time(minutes=1)
+    assert world.worker.reconciliation.look(None).asked == 1
+    world.work()
+    assert days(world, head) == ["01-10", "01-26", "02-23"]
+    world.complete(head)
+    world.worker.mongo.tasks.update_one({"_id": head}, {"$set": {"updatedAt": world.now}})
+    world.pass_time(minutes=1)
+    assert world.worker.reconciliation.look(None).asked == 1
+    world.work()
+    assert days(world, head) == ["01-10", "01-26", "02-23", "03-29"]
+    assert world.worker.reconciliation.look(None).asked == 0
+
+
+def test_a_day_of_a_series_that_is_refused_says_why(world: World) -> None:
+    head = world.add_task(MONDAY, "custom", recurrence={"rule": "FREQ=HOURLY"})
+    explanation = world.worker.queries.explain(str(head), MONDAY.date())
+    assert (explanation.code.value, explanation.slot) == ("refused", None)
+    assert explanation.text.startswith("Nothing is made: recurrence.rule: FREQ=HOURLY is not one of DAILY")
+
+
 def test_another_rule_leaves_the_series_alone_and_is_found(world: World) -> None:
     head = custom(world, "FREQ=DAILY")
     world.worker.mongo.tasks.update_one({"_id": head}, {"$set": {"recurrence.rule": "FREQ=DAILY;INTERVAL=2"}})
