@@ -9,7 +9,7 @@ import pytest
 from pymongo import MongoClient
 
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline_tests.api.serving import Api, serving
+from recurrence_pipeline_tests.api.serving import NO_AUTHORITIES, Api, serving
 from recurrence_pipeline_tests.urls import with_database
 from recurrence_pipeline_tests.world import World
 
@@ -25,7 +25,8 @@ def open_api(mongodb_url: str) -> Iterator[OpenApi]:
             world = World(mongodb_url, now=None, **environment)
             stack.callback(world.close)
             url = stack.enter_context(serving(world.worker))
-            return Api(world, stack.enter_context(httpx.Client(base_url=url, headers=headers, trust_env=False)))
+            client = httpx.Client(base_url=url, headers=headers, trust_env=False, verify=NO_AUTHORITIES)
+            return Api(world, stack.enter_context(client))
 
         yield opened
 
@@ -41,7 +42,7 @@ def shared_api(mongodb_server: str, mongodb_janitor: MongoClient[Document]) -> I
     """Return an API for requests that change nothing: one for all of a module, and nothing is stored in the end."""
     name = f"test_{uuid4().hex}"
     world = World(with_database(mongodb_server, name))
-    with serving(world.worker) as url, httpx.Client(base_url=url, trust_env=False) as client:
+    with serving(world.worker) as url, httpx.Client(base_url=url, trust_env=False, verify=NO_AUTHORITIES) as client:
         yield Api(world, client)
     stored = {name: len(documents) for name, documents in world.everything().items()}
     events = world.worker.mongo.events.count_documents({})

@@ -1,5 +1,6 @@
 """The API on a real socket, in a thread of the test's process."""
 
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,9 @@ from recurrence_pipeline.api.server import configuration, listen
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline_tests.waiting import wait_until
 from recurrence_pipeline_tests.world import World
+
+NO_AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For clients of what is not encrypted: to read the world's certificates takes each of them 20 ms."""
 
 RECURRENCE = "/internal/worker/tasks/recurrence"
 CLEANUP = "/internal/worker/tasks/cleanup"

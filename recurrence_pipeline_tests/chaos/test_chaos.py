@@ -3,6 +3,8 @@
 import os
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from random import Random
 from threading import Event
@@ -13,6 +15,7 @@ from bson import ObjectId
 from pymongo import MongoClient
 
 from recurrence_pipeline.bootstrap import open_worker
+from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.chaos.application import Application, Fate, Series
@@ -134,7 +137,9 @@ def calm(mongodb_server: str, mongodb_janitor: MongoClient[Document]) -> Iterato
             worker.drain()
             if events >= 105 and everything_happened(application):
                 break
-        worker.drain(until_empty=True)
+        seconds = count()  # what is tried again later need not be waited for
+        with open_worker(worker.settings, clock=lambda: utc_now() + timedelta(seconds=next(seconds))) as later:
+            later.drain(until_empty=True)
         yield Weather(Data.read(client.get_default_database()), application)
         mongodb_janitor.drop_database(client.get_default_database().name)
 

@@ -126,7 +126,8 @@ def test_a_database_that_was_not_prepared_gets_a_hint_and_nothing_in_it(
 
 
 def test_a_database_that_is_away_is_named_without_its_password(run: Run) -> None:
-    ran = run("stats", MONGODB_URL="mongodb://worker:t0p-secret@127.0.0.1:1/x?serverSelectionTimeoutMS=200")
+    away = "mongodb://worker:t0p-secret@127.0.0.1:1/x?serverSelectionTimeoutMS=200"
+    ran = run("stats", MONGODB_URL=away, WORKER_TIMEOUT="300")
     assert (ran.code, ran.out) == (1, "")
     assert ran.err.startswith("recurrence: database: 127.0.0.1:1: ")
     assert ran.err.count("\n") == 1

@@ -23,6 +23,8 @@ def red(world: World) -> dict[str, int]:
 class SoundHistories(Histories):
     """Histories that end with the checks, and with a repair of everything."""
 
+    indexed = True  # one of the checks looks for the indexes
+
     @rule(original=Histories.series)
     def tidy_up(self, original: ObjectId) -> None:
         """A person deletes what is done."""

@@ -53,6 +53,7 @@ class Histories(RuleBasedStateMachine):
     """The application on one side, two workers on the other, events repeated and delayed in between."""
 
     mongodb_url: str
+    indexed = False
 
     series = Bundle("series")
 
@@ -63,7 +64,8 @@ class Histories(RuleBasedStateMachine):
         for collection in (mongo.tasks, mongo.events, mongo.activities, mongo.counters, mongo.deleted, mongo.series):
             collection.delete_many({})
         self.world.worker.init_db()
-        self.world.drop_indexes()
+        if not self.indexed:
+            self.world.drop_indexes()
         self.workers: list[Worker] = [self.world.worker, self.world.open_worker()]
         self.held: list[tuple[Worker, list[TaskEvent]]] = []
         self.model: dict[ObjectId, ModelSeries] = {}
