@@ -117,7 +117,7 @@ class SeriesState:
     def advance(self, event_id: str) -> Iterator[tuple[NewOccurrence, bool]]:
         """Yield what the event should generate, each with whether it is there already, and move the cursor past it."""
         reach = self.reach()
-        if (missing := reach.number - self.cursor) > MAX_NEW_PER_SERIES:
+        if (missing := reach.number - self.cursor) > MAX_NEW_PER_SERIES + len(self.recurrence.excluded):
             raise InvalidRecurrence(
                 f"slot {self.finished} is completed but the cursor is {self.cursor}: refusing {missing} new tasks",
                 field="occurrenceNumber",
