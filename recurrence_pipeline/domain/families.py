@@ -209,12 +209,8 @@ class _Months(Family):
 
     def _before(self, start: date, when: date, periods: int = 0) -> int:
         """Return how many slots a period has until the end of a day."""
-        last = when.toordinal()
-        return sum(
-            bisect_right(self._days(start, periods, month), last)
-            for month in range(len(self._months))
-            if self._from_january is False or self._months[month] < when.month
-        )
+        last, months = when.toordinal(), range(len(self._months))
+        return sum(bisect_right(self._days(start, periods, month), last) for month in months)
 
     def _days(self, start: date, periods: int, month: int) -> Sequence[int]:
         year, index = divmod(self._begin(start) + periods * self._step + self._months[month], 12)

@@ -1,7 +1,7 @@
 """Slots by their numbers: for any rule what counting its instances one by one gives, from wherever one begins."""
 
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import islice, takewhile
 
 import pytest
 from hypothesis import assume, given
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from recurrence_pipeline.domain.calendar import is_counted, next_occurrence, slot, slot_number, slots
 from recurrence_pipeline.domain.errors import InvalidRecurrence
-from recurrence_pipeline.domain.families import Known
+from recurrence_pipeline.domain.families import Known, family_of
 from recurrence_pipeline.domain.instances import instances
 from recurrence_pipeline.domain.rules import parse_rule
 from recurrence_pipeline.domain.zones import UTC
@@ -92,6 +92,23 @@ def test_a_slot_of_any_rule_has_the_number_it_was_made_from(
     assume(len(found) > max(number, known))
     assert slot_number(anchor, text, found[number]) == number
     assert slot_number(anchor, text, found[number], known=Known(known, found[known])) == number
+
+
+SEVERAL_IN_EACH_PERIOD = (
+    "FREQ=WEEKLY;INTERVAL=3;BYDAY=TU,SU",
+    "FREQ=MONTHLY;INTERVAL=3;BYMONTHDAY=1,15",
+    "FREQ=YEARLY;INTERVAL=2;BYMONTH=1,7",
+    "FREQ=YEARLY;INTERVAL=2;BYMONTH=1,7;BYMONTHDAY=1,15",
+    "FREQ=MONTHLY;BYMONTH=3,9;BYDAY=1MO,1TU",
+)
+
+
+@given(text=st.sampled_from(SEVERAL_IN_EACH_PERIOD), anchor=anchors, days=st.integers(0, 3000))
+def test_a_day_between_slots_stands_for_the_one_before(text: str, anchor: datetime, days: int) -> None:
+    assume(anchor.day <= 28)
+    day = anchor + timedelta(days)
+    before = sum(1 for _ in takewhile(lambda each: each <= day, instances(parse_rule(text), anchor)))
+    assert family_of(parse_rule(text)).number(anchor, day) == before
 
 
 @given(text=any_rule, anchor=anchors, days=st.integers(-30, 900))
