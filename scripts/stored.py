@@ -50,8 +50,8 @@ FIELDS: dict[str, list[Stored]] = {
         Stored("isCompleted", "bool", "app", "occurrences begin with false"),
         Stored("repeatType", "string", "both", "`none`, `daily`, `weekly`, `monthly`, `yearly` or `custom`; copied to "
                "occurrences"),
-        Stored("recurrence", "object", "both", "optional: [any rule](../explanation/calendar.md#any-rule), and exceptions "
-               "from it; copied to occurrences"),
+        Stored("recurrence", "object", "both", "optional: [any rule](../explanation/calendar.md#any-rule), and "
+               "exceptions from it; copied to occurrences"),
         Stored("parentTaskId", "ObjectId or null", "app", "what a sub-task is a child of; sub-tasks cannot repeat"),
         Stored("parentRecurringId", "ObjectId or null", "both", "the original of an occurrence"),
         Stored("links", "array", "both", "copied to occurrences"),
