@@ -35,12 +35,12 @@ def instances(rule: Rule, anchor: datetime, after: datetime | None = None) -> It
         anchor: the start of the series on the wall clock; on the rule or not.
         after: yields only what is later than this.
     """
-    filled, begin = _filled(rule, anchor), anchor if after is None or after < anchor else after
+    walked, begin = filled(rule, anchor), anchor if after is None or after < anchor else after
     last, end = begin.date().toordinal(), last_moment(rule, anchor)
     clock = anchor.timetz()
     if begin.timetz() < clock:  # that day's own instance is still to come
         last -= 1
-    for day in _days_from(filled, anchor.date(), last):
+    for day in _days_from(walked, anchor.date(), last):
         found = datetime.combine(date.fromordinal(day), clock)
         if end is not None and found > end:
             return
@@ -51,7 +51,7 @@ def instances(rule: Rule, anchor: datetime, after: datetime | None = None) -> It
 def days_after(rule: Rule, anchor: date, after: int) -> Iterator[int]:
     """Yield the days of a rule behind both the anchor's and day `after`, as ordinals; its end is the caller's."""
     begin = anchor.toordinal()
-    return _days_from(_filled(rule, anchor), anchor, max(begin, after))
+    return _days_from(filled(rule, anchor), anchor, max(begin, after))
 
 
 @lru_cache(maxsize=16384)
@@ -93,7 +93,13 @@ def require_instance(rule: Rule, anchor: datetime) -> None:
         raise InvalidRecurrence(message, field="recurrence.rule", value=str(rule))
 
 
-def _filled(rule: Rule, anchor: date) -> Rule:
+def is_instance(rule: Rule, anchor: datetime) -> bool:
+    """Say whether the anchor of a series is on its rule, the end aside."""
+    day = anchor.toordinal()
+    return next(_days_from(filled(rule, anchor), anchor.date(), day - 1), None) == day
+
+
+def filled(rule: Rule, anchor: date) -> Rule:
     """Return the rule with what its start implies made explicit."""
     weekday = (WeekdayNum(anchor.weekday()),)
     match rule.frequency:
