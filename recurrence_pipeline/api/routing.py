@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 from pydantic.alias_generators import to_camel
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from recurrence_pipeline.api.errors import ApiError
 from recurrence_pipeline.api.openapi import BODY, error_responses
@@ -24,7 +24,8 @@ class Route(APIRoute):
     """A path. Its handler names what it wants: `request`, `query`, `body`, or a part of the path.
 
     `errors` are examples of what it can answer beside its success; `allow` raises where somebody may not ask. One
-    without a tag is not on the page.
+    without a tag is not on the page. A success is of the kind that the handler returns, or
+    JSON.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Route(APIRoute):
         self._allow = allow
         self._has_body = "POST" in methods
         hints = get_type_hints(handler, include_extras=True)
+        kind = hints["return"]
         self._wants_request = "request" in hints
         self._readers = {name: TypeAdapter(hints[name]) for name in hints.keys() - {"request", "return"}}
         model = get_type_hints(handler).get("query")
@@ -48,6 +50,7 @@ class Route(APIRoute):
             path,
             handler,
             methods=list(methods),
+            response_class=kind if isinstance(kind, type) and issubclass(kind, Response) else JSONResponse,
             operation_id=to_camel(handler.__name__),
             summary=re.split("[.,:;]", handler.__doc__ or "")[0],
             tags=[tag],

@@ -85,9 +85,7 @@ def _passed(series: Series, state: SeriesState) -> list[datetime]:
     return [at for at, _ in state.timed(0, last + 1)]
 
 
-def _placed(
-    series: Series, state: SeriesState, slots: list[datetime]
-) -> Iterator[tuple[datetime | None, Task]]:
+def _placed(series: Series, state: SeriesState, slots: list[datetime]) -> Iterator[tuple[datetime | None, Task]]:
     """Yield the tasks of a series with the times that they stand for on the wall clock."""
     for task in (*series.occurrences, state.original):
         number = state.slots.get(task.id)

@@ -16,7 +16,6 @@ from recurrence_pipeline.domain.observances import Observance, observances
 from recurrence_pipeline.domain.recurrence_set import ChangedInstance, RecurrenceSet
 from recurrence_pipeline.domain.zones import UTC
 
-MEDIA_TYPE = "text/calendar; charset=utf-8"
 HEAD = (
     "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//recurrence-pipeline//recurring tasks//EN\r\nCALSCALE:GREGORIAN\r\n"
     "X-WR-CALNAME:Recurring tasks\r\n"
