@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from recurrence_pipeline.api import openapi
 from recurrence_pipeline.api.auth import AuthDependencies, Caller, caller_of
-from recurrence_pipeline.api.errors import error_from, failure, forbidden, invalid_recurrence, no_such_path
+from recurrence_pipeline.api.errors import CutOff, error_from, failure, forbidden, invalid_recurrence, no_such_path
 from recurrence_pipeline.api.requests import (
     CalendarQuery,
     EventsQuery,
@@ -120,7 +120,10 @@ class Handlers:
             piece = first
             while piece is not None:
                 yield piece
-                piece = await self._call(lambda: next(pieces, None))
+                try:
+                    piece = await self._call(lambda: next(pieces, None))
+                except RecurrenceError as error:
+                    raise CutOff from error
 
         return CalendarResponse(text(), headers={"Content-Disposition": 'inline; filename="recurring-tasks.ics"'})
 

@@ -52,7 +52,7 @@ def _write(pieces: Iterable[str], file: Path | None) -> None:
     if file is None:
         sys.stdout.writelines(pieces)
         return
-    begun = file.with_name(f".{file.name}.{os.getpid()}")
+    begun = file.parent / f".{file.name}.{os.getpid()}"
     try:
         try:
             with begun.open("w", encoding="utf-8", newline="") as writing:

@@ -1,7 +1,7 @@
 """When the clocks of a zone change, as the observances of RFC 5545, section 3.6.5, say it. Pure.
 
 Changes that come every year on the same weekday of a month, such as the last Sunday in March, are a rule for ever; all
-others are dates, from 1970 to 2100. What a zone's clocks show at a time is zones.py's.
+others are dates, from 1970 to 2060. What a zone's clocks show at a time is zones.py's.
 """
 
 from collections import defaultdict
@@ -15,10 +15,10 @@ from recurrence_pipeline.domain.rules import WEEKDAYS
 from recurrence_pipeline.domain.zones import UTC
 
 FIRST = datetime(1970, 1, 1, tzinfo=UTC)
-LAST = datetime(2101, 1, 1, tzinfo=UTC)
-STEP = timedelta(days=2)
+LAST = datetime(2061, 1, 1, tzinfo=UTC)
+STEP = timedelta(days=3)
 """No zone ever changed its clocks and changed them back in less than four days."""
-YEARS_OF_A_RULE = 30
+YEARS_OF_A_RULE = 20
 """How long changes must have come by a rule, up to the last year, to be told as one."""
 
 _SECOND = timedelta(seconds=1)
@@ -46,32 +46,36 @@ class Observance(NamedTuple):
 def observances(zone: tzinfo) -> tuple[Observance, ...]:
     """Return the observances of a zone, the one that holds in the beginning first."""
     found: dict[tuple[timedelta, Offset], list[datetime]] = defaultdict(list)
-    for instant, before, after in _changes(zone):
-        found[before.ahead, after].append((instant + before.ahead).replace(tzinfo=None))
-    begin = _offset(zone, FIRST)
+    for instant, before in _changes(zone):
+        found[before, _shown(zone, instant)].append((instant + before).replace(tzinfo=None))
+    begin = _shown(zone, FIRST)
     first = Observance(begin.ahead, begin, [(FIRST + begin.ahead).replace(tzinfo=None)])
     return (first, *(part for change, starts in found.items() for part in _observances(*change, starts)))
 
 
-def _changes(zone: tzinfo) -> Iterator[tuple[datetime, Offset, Offset]]:
-    """Yield the instants at which clocks change, with what they show before and after."""
-    time, offset = FIRST, _offset(zone, FIRST)
+def _changes(zone: tzinfo) -> Iterator[tuple[datetime, timedelta]]:
+    """Yield the instants at which clocks change, with what they were ahead of UTC before."""
+    time, ahead = FIRST, _ahead(zone, FIRST)
     while time < LAST:
-        following = _offset(zone, time + STEP)
-        if following.ahead != offset.ahead:
-            yield _instant(zone, time, offset), offset, following
-        time, offset = time + STEP, following
+        following = _ahead(zone, time + STEP)
+        if following != ahead:
+            yield _instant(zone, time, ahead), ahead
+        time, ahead = time + STEP, following
 
 
-def _instant(zone: tzinfo, low: datetime, before: Offset) -> datetime:
+def _instant(zone: tzinfo, low: datetime, before: timedelta) -> datetime:
     high = low + STEP
     while high - low > _SECOND:
         middle = (low + (high - low) / 2).replace(microsecond=0)
-        low, high = (middle, high) if _offset(zone, middle).ahead == before.ahead else (low, middle)
+        low, high = (middle, high) if _ahead(zone, middle) == before else (low, middle)
     return high
 
 
-def _offset(zone: tzinfo, instant: datetime) -> Offset:
+def _ahead(zone: tzinfo, instant: datetime) -> timedelta:
+    return instant.astimezone(zone).utcoffset() or _ZERO
+
+
+def _shown(zone: tzinfo, instant: datetime) -> Offset:
     local = instant.astimezone(zone)
     return Offset(local.utcoffset() or _ZERO, local.tzname() or "", bool(local.dst()))
 

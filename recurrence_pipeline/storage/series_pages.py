@@ -13,7 +13,7 @@ from recurrence_pipeline.storage.documents import Document, of_user
 from recurrence_pipeline.storage.mongo import Mongo, translating
 from recurrence_pipeline.storage.partitions import partitions
 
-TASKS_AT_A_TIME = 2000
+TASKS_AT_A_TIME = 1000
 """How many tasks the series of a page have in all; one that has more by itself is a page of its own."""
 
 ORIGINALS: Document = {"repeatType": {"$nin": ["none", None, ""]}, "parentRecurringId": {"$in": [None, ""]}}

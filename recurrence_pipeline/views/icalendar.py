@@ -38,7 +38,7 @@ def calendar_text(pages: Iterable[Iterable[RecurrenceSet]]) -> Iterator[str]:
         series = list(page)
         new = {each.zone: None for each in series if each.zone is not UTC and each.zone not in zones}
         zones |= new.keys()
-        yield begun + "".join([*map(_zone, new), *map(_series, series)])
+        yield begun + "".join([*map(zone_text, new), *map(_series, series)])
         begun = ""
     yield begun + TAIL
 
@@ -110,7 +110,8 @@ def _text(component: Component) -> str:
     return component.to_ical().decode()
 
 
-def _zone(zone: tzinfo) -> str:
+def zone_text(zone: tzinfo) -> str:
+    """Return the VTIMEZONE of a zone."""
     found = Timezone()
     found.add("TZID", str(zone))
     for each in observances(zone):

@@ -35,19 +35,20 @@ class Calendar:
     def pages(
         self, user_id: str | None = None, *, counts: CalendarCounts | None = None
     ) -> Iterator[list[RecurrenceSet]]:
-        """Yield the series of a user, or of everybody, a page at a time; what is left out is counted, and logged.
+        """Yield the series of a user, or of everybody, a page at a time; what is left out is counted, or logged.
 
         Raises:
             InvalidInput: `user_id` is not an id.
         """
         if user_id is not None:
             object_id(user_id, "userId")
-        return self._read(user_id, CalendarCounts() if counts is None else counts)
+        return self._read(user_id, counts)
 
-    def _read(self, user_id: str | None, counts: CalendarCounts) -> Iterator[list[RecurrenceSet]]:
+    def _read(self, user_id: str | None, given: CalendarCounts | None) -> Iterator[list[RecurrenceSet]]:
+        counts = CalendarCounts() if given is None else given
         for ids in self._pages.pages(user_id):
             yield list(self._told(ids, counts))
-        if counts.left_out:
+        if given is None and counts.left_out:
             log.warning("series left out of a calendar", codes=dict(counts.left_out))
 
     def _told(self, ids: list[str], counts: CalendarCounts) -> Iterator[RecurrenceSet]:
