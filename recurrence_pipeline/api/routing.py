@@ -12,20 +12,19 @@ from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 from pydantic.alias_generators import to_camel
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from recurrence_pipeline.api.errors import ApiError
-from recurrence_pipeline.api.openapi import BODY, error_responses
+from recurrence_pipeline.api.openapi import BODY, CALENDAR_SUCCESS, error_responses
 from recurrence_pipeline.api.requests import parse, query, read_json
-from recurrence_pipeline.api.responses import json_response
+from recurrence_pipeline.api.responses import CalendarResponse, json_response
 
 
 class Route(APIRoute):
     """A path. Its handler names what it wants: `request`, `query`, `body`, or a part of the path.
 
     `errors` are examples of what it can answer beside its success; `allow` raises where somebody may not ask. One
-    without a tag is not on the page. A success is of the kind that the handler returns, or
-    JSON.
+    without a tag is not on the page.
     """
 
     def __init__(
@@ -41,7 +40,6 @@ class Route(APIRoute):
         self._allow = allow
         self._has_body = "POST" in methods
         hints = get_type_hints(handler, include_extras=True)
-        kind = hints["return"]
         self._wants_request = "request" in hints
         self._readers = {name: TypeAdapter(hints[name]) for name in hints.keys() - {"request", "return"}}
         model = get_type_hints(handler).get("query")
@@ -50,12 +48,14 @@ class Route(APIRoute):
             path,
             handler,
             methods=list(methods),
-            response_class=kind if isinstance(kind, type) and issubclass(kind, Response) else JSONResponse,
             operation_id=to_camel(handler.__name__),
             summary=re.split("[.,:;]", handler.__doc__ or "")[0],
             tags=[tag],
             response_description="Done",
-            responses=error_responses((*errors, *BODY) if self._has_body else errors),
+            responses={
+                **error_responses((*errors, *BODY) if self._has_body else errors),
+                **(CALENDAR_SUCCESS if hints["return"] is CalendarResponse else {}),
+            },
             openapi_extra={"security": [{scheme: []} for scheme in security]},
             include_in_schema=bool(tag),
         )

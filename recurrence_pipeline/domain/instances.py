@@ -1,6 +1,6 @@
 """Instances: the days on which a rule of any kind falls, from any day on. Pure; all times are on the wall clock.
 
-A rule is walked period by period (day, week, month, year): what its parts name in one period is put together, sorted,
+A rule is explicit period by period (day, week, month, year): what its parts name in one period is put together, sorted,
 and chosen from (RFC 5545, section 3.3.10; RFC 7529, section 4.1, for days that a month or year does not have). The walk
 begins at the period of whatever day is asked about, so that a series of any age costs the same. What DTSTART implies is
 filled in first, and nothing else depends on it but the time of day and the count of periods.
@@ -35,17 +35,23 @@ def instances(rule: Rule, anchor: datetime, after: datetime | None = None) -> It
         anchor: the start of the series on the wall clock; on the rule or not.
         after: yields only what is later than this.
     """
-    walked, begin = filled(rule, anchor), anchor if after is None or after < anchor else after
+    explicit, begin = filled(rule, anchor), anchor if after is None or after < anchor else after
     last, end = begin.date().toordinal(), last_moment(rule, anchor)
     clock = anchor.timetz()
     if begin.timetz() < clock:  # that day's own instance is still to come
         last -= 1
-    for day in _days_from(walked, anchor.date(), last):
+    for day in _days_from(explicit, anchor.date(), last):
         found = datetime.combine(date.fromordinal(day), clock)
         if end is not None and found > end:
             return
         if found > anchor:
             yield found
+
+
+def is_instance(rule: Rule, anchor: datetime) -> bool:
+    """Say whether the anchor of a series is on its rule, the end aside."""
+    day = anchor.toordinal()
+    return next(_days_from(filled(rule, anchor), anchor.date(), day - 1), None) == day
 
 
 def days_after(rule: Rule, anchor: date, after: int) -> Iterator[int]:
@@ -93,14 +99,8 @@ def require_instance(rule: Rule, anchor: datetime) -> None:
         raise InvalidRecurrence(message, field="recurrence.rule", value=str(rule))
 
 
-def is_instance(rule: Rule, anchor: datetime) -> bool:
-    """Say whether the anchor of a series is on its rule, the end aside."""
-    day = anchor.toordinal()
-    return next(_days_from(filled(rule, anchor), anchor.date(), day - 1), None) == day
-
-
 def filled(rule: Rule, anchor: date) -> Rule:
-    """Return the rule with what its start implies made explicit."""
+    """Return the rule with what its start implies made explicit: the weekday, the day of the month, the month."""
     weekday = (WeekdayNum(anchor.weekday()),)
     match rule.frequency:
         case Frequency.WEEKLY if not rule.by_day:

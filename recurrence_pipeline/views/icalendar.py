@@ -107,7 +107,7 @@ def _clean(text: str) -> str:
 
 
 def _text(component: Component) -> str:
-    return component.to_ical().decode()
+    return str(component.to_ical(), "utf-8")
 
 
 def zone_text(zone: tzinfo) -> str:

@@ -2,6 +2,10 @@
 
 import gc
 import json
+import os
+import re
+import shutil
+import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -19,11 +23,11 @@ from recurrence_pipeline.config.logs import configure
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.api.conftest import OpenApi
-from recurrence_pipeline_tests.api.serving import FORBIDDEN_KEY, FORBIDDEN_PEER, STATS, Api, serving
+from recurrence_pipeline_tests.api.serving import CALENDAR, FORBIDDEN_KEY, FORBIDDEN_PEER, STATS, Api, serving
 from recurrence_pipeline_tests.world import World, utc
 
-CALENDAR = "/internal/worker/calendar.ics"
 KEY = {"x-internal-api-key": "s3cret"}
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "calendar-feed.md"
 SECRET = "a secret of the application: " + "x" * 64
 
 
@@ -239,3 +243,25 @@ def test_ten_times_the_tasks_need_no_more_memory(open_api: OpenApi) -> None:
 
     assert (small, large) == (251, 2502)
     assert many - few < 3 * (large - small), "not even three objects for each to-do more, which has dozens"
+
+
+# The page
+
+
+@pytest.mark.skipif(shutil.which("curl") is None or shutil.which("bash") is None, reason="needs curl and bash")
+def test_the_lines_of_the_page_bring_a_calendar(open_api: OpenApi) -> None:
+    api = open_api(INTERNAL_API_KEY="s3cret", JWT_SECRET=SECRET)
+    owner = ObjectId("6b046c55c5f3b9749e06fe97")
+    api.world.add_task(utc(2024, 1, 2, 9), "daily", title="theirs", userId=owner)
+    api.world.add_task(utc(2024, 1, 2, 9), "daily", title="of somebody else")
+    api_url = str(api.client.base_url).rstrip("/") + "/internal/worker"
+    variables = {**os.environ, "API": api_url, "INTERNAL_API_KEY": "s3cret", "JWT_SECRET": SECRET}
+    blocks = re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    python = ("$(.venv/bin/python", f"$({sys.executable}")
+    set_up = "".join(block.replace(*python) for block in blocks if block.startswith("TOKEN="))
+    asked = [block for block in blocks if block.startswith("curl ")]
+
+    assert (bool(set_up), len(asked)) == (True, 2)
+    for line in asked:
+        ran = subprocess.run(["bash", "-ec", set_up + line], env=variables, capture_output=True, text=True, check=True)  # noqa: S607
+        assert [str(todo["SUMMARY"]) for todo in Calendar.from_ical(ran.stdout).todos] == ["theirs"], line

@@ -19,7 +19,7 @@ from recurrence_pipeline_tests.domain.world import utc
 anchors = st.datetimes(
     min_value=datetime(1990, 1, 1),
     max_value=datetime(2060, 12, 31),
-    timezones=st.just(UTC),
+    timezones=st.just(UTC),  # noqa: DTZ001
 ).map(lambda wall: wall.replace(microsecond=0))
 
 COMMON = (

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta, tzinfo
 from functools import cache
 from io import StringIO
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -79,7 +80,7 @@ def test_another_library_reads_the_zone_and_has_its_times(name: str) -> None:
     """Of icalendar's own zones it does not: summer time begins an hour late there."""
     zone = ZoneInfo(name)
     text = f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\n{zone_text(zone)}END:VCALENDAR\r\n"
-    read = tzical(StringIO(text.replace("\r\n", "\n"))).get(name)
+    read: Any = tzical(StringIO(text.replace("\r\n", "\n"))).get(name)
 
     for instant, _ in changes(zone, 2020, 2031):
         for around in (timedelta(minutes=-1), timedelta(), timedelta(minutes=45), timedelta(days=90)):

@@ -1,5 +1,7 @@
 """The text of a calendar: whole lines, one component for each task that is told, whatever its words are."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -7,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from icalendar import Calendar, Todo
+from icalendar import Calendar
 
 from recurrence_pipeline.domain.model import Cursor, Series, Task
 from recurrence_pipeline.domain.recurrence_set import RecurrenceSet, recurrence_set
@@ -29,8 +31,8 @@ def text_of(*pages: list[RecurrenceSet]) -> str:
     return "".join(calendar_text(pages))
 
 
-def todos(text: str) -> list[Todo]:
-    return Calendar.from_ical(text).todos
+def todos(text: str) -> list[Any]:
+    return list(Calendar.from_ical(text).todos)
 
 
 def members(**first: Any) -> list[Task]:
@@ -146,6 +148,13 @@ def test_a_zone_is_told_once_before_the_first_series_that_has_it() -> None:
     for name in ("Europe/Berlin", "Asia/Tokyo"):
         assert text.count(f"TZID:{name}\r\n") == 1
         assert text.index(f"TZID:{name}") < text.index(f"TZID={name}")
+
+
+def test_no_program_pays_for_it_before_a_calendar_is_asked_for() -> None:
+    """It takes longer to import than all of our own modules."""
+    code = "import sys, recurrence_pipeline.cli, recurrence_pipeline.api.app; print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"icalendar", "recurrence_pipeline.views.icalendar"} & set(ran.stdout.split())
 
 
 def test_no_series_is_a_calendar_too() -> None:

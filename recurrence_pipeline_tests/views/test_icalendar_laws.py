@@ -11,10 +11,10 @@ from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 from icalendar import Calendar
 
-from recurrence_pipeline.domain.calendar import in_utc
+from recurrence_pipeline.domain.calendar import in_utc, timed
 from recurrence_pipeline.domain.errors import InvalidRecurrence
 from recurrence_pipeline.domain.explain import DayCode, SlotViews
-from recurrence_pipeline.domain.instances import last_moment, slots_on_wall
+from recurrence_pipeline.domain.instances import last_moment
 from recurrence_pipeline.domain.model import Cursor, Series, Task, occurrence_id
 from recurrence_pipeline.domain.recurrence_set import recurrence_set
 from recurrence_pipeline.domain.rules import REPEAT_TYPES, parse_rule
@@ -91,7 +91,7 @@ def theirs(text: str, begin: datetime, end: datetime) -> list[datetime]:
 
 def by_the_rfc(text: str, end: datetime) -> list[datetime]:
     """Return the instants that the properties of a calendar with one series say, its rule read as RFC 7529 has it."""
-    todos = Calendar.from_ical(text).todos
+    todos: list[Any] = Calendar.from_ical(text).todos
     [main] = [todo for todo in todos if "RECURRENCE-ID" not in todo]
     zone = main.DTSTART.tzinfo
     start = main.DTSTART.replace(tzinfo=UTC)
@@ -105,7 +105,7 @@ def by_the_rfc(text: str, end: datetime) -> list[datetime]:
         last = end.astimezone(zone).replace(tzinfo=UTC)
         until = last if (known := last_moment(rule, start, zone)) is None else min(last, known)
         rule = replace(rule, until=until.replace(tzinfo=None))  # on the wall clock
-        slots |= set(takewhile(lambda at: at <= last, slots_on_wall(rule, start, 1000, zone)))
+        slots |= {at for at, _ in timed(start, rule, 0, 1000, zone)}
     found = {at: in_utc(at, zone) for at in (slots | lists["RDATE"]) - lists["EXDATE"]}
     for todo in todos:
         if todo is not main:

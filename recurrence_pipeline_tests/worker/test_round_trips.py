@@ -187,7 +187,7 @@ def test_unknown_tasks_cost_no_query_each(world: World) -> None:
 
 
 def test_a_page_of_a_calendar_costs_the_same_commands_whatever_is_on_it(world: World) -> None:
-    sent = []
+    sent: list[Counter[str]] = []
     for count in (5, 45):
         for number in range(count):
             original = world.create(ANCHOR, "daily", timezone=["Europe/Berlin", "Asia/Tokyo"][number % 2])
