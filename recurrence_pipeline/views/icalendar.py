@@ -127,6 +127,6 @@ def _observance(observance: Observance) -> Component:
     part.add("DTSTART", observance.starts[0])
     if observance.rule is not None:
         part.add("RRULE", vRecur.from_ical(observance.rule))
-    if len(observance.starts) > 1:
-        part.add("RDATE", list(observance.starts[1:]))
+    for start in observance.starts[1:]:  # each by itself: of several in one property ical.js reads the first
+        part.add("RDATE", [start])
     return part

@@ -1,10 +1,12 @@
 """The text of a calendar: whole lines, one component for each task that is told, whatever its words are."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -14,7 +16,7 @@ from icalendar import Calendar
 from recurrence_pipeline.domain.model import Cursor, Series, Task
 from recurrence_pipeline.domain.recurrence_set import RecurrenceSet, recurrence_set
 from recurrence_pipeline.domain.series import SeriesState
-from recurrence_pipeline.views.icalendar import HEAD, TAIL, calendar_text
+from recurrence_pipeline.views.icalendar import HEAD, TAIL, calendar_text, zone_text
 from recurrence_pipeline_tests.domain.world import ORIGINAL, an_original, ours, utc
 
 START = utc(2024, 1, 31, 9)
@@ -148,6 +150,14 @@ def test_a_zone_is_told_once_before_the_first_series_that_has_it() -> None:
     for name in ("Europe/Berlin", "Asia/Tokyo"):
         assert text.count(f"TZID:{name}\r\n") == 1
         assert text.index(f"TZID:{name}") < text.index(f"TZID={name}")
+
+
+def test_each_change_of_a_zone_is_a_property_of_its_own() -> None:
+    """Of several dates in one RDATE of a VTIMEZONE ical.js, which Thunderbird reads with, knows the first alone."""
+    dates = re.findall(r"^RDATE:.*", zone_text(ZoneInfo("America/Nuuk")), re.MULTILINE)
+
+    assert len(dates) > 50
+    assert not any("," in each for each in dates)
 
 
 def test_no_program_pays_for_it_before_a_calendar_is_asked_for() -> None:
