@@ -127,6 +127,7 @@ def _observance(observance: Observance) -> Component:
     part.add("DTSTART", observance.starts[0])
     if observance.rule is not None:
         part.add("RRULE", vRecur.from_ical(observance.rule))
-    for start in observance.starts[1:]:  # each by itself: of several in one property ical.js reads the first
-        part.add("RDATE", [start])
+    if len(observance.starts) > 1:
+        for start in observance.starts:  # the first, too, and each by itself, or ical.js passes it over
+            part.add("RDATE", [start])
     return part
