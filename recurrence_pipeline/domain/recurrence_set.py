@@ -23,8 +23,8 @@ from recurrence_pipeline.domain.zones import wall_clock
 
 MAX_PASSED = 10_000
 """Slots that were passed by: more is not the life of a series, and no calendar program would read it."""
-TOLD = ("title", "description", "priority", "category")
-"""The fields in which an occurrence may differ from its original."""
+TOLD = ("description", "priority", "category")
+"""The fields in which, beside the title, an occurrence may differ from its original."""
 _COMMON_YEAR = 2023
 
 
@@ -59,7 +59,7 @@ def recurrence_set(series: Series, state: SeriesState) -> RecurrenceSet:
         InvalidRecurrence: it has passed by more slots than can be written down.
     """
     slots = _passed(series, state)
-    tasks = {at: task for at, task in _placed(series, state, slots) if at is not None}
+    tasks = dict(_placed(series, state, slots))
     rule = _rule(state)
     gone = {at for number, at in enumerate(slots) if number <= state.cursor}
     added = {at for at in state.added() if at not in state.made} | (tasks.keys() - set(slots))
@@ -85,7 +85,7 @@ def _passed(series: Series, state: SeriesState) -> list[datetime]:
     return [at for at, _ in state.timed(0, last + 1)]
 
 
-def _placed(series: Series, state: SeriesState, slots: list[datetime]) -> Iterator[tuple[datetime | None, Task]]:
+def _placed(series: Series, state: SeriesState, slots: list[datetime]) -> Iterator[tuple[datetime, Task]]:
     """Yield the tasks of a series with the times that they stand for on the wall clock."""
     for task in (*series.occurrences, state.original):
         number = state.slots.get(task.id)
