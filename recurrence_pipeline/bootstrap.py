@@ -41,11 +41,13 @@ from recurrence_pipeline.storage.mongo import Listener, Mongo
 from recurrence_pipeline.storage.sample import is_empty, sample_loaded, wants_sample
 from recurrence_pipeline.storage.schema import SchemaReport, ensure_schema, require_schema
 from recurrence_pipeline.storage.series_migration import inherit, revert
+from recurrence_pipeline.storage.series_pages import SeriesPages
 from recurrence_pipeline.storage.task_changes import TaskChanges
 from recurrence_pipeline.storage.task_scan import TaskScan
 from recurrence_pipeline.storage.task_series import TaskSeries
 from recurrence_pipeline.storage.tasks import Tasks
 from recurrence_pipeline.storage.watermark import Watermark
+from recurrence_pipeline.worker.calendar import Calendar
 from recurrence_pipeline.worker.context import WorkerConfig, WorkerContext, WriteStep
 from recurrence_pipeline.worker.polling import drain
 from recurrence_pipeline.worker.processor import Processor
@@ -67,6 +69,7 @@ class Worker(WorkerService):
         self.settings = settings
         self.mongo = mongo
         self.queries = Queries(context)
+        self.calendar = Calendar(context)
         self.reconciliation = Reconciliation(context)
         self.backfill = Backfill(context, self.reconciliation)
         self.maintenance = Maintenance(context)
@@ -200,6 +203,7 @@ def open_worker(
     context = WorkerContext(
         tasks=Tasks(mongo, **chunks),
         series=TaskSeries(mongo, **chunks, time_zone_data=zones.version),
+        series_pages=SeriesPages(mongo, read_chunk=settings.read_chunk),
         activities=Activities(mongo, **chunks),
         events=Events(mongo, **chunks),
         event_queries=EventQueries(mongo, read_chunk=settings.read_chunk),

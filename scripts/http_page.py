@@ -58,8 +58,9 @@ def _endpoint(described: Operation, schemas: Mapping[str, Any], common: Mapping[
     ] + list(_body(operation, schemas))
     if asked:
         yield table(["name", "where", "required", "what", "meaning"], asked)
-    answer = operation["responses"]["200"]["content"]["application/json"]["schema"]
-    yield f"The answer has: {_listed(answer, schemas)}"
+    for kind, answer in operation["responses"]["200"]["content"].items():
+        is_json = kind == "application/json"
+        yield f"The answer has: {_listed(answer['schema'], schemas)}" if is_json else f"The answer is `{kind}`."
     others = [(s, t) for s, t in sorted(_said(operation).items()) if s != "200" and common.get(s) != t]
     if others:
         yield table(["status", "meaning"], others)

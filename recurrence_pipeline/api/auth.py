@@ -3,7 +3,8 @@
 * A key, where keys are configured, opens everything; without one nothing is open, not even to loopback.
 * Where none is configured, loopback is open: by the address of the socket, and to programs, not to the web pages in a
   browser there (web_pages.py). What a proxy says of its client counts only if TRUSTED_PROXIES names that proxy.
-* A user's token (HS256, claim `_id`), where JWT_SECRET is configured, opens what is read of the user's own tasks.
+* A user's token (HS256, claim `_id`), where JWT_SECRET is configured, opens what is read of the user's own tasks. It
+  comes in a header; for a calendar it may stand in the address, for calendar programs have nothing else.
 """
 
 import hashlib
@@ -55,6 +56,7 @@ IS_ID = re.compile(HEX).fullmatch
 KEY_HEADER = "x-internal-api-key"
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
 """An IPv4 address that comes over an IPv6 socket (`::ffff:127.0.0.1`) is read as what it is."""
+IN_ADDRESS = "token"
 UNKNOWN = "unknown"
 SHORTEST_SECRET = 32
 """In bytes; RFC 7518, section 3.2: a key for HS256 has at least as many bits as its hash."""
@@ -213,7 +215,17 @@ class AuthDependencies:
         Raises:
             ApiError: 403 or 429.
         """
-        caller = self._known(request)
+        await self._require_user(self._known(request))
+
+    async def own_calendar(self, request: Request) -> None:
+        """Let in users too, whose token may stand in the address where no header says who asks.
+
+        Raises:
+            ApiError: 403 or 429.
+        """
+        await self._require_user(self._known(request, request.query_params.get(IN_ADDRESS)))
+
+    async def _require_user(self, caller: Caller) -> None:
         if caller.user_id is not None and self._is_user is not None and not await self._is_user(caller.user_id):
             raise self._sent_away("the token's user is not in the collection users", caller=caller.name)
 
@@ -226,8 +238,8 @@ class AuthDependencies:
         found = self._identified(request)
         self._limit.count(found.address if isinstance(found, AccessRefused) else found.name)
 
-    def _known(self, request: Request) -> Caller:
-        found = self._identified(request)
+    def _known(self, request: Request, token: str | None = None) -> Caller:
+        found = self._identified(request, token)
         if isinstance(found, AccessRefused):
             self._limit.count(found.address)
             raise self._sent_away(found.reason, address=found.address)
@@ -235,8 +247,10 @@ class AuthDependencies:
         request.state.caller = found
         return found
 
-    def _identified(self, request: Request) -> Caller | AccessRefused:
+    def _identified(self, request: Request, token: str | None = None) -> Caller | AccessRefused:
         headers = {name: request.headers.getlist(name) for name in CALLER_HEADERS}
+        if token is not None and not headers["authorization"]:
+            headers["authorization"] = [f"Bearer {token}"]
         return self._access.identify(request.client.host if request.client else None, headers)
 
     def _sent_away(self, reason: str, **who: str) -> ApiError:

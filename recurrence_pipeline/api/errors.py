@@ -117,6 +117,10 @@ class ApiError(Exception):
         self.headers = dict(headers or {})
 
 
+class CutOff(Exception):
+    """An answer that has begun cannot be completed: all that is left is to close the connection in its midst."""
+
+
 def bad_request(message: str) -> ApiError:
     """Return the response to a request that cannot be right."""
     return ApiError(400, BadRequest(error="Bad Request", message=message))

@@ -12,7 +12,7 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from recurrence_pipeline.api.errors import failure
+from recurrence_pipeline.api.errors import CutOff, failure
 from recurrence_pipeline.api.responses import error_response
 
 REQUEST_ID = "X-Request-ID"
@@ -65,6 +65,8 @@ class RequestMiddleware:
         try:
             app = self._app if len(scope["headers"]) <= MAX_HEADERS else error_response(failure("HEADERS_TOO_LARGE"))
             await app(scope, receive, send_dressed)
+        except CutOff as error:
+            log.warning("answer cut off", path=_shown(scope), error=str(error.__cause__))
         except Exception:
             log.exception("unexpected error", path=_shown(scope))
             if not status:

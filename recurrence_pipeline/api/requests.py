@@ -156,6 +156,15 @@ class StatsQuery(RequestSchema):
     )
 
 
+class CalendarQuery(RequestSchema):
+    """Whose series a calendar has, and who asks for it where a program cannot say so in a header."""
+
+    user_id: Annotated[str, Field(pattern=HEX_OR_NOTHING), AfterValidator(str.lower)] = Field(
+        "", description="This user's series only; nothing: everybody's, or those of the token's user."
+    )
+    token: str = Field("", description="A user's token, for calendar programs: they send no headers.")
+
+
 class EventsQuery(RequestSchema):
     """Which events are listed."""
 

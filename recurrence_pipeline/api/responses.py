@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from recurrence_pipeline.api.errors import UNREACHABLE, ApiError
 from recurrence_pipeline.api.schemas import CleanupResponse, Event, RecurrenceResponse, Task, UnhealthyResponse
@@ -17,6 +17,12 @@ from recurrence_pipeline.domain.times import iso
 
 _TASK_DEFAULTS = {field.alias or name: field.default for name, field in Task.model_fields.items()}
 _EVENT_FIELDS = [field.alias or name for name, field in Event.model_fields.items()]
+
+
+class CalendarResponse(StreamingResponse):
+    """An iCalendar file, sent as it is made."""
+
+    media_type = "text/calendar"
 
 
 def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

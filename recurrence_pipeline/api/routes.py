@@ -1,5 +1,6 @@
 """The paths: who may ask, what each can answer, and the calls of the worker behind them."""
 
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -8,9 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from recurrence_pipeline.api import openapi
-from recurrence_pipeline.api.auth import AuthDependencies, caller_of
-from recurrence_pipeline.api.errors import error_from, failure, forbidden, invalid_recurrence, no_such_path
+from recurrence_pipeline.api.auth import AuthDependencies, Caller, caller_of
+from recurrence_pipeline.api.errors import CutOff, error_from, failure, forbidden, invalid_recurrence, no_such_path
 from recurrence_pipeline.api.requests import (
+    CalendarQuery,
     EventsQuery,
     ExplainQuery,
     LowerCaseId,
@@ -19,7 +21,7 @@ from recurrence_pipeline.api.requests import (
     StatsQuery,
     ValidationRequest,
 )
-from recurrence_pipeline.api.responses import cleaned, event_of, json_response, processed, unhealthy
+from recurrence_pipeline.api.responses import CalendarResponse, cleaned, event_of, json_response, processed, unhealthy
 from recurrence_pipeline.api.routing import Route
 from recurrence_pipeline.api.schemas import (
     CleanupResponse,
@@ -103,15 +105,30 @@ class Handlers:
 
     async def get_stats(self, request: Request, query: Annotated[StatsQuery, Query()]) -> StatsResponse:
         """Count tasks by kind: a user's, or everybody's."""
-        whose, caller = query.user_id or None, caller_of(request)
-        if caller.user_id is not None:
-            if whose not in {None, caller.user_id}:
-                raise forbidden("The tasks belong to another user")
-            whose = caller.user_id
+        caller = caller_of(request)
+        whose = _whose(query.user_id, caller)
         data: Any = await self._call(lambda: self._worker.health.detailed(whose))
         if caller.user_id is not None:
             data["workerStatus"].pop("queue", None)  # everybody's events are counted there
         return {"success": True, "data": data}
+
+    async def get_calendar(self, request: Request, query: Annotated[CalendarQuery, Query()]) -> CalendarResponse:
+        """Write recurring tasks as an iCalendar file, for calendar programs: a user's, or everybody's."""
+        from recurrence_pipeline.views.icalendar import calendar_text
+
+        pieces = calendar_text(self._worker.calendar.pages(_whose(query.user_id, caller_of(request))))
+        first = await self._call(lambda: next(pieces, None))  # what goes wrong before it is still an answer of its own
+
+        async def text() -> AsyncIterator[str]:
+            piece = first
+            while piece is not None:
+                yield piece
+                try:
+                    piece = await self._call(lambda: next(pieces, None))
+                except RecurrenceError as error:
+                    raise CutOff from error
+
+        return CalendarResponse(text(), headers={"Content-Disposition": 'inline; filename="recurring-tasks.ics"'})
 
     async def preview_slots(self, request: Request, query: Annotated[PreviewQuery, Query()]) -> PreviewResponse:
         """Show the next slots of a task, and what is odd about each."""
@@ -157,10 +174,22 @@ class Handlers:
         return {"success": True, "message": f"Event {event_id} is pending", "data": data}
 
 
+def _whose(user_id: str, caller: Caller) -> str | None:
+    """Return the user whose tasks are asked for: the token's own where a token asks; None is everybody.
+
+    Raises:
+        ApiError: 403; a token asks for another user's.
+    """
+    if caller.user_id is not None and user_id not in {"", caller.user_id}:
+        raise forbidden("The tasks belong to another user")
+    return caller.user_id or user_id or None
+
+
 def build_routes(handlers: Handlers, guard: AuthDependencies) -> list[Route]:
     """Return all paths under /internal."""
     ask: dict[str, Any] = {"allow": guard.everything, "security": ["key"]}
     ask_own: dict[str, Any] = {"allow": guard.own_tasks, "security": ["key", "token"]}
+    feed: dict[str, Any] = {"allow": guard.own_calendar, "security": ["key", "token", "tokenInAddress"]}
     do: dict[str, Any] = ask | {"methods": ["POST"]}
     at = "/internal/worker"
     return [
@@ -169,6 +198,7 @@ def build_routes(handlers: Handlers, guard: AuthDependencies) -> list[Route]:
         Route(f"{at}/validate", handlers.validate_recurrence, "tasks", *openapi.VALIDATING, **do),
         Route(f"{at}/preview", handlers.preview_slots, "tasks", *openapi.PREVIEWING, **ask_own),
         Route(f"{at}/explain", handlers.explain_day, "tasks", *openapi.EXPLAINING, **ask_own),
+        Route(f"{at}/calendar.ics", handlers.get_calendar, "tasks", *openapi.CALENDAR, **feed),
         Route(f"{at}/events", handlers.list_events, "events", *openapi.LISTING, **ask_own),
         Route(f"{at}/events/{{event_id}}/replay", handlers.replay_event, "events", *openapi.REPLAYING, **do),
         Route(f"{at}/health", handlers.get_health, "monitoring", *openapi.CHECKING, **ask),

@@ -15,9 +15,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from recurrence_pipeline.api.errors import ApiError
-from recurrence_pipeline.api.openapi import BODY, error_responses
+from recurrence_pipeline.api.openapi import BODY, CALENDAR_SUCCESS, error_responses
 from recurrence_pipeline.api.requests import parse, query, read_json
-from recurrence_pipeline.api.responses import json_response
+from recurrence_pipeline.api.responses import CalendarResponse, json_response
 
 
 class Route(APIRoute):
@@ -52,7 +52,10 @@ class Route(APIRoute):
             summary=re.split("[.,:;]", handler.__doc__ or "")[0],
             tags=[tag],
             response_description="Done",
-            responses=error_responses((*errors, *BODY) if self._has_body else errors),
+            responses={
+                **error_responses((*errors, *BODY) if self._has_body else errors),
+                **(CALENDAR_SUCCESS if hints["return"] is CalendarResponse else {}),
+            },
             openapi_extra={"security": [{scheme: []} for scheme in security]},
             include_in_schema=bool(tag),
         )

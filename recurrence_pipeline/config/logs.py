@@ -124,8 +124,10 @@ _AS_JSON: tuple[structlog.typing.Processor, ...] = (
     _shape_of_an_error,
     structlog.processors.JSONRenderer(),
 )
-_AS_TEXT: tuple[structlog.typing.Processor, ...] = (structlog.dev.ConsoleRenderer(colors=False),)
-"""Writes tracebacks itself."""
+_AS_TEXT: tuple[structlog.typing.Processor, ...] = (
+    structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+)
+"""Writes tracebacks itself; its own way shows local variables, and those hold keys and tokens."""
 
 
 class _Formatter(structlog.stdlib.ProcessorFormatter):

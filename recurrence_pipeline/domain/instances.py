@@ -1,6 +1,6 @@
 """Instances: the days on which a rule of any kind falls, from any day on. Pure; all times are on the wall clock.
 
-A rule is walked period by period (day, week, month, year): what its parts name in one period is put together, sorted,
+A rule is explicit period by period (day, week, month, year): what its parts name in one period is put together, sorted,
 and chosen from (RFC 5545, section 3.3.10; RFC 7529, section 4.1, for days that a month or year does not have). The walk
 begins at the period of whatever day is asked about, so that a series of any age costs the same. What DTSTART implies is
 filled in first, and nothing else depends on it but the time of day and the count of periods.
@@ -45,6 +45,12 @@ def instances(rule: Rule, anchor: datetime, after: datetime | None = None) -> It
             return
         if found > anchor:
             yield found
+
+
+def is_instance(rule: Rule, anchor: datetime) -> bool:
+    """Say whether the anchor of a series is on its rule, the end aside."""
+    day = anchor.toordinal()
+    return next(_days_from(filled(rule, anchor), anchor.date(), day - 1), None) == day
 
 
 def days_after(rule: Rule, anchor: date, after: int) -> Iterator[int]:

@@ -110,6 +110,8 @@ class Task:
     due_date: object = None
     original_due_date: object = None
     is_completed: bool = False
+    completed_at: datetime | None = None
+    """As far as the application says so."""
     parent_task_id: str | None = None
     parent_recurring_id: str | None = None
     created_at: datetime | None = None
@@ -128,7 +130,7 @@ class Task:
     odd_ids: Mapping[str, object] | None = None
     """Its ids that are of another type than ObjectId, by field, as stored."""
     content: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
-    """Of an original: the fields that its occurrences copy, as stored."""
+    """The fields that occurrences copy from their original, as stored; read of originals, and where asked for."""
 
     @property
     def misread(self) -> str | None:

@@ -48,9 +48,9 @@ PLANNED_FIELDS = (
 """What planning reads of an occurrence."""
 
 MEMBER_FIELDS = (
-    "userId", "title", "repeatType", "dueDate", "originalDueDate", "isCompleted", "parentTaskId", "parentRecurringId",
-    "createdAt", "updatedAt", "timezone", "recurrence", "occurrenceNumber", "occurrenceAt", "createdByEvent",
-    "recurrenceCursor", "originalSlot",
+    "userId", "title", "repeatType", "dueDate", "originalDueDate", "isCompleted", "completedAt", "parentTaskId",
+    "parentRecurringId", "createdAt", "updatedAt", "timezone", "recurrence", "occurrenceNumber", "occurrenceAt",
+    "createdByEvent", "recurrenceCursor", "originalSlot",
 )  # fmt: skip
 """What planning reads of an original, and what is told and judged of any task."""
 
@@ -175,6 +175,7 @@ def task_from(doc: Mapping[str, Any], *, with_content: bool = False) -> Task:
         due_date=_date_or_as_it_is(doc.get("dueDate")),
         original_due_date=_date_or_as_it_is(doc.get("originalDueDate")),
         is_completed=doc.get("isCompleted") is True,
+        completed_at=_date(doc.get("completedAt")),
         parent_task_id=_parent_task(doc.get("parentTaskId")),
         parent_recurring_id=_id(doc.get("parentRecurringId")),
         created_at=_date(doc.get("createdAt")),

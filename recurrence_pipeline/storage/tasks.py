@@ -58,7 +58,10 @@ class Tasks:
 
     @translated()
     def load(self, task_ids: Iterable[str], fields: Mapping[str, int] = MEMBER) -> Snapshot:
-        """Read the named tasks, the originals above them, and everything that hangs on those: of that, the `fields`."""
+        """Read the named tasks, the originals above them, and everything that hangs on those: of that, the `fields`.
+
+        `ORIGINAL` are all that is read of an original, its content included.
+        """
         named = set(task_ids)
         tasks = self._climb(named)
         climbing = Snapshot(tasks)
@@ -233,7 +236,7 @@ class Tasks:
             parent = document["parentRecurringId"]
             # What has ids of another type was not made by the application, and is not ours to move or delete.
             if isinstance(parent, ObjectId) and isinstance(document["_id"], ObjectId):
-                children[parent.binary.hex()].append(task_from(document))
+                children[parent.binary.hex()].append(task_from(document, with_content=fields is ORIGINAL))
         return children
 
     def _subtasks(self, task_ids: Iterable[str]) -> Iterator[Document]:

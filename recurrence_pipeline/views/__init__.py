@@ -1,1 +1,1 @@
-"""What a terminal shows: tables and JSON of results. Nothing is decided or read here."""
+"""What a terminal shows, tables and JSON of results, and calendar files. Nothing is decided or read here."""

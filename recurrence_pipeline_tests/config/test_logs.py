@@ -66,6 +66,24 @@ def test_an_exception_stays_on_its_line(capsys: pytest.CaptureFixture[str]) -> N
     assert "ValueError: odd\ndata" in line["details"]["originalError"]
 
 
+def test_at_a_terminal_an_exception_shows_no_local_variables(capsys: pytest.CaptureFixture[str]) -> None:
+    """Those of a request hold its key or its token."""
+    configured(readable=True)
+
+    def handle(token: str) -> None:
+        if token:
+            raise ValueError("odd data")
+
+    try:
+        handle("s3cret" * 2)
+    except ValueError:
+        log.exception("unexpected error")
+
+    written = capsys.readouterr().err
+    assert "ValueError: odd data" in written
+    assert "s3cret" * 2 not in written
+
+
 def test_lines_below_the_level_are_not_written(capsys: pytest.CaptureFixture[str]) -> None:
     configured(LOG_LEVEL="warn")
     log.info("idle")

@@ -182,3 +182,17 @@ def test_unknown_tasks_cost_no_query_each(world: World) -> None:
         assert worker.process_pending(100).count("rejected") == 100
 
     assert commands.sent.total() <= 14, commands.sent
+
+
+def test_a_page_of_a_calendar_costs_the_same_commands_whatever_is_on_it(world: World) -> None:
+    sent: list[Counter[str]] = []
+    for count in (5, 45):
+        for number in range(count):
+            original = world.create(ANCHOR, "daily", timezone=["Europe/Berlin", "Asia/Tokyo"][number % 2])
+            world.worker.mongo.tasks.update_many({"parentRecurringId": original}, {"$set": {"isCompleted": True}})
+        with counted(world) as (worker, commands):
+            assert [len(page) for page in worker.calendar.pages(str(world.user))] == [len(sent) * 45 + 5]
+        sent.append(commands.sent)
+
+    assert sent[0] == sent[1]
+    assert sent[0].total() <= 8, sent[0]

@@ -1,0 +1,186 @@
+"""A series as RFC 5545, section 3.8.5, describes one: a start, a rule, dates taken out and put in, changed instances.
+
+Pure, and values only: how they are written as text is views/icalendar.py's. A reader who follows the RFC gets the slots
+of the series again. What has a task is in; a slot that has none any more, or is excluded, is taken out.
+
+Not every program knows SKIP of RFC 7529, so that it is left out wherever RFC 5545 alone can say the same: the last day
+of the month, or the last of the 28th, 29th and 30th. It leaves open what a start that is not on its rule means; then
+the start is put in as a date, and the number of slots is said as the time of the last.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, tzinfo
+from typing import NamedTuple
+
+from recurrence_pipeline.domain.calendar import in_utc
+from recurrence_pipeline.domain.errors import InvalidRecurrence
+from recurrence_pipeline.domain.instances import days_in_month, filled, is_instance, last_moment
+from recurrence_pipeline.domain.model import Series, Task
+from recurrence_pipeline.domain.rules import Frequency, Rule, Skip
+from recurrence_pipeline.domain.series import SeriesState
+from recurrence_pipeline.domain.zones import wall_clock
+
+MAX_PASSED = 10_000
+"""Slots that were passed by: more is not the life of a series, and no calendar program would read it."""
+TOLD = ("description", "priority", "category")
+"""The fields in which, beside the title, an occurrence may differ from its original."""
+_COMMON_YEAR = 2023
+
+
+class ChangedInstance(NamedTuple):
+    """An occurrence that is not as the rule says: completed, moved, or given another content.
+
+    `at` is its slot on the wall clock, `due` when it is due, in UTC.
+    """
+
+    at: datetime
+    due: datetime
+    task: Task
+
+
+@dataclass(frozen=True, slots=True)
+class RecurrenceSet:
+    """A series. Times are on the wall clock of `zone`, under the label of UTC; `rule` is RRULE's value."""
+
+    original: Task
+    zone: tzinfo
+    start: datetime
+    rule: str | None
+    excluded: tuple[datetime, ...]
+    added: tuple[datetime, ...]
+    changed: tuple[ChangedInstance, ...]
+
+
+def recurrence_set(series: Series, state: SeriesState) -> RecurrenceSet:
+    """Describe a series.
+
+    Raises:
+        InvalidRecurrence: it has passed by more slots than can be written down.
+    """
+    slots = _passed(series, state)
+    tasks = dict(_placed(series, state, slots))
+    rule = _rule(state)
+    gone = {at for number, at in enumerate(slots) if number <= state.cursor}
+    added = {at for at in state.added() if at not in state.made} | (tasks.keys() - set(slots))
+    if rule is None or not is_instance(state.recurrence.rule, state.wall):
+        added.add(state.wall)
+    return RecurrenceSet(
+        original=state.original,
+        zone=state.zone,
+        start=state.wall,
+        rule=rule,
+        excluded=tuple(sorted((gone | set(_excluded(state))) - tasks.keys())),
+        added=tuple(sorted(added)),
+        changed=tuple(_changed(tasks, state)),
+    )
+
+
+def _passed(series: Series, state: SeriesState) -> list[datetime]:
+    """Return the slots up to the cursor, or to the last one that has a task."""
+    last = max(state.cursor, *state.slots.values())
+    if last - len(series.occurrences) > MAX_PASSED:
+        message = f"occurrenceNumber: slot {last} was made, and only {len(series.occurrences)} tasks are there"
+        raise InvalidRecurrence(message, field="occurrenceNumber", value=last)
+    return [at for at, _ in state.timed(0, last + 1)]
+
+
+def _placed(series: Series, state: SeriesState, slots: list[datetime]) -> Iterator[tuple[datetime, Task]]:
+    """Yield the tasks of a series with the times that they stand for on the wall clock."""
+    for task in (*series.occurrences, state.original):
+        number = state.slots.get(task.id)
+        if number is not None and 0 <= number < len(slots):
+            yield slots[number], task
+        elif task.id in state.dates:
+            yield state.dates[task.id], task
+        elif isinstance(task.anchor, datetime):  # before the first slot, or behind an end that came nearer
+            yield wall_clock("dueDate", task.anchor, state.zone), task
+
+
+def _excluded(state: SeriesState) -> Iterator[datetime]:
+    """Yield what is excluded, as times; every slot has the time of day of the anchor."""
+    clock = state.wall.timetz()
+    for each in state.recurrence.excluded:
+        if not isinstance(each, datetime):
+            yield datetime.combine(each, clock)
+        elif each.timetz() == clock:
+            yield each
+
+
+def _changed(tasks: dict[datetime, Task], state: SeriesState) -> Iterator[ChangedInstance]:
+    for at, task in sorted(tasks.items()):
+        expected = in_utc(at.replace(fold=0), state.zone)
+        due = task.due_date if isinstance(task.due_date, datetime) else expected
+        is_moved = due.replace(microsecond=0) != expected.replace(microsecond=0)
+        if is_moved or task.is_completed or _content(task) != _content(state.original):
+            yield ChangedInstance(at, due, task)
+
+
+def _content(task: Task) -> list[object]:
+    return [task.title, *(task.content.get(name) for name in TOLD)]
+
+
+# The rule
+
+
+def rfc5545(rule: Rule, start: datetime) -> Rule:
+    """Return a rule that says the same without SKIP, of series that start there; itself where there is none."""
+    if rule.skip is Skip.OMIT:
+        return rule
+    known = filled(rule, start)
+    if not _may_skip(known):
+        return replace(rule, skip=Skip.OMIT)
+    day = known.by_month_day[0] if known.by_month_day else 0
+    alone = len(known.by_month_day) == 1 and day > 0 and not (known.by_day or known.by_set_pos or known.by_year_day)
+    yearly = known.frequency is Frequency.YEARLY
+    if known.skip is Skip.FORWARD or not alone or (yearly and known.interval > 1 and len(known.by_month) != 1):
+        return rule
+    many_months = yearly and len(known.by_month) != 1
+    return replace(
+        known,
+        frequency=Frequency.MONTHLY if many_months else known.frequency,
+        by_month_day=(-1,) if day == 31 else tuple(range(28, day + 1)),
+        by_set_pos=() if day == 31 else (-1,),
+        skip=Skip.OMIT,
+    )
+
+
+def _may_skip(rule: Rule) -> bool:
+    """Say whether there are months, or years, that lack a day which the rule names."""
+    if rule.frequency in (Frequency.DAILY, Frequency.WEEKLY) or rule.by_week_no:
+        return False
+    if rule.by_year_day:
+        return any(abs(day) > 365 for day in rule.by_year_day)
+    shortest = min(days_in_month(_COMMON_YEAR, month) for month in rule.by_month or (2,))
+    return any(abs(day) > shortest for day in rule.by_month_day)
+
+
+def _rule(state: SeriesState) -> str | None:
+    """Return RRULE's value; None where nothing comes behind the start."""
+    wall, rule = state.wall, state.recurrence.rule
+    if rule.ends and not state.timed(1, 1):
+        return None
+    written = rfc5545(rule, wall)
+    if rule.until is not None:
+        written = replace(written, until=_until(state))
+    elif rule.count is not None and rule.count <= MAX_PASSED and not is_instance(rule, wall):
+        [(_, last)] = state.timed(rule.count - 1, 1)
+        written = replace(written, count=None, until=last)
+    text = str(written)
+    return text if written.skip is Skip.OMIT else f"RSCALE=GREGORIAN;{text}"
+
+
+def _until(state: SeriesState) -> datetime | None:
+    """Return UNTIL as an instant: the last time at which a slot can be, which has the time of day of the anchor.
+
+    None where that lies outside the calendar, and no slot behind it.
+    """
+    last = last_moment(state.recurrence.rule, state.wall, state.zone)
+    if last is None:
+        return None
+    day = last.toordinal() - (state.wall.timetz() > last.timetz())
+    try:
+        at = datetime.combine(datetime.fromordinal(day), state.wall.timetz())
+        return in_utc(at.replace(fold=0), state.zone)
+    except (InvalidRecurrence, ValueError):
+        return None

@@ -1,0 +1,194 @@
+"""What a series is in RFC 5545's words: its rule without SKIP where that can be, its dates, and what differs."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from recurrence_pipeline.domain.errors import InvalidRecurrence
+from recurrence_pipeline.domain.instances import instances
+from recurrence_pipeline.domain.model import Cursor, Series, SeriesMemory, Task
+from recurrence_pipeline.domain.recurrence_set import RecurrenceSet, recurrence_set, rfc5545
+from recurrence_pipeline.domain.rules import REPEAT_TYPES, Skip, parse_rule
+from recurrence_pipeline.domain.series import SeriesState
+from recurrence_pipeline.domain.zones import UTC, wall_text
+from recurrence_pipeline_tests.domain.rule_texts import rule_texts
+from recurrence_pipeline_tests.domain.world import an_id, an_original, ours, utc
+
+START = utc(2024, 1, 31, 9)
+
+
+def told(
+    rule: str, *members: Task, start: datetime = START, zone: str = "UTC", made: int = 0, **options: Any
+) -> RecurrenceSet:
+    """Return the recurrence set of a series of which slots up to `made` were made."""
+    word = {} if rule in REPEAT_TYPES else {"rule": rule}
+    original = replace(
+        an_original(rule if rule in REPEAT_TYPES else "custom", start), recurrence={**word, **options}, timezone=zone
+    )
+    recalled = Cursor(made, rule) if made else None
+    series = Series(original.id, original, members, recalled=recalled)
+    return recurrence_set(series, SeriesState(series, original, None))
+
+
+def texts(times: Iterable[datetime]) -> list[str]:
+    return [wall_text(time) for time in times]
+
+
+# The rule
+
+
+@pytest.mark.parametrize(
+    ("rule", "start", "written"),
+    [
+        ("daily", "2024-01-31", "FREQ=DAILY"),
+        ("weekly", "2024-01-31", "FREQ=WEEKLY"),
+        ("monthly", "2024-01-28", "FREQ=MONTHLY"),
+        ("monthly", "2024-01-29", "FREQ=MONTHLY;BYMONTHDAY=28,29;BYSETPOS=-1"),
+        ("monthly", "2024-01-30", "FREQ=MONTHLY;BYMONTHDAY=28,29,30;BYSETPOS=-1"),
+        ("monthly", "2024-01-31", "FREQ=MONTHLY;BYMONTHDAY=-1"),
+        ("yearly", "2024-06-30", "FREQ=YEARLY"),
+        ("yearly", "2024-02-29", "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=28,29;BYSETPOS=-1"),
+        ("FREQ=MONTHLY;INTERVAL=3;SKIP=BACKWARD", "2024-01-31", "FREQ=MONTHLY;INTERVAL=3;BYMONTHDAY=-1"),
+        ("FREQ=MONTHLY;BYDAY=-1FR;SKIP=FORWARD", "2024-01-26", "FREQ=MONTHLY;BYDAY=-1FR"),
+        ("FREQ=YEARLY;BYMONTHDAY=30;SKIP=BACKWARD", "2024-01-30", "FREQ=MONTHLY;BYMONTHDAY=28,29,30;BYSETPOS=-1"),
+        ("FREQ=MONTHLY;SKIP=FORWARD", "2024-01-31", "RSCALE=GREGORIAN;FREQ=MONTHLY;SKIP=FORWARD"),
+        (
+            "FREQ=MONTHLY;BYMONTHDAY=30,31;SKIP=BACKWARD",
+            "2024-01-31",
+            "RSCALE=GREGORIAN;FREQ=MONTHLY;BYMONTHDAY=30,31;SKIP=BACKWARD",
+        ),
+    ],
+)
+def test_skip_is_written_only_where_rfc_5545_alone_has_no_words_for_it(rule: str, start: str, written: str) -> None:
+    assert told(rule, start=datetime.fromisoformat(start).replace(hour=9, tzinfo=UTC)).rule == written
+
+
+@given(
+    rule_texts().filter(lambda text: "SKIP" not in text),
+    st.sampled_from(["BACKWARD", "FORWARD"]),
+    st.datetimes(datetime(2000, 1, 1), datetime(2040, 1, 1)),  # noqa: DTZ001  (a wall clock)
+)
+def test_a_rule_without_skip_falls_on_the_same_days(text: str, skip: str, start: datetime) -> None:
+    rule = parse_rule(f"{text};SKIP={skip}")
+    written = rfc5545(rule, start)
+    assume(written is not rule)
+
+    assert written.skip is Skip.OMIT
+    assert list(islice(instances(written, start), 30)) == list(islice(instances(rule, start), 30))
+
+
+@pytest.mark.parametrize(
+    ("until", "zone", "written"),
+    [
+        ("20240310", "America/New_York", "20240310T063000Z"),
+        ("20240310T013000", "America/New_York", "20240310T063000Z"),
+        ("20240310T012959", "America/New_York", "20240309T063000Z"),
+        ("20240310T063000Z", "America/New_York", "20240310T063000Z"),
+        ("20240311", "America/New_York", "20240311T053000Z"),
+        ("20240310", "Asia/Tokyo", "20240309T163000Z"),
+        ("99991231", "America/New_York", "99991231T063000Z"),
+    ],
+)
+def test_until_is_an_instant_at_the_time_of_day_of_the_slots(until: str, zone: str, written: str) -> None:
+    """RFC 5545, section 3.3.10: in UTC where the start has a zone."""
+    offset = timedelta(hours=9) if zone == "Asia/Tokyo" else timedelta(hours=-5)
+    start = datetime(2024, 2, 1, 1, 30, tzinfo=UTC) - offset
+    assert told(f"FREQ=DAILY;UNTIL={until}", start=start, zone=zone).rule == f"FREQ=DAILY;UNTIL={written}"
+
+
+def test_a_last_slot_in_a_gap_is_not_cut_off_by_an_until_within_it() -> None:
+    """02:30 is 03:30 that night, later than 03:00 on the clocks, and yet the wall clock's 02:30 is before 03:00."""
+    start = datetime(2024, 3, 8, 7, 30, tzinfo=UTC)
+    found = told("FREQ=DAILY;UNTIL=20240310T030000", start=start, zone="America/New_York")
+    assert found.rule == "FREQ=DAILY;UNTIL=20240310T073000Z"
+
+
+def test_a_start_that_is_not_on_its_rule_is_a_date_and_the_count_a_time() -> None:
+    """What a rule means then is undefined (section 3.8.5.3), and libraries differ: is it one of COUNT or not?"""
+    found = told("FREQ=WEEKLY;BYDAY=MO;COUNT=3")
+
+    assert (found.rule, texts(found.added)) == ("FREQ=WEEKLY;BYDAY=MO;UNTIL=20240212T090000Z", ["2024-01-31T09:00"])
+
+
+@pytest.mark.parametrize("end", ["COUNT=1", "UNTIL=20240131"])
+def test_a_series_that_ends_with_its_start_has_that_date_alone(end: str) -> None:
+    found = told(f"FREQ=DAILY;{end}")
+    assert (found.rule, texts(found.added)) == (None, ["2024-01-31T09:00"])
+
+
+# Dates, and what differs
+
+
+def occurrence(number: int, due: datetime, **fields: Any) -> Task:
+    return replace(ours(number), due_date=due, original_due_date=due, **fields)
+
+
+def test_what_is_excluded_or_was_deleted_is_taken_out_and_what_has_a_task_is_in() -> None:
+    first, fourth = occurrence(1, utc(2024, 2, 1, 9)), occurrence(4, utc(2024, 2, 4, 9))
+    found = told(
+        "daily", first, fourth, made=4, excluded=["2024-02-01", "2024-02-08T09:00", "2024-02-09T10:00", "2024-02-10"]
+    )
+
+    assert texts(found.excluded) == [f"2024-02-{day}T09:00" for day in ("02", "03", "08", "10")]
+    assert (found.added, found.changed) == ((), ())
+
+
+def test_added_dates_are_in_until_they_were_made_and_deleted() -> None:
+    added = ["2024-02-05T11:00", "2024-02-06T11:00", "2024-02-07T11:00"]
+    task = replace(ours(None), id=an_id(7), due_date=utc(2024, 2, 5, 11), occurrence_at=utc(2024, 2, 5, 11))
+    memory = SeriesMemory(3, "weekly", START, "UTC", START, added=frozenset({utc(2024, 2, 5, 11), utc(2024, 2, 6, 11)}))
+    original = replace(an_original("weekly", START), recurrence={"added": added})
+    series = Series(original.id, original, (task,), memory=memory)
+
+    found = recurrence_set(series, SeriesState(series, original, None))
+    assert texts(found.added) == ["2024-02-05T11:00", "2024-02-07T11:00"]
+
+
+def test_an_occurrence_that_was_moved_done_or_written_anew_stands_beside_its_slot() -> None:
+    due = [utc(2024, 2, day, 9) for day in range(1, 5)]
+    moved = replace(occurrence(1, due[0]), due_date=utc(2024, 2, 1, 15))
+    done, plain = occurrence(2, due[1], is_completed=True), occurrence(4, due[3])
+    renamed = occurrence(3, due[2], title="Now")
+    found = told("daily", moved, done, renamed, plain, made=4)
+
+    assert [(each.at, each.due, each.task.id) for each in found.changed] == [
+        (due[0], utc(2024, 2, 1, 15), moved.id),
+        (due[1], due[1], done.id),
+        (due[2], due[2], renamed.id),
+    ]
+
+
+def test_a_start_in_the_hour_that_comes_twice_is_told_exactly() -> None:
+    """RFC 5545, section 3.3.5: such a time means the first; slot 0 is the anchor itself, whatever its fold."""
+    second = datetime(2024, 11, 3, 6, 30, tzinfo=UTC)
+    found = told("daily", start=second, zone="America/New_York")
+
+    assert texts([found.start]) == ["2024-11-03T01:30"]
+    assert [(each.at, each.due) for each in found.changed] == [(found.start, second)]
+
+
+def test_a_task_behind_an_end_that_came_nearer_is_a_date_of_its_own() -> None:
+    members = [occurrence(n, utc(2024, 1, 31, 9) + timedelta(days=n)) for n in (1, 2, 3)]
+    found = told("FREQ=DAILY;COUNT=3", *members, made=3)
+
+    assert (found.rule, texts(found.added), found.changed) == ("FREQ=DAILY;COUNT=3", ["2024-02-03T09:00"], ())
+
+
+def test_what_the_previous_worker_made_before_the_first_slot_is_a_date_of_its_own() -> None:
+    early = replace(ours(None), id=an_id(9), due_date=utc(2024, 1, 10, 9), original_due_date=utc(2024, 1, 10, 9))
+    found = told("daily", early)
+
+    assert texts(found.added) == ["2024-01-10T09:00"]
+
+
+@pytest.mark.parametrize("number", [20_000, 2**52])
+def test_a_slot_number_that_no_life_reaches_is_refused(number: int) -> None:
+    """Else one tampered number makes millions of dates."""
+    with pytest.raises(InvalidRecurrence, match=f"slot {number} was made"):
+        told("daily", occurrence(number, START), made=3)
