@@ -183,7 +183,7 @@ def test_what_kill_minus_9_interrupts_the_next_up_completes(tmp_path: Path) -> N
         assert "the sample data are not loaded again" in again.printed()
         with worker_of(again) as worker:
             wait_until(lambda: worker.queries.unfinished() == 0, "the rest is processed", timeout=WORKED_OFF)
-            assert count(worker, "completed") == 750
+            assert count(worker, "completed") == 773
             assert occurrences(worker) == IN_THE_END
         again.process.send_signal(signal.SIGTERM)
         assert again.process.wait(GONE.total_seconds()) == 0, again.printed()
