@@ -71,7 +71,7 @@ def read_recurrence(repeat_type: str, options: object = None) -> Recurrence:
     """
     if options is None or options == {}:
         return _of_rule(repeat_type, None)
-    if isinstance(options, dict) and options.keys() == {"rule"} and isinstance(options["rule"], str):
+    if isinstance(options, dict) and options.keys() == {"rule"} and is_text(options["rule"]):
         return _of_rule(repeat_type, options["rule"] or None)
     if not isinstance(options, Mapping):
         raise _refused("", options, "is not an object")
@@ -127,9 +127,9 @@ def _is_absent(value: object) -> bool:
 
 
 def _text(name: str, value: object) -> str:
-    if not isinstance(value, str):
+    if not is_text(value):
         raise _refused(name, value, "is not text")
-    return value
+    return str(value)
 
 
 def _horizon(name: str, value: object) -> int:
@@ -160,12 +160,17 @@ def _names(name: str, value: object) -> tuple[str, ...]:
     names = []
     for place, each in enumerate(_list(name, value, MAX_COPIED)):
         at = f"{name}[{place}]"
-        if not isinstance(each, str) or not is_field_name(each):
+        if not is_text(each) or not is_field_name(each):
             raise _refused(at, each, "is not the name of a field")
         if each in NOT_COPIED:
             raise _refused(at, each, "is a field of which each occurrence has its own")
         names.append(each)
     return tuple(dict.fromkeys(names))
+
+
+def is_text(value: object) -> bool:
+    """Say whether a value is plain text: a database has text of other kinds too, such as code, which has no hash."""
+    return value.__class__ is str
 
 
 def is_field_name(name: str) -> bool:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from bson import ObjectId
+from bson import Code, ObjectId
 
 from recurrence_pipeline.domain.errors import InvalidRecurrence
 from recurrence_pipeline.worker.context import WriteStep
@@ -215,6 +215,9 @@ def test_a_crash_in_the_middle_makes_nothing_twice(world: World, step: WriteStep
         ("daily", {"added": ["2024-01-02T09:00Z"]}, "recurrence.added[0]"),
         ("daily", {"copy": ["tags", "taskId"]}, "recurrence.copy[1]"),
         ("daily", {"copy": ["a.b"]}, "recurrence.copy[0]"),
+        ("custom", {"rule": Code("FREQ=DAILY")}, "recurrence.rule"),
+        ("daily", {"excluded": [Code("2024-01-02")]}, "recurrence.excluded[0]"),
+        ("daily", {"copy": [Code("tags")]}, "recurrence.copy[0]"),
         ("daily", {"exclude": ["2024-01-02"]}, "recurrence.exclude"),
         ("daily", {"missed": "latest"}, "recurrence.missed"),
         ("daily", [1], "recurrence"),
@@ -231,6 +234,7 @@ def test_what_cannot_be_is_refused_by_name_and_nothing_is_made(
     assert (stored["status"], stored["errors"][-1]["code"]) == ("rejected", "INVALID_RECURRENCE")
     assert field in stored["errors"][-1]["message"]
     assert world.occurrences(head) == []
+    assert red(world) == {}, "one such document costs the checks of the others nothing"
     with pytest.raises(InvalidRecurrence) as caught:
         world.worker.validate_recurrence({"repeatType": repeat_type, "recurrence": options, "dueDate": MONDAY})
     assert caught.value.field == field
