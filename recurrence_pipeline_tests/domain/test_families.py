@@ -128,3 +128,11 @@ def test_an_anchor_that_is_not_on_the_rule_is_slot_0_and_before_the_first_instan
 def test_leap_day_becomes_the_last_of_february_and_comes_back() -> None:
     found = slots(utc(2024, 2, 29, 9), "yearly", 0, 5)
     assert [f"{each:%m-%d}" for each in found] == ["02-29", "02-28", "02-28", "02-28", "02-29"]
+
+
+@pytest.mark.parametrize("rule", ["FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29;BYDAY=MO", "FREQ=DAILY;INTERVAL=900;BYMONTH=1"])
+def test_the_last_moment_of_the_calendar_has_a_number_by_every_rule(rule: str) -> None:
+    """Imports write it where there is no date."""
+    anchor = utc(2024, 1, 1, 9)
+    assert is_counted(rule)
+    assert slot_number(anchor, rule, utc(9999, 12, 31, 23, 59)) >= slot_number(anchor, rule, utc(9990, 1, 1)) > 0
