@@ -16,6 +16,8 @@ from recurrence_pipeline.domain.recurrence import Recurrence, is_same_rule, read
 from recurrence_pipeline.domain.validation import creation_time, require_date
 from recurrence_pipeline.domain.zones import time_zone, wall_clock, wall_text
 
+MAX_NUMBER = 3_652_059
+"""Days of the calendar: no slot has a higher number."""
 MAX_NEW_PER_SERIES = 1000
 """No honest history asks for more in one go; a tampered slot number would."""
 
@@ -53,7 +55,8 @@ class SeriesState:
         self.wall = _wall_anchor(original, memory, self.zone)
         """The anchor on the wall clock."""
         self.original_slot = original.original_slot if memory is None else memory.original_slot
-        self._known = _known(series, self.zone) if is_counted(self.rule) else {}
+        self._endless = self.recurrence.rule.without_end() if self.recurrence.rule.ends else self.rule
+        self._known = _known(series, self.wall, self.zone) if is_counted(self.rule) else {}
         self.dates = _dates(series)
         """The added date that each member without a number is on."""
         self.slots = {task.id: number for task in series.occurrences if (number := self.number(task)) is not None}
@@ -211,7 +214,7 @@ class SeriesState:
         return [i for _, i in sorted({self.slots[i]: i for i in task_ids}.items())]
 
     def place(self, task_id: str) -> datetime:
-        """Return where a member stands on the wall clock; at the end where its slot lies past the end of the rule."""
+        """Return where a member stands on the wall clock, be it past the end of the rule."""
         if task_id in self.dates:
             return self.dates[task_id]
         return self._wall_of(self.slots[task_id])
@@ -220,7 +223,9 @@ class SeriesState:
         if number in self._known:
             return self._known[number]
         end = datetime.max.replace(tzinfo=self.wall.tzinfo)
-        return next((at for at, _ in self.timed(max(number, 0), 1)), end)
+        first = max(number, 0)
+        found = timed(self.wall, self._endless, first, 1, self.zone, known=self.known(first))
+        return next((at for at, _ in found), end)
 
     # What should exist
 
@@ -238,7 +243,7 @@ class SeriesState:
         lacking, number, dates = self.recurrence.horizon + 1, self.finished, list[datetime]()
         numbered, added = self._numbered(), iter(self.added())
         at, date = next(numbered, None), next(added, None)
-        while lacking and (at is not None or date is not None):
+        while lacking and (at is not None or date is not None) and number - self.cursor <= MAX_NEW_PER_SERIES:
             if date is not None and (at is None or date < at[1]):
                 dates.append(date)
                 place, date = date, next(added, None)
@@ -305,17 +310,23 @@ def _wall_anchor(original: Task, memory: SeriesMemory | None, zone: tzinfo) -> d
     return wall_clock("anchor", original.anchor, zone)
 
 
-def _known(series: Series, zone: tzinfo) -> dict[int, datetime]:
-    """Return, by number, the slots that members and the memory say the time of."""
+def _known(series: Series, wall: datetime, zone: tzinfo) -> dict[int, datetime]:
+    """Return, by number, the slots that the memory and members say the time of; of these, what lies between its ends.
+
+    Members are the application's, which may have written anything there.
+    """
+    memory, last, end = series.memory, MAX_NUMBER, datetime.max.replace(tzinfo=wall.tzinfo)
+    if memory is not None and memory.at is not None and time_zone(memory.timezone) is zone:
+        last, end = memory.number, memory.at
     known = {
         task.occurrence_number: task.occurrence_at
         for task in series.occurrences
-        if task.occurrence_number is not None and task.occurrence_at is not None
+        if task.occurrence_number is not None
+        and task.occurrence_at is not None
+        and 0 < task.occurrence_number < last
+        and wall < task.occurrence_at < end
     }
-    memory = series.memory
-    if memory is not None and memory.at is not None and time_zone(memory.timezone) is zone:
-        known[memory.number] = memory.at
-    return known
+    return known | ({last: end} if last < MAX_NUMBER else {})
 
 
 def _dates(series: Series) -> dict[str, datetime]:

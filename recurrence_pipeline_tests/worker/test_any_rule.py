@@ -146,6 +146,36 @@ def test_a_date_added_to_a_running_series_is_made_by_its_next_event_and_once_del
     assert red(world) == {}
 
 
+@pytest.mark.parametrize("at", ["9999-11-30T09:00", "1999-01-01T09:00", "tomorrow"])
+def test_what_an_application_writes_over_the_time_of_a_slot_leads_no_series_astray(world: World, at: str) -> None:
+    head = custom(world, "FREQ=DAILY;BYMONTH=1,11", added=["2024-01-02T18:00"])
+    second = world.occurrences(head)[-1]["_id"]
+    world.worker.mongo.tasks.update_one({"_id": second}, {"$set": {"occurrenceAt": at}})
+    finish(world, second)
+    assert days(world, head) == ["01-02", "01-02", "01-03", "01-04", "01-05", "01-06", "01-07"]
+    assert red(world) == {}
+
+
+def test_a_time_far_ahead_on_what_is_on_no_slot_asks_for_no_endless_work(world: World) -> None:
+    head = custom(world, "FREQ=DAILY", added=["2024-01-02T18:00"])
+    extra = next(task for task in world.occurrences(head) if "occurrenceNumber" not in task)["_id"]
+    world.worker.mongo.tasks.update_one({"_id": extra}, {"$set": {"occurrenceAt": "9999-01-01T09:00"}})
+    world.complete(extra)
+    event = world.add_event("complete", extra)
+    world.work()
+    assert "refusing" in world.event(event)["errors"][-1]["message"]
+    assert red(world) == {"series_unworkable": 1}
+
+
+def test_what_was_done_past_an_end_that_came_later_brings_no_added_dates_early(world: World) -> None:
+    far = [f"2024-05-{day:02}" for day in range(1, 31)]
+    head = custom(world, "FREQ=DAILY", added=far)
+    finish(world, world.occurrences(head)[2]["_id"])
+    world.worker.mongo.tasks.update_one({"_id": head}, {"$set": {"recurrence.rule": "FREQ=DAILY;COUNT=2"}})
+    finish(world, head)
+    assert days(world, head)[7:] == ["05-01", "05-02", "05-03", "05-04"]
+
+
 @pytest.mark.parametrize("horizon", [1, 5])
 def test_a_series_is_kept_as_far_ahead_as_it_says(world: World, horizon: int) -> None:
     head = custom(world, "FREQ=DAILY", horizon=horizon)
