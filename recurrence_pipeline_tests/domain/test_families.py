@@ -136,3 +136,23 @@ def test_the_last_moment_of_the_calendar_has_a_number_by_every_rule(rule: str) -
     anchor = utc(2024, 1, 1, 9)
     assert is_counted(rule)
     assert slot_number(anchor, rule, utc(9999, 12, 31, 23, 59)) >= slot_number(anchor, rule, utc(9990, 1, 1)) > 0
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "UTC", "America/New_York"])
+def test_the_end_of_the_calendar_is_an_end_in_every_zone(zone: str) -> None:
+    """Calendars write it for "for ever"."""
+    anchor = utc(2027, 1, 1, 9)
+    assert slots(anchor, "FREQ=DAILY;UNTIL=99991231T235959Z", 0, 3, zone) == slots(anchor, "FREQ=DAILY", 0, 3, zone)
+    assert slots(anchor, "FREQ=DAILY;UNTIL=00010101T000000Z", 0, 3, zone) == [anchor]
+
+
+def test_what_lies_behind_the_calendar_lies_behind_the_end_of_a_rule() -> None:
+    anchor = utc(2027, 1, 1, 9)
+    assert slots(anchor, "FREQ=YEARLY;INTERVAL=5000;UNTIL=20301231", 0, 4) == [anchor]
+    assert slots(anchor, "FREQ=YEARLY;INTERVAL=5000;UNTIL=20301231", 2, 1) == []
+
+
+def test_a_time_as_until_includes_its_whole_second() -> None:
+    """An anchor may have milliseconds; RFC 5545 has none."""
+    anchor = utc(2027, 1, 1, 9) + timedelta(milliseconds=123)
+    assert len(slots(anchor, "FREQ=DAILY;UNTIL=20270103T090000Z", 0, 9)) == 3
