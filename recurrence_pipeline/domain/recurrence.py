@@ -4,7 +4,7 @@ What a rule is, is rules.py's; where its slots lie, calendar.py's. Here is what 
 rule, read strictly: what is misspelt or cannot be done is refused by name, never passed over.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -55,12 +55,21 @@ class Recurrence:
 
     def excludes(self, wall: datetime) -> bool:
         """Say whether a slot is excluded, by its time or its day."""
-        return wall in self.excluded or wall.date() in self.excluded
+        return not self.excluded.isdisjoint((*as_written(wall), wall.date()))
 
-    def added_at(self, clock: datetime) -> list[datetime]:
-        """Return the added times in order; a day has the time of day of `clock`."""
-        times = {each if isinstance(each, datetime) else datetime.combine(each, clock.timetz()) for each in self.added}
+    def added_at(self, clock: datetime, made: Collection[datetime] = ()) -> list[datetime]:
+        """Return the added times in order. A day has the time of day of `clock`, or that at which it was once `made`."""
+        days = {time.date(): time for time in made if time not in self.added}
+        times = {
+            each if isinstance(each, datetime) else days.get(each) or datetime.combine(each, clock.timetz())
+            for each in self.added
+        }
         return sorted(time for time in times if not self.excludes(time))
+
+
+def as_written(wall: datetime) -> tuple[datetime, datetime, datetime]:
+    """Return what a person may write for a time: a date that a program made has seconds, and fractions of them."""
+    return wall, wall.replace(microsecond=0), wall.replace(second=0, microsecond=0)
 
 
 def read_recurrence(repeat_type: str, options: object = None) -> Recurrence:
@@ -146,7 +155,7 @@ def _dates(name: str, value: object) -> frozenset[date]:
 def _date(name: str, value: object) -> date:
     try:
         text = _text(name, value)
-        if len(text) == len("2027-05-01"):
+        if "T" not in text and " " not in text:
             return date.fromisoformat(text)
         found = datetime.fromisoformat(text)
     except (ValueError, InvalidRecurrence):

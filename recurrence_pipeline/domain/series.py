@@ -9,10 +9,11 @@ from typing import NamedTuple
 from recurrence_pipeline.domain.calendar import in_utc, is_counted, next_number, slot_number, timed
 from recurrence_pipeline.domain.errors import InvalidRecurrence, NotAMember, RuleChanged, WrongType
 from recurrence_pipeline.domain.families import Known
+from recurrence_pipeline.domain.instances import days_after
 from recurrence_pipeline.domain.memory import anchor_of_memory
 from recurrence_pipeline.domain.model import Cursor, Series, SeriesMemory, Task, occurrence_id
 from recurrence_pipeline.domain.plan import CursorMove, NewOccurrence
-from recurrence_pipeline.domain.recurrence import Recurrence, is_same_rule, read_recurrence
+from recurrence_pipeline.domain.recurrence import Recurrence, as_written, is_same_rule, read_recurrence
 from recurrence_pipeline.domain.validation import creation_time, require_date
 from recurrence_pipeline.domain.zones import time_zone, wall_clock, wall_text
 
@@ -68,6 +69,8 @@ class SeriesState:
             self.cursor = max(self.cursor, 0, *older)
         self.made = memory.added if memory is not None else frozenset[datetime]()
         """The added dates that were ever generated, as far as that is remembered."""
+        self._were_added = self.made.union(self.dates.values())
+        self._added: list[datetime] | None = None
         done = [t.id for t in (original, *series.occurrences) if t.is_completed]
         self.finished = max([-1, *(self.slots[i] for i in done if i in self.slots)])
         self._finished_date = max((self.dates[i] for i in done if i in self.dates), default=None)
@@ -129,10 +132,10 @@ class SeriesState:
         first = self.cursor + 1
         ids = {number: occurrence_id(self.original.id, number) for number in range(first, reach.number + 1)}
         taken = {n for task_id, n in self.slots.items() if n in ids and task_id != ids[n]}
-        excludes = self.recurrence.excludes if self.recurrence.excluded else None
+        skips = self.skips if self.recurrence.excluded or self._were_added else None
         for number, (at, due) in enumerate(self.timed(first, len(ids)) if ids else (), first):
             self._last = Known(number, at)
-            if number in taken or (excludes is not None and excludes(at)):
+            if number in taken or (skips is not None and skips(at)):
                 continue
             yield self._new(NewOccurrence(ids[number], self.original, number, due, event_id, at))
         for at in reach.dates:
@@ -146,9 +149,16 @@ class SeriesState:
         """Return slots from number `first` on, up to the end of the rule, each on the wall clock and in UTC."""
         return timed(self.wall, self.rule, first, count, self.zone, known=self.known(first))
 
-    def is_excluded(self, number: int) -> bool:
-        """Say whether a slot is excluded."""
-        return bool(self.recurrence.excluded) and self.recurrence.excludes(self._wall_of(number))
+    def skips(self, at: datetime) -> bool:
+        """Say whether a slot with a number is passed over: it is excluded, or was there before as an added date."""
+        return at in self._were_added or self.recurrence.excludes(at)
+
+    def skipped(self, first: int, last: int) -> set[int]:
+        """Return which of these slots are passed over."""
+        if last < first or not (self.recurrence.excluded or self._were_added):
+            return set()
+        slots = timed(self.wall, self._endless, first, last - first + 1, self.zone, known=self.known(first))
+        return {number for number, (at, _) in enumerate(slots, first) if self.skips(at)}
 
     def known(self, number: int) -> Known | None:
         """Return the highest slot below a number that is known, where the rule is counted from one."""
@@ -263,20 +273,31 @@ class SeriesState:
         for first in count(max(self.finished, 0), size):
             found = self.timed(first, size)
             for number, (at, _) in enumerate(found, first):
-                if not self.recurrence.excludes(at):
+                if not self.skips(at):
                     yield number, at
             if len(found) < size:
                 return
 
     def added(self) -> list[datetime]:
         """Return the added dates that are no slots with a number, in order."""
-        return [at for at in self.recurrence.added_at(self.wall) if not self._is_numbered(at)]
+        if self._added is None:
+            dates = self.recurrence.added_at(self.wall, self._were_added)
+            reached = self._wall_of(self.cursor) if dates else self.wall
+            self._added = [at for at in dates if at in self._were_added or not self._is_numbered(at, reached)]
+        return self._added
 
-    def _is_numbered(self, at: datetime) -> bool:
-        if at == self.wall:
+    def _is_numbered(self, at: datetime, reached: datetime) -> bool:
+        """Say whether a time is that of a slot with a number: before the end of the rule, or before where it was."""
+        if at in as_written(self.wall):
             return True
-        number = self.first_after(in_utc(at, self.zone)) - 1
-        return any(at == slot for slot, _ in self.timed(max(number - 1, 0), 3))
+        day = at.toordinal()
+        clocks = {each.time() for each in as_written(self.wall)}
+        if at.time() not in clocks or next(days_after(self.recurrence.rule, self.wall.date(), day - 1), None) != day:
+            return False
+        if at <= reached or not self.recurrence.rule.ends:
+            return True
+        number = self.first_after(in_utc(at, self.zone))
+        return any(at in as_written(slot) for slot, _ in self.timed(max(number - 2, 0), 4))
 
 
 def require_member(task: Task, series: Series) -> None:

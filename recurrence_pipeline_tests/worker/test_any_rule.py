@@ -1,13 +1,14 @@
 """Tasks whose `recurrence` says more than a word: every operation, through the worker and the database."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from bson import Code, ObjectId
 
 from recurrence_pipeline.domain.errors import InvalidRecurrence
+from recurrence_pipeline.domain.explain import DayCode
 from recurrence_pipeline.worker.context import WriteStep
 from recurrence_pipeline_tests.world import World, utc
 
@@ -174,6 +175,57 @@ def test_what_was_done_past_an_end_that_came_later_brings_no_added_dates_early(w
     world.worker.mongo.tasks.update_one({"_id": head}, {"$set": {"recurrence.rule": "FREQ=DAILY;COUNT=2"}})
     finish(world, head)
     assert days(world, head)[7:] == ["05-01", "05-02", "05-03", "05-04"]
+
+
+def test_another_zone_makes_no_added_day_a_second_time(world: World) -> None:
+    head = world.create(MONDAY, "weekly", recurrence={"added": ["2024-01-03", "2024-01-04T09:00", "2024-02-01"]})
+    gone = world.occurrences(head)[1]["_id"]
+    world.worker.mongo.tasks.delete_one({"_id": gone})
+    world.worker.mongo.tasks.update_one({"_id": head}, {"$set": {"timezone": "Asia/Tokyo"}})
+    for task_id in (head, *(task["_id"] for task in world.occurrences(head))):
+        finish(world, task_id)
+    assert days(world, head) == ["01-03", "01-08", "01-15", "01-22", "01-29", "02-01"]
+    assert red(world) == {}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ("FREQ=DAILY;UNTIL=20240102", "FREQ=DAILY", ["01-02", "01-03", "01-04", "01-05", "01-06"]),
+        ("FREQ=DAILY;COUNT=2", "FREQ=DAILY;COUNT=9", ["01-02", "01-03", "01-04", "01-05", "01-06"]),
+        ("FREQ=DAILY", "FREQ=DAILY;UNTIL=20240102", ["01-02", "01-03", "01-04"]),
+        ("FREQ=DAILY", "FREQ=DAILY;COUNT=1", ["01-02", "01-03", "01-04"]),
+        ("FREQ=DAILY;BYMONTH=1", "FREQ=DAILY;BYMONTH=1;COUNT=1", ["01-02", "01-03", "01-04"]),
+    ],
+)
+def test_no_day_has_a_task_by_its_number_and_one_by_its_date(
+    world: World, before: str, after: str, expected: list[str]
+) -> None:
+    head = custom(world, before, added=["2024-01-04"])
+    world.worker.mongo.tasks.update_one({"_id": head}, {"$set": {"recurrence.rule": after}})
+    finish(world, head)
+    finish(world, world.occurrences(head)[0]["_id"])
+    assert days(world, head)[: len(expected)] == expected
+    assert len(set(world.due_dates(head))) == len(world.due_dates(head))
+    assert red(world) == {}
+    for view in world.worker.queries.preview(str(head), 9, from_start=True).slots[1 : len(expected) + 1]:
+        assert view.code is DayCode.OPEN or world.task(ObjectId(view.task_id))["isCompleted"]
+        assert world.worker.queries.explain(str(head), view.at.date()).slot == view
+
+
+def test_exceptions_are_written_to_the_minute_whatever_the_milliseconds_of_the_first_date(world: World) -> None:
+    head = world.create(
+        MONDAY + timedelta(seconds=7, milliseconds=123),
+        "daily",
+        recurrence={"excluded": ["2024-01-02T09:00", "2024-01-03T09:00:07"], "added": ["2024-01-05T09:00"]},
+    )
+    assert days(world, head) == ["01-04", "01-05", "01-06"]
+    assert sorted(world.occurrences_by_slot(head)) == [3, 4, 5]
+
+
+def test_a_day_may_be_written_as_rfc_5545_does(world: World) -> None:
+    head = world.create(MONDAY, "daily", recurrence={"excluded": ["20240103"], "added": ["20240104T180000"]})
+    assert days(world, head) == ["01-02", "01-04", "01-04"]
 
 
 @pytest.mark.parametrize("horizon", [1, 5])
