@@ -58,7 +58,7 @@ class Recurrence:
         return not self.excluded.isdisjoint((*as_written(wall), wall.date()))
 
     def added_at(self, clock: datetime, made: Collection[datetime] = ()) -> list[datetime]:
-        """Return the added times in order. A day has the time of day of `clock`, or that at which it was once `made`."""
+        """Return the added times in order. A day has the time of day of `clock`, or that at which it was `made`."""
         days = {time.date(): time for time in made if time not in self.added}
         times = {
             each if isinstance(each, datetime) else days.get(each) or datetime.combine(each, clock.timetz())

@@ -69,6 +69,9 @@ class SeriesState:
             self.cursor = max(self.cursor, 0, *older)
         self.made = memory.added if memory is not None else frozenset[datetime]()
         """The added dates that were ever generated, as far as that is remembered."""
+        if memory is None and reached is not None and original.cursor is None:  # forgotten: as with numbers
+            passed = self._wall_of(self.cursor)
+            self.made = frozenset(at for at in self._dates_beside(self.dates.values()) if at <= passed)
         self._were_added = self.made.union(self.dates.values())
         self._added: list[datetime] | None = None
         done = [t.id for t in (original, *series.occurrences) if t.is_completed]
@@ -192,7 +195,7 @@ class SeriesState:
     def moves(self, number: int, dates: Iterable[datetime] = ()) -> list[CursorMove]:
         """Return the move that brings the memory to a slot, and to added dates; none where it has them already."""
         memory = self.memory
-        made = self.made.union(dates)
+        made = self.made.union(dates, () if memory is not None else self.dates.values())
         if memory is not None and number <= memory.number and made == memory.added:
             return []
         reached = number if memory is None else max(number, memory.number)
@@ -281,10 +284,13 @@ class SeriesState:
     def added(self) -> list[datetime]:
         """Return the added dates that are no slots with a number, in order."""
         if self._added is None:
-            dates = self.recurrence.added_at(self.wall, self._were_added)
-            reached = self._wall_of(self.cursor) if dates else self.wall
-            self._added = [at for at in dates if at in self._were_added or not self._is_numbered(at, reached)]
+            self._added = self._dates_beside(self._were_added)
         return self._added
+
+    def _dates_beside(self, made: Collection[datetime]) -> list[datetime]:
+        dates = self.recurrence.added_at(self.wall, made)
+        reached = self._wall_of(self.cursor) if dates else self.wall
+        return [at for at in dates if at in made or not self._is_numbered(at, reached)]
 
     def _is_numbered(self, at: datetime, reached: datetime) -> bool:
         """Say whether a time is that of a slot with a number: before the end of the rule, or before where it was."""

@@ -177,6 +177,24 @@ def test_what_was_done_past_an_end_that_came_later_brings_no_added_dates_early(w
     assert days(world, head)[7:] == ["05-01", "05-02", "05-03", "05-04"]
 
 
+@pytest.mark.parametrize("repair", [False, True])
+def test_an_added_date_that_was_deleted_stays_so_where_the_memory_is_lost(world: World, repair: bool) -> None:  # noqa: FBT001
+    head = world.create(MONDAY, "weekly", recurrence={"added": ["2024-01-03", "2024-01-10T15:30", "2024-01-16"]})
+    assert days(world, head) == ["01-03", "01-08", "01-10"]
+    world.worker.mongo.tasks.update_one({"_id": head}, {"$set": {"recurrence.horizon": 4}})
+    finish(world, head)
+    assert days(world, head) == ["01-03", "01-08", "01-10", "01-15", "01-16"]
+    world.worker.mongo.tasks.delete_one({"_id": world.occurrences(head)[0]["_id"]})
+    world.worker.mongo.series.delete_many({})
+    if repair:
+        world.worker.consistency.repair(dry_run=False)
+        world.worker.mongo.tasks.delete_one({"_id": world.occurrences(head)[-1]["_id"]})
+    finish(world, world.occurrences(head)[0]["_id"])
+    kept = [] if repair else ["01-16"]
+    assert days(world, head) == ["01-08", "01-10", "01-15", *kept, "01-22", "01-29"]
+    assert red(world) == {}
+
+
 def test_another_zone_makes_no_added_day_a_second_time(world: World) -> None:
     head = world.create(MONDAY, "weekly", recurrence={"added": ["2024-01-03", "2024-01-04T09:00", "2024-02-01"]})
     gone = world.occurrences(head)[1]["_id"]
