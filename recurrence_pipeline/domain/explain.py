@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import Enum
-from itertools import count
 
 from recurrence_pipeline.domain.calendar import in_utc, timed
 from recurrence_pipeline.domain.instances import filled
@@ -93,15 +92,11 @@ class SlotViews:
         progress = self._progress
         added = [(at, None) for at in progress.added() if time is None or in_utc(at, progress.zone) > time]
         first = max(progress.original_slot, 0 if time is None else progress.first_after(time))
-        for begin in count(first, _PAGE):
-            found = progress.timed(begin, _PAGE)
-            for number, (at, _) in enumerate(found, begin):
-                while added and added[0][0] < at:
-                    yield self._view(*added.pop(0))
-                if not progress.skips(at):
-                    yield self._view(at, number)
-            if len(found) < _PAGE:
-                break
+        for number, at in progress.onward(first, _PAGE):
+            while added and added[0][0] < at:
+                yield self._view(*added.pop(0))
+            if not progress.skips(at):
+                yield self._view(at, number)
         for place in added:
             yield self._view(*place)
 

@@ -120,7 +120,7 @@ def _of_rule(repeat_type: str, text: str | None) -> Recurrence:
 
 
 def _refused(name: str, value: object, why: str) -> InvalidRecurrence:
-    field_name = f"recurrence.{name}" if name else "recurrence"
+    field_name = f"recurrence.{name:.80}" if name else "recurrence"
     return InvalidRecurrence(f"{field_name}: {_short(value)} {why}", field=field_name, value=value)
 
 

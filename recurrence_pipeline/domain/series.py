@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, tzinfo
-from itertools import count
 from typing import NamedTuple
 
 from recurrence_pipeline.domain.calendar import in_utc, is_counted, next_number, slot_number, timed
@@ -152,6 +151,21 @@ class SeriesState:
         """Return slots from number `first` on, up to the end of the rule, each on the wall clock and in UTC."""
         return timed(self.wall, self.rule, first, count, self.zone, known=self.known(first))
 
+    def onward(self, first: int, size: int) -> Iterator[tuple[int, datetime]]:
+        """Yield slots from number `first` on, up to the end of the rule; so many are read at once."""
+        while True:
+            try:
+                found = self.timed(first, size)
+            except InvalidRecurrence:  # some of these lie outside of the calendar
+                if size == 1:
+                    raise
+                size = 1
+                continue
+            yield from ((number, at) for number, (at, _) in enumerate(found, first))
+            if len(found) < size:
+                return
+            first += size
+
     def skips(self, at: datetime) -> bool:
         """Say whether a slot with a number is passed over: it is excluded, or was there before as an added date."""
         return at in self._were_added or self.recurrence.excludes(at)
@@ -272,14 +286,9 @@ class SeriesState:
 
     def _numbered(self) -> Iterator[tuple[int, datetime]]:
         """Yield the slots that are not excluded, from the highest completed one on, up to the end of the rule."""
-        size = self.recurrence.horizon + 2
-        for first in count(max(self.finished, 0), size):
-            found = self.timed(first, size)
-            for number, (at, _) in enumerate(found, first):
-                if not self.skips(at):
-                    yield number, at
-            if len(found) < size:
-                return
+        for number, at in self.onward(max(self.finished, 0), self.recurrence.horizon + 2):
+            if not self.skips(at):
+                yield number, at
 
     def added(self) -> list[datetime]:
         """Return the added dates that are no slots with a number, in order."""

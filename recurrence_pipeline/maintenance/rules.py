@@ -210,9 +210,10 @@ def _judge_reach(series: Series, progress: SeriesState, at: CheckContext) -> Ite
 
 def _ask(series: Series, progress: SeriesState, now: datetime) -> TaskEvent:
     """Return the event that nobody wrote: of the task completed last, or of the original's creation."""
-    done = {t.id: t for t in (progress.original, *series.occurrences) if t.is_completed and t.id in progress.slots}
+    on_slot = progress.slots.keys() | progress.dates.keys()
+    done = {t.id: t for t in (progress.original, *series.occurrences) if t.is_completed and t.id in on_slot}
     if done:
-        last = done[max(done, key=lambda task_id: (progress.slots[task_id], task_id))]
+        last = done[progress.in_order(sorted(done))[-1]]
         return request(TaskVersion(last, None), Reason.BEHIND, now)
     return request(TaskVersion(progress.original, progress.original.updated_at), Reason.NEW, now)
 

@@ -231,6 +231,28 @@ def test_no_day_has_a_task_by_its_number_and_one_by_its_date(
         assert world.worker.queries.explain(str(head), view.at.date()).slot == view
 
 
+def test_a_preview_goes_as_far_as_the_calendar_does(world: World) -> None:
+    head = custom(world, "FREQ=YEARLY;INTERVAL=200")
+    slots = world.worker.queries.preview(str(head), 39, from_start=True).slots
+    assert [slot.utc.year for slot in slots][-2:] == [9424, 9624]
+    with pytest.raises(InvalidRecurrence, match=r"slot 40 .* lies outside the years 1 to 9999"):
+        world.worker.queries.preview(str(head), 41, from_start=True)
+
+
+def test_the_repair_asks_for_a_completed_task_on_an_added_date(world: World) -> None:
+    head = custom(world, "FREQ=DAILY;COUNT=1", added=[f"2024-01-{day:02}" for day in range(5, 15)])
+    update = {"$set": {"isCompleted": True, "updatedAt": world.now}}
+    world.worker.mongo.tasks.update_one({"_id": world.occurrences(head)[1]["_id"]}, update)
+    assert red(world) == {"series_behind": 1}
+    world.worker.mongo.events.delete_many({})
+    world.worker.consistency.repair(dry_run=False)
+    (event,) = world.worker.mongo.events.find()
+    assert (event["operation"], event["taskId"]) == ("complete", world.occurrences(head)[1]["_id"])
+    world.work()
+    assert days(world, head) == ["01-05", "01-06", "01-07", "01-08", "01-09", "01-10"]
+    assert red(world) == {}
+
+
 def test_exceptions_are_written_to_the_minute_whatever_the_milliseconds_of_the_first_date(world: World) -> None:
     head = world.create(
         MONDAY + timedelta(seconds=7, milliseconds=123),
