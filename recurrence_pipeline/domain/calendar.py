@@ -236,7 +236,12 @@ def _walls(
     try:
         found = [wall + span for span in pattern.family.spans(wall, first, count, known)]
     except (OverflowError, ValueError) as error:
-        raise _outside(wall, first) from error
+        if rule.until is None:
+            raise _outside(wall, first) from error
+        if count == 1:  # behind the calendar is behind any end
+            return []
+        each = (_walls(wall, zone, pattern, number, 1, known) for number in range(first, first + count))
+        return [shown for one in each for shown in one]
     if not first and found:
         found[0] = wall  # arithmetic would not keep its fold
     last = last_moment(rule, wall, zone)

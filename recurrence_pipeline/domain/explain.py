@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import Enum
-from itertools import count
 
 from recurrence_pipeline.domain.calendar import in_utc, timed
 from recurrence_pipeline.domain.english import read
@@ -93,15 +92,11 @@ class SlotViews:
         progress = self._progress
         added = [(at, None) for at in progress.added() if time is None or in_utc(at, progress.zone) > time]
         first = max(progress.original_slot, 0 if time is None else progress.first_after(time))
-        for begin in count(first, _PAGE):
-            found = progress.timed(begin, _PAGE)
-            for number, (at, _) in enumerate(found, begin):
-                while added and added[0][0] < at:
-                    yield self._view(*added.pop(0))
-                if not progress.recurrence.excludes(at):
-                    yield self._view(at, number)
-            if len(found) < _PAGE:
-                break
+        for number, at in progress.onward(first, _PAGE):
+            while added and added[0][0] < at:
+                yield self._view(*added.pop(0))
+            if not progress.skips(at):
+                yield self._view(at, number)
         for place in added:
             yield self._view(*place)
 
@@ -122,12 +117,15 @@ class SlotViews:
     def _on(self, day: date, rule: str | Rule) -> Iterator[tuple[datetime, int | None]]:
         """Yield the slots of a day: the one with a number, then added ones."""
         progress = self._progress
+        added = [at for at in progress.added() if at.date() == day]
         begin = datetime.combine(day, datetime.min.time(), progress.wall.tzinfo)
         if day >= progress.wall.date():
             first = max(progress.first_after(in_utc(begin, progress.zone)) - 1, 0)
             found = timed(progress.wall, rule, first, 3, progress.zone, known=progress.known(first))
-            yield from ((at, number) for number, (at, _) in enumerate(found, first) if at.date() == day)
-        yield from ((at, None) for at in progress.added() if at.date() == day)
+            yield from (
+                (at, number) for number, (at, _) in enumerate(found, first) if at.date() == day and at not in added
+            )
+        yield from ((at, None) for at in added)
 
     def _view(self, at: datetime, number: int | None) -> SlotView:
         progress = self._progress

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, takewhile
 from typing import NamedTuple
 
 from typing_extensions import override
@@ -273,16 +273,16 @@ class Counted(Family):
 
     @override
     def number(self, wall: datetime, when: datetime, known: Known | None = None) -> int:
-        if when + DRIFT < wall:
+        if wall - when > DRIFT:
             return -1
         at = known if known is not None and wall < known.wall <= when else Known(0, wall)
-        walk = days_after(self._rule, wall.date(), at.wall.toordinal())
-        number, clock = at.number, wall.time()
-        for day in walk:
-            if datetime.combine(date.fromordinal(day), clock, when.tzinfo) - when > DRIFT:
-                break
-            number += 1
-        return number
+        that_day = datetime.combine(when, wall.time(), when.tzinfo)
+        last = when.toordinal() + (when - that_day + DRIFT) // _DAY
+        return at.number + _days_until(self, wall.date(), at.wall.toordinal(), last)
+
+    def days_until(self, start: date, after: int, last: int) -> int:
+        """Return how many days of the rule lie behind day `after`, up to day `last`."""
+        return sum(1 for _ in takewhile(last.__ge__, days_after(self._rule, start, after)))
 
 
 @lru_cache(maxsize=16384)
@@ -294,3 +294,8 @@ def _month_spans(family: _Months, year: int, month: int, day: int, first: int, c
 @lru_cache(maxsize=16384)
 def _days_of(family: Counted, start: date, after: int, over: int, count: int) -> tuple[int, ...]:
     return family.days(start, after, over, count)
+
+
+@lru_cache(maxsize=16384)
+def _days_until(family: Counted, start: date, after: int, last: int) -> int:
+    return family.days_until(start, after, last)

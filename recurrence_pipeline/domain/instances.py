@@ -8,6 +8,7 @@ filled in first, and nothing else depends on it but the time of day and the coun
 
 from calendar import isleap
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import MAXYEAR, MINYEAR, date, datetime, time, tzinfo
 from functools import lru_cache
@@ -66,7 +67,7 @@ def days_of_month(rule: Rule, year: int, month: int) -> tuple[int, ...]:
 
 
 def last_moment(rule: Rule, anchor: datetime, zone: tzinfo | None = None) -> datetime | None:
-    """Return the last moment on the wall clock that UNTIL includes; a date includes all of that day.
+    """Return the last moment on the wall clock that UNTIL includes: all of that day, or of that second.
 
     Where UNTIL is an instant, `zone` says what the clocks show then.
     """
@@ -74,9 +75,11 @@ def last_moment(rule: Rule, anchor: datetime, zone: tzinfo | None = None) -> dat
         return None
     if not isinstance(rule.until, datetime):
         return datetime.combine(rule.until, time.max, anchor.tzinfo)
-    if rule.until.tzinfo is None or zone is None:
-        return rule.until.replace(tzinfo=anchor.tzinfo)
-    return wall_clock("UNTIL", rule.until, zone).replace(tzinfo=anchor.tzinfo)
+    last = rule.until
+    if last.tzinfo is not None and zone is not None:
+        with suppress(InvalidRecurrence):  # at an end of the calendar, where clocks may show no year
+            last = wall_clock("UNTIL", last, zone)
+    return last.replace(microsecond=999_999, tzinfo=anchor.tzinfo)
 
 
 def require_instance(rule: Rule, anchor: datetime) -> None:

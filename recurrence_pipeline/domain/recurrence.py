@@ -4,7 +4,7 @@ What a rule is, is rules.py's; where its slots lie, calendar.py's. Here is what 
 rule, read strictly: what is misspelt or cannot be done is refused by name, never passed over.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -55,12 +55,21 @@ class Recurrence:
 
     def excludes(self, wall: datetime) -> bool:
         """Say whether a slot is excluded, by its time or its day."""
-        return wall in self.excluded or wall.date() in self.excluded
+        return not self.excluded.isdisjoint((*as_written(wall), wall.date()))
 
-    def added_at(self, clock: datetime) -> list[datetime]:
-        """Return the added times in order; a day has the time of day of `clock`."""
-        times = {each if isinstance(each, datetime) else datetime.combine(each, clock.timetz()) for each in self.added}
+    def added_at(self, clock: datetime, made: Collection[datetime] = ()) -> list[datetime]:
+        """Return the added times in order. A day has the time of day of `clock`, or that at which it was `made`."""
+        days = {time.date(): time for time in made if time not in self.added}
+        times = {
+            each if isinstance(each, datetime) else days.get(each) or datetime.combine(each, clock.timetz())
+            for each in self.added
+        }
         return sorted(time for time in times if not self.excludes(time))
+
+
+def as_written(wall: datetime) -> tuple[datetime, datetime, datetime]:
+    """Return what a person may write for a time: a date that a program made has seconds, and fractions of them."""
+    return wall, wall.replace(microsecond=0), wall.replace(second=0, microsecond=0)
 
 
 def read_recurrence(repeat_type: str, options: object = None) -> Recurrence:
@@ -71,7 +80,7 @@ def read_recurrence(repeat_type: str, options: object = None) -> Recurrence:
     """
     if options is None or options == {}:
         return _of_rule(repeat_type, None)
-    if isinstance(options, dict) and options.keys() == {"rule"} and isinstance(options["rule"], str):
+    if isinstance(options, dict) and options.keys() == {"rule"} and is_text(options["rule"]):
         return _of_rule(repeat_type, options["rule"] or None)
     if not isinstance(options, Mapping):
         raise _refused("", options, "is not an object")
@@ -111,7 +120,7 @@ def _of_rule(repeat_type: str, text: str | None) -> Recurrence:
 
 
 def _refused(name: str, value: object, why: str) -> InvalidRecurrence:
-    field_name = f"recurrence.{name}" if name else "recurrence"
+    field_name = f"recurrence.{name:.80}" if name else "recurrence"
     return InvalidRecurrence(f"{field_name}: {_short(value)} {why}", field=field_name, value=value)
 
 
@@ -127,9 +136,9 @@ def _is_absent(value: object) -> bool:
 
 
 def _text(name: str, value: object) -> str:
-    if not isinstance(value, str):
+    if not is_text(value):
         raise _refused(name, value, "is not text")
-    return value
+    return str(value)
 
 
 def _horizon(name: str, value: object) -> int:
@@ -146,7 +155,7 @@ def _dates(name: str, value: object) -> frozenset[date]:
 def _date(name: str, value: object) -> date:
     try:
         text = _text(name, value)
-        if len(text) == len("2027-05-01"):
+        if "T" not in text and " " not in text:
             return date.fromisoformat(text)
         found = datetime.fromisoformat(text)
     except (ValueError, InvalidRecurrence):
@@ -160,12 +169,17 @@ def _names(name: str, value: object) -> tuple[str, ...]:
     names = []
     for place, each in enumerate(_list(name, value, MAX_COPIED)):
         at = f"{name}[{place}]"
-        if not isinstance(each, str) or not is_field_name(each):
+        if not is_text(each) or not is_field_name(each):
             raise _refused(at, each, "is not the name of a field")
         if each in NOT_COPIED:
             raise _refused(at, each, "is a field of which each occurrence has its own")
         names.append(each)
     return tuple(dict.fromkeys(names))
+
+
+def is_text(value: object) -> bool:
+    """Say whether a value is plain text: a database has text of other kinds too, such as code, which has no hash."""
+    return value.__class__ is str
 
 
 def is_field_name(name: str) -> bool:

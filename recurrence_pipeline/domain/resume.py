@@ -68,8 +68,8 @@ def plan_resumption(
 def _following(progress: SeriesState, first: int) -> list[Following]:
     """Return as many slots as the series is kept ahead, from number `first` on, without excluded ones."""
     horizon = progress.recurrence.horizon
-    slots = progress.timed(first, horizon + len(progress.recurrence.excluded))
-    wanted = [(n, at, due) for n, (at, due) in enumerate(slots, first) if not progress.recurrence.excludes(at)]
+    slots = progress.timed(first, horizon + len(progress.recurrence.excluded) + len(progress.made))
+    wanted = [(n, at, due) for n, (at, due) in enumerate(slots, first) if not progress.skips(at)]
     return wanted[:horizon]
 
 

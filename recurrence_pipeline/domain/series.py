@@ -3,19 +3,21 @@
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, tzinfo
-from itertools import count
 from typing import NamedTuple
 
 from recurrence_pipeline.domain.calendar import in_utc, is_counted, next_number, slot_number, timed
 from recurrence_pipeline.domain.errors import InvalidRecurrence, NotAMember, RuleChanged, WrongType
 from recurrence_pipeline.domain.families import Known
+from recurrence_pipeline.domain.instances import days_after
 from recurrence_pipeline.domain.memory import anchor_of_memory
 from recurrence_pipeline.domain.model import Cursor, Series, SeriesMemory, Task, occurrence_id
 from recurrence_pipeline.domain.plan import CursorMove, NewOccurrence
-from recurrence_pipeline.domain.recurrence import Recurrence, is_same_rule, read_recurrence
+from recurrence_pipeline.domain.recurrence import Recurrence, as_written, is_same_rule, read_recurrence
 from recurrence_pipeline.domain.validation import creation_time, require_date
 from recurrence_pipeline.domain.zones import time_zone, wall_clock, wall_text
 
+MAX_NUMBER = 3_652_059
+"""Days of the calendar: no slot has a higher number."""
 MAX_NEW_PER_SERIES = 1000
 """No honest history asks for more in one go; a tampered slot number would."""
 
@@ -53,7 +55,8 @@ class SeriesState:
         self.wall = _wall_anchor(original, memory, self.zone)
         """The anchor on the wall clock."""
         self.original_slot = original.original_slot if memory is None else memory.original_slot
-        self._known = _known(series, self.zone) if is_counted(self.rule) else {}
+        self._endless = self.recurrence.rule.without_end() if self.recurrence.rule.ends else self.rule
+        self._known = _known(series, self.wall, self.zone) if is_counted(self.rule) else {}
         self.dates = _dates(series)
         """The added date that each member without a number is on."""
         self.slots = {task.id: number for task in series.occurrences if (number := self.number(task)) is not None}
@@ -65,6 +68,11 @@ class SeriesState:
             self.cursor = max(self.cursor, 0, *older)
         self.made = memory.added if memory is not None else frozenset[datetime]()
         """The added dates that were ever generated, as far as that is remembered."""
+        if memory is None and reached is not None and original.cursor is None:  # forgotten: as with numbers
+            passed = self._wall_of(self.cursor)
+            self.made = frozenset(at for at in self._dates_beside(self.dates.values()) if at <= passed)
+        self._were_added = self.made.union(self.dates.values())
+        self._added: list[datetime] | None = None
         done = [t.id for t in (original, *series.occurrences) if t.is_completed]
         self.finished = max([-1, *(self.slots[i] for i in done if i in self.slots)])
         self._finished_date = max((self.dates[i] for i in done if i in self.dates), default=None)
@@ -126,10 +134,10 @@ class SeriesState:
         first = self.cursor + 1
         ids = {number: occurrence_id(self.original.id, number) for number in range(first, reach.number + 1)}
         taken = {n for task_id, n in self.slots.items() if n in ids and task_id != ids[n]}
-        excludes = self.recurrence.excludes if self.recurrence.excluded else None
+        skips = self.skips if self.recurrence.excluded or self._were_added else None
         for number, (at, due) in enumerate(self.timed(first, len(ids)) if ids else (), first):
             self._last = Known(number, at)
-            if number in taken or (excludes is not None and excludes(at)):
+            if number in taken or (skips is not None and skips(at)):
                 continue
             yield self._new(NewOccurrence(ids[number], self.original, number, due, event_id, at))
         for at in reach.dates:
@@ -143,9 +151,31 @@ class SeriesState:
         """Return slots from number `first` on, up to the end of the rule, each on the wall clock and in UTC."""
         return timed(self.wall, self.rule, first, count, self.zone, known=self.known(first))
 
-    def is_excluded(self, number: int) -> bool:
-        """Say whether a slot is excluded."""
-        return bool(self.recurrence.excluded) and self.recurrence.excludes(self._wall_of(number))
+    def onward(self, first: int, size: int) -> Iterator[tuple[int, datetime]]:
+        """Yield slots from number `first` on, up to the end of the rule; so many are read at once."""
+        while True:
+            try:
+                found = self.timed(first, size)
+            except InvalidRecurrence:  # some of these lie outside of the calendar
+                if size == 1:
+                    raise
+                size = 1
+                continue
+            yield from ((number, at) for number, (at, _) in enumerate(found, first))
+            if len(found) < size:
+                return
+            first += size
+
+    def skips(self, at: datetime) -> bool:
+        """Say whether a slot with a number is passed over: it is excluded, or was there before as an added date."""
+        return at in self._were_added or self.recurrence.excludes(at)
+
+    def skipped(self, first: int, last: int) -> set[int]:
+        """Return which of these slots are passed over."""
+        if last < first or not (self.recurrence.excluded or self._were_added):
+            return set()
+        slots = timed(self.wall, self._endless, first, last - first + 1, self.zone, known=self.known(first))
+        return {number for number, (at, _) in enumerate(slots, first) if self.skips(at)}
 
     def known(self, number: int) -> Known | None:
         """Return the highest slot below a number that is known, where the rule is counted from one."""
@@ -179,7 +209,7 @@ class SeriesState:
     def moves(self, number: int, dates: Iterable[datetime] = ()) -> list[CursorMove]:
         """Return the move that brings the memory to a slot, and to added dates; none where it has them already."""
         memory = self.memory
-        made = self.made.union(dates)
+        made = self.made.union(dates, () if memory is not None else self.dates.values())
         if memory is not None and number <= memory.number and made == memory.added:
             return []
         reached = number if memory is None else max(number, memory.number)
@@ -211,7 +241,7 @@ class SeriesState:
         return [i for _, i in sorted({self.slots[i]: i for i in task_ids}.items())]
 
     def place(self, task_id: str) -> datetime:
-        """Return where a member stands on the wall clock; at the end where its slot lies past the end of the rule."""
+        """Return where a member stands on the wall clock, be it past the end of the rule."""
         if task_id in self.dates:
             return self.dates[task_id]
         return self._wall_of(self.slots[task_id])
@@ -220,7 +250,9 @@ class SeriesState:
         if number in self._known:
             return self._known[number]
         end = datetime.max.replace(tzinfo=self.wall.tzinfo)
-        return next((at for at, _ in self.timed(max(number, 0), 1)), end)
+        first = max(number, 0)
+        found = timed(self.wall, self._endless, first, 1, self.zone, known=self.known(first))
+        return next((at for at, _ in found), end)
 
     # What should exist
 
@@ -238,7 +270,7 @@ class SeriesState:
         lacking, number, dates = self.recurrence.horizon + 1, self.finished, list[datetime]()
         numbered, added = self._numbered(), iter(self.added())
         at, date = next(numbered, None), next(added, None)
-        while lacking and (at is not None or date is not None):
+        while lacking and (at is not None or date is not None) and number - self.cursor <= MAX_NEW_PER_SERIES:
             if date is not None and (at is None or date < at[1]):
                 dates.append(date)
                 place, date = date, next(added, None)
@@ -254,24 +286,33 @@ class SeriesState:
 
     def _numbered(self) -> Iterator[tuple[int, datetime]]:
         """Yield the slots that are not excluded, from the highest completed one on, up to the end of the rule."""
-        size = self.recurrence.horizon + 2
-        for first in count(max(self.finished, 0), size):
-            found = self.timed(first, size)
-            for number, (at, _) in enumerate(found, first):
-                if not self.recurrence.excludes(at):
-                    yield number, at
-            if len(found) < size:
-                return
+        for number, at in self.onward(max(self.finished, 0), self.recurrence.horizon + 2):
+            if not self.skips(at):
+                yield number, at
 
     def added(self) -> list[datetime]:
         """Return the added dates that are no slots with a number, in order."""
-        return [at for at in self.recurrence.added_at(self.wall) if not self._is_numbered(at)]
+        if self._added is None:
+            self._added = self._dates_beside(self._were_added)
+        return self._added
 
-    def _is_numbered(self, at: datetime) -> bool:
-        if at == self.wall:
+    def _dates_beside(self, made: Collection[datetime]) -> list[datetime]:
+        dates = self.recurrence.added_at(self.wall, made)
+        reached = self._wall_of(self.cursor) if dates else self.wall
+        return [at for at in dates if at in made or not self._is_numbered(at, reached)]
+
+    def _is_numbered(self, at: datetime, reached: datetime) -> bool:
+        """Say whether a time is that of a slot with a number: before the end of the rule, or before where it was."""
+        if at in as_written(self.wall):
             return True
-        number = self.first_after(in_utc(at, self.zone)) - 1
-        return any(at == slot for slot, _ in self.timed(max(number - 1, 0), 3))
+        day = at.toordinal()
+        clocks = {each.time() for each in as_written(self.wall)}
+        if at.time() not in clocks or next(days_after(self.recurrence.rule, self.wall.date(), day - 1), None) != day:
+            return False
+        if at <= reached or not self.recurrence.rule.ends:
+            return True
+        number = self.first_after(in_utc(at, self.zone))
+        return any(at in as_written(slot) for slot, _ in self.timed(max(number - 2, 0), 4))
 
 
 def require_member(task: Task, series: Series) -> None:
@@ -305,17 +346,23 @@ def _wall_anchor(original: Task, memory: SeriesMemory | None, zone: tzinfo) -> d
     return wall_clock("anchor", original.anchor, zone)
 
 
-def _known(series: Series, zone: tzinfo) -> dict[int, datetime]:
-    """Return, by number, the slots that members and the memory say the time of."""
+def _known(series: Series, wall: datetime, zone: tzinfo) -> dict[int, datetime]:
+    """Return, by number, the slots that the memory and members say the time of; of these, what lies between its ends.
+
+    Members are the application's, which may have written anything there.
+    """
+    memory, last, end = series.memory, MAX_NUMBER, datetime.max.replace(tzinfo=wall.tzinfo)
+    if memory is not None and memory.at is not None and time_zone(memory.timezone) is zone:
+        last, end = memory.number, memory.at
     known = {
         task.occurrence_number: task.occurrence_at
         for task in series.occurrences
-        if task.occurrence_number is not None and task.occurrence_at is not None
+        if task.occurrence_number is not None
+        and task.occurrence_at is not None
+        and 0 < task.occurrence_number < last
+        and wall < task.occurrence_at < end
     }
-    memory = series.memory
-    if memory is not None and memory.at is not None and time_zone(memory.timezone) is zone:
-        known[memory.number] = memory.at
-    return known
+    return known | ({last: end} if last < MAX_NUMBER else {})
 
 
 def _dates(series: Series) -> dict[str, datetime]:

@@ -179,7 +179,8 @@ def _judge_cursor(progress: SeriesState) -> Iterator[Issue]:
     sample = _of(original) | {"cursor": cursor, "highestSlot": highest}
     if highest > cursor:
         reached = cursor
-        while reached + 1 in there or (reached < highest and progress.is_excluded(reached + 1)):
+        there |= progress.skipped(cursor + 1, min(highest, cursor + MAX_NEW_PER_SERIES))
+        while reached + 1 in there:
             reached += 1
         yield Issue(CURSOR_BEHIND, sample, _first(progress.moves(reached)))
     elif cursor > max(highest, progress.wanted) and progress.original_slot == 0:
@@ -198,9 +199,8 @@ def _judge_reach(series: Series, progress: SeriesState, at: CheckContext) -> Ite
         reason = f"slot {progress.finished} is completed but the cursor is {progress.cursor}"
         yield Issue(SERIES_UNWORKABLE, _of(original) | {"reason": reason})
         return
-    there = set(progress.slots.values())
-    numbers = range(progress.cursor + 1, progress.wanted + 1)
-    missing = [str(number) for number in numbers if number not in there and not progress.is_excluded(number)]
+    there = set(progress.slots.values()) | progress.skipped(progress.cursor + 1, progress.wanted)
+    missing = [str(number) for number in range(progress.cursor + 1, progress.wanted + 1) if number not in there]
     missing += [wall_text(date) for date in progress.reach().dates if not progress.has_date(date)]
     if missing:
         yield Issue(SERIES_BEHIND, sample | {"missing": ", ".join(missing)}, _ask(series, progress, at.now))
@@ -210,9 +210,10 @@ def _judge_reach(series: Series, progress: SeriesState, at: CheckContext) -> Ite
 
 def _ask(series: Series, progress: SeriesState, now: datetime) -> TaskEvent:
     """Return the event that nobody wrote: of the task completed last, or of the original's creation."""
-    done = {t.id: t for t in (progress.original, *series.occurrences) if t.is_completed and t.id in progress.slots}
+    on_slot = progress.slots.keys() | progress.dates.keys()
+    done = {t.id: t for t in (progress.original, *series.occurrences) if t.is_completed and t.id in on_slot}
     if done:
-        last = done[max(done, key=lambda task_id: (progress.slots[task_id], task_id))]
+        last = done[progress.in_order(sorted(done))[-1]]
         return request(TaskVersion(last, None), Reason.BEHIND, now)
     return request(TaskVersion(progress.original, progress.original.updated_at), Reason.NEW, now)
 

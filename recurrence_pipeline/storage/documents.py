@@ -20,7 +20,7 @@ from recurrence_pipeline.domain.model import (
     TaskEvent,
 )
 from recurrence_pipeline.domain.plan import Answer, NewActivity, NewOccurrence
-from recurrence_pipeline.domain.recurrence import MAX_COPIED, NOT_COPIED, is_field_name
+from recurrence_pipeline.domain.recurrence import MAX_COPIED, NOT_COPIED, is_field_name, is_text
 from recurrence_pipeline.domain.zones import wall_text, wall_time
 from recurrence_pipeline.storage.json_dates import read_date
 
@@ -160,7 +160,7 @@ def _list(value: object) -> list[object]:
 def _cursor(value: object) -> Cursor | None:
     match value:
         case {"number": number, "repeatType": str(repeat_type)} if (reached := whole(number)) is not None:
-            return Cursor(reached, repeat_type)
+            return Cursor(reached, str(repeat_type))
     return None
 
 
@@ -200,12 +200,12 @@ def named_to_copy(doc: Mapping[str, Any]) -> list[str]:
     """Return the further fields that an original wants copied, as far as it says so."""
     options = doc.get("recurrence")
     names = options.get("copy") if isinstance(options, Mapping) else None
-    return [name for name in _list(names)[:MAX_COPIED] if isinstance(name, str) and is_copied(name)]
+    return [str(name) for name in _list(names)[:MAX_COPIED] if is_copied(name)]
 
 
-def is_copied(name: str) -> bool:
+def is_copied(name: object) -> bool:
     """Say whether a field may be copied because an original names it; what may not is refused where it is planned."""
-    return is_field_name(name) and name not in NOT_COPIED
+    return is_text(name) and is_field_name(str(name)) and name not in NOT_COPIED
 
 
 def task_from_request(fields: Mapping[str, Any]) -> Task:
@@ -328,7 +328,7 @@ def _operation(value: object) -> Operation:
 
 
 def _source(value: object) -> Source:
-    return _SOURCES.get(value, Source.OUTBOX) if isinstance(value, str) else Source.OUTBOX
+    return _SOURCES.get(str(value), Source.OUTBOX)
 
 
 def _error_from(doc: Mapping[str, Any]) -> ErrorRecord:

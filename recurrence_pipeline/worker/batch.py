@@ -213,7 +213,7 @@ class Batch:
             return Outcome(event, EventStatus.PENDING, answer, record, decision.at)
         if not isinstance(decision, Reject):
             return Outcome(event, EventStatus.FAILED, answer, record)
-        task = snapshot.tasks.get(event.task_id)
+        task = None if isinstance(error, OriginalNotFound) else snapshot.tasks.get(event.task_id)  # that may come back
         version = TaskVersion(task, task.updated_at).changed_at if task is not None else None
         return Outcome(event, EventStatus.REJECTED, answer, record, refused_version=version)
 

@@ -274,9 +274,8 @@ def _remarks(progress: SeriesState, cursor: int | None, members: Sequence[Member
     else:
         highest = "none is completed" if progress.finished < 0 else f"slot {progress.finished} is the highest completed"
         remarks.append(f"Slot {cursor} was the last made, because {highest}: completing a later one makes more.")
-    there = {member.slot for member in members}
-    gone = (number for number in range(1, (cursor or 0) + 1) if number not in there)
-    removed = [number for number in gone if not progress.is_excluded(number)]
+    there = {member.slot for member in members} | progress.skipped(1, cursor or 0)
+    removed = [number for number in range(1, (cursor or 0) + 1) if number not in there]
     if removed:
         shown = ", ".join(map(str, removed[:10])) + (" ..." if len(removed) > 10 else "")
         remarks.append(f"Once made, or passed over, and not there now (never made again): slots {shown}.")

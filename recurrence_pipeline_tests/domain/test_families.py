@@ -145,3 +145,31 @@ def test_an_anchor_that_is_not_on_the_rule_is_slot_0_and_before_the_first_instan
 def test_leap_day_becomes_the_last_of_february_and_comes_back() -> None:
     found = slots(utc(2024, 2, 29, 9), "yearly", 0, 5)
     assert [f"{each:%m-%d}" for each in found] == ["02-29", "02-28", "02-28", "02-28", "02-29"]
+
+
+@pytest.mark.parametrize("rule", ["FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29;BYDAY=MO", "FREQ=DAILY;INTERVAL=900;BYMONTH=1"])
+def test_the_last_moment_of_the_calendar_has_a_number_by_every_rule(rule: str) -> None:
+    """Imports write it where there is no date."""
+    anchor = utc(2024, 1, 1, 9)
+    assert is_counted(rule)
+    assert slot_number(anchor, rule, utc(9999, 12, 31, 23, 59)) >= slot_number(anchor, rule, utc(9990, 1, 1)) > 0
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "UTC", "America/New_York"])
+def test_the_end_of_the_calendar_is_an_end_in_every_zone(zone: str) -> None:
+    """Calendars write it for "for ever"."""
+    anchor = utc(2027, 1, 1, 9)
+    assert slots(anchor, "FREQ=DAILY;UNTIL=99991231T235959Z", 0, 3, zone) == slots(anchor, "FREQ=DAILY", 0, 3, zone)
+    assert slots(anchor, "FREQ=DAILY;UNTIL=00010101T000000Z", 0, 3, zone) == [anchor]
+
+
+def test_what_lies_behind_the_calendar_lies_behind_the_end_of_a_rule() -> None:
+    anchor = utc(2027, 1, 1, 9)
+    assert slots(anchor, "FREQ=YEARLY;INTERVAL=5000;UNTIL=20301231", 0, 4) == [anchor]
+    assert slots(anchor, "FREQ=YEARLY;INTERVAL=5000;UNTIL=20301231", 2, 1) == []
+
+
+def test_a_time_as_until_includes_its_whole_second() -> None:
+    """An anchor may have milliseconds; RFC 5545 has none."""
+    anchor = utc(2027, 1, 1, 9) + timedelta(milliseconds=123)
+    assert len(slots(anchor, "FREQ=DAILY;UNTIL=20270103T090000Z", 0, 9)) == 3

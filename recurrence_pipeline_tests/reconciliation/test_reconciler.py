@@ -216,6 +216,24 @@ def test_what_an_event_of_the_application_was_refused_for_is_asked_for_again_onl
     assert len(world.occurrences(task)) == 3
 
 
+def test_what_was_refused_for_an_original_that_was_gone_is_asked_for_when_it_is_back(
+    world: World, settled: Eye
+) -> None:
+    """An import or a restoration brings it back as it was: no task says that it changed."""
+    head = world.create(ANCHOR, "daily")
+    first = world.occurrences(head)[0]["_id"]
+    stored = world.task(head)
+    world.worker.mongo.tasks.delete_one({"_id": head})
+    world.worker.mongo.tasks.update_one({"_id": first}, {"$set": {"isCompleted": True, "updatedAt": world.now}})
+    event = world.add_event("complete", first)
+    world.work()
+    assert world.event(event)["status"] == "rejected"
+    world.worker.mongo.tasks.insert_one(stored)
+    assert settled.look().asked == 1
+    world.work()
+    assert len(world.occurrences(head)) == 5
+
+
 def test_nor_is_the_completion_of_an_occurrence_that_was_refused(world: World, settled: Eye) -> None:
     original = add_now(world, timezone="Nowhere/Land")
     world.add_event("create", original)

@@ -19,6 +19,12 @@ ANCHOR = utc(2024, 1, 15, 9)
 WORKED_ON = ["tasks", "useractivities", "task_events", "deleted_tasks", "task_series"]
 COLLECTIONS = [*WORKED_ON, "counters"]
 PAST_THE_LEASE = timedelta(hours=1)
+EXCEPTIONS = {
+    "rule": "FREQ=WEEKLY;BYDAY=MO,TH",
+    "excluded": ["2024-01-18"],
+    "added": ["2024-01-17", "2024-01-23T18:00"],
+}
+LAST_WORKING_DAY = "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1"
 MOST_SERIES = 25
 """Of more events than these, each series has several: a producer may tell a thing twice."""
 
@@ -94,9 +100,9 @@ def kept(copy: Document) -> Document:
     return {name: value for name, value in copy.items() if name != "deletedAt"} | {"task": task}
 
 
-def running(world: World, repeat_type: str, count: int) -> list[ObjectId]:
+def running(world: World, count: int, **recurrence: Any) -> list[ObjectId]:
     """Add series with three occurrences each; no event that waits is touched."""
-    originals = [world.add_task(ANCHOR, repeat_type) for _ in range(min(count, MOST_SERIES))]
+    originals = [world.add_task(ANCHOR, "custom", recurrence=recurrence) for _ in range(min(count, MOST_SERIES))]
     for original in originals:
         world.worker.process_task_recurrence(str(original), "create")
     world.worker.mongo.events.delete_many({"taskId": {"$in": originals}})
@@ -111,8 +117,10 @@ def tell(world: World, operation: str, tasks: list[ObjectId], count: int) -> Non
 
 def creations(scenario: Scenario, count: int) -> None:
     """New series; of many, one is refused, and the originals of two go meanwhile."""
-    rules = ["daily", "weekly", "monthly", "daily", "weekly", "monthly", "daily", "hourly"]
-    tasks = [scenario.world.add_task(ANCHOR, rules[n % len(rules)]) for n in range(min(count, MOST_SERIES))]
+    rules = ["daily", "custom", "monthly", "custom", "yearly", "custom", "weekly", "hourly"]
+    says = {"custom": {"recurrence": EXCEPTIONS}}
+    kinds = [rules[n % len(rules)] for n in range(min(count, MOST_SERIES))]
+    tasks = [scenario.world.add_task(ANCHOR, kind, **says.get(kind, {})) for kind in kinds]
     scenario.doomed += tasks[8:10]
     tell(scenario.world, "create", tasks, count)
 
@@ -133,7 +141,7 @@ def undone_creations(scenario: Scenario, count: int) -> None:
 def completions(scenario: Scenario, count: int) -> None:
     """The first occurrence with the second hanging on it instead of on the original, or the original."""
     world, done = scenario.world, []
-    for number, original in enumerate(running(world, "weekly", count)):
+    for number, original in enumerate(running(world, count, rule=LAST_WORKING_DAY)):
         slots = world.occurrences_by_slot(original)
         if number % 2 == 0:
             world.worker.mongo.tasks.update_one({"_id": slots[2]}, {"$set": {"parentRecurringId": slots[1]}})
@@ -144,7 +152,7 @@ def completions(scenario: Scenario, count: int) -> None:
 
 def deletions(scenario: Scenario, count: int) -> None:
     """Of a series that goes on, or of one whose original is gone, as the application leaves it; with sub-tasks."""
-    originals = running(scenario.world, "daily", count)
+    originals = running(scenario.world, count, rule="FREQ=DAILY", added=["2024-01-15T18:00"])
     for original in originals:
         first = scenario.world.occurrences(original)[0]["_id"]
         scenario.world.add_task(ANCHOR, "none", parentTaskId=first)

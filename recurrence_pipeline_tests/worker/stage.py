@@ -17,7 +17,8 @@ from recurrence_pipeline_tests.worker.interleaving import Death, Player, Turns
 from recurrence_pipeline_tests.world import World, utc
 
 START = utc(2024, 1, 31, 9)
-RULES = ["daily", "weekly", "monthly"]
+RULES = ["daily", "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1", "monthly"]
+"""Words, and a rule whose slots are counted from the last one that is remembered."""
 USERS = [ObjectId("a" * 24), ObjectId("b" * 24)]
 
 
@@ -169,7 +170,8 @@ class Stage:
 
     def create(self, deed: ApplicationAction) -> Iterator[None]:
         rule, user = RULES[deed.pick % 3], USERS[deed.which % 2]
-        original = self.world.add_task(START, rule, userId=user, createdAt=START)
+        says = {"repeatType": "custom", "recurrence": {"rule": rule}} if "=" in rule else {}
+        original = self.world.add_task(START, rule, userId=user, createdAt=START, **says)
         self.series.append(Model(original, user, rule))
         yield
         self.tell(deed, "create", original, user)

@@ -1,13 +1,14 @@
 """Tasks whose `recurrence` says more than a word: every operation, through the worker and the database."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from bson import ObjectId
+from bson import Code, ObjectId
 
 from recurrence_pipeline.domain.errors import InvalidRecurrence
+from recurrence_pipeline.domain.explain import DayCode
 from recurrence_pipeline.worker.context import WriteStep
 from recurrence_pipeline_tests.world import World, utc
 
@@ -168,6 +169,127 @@ def test_a_date_added_to_a_running_series_is_made_by_its_next_event_and_once_del
     assert red(world) == {}
 
 
+@pytest.mark.parametrize("at", ["9999-11-30T09:00", "1999-01-01T09:00", "tomorrow"])
+def test_what_an_application_writes_over_the_time_of_a_slot_leads_no_series_astray(world: World, at: str) -> None:
+    head = custom(world, "FREQ=DAILY;BYMONTH=1,11", added=["2024-01-02T18:00"])
+    second = world.occurrences(head)[-1]["_id"]
+    world.worker.mongo.tasks.update_one({"_id": second}, {"$set": {"occurrenceAt": at}})
+    finish(world, second)
+    assert days(world, head) == ["01-02", "01-02", "01-03", "01-04", "01-05", "01-06", "01-07"]
+    assert red(world) == {}
+
+
+def test_a_time_far_ahead_on_what_is_on_no_slot_asks_for_no_endless_work(world: World) -> None:
+    head = custom(world, "FREQ=DAILY", added=["2024-01-02T18:00"])
+    extra = next(task for task in world.occurrences(head) if "occurrenceNumber" not in task)["_id"]
+    world.worker.mongo.tasks.update_one({"_id": extra}, {"$set": {"occurrenceAt": "9999-01-01T09:00"}})
+    world.complete(extra)
+    event = world.add_event("complete", extra)
+    world.work()
+    assert "refusing" in world.event(event)["errors"][-1]["message"]
+    assert red(world) == {"series_unworkable": 1}
+
+
+def test_what_was_done_past_an_end_that_came_later_brings_no_added_dates_early(world: World) -> None:
+    far = [f"2024-05-{day:02}" for day in range(1, 31)]
+    head = custom(world, "FREQ=DAILY", added=far)
+    finish(world, world.occurrences(head)[2]["_id"])
+    world.worker.mongo.tasks.update_one({"_id": head}, {"$set": {"recurrence.rule": "FREQ=DAILY;COUNT=2"}})
+    finish(world, head)
+    assert days(world, head)[7:] == ["05-01", "05-02", "05-03", "05-04"]
+
+
+@pytest.mark.parametrize("repair", [False, True])
+def test_an_added_date_that_was_deleted_stays_so_where_the_memory_is_lost(world: World, repair: bool) -> None:  # noqa: FBT001
+    head = world.create(MONDAY, "weekly", recurrence={"added": ["2024-01-03", "2024-01-10T15:30", "2024-01-16"]})
+    assert days(world, head) == ["01-03", "01-08", "01-10"]
+    world.worker.mongo.tasks.update_one({"_id": head}, {"$set": {"recurrence.horizon": 4}})
+    finish(world, head)
+    assert days(world, head) == ["01-03", "01-08", "01-10", "01-15", "01-16"]
+    world.worker.mongo.tasks.delete_one({"_id": world.occurrences(head)[0]["_id"]})
+    world.worker.mongo.series.delete_many({})
+    if repair:
+        world.worker.consistency.repair(dry_run=False)
+        world.worker.mongo.tasks.delete_one({"_id": world.occurrences(head)[-1]["_id"]})
+    finish(world, world.occurrences(head)[0]["_id"])
+    kept = [] if repair else ["01-16"]
+    assert days(world, head) == ["01-08", "01-10", "01-15", *kept, "01-22", "01-29"]
+    assert red(world) == {}
+
+
+def test_another_zone_makes_no_added_day_a_second_time(world: World) -> None:
+    head = world.create(MONDAY, "weekly", recurrence={"added": ["2024-01-03", "2024-01-04T09:00", "2024-02-01"]})
+    gone = world.occurrences(head)[1]["_id"]
+    world.worker.mongo.tasks.delete_one({"_id": gone})
+    world.worker.mongo.tasks.update_one({"_id": head}, {"$set": {"timezone": "Asia/Tokyo"}})
+    for task_id in (head, *(task["_id"] for task in world.occurrences(head))):
+        finish(world, task_id)
+    assert days(world, head) == ["01-03", "01-08", "01-15", "01-22", "01-29", "02-01"]
+    assert red(world) == {}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ("FREQ=DAILY;UNTIL=20240102", "FREQ=DAILY", ["01-02", "01-03", "01-04", "01-05", "01-06"]),
+        ("FREQ=DAILY;COUNT=2", "FREQ=DAILY;COUNT=9", ["01-02", "01-03", "01-04", "01-05", "01-06"]),
+        ("FREQ=DAILY", "FREQ=DAILY;UNTIL=20240102", ["01-02", "01-03", "01-04"]),
+        ("FREQ=DAILY", "FREQ=DAILY;COUNT=1", ["01-02", "01-03", "01-04"]),
+        ("FREQ=DAILY;BYMONTH=1", "FREQ=DAILY;BYMONTH=1;COUNT=1", ["01-02", "01-03", "01-04"]),
+    ],
+)
+def test_no_day_has_a_task_by_its_number_and_one_by_its_date(
+    world: World, before: str, after: str, expected: list[str]
+) -> None:
+    head = custom(world, before, added=["2024-01-04"])
+    world.worker.mongo.tasks.update_one({"_id": head}, {"$set": {"recurrence.rule": after}})
+    finish(world, head)
+    finish(world, world.occurrences(head)[0]["_id"])
+    assert days(world, head)[: len(expected)] == expected
+    assert len(set(world.due_dates(head))) == len(world.due_dates(head))
+    assert red(world) == {}
+    for view in world.worker.queries.preview(str(head), 9, from_start=True).slots[1 : len(expected) + 1]:
+        assert view.code is DayCode.OPEN or world.task(ObjectId(view.task_id))["isCompleted"]
+        assert world.worker.queries.explain(str(head), view.at.date()).slot == view
+
+
+def test_a_preview_goes_as_far_as_the_calendar_does(world: World) -> None:
+    head = custom(world, "FREQ=YEARLY;INTERVAL=200")
+    slots = world.worker.queries.preview(str(head), 39, from_start=True).slots
+    assert [slot.utc.year for slot in slots][-2:] == [9424, 9624]
+    with pytest.raises(InvalidRecurrence, match=r"slot 40 .* lies outside the years 1 to 9999"):
+        world.worker.queries.preview(str(head), 41, from_start=True)
+
+
+def test_the_repair_asks_for_a_completed_task_on_an_added_date(world: World) -> None:
+    head = custom(world, "FREQ=DAILY;COUNT=1", added=[f"2024-01-{day:02}" for day in range(5, 15)])
+    update = {"$set": {"isCompleted": True, "updatedAt": world.now}}
+    world.worker.mongo.tasks.update_one({"_id": world.occurrences(head)[1]["_id"]}, update)
+    assert red(world) == {"series_behind": 1}
+    world.worker.mongo.events.delete_many({})
+    world.worker.consistency.repair(dry_run=False)
+    (event,) = world.worker.mongo.events.find()
+    assert (event["operation"], event["taskId"]) == ("complete", world.occurrences(head)[1]["_id"])
+    world.work()
+    assert days(world, head) == ["01-05", "01-06", "01-07", "01-08", "01-09", "01-10"]
+    assert red(world) == {}
+
+
+def test_exceptions_are_written_to_the_minute_whatever_the_milliseconds_of_the_first_date(world: World) -> None:
+    head = world.create(
+        MONDAY + timedelta(seconds=7, milliseconds=123),
+        "daily",
+        recurrence={"excluded": ["2024-01-02T09:00", "2024-01-03T09:00:07"], "added": ["2024-01-05T09:00"]},
+    )
+    assert days(world, head) == ["01-04", "01-05", "01-06"]
+    assert sorted(world.occurrences_by_slot(head)) == [3, 4, 5]
+
+
+def test_a_day_may_be_written_as_rfc_5545_does(world: World) -> None:
+    head = world.create(MONDAY, "daily", recurrence={"excluded": ["20240103"], "added": ["20240104T180000"]})
+    assert days(world, head) == ["01-02", "01-04", "01-04"]
+
+
 @pytest.mark.parametrize("horizon", [1, 5])
 def test_a_series_is_kept_as_far_ahead_as_it_says(world: World, horizon: int) -> None:
     head = custom(world, "FREQ=DAILY", horizon=horizon)
@@ -237,6 +359,9 @@ def test_a_crash_in_the_middle_makes_nothing_twice(world: World, step: WriteStep
         ("daily", {"added": ["2024-01-02T09:00Z"]}, "recurrence.added[0]"),
         ("daily", {"copy": ["tags", "taskId"]}, "recurrence.copy[1]"),
         ("daily", {"copy": ["a.b"]}, "recurrence.copy[0]"),
+        ("custom", {"rule": Code("FREQ=DAILY")}, "recurrence.rule"),
+        ("daily", {"excluded": [Code("2024-01-02")]}, "recurrence.excluded[0]"),
+        ("daily", {"copy": [Code("tags")]}, "recurrence.copy[0]"),
         ("daily", {"exclude": ["2024-01-02"]}, "recurrence.exclude"),
         ("daily", {"missed": "latest"}, "recurrence.missed"),
         ("daily", [1], "recurrence"),
@@ -253,6 +378,7 @@ def test_what_cannot_be_is_refused_by_name_and_nothing_is_made(
     assert (stored["status"], stored["errors"][-1]["code"]) == ("rejected", "INVALID_RECURRENCE")
     assert field in stored["errors"][-1]["message"]
     assert world.occurrences(head) == []
+    assert red(world) == {}, "one such document costs the checks of the others nothing"
     with pytest.raises(InvalidRecurrence) as caught:
         world.worker.validate_recurrence({"repeatType": repeat_type, "recurrence": options, "dueDate": MONDAY})
     assert caught.value.field == field

@@ -49,7 +49,9 @@ class Trial:
         self.mongo.tasks.update_many(
             {"_id": {"$in": [slots[2], slots[3]]}}, {"$set": {"parentRecurringId": slots[1]}}
         )  # 3 is to be linked to the original when 2 is completed
-        self.good = world.add_task(ANCHOR, "daily", title="e")
+        self.good = world.add_task(
+            ANCHOR, "custom", title="e", recurrence={"rule": "FREQ=DAILY;COUNT=3", "added": ["2024-01-17T18:00"]}
+        )
         world.add_event("create", self.good)
         for task_id in (done, slots[2]):
             world.complete(task_id)
