@@ -88,7 +88,6 @@ class Scenario:
 def told(event: Document) -> Document:
     """Return what an event says of its outcome."""
     varying = {"lease", "startedAt", "finishedAt", "availableAt", "durationMs", "errors"}
-    varying |= {"refusedVersion"}  # of a task that goes away meanwhile: there is one only where it was still seen
     errors = [(error["kind"], error["code"], error["message"]) for error in event.get("errors", [])]
     return {name: value for name, value in event.items() if name not in varying} | {"errors": errors}
 
