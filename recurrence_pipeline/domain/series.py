@@ -13,6 +13,7 @@ from recurrence_pipeline.domain.memory import anchor_of_memory
 from recurrence_pipeline.domain.model import Cursor, Series, SeriesMemory, Task, occurrence_id
 from recurrence_pipeline.domain.plan import CursorMove, NewOccurrence
 from recurrence_pipeline.domain.recurrence import Recurrence, as_written, is_same_rule, read_recurrence
+from recurrence_pipeline.domain.rules import Rule
 from recurrence_pipeline.domain.validation import creation_time, require_date
 from recurrence_pipeline.domain.zones import time_zone, wall_clock, wall_text
 
@@ -55,7 +56,6 @@ class SeriesState:
         self.wall = _wall_anchor(original, memory, self.zone)
         """The anchor on the wall clock."""
         self.original_slot = original.original_slot if memory is None else memory.original_slot
-        self._endless = self.recurrence.rule.without_end() if self.recurrence.rule.ends else self.rule
         self._known = _known(series, self.wall, self.zone) if is_counted(self.rule) else {}
         self.dates = _dates(series)
         """The added date that each member without a number is on."""
@@ -85,6 +85,11 @@ class SeriesState:
     def anchor(self) -> datetime:
         """The instant of slot 0, as today's time zone data have it."""
         return in_utc(self.wall, self.zone)
+
+    @property
+    def _endless(self) -> str | Rule:
+        """The rule as it would go on for ever."""
+        return self.recurrence.rule.without_end() if self.recurrence.rule.ends else self.rule
 
     @property
     def wanted(self) -> int:
