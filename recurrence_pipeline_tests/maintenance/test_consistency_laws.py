@@ -41,7 +41,7 @@ class SoundHistories(Histories):
         self.delete_occurrences(original, completed=False)
 
     def delete_occurrences(self, original: ObjectId, *, completed: bool) -> None:
-        known, there = self.model[original], self.world.occurrences_by_slot(original)
+        known, there = self.model[original], self.there(original)
         for number in known.slots():
             if (number in known.completed) is completed:
                 self.world.worker.mongo.tasks.delete_one({"_id": there[number]})
@@ -52,17 +52,19 @@ class SoundHistories(Histories):
         super().compare()
         self.world.worker.init_db()  # the indexes, which these histories do without
         stopped = [
-            known.original for known in self.model.values() if {0, *known.slots()} <= known.completed
+            known for known in self.model.values() if {0, *known.slots()} <= known.completed and not known.has_ended
         ]  # nothing that is there can be completed any more
         assert red(self.world) == ({"series_stopped": len(stopped)} if stopped else {})
         before = everything(self.world)
         repairs = self.world.worker.consistency.repair(dry_run=False)
         assert [repair.name for repair in repairs if repair.found or repair.repaired] == []
         assert everything(self.world) == before
-        for original in stopped:
-            done = self.world.worker.resumption.resume(str(original), dry_run=False)
-            assert next(new.slot or 0 for new in done.occurrences) > self.model[original].made
-        assert red(self.world) == {}
+        resumable = [known for known in stopped if known.last_number < max(n for n in known.line if isinstance(n, int))]
+        for known in resumable:
+            done = self.world.worker.resumption.resume(str(known.original), dry_run=False)
+            assert next(new.slot or 0 for new in done.occurrences) > known.last_number
+        left = len(stopped) - len(resumable)  # of these only added dates are to come
+        assert red(self.world) == ({"series_stopped": left} if left else {})
 
 
 def test_after_any_history_nothing_is_found_and_a_repair_touches_nothing(mongodb_url: str) -> None:

@@ -77,10 +77,24 @@ class ModelSeries:
     completed: set[Place] = field(default_factory=set)
     deleted: set[Place] = field(default_factory=set)
 
+    @property
+    def highest(self) -> int:
+        """The place in the line of the highest completed slot."""
+        return max((place for place, slot in enumerate(self.line) if slot in self.completed), default=-1)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing comes behind what is kept ahead."""
+        return self.highest + 1 + self.horizon >= len(self.line)
+
+    @property
+    def last_number(self) -> int:
+        """The highest number that was made."""
+        return max((slot for slot in self.ever_made() if isinstance(slot, int)), default=0)
+
     def expect_ahead(self) -> None:
         """Every slot up to the highest completed one + 1 + 3 has been made."""
-        highest = max((place for place, slot in enumerate(self.line) if slot in self.completed), default=-1)
-        self.made = max(self.made, min(highest + 1 + self.horizon, len(self.line) - 1))
+        self.made = max(self.made, min(self.highest + 1 + self.horizon, len(self.line) - 1))
 
     def ever_made(self) -> list[Place]:
         """Which slots were made."""
@@ -239,8 +253,7 @@ class Histories(RuleBasedStateMachine):
                 task = self.world.task(task_id)
                 assert task["dueDate"] == known.line[number]
                 assert task["isCompleted"] == (number in known.completed)
-            numbers = [slot for slot in known.ever_made() if isinstance(slot, int)]
-            assert self.world.cursor(original) == max(numbers, default=0)
+            assert self.world.cursor(original) == known.last_number
         everything = mongo.tasks.count_documents({})
         assert everything == sum(1 + len(known.slots()) for known in self.model.values()), (
             "nothing of dead series is left"
@@ -261,8 +274,8 @@ class Histories(RuleBasedStateMachine):
 
 def place_of(task: Document) -> Place:
     """Return the number of a task's slot, or the time of its added date."""
-    number: Place = task.get("occurrenceNumber", task["occurrenceAt"])
-    return number
+    place: int | str = task["occurrenceNumber"] if "occurrenceNumber" in task else task["occurrenceAt"]
+    return place
 
 
 def test_any_history_ends_in_the_documents_of_the_model(mongodb_url: str) -> None:
