@@ -17,6 +17,7 @@ from recurrence_pipeline.domain.errors import (
     TaskNotVisibleYet,
     WrongType,
 )
+from recurrence_pipeline.domain.members import require_member
 from recurrence_pipeline.domain.model import Action, Operation, Series, Source, Task, TaskEvent, time_of
 from recurrence_pipeline.domain.plan import (
     ORIGINAL_GONE,
@@ -28,7 +29,7 @@ from recurrence_pipeline.domain.plan import (
     Reparent,
     Snapshot,
 )
-from recurrence_pipeline.domain.series import SeriesState, require_member
+from recurrence_pipeline.domain.series import SeriesState
 from recurrence_pipeline.domain.validation import creation_time
 
 PATIENCE = timedelta(seconds=30)

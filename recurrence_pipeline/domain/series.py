@@ -2,23 +2,21 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
-from datetime import datetime, tzinfo
+from datetime import datetime
 from typing import NamedTuple
 
 from recurrence_pipeline.domain.calendar import in_utc, is_counted, next_number, slot_number, timed
-from recurrence_pipeline.domain.errors import InvalidRecurrence, NotAMember, RuleChanged, WrongType
+from recurrence_pipeline.domain.errors import InvalidRecurrence, WrongType
 from recurrence_pipeline.domain.families import Known
 from recurrence_pipeline.domain.instances import days_after
-from recurrence_pipeline.domain.memory import anchor_of_memory
+from recurrence_pipeline.domain.members import added_dates, known_slots, recurrence_of, wall_anchor
 from recurrence_pipeline.domain.model import Cursor, Series, SeriesMemory, Task, occurrence_id
 from recurrence_pipeline.domain.plan import CursorMove, NewOccurrence
-from recurrence_pipeline.domain.recurrence import Recurrence, as_written, is_same_rule, read_recurrence
+from recurrence_pipeline.domain.recurrence import as_written
 from recurrence_pipeline.domain.rules import Rule
 from recurrence_pipeline.domain.validation import creation_time, require_date
 from recurrence_pipeline.domain.zones import time_zone, wall_clock, wall_text
 
-MAX_NUMBER = 3_652_059
-"""Days of the calendar: no slot has a higher number."""
 MAX_NEW_PER_SERIES = 1000
 """No honest history asks for more in one go; a tampered slot number would."""
 
@@ -48,16 +46,16 @@ class SeriesState:
         if original.misread is not None:
             raise WrongType(original.misread)
         reached = series.recalled if memory is None else Cursor(memory.number, memory.rule)
-        self.recurrence = _recurrence(original, reached, memory)
+        self.recurrence = recurrence_of(original, reached, memory)
         self.rule = self.recurrence.text
         if reached is None and not series.occurrences:
             require_date(original, self.recurrence, asked_at=asked_at or creation_time(original), timezone=timezone)
         self.zone = time_zone(self.timezone)
-        self.wall = _wall_anchor(original, memory, self.zone)
+        self.wall = wall_anchor(original, memory, self.zone)
         """The anchor on the wall clock."""
         self.original_slot = original.original_slot if memory is None else memory.original_slot
-        self._known = _known(series, self.wall, self.zone) if is_counted(self.rule) else {}
-        self.dates = _dates(series)
+        self._known = known_slots(series, self.wall, self.zone) if is_counted(self.rule) else {}
+        self.dates = added_dates(series)
         """The added date that each member without a number is on."""
         self.slots = {task.id: number for task in series.occurrences if (number := self.number(task)) is not None}
         self.slots[original.id] = self.original_slot
@@ -318,62 +316,3 @@ class SeriesState:
             return True
         number = self.first_after(in_utc(at, self.zone))
         return any(at in as_written(slot) for slot, _ in self.timed(max(number - 2, 0), 4))
-
-
-def require_member(task: Task, series: Series) -> None:
-    """Make sure that a task belongs to the series that it hangs on.
-
-    Raises:
-        WrongType: one of its ids cannot be told.
-        NotAMember: it is another user's.
-    """
-    if task.misread is not None:
-        raise WrongType(task.misread)
-    if series.original is not None and task.user_id != series.original.user_id:
-        raise NotAMember(f"userId: {task.user_id} is not the user of {series.id}, which task {task.id} hangs on")
-
-
-def _recurrence(original: Task, reached: Cursor | None, memory: SeriesMemory | None) -> Recurrence:
-    recurrence = read_recurrence(original.repeat_type, original.recurrence)
-    recalled = memory is None and original.cursor is None  # then all that is known of the rule is what stands there now
-    if reached is not None and not recalled and not is_same_rule(reached.repeat_type, recurrence):
-        raise RuleChanged(counted_as=reached.repeat_type, says=recurrence.text)
-    return recurrence
-
-
-def _wall_anchor(original: Task, memory: SeriesMemory | None, zone: tzinfo) -> datetime:
-    if memory is not None:
-        if time_zone(memory.timezone) is zone:
-            return memory.anchor
-        return wall_clock("anchor", anchor_of_memory(memory), zone)
-    if not isinstance(original.anchor, datetime):
-        raise InvalidRecurrence("Due date must be a valid date", field="originalDueDate", value=original.anchor)
-    return wall_clock("anchor", original.anchor, zone)
-
-
-def _known(series: Series, wall: datetime, zone: tzinfo) -> dict[int, datetime]:
-    """Return, by number, the slots that the memory and members say the time of; of these, what lies between its ends.
-
-    Members are the application's, which may have written anything there.
-    """
-    memory, last, end = series.memory, MAX_NUMBER, datetime.max.replace(tzinfo=wall.tzinfo)
-    if memory is not None and memory.at is not None and time_zone(memory.timezone) is zone:
-        last, end = memory.number, memory.at
-    known = {
-        task.occurrence_number: task.occurrence_at
-        for task in series.occurrences
-        if task.occurrence_number is not None
-        and task.occurrence_at is not None
-        and 0 < task.occurrence_number < last
-        and wall < task.occurrence_at < end
-    }
-    return known | ({last: end} if last < MAX_NUMBER else {})
-
-
-def _dates(series: Series) -> dict[str, datetime]:
-    """Return the added date that each member without a number is on."""
-    return {
-        task.id: task.occurrence_at
-        for task in series.occurrences
-        if task.occurrence_at is not None and task.occurrence_number is None
-    }

@@ -18,8 +18,9 @@ from recurrence_pipeline.domain.errors import (
     RecurrenceError,
 )
 from recurrence_pipeline.domain.explain import DayCode, Explanation, SlotView, SlotViews, words_of
+from recurrence_pipeline.domain.members import require_member
 from recurrence_pipeline.domain.model import EventStatus, Series, Task
-from recurrence_pipeline.domain.series import SeriesState, require_member
+from recurrence_pipeline.domain.series import SeriesState
 from recurrence_pipeline.storage.documents import as_contract, object_id
 from recurrence_pipeline.storage.events import QueueState
 from recurrence_pipeline.worker.context import WorkerContext
