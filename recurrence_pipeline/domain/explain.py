@@ -11,7 +11,7 @@ from enum import Enum
 
 from recurrence_pipeline.domain.calendar import in_utc, timed
 from recurrence_pipeline.domain.english import read
-from recurrence_pipeline.domain.instances import filled
+from recurrence_pipeline.domain.instances import days_after, filled
 from recurrence_pipeline.domain.model import Series, Task
 from recurrence_pipeline.domain.rules import Rule, Skip
 from recurrence_pipeline.domain.series import SeriesState
@@ -119,13 +119,20 @@ class SlotViews:
         progress = self._progress
         added = [at for at in progress.added() if at.date() == day]
         begin = datetime.combine(day, datetime.min.time(), progress.wall.tzinfo)
-        if day >= progress.wall.date():
+        if self._is_named(day):
             first = max(progress.first_after(in_utc(begin, progress.zone)) - 1, 0)
             found = timed(progress.wall, rule, first, 3, progress.zone, known=progress.known(first))
             yield from (
                 (at, number) for number, (at, _) in enumerate(found, first) if at.date() == day and at not in added
             )
         yield from ((at, None) for at in added)
+
+    def _is_named(self, day: date) -> bool:
+        """Say whether the rule names a day, its end aside. Which number it has, may take a walk to it."""
+        begin, rule = self._progress.wall.date(), self._progress.recurrence.rule
+        return day == begin or (
+            day > begin and next(days_after(rule, begin, day.toordinal() - 1), 0) == day.toordinal()
+        )
 
     def _view(self, at: datetime, number: int | None) -> SlotView:
         progress = self._progress
