@@ -50,8 +50,8 @@ class Recurrence:
 
     @property
     def is_plain(self) -> bool:
-        """Whether numbers alone say what should exist: the rule has no end, and no date is an exception from it."""
-        return not (self.excluded or self.added or self.rule.ends)
+        """Whether numbers alone say what should exist: no time ends the rule, and no date is an exception from it."""
+        return not (self.excluded or self.added or self.rule.until)
 
     def excludes(self, wall: datetime) -> bool:
         """Say whether a slot is excluded, by its time or its day."""

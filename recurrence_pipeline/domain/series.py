@@ -262,11 +262,14 @@ class SeriesState:
     def reach(self) -> Reach:
         """Return how far it should have been generated: the horizon, behind what follows on the highest completed."""
         if self._reach is None:
-            if self.recurrence.is_plain:
-                self._reach = Reach(self.finished + 1 + self.recurrence.horizon)
-            else:
-                self._reach = self._reach_of_all()
+            self._reach = self._reach_by_number() if self.recurrence.is_plain else self._reach_of_all()
         return self._reach
+
+    def _reach_by_number(self) -> Reach:
+        wanted, count = self.finished + 1 + self.recurrence.horizon, self.recurrence.rule.count
+        if count is None or wanted < count:
+            return Reach(wanted)
+        return Reach(max(count - 1, self.finished), ends=True)
 
     def _reach_of_all(self) -> Reach:
         done = self._finished_wall()
