@@ -40,6 +40,7 @@ def test_without_being_told_a_run_is_dry(
 
     assert shown["written"] is False
     assert shown["would_create"] == 3
+    assert shown["rule"].startswith("every")
     assert [row[:2] for row in shown["occurrences"]] == [["1", "pay"], ["2", "pay"], ["3", "pay"]]
     assert [row[1] for row in shown["cursors"]] == ["3"]
     assert worker.mongo.tasks.count_documents({}) == 1

@@ -110,6 +110,19 @@ def test_what_nobody_told_of_is_found_and_made(world: World) -> None:
     assert world.worker.reconciliation.look(None).asked == 0
 
 
+def test_what_was_there_before_us_is_backfilled_by_its_rule(world: World) -> None:
+    head = world.add_task(MONDAY, "custom", recurrence={"rule": "FREQ=MONTHLY;BYDAY=-1FR", "horizon": 2})
+    world.worker.mongo.state.update_one({"watermark": {"$exists": True}}, {"$set": {"watermark": utc(2024, 1, 2)}})
+    world.pass_time(days=2)
+    assert world.worker.reconciliation.look(None).asked == 0
+    backlog = world.worker.backfill.backlog()
+    assert (backlog.series, backlog.occurrences) == (1, 2)
+    world.worker.backfill.run()
+    assert world.worker.reconciliation.look(None).asked == 1
+    world.work()
+    assert days(world, head) == ["01-26", "02-23"]
+
+
 def test_a_day_of_a_series_that_is_refused_says_why(world: World) -> None:
     head = world.add_task(MONDAY, "custom", recurrence={"rule": "FREQ=HOURLY"})
     explanation = world.worker.queries.explain(str(head), MONDAY.date())
