@@ -43,6 +43,7 @@ from recurrence_pipeline.storage.schema import SchemaReport, ensure_schema, requ
 from recurrence_pipeline.storage.series_migration import inherit, revert
 from recurrence_pipeline.storage.series_pages import SeriesPages
 from recurrence_pipeline.storage.task_changes import TaskChanges
+from recurrence_pipeline.storage.task_edits import TaskEdits
 from recurrence_pipeline.storage.task_scan import TaskScan
 from recurrence_pipeline.storage.task_series import TaskSeries
 from recurrence_pipeline.storage.tasks import Tasks
@@ -213,6 +214,7 @@ def open_worker(
         watermark=Watermark(mongo),
         task_scan=TaskScan(mongo, **chunks),
         database_checks=DatabaseChecks(mongo, settings),
+        edits=TaskEdits(mongo, **chunks),
         hosts=Hosts(mongo, socket.gethostname(), zones),
         heartbeats=HeartbeatStore(mongo),
         rules=WorkerConfig(

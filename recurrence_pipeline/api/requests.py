@@ -33,7 +33,7 @@ from starlette.requests import Request
 
 from recurrence_pipeline.api.errors import ApiError, bad_request, failure
 from recurrence_pipeline.api.schemas import HEX, USER, Id
-from recurrence_pipeline.domain.model import EventStatus, Operation
+from recurrence_pipeline.domain.model import CONTRACT, EventStatus, Operation
 
 MAX_BODY = 1024 * 1024
 """In bytes."""
@@ -55,7 +55,7 @@ def wrong(message: str) -> PydanticCustomError:
 
 
 def _known_operation(value: object) -> object:
-    if isinstance(value, str) and value and value not in set(Operation):
+    if isinstance(value, str) and value and value not in CONTRACT:
         raise wrong("Invalid operation. Must be one of: create, complete, delete")
     return value
 

@@ -19,6 +19,18 @@ class Operation(str, Enum):
     CREATE = "create"
     COMPLETE = "complete"
     DELETE = "delete"
+    UPDATE = "update"
+    """The original was changed: its title, date, rule or options."""
+    REOPEN = "reopen"
+    """A completed task was un-completed."""
+    SKIP = "skip"
+    """A slot is not wanted or, with `undo`, wanted again."""
+
+
+CONTRACT = (Operation.CREATE, Operation.COMPLETE, Operation.DELETE)
+"""What the internal contract's endpoint takes."""
+CHANGES = (Operation.UPDATE, Operation.REOPEN, Operation.SKIP)
+"""What follows a change of mind: processed behind creations and completions, and before deletions."""
 
 
 class Source(str, Enum):
@@ -54,15 +66,28 @@ class Action(str, Enum):
     UPDATED = "RECURRING_TASK_UPDATED"
     DELETED = "RECURRING_TASKS_DELETED"
     ORPHAN_CLEANED = "ORPHANED_RECURRING_TASK_CLEANED"
+    MISSED = "RECURRING_TASK_MISSED"
+    SKIPPED = "RECURRING_TASK_SKIPPED"
+    UNSKIPPED = "RECURRING_TASK_UNSKIPPED"
+    REOPENED = "RECURRING_TASK_REOPENED"
+    RETIRED = "RECURRING_TASK_RETIRED"
+    MOVED = "RECURRING_TASK_MOVED"
+    SERIES_UPDATED = "RECURRING_SERIES_UPDATED"
     CREATE_FAILED = "WORKER_CREATE_FAILED"
     COMPLETE_FAILED = "WORKER_COMPLETE_FAILED"
     DELETE_FAILED = "WORKER_DELETE_FAILED"
+    UPDATE_FAILED = "WORKER_UPDATE_FAILED"
+    REOPEN_FAILED = "WORKER_REOPEN_FAILED"
+    SKIP_FAILED = "WORKER_SKIP_FAILED"
 
 
 FAILURE_ACTIONS: Mapping[Operation, Action] = {
     Operation.CREATE: Action.CREATE_FAILED,
     Operation.COMPLETE: Action.COMPLETE_FAILED,
     Operation.DELETE: Action.DELETE_FAILED,
+    Operation.UPDATE: Action.UPDATE_FAILED,
+    Operation.REOPEN: Action.REOPEN_FAILED,
+    Operation.SKIP: Action.SKIP_FAILED,
 }
 
 
@@ -122,6 +147,10 @@ class Task:
     """When its slot is on the wall clock of the series, under the label of UTC."""
     recurrence: object = None
     """Of an original: the subdocument that says more than `repeat_type`, as stored; domain/recurrence.py reads it."""
+    shifted_to: datetime | None = None
+    """Where its slot was moved to from a day off, on the wall clock; None where it stayed."""
+    is_touched: bool | None = None
+    """Whether somebody changed what the worker wrote; None where that was not looked at."""
     created_by_event: str | None = None
     cursor: Cursor | None = None
     """Of an original that an earlier version wrote: how far it was."""
@@ -203,6 +232,10 @@ class TaskEvent:
     errors: tuple[ErrorRecord, ...] = ()
     deleting: tuple[str, ...] = ()
     """The tasks a deletion has said it will remove; its count stays true after a crash."""
+    slot: int | None = None
+    """Of a skip: the slot it speaks of, where it does not name that slot's task. Of an update: the first to change."""
+    undo: bool = False
+    """Of a skip: take it back."""
 
 
 def derived_id(base_id: str, *facts: object) -> str:

@@ -4,12 +4,14 @@ What a rule is, is rules.py's; where its slots lie, calendar.py's. Here is what 
 rule, read strictly: what is misspelt or cannot be done is refused by name, never passed over.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from enum import Enum
 from functools import lru_cache
 from typing import Any
 
+from recurrence_pipeline.domain.days_off import Shift, ShiftTo
 from recurrence_pipeline.domain.errors import InvalidRecurrence
 from recurrence_pipeline.domain.rules import REPEAT_TYPES, Rule, parse_rule
 from recurrence_pipeline.domain.zones import UTC
@@ -23,15 +25,36 @@ CUSTOM = "custom"
 REPEAT_WORDS = (*REPEAT_TYPES, CUSTOM)
 """What `repeatType` may say of a task that repeats."""
 
-NOT_WANTED = (False,)
+WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 NOT_COPIED = frozenset(
     (
         "_id", "__v", "taskId", "userId", "dueDate", "originalDueDate", "isCompleted", "completedAt", "repeatType",
-        "parentTaskId", "parentRecurringId", "occurrenceNumber", "occurrenceAt", "createdByEvent", "recurrence",
-        "recurrenceCursor", "originalSlot", "createdAt", "updatedAt",
+        "parentTaskId", "parentRecurringId", "occurrenceNumber", "occurrenceAt", "shiftedTo", "writtenAs",
+        "createdByEvent", "recurrence", "recurrenceCursor", "originalSlot", "createdAt", "updatedAt",
     )
 )  # fmt: skip
 """What makes a task the one it is: an occurrence has its own."""
+
+
+class Missed(str, Enum):
+    """What happens to slots that passed with nobody completing them."""
+
+    EACH = "each"
+    LATEST = "latest"
+    NEXT = "next"
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Days, both included, on which no task is due; `until` None: until further notice."""
+
+    begin: date
+    until: date | None = None
+    note: str = ""
+
+    def holds(self, day: date) -> bool:
+        """Say whether a day lies in it."""
+        return self.begin <= day and (self.until is None or day <= self.until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +70,33 @@ class Recurrence:
     excluded: frozenset[date] = frozenset()
     added: frozenset[date] = frozenset()
     copy: tuple[str, ...] = ()
+    from_completion: bool = False
+    missed: Missed = Missed.EACH
+    paused: tuple[Pause, ...] = ()
+    shift: Shift | None = None
+    subtasks: bool = False
 
     @property
     def is_plain(self) -> bool:
         """Whether numbers alone say what should exist: no time ends the rule, and no date is an exception from it."""
-        return not (self.excluded or self.added or self.rule.until)
+        dated = self.excluded or self.added or self.paused or self.shift or self.rule.until
+        return not dated and self.missed is Missed.EACH
 
     def excludes(self, wall: datetime) -> bool:
         """Say whether a slot is excluded, by its time or its day."""
         return not self.excluded.isdisjoint((*as_written(wall), wall.date()))
+
+    def pause_at(self, wall: datetime) -> Pause | None:
+        """Return the pause that a slot lies in."""
+        return next((pause for pause in self.paused if pause.holds(wall.date())), None)
+
+    def moved(self, wall: datetime) -> datetime | None:
+        """Return where a slot is, moved from a day off; None where it is passed over there."""
+        return wall if self.shift is None else self.shift.moved(wall)
+
+    def passes_over(self, wall: datetime) -> bool:
+        """Say whether no task is made for a slot: it is excluded, paused, or skipped on a day off."""
+        return self.excludes(wall) or self.pause_at(wall) is not None or self.moved(wall) is None
 
     def added_at(self, clock: datetime, made: Collection[datetime] = ()) -> list[datetime]:
         """Return the added times in order. A day has the time of day of `clock`, or that at which it was `made`."""
@@ -89,8 +130,23 @@ def read_recurrence(repeat_type: str, options: object = None) -> Recurrence:
         raise _refused(unknown[0], options.get(unknown[0]), f"is not one of {', '.join(_READERS)}")
     found = {name: read(name, options[name]) for name, read in _READERS.items() if not _is_absent(options.get(name))}
     plain = _of_rule(repeat_type, found.pop("rule", None))
-    taken = {name: value for name, value in found.items() if value is not None}
-    return Recurrence(plain.text, plain.rule, **taken) if taken else plain
+    if not found:
+        return plain
+    from_completion = found.pop("from", False)
+    if from_completion:
+        _require_fitting(options, found)
+    horizon = found.pop("horizon", 1 if from_completion else HORIZON)
+    return Recurrence(plain.text, plain.rule, horizon=horizon, from_completion=from_completion, **found)
+
+
+def _require_fitting(options: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    """Refuse what says nothing where one task is open at a time, and the next is counted from its completion."""
+    if found.get("horizon", 1) != 1:
+        raise _refused("horizon", options["horizon"], "is more than the one open task that from: completion keeps")
+    if found.get("missed", Missed.EACH) is not Missed.EACH:
+        raise _refused("missed", options["missed"], "has no meaning with from: completion, where nothing is missed")
+    if found.get("added"):
+        raise _refused("added", options["added"], "cannot be put to dates that are counted from completion")
 
 
 def is_same_rule(text: str, recurrence: Recurrence) -> bool:
@@ -195,25 +251,83 @@ def _list(name: str, value: object, most: int) -> list[Any]:
     return value
 
 
-def _only(*allowed: object) -> Callable[[str, object], None]:
-    """Refuse every value of an option but those that mean what is done without it."""
+def _from(name: str, value: object) -> bool:
+    if value not in ("schedule", "completion"):
+        raise _refused(name, value, "is not one of schedule, completion")
+    return value == "completion"
 
-    def read(name: str, value: object) -> None:
-        if value not in allowed:
-            raise _refused(name, value, f"cannot be done (yet): only {', '.join(map(repr, allowed))}")
 
-    return read
+def _missed(name: str, value: object) -> Missed:
+    return Missed(_one_of(name, value, [each.value for each in Missed]))
+
+
+def _flag(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _refused(name, value, "is not true or false")
+    return value
+
+
+def _paused(name: str, value: object) -> tuple[Pause, ...]:
+    return tuple(_pause(f"{name}[{place}]", each) for place, each in enumerate(_list(name, value, MAX_DATES)))
+
+
+def _pause(name: str, value: object) -> Pause:
+    fields = _object(name, value, ("from", "until", "note"))
+    if _is_absent(fields.get("from")):
+        raise _refused(f"{name}.from", fields.get("from"), "is not a date such as 2027-05-01")
+    begin = _day(f"{name}.from", fields["from"])
+    until = None if _is_absent(fields.get("until")) else _day(f"{name}.until", fields["until"])
+    if until is not None and until < begin:
+        raise _refused(f"{name}.until", fields["until"], f"is before {name}.from")
+    note = "" if _is_absent(fields.get("note")) else _text(f"{name}.note", fields["note"])
+    return Pause(begin, until, note)
+
+
+def _day(name: str, value: object) -> date:
+    found = _date(name, value) if is_text(value) else None
+    if found is None or isinstance(found, datetime):
+        raise _refused(name, value, "is not a date such as 2027-05-01")
+    return found
+
+
+def _shift(name: str, value: object) -> Shift:
+    fields = _object(name, value, ("to", "workdays", "holidays"))
+    to = ShiftTo(_one_of(f"{name}.to", fields.get("to"), [each.value for each in ShiftTo]))
+    given = fields.get("workdays")
+    workdays = frozenset(range(5)) if _is_absent(given) else _workdays(f"{name}.workdays", given)
+    place = fields.get("holidays")
+    return Shift(to, workdays, None if _is_absent(place) else _text(f"{name}.holidays", place))
+
+
+def _workdays(name: str, value: object) -> frozenset[int]:
+    days = [_one_of(f"{name}[{place}]", day, WEEKDAYS) for place, day in enumerate(_list(name, value, len(WEEKDAYS)))]
+    return frozenset(map(WEEKDAYS.index, days))
+
+
+def _one_of(name: str, value: object, allowed: Sequence[str]) -> str:
+    if not is_text(value) or value not in allowed:
+        raise _refused(name, value, f"is not one of {', '.join(allowed)}")
+    return str(value)
+
+
+def _object(name: str, value: object, names: Sequence[str]) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise _refused(name, value, "is not an object")
+    unknown = sorted(map(str, value.keys() - {*names, "_id"}))
+    if unknown:
+        raise _refused(f"{name}.{unknown[0]}", value.get(unknown[0]), f"is not one of {', '.join(names)}")
+    return value
 
 
 _READERS: Mapping[str, Callable[[str, object], Any]] = {
     "rule": _text,
-    "from": _only("schedule"),
-    "missed": _only("each"),
+    "from": _from,
+    "missed": _missed,
     "excluded": _dates,
     "added": _dates,
-    "paused": _only(),
-    "shift": _only(),
+    "paused": _paused,
+    "shift": _shift,
     "horizon": _horizon,
-    "subtasks": _only(*NOT_WANTED),
+    "subtasks": _flag,
     "copy": _names,
 }

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.domain.model import Operation, TaskEvent
+from recurrence_pipeline.domain.model import CHANGES, Operation, TaskEvent
 from recurrence_pipeline.orchestration.asset_checks import figures_of_the_day, orphans, quick_checks, thorough_checks
 from recurrence_pipeline.orchestration.assets import (
     orphan_cleanup,
@@ -50,9 +50,9 @@ class LeasedEvents:
     events: tuple[TaskEvent, ...]
     owed: int = 0
 
-    def of(self, operation: Operation) -> list[TaskEvent]:
-        """Return those of one operation."""
-        return [event for event in self.events if event.operation is operation]
+    def of(self, *operations: Operation) -> list[TaskEvent]:
+        """Return those of some operations."""
+        return [event for event in self.events if event.operation in operations]
 
 
 class LeaseConfig(dg.Config):
@@ -90,7 +90,13 @@ def process_completions(context: dg.OpExecutionContext, worker: WorkerParam, lea
     return _work_off(context, worker.open(), leased, Operation.COMPLETE)
 
 
-@dg.op(ins={"completions_done": dg.In(dg.Nothing)}, out=dg.Out(description="What the deletions came to."), tags=MONGODB)
+@dg.op(ins={"completions_done": dg.In(dg.Nothing)}, out=dg.Out(description="What the changes came to."), tags=MONGODB)
+def process_changes(context: dg.OpExecutionContext, worker: WorkerParam, leased: LeasedEvents) -> BatchSummary:
+    """Follow edits of originals, completions that were taken back, and slots that are not wanted."""
+    return _work_off(context, worker.open(), leased, *CHANGES)
+
+
+@dg.op(ins={"changes_done": dg.In(dg.Nothing)}, out=dg.Out(description="What the deletions came to."), tags=MONGODB)
 def process_deletions(context: dg.OpExecutionContext, worker: WorkerParam, leased: LeasedEvents) -> BatchSummary:
     """Delete what hangs on deleted tasks; last, so that nothing is made under a task that is going."""
     return _work_off(context, worker.open(), leased, Operation.DELETE)
@@ -127,11 +133,12 @@ def summarize(
     context: dg.OpExecutionContext,
     creations: BatchSummary,
     completions: BatchSummary,
+    changes: BatchSummary,
     deletions: BatchSummary,
     latecomers: BatchSummary,
 ) -> BatchSummary:
     """Add up the numbers, and list the events that were rejected or failed: they never fail the run."""
-    summary = creations + completions + deletions + latecomers
+    summary = creations + completions + changes + deletions + latecomers
     numbers = summary.numbers()
     context.add_output_metadata({**numbers, "refused": refused_table(summary.refused)})
     if summary.events:
@@ -139,14 +146,17 @@ def summarize(
     return summary
 
 
-@dg.graph(description="Process the events that are due: creations, completions, deletions, and what comes meanwhile.")
+@dg.graph(
+    description="Process the events that are due: creations, completions, changes, deletions, and what comes meanwhile."
+)
 def process_task_events() -> None:  # noqa: D103 (Dagster shows the description above)
     leased = lease_events()
     creations = process_creations(leased)
     completions = process_completions(leased, creations_done=creations)
-    deletions = process_deletions(leased, completions_done=completions)
+    changes = process_changes(leased, completions_done=completions)
+    deletions = process_deletions(leased, changes_done=changes)
     latecomers = process_latecomers(leased, deletions_done=deletions)
-    summarize(creations, completions, deletions, latecomers)
+    summarize(creations, completions, changes, deletions, latecomers)
 
 
 def process_task_events_job(settings: Settings) -> dg.JobDefinition:
@@ -193,9 +203,9 @@ weekly_maintenance = dg.define_asset_job(
 
 
 def _work_off(
-    context: dg.OpExecutionContext, worker: Worker, leased: LeasedEvents, operation: Operation
+    context: dg.OpExecutionContext, worker: Worker, leased: LeasedEvents, *operations: Operation
 ) -> BatchSummary:
     with failing_in_one_line():
-        summary = worker.process(leased.of(operation), run_id=context.run_id)
+        summary = worker.process(leased.of(*operations), run_id=context.run_id)
     context.add_output_metadata(summary.numbers())
     return summary

@@ -11,6 +11,7 @@ from typing import Any
 from bson import Int64, ObjectId
 
 from recurrence_pipeline.domain.errors import InvalidInput
+from recurrence_pipeline.domain.fingerprint import DIGEST, fingerprint
 from recurrence_pipeline.domain.model import (
     Cursor,
     ErrorRecord,
@@ -50,7 +51,7 @@ PLANNED_FIELDS = (
 MEMBER_FIELDS = (
     "userId", "title", "repeatType", "dueDate", "originalDueDate", "isCompleted", "completedAt", "parentTaskId",
     "parentRecurringId", "createdAt", "updatedAt", "timezone", "recurrence", "occurrenceNumber", "occurrenceAt",
-    "createdByEvent", "recurrenceCursor", "originalSlot",
+    "shiftedTo", "createdByEvent", "recurrenceCursor", "originalSlot",
 )  # fmt: skip
 """What planning reads of an original, and what is told and judged of any task."""
 
@@ -59,6 +60,7 @@ ID_FIELDS = ("_id", "userId", "parentRecurringId", "parentTaskId")
 
 EVENT_FIELDS = (
     "operation", "taskId", "createdAt", "userId", "source", "attempts", "lease", "startedAt", "errors", "deleting",
+    "slot", "fromSlot", "undo",
 )  # fmt: skip
 """What the worker reads of an event."""
 
@@ -183,6 +185,7 @@ def task_from(doc: Mapping[str, Any], *, with_content: bool = False) -> Task:
         timezone=str(zone) if zone else None,
         occurrence_number=whole(doc.get("occurrenceNumber")),
         occurrence_at=wall_time(doc.get("occurrenceAt")),
+        shifted_to=wall_time(doc.get("shiftedTo")),
         recurrence=doc.get("recurrence"),
         created_by_event=_id(doc.get("createdByEvent")),
         cursor=_cursor(doc.get("recurrenceCursor")),
@@ -231,7 +234,7 @@ def new_id() -> str:
 def occurrence_document(new: NewOccurrence, now: datetime, number: int) -> Document:
     """Write an occurrence as a task of the application, numbered `number`."""
     slot = {} if new.slot is None else {"occurrenceNumber": new.slot}
-    return {
+    document = {
         "_id": ObjectId(new.id),
         **SCHEMA_DEFAULTS,
         **new.original.content,
@@ -248,6 +251,22 @@ def occurrence_document(new: NewOccurrence, now: datetime, number: int) -> Docum
         "updatedAt": now,
         "__v": 0,
     }
+    return document | {DIGEST: digest(document)}
+
+
+def covered_fields(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return which fields of an occurrence are its original's."""
+    return (*COPIED_FIELDS, *named_to_copy(document))
+
+
+def digest(document: Mapping[str, Any]) -> str:
+    """Return the digest of an occurrence as it stands."""
+    return fingerprint(document, covered_fields(document))
+
+
+def is_touched(document: Mapping[str, Any]) -> bool:
+    """Say whether somebody changed what the worker wrote of an occurrence, or may have."""
+    return document.get(DIGEST) != digest(document)
 
 
 def activity_document(activity: NewActivity, now: datetime, number: int) -> Document:
@@ -279,7 +298,11 @@ def event_document(event: TaskEvent, *, available_at: datetime, status: str = "p
         "availableAt": available_at,
         "attempts": event.attempts,
     }
-    return document | ({"userId": object_id(event.user_id, "userId")} if event.user_id else {})
+    if event.user_id:
+        document["userId"] = object_id(event.user_id, "userId")
+    if event.slot is not None:
+        document[_slot_field(event.operation)] = event.slot
+    return document | ({"undo": True} if event.undo else {})
 
 
 def event_from(doc: Mapping[str, Any]) -> TaskEvent:
@@ -295,9 +318,10 @@ def event_from(doc: Mapping[str, Any]) -> TaskEvent:
     deaths = [death for death in _list(lease.get("deaths")) if isinstance(death, dict)]
     term = _count(lease.get("term"))
     before = max(term - 1, 0)
+    operation = _operation(doc.get("operation"))
     return TaskEvent(
         id=_required_id(doc, "_id"),
-        operation=_operation(doc.get("operation")),
+        operation=operation,
         task_id=_required_id(doc, "taskId"),
         created_at=_date(doc.get("createdAt")) or EPOCH,
         user_id=_id(doc.get("userId")),
@@ -311,6 +335,8 @@ def event_from(doc: Mapping[str, Any]) -> TaskEvent:
         started_at=_date(doc.get("startedAt")),
         errors=tuple(_error_from(error) for error in _list(doc.get("errors")) if isinstance(error, dict)),
         deleting=tuple(task_id for task_id in map(_id, _list(doc.get("deleting"))) if task_id),
+        slot=whole(doc.get(_slot_field(operation))),
+        undo=doc.get("undo") is True,
     )
 
 
@@ -324,7 +350,11 @@ def _operation(value: object) -> Operation:
     try:
         return Operation(value)
     except ValueError:
-        raise InvalidInput(f"operation: {value!r:.200} is not one of create, complete, delete") from None
+        raise InvalidInput(f"operation: {value!r:.200} is not one of {', '.join(Operation)}") from None
+
+
+def _slot_field(operation: Operation) -> str:
+    return "fromSlot" if operation is Operation.UPDATE else "slot"
 
 
 def _source(value: object) -> Source:

@@ -45,19 +45,35 @@ class QueueState:
     oldest: datetime | None
 
 
-def new_event(task_id: str, operation: str, user_id: str | None, *, source: Source, now: datetime) -> TaskEvent:
-    """Return the event that says what happened to a task.
+def new_event(  # noqa: PLR0913 (what an event says)
+    task_id: str,
+    operation: str,
+    user_id: str | None,
+    *,
+    source: Source,
+    now: datetime,
+    slot: int | None = None,
+    undo: bool = False,
+) -> TaskEvent:
+    """Return the event that says what happened to a task; `slot` and `undo` are those of an update or a skip.
 
     Raises:
         InvalidInput: an argument that cannot be right.
     """
     if operation not in {known.value for known in Operation}:
-        raise InvalidInput(f"operation: {operation!r} is not one of create, complete, delete")
+        raise InvalidInput(f"operation: {operation!r} is not one of {', '.join(Operation)}")
     if operation == Operation.DELETE.value and user_id is None:
         raise InvalidInput("userId is required for delete operation")
     if user_id is not None:
         object_id(user_id, "userId")
-    return TaskEvent(new_id(), Operation(operation), str(object_id(task_id)), now, user_id, source)
+    if slot is not None and operation not in {Operation.UPDATE.value, Operation.SKIP.value}:
+        raise InvalidInput(f"slot: {slot} says nothing to {operation}")
+    if slot is not None and (isinstance(slot, bool) or slot < 0):
+        raise InvalidInput(f"slot: {slot} is not a whole number from 0")
+    if undo and operation != Operation.SKIP.value:
+        raise InvalidInput(f"undo: {undo} says nothing to {operation}")
+    asked = Operation(operation)
+    return TaskEvent(new_id(), asked, str(object_id(task_id)), now, user_id, source, slot=slot, undo=undo)
 
 
 class Events:

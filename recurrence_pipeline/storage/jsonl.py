@@ -117,7 +117,7 @@ def trigger_line(line: Line) -> Document:
     document = line.document()
     operation = document.get("operation")
     if operation not in [known.value for known in Operation]:
-        raise BadLine(f"operation: {_shown(operation)} is not one of create, complete, delete")
+        raise BadLine(f"operation: {_shown(operation)} is not one of {', '.join(Operation)}")
     _need(document, "taskId", ID)
     _need(document, "createdAt", DATE)
     _may_have(document, "availableAt", DATE)

@@ -28,15 +28,16 @@ DATE = {"bsonType": "date"}
 ID = {"bsonType": "objectId"}
 WHOLE = {"bsonType": ["int", "long", "double"], "minimum": 0, "maximum": 2**53}
 
+OPERATION_NAMES = "create, complete, delete, update, reopen or skip"
 OF_THE_WORKER = ("deleting", "result", "startedAt", "finishedAt", "durationMs", "runId")
 
 EVENT_SCHEMA: Mapping[str, Any] = {
     "bsonType": "object",
-    "title": "An event for the recurrence worker: look at this task, because of create / complete / delete",
+    "title": "An event for the recurrence worker: look at this task, because of what happened to it",
     "required": ["operation", "taskId", "createdAt", "availableAt", "status"],
     "properties": {
         "_id": ID,
-        "operation": {"enum": [o.value for o in Operation], "description": "operation is create, complete or delete"},
+        "operation": {"enum": [o.value for o in Operation], "description": "operation is " + OPERATION_NAMES},
         "taskId": ID | {"description": "taskId is the ObjectId of the task"},
         "userId": ID | {"description": "userId is an ObjectId; a delete needs it"},
         "status": {"enum": [s.value for s in EventStatus], "description": "a producer writes status: 'pending'"},
@@ -44,13 +45,16 @@ EVENT_SCHEMA: Mapping[str, Any] = {
         "createdAt": DATE | {"description": "createdAt is the date of what happened"},
         "availableAt": DATE | {"description": "availableAt is the date from which the event is due"},
         "attempts": WHOLE | {"description": "attempts counts failures; a producer need not write it"},
+        "slot": WHOLE | {"description": "slot is the number that a skip speaks of; without it, that of its task"},
+        "fromSlot": WHOLE | {"description": "fromSlot is the first slot that an update changes"},
+        "undo": {"bsonType": "bool", "description": "undo takes a skip back"},
         "errors": {"bsonType": "array"},
         "lease": {"bsonType": "object", "properties": {"term": WHOLE, "until": DATE, "owner": {"bsonType": "string"}}},
     },
     "allOf": [
         {
             "anyOf": [
-                {"properties": {"operation": {"enum": ["create", "complete"]}}},
+                {"properties": {"operation": {"enum": [o.value for o in Operation if o is not Operation.DELETE]}}},
                 {"required": ["userId"], "description": "a delete event names its userId"},
             ]
         },

@@ -16,6 +16,7 @@ from recurrence_pipeline.storage.heartbeats import HeartbeatStore
 from recurrence_pipeline.storage.hosts import Hosts
 from recurrence_pipeline.storage.series_pages import SeriesPages
 from recurrence_pipeline.storage.task_changes import TaskChanges
+from recurrence_pipeline.storage.task_edits import TaskEdits
 from recurrence_pipeline.storage.task_scan import TaskScan
 from recurrence_pipeline.storage.task_series import TaskSeries
 from recurrence_pipeline.storage.tasks import Tasks
@@ -79,6 +80,7 @@ class WorkerContext:
     watermark: Watermark
     task_scan: TaskScan
     database_checks: DatabaseChecks
+    edits: TaskEdits
     hosts: Hosts
     heartbeats: HeartbeatStore
     rules: WorkerConfig

@@ -22,6 +22,7 @@ from recurrence_pipeline.storage.documents import (
     MEMBER_FIELDS,
     Document,
     as_contract,
+    digest,
     object_id,
     occurrence_document,
     task_from,
@@ -145,7 +146,9 @@ def test_an_occurrence_copies_the_content_and_nothing_of_the_progress() -> None:
     }
     original = task_from(document, with_content=True)
 
-    assert occurrence_document(_occurrence(original), NOW, 7) == {name: document[name] for name in COPIED_FIELDS} | {
+    made = occurrence_document(_occurrence(original), NOW, 7)
+    assert made.pop("writtenAs") == digest(made)
+    assert made == {name: document[name] for name in COPIED_FIELDS} | {
         "_id": ObjectId(occurrence_id(ORIGINAL, 2)),
         "taskId": 7,
         "dueDate": DUE,

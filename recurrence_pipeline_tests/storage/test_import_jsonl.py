@@ -233,8 +233,8 @@ BROKEN = {
     "users": ("[1]", "is not a JSON object but a list"),
     "counters": ("{", "is not Extended JSON"),
     "trigger_log": (
-        TRIGGER.replace("create", "update", 1),
-        "operation: 'update' is not one of create, complete, delete",
+        TRIGGER.replace("create", "rename", 1),
+        "operation: 'rename' is not one of create, complete, delete, update, reopen, skip",
     ),
 }
 

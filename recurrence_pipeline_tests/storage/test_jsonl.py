@@ -94,8 +94,8 @@ BROKEN = [
     ("counters", '{"_id": "tasks", "sequence_value": -1}', "sequence_value: -1 is not a whole number from 0"),
     (
         "trigger_log",
-        TRIGGER.replace("create", "update", 1),
-        "operation: 'update' is not one of create, complete, delete",
+        TRIGGER.replace("create", "rename", 1),
+        "operation: 'rename' is not one of create, complete, delete, update, reopen, skip",
     ),
     ("trigger_log", TRIGGER.replace('"create"', "[]"), "operation: [] is not one of"),
     ("trigger_log", TRIGGER.replace('"operation"', '"op"'), "operation: None is not one of"),

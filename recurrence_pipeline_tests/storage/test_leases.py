@@ -235,7 +235,7 @@ def test_renewing_some_of_a_claim_renews_all_of_it_and_nothing_else(events: Even
     "odd",
     [
         {"taskId": "a string"},
-        {"operation": "update"},
+        {"operation": "rename"},
         {"operation": None},
         {"taskId": None},
         {"_id": "a string"},
@@ -387,14 +387,15 @@ def test_a_document_that_cannot_be_held_costs_itself(events: Events, mongo: Mong
 
 def test_a_page_of_unreadable_events_does_not_hide_the_next_page(events: Events, unguarded: Mongo) -> None:
     unreadable: list[Document] = [
-        {"status": "pending", "availableAt": at(-5), "taskId": ObjectId(), "operation": "update"} for _ in range(4)
+        {"status": "pending", "availableAt": at(-5), "taskId": ObjectId(), "operation": "rename"} for _ in range(4)
     ]
     unguarded.events.insert_many(unreadable)
     good = an_event()
     events.add([good], available_at=at(0))
     assert ids(lease(events, 2)) == {good.id}
     rejected = unguarded.events.find_one({"status": "rejected"}) or {}
-    assert rejected["errors"][0]["message"] == "operation: 'update' is not one of create, complete, delete"
+    names = "create, complete, delete, update, reopen, skip"
+    assert rejected["errors"][0]["message"] == f"operation: 'rename' is not one of {names}"
 
 
 # Suspects

@@ -298,7 +298,7 @@ def test_the_least_that_a_producer_writes_is_taken(mongo: Mongo) -> None:
     ("wrong", "missing"),
     [
         *[pytest.param({}, name, id=f"no {name}") for name in MINIMAL],
-        pytest.param({"operation": "update"}, None, id="unknown operation"),
+        pytest.param({"operation": "rename"}, None, id="unknown operation"),
         pytest.param({"operation": None}, None, id="operation null"),
         pytest.param({"taskId": str(ObjectId())}, None, id="taskId a string"),
         pytest.param({"taskId": 17}, None, id="taskId the number for people"),

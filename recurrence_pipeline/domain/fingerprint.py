@@ -1,0 +1,23 @@
+"""Whether a person touched what the worker wrote: a digest of what it wrote, kept on the occurrence. Pure.
+
+It covers what an occurrence copies from its original, its dates and what it hangs on. One without a digest, replaced as
+a whole or written by an earlier version, counts as touched: nothing is changed that may be somebody's work.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from typing import Any
+
+DIGEST = "writtenAs"
+"""The field of an occurrence that keeps the digest."""
+OWN_FIELDS = ("dueDate", "originalDueDate", "isCompleted", "parentTaskId", "parentRecurringId")
+"""What is covered besides the copied fields."""
+
+
+def fingerprint(document: Mapping[str, Any], copied: Iterable[str]) -> str:
+    """Return the digest of a task as stored, of whose fields `copied` are its original's; absent and null are alike."""
+    names = sorted({*copied, *OWN_FIELDS})
+    covered = {name: document[name] for name in names if document.get(name) is not None}
+    text = json.dumps(covered, sort_keys=True, default=repr, separators=(",", ":"))
+    return blake2b(text.encode(), digest_size=8).hexdigest()
