@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import Enum
 
-from recurrence_pipeline.domain.calendar import in_utc, timed
+from recurrence_pipeline.domain.calendar import in_utc
 from recurrence_pipeline.domain.english import read
 from recurrence_pipeline.domain.instances import days_after, filled
 from recurrence_pipeline.domain.model import Series, Task
@@ -92,10 +92,10 @@ class SlotViews:
         progress = self._progress
         added = [(at, None) for at in progress.added() if time is None or in_utc(at, progress.zone) > time]
         first = max(progress.original_slot, 0 if time is None else progress.first_after(time))
-        for number, at in progress.onward(first, _PAGE):
+        for number, at, _ in progress.onward(first, _PAGE):
             while added and added[0][0] < at:
                 yield self._view(*added.pop(0))
-            if not progress.skips(at):
+            if not progress.skips(at, number):
                 yield self._view(at, number)
         for place in added:
             yield self._view(*place)
@@ -103,28 +103,26 @@ class SlotViews:
     def on(self, day: date) -> Explanation:
         """Explain a day of the wall clock of the series."""
         progress = self._progress
-        for at, number in self._on(day, progress.rule):
+        for at, number in self._on(day):
             slot = self._view(at, number)
             return Explanation(day, slot.code, self._line(slot), slot)
         if day < progress.wall.date():
             text = f"The series begins on {progress.wall:%Y-%m-%d}."
             return Explanation(day, DayCode.BEFORE_START, text)
         rule = progress.recurrence.rule
-        if rule.ends and any(self._on(day, rule.without_end())):
+        if rule.ends and any(self._on(day, endless=True)):
             return Explanation(day, DayCode.PAST_END, f"{_named(day)} lies past the end of the rule: {self.words}.")
         return Explanation(day, DayCode.NOT_ON_RULE, f"{_named(day)} is not on the rule: {self.words}.")
 
-    def _on(self, day: date, rule: str | Rule) -> Iterator[tuple[datetime, int | None]]:
+    def _on(self, day: date, *, endless: bool = False) -> Iterator[tuple[datetime, int | None]]:
         """Yield the slots of a day: the one with a number, then added ones."""
         progress = self._progress
         added = [at for at in progress.added() if at.date() == day]
         begin = datetime.combine(day, datetime.min.time(), progress.wall.tzinfo)
         if self._is_named(day):
             first = max(progress.first_after(in_utc(begin, progress.zone)) - 1, 0)
-            found = timed(progress.wall, rule, first, 3, progress.zone, known=progress.known(first))
-            yield from (
-                (at, number) for number, (at, _) in enumerate(found, first) if at.date() == day and at not in added
-            )
+            found = progress.line.timed(first, 3, endless=endless)
+            yield from ((at, number) for number, at, _ in found if at.date() == day and at not in added)
         yield from ((at, None) for at in added)
 
     def _is_named(self, day: date) -> bool:

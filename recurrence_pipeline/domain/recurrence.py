@@ -22,6 +22,7 @@ MAX_HORIZON = 60
 MAX_DATES = 1000
 MAX_COPIED = 50
 CUSTOM = "custom"
+NONE = "none"
 REPEAT_WORDS = (*REPEAT_TYPES, CUSTOM)
 """What `repeatType` may say of a task that repeats."""
 
@@ -154,10 +155,19 @@ def is_same_rule(text: str, recurrence: Recurrence) -> bool:
     if text == recurrence.text:
         return True
     try:
-        counted_by = _of_rule(text, None) if text in REPEAT_TYPES else _of_rule(CUSTOM, text)
+        counted_by = read_rule(text)
     except InvalidRecurrence:
         return False
     return counted_by.rule.without_end() == recurrence.rule.without_end()
+
+
+def read_rule(text: str) -> Recurrence:
+    """Read what a memory keeps of a rule: a word, or RFC 5545's text.
+
+    Raises:
+        InvalidRecurrence: it is none.
+    """
+    return _of_rule(text, None) if text in REPEAT_TYPES else _of_rule(CUSTOM, text)
 
 
 @lru_cache(maxsize=4096)

@@ -82,7 +82,7 @@ def _passed(series: Series, state: SeriesState) -> list[datetime]:
     if last - len(series.occurrences) > MAX_PASSED:
         message = f"occurrenceNumber: slot {last} was made, and only {len(series.occurrences)} tasks are there"
         raise InvalidRecurrence(message, field="occurrenceNumber", value=last)
-    return [at for at, _ in state.timed(0, last + 1)]
+    return [slot.at for slot in state.timed(0, last + 1)]
 
 
 def _placed(series: Series, state: SeriesState, slots: list[datetime]) -> Iterator[tuple[datetime, Task]]:
@@ -164,8 +164,8 @@ def _rule(state: SeriesState) -> str | None:
     if rule.until is not None:
         written = replace(written, until=_until(state))
     elif rule.count is not None and rule.count <= MAX_PASSED and not is_instance(rule, wall):
-        [(_, last)] = state.timed(rule.count - 1, 1)
-        written = replace(written, count=None, until=last)
+        [last] = state.timed(rule.count - 1, 1)
+        written = replace(written, count=None, until=last.due)
     text = str(written)
     return text if written.skip is Skip.OMIT else f"RSCALE=GREGORIAN;{text}"
 

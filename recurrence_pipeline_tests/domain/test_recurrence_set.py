@@ -142,7 +142,8 @@ def test_what_is_excluded_or_was_deleted_is_taken_out_and_what_has_a_task_is_in(
 def test_added_dates_are_in_until_they_were_made_and_deleted() -> None:
     added = ["2024-02-05T11:00", "2024-02-06T11:00", "2024-02-07T11:00"]
     task = replace(ours(None), id=an_id(7), due_date=utc(2024, 2, 5, 11), occurrence_at=utc(2024, 2, 5, 11))
-    memory = SeriesMemory(3, "weekly", START, "UTC", START, added=frozenset({utc(2024, 2, 5, 11), utc(2024, 2, 6, 11)}))
+    ours_alone = frozenset({utc(2024, 2, 5, 11), utc(2024, 2, 6, 11)})
+    memory = SeriesMemory.begun(3, "weekly", START, "UTC", START, added=ours_alone)
     original = replace(an_original("weekly", START), recurrence={"added": added})
     series = Series(original.id, original, (task,), memory=memory)
 
