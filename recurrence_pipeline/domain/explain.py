@@ -10,13 +10,18 @@ from datetime import date, datetime, timedelta
 from enum import Enum
 
 from recurrence_pipeline.domain.calendar import in_utc, timed
+from recurrence_pipeline.domain.days_off import MAX_DAYS, ShiftTo
 from recurrence_pipeline.domain.english import read
 from recurrence_pipeline.domain.instances import days_after, filled
 from recurrence_pipeline.domain.model import Series, Task
+from recurrence_pipeline.domain.recurrence import Pause
 from recurrence_pipeline.domain.rules import Rule, Skip
 from recurrence_pipeline.domain.series import SeriesState
 
 _PAGE = 64
+_NEAR = timedelta(days=MAX_DAYS)
+MAX_NOTE = 200
+"""How much is said of what a person wrote about a pause."""
 
 
 class DayCode(str, Enum):
@@ -26,6 +31,9 @@ class DayCode(str, Enum):
     BEFORE_START = "before_start"
     PAST_END = "past_end"
     EXCLUDED = "excluded"
+    PAUSED = "paused"
+    DAY_OFF = "day_off"
+    """Passed over: the shift of the series skips days off."""
     DONE = "done"
     OPEN = "open"
     OVERDUE = "overdue"
@@ -40,7 +48,8 @@ class DayCode(str, Enum):
 class SlotView:
     """One slot, and what became of it. `number` is None on an added date; a plain slot has an empty `note`.
 
-    `local` is in the zone of the series, `utc` the same instant; `at` is what the rule says, which DST may have moved.
+    `at` is what the rule says, on the wall clock. `local`, in the zone of the series, and `utc`, the same instant, are
+    when its task is due: DST, or a day off, may have moved it.
     """
 
     number: int | None
@@ -88,7 +97,14 @@ class SlotViews:
         return words_of(self._progress.recurrence.rule, self._progress.wall)
 
     def since(self, time: datetime | None) -> Iterator[SlotView]:
-        """Yield the slots behind a time, or all from slot 0 on, up to the end of the rule, without excluded ones."""
+        """Yield the slots behind a time, or all from slot 0 on, up to the end of the rule, that are not passed over."""
+        if time is None or self._progress.recurrence.shift is None:
+            yield from self._behind(time)
+        else:  # what was before may have been moved behind it, and the other way round
+            before = time - _NEAR if time.year > 2 else None
+            yield from (slot for slot in self._behind(before) if slot.utc > time)
+
+    def _behind(self, time: datetime | None) -> Iterator[SlotView]:
         progress = self._progress
         added = [(at, None) for at in progress.added() if time is None or in_utc(at, progress.zone) > time]
         first = max(progress.original_slot, 0 if time is None else progress.first_after(time))
@@ -103,29 +119,47 @@ class SlotViews:
     def on(self, day: date) -> Explanation:
         """Explain a day of the wall clock of the series."""
         progress = self._progress
-        for at, number in self._on(day, progress.rule):
-            slot = self._view(at, number)
-            return Explanation(day, slot.code, self._line(slot), slot)
+        own, moved = ([self._view(*place) for place in found] for found in (self._on(day), self._moved_to(day)))
+        if slots := [*own, *moved]:
+            slot = min(slots, key=lambda each: each.code in _PASSED_OVER)
+            others = [f"{_what(each)} of {_named(each.at.date())}" for each in moved if each is not slot]
+            more = f" Moved to that day, too: {', '.join(others)}." if others else ""
+            return Explanation(day, slot.code, self._line(slot) + more, slot)
         if day < progress.wall.date():
             text = f"The series begins on {progress.wall:%Y-%m-%d}."
             return Explanation(day, DayCode.BEFORE_START, text)
         rule = progress.recurrence.rule
-        if rule.ends and any(self._on(day, rule.without_end())):
+        if rule.ends and any(self._on(day, endless=rule.without_end())):
             return Explanation(day, DayCode.PAST_END, f"{_named(day)} lies past the end of the rule: {self.words}.")
         return Explanation(day, DayCode.NOT_ON_RULE, f"{_named(day)} is not on the rule: {self.words}.")
 
-    def _on(self, day: date, rule: str | Rule) -> Iterator[tuple[datetime, int | None]]:
+    def _on(self, day: date, *, endless: Rule | None = None) -> Iterator[tuple[datetime, int | None]]:
         """Yield the slots of a day: the one with a number, then added ones."""
         progress = self._progress
         added = [at for at in progress.added() if at.date() == day]
         begin = datetime.combine(day, datetime.min.time(), progress.wall.tzinfo)
         if self._is_named(day):
             first = max(progress.first_after(in_utc(begin, progress.zone)) - 1, 0)
-            found = timed(progress.wall, rule, first, 3, progress.zone, known=progress.known(first))
+            found = timed(progress.wall, endless or progress.rule, first, 3, progress.zone, known=progress.known(first))
             yield from (
                 (at, number) for number, (at, _) in enumerate(found, first) if at.date() == day and at not in added
             )
         yield from ((at, None) for at in added)
+
+    def _moved_to(self, day: date) -> Iterator[tuple[datetime, int | None]]:
+        """Yield the slots of days off that are due on this day instead."""
+        shift = self._progress.recurrence.shift
+        if shift is None or shift.to is ShiftTo.SKIP or shift.is_off(day):
+            return
+        step = -1 if shift.to is ShiftTo.NEXT else 1
+        for distance in range(step, step * MAX_DAYS, step):
+            ordinal = day.toordinal() + distance
+            if not 1 <= ordinal <= date.max.toordinal() or not shift.is_off(off := date.fromordinal(ordinal)):
+                return
+            for at, number in self._on(off):
+                place = self._place(at, number)
+                if place is not None and place.date() == day:
+                    yield at, number
 
     def _is_named(self, day: date) -> bool:
         """Say whether the rule names a day, its end aside. Which number it has, may take a walk to it."""
@@ -136,11 +170,24 @@ class SlotViews:
 
     def _view(self, at: datetime, number: int | None) -> SlotView:
         progress = self._progress
-        utc = in_utc(at, progress.zone)
+        place = self._place(at, number) or at
+        utc = in_utc(place, progress.zone)
         local = utc.astimezone(progress.zone)
-        task = self._by_date.get(at) if number is None else self._by_number.get(number)
-        note = note_of(progress.recurrence.rule, progress.wall, at, local) if number else ""
+        task = self._task(at, number)
+        odd = note_of(progress.recurrence.rule, progress.wall, at, local) if number else ""
+        shifted = "" if place == at else f"moved from {_named(at.date())}, a day off"
+        note = "; ".join(each for each in (odd, shifted) if each)
         return SlotView(number, at, local, utc, self._code(at, number, utc, task), note, task.id if task else None)
+
+    def _task(self, at: datetime, number: int | None) -> Task | None:
+        return self._by_date.get(at) if number is None else self._by_number.get(number)
+
+    def _place(self, at: datetime, number: int | None) -> datetime | None:
+        """Return when a slot is due on the wall clock, by its task where there is one; None where it is passed over."""
+        task = self._task(at, number)
+        if task is not None:
+            return task.shifted_to or at
+        return None if self._progress.recurrence.passes_over(at) else self._progress.recurrence.moved(at)
 
     def _code(self, at: datetime, number: int | None, utc: datetime, task: Task | None) -> DayCode:
         progress = self._progress
@@ -149,19 +196,26 @@ class SlotViews:
                 return DayCode.DONE
             due = task.due_date if isinstance(task.due_date, datetime) else utc
             return DayCode.OVERDUE if due < self._now else DayCode.OPEN
-        if progress.recurrence.excludes(at):
-            return DayCode.EXCLUDED
+        if progress.recurrence.passes_over(at):
+            return self._why_passed_over(at)
         if at in progress.made if number is None else number <= progress.cursor:
             return DayCode.DELETED
         reach = progress.reach()
         within = at in reach.dates if number is None else number <= reach.number
         return DayCode.TO_BE_MADE if within else DayCode.AHEAD
 
+    def _why_passed_over(self, at: datetime) -> DayCode:
+        recurrence = self._progress.recurrence
+        if recurrence.excludes(at):
+            return DayCode.EXCLUDED
+        return DayCode.DAY_OFF if recurrence.pause_at(at) is None else DayCode.PAUSED
+
     def _line(self, slot: SlotView) -> str:
-        what = "An added date" if slot.number is None else f"Slot {slot.number}"
-        said = _SAID[slot.code].format(horizon=self._progress.recurrence.horizon, task=slot.task_id)
+        recurrence = self._progress.recurrence
+        pause = _told(recurrence.pause_at(slot.at))
+        said = _SAID[slot.code].format(horizon=recurrence.horizon, task=slot.task_id, pause=pause)
         note = f" ({slot.note})" if slot.note else ""
-        return f"{what}, {slot.local:%a %Y-%m-%d %H:%M}{note}: {said}"
+        return f"{_what(slot)}, {slot.local:%a %Y-%m-%d %H:%M}{note}: {said}"
 
 
 _SAID: Mapping[DayCode, str] = {
@@ -169,10 +223,26 @@ _SAID: Mapping[DayCode, str] = {
     DayCode.OPEN: "task {task} is open.",
     DayCode.OVERDUE: "task {task} is open, and its time has passed.",
     DayCode.EXCLUDED: "excluded by recurrence.excluded, so that no task is made.",
+    DayCode.PAUSED: "{pause}",
+    DayCode.DAY_OFF: "a day off, which recurrence.shift skips, so that no task is made.",
     DayCode.DELETED: "it was made, or passed over, and is not there now; it is never made again.",
     DayCode.TO_BE_MADE: "due to be made by the next event of the series.",
     DayCode.AHEAD: "not made yet: the series is kept {horizon} ahead of its next task.",
 }
+
+
+_PASSED_OVER = (DayCode.EXCLUDED, DayCode.PAUSED, DayCode.DAY_OFF)
+
+
+def _what(slot: SlotView) -> str:
+    return "An added date" if slot.number is None else f"Slot {slot.number}"
+
+
+def _told(pause: Pause | None) -> str:
+    if pause is None:
+        return ""
+    until = "until further notice" if pause.until is None else f"until {pause.until}"
+    return f"paused from {pause.begin} {until}" + (f": {pause.note:.{MAX_NOTE}}" if pause.note else ".")
 
 
 def words_of(rule: Rule, anchor: datetime) -> str:
