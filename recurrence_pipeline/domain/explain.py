@@ -15,11 +15,14 @@ from recurrence_pipeline.domain.english import read
 from recurrence_pipeline.domain.instances import days_after, filled
 from recurrence_pipeline.domain.model import Series, Task
 from recurrence_pipeline.domain.recurrence import Pause
-from recurrence_pipeline.domain.rules import Rule, Skip
+from recurrence_pipeline.domain.rules import Rule
 from recurrence_pipeline.domain.series import SeriesState
+from recurrence_pipeline.domain.slot_notes import note_of
 
 _PAGE = 64
 _NEAR = timedelta(days=MAX_DAYS)
+MAX_PASSED_OVER = 20_000
+"""After so many in a row, a series is taken for one that never goes on."""
 MAX_NOTE = 200
 """How much is said of what a person wrote about a pause."""
 
@@ -97,7 +100,7 @@ class SlotViews:
         return words_of(self._progress.recurrence.rule, self._progress.wall)
 
     def since(self, time: datetime | None) -> Iterator[SlotView]:
-        """Yield the slots behind a time, or all from slot 0 on, up to the end of the rule, that are not passed over."""
+        """Yield slots that have a task, or will have one: those behind a time, or all from slot 0 on."""
         if time is None or self._progress.recurrence.shift is None:
             yield from self._behind(time)
         else:  # what was before may have been moved behind it, and the other way round
@@ -108,20 +111,31 @@ class SlotViews:
         progress = self._progress
         added = [(at, None) for at in progress.added() if time is None or in_utc(at, progress.zone) > time]
         first = max(progress.original_slot, 0 if time is None else progress.first_after(time))
-        for number, at in progress.onward(first, _PAGE):
+        for number, at in self._numbered(first):
             while added and added[0][0] < at:
                 yield self._view(*added.pop(0))
-            if not progress.skips(at):
-                yield self._view(at, number)
+            yield self._view(at, number)
         for place in added:
             yield self._view(*place)
+
+    def _numbered(self, first: int) -> Iterator[tuple[int, datetime]]:
+        """Yield the slots from a number on that have a task, or are not passed over, as far as the series goes on."""
+        recurrence, passed_over, last = self._progress.recurrence, 0, max(self._by_number)
+        for number, at in self._progress.onward(first, _PAGE):
+            if number in self._by_number or not (self._progress.skips(at) or recurrence.passes_over(at)):
+                passed_over = 0
+                yield number, at
+            elif number > last and (passed_over >= MAX_PASSED_OVER or _is_endless(recurrence.pause_at(at))):
+                return
+            else:
+                passed_over += 1
 
     def on(self, day: date) -> Explanation:
         """Explain a day of the wall clock of the series."""
         progress = self._progress
         own, moved = ([self._view(*place) for place in found] for found in (self._on(day), self._moved_to(day)))
         if slots := [*own, *moved]:
-            slot = min(slots, key=lambda each: each.code in _PASSED_OVER)
+            slot = min(slots, key=lambda each: (each.code in _NOTHING_COMES, each in moved, each.task_id is None))
             others = [f"{_what(each)} of {_named(each.at.date())}" for each in moved if each is not slot]
             more = f" Moved to that day, too: {', '.join(others)}." if others else ""
             return Explanation(day, slot.code, self._line(slot) + more, slot)
@@ -129,18 +143,19 @@ class SlotViews:
             text = f"The series begins on {progress.wall:%Y-%m-%d}."
             return Explanation(day, DayCode.BEFORE_START, text)
         rule = progress.recurrence.rule
-        if rule.ends and any(self._on(day, endless=rule.without_end())):
+        if rule.ends and any(self._on(day, endless=True)):
             return Explanation(day, DayCode.PAST_END, f"{_named(day)} lies past the end of the rule: {self.words}.")
         return Explanation(day, DayCode.NOT_ON_RULE, f"{_named(day)} is not on the rule: {self.words}.")
 
-    def _on(self, day: date, *, endless: Rule | None = None) -> Iterator[tuple[datetime, int | None]]:
+    def _on(self, day: date, *, endless: bool = False) -> Iterator[tuple[datetime, int | None]]:
         """Yield the slots of a day: the one with a number, then added ones."""
         progress = self._progress
         added = [at for at in progress.added() if at.date() == day]
         begin = datetime.combine(day, datetime.min.time(), progress.wall.tzinfo)
         if self._is_named(day):
             first = max(progress.first_after(in_utc(begin, progress.zone)) - 1, 0)
-            found = timed(progress.wall, endless or progress.rule, first, 3, progress.zone, known=progress.known(first))
+            rule = progress.recurrence.rule.without_end() if endless else progress.rule
+            found = timed(progress.wall, rule, first, 3, progress.zone, known=progress.known(first))
             yield from (
                 (at, number) for number, (at, _) in enumerate(found, first) if at.date() == day and at not in added
             )
@@ -231,11 +246,15 @@ _SAID: Mapping[DayCode, str] = {
 }
 
 
-_PASSED_OVER = (DayCode.EXCLUDED, DayCode.PAUSED, DayCode.DAY_OFF)
+_NOTHING_COMES = (DayCode.DELETED, DayCode.EXCLUDED, DayCode.PAUSED, DayCode.DAY_OFF)
 
 
 def _what(slot: SlotView) -> str:
     return "An added date" if slot.number is None else f"Slot {slot.number}"
+
+
+def _is_endless(pause: Pause | None) -> bool:
+    return pause is not None and pause.until is None
 
 
 def _told(pause: Pause | None) -> str:
@@ -248,34 +267,6 @@ def _told(pause: Pause | None) -> str:
 def words_of(rule: Rule, anchor: datetime) -> str:
     """Return a rule in English with what its anchor implies, or as RFC 5545 writes it where there is no sentence."""
     return read(filled(rule, anchor.date())) or str(rule)
-
-
-def note_of(rule: Rule, anchor: datetime, at: datetime, local: datetime) -> str:
-    """Say what is odd about a slot that is at `at` on the wall clock by its rule, and at `local` by the clocks."""
-    return "; ".join(note for note in (_clamped(rule, anchor, at), _moved(at, local), _twice(local)) if note)
-
-
-def _clamped(rule: Rule, anchor: datetime, at: datetime) -> str:
-    """Say that a month was too short for the day."""
-    if rule.skip is Skip.OMIT or rule.by_day or rule.by_set_pos or len(rule.by_month_day) > 1 or rule.by_year_day:
-        return ""
-    meant = rule.by_month_day[0] if rule.by_month_day else anchor.day
-    if meant <= 28 or at.day == meant or rule.frequency.value in ("DAILY", "WEEKLY") or rule.by_week_no:
-        return ""
-    return f"{meant} clamped to {at.day}" if rule.skip is Skip.BACKWARD else f"{meant} moved on to {at:%b} {at.day}"
-
-
-def _moved(at: datetime, local: datetime) -> str:
-    if (local.hour, local.minute) == (at.hour, at.minute):
-        return ""
-    return f"{at:%H:%M} does not exist, moved to {local:%H:%M}"
-
-
-def _twice(local: datetime) -> str:
-    later = local.replace(fold=1).utcoffset() or timedelta()
-    first = local.replace(fold=0).utcoffset() or timedelta()
-    # PEP 495: in a gap the offset of fold=1 is the larger one, in an overlap the smaller one.
-    return f"{local:%H:%M} exists twice, the first is meant" if later < first else ""
 
 
 def _named(day: date) -> str:

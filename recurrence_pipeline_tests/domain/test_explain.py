@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recurrence_pipeline.domain.explain import DayCode, SlotView, SlotViews
-from recurrence_pipeline.domain.model import Series, Task
+from recurrence_pipeline.domain.model import Series, Task, occurrence_id
 from recurrence_pipeline.domain.rules import REPEAT_TYPES
 from recurrence_pipeline.domain.series import SeriesState
 from recurrence_pipeline_tests.domain.test_planning_laws import ANCHOR, options
@@ -175,6 +175,20 @@ def test_a_day_is_explained_in_one_line(day: str, code: str, text: str) -> None:
     assert (found.code.value, found.text[: len(text)]) == (code, text)
 
 
+def test_of_two_slots_of_a_day_the_one_that_has_a_task_counts() -> None:
+    """Else a day would be called empty on which a task stands, because another of that day was deleted."""
+    original = replace(an_original("daily"), recurrence={"added": ["2024-02-02T15:00"], "horizon": 2})
+    world = World.of(original)
+    world.apply(world.plan(create()))
+    _, views = looked_at(world, utc(2024, 2, 1))
+    assert said_of(views, "2024-02-02")[1].startswith("Slot 1, ")
+
+    del world.tasks[occurrence_id(ORIGINAL, 1)]
+    _, views = looked_at(world, utc(2024, 2, 1))
+    code, text = said_of(views, "2024-02-02")
+    assert (code, text[:38]) == ("open", "An added date, Fri 2024-02-02 15:00: t")
+
+
 # Pauses and days off
 
 
@@ -301,6 +315,24 @@ def test_the_original_stays_where_it_is_on_a_day_off() -> None:
 def test_a_preview_begins_with_what_is_due_next(to: str, now: datetime, numbers: list[int]) -> None:
     views = shifted_series("FREQ=DAILY", to, now=now)
     assert [slot.number for slot in islice(views.since(now), 4)] == numbers
+
+
+@pytest.mark.parametrize(
+    ("options", "numbers"),
+    [
+        ({"paused": [{"from": "2027-05-03"}], "added": ["2027-05-01T10:00"]}, [0, 1, None, 2]),
+        ({"paused": [{"from": "2027-05-01", "until": "2027-05-31"}, {"from": "2027-06-02"}]}, [0, 32]),
+        ({"rule": "FREQ=WEEKLY;BYDAY=SA", "shift": {"to": "skip"}}, [0]),
+    ],
+)
+def test_a_preview_ends_where_a_series_rests_or_never_goes_on(
+    options: dict[str, object], numbers: list[int | None]
+) -> None:
+    """Else it would be looked through to the year 9999."""
+    word = "custom" if "rule" in options else "daily"
+    original = replace(an_original(word, FRIDAY), recurrence=options, created_at=utc(2027, 4, 1))
+    _, views = looked_at(World.of(original), FRIDAY)
+    assert [slot.number for slot in views.since(None)] == numbers
 
 
 def test_a_preview_may_begin_with_the_calendar() -> None:

@@ -239,6 +239,12 @@ def test_a_series_that_rests_from_its_start_is_its_start_and_what_was_made() -> 
     assert texts(found.added) == ["2027-04-28T09:00", "2027-04-29T09:00"]
 
 
+def test_what_was_made_before_it_was_paused_is_told() -> None:
+    made = [occurrence(n, utc(2027, 4, 28 + n, 9)) for n in (1, 2)]
+    found = told("daily", *made, start=WEDNESDAY, made=2, paused=[{"from": "2027-04-29", "until": "2027-05-01"}])
+    assert (texts(found.excluded), found.added, found.changed) == (["2027-05-01T09:00"], (), ())
+
+
 def test_days_off_that_are_skipped_are_taken_out_and_so_are_added_dates_there() -> None:
     found = told(
         "FREQ=DAILY;COUNT=10",
