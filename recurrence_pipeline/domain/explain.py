@@ -162,7 +162,15 @@ class SlotViews:
         yield from ((at, None) for at in added)
 
     def _moved_to(self, day: date) -> Iterator[tuple[datetime, int | None]]:
-        """Yield the slots of days off that are due on this day instead."""
+        """Yield the slots of other days that are due on this one: by their tasks, or as days off are said to be now."""
+        for number, task in (*self._by_number.items(), *((None, task) for task in self._by_date.values())):
+            if task.shifted_to is not None and task.shifted_to.date() == day:
+                at = self._progress.place(task.id)
+                if at.date() != day:
+                    yield at, number
+        yield from self._will_move_to(day)
+
+    def _will_move_to(self, day: date) -> Iterator[tuple[datetime, int | None]]:
         shift = self._progress.recurrence.shift
         if shift is None or shift.to is ShiftTo.SKIP or shift.is_off(day):
             return
@@ -173,7 +181,7 @@ class SlotViews:
                 return
             for at, number in self._on(off):
                 place = self._place(at, number)
-                if place is not None and place.date() == day:
+                if place is not None and place.date() == day and self._task(at, number) is None:
                     yield at, number
 
     def _is_named(self, day: date) -> bool:

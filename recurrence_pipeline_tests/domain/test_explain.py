@@ -295,6 +295,16 @@ def test_a_task_is_told_where_it_was_made_whatever_is_said_of_days_off_now() -> 
     assert said_of(views, "2027-05-03")[1].endswith(" Moved to that day, too: Slot 1 of Sat 2027-05-01.")
 
 
+def test_a_task_that_was_moved_is_found_there_when_days_off_are_no_longer_named() -> None:
+    moved = replace(ours(1), shifted_to=utc(2027, 5, 3, 9), due_date=utc(2027, 5, 3, 9))
+    original = replace(an_original("custom", FRIDAY), recurrence={"rule": "FREQ=DAILY;BYDAY=SA"})
+    series = Series(original.id, original, (moved,))
+    views = SlotViews(series, SeriesState(series, original, None), FRIDAY)
+
+    assert [views.on(date(2027, 5, day)).slot for day in (1, 3)] == [next(islice(views.since(None), 1, 2))] * 2
+    assert said_of(views, "2027-05-03")[1].startswith("Slot 1, Mon 2027-05-03 09:00 (moved from Sat 2027-05-01, ")
+
+
 def test_the_original_stays_where_it_is_on_a_day_off() -> None:
     said = {"shift": {"to": "next"}}
     original = replace(an_original("daily", utc(2027, 5, 1, 9)), recurrence=said, created_at=utc(2027, 4, 1))
