@@ -11,7 +11,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-from recurrence_pipeline.domain.days_off import Shift, ShiftTo
+from recurrence_pipeline.domain.days_off import WORKDAYS, Shift, ShiftTo, why_unknown
 from recurrence_pipeline.domain.errors import InvalidRecurrence
 from recurrence_pipeline.domain.rules import REPEAT_TYPES, Rule, parse_rule
 from recurrence_pipeline.domain.zones import UTC
@@ -262,9 +262,7 @@ def _list(name: str, value: object, most: int) -> list[Any]:
 
 
 def _from(name: str, value: object) -> bool:
-    if value not in ("schedule", "completion"):
-        raise _refused(name, value, "is not one of schedule, completion")
-    return value == "completion"
+    return _one_of(name, value, ("schedule", "completion")) == "completion"
 
 
 def _missed(name: str, value: object) -> Missed:
@@ -303,15 +301,21 @@ def _day(name: str, value: object) -> date:
 def _shift(name: str, value: object) -> Shift:
     fields = _object(name, value, ("to", "workdays", "holidays"))
     to = ShiftTo(_one_of(f"{name}.to", fields.get("to"), [each.value for each in ShiftTo]))
-    given = fields.get("workdays")
-    workdays = frozenset(range(5)) if _is_absent(given) else _workdays(f"{name}.workdays", given)
-    place = fields.get("holidays")
-    return Shift(to, workdays, None if _is_absent(place) else _text(f"{name}.holidays", place))
+    given, place = fields.get("workdays"), fields.get("holidays")
+    workdays = WORKDAYS if _is_absent(given) else _workdays(f"{name}.workdays", given)
+    return Shift(to, workdays, None if _is_absent(place) else _place(f"{name}.holidays", place))
 
 
 def _workdays(name: str, value: object) -> frozenset[int]:
-    days = [_one_of(f"{name}[{place}]", day, WEEKDAYS) for place, day in enumerate(_list(name, value, len(WEEKDAYS)))]
+    days = [_one_of(f"{name}[{place}]", day, WEEKDAYS) for place, day in enumerate(_list(name, value, MAX_DATES))]
     return frozenset(map(WEEKDAYS.index, days))
+
+
+def _place(name: str, value: object) -> str:
+    place = _text(name, value)
+    if (why := why_unknown(place)) is not None:
+        raise _refused(name, place, why)
+    return place
 
 
 def _one_of(name: str, value: object, allowed: Sequence[str]) -> str:
