@@ -6,6 +6,7 @@ a whole or written by an earlier version, counts as touched: nothing is changed 
 
 import json
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
 from hashlib import blake2b
 from typing import Any
 
@@ -23,5 +24,12 @@ def fingerprint(document: Mapping[str, Any], copied: Iterable[str]) -> str:
 def digest(values: Mapping[str, Any]) -> str:
     """Return the digest of values as stored, in any order; absent and null are alike."""
     told = {name: value for name, value in values.items() if value is not None}
-    text = json.dumps(told, sort_keys=True, default=repr, separators=(",", ":"))
+    text = json.dumps(told, sort_keys=True, default=_text, separators=(",", ":"))
     return blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _text(value: object) -> str:
+    """Write what JSON has no type for. A date as its instant: the driver reads dates back with a UTC of its own."""
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=timezone.utc)).astimezone(timezone.utc).isoformat()
+    return repr(value)
