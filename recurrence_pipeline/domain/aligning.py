@@ -74,8 +74,8 @@ def align(
 
 def _has_slot(state: SeriesState, task: Task) -> bool:
     if task.id in state.dates:
-        at = state.dates[task.id]
-        return at in state.added() and not state.skips(at)
+        date = state.dates[task.id]
+        return date in state.added() and not state.skips(date)
     number = state.slots[task.id]
     if _is_void(state, task):
         return False
