@@ -53,7 +53,7 @@ def mongodb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield given
         return
     folder = tmp_path_factory.mktemp("mongodb")
-    server = EmbeddedServer.start(folder, arguments=["--enable-test-commands"])
+    server = EmbeddedServer.start(folder, arguments=["--enable-test-commands", "--standalone"])
     # Nothing outlives it: why wait for the disk. And nobody needs to hear at once of what becomes of it.
     yield server.url("").replace("journal=true", "serverMonitoringMode=poll")
     server.kill()
