@@ -61,6 +61,15 @@ def replica_set(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     yield from _server(tmp_path_factory.mktemp("replica_set"))
 
 
+@pytest.fixture
+def replica_set_url(replica_set: str) -> Iterator[str]:
+    """Return the URL of a fresh database in the replica set."""
+    url = with_database(replica_set, f"test_{uuid4().hex}")
+    yield url
+    with MongoClient[Document](url) as client:
+        client.drop_database(client.get_default_database())
+
+
 def _server(folder: Path, *arguments: str) -> Iterator[str]:
     if given := os.environ.get(REAL_SERVER):
         yield given

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 import pytest
 
@@ -16,7 +15,6 @@ from recurrence_pipeline.domain.severity import Severity
 from recurrence_pipeline_tests.api.serving import serving
 from recurrence_pipeline_tests.commands import Ran, Run
 from recurrence_pipeline_tests.stub_server import answers, stub_server
-from recurrence_pipeline_tests.urls import with_database
 from recurrence_pipeline_tests.world import KEPT_LONG, World, utc
 
 KEY = "a key of more than sixteen bytes"
@@ -31,9 +29,9 @@ ALONE = {
 
 
 @pytest.fixture
-def mongodb_url(replica_set: str) -> str:
-    """Return the URL of a fresh database in a replica set: a standalone is warned of."""
-    return with_database(replica_set, f"test_{uuid4().hex}")
+def mongodb_url(replica_set_url: str) -> str:
+    """Have a replica set: of a standalone the doctor warns."""
+    return replica_set_url
 
 
 def levels(ran: Ran) -> dict[str, str]:

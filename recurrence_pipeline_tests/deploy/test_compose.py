@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 import yaml
@@ -23,7 +22,6 @@ from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.local import processes
 from recurrence_pipeline.local.supervisor import ManagedProcess, free_port
-from recurrence_pipeline_tests.urls import with_database
 from recurrence_pipeline_tests.waiting import wait_until
 from recurrence_pipeline_tests.world import KEPT_LONG, World, utc
 
@@ -55,9 +53,9 @@ STARTED = timedelta(seconds=120)
 
 
 @pytest.fixture
-def mongodb_url(replica_set: str) -> str:
-    """Return the URL of a fresh database in a replica set: a standalone is warned of."""
-    return with_database(replica_set, f"test_{uuid4().hex}")
+def mongodb_url(replica_set_url: str) -> str:
+    """Have a replica set: of a standalone the doctor warns."""
+    return replica_set_url
 
 
 def filled_in(text: str, variables: Mapping[str, str]) -> str:

@@ -1,7 +1,6 @@
 """The doctor's look at the database finds what keeps the work from being done, and who does it."""
 
 from datetime import timedelta
-from uuid import uuid4
 
 import pytest
 from bson import ObjectId
@@ -15,16 +14,15 @@ from recurrence_pipeline.domain.severity import Severity
 from recurrence_pipeline.storage.heartbeats import Part, Process
 from recurrence_pipeline.storage.hosts import Hosts
 from recurrence_pipeline_tests.heartbeats import pass_minutes
-from recurrence_pipeline_tests.urls import with_database
 from recurrence_pipeline_tests.world import World, utc
 
 DUE = utc(2024, 1, 1, 13)
 
 
 @pytest.fixture
-def mongodb_url(replica_set: str) -> str:
-    """Return the URL of a fresh database in a replica set: a standalone is warned of."""
-    return with_database(replica_set, f"test_{uuid4().hex}")
+def mongodb_url(replica_set_url: str) -> str:
+    """Have a replica set: of a standalone the doctor warns."""
+    return replica_set_url
 
 
 def look(world: World) -> dict[str, HealthCheckResult]:
