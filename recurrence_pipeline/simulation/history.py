@@ -1,0 +1,303 @@
+"""One short random history: a series, a person who uses it, and workers that come late, twice, and in any order.
+
+All of it follows from a seed. What must hold after each step is invariants.py's; how many are run is harness.py's.
+A person deletes nothing while a worker that died has left an event half done: what is deleted in that moment may come
+back, which is a known limit (docs/explanation/guarantees.md).
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from random import Random
+from types import MappingProxyType
+
+from recurrence_pipeline.domain.errors import RecurrenceError, Transient
+from recurrence_pipeline.domain.model import Operation, Task, TaskEvent
+from recurrence_pipeline.domain.plan import Plan
+from recurrence_pipeline.domain.recurrence import Recurrence, read_recurrence
+from recurrence_pipeline.domain.zones import time_zone, wall_clock
+from recurrence_pipeline.simulation.random_series import ORIGINAL, USER, random_original
+from recurrence_pipeline.simulation.store import Planner, Store, plan_of
+
+STEPS = (4, 12)
+"""How many steps a history has at least, and at most."""
+PAUSES = (timedelta(minutes=5), timedelta(hours=9), timedelta(days=1), timedelta(days=8), timedelta(days=40))
+SOON = timedelta(seconds=40)
+"""How long a worker waits at most: longer than any event's task may take to become visible."""
+DIES = 0.1
+"""How often a worker dies among its writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What a worker was asked, what it planned, and what was there before and after; `died` where it did not finish."""
+
+    events: Sequence[TaskEvent]
+    plans: Sequence[Plan]
+    before: Store
+    after: Store
+    now: datetime
+    died: bool
+
+
+@dataclass
+class History:
+    """A series with its past. `steps` makes it, one step at a time."""
+
+    seed: int
+    planner: Planner = field(default_factory=Planner)
+    store: Store = field(default_factory=Store)
+    queue: list[TaskEvent] = field(default_factory=list)
+    """Events that no worker has finished yet."""
+    finished: list[TaskEvent] = field(default_factory=list)
+    half_done: set[str] = field(default_factory=set)
+    """Events of workers that died."""
+    visit: Visit | None = None
+    """Of the last step, where that was a worker's."""
+    made: dict[str, Task] = field(default_factory=dict)
+    """Every occurrence that ever was, as it was written."""
+    deleted: set[str] = field(default_factory=set)
+    """What people deleted."""
+    done: list[Task] = field(default_factory=list)
+    """What people ever completed."""
+    touched: dict[str, Task] = field(default_factory=dict)
+    """What people changed, as they left it."""
+    refusals: dict[str, RecurrenceError] = field(default_factory=dict)
+    raised: str | None = None
+    """What went wrong in a way that nobody foresaw."""
+
+    def __post_init__(self) -> None:
+        self.chance = Random(self.seed)  # noqa: S311 - repeatable is the point
+        self.original = random_original(self.chance)
+        self.recurrence: Recurrence = read_recurrence(self.original.repeat_type, self.original.recurrence)
+        self.zone = time_zone(self.original.timezone)
+        assert isinstance(self.original.due_date, datetime), "a random original has a date"  # noqa: S101
+        self.wall = wall_clock("anchor", self.original.due_date, self.zone)
+        """The first date on the wall clock."""
+        assert self.original.created_at is not None, "a random original says when it was created"  # noqa: S101
+        self.now = self.original.created_at
+        self._serial = 0
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether nothing is left to do for a worker, and the series is still there."""
+        return not self.queue and ORIGINAL in self.store.tasks
+
+    def steps(self) -> Iterator[str]:
+        """Go on by a step, and say what it was, again and again; in the end workers do all that is left."""
+        yield self._create()
+        for _ in range(self.chance.randint(*STEPS)):
+            self.visit = None
+            names, weights = zip(*((act, weight) for act, weight in ACTS.items()), strict=True)
+            act = self.chance.choices(names, weights)[0]
+            if (said := act(self)) is not None:
+                yield said
+        yield self.drain()
+
+    # People
+
+    def _create(self) -> str:
+        self.store.put(self.original)
+        self._ask(Operation.CREATE, ORIGINAL)
+        task = self.original
+        return (
+            f"a task is created: {task.recurrence or task.repeat_type}, first at {self.wall:%a %Y-%m-%d %H:%M} "
+            f"({task.timezone})"
+        )
+
+    def complete(self) -> str | None:
+        """Complete an open task: mostly the one that is due first."""
+        found = self._open()
+        if not found:
+            return None
+        task = found[0] if self.chance.random() < 0.7 else self.chance.choice(found)
+        done = replace(task, is_completed=True, completed_at=self.now, updated_at=self.now)
+        self.store.put(done)
+        self.done.append(done)
+        if task.id in self.touched:
+            self.touched[task.id] = done
+        self._ask(Operation.COMPLETE, task.id)
+        return f"completed: {self.name(task)}"
+
+    def change(self) -> str | None:
+        """Give an open occurrence another title, or another date."""
+        found = [task for task in self._open() if task.id != ORIGINAL]
+        if not found:
+            return None
+        task = self.chance.choice(found)
+        if self.chance.random() < 0.5:
+            changed = replace(task, title="Water them twice", updated_at=self.now)
+        else:
+            assert isinstance(task.due_date, datetime), "an occurrence has a date"  # noqa: S101
+            changed = replace(task, due_date=task.due_date + timedelta(hours=5), updated_at=self.now)
+        self.store.put(changed)
+        self.touched[task.id] = changed
+        return f"changed by hand: {self.name(task)}"
+
+    def delete(self) -> str | None:
+        """Delete an occurrence, done or not."""
+        found = [task for task in self._members() if task.id != ORIGINAL]
+        if not found or self.half_done:
+            return None
+        task = self.chance.choice(found)
+        self._gone(task)
+        if self.chance.random() < 0.5:
+            self._ask(Operation.DELETE, task.id)
+        return f"deleted: {self.name(task)}"
+
+    def delete_all(self) -> str | None:
+        """Delete the original, as an application does: its occurrences are the worker's to delete."""
+        if ORIGINAL not in self.store.tasks or self.half_done or self.chance.random() < 0.7:
+            return None
+        self._gone(self.store.tasks[ORIGINAL])
+        self._ask(Operation.DELETE, ORIGINAL)
+        return "the original is deleted"
+
+    def clear(self) -> str | None:
+        """Delete what hangs on the original, and keep that."""
+        if ORIGINAL not in self.store.tasks or self.half_done or self.chance.random() < 0.5:
+            return None
+        self._ask(Operation.DELETE, ORIGINAL)
+        return "a deletion of all occurrences is asked for"
+
+    def wait(self) -> str:
+        """Let time pass."""
+        length = self.chance.choice(PAUSES)
+        self.now += length
+        return f"{length} pass: it is {wall_clock('now', self.now, self.zone):%a %Y-%m-%d %H:%M}"
+
+    def repeat(self) -> str | None:
+        """Hand an event over a second time."""
+        if not self.finished:
+            return None
+        event = self.chance.choice(self.finished)
+        self.queue.append(event)
+        return f"comes once more: {self.named(event)}"
+
+    # Workers
+
+    def work(self) -> str | None:
+        """Let a worker process some of the queue, in any order, and perhaps die of it."""
+        if not self.queue:
+            return None
+        events = self.chance.sample(self.queue, self.chance.randint(1, len(self.queue)))
+        return self._process([events], dies=self.chance.random() < DIES)
+
+    def work_at_once(self) -> str | None:
+        """Let two workers read the same moment, and write one after the other; they may hold the same events."""
+        if not self.queue:
+            return None
+        both = [self.chance.sample(self.queue, self.chance.randint(1, len(self.queue))) for _ in range(2)]
+        return self._process(both, dies=False)
+
+    def drain(self) -> str:
+        """Process all that is left."""
+        self.visit = None
+        self.now += SOON
+        return self._process([list(self.queue)], dies=False)
+
+    def _process(self, batches: Sequence[Sequence[TaskEvent]], *, dies: bool) -> str:
+        self.now += timedelta(seconds=1)
+        before, known = self.store.copy(), set(self.made)
+        others = [[e for e in events if e.operation is not Operation.DELETE] for events in batches]
+        plans = [plan_of(before, each, self.now, self.planner) for each in others]
+        died = dies and self._die_among(plans[0])
+        if not died:
+            for plan in plans:
+                self._apply(plan)
+        self._note_made()
+        if not died:
+            for events in batches:
+                self._process_deletions([e for e in events if e.operation is Operation.DELETE])
+        events = list({event.id: event for batch in batches for event in batch}.values())
+        self.visit = Visit(events, plans, before, self.store.copy(), self.now, died)
+        self._settle(events, died=died)
+        names = ", ".join(map(self.named, events)) or "nothing"
+        who = "two workers at once process" if len(batches) > 1 else "a worker dies over" if died else "processed:"
+        made = sorted((self.made[i] for i in self.made.keys() - known), key=lambda task: str(task.due_date))
+        return f"{who} {names}; {', '.join(map(self.name, made)) or 'nothing'} made"
+
+    def _apply(self, plan: Plan) -> None:
+        for write in self.store.writes(plan, self.now):
+            write()
+
+    def _die_among(self, plan: Plan) -> bool:
+        """Make some of the writes of a plan, and say that the others were not made."""
+        writes = list(self.store.writes(plan, self.now))
+        for write in writes[: self.chance.randrange(len(writes))]:
+            write()
+        return True
+
+    def _process_deletions(self, events: Sequence[TaskEvent]) -> None:
+        plan = self.planner.deletions(events, self.store.load_for_deletion([event.task_id for event in events]))
+        for removal in plan.removals:
+            self.deleted.update(removal.task_ids)
+        for write in self.store.deletion_writes(plan):
+            write()
+
+    def _settle(self, events: Sequence[TaskEvent], *, died: bool) -> None:
+        assert self.visit is not None, "a worker was here"  # noqa: S101
+        asked = {event.id for event in events}
+        if died:
+            self.half_done |= asked
+            return
+        for plan in self.visit.plans:
+            self.refusals |= plan.refusals
+            for event_id in plan.answers:
+                self.refusals.pop(event_id, None)
+        done = {i for i in asked if not isinstance(self.refusals.get(i), Transient)}
+        self.half_done -= done
+        self.queue = [event for event in self.queue if event.id not in done]
+        self.finished += [event for event in events if event.id in done and event not in self.finished]
+
+    def _note_made(self) -> None:
+        for task_id, task in self.store.tasks.items():
+            if task_id != ORIGINAL:
+                self.made.setdefault(task_id, task)
+
+    # Looking
+
+    def name(self, task: Task) -> str:
+        """Return how a task is called in the telling of a history."""
+        if task.id == ORIGINAL:
+            return "the first task"
+        slot = "an added date" if task.occurrence_number is None else f"slot {task.occurrence_number}"
+        return slot if task.occurrence_at is None else f"{slot} ({task.occurrence_at:%a %Y-%m-%d %H:%M})"
+
+    def named(self, event: TaskEvent) -> str:
+        """Return how an event is called."""
+        task = self.store.tasks.get(event.task_id) or self.made.get(event.task_id)
+        return f"{event.operation.value} of {self.name(task) if task else 'what is gone'}"
+
+    def _members(self) -> list[Task]:
+        return sorted(self.store.tasks.values(), key=lambda task: (str(task.due_date), task.id))
+
+    def _open(self) -> list[Task]:
+        return [task for task in self._members() if not task.is_completed]
+
+    def _gone(self, task: Task) -> None:
+        self.store.delete(task.id)
+        self.deleted.add(task.id)
+        self.touched.pop(task.id, None)
+
+    def _ask(self, operation: Operation, task_id: str) -> None:
+        self._serial += 1
+        self.now += timedelta(milliseconds=1)
+        event = TaskEvent(f"65920081{self._serial:016x}", operation, task_id, self.now, user_id=USER)
+        self.queue.append(event)
+
+
+ACTS: Mapping[Callable[[History], str | None], int] = MappingProxyType(
+    {
+        History.complete: 6,
+        History.change: 1,
+        History.delete: 2,
+        History.delete_all: 1,
+        History.clear: 1,
+        History.wait: 3,
+        History.repeat: 2,
+        History.work: 6,
+        History.work_at_once: 2,
+    }
+)
+"""What may happen next, and how often."""
