@@ -22,7 +22,7 @@ from recurrence_pipeline.storage.documents import (
 from recurrence_pipeline.storage.events import new_event
 from recurrence_pipeline.storage.sizes import stored_size
 
-KEPT = 50
+KEPT = 10
 """So many done tasks of a series stay in memory: planning reads a whole series, and would take longer every year."""
 
 
@@ -122,7 +122,7 @@ class InDatabase:
 
     def create(self, original: Document, now: datetime) -> Made:
         """Store a new original and its event, and let the worker process it."""
-        self._now = now
+        self._now = max(now, self._now)
         self._worker.init_db()
         self._user = str(original["userId"])
         self._worker.mongo.tasks.insert_one(dict(original))
@@ -130,19 +130,19 @@ class InDatabase:
 
     def complete(self, task_id: str, now: datetime) -> Made:
         """Complete a task as an application does, and let the worker process that."""
-        self._now = now
+        self._now = max(now, self._now)
         done = {"$set": {"isCompleted": True, "completedAt": now, "updatedAt": now}}
         self._worker.mongo.tasks.update_one({"_id": object_id(task_id)}, done)
         return self._process(Operation.COMPLETE, task_id)
 
     def delete(self, task_id: str, now: datetime) -> Made:
         """Delete an occurrence as an application does."""
-        self._now = now
+        self._now = max(now, self._now)
         self._worker.mongo.tasks.delete_one({"_id": object_id(task_id)})
         return Made()
 
     def _process(self, operation: Operation, task_id: str) -> Made:
-        self._now += timedelta(milliseconds=1)  # what is written now is known by its time
+        self._now += timedelta(milliseconds=1)  # what is written in this moment is known by it
         event = new_event(task_id, operation.value, self._user, source=Source.MANUAL, now=self._now)
         self._worker.context.events.add([event], available_at=self._now)
         summary = self._worker.process_pending()

@@ -8,7 +8,7 @@ from os import cpu_count
 from traceback import format_exc
 
 from recurrence_pipeline.simulation.history import History
-from recurrence_pipeline.simulation.invariants import INVARIANTS
+from recurrence_pipeline.simulation.invariants import INVARIANTS, Invariant
 from recurrence_pipeline.simulation.store import Planner
 
 CHUNK = 500
@@ -52,17 +52,17 @@ class Tally:
         return self
 
 
-def replay(seed: int, planner: Planner | None = None) -> Replayed:
+def replay(seed: int, planner: Planner | None = None, invariants: Sequence[Invariant] | None = None) -> Replayed:
     """Run the history of a seed until it ends, or an invariant is broken."""
-    return _told(History(seed, planner or Planner()))
+    return _told(History(seed, planner or Planner()), INVARIANTS if invariants is None else invariants)
 
 
-def run(seeds: Sequence[int], planner: Planner | None = None) -> Tally:
+def run(seeds: Sequence[int]) -> Tally:
     """Run the histories of these seeds, in this process."""
     tally = Tally()
     for seed in seeds:
-        history = History(seed, planner or Planner())
-        told = _told(history)
+        history = History(seed)
+        told = _told(history, INVARIANTS)
         tally += Tally(1, len(told.steps), len(history.made), [told.broken] if told.broken else [])
     return tally
 
@@ -74,6 +74,9 @@ def run_on_all_cores(first: int, count: int) -> Iterator[Tally]:
     """
     chunks = [range(begin, min(begin + CHUNK, first + count)) for begin in range(first, first + count, CHUNK)]
     tally = Tally()
+    if len(chunks) == 1:
+        yield run(chunks[0])
+        return
     # A fork is a copy of the threads' locks, too: a process that begins anew has none of them.
     with ProcessPoolExecutor(cpu_count(), mp_context=get_context("spawn")) as pool:
         try:
@@ -86,7 +89,7 @@ def run_on_all_cores(first: int, count: int) -> Iterator[Tally]:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _told(history: History) -> Replayed:
+def _told(history: History, invariants: Sequence[Invariant]) -> Replayed:
     steps, broken, said = list[str](), None, ""
     story = history.steps()
     while broken is None:
@@ -98,15 +101,15 @@ def _told(history: History) -> Replayed:
         if not said:
             break
         steps.append(said)
-        broken = _broken(history)
+        broken = _broken(history, invariants)
     return Replayed(history.seed, steps, broken)
 
 
-def _broken(history: History) -> Broken | None:
+def _broken(history: History, invariants: Sequence[Invariant]) -> Broken | None:
     """Look at all invariants, where a worker was here: people break none."""
     if history.visit is None and history.raised is None:
         return None
-    for invariant in INVARIANTS:
+    for invariant in invariants:
         if (why := invariant.broken(history)) is not None:
             return Broken(history.seed, invariant.name, why)
     return None

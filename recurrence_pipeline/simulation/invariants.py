@@ -126,7 +126,9 @@ def _number_moves(history: History) -> str | None:
 
 
 def _not_in_order(history: History) -> str | None:
-    numbered = {t.occurrence_number: t.occurrence_at for t in history.made.values() if t.occurrence_number is not None}
+    numbered = {
+        t.occurrence_number: place(history, t) for t in history.made.values() if t.occurrence_number is not None
+    }
     walls = [history.wall, *(numbered[number] for number in sorted(numbered))]
     wrong = (late for early, late in pairwise(walls) if not early < late)
     return next((f"{at:%Y-%m-%d %H:%M} is not later than the slot before it" for at in wrong), None)
@@ -183,8 +185,9 @@ def _asking(visit: Visit) -> list[TaskEvent]:
 
 
 def _written(plan: Plan) -> str:
-    parts = {"occurrences": plan.occurrences, "links": plan.links, "cursors": plan.cursors, "removals": plan.removals}
-    return ", ".join(f"{len(found)} {name}" for name, found in parts.items() if found)
+    names = ("occurrences", "links", "cursors", "removals")
+    counts = {name: len(getattr(plan, name)) for name in names}
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
 
 
 def _difference(one: Store, other: Store) -> str | None:

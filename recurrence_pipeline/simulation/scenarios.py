@@ -31,6 +31,8 @@ DEFAULT_RULES = (
 DEFAULT_ZONE = "Europe/Berlin"
 FIRST_DAY = datetime(2027, 1, 1, 9, tzinfo=UTC)
 """From which the first date is looked for, on the wall clock."""
+FEW = 4
+"""No more scenarios than these are worth the second that new processes take to begin."""
 HEAD = "65920080" + "00" * 8
 
 
@@ -140,7 +142,10 @@ def original(scenario: Scenario, now: datetime) -> Document:
 
 
 def run_all(wanted: Sequence[Scenario]) -> Iterator[tuple[Scenario, Figures]]:
-    """Run scenarios in memory, on all cores, and yield each with what came of it, in their order."""
+    """Run scenarios in memory, on all cores where there are many, and yield each with what came of it, in order."""
+    if len(wanted) <= FEW:
+        yield from ((scenario, run_scenario(scenario)) for scenario in wanted)
+        return
     # A fork is a copy of the threads' locks, too: a process that begins anew has none of them.
     with ProcessPoolExecutor(cpu_count(), mp_context=get_context("spawn")) as pool:
         yield from zip(wanted, pool.map(run_scenario, wanted), strict=True)

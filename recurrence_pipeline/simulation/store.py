@@ -127,8 +127,8 @@ class Store:
             if known is None:
                 self.memories[move.series_id] = new
                 continue
-            further = {"number": new.number, "at": new.at} if new.number > known.number else {}
-            self.memories[move.series_id] = replace(known, added=known.added | new.added, **further)
+            number, at = max((known.number, known.at), (new.number, new.at), key=lambda reached: reached[0])
+            self.memories[move.series_id] = replace(known, number=number, at=at, added=known.added | new.added)
 
 
 def occurrence(new: NewOccurrence, now: datetime) -> Task:
