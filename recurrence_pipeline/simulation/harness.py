@@ -7,6 +7,7 @@ from multiprocessing import get_context
 from os import cpu_count
 from traceback import format_exc
 
+from recurrence_pipeline.simulation.acts import ACTS
 from recurrence_pipeline.simulation.history import History
 from recurrence_pipeline.simulation.invariants import INVARIANTS, Invariant
 from recurrence_pipeline.simulation.store import Planner
@@ -91,7 +92,7 @@ def run_on_all_cores(first: int, count: int) -> Iterator[Tally]:
 
 def _told(history: History, invariants: Sequence[Invariant]) -> Replayed:
     steps, broken, said = list[str](), None, ""
-    story = history.steps()
+    story = history.steps(ACTS)
     while broken is None:
         try:
             said = next(story, "")

@@ -1,15 +1,13 @@
 """One short random history: a series, a person who uses it, and workers that come late, twice, and in any order.
 
-All of it follows from a seed. What must hold after each step is invariants.py's; how many are run is harness.py's.
-A person deletes nothing while a worker that died has left an event half done: what is deleted in that moment may come
-back, which is a known limit (docs/explanation/guarantees.md).
+All of it follows from a seed. What may happen is acts.py's, what must hold after each step invariants.py's, and how
+many histories are run harness.py's.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
-from types import MappingProxyType
 
 from recurrence_pipeline.domain.errors import RecurrenceError, Transient
 from recurrence_pipeline.domain.model import Operation, Task, TaskEvent
@@ -21,11 +19,8 @@ from recurrence_pipeline.simulation.store import Planner, Store, plan_of
 
 STEPS = (4, 12)
 """How many steps a history has at least, and at most."""
-PAUSES = (timedelta(minutes=5), timedelta(hours=9), timedelta(days=1), timedelta(days=8), timedelta(days=40))
 SOON = timedelta(seconds=40)
 """How long a worker waits at most: longer than any event's task may take to become visible."""
-DIES = 0.1
-"""How often a worker dies among its writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,120 +78,42 @@ class History:
         """Whether nothing is left to do for a worker, and the series is still there."""
         return not self.queue and ORIGINAL in self.store.tasks
 
-    def steps(self) -> Iterator[str]:
-        """Go on by a step, and say what it was, again and again; in the end workers do all that is left."""
+    def steps(self, acts: "Mapping[Callable[[History], str | None], int]") -> Iterator[str]:
+        """Go on by one of the acts, and say what it was, again and again; in the end workers do all that is left.
+
+        Each act has a weight: how often it comes.
+        """
         yield self._create()
+        choices, weights = list(acts), list(acts.values())
         for _ in range(self.chance.randint(*STEPS)):
             self.visit = None
-            names, weights = zip(*((act, weight) for act, weight in ACTS.items()), strict=True)
-            act = self.chance.choices(names, weights)[0]
+            act = self.chance.choices(choices, weights)[0]
             if (said := act(self)) is not None:
                 yield said
         yield self.drain()
 
-    # People
-
     def _create(self) -> str:
         self.store.put(self.original)
-        self._ask(Operation.CREATE, ORIGINAL)
+        self.ask(Operation.CREATE, ORIGINAL)
         task = self.original
         return (
             f"a task is created: {task.recurrence or task.repeat_type}, first at {self.wall:%a %Y-%m-%d %H:%M} "
             f"({task.timezone})"
         )
 
-    def complete(self) -> str | None:
-        """Complete an open task: mostly the one that is due first."""
-        found = self._open()
-        if not found:
-            return None
-        task = found[0] if self.chance.random() < 0.7 else self.chance.choice(found)
-        done = replace(task, is_completed=True, completed_at=self.now, updated_at=self.now)
-        self.store.put(done)
-        self.done.append(done)
-        if task.id in self.touched:
-            self.touched[task.id] = done
-        self._ask(Operation.COMPLETE, task.id)
-        return f"completed: {self.name(task)}"
-
-    def change(self) -> str | None:
-        """Give an open occurrence another title, or another date."""
-        found = [task for task in self._open() if task.id != ORIGINAL]
-        if not found:
-            return None
-        task = self.chance.choice(found)
-        if self.chance.random() < 0.5:
-            changed = replace(task, title="Water them twice", updated_at=self.now)
-        else:
-            assert isinstance(task.due_date, datetime), "an occurrence has a date"  # noqa: S101
-            changed = replace(task, due_date=task.due_date + timedelta(hours=5), updated_at=self.now)
-        self.store.put(changed)
-        self.touched[task.id] = changed
-        return f"changed by hand: {self.name(task)}"
-
-    def delete(self) -> str | None:
-        """Delete an occurrence, done or not."""
-        found = [task for task in self._members() if task.id != ORIGINAL]
-        if not found or self.half_done:
-            return None
-        task = self.chance.choice(found)
-        self._gone(task)
-        if self.chance.random() < 0.5:
-            self._ask(Operation.DELETE, task.id)
-        return f"deleted: {self.name(task)}"
-
-    def delete_all(self) -> str | None:
-        """Delete the original, as an application does: its occurrences are the worker's to delete."""
-        if ORIGINAL not in self.store.tasks or self.half_done or self.chance.random() < 0.7:
-            return None
-        self._gone(self.store.tasks[ORIGINAL])
-        self._ask(Operation.DELETE, ORIGINAL)
-        return "the original is deleted"
-
-    def clear(self) -> str | None:
-        """Delete what hangs on the original, and keep that."""
-        if ORIGINAL not in self.store.tasks or self.half_done or self.chance.random() < 0.5:
-            return None
-        self._ask(Operation.DELETE, ORIGINAL)
-        return "a deletion of all occurrences is asked for"
-
-    def wait(self) -> str:
-        """Let time pass."""
-        length = self.chance.choice(PAUSES)
-        self.now += length
-        return f"{length} pass: it is {wall_clock('now', self.now, self.zone):%a %Y-%m-%d %H:%M}"
-
-    def repeat(self) -> str | None:
-        """Hand an event over a second time."""
-        if not self.finished:
-            return None
-        event = self.chance.choice(self.finished)
-        self.queue.append(event)
-        return f"comes once more: {self.named(event)}"
-
     # Workers
-
-    def work(self) -> str | None:
-        """Let a worker process some of the queue, in any order, and perhaps die of it."""
-        if not self.queue:
-            return None
-        events = self.chance.sample(self.queue, self.chance.randint(1, len(self.queue)))
-        return self._process([events], dies=self.chance.random() < DIES)
-
-    def work_at_once(self) -> str | None:
-        """Let two workers read the same moment, and write one after the other; they may hold the same events."""
-        if not self.queue:
-            return None
-        both = [self.chance.sample(self.queue, self.chance.randint(1, len(self.queue))) for _ in range(2)]
-        return self._process(both, dies=False)
 
     def drain(self) -> str:
         """Process all that is left."""
         self.visit = None
         self.now += SOON
-        return self._process([list(self.queue)], dies=False)
+        return self.process([list(self.queue)], dies=False)
 
-    def _process(self, batches: Sequence[Sequence[TaskEvent]], *, dies: bool) -> str:
+    def process(self, batches: Sequence[Sequence[TaskEvent]], *, dies: bool) -> str:
+        """Let workers read this moment, one for each batch, and write one after the other; deletions come last.
+
+        A worker that dies makes some of the writes for its creations and completions.
+        """
         self.now += timedelta(seconds=1)
         before, known = self.store.copy(), set(self.made)
         others = [[e for e in events if e.operation is not Operation.DELETE] for events in batches]
@@ -269,35 +186,17 @@ class History:
         task = self.store.tasks.get(event.task_id) or self.made.get(event.task_id)
         return f"{event.operation.value} of {self.name(task) if task else 'what is gone'}"
 
-    def _members(self) -> list[Task]:
+    def members(self) -> list[Task]:
+        """Return the tasks of the series in the order of their dates."""
         return sorted(self.store.tasks.values(), key=lambda task: (str(task.due_date), task.id))
 
-    def _open(self) -> list[Task]:
-        return [task for task in self._members() if not task.is_completed]
+    def open_tasks(self) -> list[Task]:
+        """Return those that are not completed."""
+        return [task for task in self.members() if not task.is_completed]
 
-    def _gone(self, task: Task) -> None:
-        self.store.delete(task.id)
-        self.deleted.add(task.id)
-        self.touched.pop(task.id, None)
-
-    def _ask(self, operation: Operation, task_id: str) -> None:
+    def ask(self, operation: Operation, task_id: str) -> None:
+        """Write an event, as an application does."""
         self._serial += 1
         self.now += timedelta(milliseconds=1)
         event = TaskEvent(f"65920081{self._serial:016x}", operation, task_id, self.now, user_id=USER)
         self.queue.append(event)
-
-
-ACTS: Mapping[Callable[[History], str | None], int] = MappingProxyType(
-    {
-        History.complete: 6,
-        History.change: 1,
-        History.delete: 2,
-        History.delete_all: 1,
-        History.clear: 1,
-        History.wait: 3,
-        History.repeat: 2,
-        History.work: 6,
-        History.work_at_once: 2,
-    }
-)
-"""What may happen next, and how often."""

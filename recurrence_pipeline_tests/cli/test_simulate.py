@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from recurrence_pipeline.simulation import harness
+from recurrence_pipeline.simulation.history import History
 from recurrence_pipeline.simulation.invariants import Invariant
 from recurrence_pipeline_tests.commands import Run
 
@@ -66,7 +67,7 @@ def test_histories_are_counted_and_one_is_told(run: Run) -> None:
 def test_a_broken_invariant_names_its_seed_and_its_replay_ends_with_it(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def too_many(history: harness.History) -> str | None:
+    def too_many(history: History) -> str | None:
         return "there are too many" if len(history.made) > 3 else None
 
     monkeypatch.setattr(harness, "INVARIANTS", (Invariant("few_tasks", "There are few tasks.", too_many),))
