@@ -76,7 +76,7 @@ def delete_all(history: History) -> str | None:
 
 def clear(history: History) -> str | None:
     """Delete what hangs on the original, and keep that."""
-    if ORIGINAL not in history.store.tasks or history.half_done or history.chance.random() < 0.5:
+    if ORIGINAL not in history.store.tasks or history.chance.random() < 0.5:
         return None
     history.ask(Operation.DELETE, ORIGINAL)
     return "a deletion of all occurrences is asked for"

@@ -4,21 +4,23 @@ All of it follows from a seed. What may happen is acts.py's, what must hold afte
 many histories are run harness.py's.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from random import Random
 
+from recurrence_pipeline.domain.announcing import believed
 from recurrence_pipeline.domain.errors import RecurrenceError, Transient
 from recurrence_pipeline.domain.model import Operation, Task, TaskEvent
 from recurrence_pipeline.domain.plan import Plan
 from recurrence_pipeline.domain.recurrence import Recurrence, read_recurrence
 from recurrence_pipeline.domain.zones import time_zone, wall_clock
 from recurrence_pipeline.simulation.random_series import ORIGINAL, USER, random_original
-from recurrence_pipeline.simulation.store import Planner, Store, plan_of
+from recurrence_pipeline.simulation.store import Planner, Store, Write, plan_of
 
 STEPS = (4, 12)
 """How many steps a history has at least, and at most."""
+DIES_BEFORE_A_WRITE = 0.25
 SOON = timedelta(seconds=40)
 """How long a worker waits at most: longer than any event's task may take to become visible."""
 
@@ -55,6 +57,10 @@ class History:
     """What people deleted."""
     done: list[Task] = field(default_factory=list)
     """What people ever completed."""
+    removed: dict[str, set[str]] = field(default_factory=dict)
+    """What each deletion has removed, in all its tries."""
+    counts: dict[str, int] = field(default_factory=dict)
+    """How many tasks each deletion says it removed."""
     touched: dict[str, Task] = field(default_factory=dict)
     """What people changed, as they left it."""
     refusals: dict[str, RecurrenceError] = field(default_factory=dict)
@@ -112,20 +118,17 @@ class History:
     def process(self, batches: Sequence[Sequence[TaskEvent]], *, dies: bool) -> str:
         """Let workers read this moment, one for each batch, and write one after the other; deletions come last.
 
-        A worker that dies makes some of the writes for its creations and completions.
+        A worker that `dies` may leave any of its writes undone.
         """
         self.now += timedelta(seconds=1)
         before, known = self.store.copy(), set(self.made)
         others = [[e for e in events if e.operation is not Operation.DELETE] for events in batches]
         plans = [plan_of(before, each, self.now, self.planner) for each in others]
-        died = dies and self._die_among(plans[0])
-        if not died:
-            for plan in plans:
-                self._apply(plan)
+        died = any(self._make(self.store.writes(plan, self.now), dies=dies) for plan in plans)
         self._note_made()
         if not died:
-            for events in batches:
-                self._process_deletions([e for e in events if e.operation is Operation.DELETE])
+            deletions = [[e for e in events if e.operation is Operation.DELETE] for events in batches]
+            died = any(self._process_deletions(each, dies=dies) for each in deletions)
         events = list({event.id: event for batch in batches for event in batch}.values())
         self.visit = Visit(events, plans, before, self.store.copy(), self.now, died)
         self._settle(events, died=died)
@@ -134,23 +137,32 @@ class History:
         made = sorted((self.made[i] for i in self.made.keys() - known), key=lambda task: str(task.due_date))
         return f"{who} {names}; {', '.join(map(self.name, made)) or 'nothing'} made"
 
-    def _apply(self, plan: Plan) -> None:
-        for write in self.store.writes(plan, self.now):
+    def _make(self, writes: Iterable[Write], *, dies: bool) -> bool:
+        """Make writes one by one; a worker that `dies` may do so before any of them. Return whether it did."""
+        for write in writes:
+            if dies and self.chance.random() < DIES_BEFORE_A_WRITE:
+                return True
             write()
+        return False
 
-    def _die_among(self, plan: Plan) -> bool:
-        """Make some of the writes of a plan, and say that the others were not made."""
-        writes = list(self.store.writes(plan, self.now))
-        for write in writes[: self.chance.randrange(len(writes))]:
-            write()
-        return True
-
-    def _process_deletions(self, events: Sequence[TaskEvent]) -> None:
-        plan = self.planner.deletions(events, self.store.load_for_deletion([event.task_id for event in events]))
+    def _process_deletions(self, held: Sequence[TaskEvent], *, dies: bool) -> bool:
+        ids = {event.id for event in held}
+        events = list({e.id: e for e in self.queue if e.id in ids}.values())  # with what another announced meanwhile
+        snapshot = self.store.load_for_deletion([event.task_id for event in events])
+        plan = self.planner.deletions([believed(e, snapshot, self.removed.get(e.id, ())) for e in events], snapshot)
+        died = self._make([lambda: self._announce(plan), *self.store.deletion_writes(plan)], dies=dies)
         for removal in plan.removals:
-            self.deleted.update(removal.task_ids)
-        for write in self.store.deletion_writes(plan):
-            write()
+            gone = {*removal.task_ids} - self.store.tasks.keys()
+            self.removed.setdefault(removal.event.id, set()).update(gone)
+            self.deleted |= gone
+        if not died:
+            self.counts |= {event_id: answer.deleted for event_id, answer in plan.answers.items()}
+        return died
+
+    def _announce(self, plan: Plan) -> None:
+        """Note on events what they are about to delete."""
+        announced = {r.event.id: replace(r.event, deleting=r.task_ids) for r in plan.removals}
+        self.queue = [announced.get(event.id, event) for event in self.queue]
 
     def _settle(self, events: Sequence[TaskEvent], *, died: bool) -> None:
         assert self.visit is not None, "a worker was here"  # noqa: S101
@@ -164,8 +176,9 @@ class History:
                 self.refusals.pop(event_id, None)
         done = {i for i in asked if not isinstance(self.refusals.get(i), Transient)}
         self.half_done -= done
+        known = {event.id for event in self.finished}
+        self.finished += {e.id: e for e in self.queue if e.id in done - known}.values()
         self.queue = [event for event in self.queue if event.id not in done]
-        self.finished += [event for event in events if event.id in done and event not in self.finished]
 
     def _note_made(self) -> None:
         for task_id, task in self.store.tasks.items():

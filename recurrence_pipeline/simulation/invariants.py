@@ -161,6 +161,13 @@ def _outlives(history: History) -> str | None:
     return next((f"{history.name(t)} is there without its original" for t in history.store.tasks.values()), None)
 
 
+def _miscounted(history: History) -> str | None:
+    for event_id, said in history.counts.items():
+        if said != (found := len(history.removed.get(event_id, ()))):
+            return f"deletion {event_id} says that it removed {said}, and removed {found}"
+    return None
+
+
 def _not_once(history: History) -> str | None:
     visit = history.visit
     if visit is None or visit.died:
@@ -260,6 +267,11 @@ INVARIANTS = (
         "nothing_outlives_its_original",
         "Once the deletion of an original is processed, none of its occurrences is left.",
         _outlives,
+    ),
+    Invariant(
+        "a_deletion_counts_what_it_removed",
+        "A deletion says how many tasks it removed, in all its tries together.",
+        _miscounted,
     ),
     Invariant(
         "plan_twice_is_once",
