@@ -1,7 +1,8 @@
 """Bringing the open tasks ahead in line with what a series says now. Pure.
 
-Only what is open, to come and untouched is changed: a task whose slot is gone takes the place of one that appears, so
-that it keeps its id and its number, and what is left over goes. Everything else stays, and it is said why.
+Only what is open, to come and untouched is changed. A task on a slot of an earlier rule takes the place of one that
+appears, so that it keeps its id and its number: its own slot never comes again, and nobody else will have its id. What
+has no slot otherwise goes. Everything else stays, and it is said why.
 """
 
 from collections.abc import Iterable, Iterator
@@ -51,9 +52,11 @@ def align(
     free = [] if only_new else [t for t in ahead if t.is_touched is False]
     going = [t for t in free if not _has_slot(state, t)]
     wanted = sorted(_appearing(state, event_id, now), key=lambda new: new.at)
-    moving = dict(_paired(going, wanted))
+    moving = dict(_paired([t for t in going if _is_void(state, t)], wanted))
     done.new = [new for new in wanted if new.id not in {each.id for each in moving.values()}]
     done.going = [t for t in going if t.id not in moving]
+    vacated = {state.slots[t.id] for t in going if t.id in state.slots}
+    state.passed |= {number for number in vacated if state.line.stretch_of(number) is not None}
     wished = content_for(state.original)
     for task in free:
         if task in done.going:
@@ -71,15 +74,19 @@ def align(
 
 def _has_slot(state: SeriesState, task: Task) -> bool:
     if task.id in state.dates:
-        at = state.dates[task.id]
-        return at in state.added() and not state.skips(at)
+        date = state.dates[task.id]
+        return date in state.added() and not state.skips(date)
     number = state.slots[task.id]
-    if state.line.stretch_of(number) is None:
+    if _is_void(state, task):
         return False
     if state.recurrence.from_completion:  # the one open task stays, wherever its day is now
         return True
     at = state.at(number)
     return at is not None and not state.skips(at, number)
+
+
+def _is_void(state: SeriesState, task: Task) -> bool:
+    return task.id in state.slots and state.line.stretch_of(state.slots[task.id]) is None
 
 
 def _appearing(state: SeriesState, event_id: str, now: datetime) -> Iterator[NewOccurrence]:
@@ -122,9 +129,11 @@ def _expected(state: SeriesState, task: Task, event_id: str) -> NewOccurrence | 
 def _trim(done: Alignment, state: SeriesState, series: Series, free: Iterable[Task]) -> None:
     """Let go of what lies further ahead than the horizon, and take the cursor back, so that it is made in its time."""
     memory = series.memory
-    if memory is None or state.recurrence.from_completion or state.is_stopped:
+    if memory is None or state.recurrence.from_completion or state.is_stopped or state.cursor > memory.number:
         return
     open_slots = [state.slots[i] for i in state.open if i in state.slots]
+    if not state.original.is_completed:
+        open_slots.append(state.original_slot)
     limit = state.reach_behind(max(state.finished, min(open_slots, default=0) - 1)).number
     there = {number: task_id for task_id, number in state.slots.items()}
     by_id = {task.id: task for task in free}
@@ -137,9 +146,10 @@ def _trim(done: Alignment, state: SeriesState, series: Series, free: Iterable[Ta
         elif top in there or not (top in state.passed or state.line.stretch_of(top) is None):
             break
         top -= 1
-    if top < memory.number and top < state.cursor:
-        passed = frozenset(n for n in state.passed if n <= top)
-        done.seen, done.lowered = memory, replace(memory, number=top, at=state.at(top), passed=passed)
+    passed = frozenset(n for n in state.passed if state.finished < n <= top)
+    if top < state.cursor or (top == memory.number and passed != memory.passed):
+        at = memory.at if top == memory.number else state.at(top)
+        done.seen, done.lowered = memory, replace(memory, number=top, at=at, passed=passed)
         trimmed = {task.id for task in done.going} - gone
         done.edits = [edit for edit in done.edits if edit.task_id not in trimmed]
 

@@ -26,6 +26,10 @@ from recurrence_pipeline.domain.model import (
 )
 from recurrence_pipeline.domain.plan import (
     MISSED,
+    NO_LONGER_RECURS,
+    REOPENED,
+    SKIPPED,
+    UPDATED,
     Answer,
     MemoryChange,
     NewActivity,
@@ -41,11 +45,6 @@ from recurrence_pipeline.domain.reopening import taken_back
 from recurrence_pipeline.domain.revising import remembering, revised, stopped
 from recurrence_pipeline.domain.series import SeriesState
 from recurrence_pipeline.domain.zones import wall_text
-
-NO_LONGER_RECURS = "no longer recurs"
-UPDATED = "updated"
-SKIPPED = "skipped"
-REOPENED = "reopened"
 
 
 def plan_changes(

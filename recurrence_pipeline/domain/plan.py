@@ -138,7 +138,12 @@ class Removal:
 
 
 MISSED = "missed"
-"""The reason for retiring a task whose time passed, and the next one's came."""
+UPDATED = "updated"
+SKIPPED = "skipped"
+REOPENED = "reopened"
+NO_LONGER_RECURS = "no longer recurs"
+RETIRED = (MISSED, UPDATED, SKIPPED, REOPENED, NO_LONGER_RECURS)
+"""The reasons for retiring a task: what `deleted_tasks` says of its copy."""
 
 
 @dataclass(frozen=True, slots=True)

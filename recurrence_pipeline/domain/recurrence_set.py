@@ -237,7 +237,7 @@ def _ended(state: SeriesState, rests: date | None) -> Rule:
     last = last_moment(rule, state.wall, state.zone)
     if rule.count is not None and rule.count <= MAX_PASSED:
         with suppress(InvalidRecurrence):  # the last lies outside of the calendar
-            [(last, _)] = state.timed(rule.count - 1, 1)
+            last = state.timed(rule.count - 1, 1)[0].at
     return rule if last is not None and last.date() <= day else replace(rule, count=None, until=day)
 
 

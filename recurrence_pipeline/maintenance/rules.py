@@ -125,7 +125,9 @@ def judge_series(series: Series, original: Task, at: CheckContext) -> Iterator[I
     A series of the previous worker has neither cursor nor slot numbers, and that is no issue.
     """
     for task in series.hanging:
-        yield from _judge_likeness(task, original)
+        yield from _judge_likeness(
+            task, original, is_edited=series.memory is not None and len(series.memory.revisions) > 1
+        )
     try:
         progress = SeriesState(series, original, at.timezone, asked_at=original.updated_at)
         progress.timed(progress.cursor + 1, 1)  # what would come next
@@ -142,11 +144,12 @@ def judge_series(series: Series, original: Task, at: CheckContext) -> Iterator[I
             yield from _judge_reach(series, progress, at)
 
 
-def _judge_likeness(task: Task, original: Task) -> Iterator[Issue]:
+def _judge_likeness(task: Task, original: Task, *, is_edited: bool) -> Iterator[Issue]:
+    """Yield what is unlike its original; what stayed when the rule was edited says what that was before."""
     sample = _of(task) | {"seriesId": original.id}
     if task.user_id != original.user_id:
         yield Issue(OWNER_DIFFERS, sample | {"ownerOfOriginal": original.user_id})
-    if task.repeat_type != original.repeat_type:
+    if task.repeat_type != original.repeat_type and not is_edited:
         yield Issue(REPEAT_TYPE_DIFFERS, sample | _rules(task.repeat_type, original.repeat_type))
 
 

@@ -9,7 +9,7 @@ import structlog
 
 from recurrence_pipeline.domain.errors import RestoreRefused
 from recurrence_pipeline.domain.model import EventStatus
-from recurrence_pipeline.domain.plan import MAX_NESTING, CursorMove
+from recurrence_pipeline.domain.plan import MAX_NESTING, RETIRED, CursorMove
 from recurrence_pipeline.domain.restore import Restoration, SeriesOfUser, plan_restoration
 from recurrence_pipeline.storage.deleted_tasks import DeletedTask
 from recurrence_pipeline.storage.documents import as_contract, object_id
@@ -183,7 +183,8 @@ class Deletions:
         self._context.on_step(WriteStep.RESTORED)
 
     def _put_back(self, done: Restored, plan: Restoration, task_ids: set[str], now: datetime) -> int:
-        put_back = self._deleted.put_back(done.deletion, task_ids, plan, now)
+        to_stay = done.reason in RETIRED
+        put_back = self._deleted.put_back(done.deletion, task_ids, plan, now, to_stay=to_stay)
         done.renumbered |= put_back.renumbered
         done.refused |= put_back.refused
         return len(put_back.written)

@@ -13,6 +13,7 @@ from typing import Any
 from bson import ObjectId
 from pymongo import UpdateOne
 
+from recurrence_pipeline.domain.fingerprint import DIGEST
 from recurrence_pipeline.domain.model import Task, derived_id
 from recurrence_pipeline.domain.plan import Removal
 from recurrence_pipeline.domain.restore import NewOriginal, Restoration, SeriesOfUser
@@ -150,11 +151,18 @@ class DeletedTasks:
         )
 
     @translated()
-    def put_back(self, deletion: str, task_ids: Iterable[str], plan: Restoration, now: datetime) -> RestoreResult:
-        """Insert tasks as planned; one that is there already stays as it is."""
+    def put_back(
+        self, deletion: str, task_ids: Iterable[str], plan: Restoration, now: datetime, *, to_stay: bool = False
+    ) -> RestoreResult:
+        """Insert tasks as planned; one that is there already stays as it is.
+
+        What is `to_stay` counts as touched by a person: the worker, which retired it, would do so again.
+        """
         result = RestoreResult()
         for copies in self._copies(deletion, task_ids, self._write_chunk):
             documents = {str(i): _as_planned(copy["task"], plan, now) for i, copy in copies.items()}
+            for document in documents.values() if to_stay else ():
+                document.pop(DIGEST, None)
             inserted, renumbered = self._numbering.insert_with_their_numbers(documents)
             result.written |= inserted.written
             result.renumbered |= renumbered

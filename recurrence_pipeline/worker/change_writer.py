@@ -4,12 +4,12 @@ What is read here is read once more just before it is written: between the plan 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from recurrence_pipeline.domain.model import Task, derived_id
 from recurrence_pipeline.domain.plan import NewActivity, PutBack, Removal, Retirement, SlotEdit
-from recurrence_pipeline.domain.planning import removal_of_subtasks
 from recurrence_pipeline.domain.restore import Restoration
 from recurrence_pipeline.storage.documents import Document, covered_fields, is_touched, slot_fields
 from recurrence_pipeline.storage.task_edits import TaskEdit
@@ -51,9 +51,12 @@ class ChangeWriter:
         below = self._context.tasks.subtasks(found, whole=True)
         going = {i: d for i, d in found.items() if _may_go(d, reason_of[i], below.get(i, ()))}
         removals = [Removal(r.event, tuple(i for i in r.task_ids if i in going), r.reason) for r in retirements]
-        along = [removal_of_subtasks(removal, below) for removal in removals]
+        along = [
+            replace(removal, task_ids=tuple(_own(each, removal.task_ids, below)))
+            for each, removal in zip(retirements, removals, strict=True)
+        ]
         self._write(WriteStep.KEEP_RETIRED, self._context.deleted.keep, [*removals, *along], self._now)
-        self._write(WriteStep.RETIREMENT_ACTIVITIES, self._log, list(_activities(retirements, going)))
+        self._write(WriteStep.RETIREMENT_ACTIVITIES, self._log, _activities(retirements, going))
         self._write(WriteStep.RETIRE_SUBTASKS, self._context.tasks.delete, [i for r in along for i in r.task_ids])
         removed: int = self._write(WriteStep.RETIRE, self._context.edits.remove, list(going.values()))
         return removed
@@ -71,13 +74,19 @@ class ChangeWriter:
         self._context.edits.rewrite(changes, self._now)
 
 
+def _own(retirement: Retirement, task_ids: Sequence[str], below: Mapping[str, Sequence[Task]]) -> list[str]:
+    """Return the sub-tasks of tasks that are the same user's."""
+    user = retirement.original.user_id
+    return [task.id for task_id in task_ids for task in below.get(task_id, ()) if task.user_id == user]
+
+
 def _may_go(document: Document, retirement: Retirement, below: Sequence[Task]) -> bool:
     if str(document.get("parentRecurringId")) != retirement.original.id or document.get("isCompleted") is True:
         return False
     return retirement.whatever or not (is_touched(document) or any(task.is_touched for task in below))
 
 
-def _activities(retirements: Sequence[Retirement], going: Mapping[str, Document]) -> "list[NewActivity]":
+def _activities(retirements: Sequence[Retirement], going: Mapping[str, Document]) -> list[NewActivity]:
     return [
         NewActivity.of(each.action, user, task_id, subject=derived_id(task_id, each.event.id))
         for each in retirements
