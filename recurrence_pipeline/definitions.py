@@ -18,6 +18,7 @@ from recurrence_pipeline.orchestration.asset_checks import (
 )
 from recurrence_pipeline.orchestration.assets import (
     COLLECTIONS,
+    missed_slots,
     orphan_cleanup,
     performance_report,
     useractivities_archive,
@@ -54,7 +55,15 @@ def build_definitions(settings: Settings | None = None, *, worker: WorkerResourc
         worker or WorkerResource(settings), description="The recurrence worker and its one connection to the database."
     )
     return dg.Definitions(
-        assets=[*COLLECTIONS, worker_health, orphan_cleanup, useractivities_archive, run_history, performance_report],
+        assets=[
+            *COLLECTIONS,
+            worker_health,
+            orphan_cleanup,
+            missed_slots,
+            useractivities_archive,
+            run_history,
+            performance_report,
+        ],
         asset_checks=CHECKS,
         jobs=[
             process_task_events_job(settings),

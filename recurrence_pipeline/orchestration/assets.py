@@ -125,6 +125,19 @@ def orphan_cleanup(config: CleanupConfig, worker: WorkerParam) -> dg.Materialize
 
 
 @dg.asset(
+    deps=[tasks],
+    description="Series of which missed slots do not stay are asked for, where the time of their next slot has come.",
+    group_name=MAINTENANCE,
+    kinds={"mongodb"},
+    tags={"written_by": "worker"},
+    owners=[TEAM],
+)
+def missed_slots(worker: WorkerParam) -> dg.MaterializeResult[None]:  # noqa: D103
+    with failing_in_one_line():
+        return dg.MaterializeResult(metadata={"asked": worker.open().reconciliation.ask_for_missed()})
+
+
+@dg.asset(
     deps=[useractivities],
     description="Activities older than ACTIVITY_RETENTION_DAYS, moved here from useractivities.",
     group_name=MAINTENANCE,

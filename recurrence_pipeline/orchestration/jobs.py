@@ -16,6 +16,7 @@ from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.model import CHANGES, Operation, TaskEvent
 from recurrence_pipeline.orchestration.asset_checks import figures_of_the_day, orphans, quick_checks, thorough_checks
 from recurrence_pipeline.orchestration.assets import (
+    missed_slots,
     orphan_cleanup,
     performance_report,
     useractivities_archive,
@@ -187,9 +188,10 @@ health_checks = dg.define_asset_job(
 daily_maintenance = dg.define_asset_job(
     "daily_maintenance",
     selection=HEALTH
-    | dg.AssetSelection.assets(orphan_cleanup, useractivities_archive, run_history)
+    | dg.AssetSelection.assets(orphan_cleanup, missed_slots, useractivities_archive, run_history)
     | dg.AssetSelection.checks(orphans),
-    description="Clean up orphans, archive old activities, remove Dagster's old runs, and record the health. "
+    description="Clean up orphans, have missed slots retired, archive old activities, remove Dagster's old runs, and "
+    "record the health. "
     "Runs every day by itself.",
     tags=MAINTENANCE_JOB,
 )

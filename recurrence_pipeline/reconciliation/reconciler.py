@@ -15,10 +15,12 @@ from recurrence_pipeline.domain.plan import Snapshot
 from recurrence_pipeline.domain.scan import KeysetPosition, TaskVersion
 from recurrence_pipeline.reconciliation.rules import (
     START,
+    Looking,
     Reason,
     ScanState,
     is_suspect,
     may_have_begun_since,
+    reach_by_time,
     reason_to_ask,
     request,
 )
@@ -44,6 +46,8 @@ class UnqueuedWork:
     sighting: TaskVersion
     original: Task
     reason: Reason
+    reached: int = 0
+    """The slot that the time alone asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ class Reconciliation:
         self._watermark = context.watermark
         self._step = context.rules.reconcile_step
         self._timezone = context.rules.timezone
+        self._follow_edits = context.rules.follow_edits
         self._clock = context.clock
 
     def look(self, position: str | None = None) -> ScanResult:
@@ -98,26 +103,35 @@ class Reconciliation:
         known = Snapshot(above | {task_id: s.task for task_id, s in suspects.items()})
         heads = {task_id: known.series_of(task_id).id for task_id in suspects}
         memories = self._series.read(heads.values())
+        if self._follow_edits:  # then their content matters, which a walk does not read
+            known = Snapshot({**known.tasks, **self._tasks.climb(heads.keys() & memories.keys())})
         doubtful = {
             i for i, s in suspects.items() if i not in memories and may_have_begun_since(s, watermark) and heads[i] == i
         }
         began_since = doubtful - self._series.noted(doubtful) if doubtful else set()
+        by = Looking(watermark, self._timezone, self._clock(), self._follow_edits)
         found = []
         for task_id, sighting in suspects.items():
             head = heads[task_id]
             original = known.tasks.get(head)
             if original is None or original.parent_recurring_id is not None:
                 continue
-            reason = reason_to_ask(
-                sighting.task,
-                Series(head, original, memory=memories.get(head)),
-                watermark=watermark,
-                began_since=head in began_since,
-                timezone=self._timezone,
-            )
+            series = Series(head, original, memory=memories.get(head))
+            reason = reason_to_ask(sighting, series, by, began_since=head in began_since)
             if reason is not None:
-                found.append(UnqueuedWork(sighting, original, reason))
+                reached = reach_by_time(series, by) if reason is Reason.DUE else 0
+                found.append(UnqueuedWork(sighting, original, reason, reached))
         return found
+
+    def ask_for_missed(self) -> int:
+        """Ask for all series of which missed slots do not stay, and the time of the next one has come.
+
+        Each look does so for what it comes by; this one reads all of them, piece by piece. Returns how many it asked.
+        """
+        now, mark, asked = self._clock(), self._watermark.read(), 0
+        for piece in self._changes.missing_slots(self._step):
+            asked += self._ask(self.findings(piece, mark.watermark), mark.watermark, now)
+        return asked
 
     def _sweep(self, at: ScanState, now: datetime) -> tuple[list[TaskVersion], ScanState]:
         """Read the next piece of the sweep, in several strides where they find little, and no further than its end."""
@@ -145,7 +159,9 @@ class Reconciliation:
         announced = self._changes.announced(f.sighting.task.id for f in findings)
         events = [
             event
-            for event, version in ((request(f.sighting, f.reason, now), f.sighting.changed_at) for f in findings)
+            for event, version in (
+                (request(f.sighting, f.reason, now, reached=f.reached), f.sighting.changed_at) for f in findings
+            )
             if event.id not in announced.event_ids
             and event.task_id not in announced.waiting
             and (event.task_id, event.operation.value, version) not in announced.refused

@@ -6,13 +6,15 @@ what the other cannot: a change that left `updatedAt` alone or dated it back, an
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
 from recurrence_pipeline.domain.errors import Permanent
-from recurrence_pipeline.domain.model import Operation, Series, Source, Task, TaskEvent, derived_id
+from recurrence_pipeline.domain.model import Operation, Series, SeriesMemory, Source, Task, TaskEvent, derived_id
+from recurrence_pipeline.domain.recurrence import Missed
+from recurrence_pipeline.domain.revising import is_edited
 from recurrence_pipeline.domain.scan import EPOCH, HIGHEST, LOWEST, KeysetPosition, TaskVersion, _seconds
 from recurrence_pipeline.domain.series import SeriesState
 from recurrence_pipeline.domain.times import MILLISECOND
@@ -21,6 +23,9 @@ from recurrence_pipeline.domain.zones import UTC
 
 OVERLAP = timedelta(minutes=1)
 """How much of the past the recent walk reads again, and how far it reads ahead: clocks differ, and writes take time."""
+
+TOLD_WITHIN = timedelta(seconds=30)
+"""How long an edit may wait for the event that tells of it, and may say from which slot on it is meant."""
 
 NARROWEST = timedelta(seconds=1)
 WIDER = 4
@@ -31,6 +36,8 @@ class Reason(str, Enum):
 
     NEW = "new"  # an original for which nothing was ever generated
     BEHIND = "behind"  # it is completed, and its series does not reach as far as it should
+    EDITED = "edited"  # an original that says something else of its rule and options than is followed
+    DUE = "due"  # an original of which missed slots do not stay, and the time of its next one has come
 
 
 # The order of the walks
@@ -146,45 +153,85 @@ def may_have_begun_since(sighting: TaskVersion, watermark: datetime | None) -> b
     )
 
 
-def reason_to_ask(
-    task: Task, series: Series, *, watermark: datetime | None, began_since: bool, timezone: str | None
-) -> Reason | None:
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """What a look goes by: `follow_edits` says whether edits of content are followed too."""
+
+    watermark: datetime | None
+    timezone: str | None
+    now: datetime
+    follow_edits: bool = False
+
+
+def reason_to_ask(sighting: TaskVersion, series: Series, by: Looking, *, began_since: bool) -> Reason | None:
     """Return why a suspect should be asked for; None where it should not.
 
     A series whose original is gone belongs to the orphan cleanup. One that we know nothing of and that was created
     before the watermark goes on when an event asks, and only then: what its past means is not for us to guess. It has
     no past where it `began_since`: it was made recurring after the watermark.
     """
-    original = series.original
+    task, original = sighting.task, series.original
     if original is None or original.repeat_type == "none" or original.misread is not None:
         return None
     if task.user_id != original.user_id:
         return None
     if series.memory is not None:
-        return Reason.BEHIND if task.is_completed and _is_behind(task, series, original, timezone) else None
-    if watermark is not None and creation_time(original) < watermark and not began_since:
+        return _reason_of_known(sighting, series, original, series.memory, by)
+    if by.watermark is not None and creation_time(original) < by.watermark and not began_since:
         return None
     return Reason.NEW if task.id == original.id else Reason.BEHIND
 
 
-def request(sighting: TaskVersion, reason: Reason, now: datetime) -> TaskEvent:
+def request(sighting: TaskVersion, reason: Reason, now: datetime, *, reached: int = 0) -> TaskEvent:
     """Return the event that asks. Its id follows from (task, reason, updatedAt): the same change is asked for once.
 
-    The time in the id is that of the change, and not the task's: events are listed by the time in their ids.
+    What time alone makes due is asked for once for each slot that should be `reached`. The time in the id is that of
+    the change, and not the task's: events are listed by the time in their ids.
     """
     task = sighting.task
     changed = (sighting.changed_at - EPOCH) // MILLISECOND
-    event_id = derived_id(f"{_seconds(sighting.changed_at):08x}{task.id}", "reconcile", reason.value, changed)
+    facts = (reason.value, changed, reached) if reached else (reason.value, changed)
+    event_id = derived_id(f"{_seconds(sighting.changed_at):08x}{task.id}", "reconcile", *facts)
     operation = Operation.COMPLETE if task.is_completed else Operation.CREATE
+    if reason is Reason.EDITED:
+        operation = Operation.UPDATE
     return TaskEvent(event_id, operation, task.id, now, task.user_id, Source.RECONCILE)
 
 
-def _is_behind(task: Task, series: Series, original: Task, timezone: str | None) -> bool:
-    members = () if task.id == series.id else (task,)
+def reach_by_time(series: Series, by: Looking) -> int:
+    """Return the slot that a series should have reached because of the time alone; 0 where that says nothing."""
+    if series.original is None or not _may_miss(series.original):
+        return 0
     try:
-        return SeriesState(replace(series, occurrences=members), original, timezone).is_behind
+        return SeriesState(replace(series, occurrences=()), series.original, by.timezone, now=by.now).reach().number
     except Permanent:
-        return False  # it has been worked on, and was spoiled since: it is left alone, and found by the checks
+        return 0
+
+
+def _reason_of_known(
+    sighting: TaskVersion, series: Series, original: Task, memory: SeriesMemory, by: Looking
+) -> Reason | None:
+    task = sighting.task
+    try:
+        is_head = task.id == original.id and by.now - sighting.changed_at >= TOLD_WITHIN
+        if is_head and is_edited(original, memory, by.timezone, content=by.follow_edits):
+            return Reason.EDITED
+        if task.is_completed and _is_behind(task, series, original, by):
+            return Reason.BEHIND
+    except Permanent:  # it has been worked on, and was spoiled since: it is left alone, and found by the checks
+        return None
+    return Reason.DUE if task.id == original.id and reach_by_time(series, by) > memory.number else None
+
+
+def _may_miss(original: Task) -> bool:
+    options = original.recurrence
+    return isinstance(options, Mapping) and options.get("missed") in {Missed.LATEST.value, Missed.NEXT.value}
+
+
+def _is_behind(task: Task, series: Series, original: Task, by: Looking) -> bool:
+    members = () if task.id == series.id else (task,)
+    state = SeriesState(replace(series, occurrences=members), original, by.timezone)
+    return state.is_behind
 
 
 def _place(time: str | None, task_id: str) -> KeysetPosition:

@@ -99,6 +99,18 @@ class TaskChanges:
                         _note(document, piece)
                     yield piece.sightings
 
+    def missing_slots(self, size: int) -> Iterator[list[TaskVersion]]:
+        """Yield the originals of which missed slots do not stay, up to `size` at a time."""
+        wanted = {"recurrence.missed": {"$in": ["latest", "next"]}, "parentRecurringId": None}
+        with translating():
+            for numbers in partitions(self._mongo):
+                cursor = self._tasks.find({**numbers, **wanted}, SEEN, batch_size=size + 1)
+                for documents in chunks(cursor, size):
+                    piece = Piece()
+                    for document in documents:
+                        _note(document, piece)
+                    yield piece.sightings
+
     @translated()
     def announced(self, task_ids: Iterable[str]) -> Announced:
         """Return which events name the tasks."""

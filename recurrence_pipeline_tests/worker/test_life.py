@@ -508,3 +508,64 @@ def test_the_original_itself_and_what_is_done_cannot_be_skipped(world: World) ->
         world.worker.change(str(first), "skip")
     with pytest.raises(InvalidRecurrence, match="slot"):
         world.worker.change(str(head), "skip", slot=10**7)
+
+
+# Found by reconciliation
+
+
+def reconcile(world: World) -> int:
+    asked = world.worker.reconciliation.look().asked
+    world.work()
+    return asked
+
+
+def test_an_edit_that_nobody_told_of_is_followed_once_it_might_have_been_told(world: World) -> None:
+    head = world.create(MONDAY, "daily")
+    edit(world, head, repeatType="weekly", title="Other")
+    assert reconcile(world) == 0
+    assert days(world, head) == ["01-02", "01-03", "01-04"]
+    world.pass_time(seconds=31)
+    assert reconcile(world) == 1
+    assert days(world, head) == ["01-08", "01-15", "01-22"]
+    assert {task["title"] for task in world.occurrences(head)} == {"Daily standup"}
+    world.pass_time(minutes=5)
+    assert reconcile(world) == 0
+    assert red(world) == {}
+
+
+def test_an_edit_that_was_told_of_is_not_asked_for_again(world: World) -> None:
+    head = world.create(MONDAY, "daily", recurrence={"horizon": 5})
+    edit(world, head, recurrence={"horizon": 2}, title="Other")
+    world.add_event("update", head)
+    world.work()
+    world.pass_time(minutes=1)
+    assert reconcile(world) == 0
+    assert days(world, head) == ["01-02", "01-03"]
+
+
+@pytest.mark.parametrize("follow", [False, True])
+def test_content_is_followed_where_it_is_asked_for(mongodb_url: str, follow: bool) -> None:  # noqa: FBT001
+    world = World(mongodb_url, now=utc(2024, 1, 1, 8), FOLLOW_EDITS=str(follow).lower())
+    head = world.create(MONDAY, "daily", recurrence={"copy": ["projectId"]}, projectId=1)
+    edit(world, head, projectId=2)
+    world.pass_time(minutes=1)
+    assert reconcile(world) == int(follow)
+    assert {task["projectId"] for task in world.occurrences(head)} == {2 if follow else 1}
+    world.pass_time(minutes=1)
+    assert reconcile(world) == 0
+    world.close()
+
+
+def test_slots_that_are_missed_are_found_as_time_goes_by(world: World) -> None:
+    head = world.create(MONDAY, "daily", recurrence={"missed": "next"})
+    for day in (3, 6):
+        world.now = utc(2024, 1, day, 12)
+        assert reconcile(world) == 1
+        assert reconcile(world) == 0
+        assert days(world, head)[0] == f"01-0{day}"
+    world.now = utc(2024, 1, 8, 12)
+    assert world.worker.reconciliation.ask_for_missed() == 1
+    assert world.worker.reconciliation.ask_for_missed() == 0
+    world.work()
+    assert days(world, head) == ["01-08", "01-09", "01-10", "01-11"]
+    assert red(world) == {}
