@@ -28,7 +28,7 @@ def complete(history: History) -> str | None:
     if not found:
         return None
     task = found[0] if history.chance.random() < 0.7 else history.chance.choice(found)
-    done = replace(task, is_completed=True, completed_at=history.now, updated_at=history.now)
+    done = replace(task, is_completed=True, completed_at=history.now, updated_at=history.now, is_touched=True)
     history.store.put(done)
     history.done.append(done)
     if task.id in history.touched:
@@ -44,10 +44,10 @@ def change(history: History) -> str | None:
         return None
     task = history.chance.choice(found)
     if history.chance.random() < 0.5:
-        changed = replace(task, title="Water them twice", updated_at=history.now)
+        changed = replace(task, title="Water them twice", updated_at=history.now, is_touched=True)
     else:
         assert isinstance(task.due_date, datetime), "an occurrence has a date"  # noqa: S101
-        changed = replace(task, due_date=task.due_date + timedelta(hours=5), updated_at=history.now)
+        changed = replace(task, due_date=task.due_date + timedelta(hours=5), updated_at=history.now, is_touched=True)
     history.store.put(changed)
     history.touched[task.id] = changed
     return f"changed by hand: {history.name(task)}"

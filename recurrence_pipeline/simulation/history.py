@@ -51,8 +51,6 @@ class History:
     """Events of workers that died."""
     visit: Visit | None = None
     """Of the last step, where that was a worker's."""
-    made: dict[str, Task] = field(default_factory=dict)
-    """Every occurrence that ever was, as it was written."""
     deleted: set[str] = field(default_factory=set)
     """What people deleted."""
     done: list[Task] = field(default_factory=list)
@@ -64,6 +62,8 @@ class History:
     touched: dict[str, Task] = field(default_factory=dict)
     """What people changed, as they left it."""
     refusals: dict[str, RecurrenceError] = field(default_factory=dict)
+    is_over: bool = False
+    """Whether this was the last step."""
     raised: str | None = None
     """What went wrong in a way that nobody foresaw."""
 
@@ -78,6 +78,11 @@ class History:
         assert self.original.created_at is not None, "a random original says when it was created"  # noqa: S101
         self.now = self.original.created_at
         self._serial = 0
+
+    @property
+    def made(self) -> Mapping[str, Task]:
+        """Every occurrence that ever was, as it was written."""
+        return self.store.made
 
     @property
     def is_calm(self) -> bool:
@@ -111,6 +116,7 @@ class History:
 
     def drain(self) -> str:
         """Process all that is left."""
+        self.is_over = True
         self.visit = None
         self.now += SOON
         return self.process([list(self.queue)], dies=False)
@@ -125,7 +131,6 @@ class History:
         others = [[e for e in events if e.operation is not Operation.DELETE] for events in batches]
         plans = [plan_of(before, each, self.now, self.planner) for each in others]
         died = any(self._make(self.store.writes(plan, self.now), dies=dies) for plan in plans)
-        self._note_made()
         if not died:
             deletions = [[e for e in events if e.operation is Operation.DELETE] for events in batches]
             died = any(self._process_deletions(each, dies=dies) for each in deletions)
@@ -180,11 +185,6 @@ class History:
         self.finished += {e.id: e for e in self.queue if e.id in done - known}.values()
         self.queue = [event for event in self.queue if event.id not in done]
 
-    def _note_made(self) -> None:
-        for task_id, task in self.store.tasks.items():
-            if task_id != ORIGINAL:
-                self.made.setdefault(task_id, task)
-
     # Looking
 
     def name(self, task: Task) -> str:
@@ -213,3 +213,4 @@ class History:
         self.now += timedelta(milliseconds=1)
         event = TaskEvent(f"65920081{self._serial:016x}", operation, task_id, self.now, user_id=USER)
         self.queue.append(event)
+        self.store.events[event.id] = (operation.value, task_id)

@@ -1,6 +1,7 @@
 """Random originals: a rule of any kind, what may stand beside it, a zone, a first date; all of it from a seed. Pure."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 from types import MappingProxyType
@@ -10,6 +11,7 @@ from recurrence_pipeline.domain.calendar import in_utc, timed
 from recurrence_pipeline.domain.errors import InvalidRecurrence
 from recurrence_pipeline.domain.model import Task
 from recurrence_pipeline.domain.recurrence import read_recurrence
+from recurrence_pipeline.domain.rules import WEEKDAYS
 from recurrence_pipeline.domain.zones import UTC, time_zone
 from recurrence_pipeline.simulation.random_rules import random_rule
 
@@ -59,7 +61,19 @@ def random_original(chance: Random) -> Task:
             updated_at=created,
             timezone=zone,
             recurrence=options,
+            content={"title": "Water the plants"},
         )
+
+
+def edited(original: Task, chance: Random, wall: datetime) -> Task:
+    """Return an original of which somebody changed the rule, the options, and the title."""
+    while True:
+        try:
+            word, options = _said(chance, wall, common=1)  # a rare one takes seconds to be looked through
+        except InvalidRecurrence:
+            continue
+        content = {"title": "Water the trees"}
+        return replace(original, repeat_type=word, recurrence=options, content=content, title=content["title"])
 
 
 def _first(chance: Random) -> datetime:
@@ -69,10 +83,10 @@ def _first(chance: Random) -> datetime:
     return FIRST_DAY + timedelta(days=chance.randrange(DAYS), hours=hour, minutes=minute)
 
 
-def _said(chance: Random, wall: datetime) -> tuple[str, dict[str, Any] | None]:
+def _said(chance: Random, wall: datetime, *, common: float = 0.8) -> tuple[str, dict[str, Any] | None]:
     if chance.random() < 0.2:
         return chance.choice(PLAIN_WORDS), None
-    rule = chance.choice(COMMON_RULES) if chance.random() < 0.8 else random_rule(chance)
+    rule = chance.choice(COMMON_RULES) if chance.random() < common else random_rule(chance)
     if chance.random() < 0.2:
         end = wall.date() + timedelta(days=chance.randint(1, 200))
         rule += f";COUNT={chance.randint(1, 9)}" if chance.random() < 0.5 else f";UNTIL={end:%Y%m%d}"
@@ -81,7 +95,11 @@ def _said(chance: Random, wall: datetime) -> tuple[str, dict[str, Any] | None]:
     for name, draw in OPTIONS.items():
         if chance.random() < 0.2:
             options[name] = draw(chance, slots)
-    read_recurrence("custom", options)
+    if chance.random() < 0.2:
+        options = {n: value for n, value in options.items() if n not in NOT_FROM_COMPLETION} | {"from": "completion"}
+    recurrence = read_recurrence("custom", options)
+    if all(recurrence.moved(at) is None for at in slots[1:]):
+        raise InvalidRecurrence("all of its days are off", field="shift", value=rule)
     return "custom", options
 
 
@@ -113,7 +131,34 @@ def _added(chance: Random, slots: list[datetime]) -> list[str]:
     return [f"{at:%Y-%m-%d}" if chance.random() < 0.5 else f"{at:%Y-%m-%d}T15:30" for at in found]
 
 
+def _missed(chance: Random, _: list[datetime]) -> str:
+    return chance.choice(("latest", "next"))
+
+
+def _paused(chance: Random, slots: list[datetime]) -> list[dict[str, str]]:
+    begin = chance.choice(slots)
+    end = begin + timedelta(days=chance.randint(0, 40))
+    pause = {"from": f"{begin:%Y-%m-%d}", "until": f"{end:%Y-%m-%d}"}
+    return [pause if chance.random() < 0.8 else {"from": pause["from"]}]
+
+
+def _shift(chance: Random, _: list[datetime]) -> dict[str, Any]:
+    shift: dict[str, Any] = {"to": chance.choice(("previous", "next", "skip"))}
+    if chance.random() < 0.3:
+        shift["workdays"] = sorted(chance.sample(WEEKDAYS, chance.randint(1, 6)))
+    return shift
+
+
+NOT_FROM_COMPLETION = ("horizon", "missed", "added")
+"""What has no meaning where the next date is counted from a completion."""
 OPTIONS: Mapping[str, Callable[[Random, list[datetime]], Any]] = MappingProxyType(
-    {"horizon": _horizon, "excluded": _excluded, "added": _added}
+    {
+        "horizon": _horizon,
+        "excluded": _excluded,
+        "added": _added,
+        "missed": _missed,
+        "paused": _paused,
+        "shift": _shift,
+    }
 )
 """What a random original may say besides its rule, each in a fifth of the cases."""
