@@ -4,12 +4,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+HISTORIES ?= 1000000
 UI_INSTALLED := $(VENV)/.ui-installed
 LOCK_INSTALLED := $(VENV)/.lock-installed
 PRESENT_PYTHON = $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help install database demo up test bench conformance fuzz chaos ui-test cluster-test secure-test lint format types contracts definitions job
+.PHONY: help install database demo up test bench conformance simulate fuzz chaos ui-test cluster-test secure-test lint format types contracts definitions job
 .PHONY: reference docs docs-links diagrams screenshots dist wheel-test lock ci clean
 
 help: ## Say what can be made
@@ -31,6 +32,9 @@ bench: $(INSTALLED) ## Measure it all, for 45 minutes; ONLY=--quick sees in minu
 
 conformance: $(INSTALLED) ## Hold how rules are read against the RFCs, dateutil and peers: docs/conformance.md; ONLY=--quick takes seconds
 	@$(BIN)/python -m conformance $(ONLY)
+
+simulate: $(INSTALLED) ## Hold the planner's invariants against a million short random histories; HISTORIES=10000 takes seconds
+	@$(BIN)/recurrence simulate --histories $(HISTORIES) --seed $$(date +%s)
 
 fuzz: $(INSTALLED) ## Send the internal API odd requests for some minutes (the tests do so for seconds)
 	@RECURRENCE_FUZZ_EXAMPLES=2000 $(BIN)/pytest -n 0 recurrence_pipeline_tests/api/test_fuzz.py

@@ -11,6 +11,7 @@ from datetime import datetime
 from recurrence_pipeline.domain.errors import ChangeRefused
 from recurrence_pipeline.domain.model import Operation, Series, SeriesMemory, Task, TaskEvent, occurrence_id
 from recurrence_pipeline.domain.series import SeriesState
+from recurrence_pipeline.domain.slot_line import Slot
 from recurrence_pipeline.domain.zones import wall_text
 
 Maker = tuple[str, str]
@@ -52,10 +53,14 @@ def taken_back(
     added = memory.added - {state.dates[t.id] for t in dates} - _announced_dates(state, memory, event)
     number = memory.number if not numbers else _highest_before(state, min(numbers))
     known = set(state.slots.values())
+
+    def skips(slot: Slot) -> bool:  # from completion, a number alone says no day
+        return not state.recurrence.from_completion and state.skips(slot.at, slot.number)
+
     passed = {
         s.number
         for s in state.line.timed(state.finished + 1, max(number - state.finished, 0), endless=True)
-        if s.number <= number and s.number not in known and (s.number in memory.passed or state.skips(s.at, s.number))
+        if s.number <= number and s.number not in known and (s.number in memory.passed or skips(s))
     }
     return TakenBack(going, replace(memory, number=number, at=state.at(number), passed=frozenset(passed), added=added))
 

@@ -169,8 +169,13 @@ class SeriesState:
         if missing <= 0:
             return []
         if self._coming is not None:
-            return [self._coming]
+            return [*self._made_before(self._coming.number), self._coming]
         return [slot for slot in self.line.timed(self.cursor + 1, missing) if slot.number <= reach.number]
+
+    def _made_before(self, number: int) -> list[Slot]:
+        """Return the slots behind the cursor that a worker which died has made: nobody may have been told of them."""
+        places = {self.slots[i]: at for i, at in self._places.items() if self.cursor < self.slots.get(i, 0) < number}
+        return [Slot(each, places[each], in_utc(places[each], self.zone)) for each in sorted(places)]
 
     def occurrence(self, slot: Slot, event_id: str) -> NewOccurrence:
         """Return the occurrence of a slot."""
@@ -323,8 +328,12 @@ class SeriesState:
         """Return how far a series by schedule would reach if a slot were the highest completed one."""
         if len(self.revisions) == 1 and self.recurrence.is_plain and not self.skipped:
             return Reach(number + 1 + self.recurrence.horizon)
-        done = None if number < 0 else self._wall_of(number)
-        return replace(self._progress(), finished=number, done=done).reach()
+        while number >= 0 and self.line.at(number) is None:  # void since an edit
+            number -= 1
+        places = [] if number < 0 else [self._wall_of(number)]
+        if self._finished_date is not None:
+            places.append(self._finished_date)
+        return replace(self._progress(), finished=number, done=max(places, default=None)).reach()
 
     def missed(self) -> list[str]:
         """Return the open occurrences that should not stay, because their time passed and the next one's has come."""
@@ -412,7 +421,7 @@ class SeriesState:
             cursor=self.cursor,
             finished=self.finished,
             done=max(finished, default=None),
-            added=self.added(),
+            added=[at for at in self.added() if at in self.made or not self.skips(at)],
             passes_over=lambda number, at: self.skips(at, number),
             now=self._now,
         )

@@ -18,8 +18,8 @@ POINTS_MARKED = 60
 """With more points than these, only the line is drawn."""
 
 
-def line_plot(title: str, unit: str, lines: "Mapping[str, pd.Series[float]]") -> bytes:
-    """Return a PNG of figures over time (UTC), each a line; where one has no value, its line has a gap."""
+def line_plot(title: str, unit: str, lines: "Mapping[str, pd.Series[float]]", *, file_format: str = "png") -> bytes:
+    """Return a PNG, or an SVG, of figures over time (UTC), each a line; where one has no value, its line has a gap."""
     figure = Figure(figsize=SIZE, dpi=DOTS_PER_INCH, layout="constrained")
     axes = figure.subplots()
     for name, values in lines.items():
@@ -36,5 +36,5 @@ def line_plot(title: str, unit: str, lines: "Mapping[str, pd.Series[float]]") ->
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz="UTC"))  # type: ignore[no-untyped-call]
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=9)
     picture = BytesIO()
-    figure.savefig(picture, format="png")
+    figure.savefig(picture, format=file_format)
     return picture.getvalue()

@@ -1,0 +1,136 @@
+"""What may happen in a history, each drawn by chance: what people do, that time passes, and that workers come.
+
+Each act changes a history and says what it did; None where it could do nothing. A person deletes nothing while a worker
+that died has left an event half done: what is deleted in that moment may come back, which is a known limit
+(docs/explanation/guarantees.md).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+from recurrence_pipeline.domain.model import Operation, Task
+from recurrence_pipeline.domain.zones import wall_clock
+from recurrence_pipeline.simulation.history import History
+from recurrence_pipeline.simulation.random_series import ORIGINAL
+
+Act = Callable[[History], str | None]
+
+PAUSES = (timedelta(minutes=5), timedelta(hours=9), timedelta(days=1), timedelta(days=8), timedelta(days=40))
+DIES = 0.1
+"""How often a worker dies among its writes."""
+
+
+def complete(history: History) -> str | None:
+    """Complete an open task: mostly the one that is due first."""
+    found = history.open_tasks()
+    if not found:
+        return None
+    task = found[0] if history.chance.random() < 0.7 else history.chance.choice(found)
+    done = replace(task, is_completed=True, completed_at=history.now, updated_at=history.now, is_touched=True)
+    history.store.put(done)
+    history.done.append(done)
+    if task.id in history.touched:
+        history.touched[task.id] = done
+    history.ask(Operation.COMPLETE, task.id)
+    return f"completed: {history.name(task)}"
+
+
+def change(history: History) -> str | None:
+    """Give an open occurrence another title, or another date."""
+    found = [task for task in history.open_tasks() if task.id != ORIGINAL]
+    if not found:
+        return None
+    task = history.chance.choice(found)
+    if history.chance.random() < 0.5:
+        changed = replace(task, title="Water them twice", updated_at=history.now, is_touched=True)
+    else:
+        assert isinstance(task.due_date, datetime), "an occurrence has a date"  # noqa: S101
+        changed = replace(task, due_date=task.due_date + timedelta(hours=5), updated_at=history.now, is_touched=True)
+    history.store.put(changed)
+    history.touched[task.id] = changed
+    return f"changed by hand: {history.name(task)}"
+
+
+def delete(history: History) -> str | None:
+    """Delete an occurrence, done or not."""
+    found = [task for task in history.members() if task.id != ORIGINAL]
+    if not found or history.half_done:
+        return None
+    task = history.chance.choice(found)
+    _gone(history, task)
+    if history.chance.random() < 0.5:
+        history.ask(Operation.DELETE, task.id)
+    return f"deleted: {history.name(task)}"
+
+
+def delete_all(history: History) -> str | None:
+    """Delete the original, as an application does: its occurrences are the worker's to delete."""
+    if ORIGINAL not in history.store.tasks or history.half_done or history.chance.random() < 0.7:
+        return None
+    _gone(history, history.store.tasks[ORIGINAL])
+    history.ask(Operation.DELETE, ORIGINAL)
+    return "the original is deleted"
+
+
+def clear(history: History) -> str | None:
+    """Delete what hangs on the original, and keep that."""
+    if ORIGINAL not in history.store.tasks or history.chance.random() < 0.5:
+        return None
+    history.ask(Operation.DELETE, ORIGINAL)
+    return "a deletion of all occurrences is asked for"
+
+
+def wait(history: History) -> str:
+    """Let time pass."""
+    length = history.chance.choice(PAUSES)
+    history.now += length
+    return f"{length} pass: it is {wall_clock('now', history.now, history.zone):%a %Y-%m-%d %H:%M}"
+
+
+def repeat(history: History) -> str | None:
+    """Hand an event over a second time."""
+    if not history.finished:
+        return None
+    event = history.chance.choice(history.finished)
+    history.queue.append(event)
+    return f"comes once more: {history.named(event)}"
+
+
+def work(history: History) -> str | None:
+    """Let a worker process some of the queue, in any order, and perhaps die of it."""
+    if not history.queue:
+        return None
+    events = history.chance.sample(history.queue, history.chance.randint(1, len(history.queue)))
+    return history.process([events], dies=history.chance.random() < DIES)
+
+
+def work_at_once(history: History) -> str | None:
+    """Let two workers read the same moment, and write one after the other; they may hold the same events."""
+    if not history.queue:
+        return None
+    both = [history.chance.sample(history.queue, history.chance.randint(1, len(history.queue))) for _ in range(2)]
+    return history.process(both, dies=False)
+
+
+def _gone(history: History, task: Task) -> None:
+    history.store.delete(task.id)
+    history.deleted.add(task.id)
+    history.touched.pop(task.id, None)
+
+
+ACTS: Mapping[Act, int] = MappingProxyType(
+    {
+        complete: 6,
+        change: 1,
+        delete: 2,
+        delete_all: 1,
+        clear: 1,
+        wait: 3,
+        repeat: 2,
+        work: 6,
+        work_at_once: 2,
+    }
+)
+"""What may happen next, and how often."""

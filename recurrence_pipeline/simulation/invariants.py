@@ -1,0 +1,550 @@
+"""What must hold in every history, each as a name, a sentence and a function. What is expected is counted here anew.
+
+The planner finds slots by number, remembers how far it was, and reads what is there. Here all slots are counted from
+the first date on, by the rule alone, with nothing remembered: what both come to must be the same.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import lru_cache
+from itertools import count, pairwise
+from random import Random
+
+from recurrence_pipeline.domain.calendar import in_utc, timed
+from recurrence_pipeline.domain.instances import instances
+from recurrence_pipeline.domain.model import Action, Operation, SeriesMemory, Task, TaskEvent, activity_id
+from recurrence_pipeline.domain.plan import Plan
+from recurrence_pipeline.domain.recurrence import Missed, Recurrence, read_recurrence
+from recurrence_pipeline.domain.zones import time_zone, wall_clock
+from recurrence_pipeline.simulation.forks import Fork
+from recurrence_pipeline.simulation.history import History, Visit
+from recurrence_pipeline.simulation.random_series import ORIGINAL, edited
+from recurrence_pipeline.simulation.store import Store, plan_of
+
+FEW = 16
+"""Slots that are counted at first; mostly no more are needed."""
+
+
+VISIT = "65920082" + "00" * 8
+AWAY = (1, 2, 3, 5, 8, 15, 31, 60)
+"""Days after which a worker that is there comes; one that is away comes on the last of them alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invariant:
+    """What always holds. `broken` looks at a history after a step, and says what is wrong; None where all is well."""
+
+    name: str
+    sentence: str
+    broken: Callable[[History], str | None]
+
+
+# What is expected
+
+
+def expected(history: History, done: datetime | None) -> Iterator[datetime]:
+    """Yield the times that should have a task when everything up to `done` is completed, in order."""
+    lacking, beginning = history.recurrence.horizon + 1, time_has_come(history)
+    for at in due_times(history):
+        yield at
+        lacking -= (done is None or at > done) and (beginning is None or at >= beginning)
+        if not lacking:
+            return
+
+
+def time_has_come(history: History) -> datetime | None:
+    """Return the last time that has come, where what was missed before it does not stay."""
+    if history.recurrence.missed is Missed.EACH:
+        return None
+    passed = None
+    for at in due_times(history):
+        if in_utc(history.recurrence.moved(at) or at, history.zone) > history.now:
+            return passed
+        passed = at
+    return passed
+
+
+def due_times(history: History) -> Iterator[datetime]:
+    """Yield all times of a series: the slots that are not passed over, and the dates that are added."""
+    recurrence, wall = history.recurrence, history.wall
+    added = recurrence.added_at(wall)
+    first = slots(history, FEW + 7 * len(added))
+    dates = [at for at in added if at not in first and not recurrence.passes_over(at)]
+    for number in count():
+        known = slots(history, number + 1)
+        pause = recurrence.pause_at(known[number]) if number < len(known) else None
+        is_end = number >= len(known) or (pause is not None and pause.until is None)
+        while dates and (is_end or dates[0] < known[number]):
+            yield dates.pop(0)
+        if is_end:
+            return
+        if not recurrence.passes_over(known[number]):
+            yield known[number]
+
+
+def slots(history: History, least: int) -> tuple[datetime, ...]:
+    """Return so many slots on the wall clock, or all there are, counted from the first by the rule alone."""
+    size = FEW
+    while size < least:
+        size *= 2
+    return _slots(history.recurrence.text, history.wall, history.original.timezone, size)
+
+
+@lru_cache(maxsize=16)
+def _slots(rule: str, wall: datetime, zone: str | None, size: int) -> tuple[datetime, ...]:
+    return tuple(at for at, _ in timed(wall, rule, 0, size, time_zone(zone)))
+
+
+def place(history: History, task: Task) -> datetime:
+    """Return when the slot of a task is on the wall clock."""
+    return history.wall if task.occurrence_at is None else task.occurrence_at
+
+
+# The invariants
+
+
+def _raised(history: History) -> str | None:
+    return history.raised
+
+
+def _slot_twice(history: History) -> str | None:
+    seen: dict[object, Task] = {}
+    for task in history.store.tasks.values():
+        slot = task.occurrence_number if history.recurrence.from_completion else place(history, task)
+        other = seen.setdefault(slot, task)
+        if other is not task:
+            return f"{history.name(task)} has two tasks: {other.id} and {task.id}"
+    return None
+
+
+def _slot_lost(history: History) -> str | None:
+    if not history.is_calm or history.recurrence.from_completion:
+        return None
+    if history.recurrence.missed is not Missed.EACH and not _was_visited(history):
+        return None
+    done = max((place(history, t) for t in history.store.tasks.values() if t.is_completed), default=None)
+    had = {place(history, task) for task in history.made.values()} | {history.wall}
+    lost = (at for at in expected(history, done) if at not in had)
+    return next((f"{at:%a %Y-%m-%d %H:%M} never had a task" for at in lost), None)
+
+
+def _too_far(history: History) -> str | None:
+    if history.recurrence.from_completion:
+        return None
+    done = max((place(history, task) for task in history.done), default=None)
+    wanted = set(expected(history, done))
+    too_far = (task for task in history.made.values() if place(history, task) not in wanted)
+    return next((f"{history.name(task)} has a task too early" for task in too_far), None)
+
+
+def _comes_back(history: History) -> str | None:
+    back = history.deleted & history.store.tasks.keys()
+    return next((f"{history.name(history.store.tasks[i])} was deleted, and is there again" for i in sorted(back)), None)
+
+
+def _number_moves(history: History) -> str | None:
+    known = slots(history, 1 + max((task.occurrence_number or 0 for task in history.made.values()), default=0))
+    for task in history.made.values():
+        number, at = task.occurrence_number, task.occurrence_at
+        if at is None or task.due_date != in_utc(task.shifted_to or at, history.zone):
+            return f"{history.name(task)} is due at {task.due_date}"
+        if history.recurrence.from_completion:
+            continue
+        if number is not None and known[number] != at:
+            return f"{history.name(task)} is at {known[number]:%Y-%m-%d %H:%M} by the rule alone"
+    return None
+
+
+def _not_in_order(history: History) -> str | None:
+    if history.recurrence.from_completion:  # who is early may have the same day again
+        return None
+    numbered = {
+        t.occurrence_number: place(history, t) for t in history.made.values() if t.occurrence_number is not None
+    }
+    walls = [history.wall, *(numbered[number] for number in sorted(numbered))]
+    wrong = (late for early, late in pairwise(walls) if not early < late)
+    return next((f"{at:%Y-%m-%d %H:%M} is not later than the slot before it" for at in wrong), None)
+
+
+def _on_excluded(history: History) -> str | None:
+    wrong = (task for task in history.made.values() if history.recurrence.excludes(place(history, task)))
+    return next((f"{history.name(task)} is excluded, and has a task" for task in wrong), None)
+
+
+def _paused(history: History) -> str | None:
+    wrong = (task for task in history.made.values() if history.recurrence.pause_at(place(history, task)))
+    return next((f"{history.name(task)} lies in a pause, and has a task" for task in wrong), None)
+
+
+def _on_a_day_off(history: History) -> str | None:
+    for task in history.made.values():
+        at = place(history, task)
+        if history.recurrence.moved(at) != (task.shifted_to or at):
+            return f"{history.name(task)} is at {task.shifted_to or at:%a %Y-%m-%d}"
+    return None
+
+
+def _two_open(history: History) -> str | None:
+    if not history.recurrence.from_completion:
+        return None
+    found = history.open_tasks()
+    return f"{len(found)} are open: {', '.join(map(history.name, found))}" if len(found) > 1 else None
+
+
+def _not_from_completion(history: History) -> str | None:
+    if not history.recurrence.from_completion:
+        return None
+    done = {task.occurrence_number or 0: task for task in history.done}
+    for task in history.made.values():
+        before = done.get((task.occurrence_number or 0) - 1)
+        if before is None or before.completed_at is None:
+            return f"{history.name(task)} was made, and the one before it was not completed"
+        if (at := counted_from(history, before.completed_at)) != task.occurrence_at:
+            return f"{history.name(task)}, counted from {before.completed_at}, is {at}"
+    return None
+
+
+def counted_from(history: History, completed_at: datetime) -> datetime | None:
+    """Return the first time of the rule after the day of a completion, at the time of day of the first."""
+    day = datetime.combine(wall_clock("completedAt", completed_at, history.zone), history.wall.timetz())
+    endless = history.recurrence.rule.without_end()
+    return next((at for at in instances(endless, day) if not history.recurrence.passes_over(at)), None)
+
+
+def _missed_stays(history: History) -> str | None:
+    missed = history.recurrence.missed
+    if not history.is_calm or missed is Missed.EACH or not _was_visited(history):
+        return None
+    beginning = time_has_come(history)
+    passed = [t for t in history.open_tasks() if t.id != ORIGINAL and beginning and place(history, t) < beginning]
+    stays = [task for task in (passed[:-1] if missed is Missed.LATEST else passed) if not task.is_touched]
+    return next((f"{history.name(task)} was missed, and is still open" for task in stays), None)
+
+
+def _was_visited(history: History) -> bool:
+    return history.visit is not None and bool(_asking(history.visit)) and not history.visit.died
+
+
+def _a_year_away(history: History) -> str | None:
+    if history.visit is None or not history.is_calm or history.recurrence.from_completion:
+        return None
+    there, away, event = history.store.copy(), history.store.copy(), history.finished[0]
+    event = replace(event, id=VISIT, operation=Operation.CREATE, task_id=ORIGINAL)
+    for days in AWAY:
+        for store in (there, away) if days == AWAY[-1] else (there,):
+            now = history.now + timedelta(days=days)
+            for write in store.writes(plan_of(store, [event], now, history.planner), now):
+                write()
+    if there.removed.keys() != away.removed.keys():
+        return f"visited, {sorted(there.removed)} are removed; else {sorted(away.removed)}"
+    return _difference(there, away)
+
+
+def _not_undone(history: History) -> str | None:
+    if not (history.is_over and history.is_calm):
+        return None
+    fork = Fork(history)
+    if not (found := fork.open_tasks()):
+        return None
+    task, before = found[0], fork.store.copy()
+    fork.complete(task)
+    completed = fork.store.copy()
+    plan = fork.reopen(task)
+    if plan.refusals:
+        return f"reopening {history.name(task)} is refused: {next(iter(plan.refusals.values()))}"
+    if (unlike := _difference(before, fork.store)) is not None:
+        return f"completed and reopened {history.name(task)}: {unlike}"
+    fork.complete(task)
+    unlike = _difference(completed, fork.store)
+    return None if unlike is None else f"completed {history.name(task)} again: {unlike}"
+
+
+def _skip_stays(history: History) -> str | None:
+    if not (history.is_over and history.is_calm):
+        return None
+    fork = Fork(history)
+    found = [task for task in fork.open_tasks() if task.id != ORIGINAL]
+    if not found or history.recurrence.from_completion:
+        return None
+    task, before = found[-1], fork.store.copy()
+    plan = fork.ask(Operation.SKIP, task.id)
+    if task.id in fork.store.tasks:
+        return f"{history.name(task)} was skipped, and is there: {plan.refusals}"
+    fork.ask(Operation.SKIP, ORIGINAL, slot=task.occurrence_number, undo=True)
+    if task.occurrence_number is None:
+        return None
+    lacking = before.tasks.keys() - fork.store.tasks.keys()  # what was made in its place stays
+    return f"skipped {history.name(task)}, and took that back: {sorted(lacking)} are gone" if lacking else None
+
+
+def _not_followed(history: History) -> str | None:
+    """Have the original edited, and look at what follows."""
+    if not (history.is_over and history.is_calm):
+        return None
+    fork = Fork(history)
+    before = fork.store.copy()
+    chance = Random(history.seed)  # noqa: S311 - repeatable is the point
+    original = edited(fork.store.tasks[ORIGINAL], chance, history.wall)
+    said = f"edited to {original.recurrence or original.repeat_type}: "
+    plan = fork.update(original)
+    followed = read_recurrence(original.repeat_type, original.recurrence)
+    if plan.refusals or followed.from_completion or history.recurrence.from_completion:
+        return None
+    for task in before.tasks.values():
+        if followed.missed is not Missed.EACH and not task.is_completed and not task.is_touched:
+            continue  # it may be retired
+        is_ahead = isinstance(task.due_date, datetime) and task.due_date > fork.now and not task.is_completed
+        if task.id != ORIGINAL and fork.store.tasks.get(task.id) != task and (task.is_touched or not is_ahead):
+            return f"{said}{history.name(task)} was changed, which is done, past or a person's"
+    wrong = _off_the_rule(history, fork, followed)
+    if wrong is not None:
+        return said + wrong
+    fork.update(original)
+    again = history.planner.changes([fork.last], fork.store.load([ORIGINAL]), now=fork.now)
+    return f"{said}a third time would write {written}" if (written := _written(again, fork.store)) else None
+
+
+def _off_the_rule(history: History, fork: Fork, recurrence: Recurrence) -> str | None:
+    """Say which untouched task ahead is not on the rule that is followed now."""
+    endless = recurrence.rule.without_end()
+    added = recurrence.added_at(history.wall)
+    done = max((place(history, t) for t in fork.store.tasks.values() if t.is_completed), default=history.wall)
+    for task in fork.open_tasks():
+        at = task.occurrence_at
+        if (
+            at is None
+            or task.is_touched
+            or at <= done
+            or not isinstance(task.due_date, datetime)
+            or task.due_date <= fork.now
+        ):
+            continue
+        moment = timedelta(microseconds=1)
+        if at not in added and next(instances(endless, history.wall, at - moment), None) != at:
+            return f"{history.name(task)} is not on it"
+        if task.title != fork.store.tasks[ORIGINAL].title:
+            return f"{history.name(task)} is still called {task.title}"
+    return None
+
+
+def _edits_nothing(history: History) -> str | None:
+    if not (history.is_over and history.is_calm) or {t.id for t in history.done} - history.store.tasks.keys():
+        return None  # where what was completed is gone, so is what it brought
+    fork = Fork(history)
+    before = fork.store.copy()
+    plan = fork.update(fork.store.tasks[ORIGINAL])
+    if plan.refusals:
+        return f"an update that changes nothing is refused: {next(iter(plan.refusals.values()))}"
+    unlike = _difference(before, fork.store)
+    return None if unlike is None else f"an update that changes nothing: {unlike}"
+
+
+def _touched_changed(history: History) -> str | None:
+    for task_id, left in history.touched.items():
+        now = history.store.tasks.get(task_id)
+        if now != left and task_id not in history.deleted | history.store.removed.keys():
+            return f"{history.name(left)} was changed by a person, and then by the worker: {left} is {now}"
+    return None
+
+
+def _untold(history: History) -> str | None:
+    if not history.is_calm:
+        return None
+    there = ((i, task) for i, task in history.store.tasks.items() if i != ORIGINAL)
+    untold = (task for i, task in there if activity_id(Action.CREATED, i) not in history.store.told)
+    return next((f"nobody was told of {history.name(task)}" for task in untold), None)
+
+
+def _outlives(history: History) -> str | None:
+    if history.queue or ORIGINAL in history.store.tasks:
+        return None
+    return next((f"{history.name(t)} is there without its original" for t in history.store.tasks.values()), None)
+
+
+def _miscounted(history: History) -> str | None:
+    for event_id, said in history.counts.items():
+        if said != (found := len(history.removed.get(event_id, ()))):
+            return f"deletion {event_id} says that it removed {said}, and removed {found}"
+    return None
+
+
+def _not_once(history: History) -> str | None:
+    visit = history.visit
+    if visit is None or visit.died:
+        return None
+    again = plan_of(visit.after, _asking(visit), visit.now, history.planner)
+    return f"the same events once more would write {written}" if (written := _written(again, visit.after)) else None
+
+
+def _order_matters(history: History) -> str | None:
+    visit = history.visit
+    if visit is None or visit.died or len(visit.events) != len(_asking(visit)):
+        return None
+    other = visit.before.copy()
+    for event in sorted(visit.events, key=lambda event: event.id[::-1], reverse=len(visit.events) % 2 == 0):
+        for write in other.writes(plan_of(other, [event], visit.now, history.planner), visit.now):
+            write()
+    return _difference(visit.after, other)
+
+
+def _asking(visit: Visit) -> list[TaskEvent]:
+    return [event for event in visit.events if event.operation is not Operation.DELETE]
+
+
+def _written(plan: Plan, store: Store) -> str:
+    names = ("occurrences", "links", "cursors", "removals", "memories", "skips", "edits", "lowered")
+    counts = {name: len(getattr(plan, name)) for name in names}
+    counts["retirements"] = sum(store.may_retire(each, i) for each in plan.retirements for i in each.task_ids)
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+
+
+def _difference(one: Store, other: Store) -> str | None:
+    """Say what differs between what two ways ended in, but for who made what."""
+    a, b = one.tasks, other.tasks
+    if a.keys() != b.keys():
+        return f"one way there are {sorted(a.keys() - b.keys())}, the other way {sorted(b.keys() - a.keys())}"
+    unlike = (f"{a[i]} is {b[i]} the other way" for i in a if a[i] is not b[i] and _facts(a[i]) != _facts(b[i]))
+    if (found := next(unlike, None)) is not None:
+        return found
+    known, known_else = _known(one), _known(other)
+    return None if known == known_else else f"{known} is {known_else} the other way"
+
+
+def _known(store: Store) -> dict[str, SeriesMemory]:
+    """Return what is remembered; which slots were passed over matters behind the highest completed one."""
+    numbers = (task.occurrence_number or 0 for task in store.tasks.values() if task.is_completed)
+    finished = max(numbers, default=-1)
+    return {
+        i: replace(memory, passed=frozenset(number for number in memory.passed if number > finished))
+        for i, memory in store.memories.items()
+    }
+
+
+def _facts(task: Task) -> tuple[object, ...]:
+    return task.title, task.due_date, task.is_completed, task.occurrence_number, task.occurrence_at
+
+
+INVARIANTS = (
+    Invariant(
+        "planning_never_fails",
+        "Whatever happens, planning ends in a plan.",
+        _raised,
+    ),
+    Invariant(
+        "no_slot_twice",
+        "No slot ever has two tasks.",
+        _slot_twice,
+    ),
+    Invariant(
+        "no_slot_lost",
+        "Once all events are processed, every slot up to the horizon has had its task.",
+        _slot_lost,
+    ),
+    Invariant(
+        "nothing_too_early",
+        "No task is made beyond the horizon behind what was completed.",
+        _too_far,
+    ),
+    Invariant(
+        "deleted_stays_deleted",
+        "What a person deleted is not made again.",
+        _comes_back,
+    ),
+    Invariant(
+        "excluded_changes_no_other_slot",
+        "A number is the slot that the rule alone puts there, whatever is excluded or added.",
+        _number_moves,
+    ),
+    Invariant(
+        "slots_increase_on_the_wall_clock",
+        "A slot with a higher number is later on the wall clock, whatever the clocks do.",
+        _not_in_order,
+    ),
+    Invariant(
+        "nothing_on_excluded_dates",
+        "An excluded date has no task.",
+        _on_excluded,
+    ),
+    Invariant(
+        "nothing_made_while_paused",
+        "A slot in a pause has no task.",
+        _paused,
+    ),
+    Invariant(
+        "nothing_on_a_day_off",
+        "A slot on a day off has its task where its shift says, every other one where the rule puts it.",
+        _on_a_day_off,
+    ),
+    Invariant(
+        "one_open_from_completion",
+        "From completion, one task is open at a time.",
+        _two_open,
+    ),
+    Invariant(
+        "counted_from_the_day_of_completion",
+        "From completion, a task is due at the first time of the rule after the day of the completion before it.",
+        _not_from_completion,
+    ),
+    Invariant(
+        "missed_do_not_stay",
+        "With `missed: next` no untouched task stays whose time passed and the next one's came, with `latest` one.",
+        _missed_stays,
+    ),
+    Invariant(
+        "a_year_away_is_a_year_of_days",
+        "A worker that was away leaves, after its first visit, what one that came all the time leaves.",
+        _a_year_away,
+    ),
+    Invariant(
+        "reopen_undoes_complete",
+        "A completion that is taken back leaves what was there before; completed again, what was there then.",
+        _not_undone,
+    ),
+    Invariant(
+        "a_skip_can_be_taken_back",
+        "A skipped slot has no task; taken back, everything that was there before is there.",
+        _skip_stays,
+    ),
+    Invariant(
+        "an_edit_of_nothing_changes_nothing",
+        "An update whose original says what it said before changes nothing.",
+        _edits_nothing,
+    ),
+    Invariant(
+        "an_edit_is_followed",
+        "After an update untouched tasks ahead are on the new rule, no other is changed; a third one changes nothing.",
+        _not_followed,
+    ),
+    Invariant(
+        "touched_is_never_changed",
+        "What a person changed, no worker changes.",
+        _touched_changed,
+    ),
+    Invariant(
+        "every_task_is_told_of",
+        "The user's activity log has a line for every task that was made.",
+        _untold,
+    ),
+    Invariant(
+        "nothing_outlives_its_original",
+        "Once the deletion of an original is processed, none of its occurrences is left.",
+        _outlives,
+    ),
+    Invariant(
+        "a_deletion_counts_what_it_removed",
+        "A deletion says how many tasks it removed, in all its tries together.",
+        _miscounted,
+    ),
+    Invariant(
+        "plan_twice_is_once",
+        "The same events once more have nothing left to do.",
+        _not_once,
+    ),
+    Invariant(
+        "order_does_not_matter",
+        "Events in any order, together or one by one, come to the same tasks.",
+        _order_matters,
+    ),
+)
+"""All of them; docs/explanation/guarantees.md has the same table."""

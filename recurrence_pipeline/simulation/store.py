@@ -1,0 +1,264 @@
+"""Tasks in memory, and plans carried out on them as worker/batch.py does in the database. No clock, no chance.
+
+Every write is as harmless to repeat as the database's, and they come in the same order, so that a crash can be put
+behind any of them.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from typing import Any, NamedTuple, Self
+
+from recurrence_pipeline.domain.changes import plan_changes
+from recurrence_pipeline.domain.content import content_for
+from recurrence_pipeline.domain.model import CHANGES, Operation, Series, SeriesMemory, Task, TaskEvent, derived_id
+from recurrence_pipeline.domain.plan import (
+    CursorMove,
+    MemoryChange,
+    NewActivity,
+    NewOccurrence,
+    Plan,
+    Removal,
+    Reparent,
+    Retirement,
+    SlotEdit,
+    SlotSkip,
+    Snapshot,
+)
+from recurrence_pipeline.domain.planning import plan_batch, plan_deletions
+
+Write = Callable[[], None]
+
+
+class Planner(NamedTuple):
+    """What turns events and a snapshot into a plan; a broken one shows that an invariant can fail."""
+
+    batch: Callable[..., Plan] = plan_batch
+    changes: Callable[..., Plan] = plan_changes
+    deletions: Callable[..., Plan] = plan_deletions
+
+
+@dataclass
+class Store:
+    """Tasks, what is remembered of their series, what users were told, and why tasks were removed."""
+
+    tasks: dict[str, Task] = field(default_factory=dict)
+    memories: dict[str, SeriesMemory] = field(default_factory=dict)
+    told: dict[str, NewActivity] = field(default_factory=dict)
+    removed: dict[str, str] = field(default_factory=dict)
+    """By the id of a task: why the worker removed it."""
+    kept: dict[str, Task] = field(default_factory=dict)
+    """Copies of what was retired."""
+    events: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """What each event asked for, and of which task."""
+    made: dict[str, Task] = field(default_factory=dict)
+    """Every occurrence that ever was, as it was written."""
+    _hanging: dict[str, dict[str, Task]] = field(default_factory=dict)
+
+    def copy(self) -> Self:
+        """Return the same at this moment; values are never changed, so that none is copied."""
+        hanging = {parent: dict(children) for parent, children in self._hanging.items()}
+        copies = (dict(each) for each in self._facts())
+        return type(self)(*copies, hanging)
+
+    def _facts(self) -> tuple[dict[str, Any], ...]:
+        return self.tasks, self.memories, self.told, self.removed, self.kept, self.events, self.made
+
+    # What the application does
+
+    def put(self, task: Task) -> None:
+        """Store a task, in the place of what has its id."""
+        if (before := self.tasks.get(task.id)) is not None and before.parent_recurring_id is not None:
+            self._hanging[before.parent_recurring_id].pop(task.id, None)
+        self.tasks[task.id] = task
+        if task.parent_recurring_id is not None:
+            self._hanging.setdefault(task.parent_recurring_id, {})[task.id] = task
+
+    def delete(self, task_id: str) -> Task | None:
+        """Take a task away, and return it; None where it is not there."""
+        task = self.tasks.pop(task_id, None)
+        if task is not None and task.parent_recurring_id is not None:
+            self._hanging[task.parent_recurring_id].pop(task_id, None)
+        return task
+
+    # What the worker reads
+
+    def load(self, task_ids: Iterable[str]) -> Snapshot:
+        """Return the named tasks, and the series that they are of."""
+        tasks = {i: self.tasks[i] for i in task_ids if i in self.tasks}
+        heads = {task.parent_recurring_id or task.id for task in tasks.values()} | {*task_ids} - tasks.keys()
+        tasks |= {head: self.tasks[head] for head in heads if head in self.tasks}
+        return Snapshot(tasks, {head: self._series(head) for head in heads}, self.events)
+
+    def load_for_deletion(self, task_ids: Iterable[str]) -> Snapshot:
+        """Return the named tasks, and what hangs on them or beside them."""
+        tasks = {i: self.tasks[i] for i in task_ids if i in self.tasks}
+        heads = {*task_ids, *(t.parent_recurring_id for t in tasks.values() if t.parent_recurring_id)}
+        tasks |= {head: self.tasks[head] for head in heads if head in self.tasks}
+        return Snapshot(tasks, {head: self._series(head) for head in heads})
+
+    def _series(self, head: str) -> Series:
+        original = self.tasks.get(head)
+        if original is not None and original.parent_recurring_id is not None:
+            original = None
+        return Series(head, original, tuple(self._hanging.get(head, {}).values()), memory=self.memories.get(head))
+
+    # What the worker writes
+
+    def writes(self, plan: Plan, now: datetime) -> Iterator[Write]:
+        """Yield the writes of a plan of anything but deletions, to be made one by one; a crash leaves the rest."""
+        yield from (partial(self._change, change) for change in plan.memories)
+        yield from (partial(self._skip, skip) for skip in plan.skips)
+        yield from (partial(self._put_back, back.task_id) for back in plan.put_back)
+        yield from (partial(self._insert, new, now) for new in plan.occurrences)
+        gone = {new.original.id for new in plan.occurrences} - self.tasks.keys()
+        undone = {new.id for new in plan.occurrences if new.original.id in gone}
+        yield partial(self._undo, undone)
+        yield partial(self._tell, [activity for activity in plan.activities if activity.task_id not in undone])
+        yield from (partial(self._link, link) for link in plan.links)
+        yield from (partial(self._edit, edit, now) for edit in plan.edits)
+        yield from (partial(self._remove, removal) for removal in plan.removals)
+        yield from (partial(self._retire, retirement) for retirement in plan.retirements)
+        yield partial(self._remember, [move for move in plan.cursors if move.series_id not in gone])
+        yield from (partial(self._change, change) for change in plan.lowered)
+
+    def deletion_writes(self, plan: Plan) -> Iterator[Write]:
+        """Yield the writes of a plan of deletions."""
+        yield partial(self._remember, plan.cursors)
+        yield partial(self._tell, plan.activities)
+        for removal in plan.removals:
+            yield partial(self._remove, removal)
+
+    def _insert(self, new: NewOccurrence, now: datetime) -> None:
+        if new.id not in self.tasks:
+            self.put(task := occurrence(new, now))
+            self.made.setdefault(new.id, task)
+
+    def _undo(self, task_ids: Iterable[str]) -> None:
+        for task_id in task_ids:
+            self.delete(task_id)
+
+    def _tell(self, activities: Iterable[NewActivity]) -> None:
+        for activity in activities:
+            self.told.setdefault(activity.id, activity)
+
+    def _link(self, link: Reparent) -> None:
+        task = self.tasks.get(link.task_id)
+        if task is not None and task.parent_recurring_id == link.seen:
+            self.put(replace(task, parent_recurring_id=link.original_id))
+
+    def _remove(self, removal: Removal) -> None:
+        for task_id in removal.task_ids:
+            if self.delete(task_id) is not None:
+                self.removed[task_id] = removal.reason
+
+    def _retire(self, retirement: Retirement) -> None:
+        """Remove what hangs on the original and nobody touched, or `whatever` it is, and tell of it."""
+        original = retirement.original
+        for task_id in retirement.task_ids:
+            if not self.may_retire(retirement, task_id):
+                continue
+            self.kept[task_id] = self.tasks[task_id]
+            self.delete(task_id)
+            self.removed[task_id] = retirement.reason
+            subject = derived_id(task_id, retirement.event.id)
+            if retirement.action is not None and original.user_id is not None:
+                self._tell([NewActivity.of(retirement.action, original.user_id, task_id, subject=subject)])
+
+    def _change(self, change: MemoryChange) -> None:
+        known, seen, new = self.memories.get(change.series_id), change.seen, change.new
+        if known is None or (known.number, len(known.revisions)) != (seen.number, len(seen.revisions)):
+            return
+        self.memories[change.series_id] = replace(
+            known,
+            number=new.number,
+            at=new.at,
+            passed=new.passed,
+            added=known.added - (seen.added - new.added),
+            revisions=new.revisions,
+            followed=new.followed,
+        )
+
+    def _skip(self, skip: SlotSkip) -> None:
+        if (known := self.memories.get(skip.series_id)) is not None:
+            others = {slot: each for slot, each in known.skipped.items() if slot != skip.slot}
+            skipped = others if skip.skipped is None else others | {skip.slot: skip.skipped}
+            self.memories[skip.series_id] = replace(known, skipped=skipped)
+
+    def _put_back(self, task_id: str) -> None:
+        if task_id not in self.tasks and task_id in self.kept:
+            self.put(self.kept.pop(task_id))
+            self.removed.pop(task_id, None)
+
+    def _edit(self, edit: SlotEdit, now: datetime) -> None:
+        task = self.tasks.get(edit.task_id)
+        if task is None or task.is_touched is not False:
+            return
+        if (slot := edit.slot) is not None:
+            task = replace(task, due_date=slot.due, original_due_date=slot.due, occurrence_number=slot.slot)
+            task = replace(task, occurrence_at=slot.at, shifted_to=slot.shifted_to)
+        if edit.content is not None:
+            task = replace(task, content=edit.content, title=str(edit.content.get("title")))
+        self.put(replace(task, updated_at=now))
+
+    def may_retire(self, retirement: Retirement, task_id: str) -> bool:
+        """Say whether a task goes that is to be retired."""
+        task = self.tasks.get(task_id)
+        if task is None or task.parent_recurring_id != retirement.original.id or task.is_completed:
+            return False
+        return retirement.whatever or task.is_touched is False
+
+    def _remember(self, moves: Iterable[CursorMove]) -> None:
+        for move in moves:
+            known, new = self.memories.get(move.series_id), move.memory
+            if known is None:
+                self.memories[move.series_id] = new
+                continue
+            further = new if new.number > known.number else known
+            cursor = {"number": further.number, "at": further.at, "passed": further.passed}
+            self.memories[move.series_id] = replace(known, added=known.added | new.added, **cursor)  # type: ignore[arg-type]
+
+
+def occurrence(new: NewOccurrence, now: datetime) -> Task:
+    """Return an occurrence as it is written, and read again."""
+    original = new.original
+    return Task(
+        id=new.id,
+        user_id=original.user_id,
+        title=original.title,
+        repeat_type=original.repeat_type,
+        due_date=new.due,
+        original_due_date=new.due,
+        parent_recurring_id=original.id,
+        created_at=now,
+        updated_at=now,
+        timezone=original.timezone,
+        occurrence_number=new.slot,
+        occurrence_at=new.at,
+        shifted_to=new.shifted_to,
+        recurrence=original.recurrence,
+        created_by_event=new.event_id,
+        is_touched=False,
+        content=content_for(original),
+    )
+
+
+def plan_of(store: Store, events: Sequence[TaskEvent], now: datetime, planner: Planner) -> Plan:
+    """Plan creations and completions from what the store holds now."""
+    return planner.batch(events, store.load([event.task_id for event in events]), now=now)
+
+
+def process(store: Store, event: TaskEvent, now: datetime, planner: Planner) -> Plan:
+    """Have a worker process one event, and return what it planned."""
+    store.events[event.id] = (event.operation.value, event.task_id)
+    if event.operation is Operation.DELETE:
+        plan = planner.deletions([event], store.load_for_deletion([event.task_id]))
+        writes = store.deletion_writes(plan)
+    else:
+        plan_events = planner.changes if event.operation in CHANGES else planner.batch
+        plan = plan_events([event], store.load([event.task_id]), now=now)
+        writes = store.writes(plan, now)
+    for write in writes:
+        write()
+    return plan

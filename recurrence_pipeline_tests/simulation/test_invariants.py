@@ -1,0 +1,41 @@
+"""Every invariant holds in some thousand histories (`make simulate` runs a million), and each can be seen to fail."""
+
+import pytest
+
+from recurrence_pipeline.simulation.harness import replay, run
+from recurrence_pipeline.simulation.invariants import INVARIANTS, Invariant
+from recurrence_pipeline_tests.docs.pages import ROOT
+from recurrence_pipeline_tests.simulation.broken_planners import BROKEN
+
+HISTORIES = 2_000
+ENOUGH = 500
+"""In so many histories each fault of a planner shows."""
+
+NAMES = [invariant.name for invariant in INVARIANTS]
+
+
+def test_every_invariant_holds_in_every_history() -> None:
+    tally = run(range(HISTORIES))
+    assert tally.broken == []
+    assert tally.tasks > HISTORIES, "planners were asked for something"
+
+
+@pytest.mark.parametrize("invariant", INVARIANTS, ids=NAMES)
+def test_an_invariant_is_broken_by_a_planner_with_that_fault(invariant: Invariant) -> None:
+    planner = BROKEN[invariant.name]
+    broken = (told.broken for seed in range(ENOUGH) if (told := replay(seed, planner, [invariant])).broken)
+    found = next(broken)
+    assert found is not None
+    assert found.invariant == invariant.name
+    assert replay(found.seed, planner, [invariant]).broken == found, "the seed repeats it"
+
+
+def test_a_seed_tells_the_same_history_again() -> None:
+    assert replay(5) == replay(5)
+    assert replay(5).steps != replay(6).steps
+
+
+def test_the_guarantees_have_every_invariant_in_its_words() -> None:
+    page = (ROOT / "docs/explanation/guarantees.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    assert rows == [f"| `{invariant.name}` | {invariant.sentence} |" for invariant in INVARIANTS]
