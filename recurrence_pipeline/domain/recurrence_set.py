@@ -73,22 +73,37 @@ def recurrence_set(series: Series, state: SeriesState) -> RecurrenceSet:
     slots = _passed(series, state, rests)
     tasks = dict(_placed(series, state, slots))
     rule = _rule(state, rests)
-    gone = {at for number, at in enumerate(slots) if number <= state.cursor}
+    gone = {at for number, at in enumerate(slots, _first(state)) if number <= state.cursor}
     to_come = [at for at in state.added() if at not in state.made]
     places = {at: place for at, place in _foreseen(state, rests, to_come).items() if at not in tasks}
     passed_over = {at for at, place in places.items() if place is None}
     added = (set(to_come) - passed_over) | (tasks.keys() - set(slots))
-    if rule is None or not is_instance(state.recurrence.rule, state.wall):
-        added.add(state.wall)
+    if rule is None or not is_instance(_written_rule(state), _start(state)):
+        added.add(_start(state))
     return RecurrenceSet(
         original=state.original,
         zone=state.zone,
-        start=state.wall,
+        start=_start(state),
         rule=rule,
         excluded=tuple(sorted((gone | passed_over.difference(to_come) | set(_excluded(state))) - tasks.keys())),
         added=tuple(sorted(added)),
         changed=(*_changed(tasks, state), *_moved(places, state)),
     )
+
+
+def _first(state: SeriesState) -> int:
+    """Return the number of the slot that is told as the start: slot 0, or the first one by an edited rule."""
+    return state.line.stretches[-1].first if len(state.revisions) > 1 else 0
+
+
+def _start(state: SeriesState) -> datetime:
+    return state.line.stretches[-1].wall if len(state.revisions) > 1 else state.wall
+
+
+def _written_rule(state: SeriesState) -> Rule:
+    """Return the rule that counts from the start: an edited one with what the date of its original implies."""
+    rule = state.line.stretches[-1].rule
+    return rule if isinstance(rule, Rule) else state.recurrence.rule
 
 
 def _open_tasks(series: Series, state: SeriesState) -> RecurrenceSet:
@@ -102,7 +117,7 @@ def _open_tasks(series: Series, state: SeriesState) -> RecurrenceSet:
 def _place(task: Task, state: SeriesState) -> datetime:
     if task.occurrence_at is None and isinstance(task.anchor, datetime):
         return wall_clock("dueDate", task.anchor, state.zone)
-    return task.occurrence_at or state.wall
+    return task.occurrence_at or _start(state)
 
 
 def _passed(series: Series, state: SeriesState, rests: date | None) -> list[datetime]:
@@ -111,8 +126,9 @@ def _passed(series: Series, state: SeriesState, rests: date | None) -> list[date
     if last - len(series.occurrences) > MAX_PASSED:
         message = f"occurrenceNumber: slot {last} was made, and only {len(series.occurrences)} tasks are there"
         raise InvalidRecurrence(message, field="occurrenceNumber", value=last)
-    slots = [slot.at for slot in state.timed(0, last + 1)]
-    return slots if rests is None else [at for at in slots if at == state.wall or at.date() < rests]
+    first = _first(state)
+    slots = [slot.at for slot in state.timed(first, last + 1 - first)]
+    return slots if rests is None else [at for at in slots if at == _start(state) or at.date() < rests]
 
 
 def _foreseen(state: SeriesState, rests: date | None, added: list[datetime]) -> dict[datetime, datetime | None]:
@@ -145,8 +161,9 @@ def _placed(series: Series, state: SeriesState, slots: list[datetime]) -> Iterat
     """Yield the tasks of a series with the times that they stand for on the wall clock."""
     for task in (*series.occurrences, state.original):
         number = state.slots.get(task.id)
-        if number is not None and 0 <= number < len(slots):
-            yield slots[number], task
+        place = None if number is None else number - _first(state)
+        if place is not None and 0 <= place < len(slots):
+            yield slots[place], task
         elif task.id in state.dates:
             yield state.dates[task.id], task
         elif isinstance(task.anchor, datetime):  # before the first slot, or behind an end that came nearer
@@ -155,7 +172,7 @@ def _placed(series: Series, state: SeriesState, slots: list[datetime]) -> Iterat
 
 def _excluded(state: SeriesState) -> Iterator[datetime]:
     """Yield what is excluded, as times; every slot has the time of day of the anchor."""
-    clock = state.wall.timetz()
+    clock = _start(state).timetz()
     for each in state.recurrence.excluded:
         if not isinstance(each, datetime):
             yield datetime.combine(each, clock)
@@ -213,16 +230,18 @@ def _may_skip(rule: Rule) -> bool:
 
 def _rule(state: SeriesState, rests: date | None) -> str | None:
     """Return RRULE's value; None where nothing comes behind the start."""
-    wall, rule = state.wall, _ended(state, rests)
+    wall, rule = _start(state), _ended(state, rests)
     last = last_moment(rule, wall, state.zone)
-    following = [slot.at for slot in state.timed(1, 1)] if rule.ends else [wall]
+    if state.is_stopped:
+        return None
+    following = [slot.at for slot in state.timed(_first(state) + 1, 1)] if rule.ends else [wall]
     if not following or (last is not None and following[0] > last):
         return None
     written = rfc5545(rule, wall)
     if last is not None:
         written = replace(written, until=_until(state, last))
     elif rule.count is not None and rule.count <= MAX_PASSED and not is_instance(rule, wall):
-        [behind] = state.timed(rule.count - 1, 1)
+        [behind] = state.timed(_first(state) + rule.count - 1, 1)
         written = replace(written, count=None, until=behind.due)
     text = str(written)
     return text if written.skip is Skip.OMIT else f"RSCALE=GREGORIAN;{text}"
@@ -230,14 +249,14 @@ def _rule(state: SeriesState, rests: date | None) -> str | None:
 
 def _ended(state: SeriesState, rests: date | None) -> Rule:
     """Return the rule, with its end before a pause until further notice."""
-    rule, begin = state.recurrence.rule, state.wall.date()
+    rule, begin = _written_rule(state), _start(state).date()
     if rests is None:
         return rule
     day = rests - timedelta(days=1) if rests > begin else begin
-    last = last_moment(rule, state.wall, state.zone)
+    last = last_moment(rule, _start(state), state.zone)
     if rule.count is not None and rule.count <= MAX_PASSED:
         with suppress(InvalidRecurrence):  # the last lies outside of the calendar
-            last = state.timed(rule.count - 1, 1)[0].at
+            last = state.timed(_first(state) + rule.count - 1, 1)[0].at
     return rule if last is not None and last.date() <= day else replace(rule, count=None, until=day)
 
 
@@ -246,9 +265,9 @@ def _until(state: SeriesState, last: datetime) -> datetime | None:
 
     None where that lies outside the calendar, and no slot behind it.
     """
-    day = last.toordinal() - (state.wall.timetz() > last.timetz())
+    day = last.toordinal() - (_start(state).timetz() > last.timetz())
     try:
-        at = datetime.combine(datetime.fromordinal(day), state.wall.timetz())
+        at = datetime.combine(datetime.fromordinal(day), _start(state).timetz())
         return in_utc(at.replace(fold=0), state.zone)
     except (InvalidRecurrence, ValueError):
         return None

@@ -164,18 +164,24 @@ class SeriesState:
         Raises:
             InvalidRecurrence: they are more than any honest history has.
         """
-        most = MAX_NEW_PER_SERIES + (MAX_PASSED_OVER if self._has_skips else 0)
-        if (missing := reach.number - self.cursor) > most and self.recurrence.missed is Missed.EACH:
+        missing = reach.number - self.cursor
+        self._require_few(missing, MAX_NEW_PER_SERIES + (MAX_PASSED_OVER if self._has_skips else 0))
+        if missing <= 0:
+            return []
+        if self._coming is not None:
+            return [*self._made_before(self._coming.number), self._coming]
+        slots = [slot for slot in self.line.timed(self.cursor + 1, missing) if slot.number <= reach.number]
+        if missing > MAX_NEW_PER_SERIES:
+            self._require_few(sum(not self.skips(slot.at, slot.number) for slot in slots), MAX_NEW_PER_SERIES)
+        return slots
+
+    def _require_few(self, missing: int, most: int) -> None:
+        if missing > most and self.recurrence.missed is Missed.EACH:
             raise InvalidRecurrence(
                 f"slot {self.finished} is completed but the cursor is {self.cursor}: refusing {missing} new tasks",
                 field="occurrenceNumber",
                 value=self.finished,
             )
-        if missing <= 0:
-            return []
-        if self._coming is not None:
-            return [*self._made_before(self._coming.number), self._coming]
-        return [slot for slot in self.line.timed(self.cursor + 1, missing) if slot.number <= reach.number]
 
     def _made_before(self, number: int) -> list[Slot]:
         """Return the slots behind the cursor that a worker which died has made: nobody may have been told of them."""

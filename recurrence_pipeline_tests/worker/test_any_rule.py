@@ -130,15 +130,12 @@ def test_a_day_of_a_series_that_is_refused_says_why(world: World) -> None:
     assert explanation.text.startswith("Nothing is made: recurrence.rule: FREQ=HOURLY is not one of DAILY")
 
 
-def test_another_rule_leaves_the_series_alone_and_is_found(world: World) -> None:
+def test_a_series_goes_on_by_its_rule_until_another_is_followed_and_an_hour_later_that_is_found(world: World) -> None:
     head = custom(world, "FREQ=DAILY")
     world.worker.mongo.tasks.update_one({"_id": head}, {"$set": {"recurrence.rule": "FREQ=DAILY;INTERVAL=2"}})
-    event = world.add_event("complete", head)
-    world.work()
-    error = world.event(event)["errors"][-1]
-    assert (world.event(event)["status"], error["code"]) == ("rejected", "RULE_CHANGED")
-    assert "recurrence.rule is 'FREQ=DAILY;INTERVAL=2', but the series was counted as 'FREQ=DAILY'" in error["message"]
-    assert days(world, head) == ["01-02", "01-03", "01-04"]
+    finish(world, head)
+    assert days(world, head) == ["01-02", "01-03", "01-04", "01-05"]
+    world.pass_time(hours=2)
     assert red(world) == {"repeat_type_differs": 1}
 
 

@@ -82,10 +82,15 @@ def test_a_series_that_cannot_be_worked_on_costs_no_other(world: World, fields: 
     assert (counts.told, counts.left_out) == (1, {code: 1})
 
 
-def test_a_rule_that_was_changed_behind_our_back_is_left_out(world: World) -> None:
+def test_a_series_whose_rule_was_edited_is_told_by_the_new_one_from_where_that_begins(world: World) -> None:
     head = world.create(ANCHOR, "daily")
     world.worker.mongo.tasks.update_one({"_id": head}, {"$set": {"repeatType": "weekly"}})
-    counts = CalendarCounts()
+    world.worker.change(str(head), "update", dry_run=False)
 
-    assert [list(page) for page in world.worker.calendar.pages(counts=counts)] == [[]]
-    assert counts.left_out == {"RULE_CHANGED": 1}
+    [[told]] = [list(page) for page in world.worker.calendar.pages()]
+    first = world.occurrences(head)[0]
+    assert (told.rule, told.start.replace(tzinfo=None)) == (
+        f"FREQ=WEEKLY;BYDAY={first['dueDate']:%a}"[:-1].upper(),
+        first["dueDate"].replace(tzinfo=None),
+    )
+    assert ANCHOR in told.added

@@ -22,6 +22,7 @@ def test_an_occurrence_is_a_task_of_the_application_with_every_field(world: Worl
     first = world.occurrences(standup)[0]
 
     assert ObjectId.is_valid(first.pop("_id"))
+    assert len(first.pop("writtenAs")) == 16
     assert first == {
         "taskId": 2,
         "userId": world.user,

@@ -53,7 +53,7 @@ def test_deleting_what_is_not_there_answers_0(world: World) -> None:
     ("task_id", "operation", "user_id", "text"),
     [
         ("abc", "create", None, "taskId: 'abc' is not an id of 24 hex digits"),
-        (SOME_ID, "destroy", None, "operation: 'destroy' is not one of create, complete, delete"),
+        (SOME_ID, "destroy", None, "operation: 'destroy' is not one of create, complete, delete, update, reopen, skip"),
         (SOME_ID, "delete", None, "userId is required for delete operation"),
         (SOME_ID, "delete", "me", "userId: 'me' is not an id of 24 hex digits"),
     ],
