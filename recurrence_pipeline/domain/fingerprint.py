@@ -6,6 +6,7 @@ a whole or written by an earlier version, counts as touched: nothing is changed 
 
 import json
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
 from hashlib import blake2b
 from typing import Any
 
@@ -19,5 +20,12 @@ def fingerprint(document: Mapping[str, Any], copied: Iterable[str]) -> str:
     """Return the digest of a task as stored, of whose fields `copied` are its original's; absent and null are alike."""
     names = sorted({*copied, *OWN_FIELDS})
     covered = {name: document[name] for name in names if document.get(name) is not None}
-    text = json.dumps(covered, sort_keys=True, default=repr, separators=(",", ":"))
+    text = json.dumps(covered, sort_keys=True, default=_text, separators=(",", ":"))
     return blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _text(value: object) -> str:
+    """Write what JSON has no type for. A date as its instant: the driver reads dates back with a UTC of its own."""
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=timezone.utc)).astimezone(timezone.utc).isoformat()
+    return repr(value)
