@@ -14,6 +14,7 @@ from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
 from recurrence_pipeline.domain.retries import RetryPolicy
 from recurrence_pipeline.maintenance.cleanup import Maintenance
 from recurrence_pipeline.maintenance.consistency import Consistency
+from recurrence_pipeline.maintenance.time_zones import TimeZones
 from recurrence_pipeline.monitoring.health import Health
 from recurrence_pipeline.monitoring.metrics import Metrics
 from recurrence_pipeline.monitoring.parts import Parts
@@ -44,6 +45,7 @@ from recurrence_pipeline.storage.series_migration import inherit, revert
 from recurrence_pipeline.storage.series_pages import SeriesPages
 from recurrence_pipeline.storage.task_changes import TaskChanges
 from recurrence_pipeline.storage.task_edits import TaskEdits
+from recurrence_pipeline.storage.task_moves import TaskMoves
 from recurrence_pipeline.storage.task_scan import TaskScan
 from recurrence_pipeline.storage.task_series import TaskSeries
 from recurrence_pipeline.storage.tasks import Tasks
@@ -75,6 +77,7 @@ class Worker(WorkerService):
         self.backfill = Backfill(context, self.reconciliation)
         self.maintenance = Maintenance(context)
         self.consistency = Consistency(context, self.maintenance)
+        self.time_zones = TimeZones(context)
         self.dead_letters = DeadLetters(context.event_queries, clock=context.clock)
         self.deletions = Deletions(context)
         self.resumption = Resuming(context, processor)
@@ -215,6 +218,7 @@ def open_worker(
         task_scan=TaskScan(mongo, **chunks),
         database_checks=DatabaseChecks(mongo, settings),
         edits=TaskEdits(mongo, **chunks),
+        moves=TaskMoves(mongo, read_chunk=settings.read_chunk),
         hosts=Hosts(mongo, socket.gethostname(), zones),
         heartbeats=HeartbeatStore(mongo),
         rules=WorkerConfig(

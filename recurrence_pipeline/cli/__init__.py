@@ -14,7 +14,18 @@ import typer
 from rich.console import Console
 
 from recurrence_pipeline import __version__
-from recurrence_pipeline.cli import export, inspect, maintenance, monitor, process, recover, rules, serve, setup
+from recurrence_pipeline.cli import (
+    export,
+    inspect,
+    maintenance,
+    monitor,
+    process,
+    recover,
+    rules,
+    serve,
+    setup,
+    time_zones,
+)
 from recurrence_pipeline.cli.session import FAILED, INTERRUPTED, OK, USAGE, Panel, Session, app
 from recurrence_pipeline.cli.streams import streams
 from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
@@ -32,6 +43,7 @@ __all__ = [
     "rules",
     "serve",
     "setup",
+    "time_zones",
 ]
 
 app.registered_commands.sort(key=lambda command: list(Panel).index(Panel(command.rich_help_panel)))

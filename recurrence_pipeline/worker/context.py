@@ -17,6 +17,7 @@ from recurrence_pipeline.storage.hosts import Hosts
 from recurrence_pipeline.storage.series_pages import SeriesPages
 from recurrence_pipeline.storage.task_changes import TaskChanges
 from recurrence_pipeline.storage.task_edits import TaskEdits
+from recurrence_pipeline.storage.task_moves import TaskMoves
 from recurrence_pipeline.storage.task_scan import TaskScan
 from recurrence_pipeline.storage.task_series import TaskSeries
 from recurrence_pipeline.storage.tasks import Tasks
@@ -24,7 +25,7 @@ from recurrence_pipeline.storage.watermark import Watermark
 
 
 class WriteStep(str, Enum):
-    """The groups of writes of a batch, and of a restoration."""
+    """The groups of writes of a batch, of a restoration, and of moves to another instant."""
 
     ANNOUNCE = "announce deletions on their events"
     CURSORS_PAST_DELETIONS = "move cursors past what is deleted"
@@ -42,6 +43,9 @@ class WriteStep(str, Enum):
     ORIGINALS_BACK = "put originals back"
     OCCURRENCES_BACK = "put occurrences back"
     RESTORED = "note on the copies what is back"
+    MOVED = "move tasks to what their wall clock says"
+    MOVES_TOLD = "write activities about moves"
+    MOVES_NOTED = "note on the tasks that their users know"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,7 @@ class WorkerContext:
     task_scan: TaskScan
     database_checks: DatabaseChecks
     edits: TaskEdits
+    moves: TaskMoves
     hosts: Hosts
     heartbeats: HeartbeatStore
     rules: WorkerConfig
