@@ -36,13 +36,12 @@ def _lines(data: Data) -> list[str]:
 
 
 def _verdict(data: Data) -> list[str]:
-    moved, run = data["moved"], data["run"]
-    if data["undoes"] is not None and not moved and not data["stays"]:
-        return [f"No task says that run {data['undoes']} moved it last: there is nothing to put back."]
+    moved, run, undoes = data["moved"], data["run"], data["undoes"]
+    if not moved and undoes is not None:
+        return [f"No task says that run {undoes} moved it last, and is as it was left: there is nothing to put back."]
     if not moved:
-        return [
-            f"Nothing is to be moved: by the time zone data {data['timeZoneData'] or 'here'} all is where it should be."
-        ]
+        data_used = data["timeZoneData"] or "of this machine"
+        return [f"Nothing is to be moved: by the time zone data {data_used} all is where it should be."]
     if run is None:
         return [f"{counted(moved, 'task')} would be moved. Nothing was written: say --yes to do it."]
     return [f"{counted(moved, 'task')} moved by run {run}. To put back: recurrence timezones --undo {run} --yes"]

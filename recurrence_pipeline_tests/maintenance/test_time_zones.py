@@ -12,6 +12,7 @@ from recurrence_pipeline.domain.errors import InvalidInput
 from recurrence_pipeline.maintenance.time_zones import Moves
 from recurrence_pipeline.storage.documents import Document, digest, is_touched
 from recurrence_pipeline.worker.context import WriteStep
+from recurrence_pipeline_tests.worker.test_round_trips import counted
 from recurrence_pipeline_tests.world import Crash, World, utc
 
 VANCOUVER = "America/Vancouver"
@@ -253,6 +254,20 @@ def test_rows_are_limited_and_all_are_counted(world: World) -> None:
     older_series(world)
     shown = world.worker.time_zones.run(limit=2).as_json()
     assert (shown["moved"], len(shown["tasks"])) == (3, 2)
+
+
+def test_what_a_run_sends_does_not_grow_with_the_tasks_of_a_page(mongodb_url: str) -> None:
+    """Read in one piece, moved with one command, told with one: 3 tasks or 30."""
+    sent = []
+    for series in (1, 10):
+        world = World(mongodb_url, now=utc(2026, 12, 1, 12))
+        for _ in range(series):
+            older_series(world)
+        with counted(world) as (worker, commands):
+            assert worker.time_zones.run(dry_run=False).moved == 3 * series
+            sent.append(commands.sent)
+        world.close()
+    assert sent[0] == sent[1]
 
 
 # Undo
