@@ -9,13 +9,16 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections import defaultdict
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pymongo.database import Database
 
+from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.time_zones import asked
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
@@ -26,6 +29,8 @@ RELEASES = {
 }  # fmt: skip
 """IANA's names, and the versions of the package on PyPI."""
 OLDEST, NEWEST = "2024a", "2026f"
+MORNINGS = 48
+"""Where those begin among the walls below: first the Sundays of 48 months."""
 
 WALLS = """
 import json, sys
@@ -83,6 +88,48 @@ print(json.dumps([release, found]))
 )
 """Reads slots with newer data, and says which of them should move, and where to."""
 
+WORK = """
+import json, sys
+from datetime import datetime, timezone
+from recurrence_pipeline.bootstrap import open_worker
+from recurrence_pipeline.config.settings import Settings
+settings = Settings.from_environment({"MONGODB_URL": sys.argv[1], "LOG_LEVEL": "error", "KEEP_DELETED_DAYS": "3650"})
+clock = lambda: datetime(2026, 1, 1, tzinfo=timezone.utc)
+"""
+CREATE_SERIES = (
+    WORK
+    + """
+from bson import ObjectId
+from pathlib import Path
+first = json.loads(Path(sys.argv[2]).read_text())
+with open_worker(settings, clock=clock) as worker:
+    worker.init_db()
+    tasks = [{
+        "_id": ObjectId(), "taskId": number, "userId": ObjectId(), "title": zone, "timezone": zone,
+        "dueDate": due, "originalDueDate": due, "isCompleted": False, "repeatType": "monthly",
+        "recurrence": {"rule": "FREQ=MONTHLY;INTERVAL=3", "horizon": 7},
+        "createdAt": clock(), "updatedAt": clock(), "parentRecurringId": None, "parentTaskId": None,
+    } for number, (zone, instants) in enumerate(first.items(), 1)
+      for due in [datetime.fromtimestamp(instants[48 + 24], timezone.utc)]]
+    worker.mongo.tasks.insert_many(tasks)
+    worker.mongo.events.insert_many([{
+        "operation": "create", "taskId": task["_id"], "createdAt": clock(), "availableAt": clock(), "status": "pending",
+    } for task in tasks])
+    print(json.dumps(worker.drain(until_empty=True).occurrences_created))
+"""
+)
+"""Has a worker make series of 09:00 on the 15th of every third month, in all zones, January 2026 to October 2027."""
+MOVE = (
+    WORK
+    + """
+with open_worker(settings, clock=clock) as worker:
+    (check,) = worker.consistency.run(only=["instants_outdated"])
+    done = worker.time_zones.run(dry_run=False)
+    again = worker.time_zones.run(dry_run=False)
+    print(json.dumps([check.count, done.moved, dict(done.stays), again.moved]))
+"""
+)
+
 
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
@@ -101,7 +148,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     return {release: folder / version / "tzdata" for release, version in RELEASES.items()}
 
 
-def told(program: str, package: Path, *arguments: Path) -> Any:
+def told(program: str, package: Path, *arguments: Path | str) -> Any:
     """Run a program whose time zone data are those of a package, and no others."""
     code = f"import sys; sys.argv[1:] = {list(map(str, arguments))!r}\n{program}"
     return asked(code, PYTHONTZPATH=str(package / "zoneinfo"))
@@ -140,3 +187,25 @@ def test_the_data_of_2026_move_what_is_known_to_have_changed(plainly: Mapping[st
     changed = {zone for zone, before in plainly["2025c"].items() if before != plainly[NEWEST][zone]}
     assert {"America/Vancouver", "America/Winnipeg", "Africa/Casablanca", "America/Havana"} <= changed
     assert not {"Europe/Berlin", "America/New_York", "Asia/Tokyo", "UTC"} & changed
+
+
+def test_series_of_all_zones_follow_their_clocks_when_newer_data_are_installed(
+    folders: Mapping[str, Path], plainly: Mapping[str, dict[str, list[int]]], mongodb_url: str, db: Database[Document]
+) -> None:
+    """A worker with the data of 2025 makes them, and one with those of 2026 moves what they put elsewhere."""
+    older, newer = plainly["2025b"], plainly[NEWEST]
+    made = told(CREATE_SERIES, folders["2025b"], mongodb_url, folders["2025b"] / "plain.json")
+    assert made == 7 * len(older)
+    slots = range(MORNINGS + 27, MORNINGS + 48, 3)
+    outdated = sum(before[n] != newer[zone][n] for zone, before in older.items() for n in slots)
+    heads = sum(before[MORNINGS + 24] != newer[zone][MORNINGS + 24] for zone, before in older.items())
+
+    found, moved, stays, again = told(MOVE, folders[NEWEST], mongodb_url)
+
+    assert (found, moved, again) == (outdated, outdated, 0)
+    assert sum(stays.values()) == heads
+    due: dict[str, list[int]] = defaultdict(list)
+    for task in db["tasks"].find({"parentRecurringId": {"$ne": None}}).sort("occurrenceNumber"):
+        due[task["timezone"]].append(int(task["dueDate"].timestamp()))
+    assert due == {zone: [newer[zone][n] for n in slots] for zone in older}
+    assert db["useractivities"].count_documents({"action": "RECURRING_TASK_MOVED"}) == outdated > 20
