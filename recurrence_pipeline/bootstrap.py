@@ -15,6 +15,7 @@ from recurrence_pipeline.domain.retries import RetryPolicy
 from recurrence_pipeline.maintenance.cleanup import Maintenance
 from recurrence_pipeline.maintenance.consistency import Consistency
 from recurrence_pipeline.maintenance.time_zones import TimeZones
+from recurrence_pipeline.maintenance.zone_moves import ZoneMoving
 from recurrence_pipeline.monitoring.health import Health
 from recurrence_pipeline.monitoring.metrics import Metrics
 from recurrence_pipeline.monitoring.parts import Parts
@@ -50,6 +51,7 @@ from recurrence_pipeline.storage.task_scan import TaskScan
 from recurrence_pipeline.storage.task_series import TaskSeries
 from recurrence_pipeline.storage.tasks import Tasks
 from recurrence_pipeline.storage.watermark import Watermark
+from recurrence_pipeline.storage.zones import Zones
 from recurrence_pipeline.worker.calendar import Calendar
 from recurrence_pipeline.worker.context import WorkerConfig, WorkerContext, WriteStep
 from recurrence_pipeline.worker.polling import drain
@@ -78,6 +80,7 @@ class Worker(WorkerService):
         self.maintenance = Maintenance(context)
         self.consistency = Consistency(context, self.maintenance)
         self.time_zones = TimeZones(context)
+        self.zone_moves = ZoneMoving(context)
         self.dead_letters = DeadLetters(context.event_queries, clock=context.clock)
         self.deletions = Deletions(context)
         self.resumption = Resuming(context, processor)
@@ -201,12 +204,12 @@ def open_worker(
     Raises:
         ConfigurationError: the URL of the database cannot be used.
     """
-    zones = use_newest_time_zone_data()
+    zone_data = use_newest_time_zone_data()
     mongo = Mongo(settings, listeners=listeners)
     chunks = {"read_chunk": settings.read_chunk, "write_chunk": settings.write_chunk}
     context = WorkerContext(
         tasks=Tasks(mongo, **chunks),
-        series=TaskSeries(mongo, **chunks, time_zone_data=zones.version),
+        series=TaskSeries(mongo, **chunks, time_zone_data=zone_data.version),
         series_pages=SeriesPages(mongo, read_chunk=settings.read_chunk),
         activities=Activities(mongo, **chunks),
         events=Events(mongo, **chunks),
@@ -219,7 +222,8 @@ def open_worker(
         database_checks=DatabaseChecks(mongo, settings),
         edits=TaskEdits(mongo, **chunks),
         moves=TaskMoves(mongo, read_chunk=settings.read_chunk),
-        hosts=Hosts(mongo, socket.gethostname(), zones),
+        zones=Zones(mongo, **chunks),
+        hosts=Hosts(mongo, socket.gethostname(), zone_data),
         heartbeats=HeartbeatStore(mongo),
         rules=WorkerConfig(
             batch_size=settings.batch_size,

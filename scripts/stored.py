@@ -61,8 +61,8 @@ FIELDS: dict[str, list[Stored]] = {
         Stored("occurrenceAt", "string", "worker", "of an occurrence: its slot on the wall clock of its series, as "
                "`2027-01-15T09:00`"),
         Stored("createdByEvent", ID, "worker", "of an occurrence: the event that made it"),
-        Stored("lastMove", "object", "worker", "moved to [what its clock says](../how-to/operate.md#when-the-law-of-time-"
-               "changes): `run`, `at`, `due` (the new date), `was` (fields before), `told` (its user knows)"),
+        Stored("lastMove", "object", "worker", "of what was moved because [its clock changed](../how-to/operate.md#"
+               "when-the-law-of-time-changes): `run`, `at`, `due` (the new date), `was` (before), `told` (users know)"),
         Stored("createdAt", DATE, "both", "as Mongoose's timestamps"),
         Stored("updatedAt", DATE, "both", "as Mongoose's timestamps; reconciliation finds changes by it"),
         Stored("__v", NUMBER, "both", "Mongoose's version key; occurrences begin with 0"),

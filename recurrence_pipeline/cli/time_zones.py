@@ -1,4 +1,4 @@
-"""When clocks change: `timezones` (the law of time has changed). By itself nothing is moved; the checks say so."""
+"""When clocks change: `timezones` (the law of time has changed), and `move-zone` (a user moves)."""
 
 from typing import Annotated
 
@@ -6,6 +6,7 @@ import typer
 
 from recurrence_pipeline.cli.recover import Yes
 from recurrence_pipeline.cli.session import FAILED, OK, Json, Panel, Session, app
+from recurrence_pipeline.domain.zone_moves import Keep
 
 Limit = Annotated[
     int,
@@ -47,3 +48,38 @@ def timezones(
                 done = worker.time_zones.run(dry_run=not yes, limit=limit, progress=advance)
     session.show(done.as_json(), moves_view, as_json=as_json)
     return FAILED if undo is not None and not done.moved and not done.stays else OK
+
+
+@app.command(
+    name="move-zone",
+    rich_help_panel=Panel.REPAIR,
+    epilog="Example: recurrence move-zone 6b046c55c5f3b9749e06febf Europe/Berlin (then with --yes)",
+)
+def move_zone(  # noqa: PLR0913 (each is an option of its own)
+    context: typer.Context,
+    user_id: Annotated[str, typer.Argument(metavar="USER_ID", help="Who moves: 24 hex digits.", show_default=False)],
+    zone: Annotated[str, typer.Argument(metavar="ZONE", help="Where to, as IANA names it.", show_default=False)],
+    *,
+    since: Annotated[
+        str | None, typer.Option("--from", metavar="ZONE", help="Only series that are in this zone now.")
+    ] = None,
+    keep: Annotated[
+        Keep, typer.Option("--keep", help="wall-clock: 09:00 stays 09:00. instants: the clocks show another time.")
+    ] = Keep.WALL_CLOCK,
+    limit: Limit = 100,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> int:
+    """Move a user's series to another time zone.
+
+    The originals' zone is set, and the open future tasks move along, but for those that somebody changed.
+
+    What was interrupted is completed by running it again.
+    """
+    from recurrence_pipeline.views.time_zones import moved_user_view
+
+    session: Session = context.obj
+    with session.prepared() as worker:
+        done = worker.zone_moves.run(user_id, zone, since=since, keep=keep, dry_run=not yes, limit=limit)
+    session.show(done.as_json(), moved_user_view, as_json=as_json)
+    return OK

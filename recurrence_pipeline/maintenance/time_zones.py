@@ -186,9 +186,7 @@ class TimeZones:
         done = Moves(self._context.series.time_zone_data, limit, None if dry_run else new_id(), undoes)
         if done.run is not None:
             log.info("tasks are moved to what their clocks say", run=done.run, undoes=undoes)
-            for ids in chunks(self._moves.untold(), A_PAGE):
-                done.told += len(ids)
-                self._tell(ids, "")
+            done.told = tell_untold(self._context)
         return done
 
     def _apply(self, done: Moves, edits: Sequence[tuple[MoveRow, TaskEdit]]) -> None:
@@ -199,32 +197,37 @@ class TimeZones:
             return
         there = self._context.edits.rewrite([edit for _, edit in edits], self._now())
         self._context.on_step(WriteStep.MOVED)
-        ours = self._tell([row.task.id for row, _ in edits], done.run)
+        ours = tell(self._context, [row.task.id for row, _ in edits], done.run)
         for row, _ in edits:
             if row.task.id in ours:
                 done.move(row)
             elif row.task.id not in there:
                 done.stay(row, CHANGED_SINCE)
 
-    def _tell(self, task_ids: Sequence[str], run: str) -> set[str]:
-        """Tell users of moves that they were not told of, and return which of the tasks `run` has moved."""
-        records = self._moves.records(task_ids)
-        untold = [move for move in records if not move.is_told]
-        self._context.activities.write((a for move in untold if (a := move.activity) is not None), self._now())
-        self._context.on_step(WriteStep.MOVES_TOLD)
-        self._moves.told(move.task_id for move in untold)
-        self._context.on_step(WriteStep.MOVES_NOTED)
-        return {move.task_id for move in records if move.run == run}
-
     def _now(self) -> datetime:
         return self._context.clock()
+
+
+def tell(context: WorkerContext, task_ids: Sequence[str], run: str | None = None) -> set[str]:
+    """Tell users of moves that they were not told of, and return which of the tasks `run` has moved."""
+    records = context.moves.records(task_ids)
+    untold = [move for move in records if not move.is_told]
+    context.activities.write((a for move in untold if (a := move.activity) is not None), context.clock())
+    context.on_step(WriteStep.MOVES_TOLD)
+    context.moves.told(move.task_id for move in untold)
+    context.on_step(WriteStep.MOVES_NOTED)
+    return {move.task_id for move in records if move.run == run}
+
+
+def tell_untold(context: WorkerContext) -> int:
+    """Tell users of what runs have moved that died before they told them, and return how many moves that were."""
+    told = 0
+    for ids in chunks(context.moves.untold(), A_PAGE):
+        told += len(ids)
+        tell(context, ids)
+    return told
 
 
 def _dates(change: TimeZoneChange) -> Mapping[str, Any]:
     original = {} if change.original_due is None else {"originalDueDate": change.original_due}
     return {"dueDate": change.due, **original}
-
-
-def movable(changes: Iterable[tuple[TimeZoneChange, Document]]) -> list[TimeZoneChange]:
-    """Return the changes that `run` would make."""
-    return [change for change, _ in changes if change.stays is None]

@@ -72,8 +72,8 @@ class TaskMoves:
         return (str(document["_id"]) for document in matching(self._mongo, UNTOLD, {"_id": 1}))
 
     def of_run(self, run: str) -> Iterator[Document]:
-        """Yield the whole documents of what a run has moved last."""
-        return matching(self._mongo, {f"{MOVE}.run": ObjectId(run)})
+        """Yield the whole documents of what a run has moved last, and left in their zone."""
+        return matching(self._mongo, {f"{MOVE}.run": ObjectId(run), f"{MOVE}.was.timezone": {"$exists": False}})
 
     @translated()
     def records(self, task_ids: Iterable[str]) -> list[Move]:

@@ -22,6 +22,7 @@ from recurrence_pipeline.storage.task_scan import TaskScan
 from recurrence_pipeline.storage.task_series import TaskSeries
 from recurrence_pipeline.storage.tasks import Tasks
 from recurrence_pipeline.storage.watermark import Watermark
+from recurrence_pipeline.storage.zones import Zones
 
 
 class WriteStep(str, Enum):
@@ -46,6 +47,8 @@ class WriteStep(str, Enum):
     MOVED = "move tasks to what their wall clock says"
     MOVES_TOLD = "write activities about moves"
     MOVES_NOTED = "note on the tasks that their users know"
+    CLOCKS_MOVED = "count series from the clock of another zone"
+    ORIGINALS_MOVED = "set the zone of originals"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class WorkerContext:
     database_checks: DatabaseChecks
     edits: TaskEdits
     moves: TaskMoves
+    zones: Zones
     hosts: Hosts
     heartbeats: HeartbeatStore
     rules: WorkerConfig
