@@ -118,7 +118,7 @@ def find_changes(context: WorkerContext, tasks: Iterable[Task]) -> list[tuple[Ti
         return time_zone_change(task, memories.get(series_of(task)), timezone)
 
     suspects = [change for task in heads_and_suspects if (change := judged(task)) is not None]
-    found = [(change, {}) for change in suspects if change.due is None]
+    found: list[tuple[TimeZoneChange, Document]] = [(change, {}) for change in suspects if change.due is None]
     for document in context.edits.documents(change.task.id for change in suspects if change.due is not None):
         task = replace(task_from(document), is_touched=is_touched(document))
         change = judged(task) if is_ahead(task, context.clock()) else None

@@ -96,7 +96,8 @@ def move_of(document: Mapping[str, Any]) -> Move | None:
     """Read the record of a task; None where there is none that makes sense."""
     match document.get(MOVE):
         case {"run": ObjectId() as run, "due": datetime() as due, "was": {**was}, "told": bool(is_told)}:
-            return Move(str(document["_id"]), owner_of(document), str(run), due, was, is_told)
+            fields = {str(name): value for name, value in was.items()}
+            return Move(str(document["_id"]), owner_of(document), str(run), due, fields, is_told)
     return None
 
 

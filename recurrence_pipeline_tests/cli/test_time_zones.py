@@ -86,6 +86,38 @@ def test_rows_are_limited_on_demand(run: Run, outdated: ObjectId) -> None:
     assert "1 task would be moved." in shown
 
 
+# A user moves
+
+
+def test_a_user_is_moved_when_told_to(prepared: Run, db: Database[Document]) -> None:
+    """The sample's weekly task has no zone of its own: it is in RECURRENCE_TIMEZONE, which is UTC."""
+    prepared("process", **QUIET)
+    soon = utc_now().replace(hour=12, minute=0, second=0, microsecond=0) + timedelta(days=2)
+    task = db["tasks"].find_one({"occurrenceNumber": 3})
+    assert task is not None
+    new = {"dueDate": soon, "originalDueDate": soon, "occurrenceAt": f"{soon:%Y-%m-%d}T12:00"}
+    db["tasks"].update_one({"_id": task["_id"]}, {"$set": new | {"writtenAs": digest(task | new)}})
+
+    shown = prepared("move-zone", OWNER, "Etc/GMT-2")
+    assert (shown.code, shown.err) == (0, "")
+    assert "1 series of user" in shown.out
+    assert "would move to Etc/GMT-2, 1 open task along, keeping the wall clock. Nothing was written" in shown.out
+    assert hour_of(db, task["_id"]) == 12
+
+    done = prepared("move-zone", OWNER, "Etc/GMT-2", "--yes", **QUIET)
+    assert (done.code, done.err, hour_of(db, task["_id"])) == (0, "", 10)
+    assert "1 series of user" in done.out
+    data = prepared("move-zone", OWNER, "UTC", "--from", "Etc/GMT-2", "--keep", "instants", "--json").json
+    assert (data["series"], data["moved"], data["keep"], data["written"]) == (1, 1, "instants", False)
+    assert prepared("move-zone", OWNER, "Etc/GMT-2").out == f"Nothing of user {OWNER} is to be moved to Etc/GMT-2.\n"
+
+
+def test_a_move_to_what_is_no_zone_is_asked_wrongly(prepared: Run) -> None:
+    ran = prepared("move-zone", OWNER, "Mars/Base")
+    assert (ran.code, ran.err) == (2, "recurrence: zone: 'Mars/Base' is not an IANA time zone\n")
+    assert prepared("move-zone", OWNER, "UTC", "--keep", "both").code == 2
+
+
 def hour_of(db: Database[Document], task_id: ObjectId) -> int:
     found = db["tasks"].find_one({"_id": task_id})
     assert found is not None
