@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from recurrence_pipeline.domain.errors import TimeZoneDataOutdated
 from recurrence_pipeline.domain.model import Task
 from recurrence_pipeline.domain.time_zone_changes import TimeZoneChange, is_ahead, series_of, time_zone_change
 from recurrence_pipeline.domain.zones import wall_text
@@ -141,7 +142,11 @@ class TimeZones:
 
         With `dry_run` only say what would move. At most `limit` rows of either kind are listed. `progress` is told how
         many tasks have been looked at. Run again, nothing is left to do, but for what a run that died has not told.
+
+        Raises:
+            TimeZoneDataOutdated: a host that worked lately has newer data than this one.
         """
+        self._require_newest()
         done = self._begin(limit, dry_run=dry_run)
         looked_at = 0
         for page in chunks(self._moves.ahead(self._context.clock()), A_PAGE):
@@ -181,6 +186,16 @@ class TimeZones:
                     done.stay(row, CHANGED_SINCE)
             self._apply(done, edits)
         return done
+
+    def _require_newest(self) -> None:
+        """Make sure that this is no host with older data, which would move tasks back to where they were meant once."""
+        hosts = self._context.hosts
+        newest = max(hosts.others(self._now()), key=lambda host: host.version or "", default=hosts.this)
+        if (newest.version or "") > (hosts.this.version or ""):
+            raise TimeZoneDataOutdated(
+                f"host {newest.name} has the time zone data {newest.version}, and {hosts.this.name} "
+                f"{hosts.this.version or 'an unknown version'}: update tzdata here (pip install --upgrade tzdata) first"
+            )
 
     def _begin(self, limit: int, *, dry_run: bool, undoes: str | None = None) -> Moves:
         done = Moves(self._context.series.time_zone_data, limit, None if dry_run else new_id(), undoes)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from recurrence_pipeline.domain.errors import InvalidInput
+from recurrence_pipeline.domain.errors import InvalidInput, TimeZoneDataOutdated
 from recurrence_pipeline.maintenance.time_zones import Moves
 from recurrence_pipeline.storage.documents import Document, digest, is_touched
 from recurrence_pipeline.worker.context import WriteStep
@@ -248,6 +248,21 @@ def test_of_two_runs_at_once_each_task_is_moved_counted_and_told_by_one(world: W
     assert sum(each.moved for each in done) == 60
     assert [dict(each.stays) for each in done] == [{}] * 3
     assert len(moves_told(world)) == 60
+
+
+def test_a_host_with_older_data_than_another_moves_nothing(world: World) -> None:
+    """It would move tasks back to where an older law put them, and the next host forward again."""
+    older_series(world)
+    before = world.everything()
+    word = {"kind": "host", "host": "newer", "timeZoneData": "2999a", "source": "", "seenAt": world.now}
+    world.worker.mongo.state.insert_one({"_id": "host newer"} | word)
+
+    with pytest.raises(TimeZoneDataOutdated, match="host newer has the time zone data 2999a"):
+        run(world)
+
+    assert world.everything() == before
+    world.worker.mongo.state.update_one({"_id": "host newer"}, {"$set": {"timeZoneData": "2020a"}})
+    assert run(world).moved == 3
 
 
 def test_rows_are_limited_and_all_are_counted(world: World) -> None:
