@@ -36,7 +36,7 @@ class MoveRow:
     """One task in an answer: `due` is its new dueDate, `stays` why it stays where it is."""
 
     task: Task
-    was: datetime
+    was: datetime | None
     due: datetime | None
     wall: datetime | None = None
     timezone: str | None = None

@@ -8,9 +8,10 @@ found by the second look, or by the next run.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from recurrence_pipeline.domain.errors import InvalidInput, InvalidRecurrence
@@ -61,7 +62,19 @@ class SeriesMove:
     zone: str
     clock: StoredClock | None
     ahead: list[Document]
+    """Its open future tasks."""
     new: SeriesClock | None = None
+
+    @property
+    def id(self) -> str:
+        """The original's."""
+        return str(self.head["_id"])
+
+    @property
+    def row(self) -> MoveRow:
+        """The original in an answer, as it is."""
+        task = task_from(self.head)
+        return MoveRow(task, task.due_date if isinstance(task.due_date, datetime) else None, None, timezone=self.zone)
 
 
 class ZoneMoving:
@@ -108,31 +121,32 @@ class ZoneMoving:
         ]
 
     def _ahead(self, wish: Wish, series_ids: Sequence[str]) -> dict[str, list[Document]]:
-        """Return the open tasks ahead that are not in their new zone, by series."""
+        """Return the open future tasks by series, the next one first."""
         found: dict[str, list[Document]] = defaultdict(list)
         for document in self._zones.ahead(wish.user_id, series_ids, self._context.clock()):
-            zone = document.get("timezone") or self._timezone
-            if zone != wish.to and wish.since in {None, zone}:
-                found[str(document["parentRecurringId"])].append(document)
+            found[str(document["parentRecurringId"])].append(document)
         return found
+
+    def _to_move(self, wish: Wish, documents: Iterable[Document]) -> list[Document]:
+        """Return the tasks that are not in their new zone."""
+        zones = ((document, document.get("timezone") or self._timezone) for document in documents)
+        return [document for document, zone in zones if zone != wish.to and wish.since in {None, zone}]
 
     def _move(self, done: MovedUser, series: Sequence[SeriesMove]) -> None:
         going = [each for each in series if self._plan(done, each)]
-        self._move_tasks(done, [document for each in going for document in each.ahead])
+        self._move_tasks(done, self._to_move(done.wish, chain.from_iterable(each.ahead for each in going)))
         if done.run is not None:
-            self._move_clocks(done.wish, going)
+            self._move_clocks(done, going)
         self._move_originals(done, [each for each in going if each.zone != done.wish.to])
         if done.run is not None and going:
-            left = self._ahead(done.wish, [str(each.head["_id"]) for each in going])
-            self._move_tasks(done, [document for documents in left.values() for document in documents], again=True)
+            left = self._ahead(done.wish, [each.id for each in going])
+            self._move_tasks(done, self._to_move(done.wish, chain.from_iterable(left.values())), again=True)
 
     def _plan(self, done: MovedUser, each: SeriesMove) -> bool:
         """Find out what a series counts from in its new zone; where it stays, say why."""
         why = self._why_not(done.wish, each)
         if why is not None:
-            head = task_from(each.head)
-            if isinstance(head.due_date, datetime):
-                done.stay(MoveRow(head, head.due_date, None, timezone=each.zone), why.value)
+            done.stay(each.row, why.value)
         return why is None
 
     def _why_not(self, wish: Wish, each: SeriesMove) -> Stays | None:
@@ -188,14 +202,15 @@ class ZoneMoving:
             return TaskEdit(document, fields)
         return moving(document, fields, run=done.run or new_id(), now=self._context.clock())
 
-    def _move_clocks(self, wish: Wish, series: list[SeriesMove]) -> None:
+    def _move_clocks(self, done: MovedUser, series: list[SeriesMove]) -> None:
         """Have series count from their new clocks; take out those that went on meanwhile: the next run is theirs."""
         moves = [(each.clock, each.new) for each in series if each.clock is not None and each.new is not None]
         self._zones.move_clocks(moves)
         self._context.on_step(WriteStep.CLOCKS_MOVED)
-        moved = self._zones.clocks(str(each.head["_id"]) for each in series if each.new is not None)
-        stayed = {i for i, stored in moved.items() if stored.clock.timezone != wish.to}
-        series[:] = [each for each in series if str(each.head["_id"]) not in stayed]
+        found = self._zones.clocks(each.id for each in series if each.new is not None)
+        for each in [each for each in series if each.id in found and found[each.id].clock.timezone != done.wish.to]:
+            series.remove(each)
+            done.stay(each.row, CHANGED_SINCE)
 
     def _move_originals(self, done: MovedUser, series: Sequence[SeriesMove]) -> None:
         """Set the zone of originals and, where one is open and ahead with its own date, its due date.
@@ -218,14 +233,14 @@ class ZoneMoving:
 
     def _original(self, done: MovedUser, each: SeriesMove) -> tuple[MoveRow, TaskEdit]:
         task, to, now = task_from(each.head), done.wish.to, self._context.clock()
-        due = task.due_date if isinstance(task.due_date, datetime) else now
+        due = task.due_date
         dates = moved_dates(task, each.zone, to, done.wish.keep) if is_ahead(task, now) else None
         move = move_of(each.head)
         is_its_own = due == task.original_due_date or (move is not None and due == move.due)
         if dates is None or dates.due == due or not is_its_own:
-            return MoveRow(task, due, None, timezone=to), TaskEdit(each.head, {"timezone": to})
+            return each.row, TaskEdit(each.head, {"timezone": to})
         edit = self._as_edit(done, each.head, {"timezone": to, "dueDate": dates.due})
-        return MoveRow(task, due, dates.due, wall_clock("dueDate", dates.due, time_zone(to)), to), edit
+        return replace(each.row, due=dates.due, wall=wall_clock("dueDate", dates.due, time_zone(to)), timezone=to), edit
 
 
 def _move_clock(wish: Wish, each: SeriesMove, clock: SeriesClock) -> Stays | None:

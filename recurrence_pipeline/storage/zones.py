@@ -72,8 +72,7 @@ class Zones:
     @translated()
     def move_clocks(self, moves: Sequence[tuple[StoredClock, SeriesClock]]) -> None:
         """Have series count from other clocks, where they are as they were seen: `clocks` tells which have moved."""
-        requests = [UpdateOne(_as_seen(stored.seen), {"$set": _moved(stored.seen, new)}) for stored, new in moves]
-        for chunk in chunks(requests, self._write_chunk):
+        for chunk in chunks((_move(stored, new) for stored, new in moves), self._write_chunk):
             self._series.bulk_write(chunk, ordered=False)
 
     @translated()
@@ -103,14 +102,16 @@ def _clock(document: Mapping[str, Any]) -> SeriesClock | None:
     return None
 
 
-def _as_seen(document: Mapping[str, Any]) -> Document:
-    """Return the filter for a series whose rule and cursor are as seen: a cursor that went on has another time."""
-    return {"_id": document["_id"], **{name: {"$eq": document[name]} for name in ("revisions", "cursor")}}
+def _move(stored: StoredClock, new: SeriesClock) -> UpdateOne:
+    """Return the update that moves a series, where it is as it was seen.
 
-
-def _moved(document: Mapping[str, Any], new: SeriesClock) -> Document:
-    *before, last = document["revisions"]
+    The cursor may go on meanwhile, unless its own time on the wall clock is another then.
+    """
+    seen = stored.seen
+    *before, last = seen["revisions"]
     revision = {**last, "anchor": wall_text(new.anchor), "timezone": new.timezone}
     revision |= {} if new.start is None else {"start": wall_text(new.start)}
-    cursor = {} if new.at is None else {"cursor": {**document["cursor"], "at": wall_text(new.at)}}
-    return {"revisions": [*before, revision], **cursor}
+    changed: Document = {"revisions": [*before, revision]}
+    if new.at is not None and new.at != stored.clock.at:
+        changed["cursor"] = {**seen["cursor"], "at": wall_text(new.at)}
+    return UpdateOne({"_id": seen["_id"], **{name: {"$eq": seen[name]} for name in changed}}, {"$set": changed})
