@@ -19,10 +19,11 @@ from benchmarks.bulk import hold, insert, pieces, update, updates_together
 from benchmarks.content import CHUNK, chunks
 from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
 from recurrence_pipeline.domain.calendar import slots
+from recurrence_pipeline.domain.content import COPIED_FIELDS
 from recurrence_pipeline.domain.model import Action, activity_id, derived_id, occurrence_id
 from recurrence_pipeline.domain.recurrence import HORIZON
 from recurrence_pipeline.domain.zones import wall_text
-from recurrence_pipeline.storage.documents import COPIED_FIELDS, Document
+from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.task_series import REVISION
 

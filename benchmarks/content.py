@@ -116,7 +116,7 @@ def _occurrences(original: Document) -> list[Document]:
 def _memory(original: Document, occurrences: Sequence[Document]) -> Document:
     due = original["originalDueDate"]
     at = occurrences[-1]["dueDate"]
-    memory = SeriesMemory(len(occurrences), original["repeatType"], due, "UTC", due, at=at)
+    memory = SeriesMemory.begun(len(occurrences), original["repeatType"], due, "UTC", due, at=at)
     return series_document(CursorMove(str(original["_id"]), memory, is_new=True))
 
 

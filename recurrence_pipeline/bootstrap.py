@@ -236,6 +236,7 @@ def open_worker(
             keep_deleted=timedelta(days=settings.keep_deleted_days),
             reconcile_step=settings.reconcile_step,
             event_retention=timedelta(days=settings.event_retention_days),
+            follow_edits=settings.follow_edits,
         ),
         clock=clock,
         chance=chance,

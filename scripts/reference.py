@@ -21,6 +21,7 @@ from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.cli import app
 from recurrence_pipeline.config.settings import SECRET, Settings
 from recurrence_pipeline.domain import errors
+from recurrence_pipeline.domain.content import COPIED_FIELDS
 from recurrence_pipeline.domain.errors import ConfigurationError, RecurrenceError
 from recurrence_pipeline.domain.model import Action, EventStatus, Operation, Source
 from recurrence_pipeline.local.embedded import EmbeddedServer
@@ -28,7 +29,6 @@ from recurrence_pipeline.maintenance.checks import CHECKS
 from recurrence_pipeline.monitoring import metrics
 from recurrence_pipeline.monitoring.prometheus import Exporter
 from recurrence_pipeline.storage.command_errors import DatabaseErrors
-from recurrence_pipeline.storage.documents import COPIED_FIELDS
 from recurrence_pipeline.storage.schema import required_indexes
 from scripts.http_page import http_page
 from scripts.pages import code, page, table, words

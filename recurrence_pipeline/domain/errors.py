@@ -77,6 +77,12 @@ class OriginalNotFound(Permanent):
     code = "ORIGINAL_NOT_FOUND"
 
 
+class ChangeRefused(Permanent):
+    """A change of a series cannot be followed, or not be taken back; the text says what stands in the way."""
+
+    code = "CHANGE_REFUSED"
+
+
 class RuleChanged(Permanent):
     """The series was counted by another rule; it is left alone until a person decides."""
 
@@ -99,6 +105,12 @@ class Transient(RecurrenceError):
     """Trying again later may help."""
 
     code = "TRANSIENT"
+
+
+class MemoryChanged(Transient):
+    """Another worker changed what is remembered of the series at the same moment; the event is planned anew."""
+
+    code = "MEMORY_CHANGED"
 
 
 class TaskNotVisibleYet(Transient):

@@ -9,14 +9,22 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import Enum
 
-from recurrence_pipeline.domain.calendar import in_utc, timed
+from recurrence_pipeline.domain.calendar import in_utc
+from recurrence_pipeline.domain.days_off import MAX_DAYS, ShiftTo
 from recurrence_pipeline.domain.english import read
 from recurrence_pipeline.domain.instances import days_after, filled
 from recurrence_pipeline.domain.model import Series, Task
-from recurrence_pipeline.domain.rules import Rule, Skip
+from recurrence_pipeline.domain.recurrence import Pause
+from recurrence_pipeline.domain.rules import Rule
 from recurrence_pipeline.domain.series import SeriesState
+from recurrence_pipeline.domain.slot_notes import note_of
 
 _PAGE = 64
+_NEAR = timedelta(days=MAX_DAYS)
+MAX_PASSED_OVER = 20_000
+"""After so many in a row, a series is taken for one that never goes on."""
+MAX_NOTE = 200
+"""How much is said of what a person wrote about a pause."""
 
 
 class DayCode(str, Enum):
@@ -26,6 +34,9 @@ class DayCode(str, Enum):
     BEFORE_START = "before_start"
     PAST_END = "past_end"
     EXCLUDED = "excluded"
+    PAUSED = "paused"
+    DAY_OFF = "day_off"
+    """Passed over: the shift of the series skips days off."""
     DONE = "done"
     OPEN = "open"
     OVERDUE = "overdue"
@@ -40,7 +51,8 @@ class DayCode(str, Enum):
 class SlotView:
     """One slot, and what became of it. `number` is None on an added date; a plain slot has an empty `note`.
 
-    `local` is in the zone of the series, `utc` the same instant; `at` is what the rule says, which DST may have moved.
+    `at` is what the rule says, on the wall clock. `local`, in the zone of the series, and `utc`, the same instant, are
+    when its task is due: DST, or a day off, may have moved it.
     """
 
     number: int | None
@@ -88,47 +100,91 @@ class SlotViews:
         return words_of(self._progress.recurrence.rule, self._progress.wall)
 
     def since(self, time: datetime | None) -> Iterator[SlotView]:
-        """Yield the slots behind a time, or all from slot 0 on, up to the end of the rule, without excluded ones."""
+        """Yield slots that have a task, or will have one: those behind a time, or all from slot 0 on."""
+        if time is None or self._progress.recurrence.shift is None:
+            yield from self._behind(time)
+        else:  # what was before may have been moved behind it, and the other way round
+            before = time - _NEAR if time.year > 2 else None
+            yield from (slot for slot in self._behind(before) if slot.utc > time)
+
+    def _behind(self, time: datetime | None) -> Iterator[SlotView]:
         progress = self._progress
         added = [(at, None) for at in progress.added() if time is None or in_utc(at, progress.zone) > time]
         first = max(progress.original_slot, 0 if time is None else progress.first_after(time))
-        for number, at in progress.onward(first, _PAGE):
+        for number, at in self._numbered(first):
             while added and added[0][0] < at:
                 yield self._view(*added.pop(0))
-            if not progress.skips(at):
-                yield self._view(at, number)
+            yield self._view(at, number)
         for place in added:
             yield self._view(*place)
+
+    def _numbered(self, first: int) -> Iterator[tuple[int, datetime]]:
+        """Yield the slots from a number on that have a task, or are not passed over, as far as the series goes on."""
+        recurrence, passed_over, last = self._progress.recurrence, 0, max(self._by_number)
+        for number, at, _ in self._progress.onward(first, _PAGE):
+            if number in self._by_number or not self._progress.skips(at, number):
+                passed_over = 0
+                yield number, at
+            elif number > last and (passed_over >= MAX_PASSED_OVER or _is_endless(recurrence.pause_at(at))):
+                return
+            else:
+                passed_over += 1
 
     def on(self, day: date) -> Explanation:
         """Explain a day of the wall clock of the series."""
         progress = self._progress
-        for at, number in self._on(day, progress.rule):
-            slot = self._view(at, number)
-            return Explanation(day, slot.code, self._line(slot), slot)
+        own, moved = ([self._view(*place) for place in found] for found in (self._on(day), self._moved_to(day)))
+        if slots := [*own, *moved]:
+            slot = min(slots, key=lambda each: (each.code in _NOTHING_COMES, each in moved, each.task_id is None))
+            others = [f"{_what(each)} of {_named(each.at.date())}" for each in moved if each is not slot]
+            more = f" Moved to that day, too: {', '.join(others)}." if others else ""
+            return Explanation(day, slot.code, self._line(slot) + more, slot)
         if day < progress.wall.date():
             text = f"The series begins on {progress.wall:%Y-%m-%d}."
             return Explanation(day, DayCode.BEFORE_START, text)
         rule = progress.recurrence.rule
-        if rule.ends and any(self._on(day, rule.without_end())):
+        if rule.ends and any(self._on(day, endless=True)):
             return Explanation(day, DayCode.PAST_END, f"{_named(day)} lies past the end of the rule: {self.words}.")
         return Explanation(day, DayCode.NOT_ON_RULE, f"{_named(day)} is not on the rule: {self.words}.")
 
-    def _on(self, day: date, rule: str | Rule) -> Iterator[tuple[datetime, int | None]]:
+    def _on(self, day: date, *, endless: bool = False) -> Iterator[tuple[datetime, int | None]]:
         """Yield the slots of a day: the one with a number, then added ones."""
         progress = self._progress
         added = [at for at in progress.added() if at.date() == day]
         begin = datetime.combine(day, datetime.min.time(), progress.wall.tzinfo)
         if self._is_named(day):
             first = max(progress.first_after(in_utc(begin, progress.zone)) - 1, 0)
-            found = timed(progress.wall, rule, first, 3, progress.zone, known=progress.known(first))
-            yield from (
-                (at, number) for number, (at, _) in enumerate(found, first) if at.date() == day and at not in added
-            )
+            found = progress.line.timed(first, 3, endless=True) if endless else progress.timed(first, 3)
+            yield from ((at, number) for number, at, _ in found if at.date() == day and at not in added)
         yield from ((at, None) for at in added)
+
+    def _moved_to(self, day: date) -> Iterator[tuple[datetime, int | None]]:
+        """Yield the slots of other days that are due on this one: by their tasks, or as days off are said to be now."""
+        for number, task in (*self._by_number.items(), *((None, task) for task in self._by_date.values())):
+            if task.shifted_to is not None and task.shifted_to.date() == day:
+                at = self._progress.place(task.id)
+                if at.date() != day:
+                    yield at, number
+        yield from self._will_move_to(day)
+
+    def _will_move_to(self, day: date) -> Iterator[tuple[datetime, int | None]]:
+        shift = self._progress.recurrence.shift
+        if shift is None or shift.to is ShiftTo.SKIP or shift.is_off(day):
+            return
+        step = -1 if shift.to is ShiftTo.NEXT else 1
+        for distance in range(step, step * MAX_DAYS, step):
+            ordinal = day.toordinal() + distance
+            if not 1 <= ordinal <= date.max.toordinal() or not shift.is_off(off := date.fromordinal(ordinal)):
+                return
+            for at, number in self._on(off):
+                place = self._place(at, number)
+                if place is not None and place.date() == day and self._task(at, number) is None:
+                    yield at, number
 
     def _is_named(self, day: date) -> bool:
         """Say whether the rule names a day, its end aside. Which number it has, may take a walk to it."""
+        if len(self._progress.revisions) > 1 or self._progress.recurrence.from_completion:
+            return True
         begin, rule = self._progress.wall.date(), self._progress.recurrence.rule
         return day == begin or (
             day > begin and next(days_after(rule, begin, day.toordinal() - 1), 0) == day.toordinal()
@@ -136,11 +192,24 @@ class SlotViews:
 
     def _view(self, at: datetime, number: int | None) -> SlotView:
         progress = self._progress
-        utc = in_utc(at, progress.zone)
+        place = self._place(at, number) or at
+        utc = in_utc(place, progress.zone)
         local = utc.astimezone(progress.zone)
-        task = self._by_date.get(at) if number is None else self._by_number.get(number)
-        note = note_of(progress.recurrence.rule, progress.wall, at, local) if number else ""
+        task = self._task(at, number)
+        odd = note_of(progress.recurrence.rule, progress.wall, at, local) if number else ""
+        shifted = "" if place == at else f"moved from {_named(at.date())}, a day off"
+        note = "; ".join(each for each in (odd, shifted) if each)
         return SlotView(number, at, local, utc, self._code(at, number, utc, task), note, task.id if task else None)
+
+    def _task(self, at: datetime, number: int | None) -> Task | None:
+        return self._by_date.get(at) if number is None else self._by_number.get(number)
+
+    def _place(self, at: datetime, number: int | None) -> datetime | None:
+        """Return when a slot is due on the wall clock, by its task where there is one; None where it is passed over."""
+        task = self._task(at, number)
+        if task is not None:
+            return task.shifted_to or at
+        return None if self._progress.recurrence.passes_over(at) else self._progress.recurrence.moved(at)
 
     def _code(self, at: datetime, number: int | None, utc: datetime, task: Task | None) -> DayCode:
         progress = self._progress
@@ -149,19 +218,26 @@ class SlotViews:
                 return DayCode.DONE
             due = task.due_date if isinstance(task.due_date, datetime) else utc
             return DayCode.OVERDUE if due < self._now else DayCode.OPEN
-        if progress.recurrence.excludes(at):
-            return DayCode.EXCLUDED
+        if progress.recurrence.passes_over(at):
+            return self._why_passed_over(at)
         if at in progress.made if number is None else number <= progress.cursor:
             return DayCode.DELETED
         reach = progress.reach()
         within = at in reach.dates if number is None else number <= reach.number
         return DayCode.TO_BE_MADE if within else DayCode.AHEAD
 
+    def _why_passed_over(self, at: datetime) -> DayCode:
+        recurrence = self._progress.recurrence
+        if recurrence.excludes(at):
+            return DayCode.EXCLUDED
+        return DayCode.DAY_OFF if recurrence.pause_at(at) is None else DayCode.PAUSED
+
     def _line(self, slot: SlotView) -> str:
-        what = "An added date" if slot.number is None else f"Slot {slot.number}"
-        said = _SAID[slot.code].format(horizon=self._progress.recurrence.horizon, task=slot.task_id)
+        recurrence = self._progress.recurrence
+        pause = _told(recurrence.pause_at(slot.at))
+        said = _SAID[slot.code].format(horizon=recurrence.horizon, task=slot.task_id, pause=pause)
         note = f" ({slot.note})" if slot.note else ""
-        return f"{what}, {slot.local:%a %Y-%m-%d %H:%M}{note}: {said}"
+        return f"{_what(slot)}, {slot.local:%a %Y-%m-%d %H:%M}{note}: {said}"
 
 
 _SAID: Mapping[DayCode, str] = {
@@ -169,43 +245,35 @@ _SAID: Mapping[DayCode, str] = {
     DayCode.OPEN: "task {task} is open.",
     DayCode.OVERDUE: "task {task} is open, and its time has passed.",
     DayCode.EXCLUDED: "excluded by recurrence.excluded, so that no task is made.",
+    DayCode.PAUSED: "{pause}",
+    DayCode.DAY_OFF: "a day off, which recurrence.shift skips, so that no task is made.",
     DayCode.DELETED: "it was made, or passed over, and is not there now; it is never made again.",
     DayCode.TO_BE_MADE: "due to be made by the next event of the series.",
     DayCode.AHEAD: "not made yet: the series is kept {horizon} ahead of its next task.",
 }
 
 
+_NOTHING_COMES = (DayCode.DELETED, DayCode.EXCLUDED, DayCode.PAUSED, DayCode.DAY_OFF)
+
+
+def _what(slot: SlotView) -> str:
+    return "An added date" if slot.number is None else f"Slot {slot.number}"
+
+
+def _is_endless(pause: Pause | None) -> bool:
+    return pause is not None and pause.until is None
+
+
+def _told(pause: Pause | None) -> str:
+    if pause is None:
+        return ""
+    until = "until further notice" if pause.until is None else f"until {pause.until}"
+    return f"paused from {pause.begin} {until}" + (f": {pause.note:.{MAX_NOTE}}" if pause.note else ".")
+
+
 def words_of(rule: Rule, anchor: datetime) -> str:
     """Return a rule in English with what its anchor implies, or as RFC 5545 writes it where there is no sentence."""
     return read(filled(rule, anchor.date())) or str(rule)
-
-
-def note_of(rule: Rule, anchor: datetime, at: datetime, local: datetime) -> str:
-    """Say what is odd about a slot that is at `at` on the wall clock by its rule, and at `local` by the clocks."""
-    return "; ".join(note for note in (_clamped(rule, anchor, at), _moved(at, local), _twice(local)) if note)
-
-
-def _clamped(rule: Rule, anchor: datetime, at: datetime) -> str:
-    """Say that a month was too short for the day."""
-    if rule.skip is Skip.OMIT or rule.by_day or rule.by_set_pos or len(rule.by_month_day) > 1 or rule.by_year_day:
-        return ""
-    meant = rule.by_month_day[0] if rule.by_month_day else anchor.day
-    if meant <= 28 or at.day == meant or rule.frequency.value in ("DAILY", "WEEKLY") or rule.by_week_no:
-        return ""
-    return f"{meant} clamped to {at.day}" if rule.skip is Skip.BACKWARD else f"{meant} moved on to {at:%b} {at.day}"
-
-
-def _moved(at: datetime, local: datetime) -> str:
-    if (local.hour, local.minute) == (at.hour, at.minute):
-        return ""
-    return f"{at:%H:%M} does not exist, moved to {local:%H:%M}"
-
-
-def _twice(local: datetime) -> str:
-    later = local.replace(fold=1).utcoffset() or timedelta()
-    first = local.replace(fold=0).utcoffset() or timedelta()
-    # PEP 495: in a gap the offset of fold=1 is the larger one, in an overlap the smaller one.
-    return f"{local:%H:%M} exists twice, the first is meant" if later < first else ""
 
 
 def _named(day: date) -> str:

@@ -18,9 +18,13 @@ OWN_FIELDS = ("dueDate", "originalDueDate", "isCompleted", "parentTaskId", "pare
 
 def fingerprint(document: Mapping[str, Any], copied: Iterable[str]) -> str:
     """Return the digest of a task as stored, of whose fields `copied` are its original's; absent and null are alike."""
-    names = sorted({*copied, *OWN_FIELDS})
-    covered = {name: document[name] for name in names if document.get(name) is not None}
-    text = json.dumps(covered, sort_keys=True, default=_text, separators=(",", ":"))
+    return digest({name: document.get(name) for name in {*copied, *OWN_FIELDS}})
+
+
+def digest(values: Mapping[str, Any]) -> str:
+    """Return the digest of values as stored, in any order; absent and null are alike."""
+    told = {name: value for name, value in values.items() if value is not None}
+    text = json.dumps(told, sort_keys=True, default=_text, separators=(",", ":"))
     return blake2b(text.encode(), digest_size=8).hexdigest()
 
 

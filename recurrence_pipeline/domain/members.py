@@ -1,15 +1,21 @@
 """What the original, the members and the memory of a series say: its rule, its anchor, the slots that are known. Pure.
 
-Documents are the application's: nothing that stands there is believed where the memory knows better. What follows, and
-which slots are still to come, is series.py's business.
+Documents are the application's: nothing that stands there is believed where the memory knows better. The memory also
+says which rule counts: an edited one does so once it is followed (changes.py). What follows, and which slots are still
+to come, is series.py's business.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, tzinfo
 
+from recurrence_pipeline.domain.calendar import is_counted
 from recurrence_pipeline.domain.errors import InvalidRecurrence, NotAMember, RuleChanged, WrongType
-from recurrence_pipeline.domain.memory import anchor_of_memory
-from recurrence_pipeline.domain.model import Cursor, Series, SeriesMemory, Task
-from recurrence_pipeline.domain.recurrence import Recurrence, is_same_rule, read_recurrence
+from recurrence_pipeline.domain.instances import filled
+from recurrence_pipeline.domain.model import Cursor, Revision, Series, SeriesMemory, Task
+from recurrence_pipeline.domain.recurrence import NONE, Recurrence, is_same_rule, read_recurrence, read_rule
+from recurrence_pipeline.domain.rules import Rule
+from recurrence_pipeline.domain.slot_line import SlotLine, Stretch
 from recurrence_pipeline.domain.zones import time_zone, wall_clock
 
 MAX_NUMBER = 3_652_059
@@ -32,49 +38,76 @@ def require_member(task: Task, series: Series) -> None:
 def recurrence_of(original: Task, reached: Cursor | None, memory: SeriesMemory | None) -> Recurrence:
     """Return how a series repeats, by a rule that keeps the numbers of the slots that were made.
 
+    Options are what the original says now; so is the end of the rule, where that is all that is new of it.
+
     Raises:
         InvalidRecurrence: what the original says cannot be.
-        RuleChanged: its slots were counted by another rule.
+        RuleChanged: an earlier version counted its slots by another rule, and left no memory.
     """
-    recurrence = read_recurrence(original.repeat_type, original.recurrence)
-    recalled = memory is None and original.cursor is None  # then all that is known of the rule is what stands there now
-    if reached is not None and not recalled and not is_same_rule(reached.repeat_type, recurrence):
-        raise RuleChanged(counted_as=reached.repeat_type, says=recurrence.text)
-    return recurrence
+    asked = read_recurrence(original.repeat_type, original.recurrence)
+    if memory is None:
+        recalled = original.cursor is None  # then all that is known of the rule is what stands there now
+        if reached is not None and not recalled and not is_same_rule(reached.repeat_type, asked):
+            raise RuleChanged(counted_as=reached.repeat_type, says=asked.text)
+        return asked
+    current = memory.current
+    if current.rule != NONE and not is_same_rule(current.rule, asked):
+        known = read_rule(current.rule)
+        asked = replace(asked, text=known.text, rule=known.rule)
+    return replace(asked, from_completion=current.from_completion)
 
 
-def wall_anchor(original: Task, memory: SeriesMemory | None, zone: tzinfo) -> datetime:
-    """Return what slots are counted from, on the wall clock: what is remembered, else the date of the original.
+def first_revision(original: Task, recurrence: Recurrence, timezone: str | None) -> Revision:
+    """Return the revision of a series that nothing is remembered of.
 
     Raises:
-        InvalidRecurrence: there is no date.
+        InvalidRecurrence: it has no date.
     """
-    if memory is not None:
-        if time_zone(memory.timezone) is zone:
-            return memory.anchor
-        return wall_clock("anchor", anchor_of_memory(memory), zone)
     if not isinstance(original.anchor, datetime):
         raise InvalidRecurrence("Due date must be a valid date", field="originalDueDate", value=original.anchor)
-    return wall_clock("anchor", original.anchor, zone)
+    wall = wall_clock("anchor", original.anchor, time_zone(timezone))
+    return Revision(
+        recurrence.text, wall, timezone or "UTC", original.anchor, from_completion=recurrence.from_completion
+    )
 
 
-def known_slots(series: Series, wall: datetime, zone: tzinfo) -> dict[int, datetime]:
+def slot_line(series: Series, revisions: Sequence[Revision], recurrence: Recurrence) -> SlotLine:
+    """Return the slots of a series; `recurrence` has the rule of the last revision, as it ends now."""
+    stretches = list[Stretch]()
+    for revision, following in zip(revisions, (*revisions[1:], None), strict=True):
+        if revision.rule == NONE:
+            continue
+        rule: str | Rule = recurrence.text if following is None else revision.rule
+        parsed = recurrence.rule if following is None else read_rule(revision.rule).rule
+        if revision.start is not None:
+            rule = parsed = filled(parsed, revision.anchor.date())
+        last = None if following is None else following.replaces - 1
+        zone, wall = time_zone(revision.timezone), revision.start or revision.anchor
+        known = known_slots(series, wall, zone, revision.first, last) if is_counted(rule) else {}
+        endless = parsed.without_end() if parsed.ends else rule
+        stretches.append(Stretch(revision.first, last, wall, rule, endless, zone, known))
+    return SlotLine(stretches)
+
+
+def known_slots(series: Series, wall: datetime, zone: tzinfo, first: int, last: int | None) -> dict[int, datetime]:
     """Return, by number, the slots that the memory and members say the time of; of these, what lies between its ends.
 
     Members are the application's, which may have written anything there.
     """
-    memory, last, end = series.memory, MAX_NUMBER, datetime.max.replace(tzinfo=wall.tzinfo)
-    if memory is not None and memory.at is not None and time_zone(memory.timezone) is zone:
-        last, end = memory.number, memory.at
+    memory, highest, end = series.memory, MAX_NUMBER if last is None else last + 1, None
+    is_here = memory is not None and time_zone(memory.current.timezone) is zone
+    if is_here and memory is not None and memory.at is not None and first < memory.number < highest:
+        highest, end = memory.number, memory.at
     known = {
         task.occurrence_number: task.occurrence_at
         for task in series.occurrences
         if task.occurrence_number is not None
         and task.occurrence_at is not None
-        and 0 < task.occurrence_number < last
-        and wall < task.occurrence_at < end
+        and first < task.occurrence_number < highest
+        and wall < task.occurrence_at
+        and (end is None or task.occurrence_at < end)
     }
-    return known | ({last: end} if last < MAX_NUMBER else {})
+    return known if end is None else known | {highest: end}
 
 
 def added_dates(series: Series) -> dict[str, datetime]:

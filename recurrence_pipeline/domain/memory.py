@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from recurrence_pipeline.domain.errors import InvalidRecurrence
+from recurrence_pipeline.domain.fingerprint import digest
 from recurrence_pipeline.domain.model import Cursor, SeriesMemory, Task
 from recurrence_pipeline.domain.zones import time_zone, utc_offset
 
@@ -20,16 +21,17 @@ def anchor_of_memory(memory: SeriesMemory) -> datetime:
     Raises:
         InvalidRecurrence: the zone is not one (any more), or the instant lies outside the years 1 to 9999.
     """
+    anchor = memory.current.anchor
     try:
-        return memory.anchor - utc_offset(time_zone(memory.timezone), memory.anchor)
+        return anchor - utc_offset(time_zone(memory.current.timezone), anchor)
     except OverflowError as error:
-        message = f"anchor: {memory.anchor:%Y-%m-%d %H:%M} in {memory.timezone} lies outside the years 1 to 9999"
-        raise InvalidRecurrence(message, field="anchor", value=memory.anchor) from error
+        message = f"anchor: {anchor:%Y-%m-%d %H:%M} in {memory.current.timezone} lies outside the years 1 to 9999"
+        raise InvalidRecurrence(message, field="anchor", value=anchor) from error
 
 
 def is_moved(original: Task, memory: SeriesMemory) -> bool:
     """Say whether the first date of a series was moved since it was remembered."""
-    return isinstance(original.anchor, datetime) and memory.anchored_at not in {None, original.anchor}
+    return isinstance(original.anchor, datetime) and memory.current.anchored_at not in {None, original.anchor}
 
 
 def recall(
@@ -49,3 +51,13 @@ def recall(
     if original.cursor is not None:
         return Cursor(max([original.cursor.number, *known]), original.cursor.repeat_type)
     return Cursor(max(known), original.repeat_type) if known else None
+
+
+def digest_of(original: Task, timezone: str | None) -> str:
+    """Return the digest of what an original says of its rule and its options, and the one of its content.
+
+    By it an edit is found that nobody told of.
+    """
+    rule = {"repeatType": original.repeat_type, "recurrence": original.recurrence, "timezone": timezone or "UTC"}
+    content = {name: value for name, value in original.content.items() if name not in rule}
+    return f"{digest(rule)}.{digest(content)}"

@@ -3,12 +3,14 @@
 How one follows from the other is in planning.py; how a plan is carried out, in worker/batch.py.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta, tzinfo
+from typing import NamedTuple
 
+from recurrence_pipeline.domain.difference import SlotChange
 from recurrence_pipeline.domain.errors import RecurrenceError
-from recurrence_pipeline.domain.model import Action, Series, SeriesMemory, Task, TaskEvent, activity_id
+from recurrence_pipeline.domain.model import Action, Series, SeriesMemory, Skipped, Task, TaskEvent, activity_id
 
 MAX_NESTING = 8
 """How many occurrences may hang on each other before the search for the original gives up."""
@@ -20,6 +22,8 @@ class Snapshot:
 
     tasks: Mapping[str, Task] = field(default_factory=dict)
     series: Mapping[str, Series] = field(default_factory=dict)
+    makers: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Of the events that made occurrences, as far as they are kept: the operation, and the task that it named."""
 
     def series_of(self, task_id: str) -> Series:
         """Return the series that a task belongs to; one without an original where nothing is known of it."""
@@ -32,11 +36,19 @@ class Snapshot:
         return self.series.get(head) or Series(head, None)
 
 
+class SubtaskCopies(NamedTuple):
+    """How far the dates of sub-tasks move with an occurrence, on the wall clock of a zone."""
+
+    zone: tzinfo
+    later: timedelta
+
+
 @dataclass(slots=True)
 class NewOccurrence:
     """An occurrence to insert, and the event that makes it; its `taskId` is given when it is written.
 
-    `slot` is its number, None on an added date; `at` its time on the wall clock, `due` the same in UTC.
+    `slot` is its number, None on an added date; `at` its time on the wall clock, which is `due` in UTC, unless it was
+    `shifted_to` another day.
     """
 
     id: str
@@ -45,6 +57,9 @@ class NewOccurrence:
     due: datetime
     event_id: str
     at: datetime
+    shifted_to: datetime | None = None
+    subtasks: "SubtaskCopies | None" = None
+    """How it gets copies of its original's sub-tasks; None where it gets none."""
 
     @property
     def name(self) -> str:
@@ -100,6 +115,24 @@ class CursorMove:
     is_new: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class MemoryChange:
+    """Write the cursor and the revisions of `new`, where the series is remembered as it was `seen`."""
+
+    series_id: str
+    seen: SeriesMemory
+    new: SeriesMemory
+
+
+@dataclass(frozen=True, slots=True)
+class SlotSkip:
+    """Note that a slot is not wanted, under its number or the text of its added date; `skipped` None: wanted again."""
+
+    series_id: str
+    slot: str
+    skipped: Skipped | None
+
+
 ORIGINAL_GONE = "original gone"
 """The reason for removing what was made under an original that went away meanwhile."""
 
@@ -113,6 +146,48 @@ class Removal:
     reason: str
 
 
+MISSED = "missed"
+"""The reason for retiring a task whose time passed, and the next one's came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retirement:
+    """Occurrences of a series that go, with copies kept, and the activity that says so of each, if any.
+
+    Only what hangs on the original and nobody touched goes, unless it is what was asked for, `whatever` was done to it.
+    """
+
+    event: TaskEvent
+    task_ids: tuple[str, ...]
+    reason: str
+    action: Action | None
+    original: Task
+    whatever: bool = False
+
+    @property
+    def is_announced(self) -> bool:
+        """Whether its event has to know afterwards what went: what a completion made is taken back as a whole."""
+        return self.action is None
+
+
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """Put back the task that an event retired, with its sub-tasks."""
+
+    event_id: str
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SlotEdit:
+    """Put an untouched occurrence on another slot (None: it stays on its own), or give it other content (None: no)."""
+
+    task_id: str
+    original_id: str
+    slot: NewOccurrence | None
+    content: Mapping[str, object] | None
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What an event came to. `created` is what it made, in any of its attempts, in the order of slots."""
@@ -120,6 +195,8 @@ class Answer:
     created: tuple[str, ...] = ()
     updated: str | None = None
     deleted: int = 0
+    changed: tuple[str, ...] = ()
+    """The tasks that moved, or whose content followed their original's."""
 
 
 @dataclass(slots=True)
@@ -131,13 +208,38 @@ class Plan:
     links: list[Reparent] = field(default_factory=list)
     cursors: list[CursorMove] = field(default_factory=list)
     removals: list[Removal] = field(default_factory=list)
+    memories: list[MemoryChange] = field(default_factory=list)
+    """What is remembered before tasks are changed."""
+    skips: list[SlotSkip] = field(default_factory=list)
+    put_back: list[PutBack] = field(default_factory=list)
+    edits: list[SlotEdit] = field(default_factory=list)
+    retirements: list[Retirement] = field(default_factory=list)
+    lowered: list[MemoryChange] = field(default_factory=list)
+    """Cursors that go back, after the tasks behind them are gone."""
+    changes: dict[str, Sequence[SlotChange]] = field(default_factory=dict)
+    """What each change comes to, slot by slot."""
+    postponed: list[str] = field(default_factory=list)
+    """The events that are planned once what this plan writes can be seen."""
     answers: dict[str, Answer] = field(default_factory=dict)
     refusals: dict[str, RecurrenceError] = field(default_factory=dict)
     series_of_event: dict[str, str] = field(default_factory=dict)
 
+    def add(self, part: "Plan") -> None:
+        """Take over what was planned for one series."""
+        for name in _LISTS:
+            getattr(self, name).extend(getattr(part, name))
+        for name in ("answers", "changes", "refusals"):
+            getattr(self, name).update(getattr(part, name))
+
     def refuse(self, events: Iterable[TaskEvent], error: RecurrenceError) -> None:
         """Record the same error for each event."""
         self.refusals.update((event.id, error) for event in events)
+
+
+_LISTS = (
+    "occurrences", "activities", "links", "cursors", "removals", "memories", "skips", "put_back", "edits",
+    "retirements", "lowered", "postponed",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

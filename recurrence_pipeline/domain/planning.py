@@ -20,6 +20,7 @@ from recurrence_pipeline.domain.errors import (
 from recurrence_pipeline.domain.members import require_member
 from recurrence_pipeline.domain.model import Action, Operation, Series, Source, Task, TaskEvent, time_of
 from recurrence_pipeline.domain.plan import (
+    MISSED,
     ORIGINAL_GONE,
     Answer,
     CursorMove,
@@ -27,6 +28,7 @@ from recurrence_pipeline.domain.plan import (
     Plan,
     Removal,
     Reparent,
+    Retirement,
     Snapshot,
 )
 from recurrence_pipeline.domain.series import SeriesState
@@ -42,28 +44,43 @@ def plan_batch(events: Sequence[TaskEvent], snapshot: Snapshot, *, now: datetime
     `timezone` is the IANA name for series that have none of their own (None: UTC).
     """
     plan = Plan()
-    by_series: dict[str, tuple[Series, list[TaskEvent]]] = {}
-    for event in sorted(events, key=lambda e: (e.created_at, e.id)):
-        series = snapshot.series_of(event.task_id)
-        by_series.setdefault(series.id, (series, []))[1].append(event)
-        plan.series_of_event[event.id] = series.id
-    for series, asking in by_series.values():
-        present = [event for event in asking if event.task_id in snapshot.tasks]
-        for event in asking:
-            if event.task_id not in snapshot.tasks:
-                plan.refusals[event.id] = _not_found(event, now)
-        plan.refusals |= _not_members(series, present, snapshot.tasks)
-        present = [event for event in present if event.id not in plan.refusals]
+    for series, asking in grouped(events, snapshot, plan):
+        present = refuse_absent(plan, series, asking, snapshot, now)
         if series.original is None:
-            plan.refuse(present, OriginalNotFound("Original task not found"))
             plan.removals += _leftovers(series, asking, plan)
         elif series.original.repeat_type == "none":
             plan.answers.update((event.id, Answer()) for event in present)
         elif present:
             asked_at = _asked_at(present, series.original, now)
-            progress = partial(SeriesState, series, series.original, timezone, asked_at=asked_at)
+            progress = partial(SeriesState, series, series.original, timezone, asked_at=asked_at, now=now)
             _plan_series(plan, progress, present, snapshot.tasks)
     return plan
+
+
+def grouped(events: Sequence[TaskEvent], snapshot: Snapshot, plan: Plan) -> Iterable[tuple[Series, list[TaskEvent]]]:
+    """Return the series that events speak of, each with its events in the order they were created."""
+    by_series: dict[str, tuple[Series, list[TaskEvent]]] = {}
+    for event in sorted(events, key=lambda e: (e.created_at, e.id)):
+        series = snapshot.series_of(event.task_id)
+        by_series.setdefault(series.id, (series, []))[1].append(event)
+        plan.series_of_event[event.id] = series.id
+    return by_series.values()
+
+
+def refuse_absent(
+    plan: Plan, series: Series, asking: Sequence[TaskEvent], snapshot: Snapshot, now: datetime
+) -> list[TaskEvent]:
+    """Refuse the events whose tasks, or whose original, are not there, or are none of the series; return the others."""
+    present = [event for event in asking if event.task_id in snapshot.tasks]
+    for event in asking:
+        if event.task_id not in snapshot.tasks:
+            plan.refusals[event.id] = _not_found(event, now)
+    plan.refusals |= _not_members(series, present, snapshot.tasks)
+    present = [event for event in present if event.id not in plan.refusals]
+    if series.original is None:
+        plan.refuse(present, OriginalNotFound("Original task not found"))
+        return []
+    return present
 
 
 def plan_deletions(events: Sequence[TaskEvent], snapshot: Snapshot, *, timezone: str | None = None) -> Plan:
@@ -117,26 +134,25 @@ def _plan_series(
         progress = begin()
         for event in events:
             _answer(part, progress, event, tasks[event.task_id])
+        if missed := progress.missed():
+            part.retirements.append(Retirement(events[-1], tuple(missed), MISSED, Action.MISSED, progress.original))
         part.cursors += progress.moves(progress.cursor)
     except Permanent as error:
         plan.refuse(events, error)
         return
-    plan.cursors += part.cursors
-    plan.occurrences += part.occurrences
-    plan.activities += part.activities
-    plan.links += part.links
-    plan.answers.update(part.answers)
+    plan.add(part)
 
 
 def _answer(part: Plan, progress: SeriesState, event: TaskEvent, task: Task) -> None:
     """Plan what one event adds to its series, and what it is told."""
     original = progress.original
-    is_completed = event.operation is Operation.COMPLETE and progress.complete(task)
+    is_completed = event.operation is Operation.COMPLETE and progress.complete(task, event.created_at)
     created, made = progress.made_by(event.id), list[NewActivity]()
     for new, exists in progress.advance(event.id):
         if not exists:
-            part.occurrences.append(new)
             created.append(new.id)
+        if not exists or new.subtasks is not None:  # an earlier attempt may not have come to all of those
+            part.occurrences.append(new)
         if original.user_id:
             made.append(NewActivity.of(Action.CREATED, original.user_id, new.id))
     following = progress.next_open(task) if is_completed else None

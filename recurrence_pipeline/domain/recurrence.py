@@ -11,7 +11,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-from recurrence_pipeline.domain.days_off import Shift, ShiftTo
+from recurrence_pipeline.domain.days_off import WORKDAYS, Shift, ShiftTo, why_unknown
 from recurrence_pipeline.domain.errors import InvalidRecurrence
 from recurrence_pipeline.domain.rules import REPEAT_TYPES, Rule, parse_rule
 from recurrence_pipeline.domain.zones import UTC
@@ -22,6 +22,7 @@ MAX_HORIZON = 60
 MAX_DATES = 1000
 MAX_COPIED = 50
 CUSTOM = "custom"
+NONE = "none"
 REPEAT_WORDS = (*REPEAT_TYPES, CUSTOM)
 """What `repeatType` may say of a task that repeats."""
 
@@ -154,10 +155,19 @@ def is_same_rule(text: str, recurrence: Recurrence) -> bool:
     if text == recurrence.text:
         return True
     try:
-        counted_by = _of_rule(text, None) if text in REPEAT_TYPES else _of_rule(CUSTOM, text)
+        counted_by = read_rule(text)
     except InvalidRecurrence:
         return False
     return counted_by.rule.without_end() == recurrence.rule.without_end()
+
+
+def read_rule(text: str) -> Recurrence:
+    """Read what a memory keeps of a rule: a word, or RFC 5545's text.
+
+    Raises:
+        InvalidRecurrence: it is none.
+    """
+    return _of_rule(text, None) if text in REPEAT_TYPES else _of_rule(CUSTOM, text)
 
 
 @lru_cache(maxsize=4096)
@@ -252,9 +262,7 @@ def _list(name: str, value: object, most: int) -> list[Any]:
 
 
 def _from(name: str, value: object) -> bool:
-    if value not in ("schedule", "completion"):
-        raise _refused(name, value, "is not one of schedule, completion")
-    return value == "completion"
+    return _one_of(name, value, ("schedule", "completion")) == "completion"
 
 
 def _missed(name: str, value: object) -> Missed:
@@ -293,15 +301,21 @@ def _day(name: str, value: object) -> date:
 def _shift(name: str, value: object) -> Shift:
     fields = _object(name, value, ("to", "workdays", "holidays"))
     to = ShiftTo(_one_of(f"{name}.to", fields.get("to"), [each.value for each in ShiftTo]))
-    given = fields.get("workdays")
-    workdays = frozenset(range(5)) if _is_absent(given) else _workdays(f"{name}.workdays", given)
-    place = fields.get("holidays")
-    return Shift(to, workdays, None if _is_absent(place) else _text(f"{name}.holidays", place))
+    given, place = fields.get("workdays"), fields.get("holidays")
+    workdays = WORKDAYS if _is_absent(given) else _workdays(f"{name}.workdays", given)
+    return Shift(to, workdays, None if _is_absent(place) else _place(f"{name}.holidays", place))
 
 
 def _workdays(name: str, value: object) -> frozenset[int]:
-    days = [_one_of(f"{name}[{place}]", day, WEEKDAYS) for place, day in enumerate(_list(name, value, len(WEEKDAYS)))]
+    days = [_one_of(f"{name}[{place}]", day, WEEKDAYS) for place, day in enumerate(_list(name, value, MAX_DATES))]
     return frozenset(map(WEEKDAYS.index, days))
+
+
+def _place(name: str, value: object) -> str:
+    place = _text(name, value)
+    if (why := why_unknown(place)) is not None:
+        raise _refused(name, place, why)
+    return place
 
 
 def _one_of(name: str, value: object, allowed: Sequence[str]) -> str:

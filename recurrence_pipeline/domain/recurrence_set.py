@@ -6,11 +6,17 @@ of the series again. What has a task is in; a slot that has none any more, or is
 Not every program knows SKIP of RFC 7529, so that it is left out wherever RFC 5545 alone can say the same: the last day
 of the month, or the last of the 28th, 29th and 30th. It leaves open what a start that is not on its rule means; then
 the start is put in as a date, and the number of slots is said as the time of the last.
+
+It has no words for days off and pauses. Those of slots that are still to come are told for FORESEEN ahead: what is
+passed over is taken out, what moves is a changed instance. A pause until further notice ends the rule. Dates that are
+counted from completion are no recurrence set: what is open is told, and no rule.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
+from itertools import islice
 from typing import NamedTuple
 
 from recurrence_pipeline.domain.calendar import in_utc
@@ -23,6 +29,9 @@ from recurrence_pipeline.domain.zones import wall_clock
 
 MAX_PASSED = 10_000
 """Slots that were passed by: more is not the life of a series, and no calendar program would read it."""
+FORESEEN = timedelta(days=731)
+"""How far ahead of the first slot to come it is told which of them lie in pauses, or on days off."""
+MAX_FORESEEN = 1000
 TOLD = ("description", "priority", "category")
 """The fields in which, beside the title, an occurrence may differ from its original."""
 _COMMON_YEAR = 2023
@@ -58,11 +67,17 @@ def recurrence_set(series: Series, state: SeriesState) -> RecurrenceSet:
     Raises:
         InvalidRecurrence: it has passed by more slots than can be written down.
     """
-    slots = _passed(series, state)
+    if state.recurrence.from_completion:
+        return _open_tasks(series, state)
+    rests = min((pause.begin for pause in state.recurrence.paused if pause.until is None), default=None)
+    slots = _passed(series, state, rests)
     tasks = dict(_placed(series, state, slots))
-    rule = _rule(state)
+    rule = _rule(state, rests)
     gone = {at for number, at in enumerate(slots) if number <= state.cursor}
-    added = {at for at in state.added() if at not in state.made} | (tasks.keys() - set(slots))
+    to_come = [at for at in state.added() if at not in state.made]
+    places = {at: place for at, place in _foreseen(state, rests, to_come).items() if at not in tasks}
+    passed_over = {at for at, place in places.items() if place is None}
+    added = (set(to_come) - passed_over) | (tasks.keys() - set(slots))
     if rule is None or not is_instance(state.recurrence.rule, state.wall):
         added.add(state.wall)
     return RecurrenceSet(
@@ -70,19 +85,60 @@ def recurrence_set(series: Series, state: SeriesState) -> RecurrenceSet:
         zone=state.zone,
         start=state.wall,
         rule=rule,
-        excluded=tuple(sorted((gone | set(_excluded(state))) - tasks.keys())),
+        excluded=tuple(sorted((gone | passed_over.difference(to_come) | set(_excluded(state))) - tasks.keys())),
         added=tuple(sorted(added)),
-        changed=tuple(_changed(tasks, state)),
+        changed=(*_changed(tasks, state), *_moved(places, state)),
     )
 
 
-def _passed(series: Series, state: SeriesState) -> list[datetime]:
-    """Return the slots up to the cursor, or to the last one that has a task."""
+def _open_tasks(series: Series, state: SeriesState) -> RecurrenceSet:
+    """Describe a series of which each date is counted from the completion of the one before."""
+    found = [task for task in (state.original, *series.occurrences) if not task.is_completed] or [state.original]
+    tasks = {_place(task, state): task for task in found}
+    start, *others = sorted(tasks)
+    return RecurrenceSet(state.original, state.zone, start, None, (), tuple(others), tuple(_changed(tasks, state)))
+
+
+def _place(task: Task, state: SeriesState) -> datetime:
+    if task.occurrence_at is None and isinstance(task.anchor, datetime):
+        return wall_clock("dueDate", task.anchor, state.zone)
+    return task.occurrence_at or state.wall
+
+
+def _passed(series: Series, state: SeriesState, rests: date | None) -> list[datetime]:
+    """Return the slots up to the cursor, or to the last one that has a task, and none of those that it rests from."""
     last = max(state.cursor, *state.slots.values())
     if last - len(series.occurrences) > MAX_PASSED:
         message = f"occurrenceNumber: slot {last} was made, and only {len(series.occurrences)} tasks are there"
         raise InvalidRecurrence(message, field="occurrenceNumber", value=last)
-    return [at for at, _ in state.timed(0, last + 1)]
+    slots = [slot.at for slot in state.timed(0, last + 1)]
+    return slots if rests is None else [at for at in slots if at == state.wall or at.date() < rests]
+
+
+def _foreseen(state: SeriesState, rests: date | None, added: list[datetime]) -> dict[datetime, datetime | None]:
+    """Return what is to come and will not be where the rule has it, with its place; None where it is passed over."""
+    recurrence = state.recurrence
+    if not recurrence.paused and recurrence.shift is None:
+        return {}
+    to_come = (*added, *_to_come(state, rests))
+    places = {at: None if recurrence.passes_over(at) else recurrence.moved(at) for at in to_come}
+    return {at: place for at, place in places.items() if place != at}
+
+
+def _to_come(state: SeriesState, rests: date | None) -> Iterator[datetime]:
+    first = None
+    with suppress(InvalidRecurrence):  # some of these lie outside of the calendar
+        for _, at, _ in islice(state.onward(state.cursor + 1, 64), MAX_FORESEEN):
+            first = first or at
+            if at - first > FORESEEN or (rests is not None and at.date() >= rests):
+                return
+            yield at
+
+
+def _moved(places: dict[datetime, datetime | None], state: SeriesState) -> Iterator[ChangedInstance]:
+    """Yield the slots to come that are moved from days off."""
+    for at, place in sorted((at, place) for at, place in places.items() if place is not None):
+        yield ChangedInstance(at, in_utc(place, state.zone), replace(state.original, is_completed=False))
 
 
 def _placed(series: Series, state: SeriesState, slots: list[datetime]) -> Iterator[tuple[datetime, Task]]:
@@ -155,29 +211,41 @@ def _may_skip(rule: Rule) -> bool:
     return any(abs(day) > shortest for day in rule.by_month_day)
 
 
-def _rule(state: SeriesState) -> str | None:
+def _rule(state: SeriesState, rests: date | None) -> str | None:
     """Return RRULE's value; None where nothing comes behind the start."""
-    wall, rule = state.wall, state.recurrence.rule
-    if rule.ends and not state.timed(1, 1):
+    wall, rule = state.wall, _ended(state, rests)
+    last = last_moment(rule, wall, state.zone)
+    following = [slot.at for slot in state.timed(1, 1)] if rule.ends else [wall]
+    if not following or (last is not None and following[0] > last):
         return None
     written = rfc5545(rule, wall)
-    if rule.until is not None:
-        written = replace(written, until=_until(state))
+    if last is not None:
+        written = replace(written, until=_until(state, last))
     elif rule.count is not None and rule.count <= MAX_PASSED and not is_instance(rule, wall):
-        [(_, last)] = state.timed(rule.count - 1, 1)
-        written = replace(written, count=None, until=last)
+        [behind] = state.timed(rule.count - 1, 1)
+        written = replace(written, count=None, until=behind.due)
     text = str(written)
     return text if written.skip is Skip.OMIT else f"RSCALE=GREGORIAN;{text}"
 
 
-def _until(state: SeriesState) -> datetime | None:
+def _ended(state: SeriesState, rests: date | None) -> Rule:
+    """Return the rule, with its end before a pause until further notice."""
+    rule, begin = state.recurrence.rule, state.wall.date()
+    if rests is None:
+        return rule
+    day = rests - timedelta(days=1) if rests > begin else begin
+    last = last_moment(rule, state.wall, state.zone)
+    if rule.count is not None and rule.count <= MAX_PASSED:
+        with suppress(InvalidRecurrence):  # the last lies outside of the calendar
+            [(last, _)] = state.timed(rule.count - 1, 1)
+    return rule if last is not None and last.date() <= day else replace(rule, count=None, until=day)
+
+
+def _until(state: SeriesState, last: datetime) -> datetime | None:
     """Return UNTIL as an instant: the last time at which a slot can be, which has the time of day of the anchor.
 
     None where that lies outside the calendar, and no slot behind it.
     """
-    last = last_moment(state.recurrence.rule, state.wall, state.zone)
-    if last is None:
-        return None
     day = last.toordinal() - (state.wall.timetz() > last.timetz())
     try:
         at = datetime.combine(datetime.fromordinal(day), state.wall.timetz())

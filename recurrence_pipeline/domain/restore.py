@@ -86,15 +86,19 @@ def _new_original(
     numbers = {task.id: _number(task, anchor, rule, zone) for task in members}
     reached = max([*numbers.values(), *([known.number] if known else [])])
     slot = numbers[new.id]
-    memory = SeriesMemory(reached, rule, wall, zone, anchor, slot) if wall is not None else None
-    if memory is not None and known is not None:
-        memory = replace(memory, at=known.at if reached == known.number else None, added=known.added)
+    memory = None
+    if wall is not None and known is not None:
+        revisions = (*known.revisions[:-1], replace(known.current, anchored_at=anchor))
+        at = known.at if reached == known.number else None
+        memory = replace(known, number=reached, revisions=revisions, original_slot=slot, at=at)
+    elif wall is not None:
+        memory = SeriesMemory.begun(reached, rule, wall, zone, anchor, slot)
     return NewOriginal(new.id, replaces, slot, anchor, memory)
 
 
 def _rule(new: Task, known: SeriesMemory | None) -> str:
     if known is not None:
-        return known.rule
+        return known.current.rule
     try:
         return read_recurrence(new.repeat_type, new.recurrence).text
     except InvalidRecurrence:  # it did not go on before either

@@ -7,6 +7,7 @@ asks for its next slots. Those that lie in the past are passed over for good.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import TypeAlias
 
 from recurrence_pipeline.domain.errors import ResumeRefused
@@ -68,9 +69,8 @@ def plan_resumption(
 def _following(progress: SeriesState, first: int) -> list[Following]:
     """Return as many slots as the series is kept ahead, from number `first` on, without excluded ones."""
     horizon = progress.recurrence.horizon
-    slots = progress.timed(first, horizon + len(progress.recurrence.excluded) + len(progress.made))
-    wanted = [(n, at, due) for n, (at, due) in enumerate(slots, first) if not progress.skips(at)]
-    return wanted[:horizon]
+    wanted = (slot for slot in progress.onward(first, horizon) if not progress.skips(slot.at, slot.number))
+    return list(islice(wanted, horizon))
 
 
 def _new(progress: SeriesState, following: Sequence[Following], event_id: str) -> tuple[NewOccurrence, ...]:

@@ -1,60 +1,62 @@
-"""How far one series is, and which slots it still lacks. Who asked, and what else a batch holds, is planning.py's."""
+"""How far one series is, and which slots it still lacks. Who asked, and what else a batch holds, is planning.py's.
+
+Where slots lie is slot_line.py's business, how far they should have been generated reach.py's.
+"""
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import NamedTuple
+from itertools import islice
 
-from recurrence_pipeline.domain.calendar import in_utc, is_counted, next_number, slot_number, timed
+from recurrence_pipeline.domain.calendar import in_utc, slot_number
 from recurrence_pipeline.domain.errors import InvalidRecurrence, WrongType
-from recurrence_pipeline.domain.families import Known
 from recurrence_pipeline.domain.instances import days_after
-from recurrence_pipeline.domain.members import added_dates, known_slots, recurrence_of, wall_anchor
+from recurrence_pipeline.domain.members import added_dates, first_revision, recurrence_of, slot_line
+from recurrence_pipeline.domain.memory import digest_of
 from recurrence_pipeline.domain.model import Cursor, Series, SeriesMemory, Task, occurrence_id
-from recurrence_pipeline.domain.plan import CursorMove, NewOccurrence
-from recurrence_pipeline.domain.recurrence import as_written
-from recurrence_pipeline.domain.rules import Rule
+from recurrence_pipeline.domain.plan import CursorMove, NewOccurrence, SubtaskCopies
+from recurrence_pipeline.domain.reach import MAX_NEW_PER_SERIES, MAX_PASSED_OVER, Progress, Reach, slots_from_completion
+from recurrence_pipeline.domain.recurrence import NONE, Missed, as_written
+from recurrence_pipeline.domain.slot_line import Slot
 from recurrence_pipeline.domain.validation import creation_time, require_date
-from recurrence_pipeline.domain.zones import time_zone, wall_clock, wall_text
-
-MAX_NEW_PER_SERIES = 1000
-"""No honest history asks for more in one go; a tampered slot number would."""
-
-
-class Reach(NamedTuple):
-    """What should have been generated: every slot up to a number that is not excluded, and added dates."""
-
-    number: int
-    dates: tuple[datetime, ...] = ()
-    ends: bool = False
-    """Whether nothing more comes behind it."""
+from recurrence_pipeline.domain.zones import time_zone, wall_clock, wall_text, wall_time
 
 
 class SeriesState:
     """How far a series is: which slot each member has, the cursor, and the highest completed slot.
 
-    A series that we remember goes on from the anchor that it began with, wherever its original's dates were moved.
-    One of which nothing was made yet is validated as of `asked_at`, or else as of the original's creation.
+    A series that we remember goes on by the rule and from the anchor that it is remembered with, wherever its
+    original's dates were moved; an edit counts once it is followed (changes.py). One of which nothing was made yet is
+    validated as of `asked_at`, or else as of the original's creation. Without `now` nothing is missed.
     """
 
     def __init__(
-        self, series: Series, original: Task, timezone: str | None, *, asked_at: datetime | None = None
+        self,
+        series: Series,
+        original: Task,
+        timezone: str | None,
+        *,
+        asked_at: datetime | None = None,
+        now: datetime | None = None,
     ) -> None:
         self.original = original
-        self.timezone = original.timezone or timezone
         self.memory = memory = series.memory
         if original.misread is not None:
             raise WrongType(original.misread)
-        reached = series.recalled if memory is None else Cursor(memory.number, memory.rule)
+        reached = series.recalled if memory is None else Cursor(memory.number, memory.current.rule)
         self.recurrence = recurrence_of(original, reached, memory)
-        self.rule = self.recurrence.text
+        zone = original.timezone or timezone
         if reached is None and not series.occurrences:
-            require_date(original, self.recurrence, asked_at=asked_at or creation_time(original), timezone=timezone)
+            require_date(original, self.recurrence, asked_at=asked_at or creation_time(original), timezone=zone)
+        self.revisions = (first_revision(original, self.recurrence, zone),) if memory is None else memory.revisions
+        self.is_stopped = self.revisions[-1].rule == NONE
+        self.timezone = zone if memory is None else memory.current.timezone
         self.zone = time_zone(self.timezone)
-        self.wall = wall_anchor(original, memory, self.zone)
+        self.wall = self.revisions[0].anchor
         """The anchor on the wall clock."""
         self.original_slot = original.original_slot if memory is None else memory.original_slot
-        self._known = known_slots(series, self.wall, self.zone) if is_counted(self.rule) else {}
+        self.line = slot_line(series, self.revisions, self.recurrence)
+        self.skipped = dict(memory.skipped) if memory is not None else {}
         self.dates = added_dates(series)
         """The added date that each member without a number is on."""
         self.slots = {task.id: number for task in series.occurrences if (number := self.number(task)) is not None}
@@ -64,30 +66,34 @@ class SeriesState:
         if memory is None:  # what the previous worker made has no number
             older = (self.slots.get(t.id, 0) for t in series.occurrences if t.occurrence_number is None)
             self.cursor = max(self.cursor, 0, *older)
+        self.passed = memory.passed if memory is not None else frozenset[int]()
+        self.wanted_again = set[int]()
+        """The passed-over slots that a person wants, even if their time has come."""
         self.made = memory.added if memory is not None else frozenset[datetime]()
         """The added dates that were ever generated, as far as that is remembered."""
         if memory is None and reached is not None and original.cursor is None:  # forgotten: as with numbers
             passed = self._wall_of(self.cursor)
             self.made = frozenset(at for at in self._dates_beside(self.dates.values()) if at <= passed)
         self._were_added = self.made.union(self.dates.values())
+        self._has_skips = bool(self._were_added or self.skipped or self.passed or not self.recurrence.is_plain)
         self._added: list[datetime] | None = None
-        done = [t.id for t in (original, *series.occurrences) if t.is_completed]
-        self.finished = max([-1, *(self.slots[i] for i in done if i in self.slots)])
-        self._finished_date = max((self.dates[i] for i in done if i in self.dates), default=None)
+        self._now = now
+        self.finished = -1
+        self._finished_date: datetime | None = None
+        self._finished_at: datetime | None = None
+        """When the task of the highest completed slot was completed."""
+        self._places = {t.id: t.occurrence_at for t in series.occurrences if t.occurrence_at is not None}
         self._reach: Reach | None = None
-        self._last: Known | None = None
+        self._coming: Slot | None = None
+        self._last: Slot | None = None
         self.open = {t.id: t.parent_recurring_id for t in series.occurrences if not t.is_completed and self._has(t.id)}
         """What each open occurrence hangs on."""
+        self._note_completed((original, *series.occurrences))
 
-    @property
-    def anchor(self) -> datetime:
-        """The instant of slot 0, as today's time zone data have it."""
-        return in_utc(self.wall, self.zone)
-
-    @property
-    def _endless(self) -> str | Rule:
-        """The rule as it would go on for ever."""
-        return self.recurrence.rule.without_end() if self.recurrence.rule.ends else self.rule
+    def _note_completed(self, tasks: Iterable[Task]) -> None:
+        for task in tasks:
+            if task.is_completed:
+                self._finish(task, task.completed_at or task.updated_at)
 
     @property
     def wanted(self) -> int:
@@ -108,17 +114,21 @@ class SeriesState:
             return task.occurrence_number
         if task.id in self.dates or not isinstance(task.anchor, datetime):
             return None
-        return slot_number(self.anchor, self.rule, task.anchor, self.timezone)
+        first = self.revisions[0]
+        return slot_number(in_utc(first.anchor, time_zone(first.timezone)), first.rule, task.anchor, first.timezone)
 
-    def complete(self, task: Task) -> bool:
+    def complete(self, task: Task, moment: datetime | None = None) -> bool:
         """Count a task as completed, whatever its flag says, and say whether it is on a slot."""
         self.open.pop(task.id, None)
         self._reach = None
-        date, number = self.dates.get(task.id), self.number(task)
+        return self._finish(task, task.completed_at or moment)
+
+    def _finish(self, task: Task, moment: datetime | None) -> bool:
+        date, number = self.dates.get(task.id), self.slots.get(task.id)
         if date is not None:
             self._finished_date = max(self._finished_date or date, date)
-        elif number is not None:
-            self.finished = max(self.finished, number)
+        elif number is not None and number > self.finished:
+            self.finished, self._finished_at = number, moment
         return date is not None or number is not None
 
     def made_by(self, event_id: str) -> list[str]:
@@ -128,69 +138,93 @@ class SeriesState:
     def advance(self, event_id: str) -> Iterator[tuple[NewOccurrence, bool]]:
         """Yield what the event should generate, each with whether it is there already, and move the cursor past it."""
         reach = self.reach()
-        if (missing := reach.number - self.cursor) > MAX_NEW_PER_SERIES + len(self.recurrence.excluded):
+        missing = self._missing(reach)
+        ids = {slot.number: occurrence_id(self.original.id, slot.number) for slot in missing}
+        taken = {n for task_id, n in self.slots.items() if n in ids and task_id != ids[n]}
+        for slot in missing:
+            self._last = slot
+            if self._has_skips and self.skips(slot.at, slot.number):
+                self.passed |= {slot.number}
+            elif slot.number not in taken:
+                yield self._new(self._occurrence(ids[slot.number], slot.number, slot.at, slot.due, event_id))
+        for at in reach.dates:
+            if at not in self.made and not self.skips(at):
+                yield self._new(self.on_date(at, event_id))
+        self.cursor = max(self.cursor, reach.number)
+        self.made |= frozenset(reach.dates)
+
+    def _missing(self, reach: Reach) -> list[Slot]:
+        """Return the slots that the cursor moves past.
+
+        Raises:
+            InvalidRecurrence: they are more than any honest history has.
+        """
+        most = MAX_NEW_PER_SERIES + (MAX_PASSED_OVER if self._has_skips else 0)
+        if (missing := reach.number - self.cursor) > most and self.recurrence.missed is Missed.EACH:
             raise InvalidRecurrence(
                 f"slot {self.finished} is completed but the cursor is {self.cursor}: refusing {missing} new tasks",
                 field="occurrenceNumber",
                 value=self.finished,
             )
-        first = self.cursor + 1
-        ids = {number: occurrence_id(self.original.id, number) for number in range(first, reach.number + 1)}
-        taken = {n for task_id, n in self.slots.items() if n in ids and task_id != ids[n]}
-        skips = self.skips if self.recurrence.excluded or self._were_added else None
-        for number, (at, due) in enumerate(self.timed(first, len(ids)) if ids else (), first):
-            self._last = Known(number, at)
-            if number in taken or (skips is not None and skips(at)):
-                continue
-            yield self._new(NewOccurrence(ids[number], self.original, number, due, event_id, at))
-        for at in reach.dates:
-            if at not in self.made:
-                new_id = occurrence_id(self.original.id, wall_text(at))
-                yield self._new(NewOccurrence(new_id, self.original, None, in_utc(at, self.zone), event_id, at))
-        self.cursor = max(self.cursor, reach.number)
-        self.made |= frozenset(reach.dates)
+        if missing <= 0:
+            return []
+        if self._coming is not None:
+            return [self._coming]
+        return [slot for slot in self.line.timed(self.cursor + 1, missing) if slot.number <= reach.number]
 
-    def timed(self, first: int, count: int) -> list[tuple[datetime, datetime]]:
-        """Return slots from number `first` on, up to the end of the rule, each on the wall clock and in UTC."""
-        return timed(self.wall, self.rule, first, count, self.zone, known=self.known(first))
+    def occurrence(self, slot: Slot, event_id: str) -> NewOccurrence:
+        """Return the occurrence of a slot."""
+        new_id = occurrence_id(self.original.id, slot.number)
+        return self._occurrence(new_id, slot.number, slot.at, slot.due, event_id)
 
-    def onward(self, first: int, size: int) -> Iterator[tuple[int, datetime]]:
-        """Yield slots from number `first` on, up to the end of the rule; so many are read at once."""
-        while True:
-            try:
-                found = self.timed(first, size)
-            except InvalidRecurrence:  # some of these lie outside of the calendar
-                if size == 1:
-                    raise
-                size = 1
-                continue
-            yield from ((number, at) for number, (at, _) in enumerate(found, first))
-            if len(found) < size:
-                return
-            first += size
+    def on_date(self, at: datetime, event_id: str) -> NewOccurrence:
+        """Return the occurrence of an added date."""
+        new_id = occurrence_id(self.original.id, wall_text(at))
+        return self._occurrence(new_id, None, at, in_utc(at, self.zone), event_id)
 
-    def skips(self, at: datetime) -> bool:
-        """Say whether a slot with a number is passed over: it is excluded, or was there before as an added date."""
-        return at in self._were_added or self.recurrence.excludes(at)
+    def _occurrence(self, new_id: str, number: int | None, at: datetime, due: datetime, event_id: str) -> NewOccurrence:
+        moved = self.recurrence.moved(at) or at
+        new = NewOccurrence(new_id, self.original, number, due, event_id, at)
+        if moved != at:
+            new.due, new.shifted_to = in_utc(moved, self.zone), moved
+        if self.recurrence.subtasks:
+            new.subtasks = SubtaskCopies(self.zone, moved - self.wall)
+        return new
 
-    def skipped(self, first: int, last: int) -> set[int]:
-        """Return which of these slots are passed over."""
-        if last < first or not (self.recurrence.excluded or self._were_added):
+    def timed(self, first: int, count: int) -> list[Slot]:
+        """Return slots from number `first` on, up to the end of the series, or as they would be completed when due."""
+        if not self.recurrence.from_completion:
+            return self.line.timed(first, count)
+        return list(islice((slot for slot in self._as_completed() if slot.number >= first), count))
+
+    def onward(self, first: int, size: int) -> Iterator[Slot]:
+        """Yield slots from number `first` on, as `timed` has them; so many are read at once."""
+        if not self.recurrence.from_completion:
+            return self.line.onward(first, size)
+        return (slot for slot in self._as_completed() if slot.number >= first)
+
+    def skips(self, at: datetime, number: int | None = None) -> bool:
+        """Say whether a slot is passed over: it is not wanted, or was there before as an added date."""
+        if self.skipped and (wall_text(at) if number is None else str(number)) in self.skipped:
+            return True
+        return (number is not None and at in self._were_added) or self.recurrence.passes_over(at)
+
+    def passed_over(self, first: int, last: int) -> set[int]:
+        """Return which of these slots have no task because they are passed over, or void."""
+        if last < first or not (self._has_skips or len(self.revisions) > 1):
             return set()
-        slots = timed(self.wall, self._endless, first, last - first + 1, self.zone, known=self.known(first))
-        return {number for number, (at, _) in enumerate(slots, first) if self.skips(at)}
-
-    def known(self, number: int) -> Known | None:
-        """Return the highest slot below a number that is known, where the rule is counted from one."""
-        below = [each for each in self._known if each < number]
-        return Known(highest := max(below), self._known[highest]) if below else None
+        if self.recurrence.from_completion:
+            return {n for n in range(first, last + 1) if n in self.passed or self.line.stretch_of(n) is None}
+        slots = [s for s in self.line.timed(first, last - first + 1, endless=True) if s.number <= last]
+        wanted = {slot.number for slot in slots if not self.skips(slot.at, slot.number)}
+        return {number for number in range(first, last + 1) if number not in wanted or number in self.passed}
 
     def first_after(self, time: datetime) -> int:
         """Return the number of the first slot behind a time, be it past the end of the rule."""
-        wall = wall_clock("now", time, self.zone)
-        below = [number for number, at in self._known.items() if at <= wall]
-        known = Known(highest := max(below), self._known[highest]) if below else None
-        return next_number(time, self.rule, self.timezone, self.anchor, known=known)
+        if self.recurrence.from_completion:
+            later = (slot.number for slot in self._as_completed() if slot.due > time)
+            return next(later, self.cursor + 1)
+        return self.line.first_after(time, wall_clock("now", time, self.zone))
 
     def _new(self, new: NewOccurrence) -> tuple[NewOccurrence, bool]:
         is_there = self._has(new.id)
@@ -199,15 +233,25 @@ class SeriesState:
                 self.dates[new.id] = new.at
             else:
                 self.slots[new.id] = new.slot
+            self._places[new.id] = new.at
             self.open[new.id] = self.original.id
         return new, is_there
+
+    def _has(self, task_id: str) -> bool:
+        return task_id in self.slots or task_id in self.dates
+
+    def wants_again(self, slot: str) -> None:
+        """Count a slot that was skipped as wanted; it is named as in the memory."""
+        if slot.isdigit() and int(slot) <= self.cursor:
+            self.passed |= {int(slot)}
+            self.wanted_again.add(int(slot))
+        elif not slot.isdigit() and (at := wall_time(slot)) is not None:
+            self.made -= {at}
+        self._reach = None
 
     def has_date(self, at: datetime) -> bool:
         """Say whether an added date was generated."""
         return at in self.made or at in self.dates.values()
-
-    def _has(self, task_id: str) -> bool:
-        return task_id in self.slots or task_id in self.dates
 
     def moves(self, number: int, dates: Iterable[datetime] = ()) -> list[CursorMove]:
         """Return the move that brings the memory to a slot, and to added dates; none where it has them already."""
@@ -216,16 +260,18 @@ class SeriesState:
         if memory is not None and number <= memory.number and made == memory.added:
             return []
         reached = number if memory is None else max(number, memory.number)
-        if self._last is not None and self._last.number == reached:
-            at: datetime | None = self._last.wall
-        else:
-            at = next((at for at, _ in self.timed(reached, 1)), None)
+        passed = frozenset(n for n in self.passed if n > self.finished)
+        at = self._last.at if self._last is not None and self._last.number == reached else self.at(reached)
         if memory is not None:
-            return [CursorMove(self.original.id, replace(memory, number=reached, at=at, added=made))]
-        anchored_at = self.original.anchor if isinstance(self.original.anchor, datetime) else None
-        zone = self.timezone or "UTC"
-        memory = SeriesMemory(reached, self.rule, self.wall, zone, anchored_at, self.original_slot, at, made)
+            moved = replace(memory, number=reached, at=at, added=made, passed=passed)
+            return [CursorMove(self.original.id, moved)]
+        followed = digest_of(self.original, self.original.timezone or self.timezone)
+        memory = SeriesMemory(reached, self.revisions, self.original_slot, at, made, passed, self.skipped, followed)
         return [CursorMove(self.original.id, memory, is_new=True)]
+
+    def at(self, number: int) -> datetime | None:
+        """Return when a slot is on the wall clock; None past the end of the series, and where the number is void."""
+        return next((slot.at for slot in self.timed(number, 1) if slot.number == number), None)
 
     def next_open(self, task: Task) -> str | None:
         """Return the id of the open task with the lowest slot above that of a task which is on one."""
@@ -247,23 +293,45 @@ class SeriesState:
         """Return where a member stands on the wall clock, be it past the end of the rule."""
         if task_id in self.dates:
             return self.dates[task_id]
-        return self._wall_of(self.slots[task_id])
+        return self._wall_of(self.slots[task_id], self._places.get(task_id))
 
-    def _wall_of(self, number: int) -> datetime:
-        if number in self._known:
-            return self._known[number]
-        end = datetime.max.replace(tzinfo=self.wall.tzinfo)
+    def _wall_of(self, number: int, known: datetime | None = None) -> datetime:
         first = max(number, 0)
-        found = timed(self.wall, self._endless, first, 1, self.zone, known=self.known(first))
-        return next((at for at, _ in found), end)
+        at = None if self.recurrence.from_completion and first else self.line.at(first)
+        return at or known or datetime.max.replace(tzinfo=self.wall.tzinfo)
 
     # What should exist
 
     def reach(self) -> Reach:
-        """Return how far it should have been generated: the horizon, behind what follows on the highest completed."""
+        """Return how far it should have been generated."""
         if self._reach is None:
-            self._reach = self._reach_by_number() if self.recurrence.is_plain else self._reach_of_all()
+            self._reach = self._find_reach()
         return self._reach
+
+    def reach_behind(self, number: int) -> Reach:
+        """Return how far a series by schedule would reach if a slot were the highest completed one."""
+        if len(self.revisions) == 1 and self.recurrence.is_plain and not self.skipped:
+            return Reach(number + 1 + self.recurrence.horizon)
+        done = None if number < 0 else self._wall_of(number)
+        return replace(self._progress(), finished=number, done=done).reach()
+
+    def missed(self) -> list[str]:
+        """Return the open occurrences that should not stay, because their time passed and the next one's has come."""
+        if self.recurrence.missed is Missed.EACH or (begin := self._progress().due_now()) is None:
+            return []
+        passed = sorted((place, i) for i in self.open if (place := self.place(i)) < begin)
+        if self.recurrence.missed is Missed.LATEST:
+            passed = passed[:-1]
+        return [i for _, i in passed]
+
+    def _find_reach(self) -> Reach:
+        if self.is_stopped:
+            return Reach(self.cursor, ends=True)
+        if self.recurrence.from_completion:
+            return self._reach_from_completion()
+        if len(self.revisions) == 1 and self.recurrence.is_plain and not self.skipped:
+            return self._reach_by_number()
+        return self._progress().reach()
 
     def _reach_by_number(self) -> Reach:
         wanted, count = self.finished + 1 + self.recurrence.horizon, self.recurrence.rule.count
@@ -271,30 +339,72 @@ class SeriesState:
             return Reach(wanted)
         return Reach(max(count - 1, self.finished), ends=True)
 
-    def _reach_of_all(self) -> Reach:
-        done = self._finished_wall()
-        lacking, number, dates = self.recurrence.horizon + 1, self.finished, list[datetime]()
-        numbered, added = self._numbered(), iter(self.added())
-        at, date = next(numbered, None), next(added, None)
-        while lacking and (at is not None or date is not None) and number - self.cursor <= MAX_NEW_PER_SERIES:
-            if date is not None and (at is None or date < at[1]):
-                dates.append(date)
-                place, date = date, next(added, None)
-            elif at is not None:
-                number, place = at
-                at = next(numbered, None)
-            lacking -= done is None or place > done
-        return Reach(max(number, self.finished), tuple(dates), ends=bool(lacking))
+    def _reach_from_completion(self) -> Reach:
+        if self.finished < 0:
+            return Reach(0)
+        number, count = self.line.after(self.finished), self.recurrence.rule.count
+        if number <= self.cursor:
+            return Reach(number)
+        coming = self.counted_anew(number)
+        if coming is None or (count is not None and number - self.revisions[-1].first >= count):
+            return Reach(self.finished, ends=True)
+        self._coming = coming
+        return Reach(number)
 
-    def _finished_wall(self) -> datetime | None:
-        walls = [] if self.finished < 0 else [self._wall_of(self.finished)]
-        return max([*walls, *([self._finished_date] if self._finished_date else [])], default=None)
+    def counted_anew(self, number: int) -> Slot | None:
+        """Return where a slot is that is counted from the last completion; None where nothing is known of that."""
+        if self.finished < 0 or self.line.after(self.finished) != number:
+            return None
+        day = wall_clock("completedAt", self._finished_at or self._now or self.original_date, self.zone)
+        at = next(self._counted_from(day, number), None)
+        return None if at is None else Slot(number, at, in_utc(at, self.zone))
 
-    def _numbered(self) -> Iterator[tuple[int, datetime]]:
-        """Yield the slots that are not excluded, from the highest completed one on, up to the end of the rule."""
-        for number, at in self.onward(max(self.finished, 0), self.recurrence.horizon + 2):
-            if not self.skips(at):
-                yield number, at
+    @property
+    def original_date(self) -> datetime:
+        """The instant of the anchor."""
+        return in_utc(self.wall, self.zone)
+
+    def _counted_from(self, day: datetime, number: int) -> Iterator[datetime]:
+        def passes_over(at: datetime) -> bool:
+            return self.recurrence.passes_over(at) or str(number) in self.skipped
+
+        return slots_from_completion(self.recurrence, self.revisions[-1].anchor, day, passes_over)
+
+    def _as_completed(self) -> Iterator[Slot]:
+        """Yield the slots of a series from completion: those known, and those that follow if each is done when due."""
+        known = {self.slots[i]: at for i, at in self._places.items() if i in self.slots} | {
+            self.original_slot: self.wall
+        }
+        for number in sorted(known):
+            at = known[number]
+            yield Slot(number, at, in_utc(at, self.zone))
+        coming = self._coming if self.reach().number > max(known) else None
+        count = self.recurrence.rule.count
+        while True:
+            number = self.line.after(number) if coming is None else coming.number
+            if coming is None and (at := next(self._counted_from(at, number), None)) is None:  # type: ignore[assignment]
+                return
+            at = at if coming is None else coming.at
+            if count is not None and number - self.revisions[-1].first >= count:
+                return
+            yield Slot(number, at, in_utc(at, self.zone))
+            coming = None
+
+    def _progress(self) -> Progress:
+        finished = [] if self.finished < 0 else [self._wall_of(self.finished)]
+        if self._finished_date is not None:
+            finished.append(self._finished_date)
+        return Progress(
+            recurrence=self.recurrence,
+            line=self.line,
+            zone=self.zone,
+            cursor=self.cursor,
+            finished=self.finished,
+            done=max(finished, default=None),
+            added=self.added(),
+            passes_over=lambda number, at: self.skips(at, number),
+            now=self._now,
+        )
 
     def added(self) -> list[datetime]:
         """Return the added dates that are no slots with a number, in order."""
@@ -313,9 +423,10 @@ class SeriesState:
             return True
         day = at.toordinal()
         clocks = {each.time() for each in as_written(self.wall)}
-        if at.time() not in clocks or next(days_after(self.recurrence.rule, self.wall.date(), day - 1), None) != day:
+        rule = self.recurrence.rule
+        if at.time() not in clocks or next(days_after(rule, self.wall.date(), day - 1), None) != day:
             return False
-        if at <= reached or not self.recurrence.rule.ends:
+        if at <= reached or not rule.ends:
             return True
         number = self.first_after(in_utc(at, self.zone))
-        return any(at in as_written(slot) for slot, _ in self.timed(max(number - 2, 0), 4))
+        return any(at in as_written(slot.at) for slot in self.timed(max(number - 2, 0), 4))

@@ -83,13 +83,14 @@ def _of_head(change: TimeZoneChange, memory: SeriesMemory | None, zone: tzinfo) 
 
     Its time may be the second of two: then its wall clock still shows it, and all is well.
     """
-    if memory is None or memory.original_slot or memory.timezone != change.timezone:
+    if memory is None or memory.original_slot or memory.current.timezone != change.timezone:
         return None
-    moved_by_hand = not change.task.anchor == change.was == memory.anchored_at
-    if moved_by_hand or wall_clock("dueDate", change.was, zone) == memory.anchor:
+    anchor = memory.current.anchor
+    moved_by_hand = not change.task.anchor == change.was == memory.current.anchored_at
+    if moved_by_hand or wall_clock("dueDate", change.was, zone) == anchor:
         return None
-    due = in_utc(memory.anchor, zone)
-    return TimeZoneChange(change.task, change.timezone, change.was, memory.anchor, due, due, Stays.HEAD)
+    due = in_utc(anchor, zone)
+    return TimeZoneChange(change.task, change.timezone, change.was, anchor, due, due, Stays.HEAD)
 
 
 def _of_occurrence(change: TimeZoneChange, memory: SeriesMemory | None, zone: tzinfo) -> TimeZoneChange | None:
@@ -105,9 +106,9 @@ def _of_occurrence(change: TimeZoneChange, memory: SeriesMemory | None, zone: tz
         return None
     if task.is_touched and original == at_slot:  # a person chose another date
         return None
-    if task.timezone is None and memory is not None and memory.timezone != change.timezone:
-        fits = change.was == in_utc(wall, time_zone(memory.timezone))
-        return None if fits else _left(change, Stays.ZONE)
+    begun_in = None if memory is None else memory.current.timezone
+    if task.timezone is None and begun_in not in {None, change.timezone}:
+        return None if change.was == in_utc(wall, time_zone(begun_in)) else _left(change, Stays.ZONE)
     stays = Stays.TOUCHED if task.is_touched else None
     return TimeZoneChange(task, change.timezone, change.was, wall, due, original_due if is_dated else None, stays)
 
@@ -117,10 +118,13 @@ def _left(change: TimeZoneChange, why: Stays) -> TimeZoneChange:
 
 
 def _slot_by_number(task: Task, memory: SeriesMemory | None, zone: tzinfo) -> datetime | None:
-    """Return the wall-clock time of a slot that an earlier version wrote: it follows from number and anchor."""
+    """Return the wall-clock time of a slot that an earlier version wrote: it follows from number and anchor.
+
+    Of a series that had several rules since then, or counts from completions, a number says no time.
+    """
     number = task.occurrence_number
-    if memory is None or number is None or number < 0:
+    if memory is None or number is None or number < 0 or len(memory.revisions) > 1 or memory.current.from_completion:
         return None
     known = Known(memory.number, memory.at) if memory.at is not None and memory.number <= number else None
-    found = timed(memory.anchor, memory.rule, number, 1, zone, known=known)
+    found = timed(memory.current.anchor, memory.current.rule, number, 1, zone, known=known)
     return found[0][0] if found else None

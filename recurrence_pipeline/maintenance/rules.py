@@ -10,8 +10,9 @@ from recurrence_pipeline.domain.errors import Permanent, RuleChanged
 from recurrence_pipeline.domain.memory import anchor_of_memory, is_moved
 from recurrence_pipeline.domain.model import Series, Task, TaskEvent, occurrence_id
 from recurrence_pipeline.domain.plan import CastId, CursorMove, DateFromDue, Reparent
+from recurrence_pipeline.domain.reach import MAX_NEW_PER_SERIES
 from recurrence_pipeline.domain.scan import TaskVersion
-from recurrence_pipeline.domain.series import MAX_NEW_PER_SERIES, SeriesState
+from recurrence_pipeline.domain.series import SeriesState
 from recurrence_pipeline.domain.time_zone_changes import TimeZoneChange
 from recurrence_pipeline.domain.validation import creation_time
 from recurrence_pipeline.domain.zones import wall_text
@@ -190,7 +191,7 @@ def _judge_cursor(progress: SeriesState) -> Iterator[Issue]:
     sample = _of(original) | {"cursor": cursor, "highestSlot": highest}
     if highest > cursor:
         reached = cursor
-        there |= progress.skipped(cursor + 1, min(highest, cursor + MAX_NEW_PER_SERIES))
+        there |= progress.passed_over(cursor + 1, min(highest, cursor + MAX_NEW_PER_SERIES))
         while reached + 1 in there:
             reached += 1
         yield Issue(CURSOR_BEHIND, sample, _first(progress.moves(reached)))
@@ -210,7 +211,7 @@ def _judge_reach(series: Series, progress: SeriesState, at: CheckContext) -> Ite
         reason = f"slot {progress.finished} is completed but the cursor is {progress.cursor}"
         yield Issue(SERIES_UNWORKABLE, _of(original) | {"reason": reason})
         return
-    there = set(progress.slots.values()) | progress.skipped(progress.cursor + 1, progress.wanted)
+    there = set(progress.slots.values()) | progress.passed_over(progress.cursor + 1, progress.wanted)
     missing = [str(number) for number in range(progress.cursor + 1, progress.wanted + 1) if number not in there]
     missing += [wall_text(date) for date in progress.reach().dates if not progress.has_date(date)]
     if missing:

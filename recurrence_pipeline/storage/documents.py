@@ -5,11 +5,14 @@ document never costs a batch. Dates are UTC, whether or not the driver says so.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
 from bson import Int64, ObjectId
 
+from recurrence_pipeline.domain.calendar import in_utc
+from recurrence_pipeline.domain.content import COPIED_FIELDS, content_for
 from recurrence_pipeline.domain.errors import InvalidInput
 from recurrence_pipeline.domain.fingerprint import DIGEST, fingerprint
 from recurrence_pipeline.domain.model import (
@@ -22,29 +25,14 @@ from recurrence_pipeline.domain.model import (
 )
 from recurrence_pipeline.domain.plan import Answer, NewActivity, NewOccurrence
 from recurrence_pipeline.domain.recurrence import MAX_COPIED, NOT_COPIED, is_field_name, is_text
-from recurrence_pipeline.domain.zones import wall_text, wall_time
+from recurrence_pipeline.domain.zones import wall_clock, wall_text, wall_time
 from recurrence_pipeline.storage.json_dates import read_date
 
 Document = dict[str, Any]
 
-COPIED_FIELDS = (
-    "userId", "title", "description", "priority", "category", "repeatType", "recurrence", "links", "additionalNotes",
-    "timezone",
-)  # fmt: skip
-"""What an occurrence takes over from its original."""
-
-SCHEMA_DEFAULTS: Mapping[str, Any] = {
-    "description": "",
-    "priority": "medium",
-    "category": "",
-    "links": [],
-    "additionalNotes": "",
-}
-"""What the application's schema fills in where the original lacks a field."""
-
 PLANNED_FIELDS = (
-    "userId", "dueDate", "originalDueDate", "isCompleted", "parentRecurringId", "occurrenceNumber", "occurrenceAt",
-    "createdByEvent",
+    "userId", "dueDate", "originalDueDate", "isCompleted", "completedAt", "updatedAt", "parentRecurringId",
+    "occurrenceNumber", "occurrenceAt", "createdByEvent",
 )  # fmt: skip
 """What planning reads of an occurrence."""
 
@@ -63,6 +51,9 @@ EVENT_FIELDS = (
     "slot", "fromSlot", "undo",
 )  # fmt: skip
 """What the worker reads of an event."""
+
+NOT_OF_A_COPY = frozenset(("completedAt", "dueDate", "originalDueDate", DIGEST))
+"""What the copy of a sub-task does not have of it."""
 
 NOTHING = (None, "", 0, False)
 """What JavaScript takes for it, of what JSON can say."""
@@ -195,6 +186,11 @@ def task_from(doc: Mapping[str, Any], *, with_content: bool = False) -> Task:
     )
 
 
+def task_as_written(doc: Mapping[str, Any]) -> Task:
+    """Read a whole task: with its content, and whether somebody touched what the worker wrote of it."""
+    return replace(task_from(doc, with_content=True), is_touched=is_touched(doc))
+
+
 def _content(doc: Mapping[str, Any]) -> Mapping[str, object]:
     return {name: doc[name] for name in (*COPIED_FIELDS, *named_to_copy(doc)) if name in doc}
 
@@ -233,18 +229,16 @@ def new_id() -> str:
 
 def occurrence_document(new: NewOccurrence, now: datetime, number: int) -> Document:
     """Write an occurrence as a task of the application, numbered `number`."""
-    slot = {} if new.slot is None else {"occurrenceNumber": new.slot}
+    slot = slot_fields(new.slot, new.at, new.shifted_to)
     document = {
         "_id": ObjectId(new.id),
-        **SCHEMA_DEFAULTS,
-        **new.original.content,
+        **content_for(new.original),
         "dueDate": new.due,
         "originalDueDate": new.due,
         "isCompleted": False,
         "parentTaskId": None,
         "parentRecurringId": ObjectId(new.original.id),
         **slot,
-        "occurrenceAt": wall_text(new.at),
         "createdByEvent": ObjectId(new.event_id),
         "taskId": number,
         "createdAt": now,
@@ -252,6 +246,35 @@ def occurrence_document(new: NewOccurrence, now: datetime, number: int) -> Docum
         "__v": 0,
     }
     return document | {DIGEST: digest(document)}
+
+
+def subtask_document(
+    source: Document, new: NewOccurrence, task_id: str, parent: str, now: datetime, number: int
+) -> Document:
+    """Write a copy of an original's sub-task for an occurrence: open again, its date as far from that as it was."""
+    document = {name: value for name, value in source.items() if name not in NOT_OF_A_COPY}
+    due = source.get("dueDate")
+    if isinstance(due, datetime) and new.subtasks is not None:
+        zone, later = new.subtasks
+        document["dueDate"] = in_utc(wall_clock("dueDate", _utc(due), zone) + later, zone)
+    document |= {
+        "_id": ObjectId(task_id),
+        "isCompleted": False,
+        "parentTaskId": ObjectId(parent),
+        "createdByEvent": ObjectId(new.event_id),
+        "taskId": number,
+        "createdAt": now,
+        "updatedAt": now,
+        "__v": 0,
+    }
+    return document | {DIGEST: digest(document)}
+
+
+def slot_fields(number: int | None, at: datetime, shifted_to: datetime | None) -> Document:
+    """Write which slot a task stands for."""
+    document: Document = {} if number is None else {"occurrenceNumber": number}
+    document["occurrenceAt"] = wall_text(at)
+    return document if shifted_to is None else document | {"shiftedTo": wall_text(shifted_to)}
 
 
 def covered_fields(document: Mapping[str, Any]) -> tuple[str, ...]:
@@ -385,7 +408,7 @@ def result_document(answer: Answer) -> Document:
         "created": [ObjectId(i) for i in answer.created],
         "updated": ObjectId(answer.updated) if answer.updated else None,
         "deleted": answer.deleted,
-    }
+    } | ({"changed": [ObjectId(i) for i in answer.changed]} if answer.changed else {})
 
 
 def as_contract(value: Any) -> Any:

@@ -16,7 +16,7 @@ from recurrence_pipeline.domain.errors import InvalidInput, LeaseLost
 from recurrence_pipeline.domain.model import Operation, Source, TaskEvent
 from recurrence_pipeline.domain.shards import WHOLE_QUEUE, Shard
 from recurrence_pipeline.domain.words import counted
-from recurrence_pipeline.storage.chunks import chunks
+from recurrence_pipeline.storage.chunks import chunks, id_chunks
 from recurrence_pipeline.storage.claiming import Claiming
 from recurrence_pipeline.storage.documents import EPOCH, Document, event_document, new_id, object_id
 from recurrence_pipeline.storage.event_updates import Outcome, Update, announcements, endings
@@ -204,6 +204,16 @@ class Events:
     def get(self, event_id: str) -> Document | None:
         """Return an event as stored."""
         return self._events.find_one({"_id": ObjectId(event_id)})
+
+    @translated()
+    def makers(self, event_ids: Iterable[str]) -> dict[str, tuple[str, str]]:
+        """Return the operation and the task of those of these events that are still kept."""
+        asked = {"operation": 1, "taskId": 1}
+        return {
+            str(event["_id"]): (str(event.get("operation")), str(event.get("taskId")))
+            for chunk in id_chunks(event_ids, self._read_chunk)
+            for event in self._events.find({"_id": {"$in": chunk}}, asked)
+        }
 
     @translated()
     def queue(self, now: datetime, *, lease: timedelta, at_most: int) -> QueueState:

@@ -109,8 +109,11 @@ def _move(original: Task, timezone: str) -> list[CursorMove]:
 def _written_back(series_id: str, memory: SeriesMemory) -> UpdateOne:
     number = {"$convert": {"input": "$recurrenceCursor.number", "to": "int", "onError": 0, "onNull": 0}}
     fields: Document = {
-        "recurrenceCursor": {"number": {"$max": [number, memory.number]}, "repeatType": {"$literal": memory.rule}}
+        "recurrenceCursor": {
+            "number": {"$max": [number, memory.number]},
+            "repeatType": {"$literal": memory.current.rule},
+        }
     }
     if memory.original_slot:
         fields["originalSlot"] = memory.original_slot
-    return UpdateOne({"_id": ObjectId(series_id), "repeatType": memory.rule}, [{"$set": fields}])
+    return UpdateOne({"_id": ObjectId(series_id), "repeatType": memory.current.rule}, [{"$set": fields}])

@@ -1,10 +1,10 @@
 """`task_series`: what the worker knows of each series, apart from the application's documents. No index but `_id`.
 
-A document is `{_id, cursor: {number, at, revision}, revisions: [{rule, anchor, timezone, anchoredAt}], timeZoneData,
-originalSlot, added, goneSince}`; `_id` is the original's, `at` and `anchor` are wall-clock times in that zone
-(`2027-01-15T09:00`), `timeZoneData` is the version that the anchor was read with. Of a series that was there before us,
-and that nobody has asked for, it says just that: `{_id, inherited}`. What follows where nothing is known is
-domain/memory.py's business.
+A document is `{_id, cursor: {number, at, revision, passed}, revisions: [{rule, anchor, timezone, anchoredAt, first,
+replaces, start, from}], skipped: {slot: {by, task}}, followed, timeZoneData, originalSlot, added, goneSince}`; `_id` is
+the original's, `at`, `anchor` and `start` are wall-clock times in that zone (`2027-01-15T09:00`), `timeZoneData` is the
+version that the anchor was read with. Of a series that was there before us, and that nobody has asked for, it says just
+that: `{_id, inherited}`. What follows where nothing is known is domain/memory.py's business.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,15 +15,12 @@ from bson import ObjectId
 from pymongo import ReplaceOne, UpdateMany, UpdateOne
 from pymongo.errors import BulkWriteError
 
-from recurrence_pipeline.domain.model import SeriesMemory
-from recurrence_pipeline.domain.plan import CursorMove
+from recurrence_pipeline.domain.model import Revision, SeriesMemory, Skipped
+from recurrence_pipeline.domain.plan import CursorMove, MemoryChange, SlotSkip
 from recurrence_pipeline.domain.zones import wall_text, wall_time
 from recurrence_pipeline.storage.chunks import chunks
 from recurrence_pipeline.storage.documents import MAX_WHOLE, Document, whole
 from recurrence_pipeline.storage.mongo import Mongo, refusals, translated
-
-REVISION = 0
-"""Numbers belong to a revision of the rule; there is one so far."""
 
 
 class TaskSeries:
@@ -68,6 +65,25 @@ class TaskSeries:
         updates += [_adding(move) for move in known if move.memory.added]
         for requests in chunks(updates, self._write_chunk):
             self._series.bulk_write(requests, ordered=False)
+
+    @translated()
+    def change(self, changes: Sequence[MemoryChange]) -> set[str]:
+        """Write new revisions and cursors where the memory is still what was seen; return the series that have them."""
+        requests = [UpdateOne(_unchanged(change), _changing(change)) for change in changes]
+        matched = sum(
+            self._series.bulk_write(chunk, ordered=False).matched_count for chunk in chunks(requests, self._write_chunk)
+        )
+        if matched == len(requests):
+            return {change.series_id for change in changes}
+        now = self.read(change.series_id for change in changes)
+        return {c.series_id for c in changes if (known := now.get(c.series_id)) and _changed(known) == _changed(c.new)}
+
+    @translated()
+    def skip(self, skips: Sequence[SlotSkip]) -> None:
+        """Note slots that are not wanted, or take such notes back."""
+        requests = [UpdateOne({"_id": ObjectId(skip.series_id)}, _skipping(skip)) for skip in skips]
+        for chunk in chunks(requests, self._write_chunk):
+            self._series.bulk_write(chunk, ordered=True)
 
     @translated()
     def forget_gone(self, now: datetime, keep: timedelta, *, dry_run: bool = False) -> int:
@@ -132,18 +148,54 @@ class TaskSeries:
 def series_document(move: CursorMove) -> Document:
     """Write what is known of a series as it is remembered for the first time."""
     memory = move.memory
-    revision = {
-        "rule": memory.rule,
-        "anchor": wall_text(memory.anchor),
-        "timezone": memory.timezone,
-        "anchoredAt": memory.anchored_at,
-    }
-    document = {"_id": ObjectId(move.series_id), "cursor": _cursor(move), "revisions": [revision]}
+    document = {"_id": ObjectId(move.series_id), **_changed(memory)}
     if memory.original_slot:
         document["originalSlot"] = memory.original_slot
     if memory.added:
         document["added"] = sorted(map(wall_text, memory.added))
+    if memory.skipped:
+        document["skipped"] = {slot: _skipped_document(skipped) for slot, skipped in memory.skipped.items()}
     return document
+
+
+def _changed(memory: SeriesMemory) -> Document:
+    followed = {} if memory.followed is None else {"followed": memory.followed}
+    return {"cursor": _cursor(memory), "revisions": [_revision_document(r) for r in memory.revisions], **followed}
+
+
+def _changing(change: MemoryChange) -> Document:
+    update: Document = {"$set": _changed(change.new)}
+    if gone := change.seen.added - change.new.added:
+        update["$pullAll"] = {"added": sorted(map(wall_text, gone))}
+    return update
+
+
+def _unchanged(change: MemoryChange) -> Document:
+    revisions = {"$size": len(change.seen.revisions)}
+    return {"_id": ObjectId(change.series_id), "cursor.number": change.seen.number, "revisions": revisions}
+
+
+def _skipping(skip: SlotSkip) -> Document:
+    name = f"skipped.{skip.slot}"
+    return {"$unset": {name: ""}} if skip.skipped is None else {"$set": {name: _skipped_document(skip.skipped)}}
+
+
+def _skipped_document(skipped: Skipped) -> Document:
+    return {"by": ObjectId(skipped.event_id)} | ({"task": ObjectId(skipped.task_id)} if skipped.task_id else {})
+
+
+def _revision_document(revision: Revision) -> Document:
+    document: Document = {
+        "rule": revision.rule,
+        "anchor": wall_text(revision.anchor),
+        "timezone": revision.timezone,
+        "anchoredAt": revision.anchored_at,
+    }
+    if revision.from_completion:
+        document["from"] = "completion"
+    if revision.first:
+        document |= {"first": revision.first, "replaces": revision.replaces}
+    return document if revision.start is None else document | {"start": wall_text(revision.start)}
 
 
 def _added(value: object) -> frozenset[datetime]:
@@ -151,9 +203,10 @@ def _added(value: object) -> frozenset[datetime]:
     return frozenset(time for time in times if time is not None)
 
 
-def _cursor(move: CursorMove) -> Document:
-    at = move.memory.at
-    return {"number": move.memory.number, "at": None if at is None else wall_text(at), "revision": REVISION}
+def _cursor(memory: SeriesMemory) -> Document:
+    at, revision = memory.at, len(memory.revisions) - 1
+    passed = {"passed": sorted(memory.passed)} if memory.passed else {}
+    return {"number": memory.number, "at": None if at is None else wall_text(at), "revision": revision, **passed}
 
 
 def _raising(moves: Sequence[CursorMove]) -> UpdateMany:
@@ -163,7 +216,7 @@ def _raising(moves: Sequence[CursorMove]) -> UpdateMany:
     """
     ids = [ObjectId(move.series_id) for move in moves]
     place = {"$indexOfArray": [{"$literal": ids}, "$_id"]}
-    new = {"$arrayElemAt": [{"$literal": [_cursor(move) for move in moves]}, place]}
+    new = {"$arrayElemAt": [{"$literal": [_cursor(move.memory) for move in moves]}, place]}
     number = {"$arrayElemAt": [{"$literal": [move.memory.number for move in moves]}, place]}
     stored = {"$convert": {"input": "$cursor.number", "to": "double", "onError": -1, "onNull": -1}}
     is_lower = {"$or": [{"$lt": [stored, number]}, {"$gt": [stored, MAX_WHOLE]}]}
@@ -184,14 +237,55 @@ def _as_seen(document: Mapping[str, Any]) -> Document:
 
 def _memory(document: Mapping[str, Any]) -> SeriesMemory | None:
     match document:
-        case {
-            "cursor": {"number": number, **cursor},
-            "revisions": [*_, {"rule": str(rule), "anchor": str(anchor), "timezone": str(zone)} as revision],
-        } if (reached := whole(number)) is not None and reached >= 0 and (wall := wall_time(anchor)) is not None:
-            since = revision.get("anchoredAt")
-            anchored_at = since if isinstance(since, datetime) else None
-            slot = whole(document.get("originalSlot")) or 0
+        case {"cursor": {"number": number, **cursor}, "revisions": [*_, _] as stored} if (
+            (reached := whole(number)) is not None and reached >= 0 and (revisions := _revisions(stored)) is not None
+        ):
+            passed = cursor.get("passed")
+            numbers = frozenset(n for each in (passed if isinstance(passed, list) else ()) if (n := whole(each)))
+            followed = document.get("followed")
             return SeriesMemory(
-                reached, rule, wall, zone, anchored_at, slot, wall_time(cursor.get("at")), _added(document.get("added"))
+                reached,
+                revisions,
+                whole(document.get("originalSlot")) or 0,
+                wall_time(cursor.get("at")),
+                _added(document.get("added")),
+                numbers,
+                _skipped(document.get("skipped")),
+                followed if isinstance(followed, str) else None,
             )
     return None
+
+
+def _revisions(stored: Sequence[Any]) -> tuple[Revision, ...] | None:
+    """Return the revisions, of which the last one counts: without it nothing is known."""
+    found = [_revision(each) for each in stored]
+    return None if found[-1] is None else tuple(each for each in found if each is not None)
+
+
+def _revision(value: object) -> Revision | None:
+    match value:
+        case {"rule": str(rule), "anchor": str(anchor), "timezone": str(zone), **more} if (
+            wall := wall_time(anchor)
+        ) is not None:
+            since = more.get("anchoredAt")
+            return Revision(
+                rule,
+                wall,
+                zone,
+                since if isinstance(since, datetime) else None,
+                whole(more.get("first")) or 0,
+                whole(more.get("replaces")) or 0,
+                wall_time(more.get("start")),
+                more.get("from") == "completion",
+            )
+    return None
+
+
+def _skipped(value: object) -> Mapping[str, Skipped]:
+    found = {}
+    for slot, each in value.items() if isinstance(value, Mapping) else ():
+        match each:
+            case {"by": ObjectId() as by, **more}:
+                task = more.get("task")
+                found[str(slot)] = Skipped(str(by), str(task) if isinstance(task, ObjectId) else None)
+    return found

@@ -15,18 +15,20 @@ from typing import Any
 from bson import ObjectId
 from pymongo import DeleteMany, UpdateOne
 
-from recurrence_pipeline.domain.model import Series, Task
+from recurrence_pipeline.domain.content import COPIED_FIELDS
+from recurrence_pipeline.domain.model import Series, Task, derived_id
 from recurrence_pipeline.domain.plan import MAX_NESTING, NewOccurrence, Reparent, Snapshot
 from recurrence_pipeline.storage.chunks import chunks, id_chunks
 from recurrence_pipeline.storage.counters import Counters, Inserted
 from recurrence_pipeline.storage.documents import (
-    COPIED_FIELDS,
     MEMBER_FIELDS,
     PLANNED_FIELDS,
     Document,
     named_to_copy,
     occurrence_document,
     of_user,
+    subtask_document,
+    task_as_written,
     task_from,
 )
 from recurrence_pipeline.storage.evidence import Evidence, Forgotten
@@ -62,16 +64,7 @@ class Tasks:
 
         `ORIGINAL` are all that is read of an original, its content included.
         """
-        named = set(task_ids)
-        tasks = self._climb(named)
-        climbing = Snapshot(tasks)
-        head_of = {i: climbing.series_of(i).id for i in tasks.keys() | named}
-        head_of |= {head: head for head in head_of.values()}
-        parents = [i for i, head in head_of.items() if head not in tasks or tasks[head].repeat_type != "none"]
-        members: dict[str, list[Task]] = defaultdict(list)
-        for parent, children in self._children(parents, fields).items():
-            members[head_of[parent]] += children
-        return self._snapshot(tasks, set(head_of.values()), members)
+        return self._load(set(task_ids), fields)
 
     @translated()
     def climb(self, task_ids: Iterable[str]) -> dict[str, Task]:
@@ -88,6 +81,28 @@ class Tasks:
         return self._snapshot(tasks, heads, self._children(heads, fields))
 
     @translated()
+    def load_for_changes(self, task_ids: Iterable[str]) -> Snapshot:
+        """Read as `load` does, and of the open members whether somebody touched them, or a sub-task of theirs.
+
+        What hangs on an original that recurs no more is read too.
+        """
+        snapshot = self._load(set(task_ids), PLANNED, every=True)
+        still_open = {t.id for series in snapshot.series.values() for t in series.occurrences if not t.is_completed}
+        whole = {i: task_as_written(document) for i, document in self.documents(still_open).items()}
+        for task_id, below in self.subtasks(still_open, whole=True).items():
+            if task_id in whole and any(task.is_touched for task in below):
+                whole[task_id] = replace(whole[task_id], is_touched=True)
+        series = {
+            i: replace(each, occurrences=tuple(whole.get(task.id, task) for task in each.occurrences))
+            for i, each in snapshot.series.items()
+        }
+        return replace(
+            snapshot,
+            series=series,
+            tasks={**snapshot.tasks, **{i: whole[i] for i in whole.keys() & snapshot.tasks.keys()}},
+        )
+
+    @translated()
     def documents(self, task_ids: Iterable[str]) -> dict[str, Document]:
         """Return whole documents by id."""
         found = chain.from_iterable(
@@ -102,8 +117,18 @@ class Tasks:
 
     @translated()
     def insert(self, occurrences: Sequence[NewOccurrence], now: datetime) -> Inserted:
-        """Insert occurrences under their derived ids, numbered from the counter."""
-        return self._numbering.insert({new.id: partial(occurrence_document, new, now) for new in occurrences})
+        """Insert occurrences under their derived ids, numbered from the counter, and copies of sub-tasks with them."""
+        documents = {new.id: partial(occurrence_document, new, now) for new in occurrences}
+        with_subtasks = [new for new in occurrences if new.subtasks is not None]
+        sources = self._subtasks_below({new.original.id for new in with_subtasks}) if with_subtasks else {}
+        for new in with_subtasks:
+            copies = {new.original.id: new.id}
+            for source in sources.get(new.original.id, ()):
+                source_id = str(source["_id"])
+                copies[source_id] = copy_id = derived_id(new.id, "subtask", source_id)
+                parent = copies[str(source["parentTaskId"])]
+                documents[copy_id] = partial(subtask_document, source, new, copy_id, parent, now)
+        return self._numbering.insert(documents)
 
     @translated()
     def link(self, links: Iterable[Reparent], now: datetime) -> int:
@@ -169,15 +194,18 @@ class Tasks:
         return dict(gone)
 
     @translated()
-    def subtasks(self, task_ids: Iterable[str]) -> dict[str, list[Task]]:
-        """Return the sub-tasks of tasks, and theirs in turn, by the task of these that they belong to in the end."""
+    def subtasks(self, task_ids: Iterable[str], *, whole: bool = False) -> dict[str, list[Task]]:
+        """Return the sub-tasks of tasks, and theirs in turn, by the task of these that they belong to in the end.
+
+        Read as a `whole`, each says whether somebody touched it.
+        """
         found: dict[str, list[Task]] = defaultdict(list)
         above = {i: i for i in task_ids}
         seen = set(above)
         while above:
             below: dict[str, str] = {}
-            for document in self._subtasks(above):
-                task = task_from(document)
+            for document in self._subtasks(above, None if whole else MEMBER):
+                task = task_as_written(document) if whole else task_from(document)
                 if task.misread is None and task.parent_recurring_id is None and task.id not in seen:
                     head = above[task.parent_task_id or ""]
                     found[head].append(task)
@@ -191,13 +219,29 @@ class Tasks:
         """Return the tasks that hang directly on any of the given ones."""
         return [task for children in self._children(parents, MEMBER).values() for task in children]
 
+    def _load(self, named: set[str], fields: Mapping[str, int], *, every: bool = False) -> Snapshot:
+        tasks = self._climb(named)
+        climbing = Snapshot(tasks)
+        head_of = {i: climbing.series_of(i).id for i in tasks.keys() | named}
+        head_of |= {head: head for head in head_of.values()}
+        parents = [i for i, head in head_of.items() if every or head not in tasks or tasks[head].repeat_type != "none"]
+        members: dict[str, list[Task]] = defaultdict(list)
+        for parent, children in self._children(parents, fields).items():
+            members[head_of[parent]] += children
+        return self._snapshot(tasks, set(head_of.values()), members, every=every)
+
     def _snapshot(
-        self, tasks: dict[str, Task], heads: Collection[str], children: Mapping[str, Sequence[Task]]
+        self,
+        tasks: dict[str, Task],
+        heads: Collection[str],
+        children: Mapping[str, Sequence[Task]],
+        *,
+        every: bool = False,
     ) -> Snapshot:
         """Put series together: what hangs on them, and what is known or left of their past."""
         originals = {head: _original(head, tasks) for head in heads}
         recurring = {head: task for head, task in originals.items() if task and task.repeat_type != "none"}
-        known = self._series.read(recurring)
+        known = self._series.read([i for i, task in originals.items() if task] if every else recurring)
         members, strangers = _by_owner(children, originals)
         forgotten = {i: Forgotten(task, members[i]) for i, task in recurring.items() if i not in known}
         recalled = self._evidence.recall(forgotten)
@@ -239,10 +283,30 @@ class Tasks:
                 children[parent.binary.hex()].append(task_from(document, with_content=fields is ORIGINAL))
         return children
 
-    def _subtasks(self, task_ids: Iterable[str]) -> Iterator[Document]:
+    def _subtasks_below(self, task_ids: Iterable[str]) -> dict[str, list[Document]]:
+        """Return whole sub-tasks of tasks, and theirs in turn, each behind what it hangs on.
+
+        Raises:
+            TooManySubtasks: a task has more than can be copied with each occurrence.
+        """
+        found: dict[str, list[Document]] = defaultdict(list)
+        above, seen = {i: i for i in task_ids}, set[str]()
+        while above:
+            below: dict[str, str] = {}
+            for document in self._subtasks(above, None):
+                task = task_from(document)
+                if task.misread is None and task.parent_recurring_id is None and task.id not in seen:
+                    head = above[task.parent_task_id or ""]
+                    found[head].append(document)
+                    below[task.id] = head
+            seen |= below.keys()
+            above = below
+        return found
+
+    def _subtasks(self, task_ids: Iterable[str], fields: Mapping[str, int] | None) -> Iterator[Document]:
         """Yield what is a sub-task of tasks. Most have none: then a server answers for many ids as fast as for few."""
         for chunk in id_chunks(task_ids, self._write_chunk):
-            yield from self._bare.find({"parentTaskId": {"$in": chunk}}, MEMBER, batch_size=A_PAGE)
+            yield from self._bare.find({"parentTaskId": {"$in": chunk}}, fields, batch_size=A_PAGE)
 
     def _find(self, field: str, ids: Iterable[str], projection: Mapping[str, int]) -> Iterator[Document]:
         for chunk in id_chunks(ids, self._read_chunk):

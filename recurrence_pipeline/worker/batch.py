@@ -14,23 +14,35 @@ from typing import ParamSpec, TypeVar
 import structlog
 
 from recurrence_pipeline.domain.announcing import believed
+from recurrence_pipeline.domain.changes import plan_changes
 from recurrence_pipeline.domain.errors import (
     DatabaseUnavailable,
     LeaseLost,
+    MemoryChanged,
     OriginalNotFound,
     PartialWrite,
     Permanent,
     PoisonEvent,
     RecurrenceError,
 )
-from recurrence_pipeline.domain.model import FAILURE_ACTIONS, ErrorRecord, EventStatus, Operation, TaskEvent
-from recurrence_pipeline.domain.plan import ORIGINAL_GONE, Answer, NewActivity, NewOccurrence, Plan, Removal, Snapshot
+from recurrence_pipeline.domain.model import CHANGES, FAILURE_ACTIONS, ErrorRecord, EventStatus, Operation, TaskEvent
+from recurrence_pipeline.domain.plan import (
+    ORIGINAL_GONE,
+    Answer,
+    MemoryChange,
+    NewActivity,
+    NewOccurrence,
+    Plan,
+    Removal,
+    Snapshot,
+)
 from recurrence_pipeline.domain.planning import failure_activity, plan_batch, plan_deletions, removal_of_subtasks
 from recurrence_pipeline.domain.retries import Reject, RetryAt, after_failure
 from recurrence_pipeline.domain.scan import TaskVersion
 from recurrence_pipeline.domain.words import counted
 from recurrence_pipeline.storage.event_updates import Outcome
 from recurrence_pipeline.storage.tasks import PLANNED
+from recurrence_pipeline.worker.change_writer import ChangeWriter
 from recurrence_pipeline.worker.context import WorkerContext, WriteStep
 from recurrence_pipeline.worker.lease import LeaseHolder
 from recurrence_pipeline.worker.summary import RETRIED, BatchSummary, RefusedOutcome
@@ -65,7 +77,8 @@ class Batch:
         dead = [event for event in self._hold.events if event.holder_deaths >= MAX_HOLDER_DEATHS]
         alive = [event for event in self._hold.events if event.holder_deaths < MAX_HOLDER_DEATHS]
         deletions = [event for event in alive if event.operation is Operation.DELETE]
-        others = [event for event in alive if event.operation is not Operation.DELETE]
+        changes = [event for event in alive if event.operation in CHANGES]
+        others = [event for event in alive if event.operation in {Operation.CREATE, Operation.COMPLETE}]
         if dead:
             self._finish(
                 dead, _all_refused(dead, PoisonEvent(f"{MAX_HOLDER_DEATHS} workers died holding it alone")), Snapshot()
@@ -75,6 +88,16 @@ class Batch:
             plan = plan_batch(others, snapshot, now=self._now, timezone=self._context.rules.timezone)
             self._apply(others, plan)
             self._finish(others, plan, snapshot)
+        while changes:
+            snapshot = load_for_changes(self._context, changes)
+            content = self._context.rules.follow_edits
+            plan = plan_changes(
+                changes, snapshot, now=self._now, timezone=self._context.rules.timezone, follow_content=content
+            )
+            done, changes = _postponed(changes, plan)
+            self._apply(done, plan)
+            self.summary.changes = plan.changes.get(done[0].id, ())
+            self._finish(done, plan, snapshot)
         if deletions:
             snapshot = self._context.tasks.load_for_deletion((event.task_id for event in deletions), PLANNED)
             deletions = self._as_believed(deletions, snapshot)
@@ -90,17 +113,43 @@ class Batch:
         return self.summary
 
     def _apply(self, events: Sequence[TaskEvent], plan: Plan) -> None:
-        void = self._insert(events, plan)
+        self._announce({r.event.id: (r.event, r.task_ids) for r in plan.retirements if r.is_announced})
+        lost = self._remember(WriteStep.REVISIONS, plan, plan.memories)
+        if plan.skips:
+            self._write(WriteStep.SKIPS, self._context.series.skip, plan.skips)
+        changing = ChangeWriter(self._context, self._write, self._log, self._now)
+        changing.put_back(plan.put_back)
+        plan.occurrences = [new for new in plan.occurrences if new.original.id not in lost]
+        void = lost | self._insert(events, plan)
         touched = [event for event in events if plan.series_of_event[event.id] in void]
         void |= {event.task_id for event in touched}
         self._write(WriteStep.ACTIVITIES, self._log, [a for a in plan.activities if a.task_id not in void])
         self._write(
             WriteStep.LINKS, self._context.tasks.link, [x for x in plan.links if x.original_id not in void], self._now
         )
+        changing.edit([edit for edit in plan.edits if edit.original_id not in void])
         self.summary.occurrences_deleted += self._remove(plan.removals)
+        retirements = [each for each in plan.retirements if each.original.id not in void]
+        self.summary.occurrences_deleted += changing.retire(retirements)
         self._write(
             WriteStep.CURSORS, self._context.series.move, [move for move in plan.cursors if move.series_id not in void]
         )
+
+        self._remember(WriteStep.LOWERED, plan, [change for change in plan.lowered if change.series_id not in void])
+
+    def _announce(self, announced: Mapping[str, tuple[TaskEvent, tuple[str, ...]]]) -> None:
+        if announced:
+            self._write(WriteStep.ANNOUNCE, self._context.events.announce, announced)
+            self._hold.announced({event_id: ids for event_id, (_, ids) in announced.items()})
+
+    def _remember(self, step: WriteStep, plan: Plan, changes: Sequence[MemoryChange]) -> set[str]:
+        """Change what is remembered; return the series that another worker changed meanwhile: they are planned anew."""
+        if not changes:
+            return set()
+        lost = {change.series_id for change in changes} - self._write(step, self._context.series.change, changes)
+        if lost:
+            _refuse_series(plan, dict.fromkeys(lost, MemoryChanged("the series was changed at the same moment")))
+        return lost
 
     def _as_believed(self, events: Sequence[TaskEvent], snapshot: Snapshot) -> list[TaskEvent]:
         """Return the events with what they announced in an earlier try, as far as that can be."""
@@ -108,9 +157,7 @@ class Batch:
         return [believed(event, snapshot, kept.get(event.id, ())) for event in events]
 
     def _apply_deletions(self, plan: Plan) -> None:
-        announced = {removal.event.id: (removal.event, removal.task_ids) for removal in plan.removals}
-        self._write(WriteStep.ANNOUNCE, self._context.events.announce, announced)
-        self._hold.announced({event_id: ids for event_id, (_, ids) in announced.items()})
+        self._announce({removal.event.id: (removal.event, removal.task_ids) for removal in plan.removals})
         self._write(WriteStep.CURSORS_PAST_DELETIONS, self._context.series.move, plan.cursors)
         self._write(WriteStep.ACTIVITIES, self._log, plan.activities)
         self.summary.occurrences_deleted += self._remove(plan.removals)
@@ -126,7 +173,7 @@ class Batch:
         inserted = self._write(
             WriteStep.OCCURRENCES, self._context.tasks.insert, plan.occurrences, self._context.clock()
         )
-        self.summary.occurrences_created += len(inserted.written)
+        self.summary.occurrences_created += len(inserted.written & {new.id for new in plan.occurrences})
         if len(events) == 1:
             self.summary.made = inserted.documents
         originals = {new.original.id for new in plan.occurrences}
@@ -239,8 +286,24 @@ class Batch:
         return result
 
 
+def load_for_changes(context: WorkerContext, events: Sequence[TaskEvent]) -> Snapshot:
+    """Read what changes speak of and, where completions are taken back, what made the occurrences."""
+    snapshot = context.tasks.load_for_changes(event.task_id for event in events)
+    if not any(event.operation is Operation.REOPEN for event in events):
+        return snapshot
+    tasks = (task for series in snapshot.series.values() for task in series.occurrences)
+    makers = {task.created_by_event for task in tasks if task.created_by_event is not None}
+    return replace(snapshot, makers=context.events.makers(makers))
+
+
 def _ids(removals: Iterable[Removal]) -> set[str]:
     return {task_id for removal in removals for task_id in removal.task_ids}
+
+
+def _postponed(events: Sequence[TaskEvent], plan: Plan) -> tuple[list[TaskEvent], list[TaskEvent]]:
+    """Return the events that were planned, and those that are planned once their series is as it was planned."""
+    later = set(plan.postponed)
+    return [e for e in events if e.id not in later], [e for e in events if e.id in later]
 
 
 def _all_refused(events: Sequence[TaskEvent], error: RecurrenceError) -> Plan:

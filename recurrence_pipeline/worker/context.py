@@ -30,13 +30,22 @@ class WriteStep(str, Enum):
 
     ANNOUNCE = "announce deletions on their events"
     CURSORS_PAST_DELETIONS = "move cursors past what is deleted"
+    REVISIONS = "remember revisions of rules"
+    SKIPS = "note slots that are not wanted"
+    SKIPPED_BACK = "put skipped tasks back"
     OCCURRENCES = "insert occurrences"
     ACTIVITIES = "write activities"
     LINKS = "link the next occurrences"
+    EDITS = "move and rewrite untouched occurrences"
+    KEEP_RETIRED = "keep copies of what is retired"
+    RETIREMENT_ACTIVITIES = "write activities about what is retired"
+    RETIRE_SUBTASKS = "delete sub-tasks of what is retired"
+    RETIRE = "delete what is retired"
     KEEP_DELETED = "keep copies of what is deleted"
     DELETE_SUBTASKS = "delete sub-tasks of what is deleted"
     DELETE = "delete tasks"
     CURSORS = "move cursors past what is created"
+    LOWERED = "take cursors back"
     FAILURES = "write activities about failures"
     OUTCOMES = "record what became of the events"
     RESTORING = "note on the copies what is to be put back"
@@ -65,6 +74,7 @@ class WorkerConfig:
     keep_deleted: timedelta
     reconcile_step: int
     event_retention: timedelta
+    follow_edits: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import structlog
 
+from recurrence_pipeline.domain.changes import plan_changes
 from recurrence_pipeline.domain.errors import (
     DatabaseUnavailable,
     InternalError,
@@ -18,11 +19,11 @@ from recurrence_pipeline.domain.errors import (
     Transient,
     WriteRejected,
 )
-from recurrence_pipeline.domain.model import Operation, TaskEvent
+from recurrence_pipeline.domain.model import CHANGES, Operation, TaskEvent
 from recurrence_pipeline.domain.plan import Plan
 from recurrence_pipeline.domain.planning import plan_batch, plan_deletions
 from recurrence_pipeline.domain.shards import WHOLE_QUEUE, Shard
-from recurrence_pipeline.worker.batch import Batch
+from recurrence_pipeline.worker.batch import Batch, load_for_changes
 from recurrence_pipeline.worker.context import WorkerContext
 from recurrence_pipeline.worker.lease import LeaseHolder
 from recurrence_pipeline.worker.signals import defer_signals
@@ -115,6 +116,9 @@ class Processor:
         timezone = self._context.rules.timezone
         if event.operation is Operation.DELETE:
             return plan_deletions([event], self._context.tasks.load_for_deletion([event.task_id]), timezone=timezone)
+        if event.operation in CHANGES:
+            snapshot = load_for_changes(self._context, [event])
+            return plan_changes([event], snapshot, now=self._context.clock(), timezone=timezone)
         return plan_batch(
             [event], self._context.tasks.load([event.task_id]), now=self._context.clock(), timezone=timezone
         )

@@ -113,7 +113,7 @@ class Queries:
             return Explanation(day, DayCode.REFUSED, f"Nothing is made: {error}")
 
     def _slot_views(self, series: Series, original: Task) -> SlotViews:
-        return SlotViews(series, SeriesState(series, original, self._timezone), self._clock())
+        return SlotViews(series, SeriesState(series, original, self._timezone, now=self._clock()), self._clock())
 
     def _series_of(self, task_id: str) -> tuple[Series, Task]:
         """Return the series of a task that recurs, and its original."""
@@ -249,7 +249,7 @@ class Queries:
         if series.original.repeat_type == "none":
             return None, ["The task does not recur."]
         try:
-            return SeriesState(series, series.original, self._timezone), []
+            return SeriesState(series, series.original, self._timezone, now=self._clock()), []
         except RecurrenceError as error:
             return None, [f"Nothing is made: {error}"]
 
@@ -275,7 +275,7 @@ def _remarks(progress: SeriesState, cursor: int | None, members: Sequence[Member
     else:
         highest = "none is completed" if progress.finished < 0 else f"slot {progress.finished} is the highest completed"
         remarks.append(f"Slot {cursor} was the last made, because {highest}: completing a later one makes more.")
-    there = {member.slot for member in members} | progress.skipped(1, cursor or 0)
+    there = {member.slot for member in members} | progress.passed_over(1, cursor or 0)
     removed = [number for number in range(1, (cursor or 0) + 1) if number not in there]
     if removed:
         shown = ", ".join(map(str, removed[:10])) + (" ..." if len(removed) > 10 else "")

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from recurrence_pipeline.domain.errors import LeaseLost, ProcessingFailed
-from recurrence_pipeline.domain.model import EventStatus, Operation, Source, TaskEvent
-from recurrence_pipeline.domain.plan import Answer, Plan
+from recurrence_pipeline.domain.difference import Difference
+from recurrence_pipeline.domain.errors import InvalidInput, LeaseLost, ProcessingFailed
+from recurrence_pipeline.domain.model import CHANGES, EventStatus, Operation, Source, TaskEvent
+from recurrence_pipeline.domain.plan import Answer, Plan, Snapshot
 from recurrence_pipeline.domain.shards import WHOLE_QUEUE, Shard
 from recurrence_pipeline.domain.validation import validate_recurrence
 from recurrence_pipeline.storage.documents import Document, as_contract, task_from_request
@@ -100,15 +101,58 @@ class WorkerService:
         result = self._result(event, outcome.answer or Answer(), done.made)
         return {"success": True, "operation": operation, "taskId": task_id, "result": result}
 
+    def change(  # noqa: PLR0913 (what is asked for)
+        self,
+        task_id: str,
+        operation: str,
+        *,
+        slot: int | None = None,
+        undo: bool = False,
+        dry_run: bool = True,
+        source: Source = Source.MANUAL,
+        run_id: str | None = None,
+    ) -> Difference:
+        """Follow an edit, a completion taken back or a skip at once, or with `dry_run` only say what that comes to.
+
+        `slot` is the first to change of an update, or the one that a skip speaks of; `undo` takes a skip back.
+
+        Raises:
+            InvalidInput: an argument that cannot be right.
+            RecurrenceError: in a dry run, why nothing would be done.
+            ProcessingFailed: with the cause's code, and whether it is being tried again.
+            DatabaseUnavailable: the database is away.
+        """
+        event = new_event(task_id, operation, None, source=source, now=self._context.clock(), slot=slot, undo=undo)
+        if event.operation not in CHANGES:
+            raise InvalidInput(f"operation: {operation!r} is not one of {', '.join(CHANGES)}")
+        if dry_run:
+            plan = self._processor.plan(event)
+            if event.id in plan.refusals:
+                raise plan.refusals[event.id]
+            return Difference(plan.series_of_event[event.id], plan.changes.get(event.id, ()))
+        done = self.process([self._processor.hold_new(event, run_id=run_id)], run_id=run_id)
+        if done.last is None or done.last.status is not EventStatus.COMPLETED:
+            raise _failure(event.operation, done.last)
+        series = self._context.tasks.climb([event.task_id])
+        return Difference(Snapshot(series).series_of(event.task_id).id, done.changes, written=True)
+
     def enqueue(
-        self, task_id: str, operation: str, user_id: str | None = None, *, source: Source = Source.MANUAL
+        self,
+        task_id: str,
+        operation: str,
+        user_id: str | None = None,
+        *,
+        source: Source = Source.MANUAL,
+        slot: int | None = None,
+        undo: bool = False,
     ) -> str:
         """Add a pending event, as the application does, and return its id.
 
         Raises:
             InvalidInput: an argument that cannot be right.
         """
-        event = self._event(task_id, operation, user_id, source)
+        now = self._context.clock()
+        event = new_event(task_id, operation, user_id, source=source, now=now, slot=slot, undo=undo)
         self._context.events.add([event], available_at=event.created_at)
         return event.id
 
@@ -145,6 +189,8 @@ class WorkerService:
                     "createdTask": new[0] if new else None,
                     "createdTasks": new,
                 }
+            case Operation.UPDATE | Operation.REOPEN | Operation.SKIP:
+                return {"created": len(created), "changed": len(answer.changed), "deleted": answer.deleted}
 
     def _open_occurrences(self, task_id: str) -> list[str]:
         series = self._context.tasks.load([task_id]).series_of(task_id)

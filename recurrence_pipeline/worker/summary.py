@@ -1,9 +1,11 @@
 """What a piece of work came to, in numbers that add up."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from recurrence_pipeline.domain.difference import SlotChange
 from recurrence_pipeline.domain.model import Operation
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.event_updates import Outcome
@@ -44,6 +46,8 @@ class BatchSummary:
     """What was recorded last: of a single event, its outcome; None where that was left to another worker."""
     made: dict[str, Document] = field(default_factory=dict)
     """Of a single event: the tasks that were inserted for it, by id."""
+    changes: Sequence[SlotChange] = ()
+    """Of a single change: what it came to, slot by slot."""
 
     @property
     def events(self) -> int:
@@ -69,6 +73,7 @@ class BatchSummary:
             (self.refused + other.refused)[:MAX_REFUSALS],
             other.last or self.last,
             other.made or self.made,
+            other.changes or self.changes,
         )
 
     def numbers(self) -> dict[str, int]:

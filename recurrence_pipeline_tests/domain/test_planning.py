@@ -166,7 +166,7 @@ def test_a_series_goes_on_from_the_date_it_began_with_wherever_that_was_moved(no
 
 def test_the_wall_clock_of_a_series_is_kept_when_the_law_of_time_changes() -> None:
     """An anchor that is read anew from its instant would be an hour off."""
-    memory = SeriesMemory(3, "daily", utc(2024, 2, 1, 9), "Europe/Berlin", utc(2024, 2, 1, 7))
+    memory = SeriesMemory.begun(3, "daily", utc(2024, 2, 1, 9), "Europe/Berlin", utc(2024, 2, 1, 7))
     original = replace(an_original(due=utc(2024, 2, 1, 7), completed=True), timezone="Europe/Berlin")
     series = series_of(original, *(ours(n) for n in (1, 2, 3)), memory=memory)
     plan = plan_batch([complete()], Snapshot({ORIGINAL: original}, {ORIGINAL: series}), now=NOW)

@@ -142,7 +142,8 @@ def test_what_is_excluded_or_was_deleted_is_taken_out_and_what_has_a_task_is_in(
 def test_added_dates_are_in_until_they_were_made_and_deleted() -> None:
     added = ["2024-02-05T11:00", "2024-02-06T11:00", "2024-02-07T11:00"]
     task = replace(ours(None), id=an_id(7), due_date=utc(2024, 2, 5, 11), occurrence_at=utc(2024, 2, 5, 11))
-    memory = SeriesMemory(3, "weekly", START, "UTC", START, added=frozenset({utc(2024, 2, 5, 11), utc(2024, 2, 6, 11)}))
+    ours_alone = frozenset({utc(2024, 2, 5, 11), utc(2024, 2, 6, 11)})
+    memory = SeriesMemory.begun(3, "weekly", START, "UTC", START, added=ours_alone)
     original = replace(an_original("weekly", START), recurrence={"added": added})
     series = Series(original.id, original, (task,), memory=memory)
 
@@ -192,3 +193,120 @@ def test_a_slot_number_that_no_life_reaches_is_refused(number: int) -> None:
     """Else one tampered number makes millions of dates."""
     with pytest.raises(InvalidRecurrence, match=f"slot {number} was made"):
         told("daily", occurrence(number, START), made=3)
+
+
+# Pauses, days off, and dates counted from completion
+
+WEDNESDAY = utc(2027, 4, 28, 9)
+
+
+def moves(found: RecurrenceSet) -> list[tuple[str, str]]:
+    return [(f"{each.at:%m-%d}", f"{each.due:%m-%d}") for each in found.changed]
+
+
+def test_what_a_pause_with_an_end_holds_is_taken_out() -> None:
+    found = told("daily", start=WEDNESDAY, paused=[{"from": "2027-05-01", "until": "2027-05-03"}])
+
+    assert found.rule == "FREQ=DAILY"
+    assert texts(found.excluded) == [f"2027-05-0{day}T09:00" for day in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("rule", "written"),
+    [
+        ("daily", "FREQ=DAILY;UNTIL=20270502T090000Z"),
+        ("FREQ=DAILY;COUNT=5", "FREQ=DAILY;COUNT=5"),
+        ("FREQ=DAILY;COUNT=6", "FREQ=DAILY;UNTIL=20270502T090000Z"),
+        ("FREQ=DAILY;UNTIL=20270502", "FREQ=DAILY;UNTIL=20270502T090000Z"),
+        ("FREQ=DAILY;UNTIL=20270501", "FREQ=DAILY;UNTIL=20270501T090000Z"),
+        ("FREQ=DAILY;UNTIL=20271231", "FREQ=DAILY;UNTIL=20270502T090000Z"),
+        ("weekly", None),
+    ],
+)
+def test_a_pause_until_further_notice_ends_the_rule(rule: str, written: str | None) -> None:
+    found = told(rule, start=WEDNESDAY, paused=[{"from": "2027-05-03"}, {"from": "2027-06-01"}])
+    assert (found.rule, found.excluded, texts(found.added)) == (
+        written,
+        (),
+        [] if written else ["2027-04-28T09:00"],
+    )
+
+
+def test_a_series_that_rests_from_its_start_is_its_start_and_what_was_made() -> None:
+    made = occurrence(1, utc(2027, 4, 29, 9))
+    found = told("daily", made, start=WEDNESDAY, made=2, paused=[{"from": "0001-01-01"}])
+
+    assert (found.rule, found.excluded) == (None, ())
+    assert texts(found.added) == ["2027-04-28T09:00", "2027-04-29T09:00"]
+
+
+def test_what_was_made_before_it_was_paused_is_told() -> None:
+    made = [occurrence(n, utc(2027, 4, 28 + n, 9)) for n in (1, 2)]
+    found = told("daily", *made, start=WEDNESDAY, made=2, paused=[{"from": "2027-04-29", "until": "2027-05-01"}])
+    assert (texts(found.excluded), found.added, found.changed) == (["2027-05-01T09:00"], (), ())
+
+
+def test_days_off_that_are_skipped_are_taken_out_and_so_are_added_dates_there() -> None:
+    found = told(
+        "FREQ=DAILY;COUNT=10",
+        start=WEDNESDAY,
+        added=["2027-05-15T10:00", "2027-05-18T10:00"],
+        shift={"to": "skip", "holidays": "DE"},
+    )
+    assert [f"{at:%m-%d}" for at in found.excluded] == ["05-01", "05-02", "05-06"]  # the last is Ascension
+    assert texts(found.added) == ["2027-05-18T10:00"]
+
+
+def test_slots_that_are_moved_are_changed_instances_and_two_may_be_on_one_day() -> None:
+    found = told("FREQ=DAILY;COUNT=6", start=WEDNESDAY, added=["2027-05-09T10:00"], shift={"to": "next"})
+
+    assert moves(found) == [("05-01", "05-03"), ("05-02", "05-03"), ("05-09", "05-10")]
+    assert [each.task.is_completed for each in found.changed] == [False] * 3
+    assert (found.excluded, texts(found.added)) == ((), ["2027-05-09T10:00"])
+
+
+def test_an_occurrence_that_was_made_is_told_where_it_is_whatever_is_said_of_days_off() -> None:
+    moved = replace(occurrence(3, utc(2027, 5, 1, 9)), due_date=utc(2027, 4, 30, 9), is_completed=True)
+    stayed = occurrence(4, utc(2027, 5, 2, 9))
+    found = told("FREQ=DAILY;COUNT=5", moved, stayed, start=WEDNESDAY, made=4, shift={"to": "next"})
+
+    assert moves(found) == [("05-01", "04-30")]
+    assert [f"{at:%m-%d}" for at in found.excluded] == ["04-29", "04-30"]
+
+
+def test_days_off_are_foreseen_for_two_years_and_no_further() -> None:
+    found = told("weekly", start=utc(2027, 5, 1, 9), shift={"to": "next"})
+    assert len(found.changed) == 105
+    assert max(each.at for each in found.changed) == utc(2029, 5, 5, 9)
+
+
+@pytest.mark.parametrize("rule", ["FREQ=YEARLY;INTERVAL=5000", "FREQ=DAILY"])
+def test_looking_ahead_ends_with_the_calendar(rule: str) -> None:
+    start = utc(9999, 12, 27, 9) if rule == "FREQ=DAILY" else WEDNESDAY
+    found = told(rule, start=start, shift={"to": "skip"})
+    assert found.rule == rule
+
+
+def test_of_a_series_counted_from_completion_what_is_open_is_told_and_no_rule() -> None:
+    done = replace(occurrence(1, utc(2027, 5, 1, 9), is_completed=True), occurrence_at=utc(2027, 5, 1, 9))
+    opened = replace(occurrence(2, utc(2027, 5, 9, 9), title="Now"), occurrence_at=utc(2027, 5, 8, 9))
+    original = replace(
+        an_original("daily", WEDNESDAY, completed=True), recurrence={"from": "completion"}, timezone="UTC"
+    )
+    series = Series(original.id, original, (done, opened))
+    found = recurrence_set(series, SeriesState(series, original, None))
+
+    assert (texts([found.start]), found.rule, found.excluded, found.added) == (["2027-05-08T09:00"], None, (), ())
+    assert [(each.due, each.task.id) for each in found.changed] == [(utc(2027, 5, 9, 9), opened.id)]
+
+
+@pytest.mark.parametrize("completed", [False, True])
+def test_a_series_counted_from_completion_with_nothing_behind_its_original_is_that(
+    completed: bool,  # noqa: FBT001
+) -> None:
+    original = replace(an_original("daily", WEDNESDAY, completed=completed), recurrence={"from": "completion"})
+    series = Series(original.id, original)
+    found = recurrence_set(series, SeriesState(series, original, None))
+
+    assert (found.start, found.rule, found.added) == (WEDNESDAY, None, ())
+    assert [each.task.is_completed for each in found.changed] == [True] * completed

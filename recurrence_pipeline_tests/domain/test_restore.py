@@ -56,14 +56,14 @@ def put_back(*tasks: Task) -> World:
 
 
 def promoted(task: Task, new: NewOriginal) -> Task:
-    cursor = None if new.memory is None else Cursor(new.memory.number, new.memory.rule)
+    cursor = None if new.memory is None else Cursor(new.memory.number, new.memory.current.rule)
     return replace(task, parent_recurring_id=None, original_due_date=new.anchor, original_slot=new.slot, cursor=cursor)
 
 
 def test_the_earliest_open_task_becomes_the_original_and_the_others_hang_on_it() -> None:
     done = plan(occurrence(4), occurrence(2), occurrence(3), occurrence(1, completed=True))
 
-    memory = SeriesMemory(4, "monthly", JAN_31, "UTC", JAN_31, original_slot=2)
+    memory = SeriesMemory.begun(4, "monthly", JAN_31, "UTC", JAN_31, original_slot=2)
     assert done.parents == dict.fromkeys(map(an_id, (1, 2, 3, 4)), an_id(2))
     assert done.originals == {an_id(2): NewOriginal(an_id(2), ORIGINAL, 2, JAN_31, memory)}
 

@@ -93,7 +93,7 @@ def remembered(original: Task, added: frozenset[datetime] = frozenset()) -> Seri
         return None
     anchor = original.anchor if isinstance(original.anchor, datetime) else utc(2024, 2, 1, 9)
     number, rule = original.cursor.number, original.cursor.repeat_type
-    return SeriesMemory(number, rule, anchor, "UTC", anchor, original.original_slot, added=added)
+    return SeriesMemory.begun(number, rule, anchor, "UTC", anchor, original.original_slot, added=added)
 
 
 def series_of(original: Task, *occurrences: Task, **fields: Any) -> Series:
@@ -164,7 +164,7 @@ class World:
         for move in plan.cursors:
             if (original := self.tasks.get(move.series_id)) is not None:
                 reached = max(move.memory.number, original.cursor.number if original.cursor else 0)
-                self._change(original.id, cursor=Cursor(reached, move.memory.rule))
+                self._change(original.id, cursor=Cursor(reached, move.memory.current.rule))
             self.added[move.series_id] = self.added.get(move.series_id, frozenset()) | move.memory.added
         for removal in plan.removals:
             for task_id in removal.task_ids:
@@ -215,7 +215,7 @@ def new_days(plan: Plan) -> list[str]:
 
 def cursors(plan: Plan) -> dict[str, tuple[int, str]]:
     """Return where the cursors of series move to, and in which rule they count."""
-    return {move.series_id: (move.memory.number, move.memory.rule) for move in plan.cursors}
+    return {move.series_id: (move.memory.number, move.memory.current.rule) for move in plan.cursors}
 
 
 def with_cursor(original: Task, number: int, repeat_type: str | None = None) -> Task:

@@ -268,7 +268,7 @@ def test_each_mending_says_what_it_changes() -> None:
             Reparent(an_id(1), an_id(2), ORIGINAL),
             DateFromDue(ORIGINAL, utc(2024, 2, 1, 9)),
             CastId(ORIGINAL, "userId", ALICE, ALICE),
-            CursorMove(ORIGINAL, SeriesMemory(7, "daily", utc(2024, 2, 1, 9), "UTC")),
+            CursorMove(ORIGINAL, SeriesMemory.begun(7, "daily", utc(2024, 2, 1, 9), "UTC")),
             event,
         )
     ] == [

@@ -12,13 +12,13 @@ from bson.datetime_ms import DatetimeMS
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from recurrence_pipeline.domain.content import COPIED_FIELDS
 from recurrence_pipeline.domain.errors import InvalidInput, InvalidRecurrence
 from recurrence_pipeline.domain.model import Cursor, Task, occurrence_id
 from recurrence_pipeline.domain.plan import NewOccurrence
 from recurrence_pipeline.domain.validation import validate_recurrence
 from recurrence_pipeline.domain.zones import wall_text
 from recurrence_pipeline.storage.documents import (
-    COPIED_FIELDS,
     MEMBER_FIELDS,
     Document,
     as_contract,

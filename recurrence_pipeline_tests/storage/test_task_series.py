@@ -25,7 +25,7 @@ def series(mongo: Mongo) -> TaskSeries:
 
 
 def memory(number: int, *, slot: int = 0) -> SeriesMemory:
-    return SeriesMemory(number, "daily", WALL, "Europe/Berlin", DUE, slot, WALL + timedelta(days=number))
+    return SeriesMemory.begun(number, "daily", WALL, "Europe/Berlin", DUE, slot, WALL + timedelta(days=number))
 
 
 def move(series_id: str, number: int, *, is_new: bool = False, slot: int = 0) -> CursorMove:
@@ -132,7 +132,7 @@ def test_of_several_who_take_a_series_over_that_was_there_before_us_the_furthest
 def test_a_wall_clock_time_is_kept_to_the_millisecond(series: TaskSeries) -> None:
     anchor = WALL.replace(second=7, microsecond=123000)
     (series_id,) = ids(1)
-    odd = SeriesMemory(1, "daily", anchor, "UTC")
+    odd = SeriesMemory.begun(1, "daily", anchor, "UTC")
     series.move([CursorMove(series_id, odd, is_new=True)])
 
     assert series.read([series_id]) == {series_id: odd}

@@ -16,7 +16,7 @@ from recurrence_pipeline.domain.errors import InvalidRecurrence
 from recurrence_pipeline.domain.explain import DayCode, SlotViews
 from recurrence_pipeline.domain.instances import last_moment
 from recurrence_pipeline.domain.model import Cursor, Series, Task, occurrence_id
-from recurrence_pipeline.domain.recurrence_set import recurrence_set
+from recurrence_pipeline.domain.recurrence_set import FORESEEN, recurrence_set
 from recurrence_pipeline.domain.rules import REPEAT_TYPES, parse_rule
 from recurrence_pipeline.domain.series import SeriesState
 from recurrence_pipeline.domain.zones import UTC, time_zone, wall_text
@@ -26,6 +26,9 @@ from recurrence_pipeline_tests.domain.test_calendar_laws import ZONES
 from recurrence_pipeline_tests.domain.world import ALICE, ORIGINAL
 
 WINDOW = timedelta(days=800)
+NEAR = timedelta(days=40)
+"""Slots are moved, and zones differ, by less."""
+NOT_THERE = (DayCode.DELETED, DayCode.PAUSED, DayCode.DAY_OFF)
 walls = st.datetimes(min_value=datetime(2019, 1, 1), max_value=datetime(2031, 12, 31)).map(  # noqa: DTZ001
     lambda wall: wall.replace(second=0, microsecond=0, tzinfo=UTC)
 )
@@ -77,8 +80,8 @@ def written(series: Series, state: SeriesState) -> str:
 def ours(series: Series, state: SeriesState, end: datetime) -> list[datetime]:
     """Return when there is a task of a series, or will be one, until a time."""
     due = {task.id: task.due_date for task in series.occurrences}
-    views = takewhile(lambda view: view.utc < end, SlotViews(series, state, end).since(None))
-    found = {due.get(view.task_id or "", view.utc) for view in views if view.code is not DayCode.DELETED}
+    views = takewhile(lambda view: view.at < end + NEAR, SlotViews(series, state, end).since(None))
+    found = {due.get(view.task_id or "", view.utc) for view in views if view.code not in NOT_THERE}
     return sorted(each for each in found if isinstance(each, datetime) and each < end)
 
 
@@ -116,7 +119,23 @@ def by_the_rfc(text: str, end: datetime) -> list[datetime]:
 
 
 @st.composite
-def series_of_any_kind(draw: st.DrawFn, *, rich: bool) -> tuple[Series, SeriesState]:
+def rests(draw: st.DrawFn, wall: datetime) -> dict[str, Any]:
+    """Draw pauses, and what becomes of days off."""
+    found: dict[str, Any] = {}
+    begin = (wall + timedelta(days=draw(st.integers(-3, 500)))).date()
+    last = draw(st.sampled_from([None, 0, 3, 40]))
+    if draw(st.booleans()):
+        until = {} if last is None else {"until": f"{begin + timedelta(days=last)}"}
+        found["paused"] = [{"from": f"{begin}", **until}, {"from": "2024-05-01", "until": "2024-05-07"}]
+    if draw(st.booleans()):
+        workdays = draw(st.sampled_from([[], ["SU", "MO", "TU", "WE", "TH"], ["MO", "TU", "WE", "TH", "FR", "SA"]]))
+        to = draw(st.sampled_from(["previous", "next", "skip"]))
+        found["shift"] = {"to": to, "workdays": workdays, "holidays": draw(st.sampled_from(["", "DE-BY", "JP"]))}
+    return found
+
+
+@st.composite
+def series_of_any_kind(draw: st.DrawFn, *, rich: bool, rested: bool = False) -> tuple[Series, SeriesState]:
     zone = draw(st.sampled_from(ZONES))
     wall = draw(walls)
     rule = draw(rule_texts(rich=rich) | st.sampled_from(sorted(REPEAT_TYPES)))
@@ -135,7 +154,8 @@ def series_of_any_kind(draw: st.DrawFn, *, rich: bool) -> tuple[Series, SeriesSt
     excluded = [wall_text(at) if draw(st.booleans()) else f"{at:%Y-%m-%d}" for at in picked]
     added = [wall_text(wall + timedelta(hours=hours)) for hours in draw(st.lists(st.integers(1, 9000), max_size=3))]
     fates = draw(st.lists(st.sampled_from(["open", "done", "moved", "gone"]), max_size=6))
-    return a_series(rule, wall, zone, {"excluded": excluded, "added": added}, fates)
+    options = {"excluded": excluded, "added": added} | (draw(rests(wall)) if rested else {})
+    return a_series(rule, wall, zone, options, fates)
 
 
 @given(series_of_any_kind(rich=False))
@@ -156,3 +176,24 @@ def test_the_file_says_the_instants_of_the_slots(drawn: tuple[Series, SeriesStat
     end = state.anchor + WINDOW
     text = written(series, state)
     assert by_the_rfc(text, end) == ours(series, state, end), text[text.index("BEGIN:VTODO") :]
+
+
+@given(series_of_any_kind(rich=True, rested=True))
+def test_the_file_says_the_instants_of_slots_that_are_paused_or_moved_from_days_off(
+    drawn: tuple[Series, SeriesState],
+) -> None:
+    series, state = drawn
+    end = state.anchor + FORESEEN - NEAR
+    text = written(series, state)
+    assert by_the_rfc(text, end) == ours(series, state, end), text[text.index("BEGIN:VTODO") :]
+
+
+@given(series_of_any_kind(rich=False, rested=True))
+def test_another_library_finds_the_slots_that_are_paused_or_moved_from_days_off(
+    drawn: tuple[Series, SeriesState],
+) -> None:
+    series, state = drawn
+    assume(state.recurrence.rule.ends or state.timed(1, 1)[0][0] < state.wall + WINDOW)
+    begin, end = state.anchor - NEAR, state.anchor + FORESEEN - NEAR
+    text = written(series, state)
+    assert theirs(text, begin, end) == ours(series, state, end), text[text.index("BEGIN:VTODO") :]

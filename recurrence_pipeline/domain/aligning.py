@@ -1,0 +1,166 @@
+"""Bringing the open tasks ahead in line with what a series says now. Pure.
+
+Only what is open, to come and untouched is changed: a task whose slot is gone takes the place of one that appears, so
+that it keeps its id and its number, and what is left over goes. Everything else stays, and it is said why.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from recurrence_pipeline.domain.content import content_for
+from recurrence_pipeline.domain.difference import ChangeKind, SlotChange
+from recurrence_pipeline.domain.model import Series, SeriesMemory, Task
+from recurrence_pipeline.domain.plan import NewOccurrence, SlotEdit
+from recurrence_pipeline.domain.series import SeriesState
+
+TOUCHED = "a person changed it"
+ON_ITS_SLOT = "it is on its slot"
+NO_SLOT = "the series has no slot there any more"
+BEYOND = "further ahead than the series is kept"
+
+
+@dataclass(slots=True)
+class Alignment:
+    """What brings a series in line. `lowered` is the memory where its cursor goes back, `seen` what it was then."""
+
+    new: list[NewOccurrence] = field(default_factory=list)
+    edits: list[SlotEdit] = field(default_factory=list)
+    going: list[Task] = field(default_factory=list)
+    changes: list[SlotChange] = field(default_factory=list)
+    seen: SeriesMemory | None = None
+    lowered: SeriesMemory | None = None
+
+    @property
+    def is_change(self) -> bool:
+        """Whether anything is written."""
+        return bool(self.new or self.edits or self.going)
+
+
+def is_ahead(task: Task, now: datetime) -> bool:
+    """Say whether a task is open and to come."""
+    return not task.is_completed and isinstance(task.due_date, datetime) and task.due_date > now
+
+
+def align(
+    state: SeriesState, series: Series, event_id: str, now: datetime, *, content: bool, only_new: bool = False
+) -> Alignment:
+    """Compare a series with what it should be; with `only_new`, slots that appear are all that is looked for."""
+    done = Alignment()
+    ahead = [t for t in series.occurrences if is_ahead(t, now) and t.id in state.open]
+    free = [] if only_new else [t for t in ahead if t.is_touched is False]
+    going = [t for t in free if not _has_slot(state, t)]
+    wanted = sorted(_appearing(state, event_id, now), key=lambda new: new.at)
+    moving = dict(_paired(going, wanted))
+    done.new = [new for new in wanted if new.id not in {each.id for each in moving.values()}]
+    done.going = [t for t in going if t.id not in moving]
+    wished = content_for(state.original)
+    for task in free:
+        if task in done.going:
+            continue
+        slot = moving.get(task.id) or _expected(state, task, event_id)
+        is_moved = slot is not None and (slot.due != task.due_date or slot.slot != task.occurrence_number)
+        new_content = wished if content and wished != dict(task.content) else None
+        if is_moved or new_content is not None:
+            done.edits.append(SlotEdit(task.id, state.original.id, slot if is_moved else None, new_content))
+    if not only_new:
+        _trim(done, state, series, free)
+    done.changes = sorted(_told(done, state, ahead), key=lambda change: (change.due, change.task_id))
+    return done
+
+
+def _has_slot(state: SeriesState, task: Task) -> bool:
+    if task.id in state.dates:
+        at = state.dates[task.id]
+        return at in state.added() and not state.skips(at)
+    number = state.slots[task.id]
+    if state.line.stretch_of(number) is None:
+        return False
+    if state.recurrence.from_completion:  # the one open task stays, wherever its day is now
+        return True
+    at = state.at(number)
+    return at is not None and not state.skips(at, number)
+
+
+def _appearing(state: SeriesState, event_id: str, now: datetime) -> Iterator[NewOccurrence]:
+    """Yield the occurrences to make: of slots that were passed over and are wanted again, then of those to come."""
+    there = set(state.slots.values())
+    for number in sorted(state.passed - there):
+        for slot in (each for each in state.timed(number, 1) if each.number == number):
+            again = number in state.wanted_again
+            if number > state.finished and not state.skips(slot.at, number) and (again or slot.due > now):
+                state.passed -= {number}
+                yield state.occurrence(slot, event_id)
+    yield from (new for new, exists in state.advance(event_id) if not exists)
+
+
+def _paired(going: Iterable[Task], wanted: Iterable[NewOccurrence]) -> Iterator[tuple[str, NewOccurrence]]:
+    """Yield which task takes which slot: first those that stay at their time, then the others in order."""
+    left = sorted(going, key=lambda task: (str(task.due_date), task.id))
+    others = list[NewOccurrence]()
+    for new in wanted:
+        same = next((task for task in left if task.due_date == new.due), None)
+        if same is None:
+            others.append(new)
+        else:
+            left.remove(same)
+            yield same.id, new
+    yield from ((task.id, new) for task, new in zip(left, others, strict=False))
+
+
+def _expected(state: SeriesState, task: Task, event_id: str) -> NewOccurrence | None:
+    """Return where a task should be that keeps its slot."""
+    if task.id in state.dates:
+        return state.on_date(state.dates[task.id], event_id)
+    number = state.slots[task.id]
+    if state.recurrence.from_completion:
+        coming = state.counted_anew(number)
+        return None if coming is None else state.occurrence(coming, event_id)
+    return next((state.occurrence(s, event_id) for s in state.timed(number, 1) if s.number == number), None)
+
+
+def _trim(done: Alignment, state: SeriesState, series: Series, free: Iterable[Task]) -> None:
+    """Let go of what lies further ahead than the horizon, and take the cursor back, so that it is made in its time."""
+    memory = series.memory
+    if memory is None or state.recurrence.from_completion or state.is_stopped:
+        return
+    open_slots = [state.slots[i] for i in state.open if i in state.slots]
+    limit = state.reach_behind(max(state.finished, min(open_slots, default=0) - 1)).number
+    there = {number: task_id for task_id, number in state.slots.items()}
+    by_id = {task.id: task for task in free}
+    gone = {task.id for task in done.going}
+    top = state.cursor
+    while top > limit:
+        task = by_id.get(there.get(top, ""))
+        if task is not None:
+            done.going += [task] if task.id not in gone else []
+        elif top in there or not (top in state.passed or state.line.stretch_of(top) is None):
+            break
+        top -= 1
+    if top < memory.number and top < state.cursor:
+        passed = frozenset(n for n in state.passed if n <= top)
+        done.seen, done.lowered = memory, replace(memory, number=top, at=state.at(top), passed=passed)
+        trimmed = {task.id for task in done.going} - gone
+        done.edits = [edit for edit in done.edits if edit.task_id not in trimmed]
+
+
+def _told(done: Alignment, state: SeriesState, ahead: Iterable[Task]) -> Iterator[SlotChange]:
+    edits = {edit.task_id: edit for edit in done.edits}
+    gone = {task.id for task in done.going}
+    for new in done.new:
+        yield SlotChange(ChangeKind.APPEARS, new.id, new.slot, new.due, "the series has a slot there")
+    for task in ahead:
+        edit, number = edits.get(task.id), state.slots.get(task.id)
+        due = task.due_date if isinstance(task.due_date, datetime) else state.original_date
+        if task.id in gone:
+            why = NO_SLOT if not _has_slot(state, task) else BEYOND
+            yield SlotChange(ChangeKind.GOES, task.id, number, due, why)
+        elif edit is None:
+            why = TOUCHED if task.is_touched is not False else ON_ITS_SLOT
+            yield SlotChange(ChangeKind.STAYS, task.id, number, due, why)
+        elif edit.slot is None or edit.slot.due == due:
+            at = edit.slot.slot if edit.slot else number
+            yield SlotChange(ChangeKind.CHANGES, task.id, at, due, "its content follows the original's")
+        else:
+            why = "its slot moved"
+            yield SlotChange(ChangeKind.MOVES, task.id, edit.slot.slot, edit.slot.due, why, due)

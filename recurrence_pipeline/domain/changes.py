@@ -1,0 +1,275 @@
+"""What follows when somebody changes their mind: an edited series, a completion taken back, a slot not wanted. Pure.
+
+As with creations and completions, the plan is the difference between what should exist and what does: an event that
+comes twice, late or after a crash comes to the same. What a person touched is never changed.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import NamedTuple
+
+from recurrence_pipeline.domain.aligning import TOUCHED, Alignment, align, is_ahead
+from recurrence_pipeline.domain.difference import ChangeKind, SlotChange
+from recurrence_pipeline.domain.errors import ChangeRefused, InvalidRecurrence, Permanent
+from recurrence_pipeline.domain.memory import digest_of
+from recurrence_pipeline.domain.model import (
+    Action,
+    Operation,
+    Series,
+    Skipped,
+    Source,
+    Task,
+    TaskEvent,
+    derived_id,
+    time_of,
+)
+from recurrence_pipeline.domain.plan import (
+    MISSED,
+    Answer,
+    MemoryChange,
+    NewActivity,
+    Plan,
+    PutBack,
+    Retirement,
+    SlotSkip,
+    Snapshot,
+)
+from recurrence_pipeline.domain.planning import grouped, refuse_absent
+from recurrence_pipeline.domain.recurrence import NONE
+from recurrence_pipeline.domain.reopening import taken_back
+from recurrence_pipeline.domain.revising import remembering, revised, stopped
+from recurrence_pipeline.domain.series import SeriesState
+from recurrence_pipeline.domain.zones import wall_text
+
+NO_LONGER_RECURS = "no longer recurs"
+UPDATED = "updated"
+SKIPPED = "skipped"
+REOPENED = "reopened"
+
+
+def plan_changes(
+    events: Sequence[TaskEvent],
+    snapshot: Snapshot,
+    *,
+    now: datetime,
+    timezone: str | None = None,
+    follow_content: bool = False,
+) -> Plan:
+    """Plan updates, reopenings and skips; `follow_content` says whether reconciliation's updates change content too.
+
+    One event of a series is planned at a time: the others are left to the next batch, and see what this one did.
+    """
+    plan, at = Plan(), _Circumstances(snapshot, now, timezone, follow_content)
+    for series, asking in grouped(events, snapshot, plan):
+        present = refuse_absent(plan, series, asking, snapshot, now)
+        for event in present[1:]:
+            plan.postponed.append(event.id)
+        for event in present[:1]:
+            part = Plan(series_of_event=plan.series_of_event)
+            try:
+                _Change(part, series, event, at).plan()
+            except Permanent as error:
+                plan.refuse([event], error)
+                continue
+            plan.add(part)
+    return plan
+
+
+class _Circumstances(NamedTuple):
+    snapshot: Snapshot
+    now: datetime
+    timezone: str | None
+    follow_content: bool
+
+
+class _Change:
+    """One event, and what it changes in its series."""
+
+    def __init__(self, plan: Plan, series: Series, event: TaskEvent, at: "_Circumstances") -> None:
+        if series.original is None:
+            raise ChangeRefused("Original task not found")
+        self._part = plan
+        self._series = series
+        self._original: Task = series.original
+        self._event = event
+        self._task = at.snapshot.tasks[event.task_id]
+        self._makers = at.snapshot.makers
+        self._now = at.now
+        self._timezone = at.timezone
+        self._content = at.follow_content or event.source is not Source.RECONCILE
+
+    def plan(self) -> None:
+        if self._original.repeat_type == NONE:
+            self._stop()
+        elif self._event.operation is Operation.UPDATE:
+            self._update()
+        elif self._event.operation is Operation.REOPEN:
+            self._reopen()
+        else:
+            self._skip()
+
+    # The original was changed
+
+    def _update(self) -> None:
+        state, memory = self._state(), self._series.memory
+        if memory is not None:
+            zone = self._original.timezone or self._timezone or "UTC"
+            follow_date = self._event.source is not Source.RECONCILE
+            revision = revised(state, now=self._now, from_slot=self._event.slot, zone=zone, follow_date=follow_date)
+            followed = digest_of(self._original, zone)
+            if not self._content and memory.followed is not None:
+                followed = f"{followed.partition('.')[0]}.{memory.followed.partition('.')[2]}"
+            changed = remembering(state, memory, revision, followed)
+            if changed != memory:
+                self._part.memories.append(MemoryChange(self._series.id, memory, changed))
+                self._series = replace(self._series, memory=changed)
+                state = self._state()
+        done = align(state, self._series, self._event.id, self._now, content=self._content)
+        self._take(state, done, UPDATED)
+        if done.is_change:
+            self._tell(Action.SERIES_UPDATED, self._original.id, subject=self._event.id)
+
+    def _stop(self) -> None:
+        """The task does not recur any more: what is ahead and untouched goes."""
+        memory = self._series.memory
+        ahead = [t for t in self._series.occurrences if is_ahead(t, self._now)]
+        going = [t for t in ahead if t.is_touched is False]
+        numbers = [t.occurrence_number for t in going if t.occurrence_number is not None]
+        if memory is not None and memory.current.rule != NONE:
+            changed = stopped(memory, min([memory.number + 1, *numbers]))
+            self._part.memories.append(MemoryChange(self._series.id, memory, changed))
+        changes = [_goes(t, "the task does not recur any more") for t in going]
+        changes += [_stays(t, TOUCHED) for t in ahead if t.is_touched is not False]
+        self._retire([t.id for t in going], NO_LONGER_RECURS, Action.RETIRED)
+        self._answer(changes)
+
+    # A completion was taken back
+
+    def _reopen(self) -> None:
+        if self._task.is_completed:
+            raise ChangeRefused(f"Task {self._task.id} is completed: it was not taken back")
+        state, memory = self._state(), self._series.memory
+        if memory is None:
+            self._answer([])
+            return
+        back = taken_back(state, self._series, memory, self._event, self._makers)
+        if back.memory != memory:
+            self._part.lowered.append(MemoryChange(self._series.id, memory, back.memory))
+        self._retire([task.id for task in back.tasks], REOPENED, None)
+        if back.tasks or self._event.deleting:
+            self._tell(Action.REOPENED, self._task.id, subject=self._event.id)
+        self._answer([_goes(task, "made by the completion that was taken back") for task in back.tasks])
+
+    # A slot is not wanted
+
+    def _skip(self) -> None:
+        state, event = self._state(), self._event
+        slot, task = self._slot(state)
+        skipped = state.skipped.get(slot)
+        if event.undo:
+            if skipped is not None:
+                self._wanted_again(state, slot, skipped)
+        else:
+            if skipped is None:
+                skipped = Skipped(event.id, task.id if task else None)
+                self._part.skips.append(SlotSkip(self._series.id, slot, skipped))
+                state = self._with(state, {**state.skipped, slot: skipped})
+            if task is not None:
+                self._retire([task.id], SKIPPED, Action.SKIPPED, whatever=True)
+                state.open.pop(task.id, None)
+        changes = [_goes(task, "skipped")] if task is not None and not event.undo else []
+        done = align(state, self._series, event.id, self._now, content=False, only_new=True)
+        self._take(state, done, SKIPPED, changes)
+
+    def _slot(self, state: SeriesState) -> tuple[str, Task | None]:
+        """Return the key of the slot that a skip speaks of, and the task that is on it.
+
+        Raises:
+            ChangeRefused: it cannot be skipped.
+        """
+        number = self._event.slot
+        if number is None and self._task.id in state.dates:
+            return wall_text(state.dates[self._task.id]), self._open(self._task)
+        number = state.slots.get(self._task.id) if number is None else number
+        if number is None:
+            raise ChangeRefused(f"Task {self._task.id} is on no slot of the series")
+        if number <= state.original_slot:
+            raise ChangeRefused(f"Slot {number} is the original itself: complete it, or move its date")
+        if state.at(number) is None:
+            raise InvalidRecurrence(f"slot: the series has no slot {number}", field="slot", value=number)
+        ids = {n: i for i, n in state.slots.items()}
+        there = next((t for t in self._series.occurrences if t.id == ids.get(number)), None)
+        return str(number), None if there is None else self._open(there)
+
+    def _open(self, task: Task) -> Task:
+        if task.is_completed:
+            raise ChangeRefused(f"Task {task.id} is completed: its slot cannot be skipped")
+        return task
+
+    def _wanted_again(self, state: SeriesState, slot: str, skipped: Skipped) -> None:
+        del state.skipped[slot]
+        state.wants_again(slot)
+        self._part.skips.append(SlotSkip(self._series.id, slot, None))
+        if skipped.task_id is not None:
+            self._part.put_back.append(PutBack(skipped.event_id, skipped.task_id))
+        self._tell(Action.UNSKIPPED, self._original.id, subject=self._event.id)
+
+    # What they have in common
+
+    def _state(self) -> SeriesState:
+        asked_at = self._event.created_at
+        return SeriesState(self._series, self._original, self._timezone, asked_at=asked_at, now=self._now)
+
+    def _with(self, state: SeriesState, skipped: Mapping[str, Skipped]) -> SeriesState:
+        memory = self._series.memory
+        if memory is None:
+            state.skipped.update(skipped)
+            return state
+        self._series = replace(self._series, memory=replace(memory, skipped=skipped))
+        return self._state()
+
+    def _take(self, state: SeriesState, done: Alignment, reason: str, changes: Sequence[SlotChange] = ()) -> None:
+        part = self._part
+        part.occurrences += done.new
+        for new in done.new:
+            self._tell(Action.CREATED, new.id)
+        part.edits += done.edits
+        for edit in done.edits:
+            if edit.slot is not None:
+                self._tell(Action.MOVED, edit.task_id, subject=derived_id(edit.task_id, self._event.id))
+        self._retire([task.id for task in done.going], reason, Action.RETIRED)
+        self._retire(state.missed(), MISSED, Action.MISSED)
+        part.cursors += state.moves(state.cursor)
+        if done.lowered is not None and done.seen is not None:
+            part.lowered.append(MemoryChange(self._series.id, done.seen, done.lowered))
+        self._answer([*changes, *done.changes], tuple(new.id for new in done.new))
+
+    def _retire(self, task_ids: Sequence[str], reason: str, action: Action | None, *, whatever: bool = False) -> None:
+        if task_ids:
+            ids = tuple(dict.fromkeys(task_ids))
+            self._part.retirements.append(Retirement(self._event, ids, reason, action, self._original, whatever))
+
+    def _tell(self, action: Action, task_id: str, *, subject: str | None = None) -> None:
+        if self._original.user_id is not None:
+            self._part.activities.append(NewActivity.of(action, self._original.user_id, task_id, subject=subject))
+
+    def _answer(self, changes: Sequence[SlotChange], created: tuple[str, ...] = ()) -> None:
+        ordered = sorted(changes, key=lambda change: (change.due, change.task_id))
+        gone = sum(change.kind is ChangeKind.GOES for change in ordered)
+        self._part.changes[self._event.id] = ordered
+        edited = tuple(c.task_id for c in ordered if c.kind in {ChangeKind.MOVES, ChangeKind.CHANGES})
+        self._part.answers[self._event.id] = Answer(created, None, gone, edited)
+
+
+def _goes(task: Task, why: str) -> SlotChange:
+    return _change(ChangeKind.GOES, task, why)
+
+
+def _stays(task: Task, why: str) -> SlotChange:
+    return _change(ChangeKind.STAYS, task, why)
+
+
+def _change(kind: ChangeKind, task: Task, why: str) -> SlotChange:
+    due = task.due_date if isinstance(task.due_date, datetime) else time_of(task.id)
+    return SlotChange(kind, task.id, task.occurrence_number, due, why)

@@ -1,0 +1,133 @@
+"""What a completion made, and what of it can be taken back when the task is open again. Pure.
+
+It is taken back as a whole, and the cursor goes back to where it was, so that the next completion makes it anew; or it
+is refused, and the reason names what stands in the way.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from recurrence_pipeline.domain.errors import ChangeRefused
+from recurrence_pipeline.domain.model import Operation, Series, SeriesMemory, Task, TaskEvent, occurrence_id
+from recurrence_pipeline.domain.series import SeriesState
+from recurrence_pipeline.domain.zones import wall_text
+
+Maker = tuple[str, str]
+"""What an event that made occurrences asked for, and of which task."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """The tasks that go, and what is remembered then."""
+
+    tasks: tuple[Task, ...]
+    memory: SeriesMemory
+
+
+def taken_back(
+    state: SeriesState, series: Series, memory: SeriesMemory, event: TaskEvent, makers: Mapping[str, Maker]
+) -> TakenBack:
+    """Return what goes because tasks are open again that were completed.
+
+    `makers` are the events that are still kept, of those that made the occurrences of the series.
+
+    Raises:
+        ChangeRefused: a person changed, completed or deleted some of it, or it is not known any more what made it.
+    """
+    still_open = {t.id for t in (state.original, *series.occurrences) if not t.is_completed}
+    completions = {
+        i for i, (operation, task) in makers.items() if operation == Operation.COMPLETE and task in still_open
+    }
+    tasks, obstacle = _from_above(state, series, event, completions)
+    dates = [t for t in series.occurrences if t.id in state.dates and _is_late_date(state, t)]
+    bound = {t.id for t in (*tasks.values(), *dates) if t is not None}
+    left = [t for t in series.occurrences if t.id not in bound and _is_beyond(state, t)]
+    _require_free(state, left, dates, completions, makers, obstacle)
+    dates = [t for t in dates if t.created_by_event in completions]
+    numbers = [number for number, task in tasks.items()]
+    going = tuple(t for t in (*tasks.values(), *dates) if t is not None)
+    if not numbers and not dates:
+        return TakenBack((), memory)
+    added = memory.added - {state.dates[t.id] for t in dates} - _announced_dates(state, memory, event)
+    number = memory.number if not numbers else _highest_before(state, min(numbers))
+    known = set(state.slots.values())
+    passed = {
+        s.number
+        for s in state.line.timed(state.finished + 1, max(number - state.finished, 0), endless=True)
+        if s.number <= number and s.number not in known and (s.number in memory.passed or state.skips(s.at, s.number))
+    }
+    return TakenBack(going, replace(memory, number=number, at=state.at(number), passed=frozenset(passed), added=added))
+
+
+def _from_above(
+    state: SeriesState, series: Series, event: TaskEvent, completions: set[str]
+) -> tuple[dict[int, Task | None], str | None]:
+    """Return, by number, what can be taken back from the cursor down, and what ends that before its end."""
+    by_number = {state.slots[t.id]: t for t in series.occurrences if t.id in state.slots}
+    found = dict[int, Task | None]()
+    for number in range(state.cursor, max(state.reach().number, state.finished), -1):
+        task = by_number.get(number)
+        if task is None:
+            if occurrence_id(state.original.id, number) in event.deleting:
+                found[number] = None
+            elif not (number in state.passed or str(number) in state.skipped or state.line.stretch_of(number) is None):
+                return found, f"slot {number} was deleted by a person"
+        elif task.is_completed:
+            return found, f"task {task.id} (slot {number}) is completed"
+        elif task.created_by_event not in completions:
+            return found, f"task {task.id} (slot {number}) was made by something else"
+        elif task.is_touched is not False:
+            return found, f"a person changed task {task.id} (slot {number})"
+        else:
+            found[number] = task
+    return found, None
+
+
+def _is_beyond(state: SeriesState, task: Task) -> bool:
+    number = state.slots.get(task.id)
+    return number is not None and number > max(state.reach().number, state.finished)
+
+
+def _is_late_date(state: SeriesState, task: Task) -> bool:
+    return not task.is_completed and state.dates[task.id] not in state.reach().dates
+
+
+def _require_free(
+    state: SeriesState,
+    left: list[Task],
+    dates: list[Task],
+    completions: set[str],
+    makers: Mapping[str, Maker],
+    obstacle: str | None,
+) -> None:
+    touched = [t for t in dates if t.created_by_event in completions and t.is_touched is not False]
+    if touched:
+        raise ChangeRefused(f"The completion cannot be taken back: a person changed task {touched[0].id}")
+    if any(t.created_by_event in completions for t in left):
+        raise ChangeRefused(f"The completion cannot be taken back: {obstacle}")
+    unknown = [t for t in left if t.created_by_event is not None and t.created_by_event not in makers]
+    if unknown:
+        number = state.slots[unknown[0].id]
+        what = f"what made task {unknown[0].id} (slot {number}) is no longer known"
+        raise ChangeRefused(f"The completion cannot be taken back: {what}")
+
+
+def _announced_dates(state: SeriesState, memory: SeriesMemory, event: TaskEvent) -> set[datetime]:
+    there = set(state.dates.values())
+    missing = (at for at in memory.added if at not in there)
+    return {at for at in missing if occurrence_id(state.original.id, wall_text(at)) in event.deleting}
+
+
+def _highest_before(state: SeriesState, number: int) -> int:
+    """Return the number before one that is not passed over: where the cursor was."""
+    return next(_downward(state, number), 0)
+
+
+def _downward(state: SeriesState, number: int) -> Iterator[int]:
+    there = set(state.slots.values())
+    for each in range(number - 1, 0, -1):
+        if each in there or not (
+            each in state.passed or str(each) in state.skipped or state.line.stretch_of(each) is None
+        ):
+            yield each

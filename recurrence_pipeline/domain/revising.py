@@ -1,0 +1,122 @@
+"""How an edited original becomes a new revision of its series: from which slot on, and where the first one lies. Pure.
+
+The new rule counts from the date of the original, as if the series had always been so, and begins with the first slot
+that is neither done nor past: what was before it stays as it is. Its slots have numbers behind all that were given.
+"""
+
+from dataclasses import replace
+from datetime import datetime, tzinfo
+
+from recurrence_pipeline.domain.calendar import in_utc
+from recurrence_pipeline.domain.errors import InvalidRecurrence
+from recurrence_pipeline.domain.instances import instances, require_instance
+from recurrence_pipeline.domain.memory import anchor_of_memory, digest_of
+from recurrence_pipeline.domain.model import Revision, SeriesMemory, Task
+from recurrence_pipeline.domain.recurrence import NONE, Recurrence, is_same_rule, read_recurrence
+from recurrence_pipeline.domain.series import SeriesState
+from recurrence_pipeline.domain.zones import time_zone, wall_clock
+
+MAX_REVISIONS = 50
+"""How many rules of a series are remembered; slots of older ones are known from their tasks alone."""
+
+
+def is_edited(original: Task, memory: SeriesMemory, timezone: str | None, *, content: bool = False) -> bool:
+    """Say whether an original says something else of its rule and options, or `content` too, than is followed.
+
+    Raises:
+        InvalidRecurrence: what it says cannot be.
+    """
+    asked = read_recurrence(original.repeat_type, original.recurrence)
+    if memory.current.rule == NONE or not is_same_rule(memory.current.rule, asked):
+        return True
+    if memory.followed is None:
+        return False
+    now, before = digest_of(original, original.timezone or timezone), memory.followed
+    return now != before if content else now.partition(".")[0] != before.partition(".")[0]
+
+
+def revised(
+    state: SeriesState, *, now: datetime, from_slot: int | None, zone: str, follow_date: bool
+) -> Revision | None:
+    """Return the revision that an edit comes to; None where slots stay where they are.
+
+    `from_slot` is the first one to change, if that is later than the first that can; `zone` that of the original now.
+    With `follow_date` the rule counts from where the original's date was moved to.
+
+    Raises:
+        InvalidRecurrence: the new rule has no day, or `from_slot` does not exist.
+    """
+    original, memory = state.original, state.memory
+    asked = read_recurrence(original.repeat_type, original.recurrence)
+    if memory is None:
+        return None
+    current = memory.current
+    is_moved = (
+        follow_date and isinstance(original.anchor, datetime) and current.anchored_at not in {None, original.anchor}
+    )
+    is_same = current.rule != NONE and is_same_rule(current.rule, asked)
+    if is_same and not is_moved and zone == current.timezone and asked.from_completion == current.from_completion:
+        return None
+    anchor, anchored_at = _anchor(original, memory, zone, is_moved=is_moved)
+    replaces = _first_to_change(state, asked, now, from_slot)
+    first = max(state.cursor + 1, replaces)
+    revision = Revision(asked.text, anchor, zone, anchored_at, first, replaces, from_completion=asked.from_completion)
+    if asked.from_completion:
+        return revision
+    require_instance(asked.rule, anchor)
+    return replace(revision, start=_start(state, asked, anchor, replaces, now, time_zone(zone)))
+
+
+def remembering(state: SeriesState, memory: SeriesMemory, revision: Revision | None, followed: str) -> SeriesMemory:
+    """Return the memory of a series whose edit is followed."""
+    if revision is None:
+        return replace(memory, followed=followed)
+    passed = frozenset(number for number in state.passed if number < revision.replaces)
+    revisions = (*memory.revisions, revision)[-MAX_REVISIONS:]
+    return replace(memory, revisions=revisions, passed=passed, followed=followed)
+
+
+def stopped(memory: SeriesMemory, replaces: int) -> SeriesMemory:
+    """Return the memory of a series that does not recur any more, from a slot on."""
+    end = replace(memory.current, rule=NONE, first=memory.number + 1, replaces=replaces, start=None)
+    return replace(memory, revisions=(*memory.revisions, end)[-MAX_REVISIONS:], followed=None)
+
+
+def _anchor(original: Task, memory: SeriesMemory, zone: str, *, is_moved: bool) -> tuple[datetime, datetime | None]:
+    """Return what the new rule counts from, on the wall clock of its zone, and the instant that this was read from."""
+    current = memory.current
+    if is_moved and isinstance(original.anchor, datetime):
+        return wall_clock("originalDueDate", original.anchor, time_zone(zone)), original.anchor
+    if zone == current.timezone:
+        return current.anchor, current.anchored_at
+    return wall_clock("anchor", anchor_of_memory(memory), time_zone(zone)), current.anchored_at
+
+
+def _first_to_change(state: SeriesState, asked: Recurrence, now: datetime, from_slot: int | None) -> int:
+    if state.is_stopped:
+        return state.cursor + 1
+    replaces = max(state.line.after(state.finished), state.original_slot + 1, state.first_after(now))
+    if asked.from_completion:  # one task stays open
+        replaces = max(
+            replaces, min((state.slots[i] for i in state.open if i in state.slots), default=replaces - 1) + 1
+        )
+    if from_slot is None or from_slot <= replaces:
+        return replaces
+    if state.at(from_slot) is None:
+        message = f"fromSlot: the series has no slot {from_slot}"
+        raise InvalidRecurrence(message, field="fromSlot", value=from_slot)
+    return from_slot
+
+
+def _start(
+    state: SeriesState, asked: Recurrence, anchor: datetime, replaces: int, now: datetime, zone: tzinfo
+) -> datetime:
+    """Return the first day of the new rule: on the day of the slot that it replaces or later, and to come."""
+    at = None if state.is_stopped else state.at(replaces)
+    begin = wall_clock("now", now, zone) if at is None else at.replace(hour=0, minute=0, second=0, microsecond=0)
+    endless = replace(asked.rule, until=None, count=None)
+    for found in instances(endless, anchor, begin - datetime.resolution):
+        if in_utc(found, zone) > now:
+            return found
+    message = f"recurrence.rule: {asked.rule} has no day after {begin:%Y-%m-%d}"
+    raise InvalidRecurrence(message, field="recurrence.rule", value=str(asked.rule))

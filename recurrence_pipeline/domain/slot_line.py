@@ -1,0 +1,122 @@
+"""The slots of a series by number, over all the rules that it ever had. Pure.
+
+Numbers go on from one revision of the rule to the next, so that none ever means two slots. A later revision takes the
+place of the slots from one number on: those of the earlier rule from there on are void, and nobody has them.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+from typing import NamedTuple
+
+from recurrence_pipeline.domain.calendar import in_utc, next_number, timed
+from recurrence_pipeline.domain.errors import InvalidRecurrence
+from recurrence_pipeline.domain.families import Known
+from recurrence_pipeline.domain.rules import Rule
+
+
+class Slot(NamedTuple):
+    """A slot with a number: on the wall clock under the label of UTC, and in UTC."""
+
+    number: int
+    at: datetime
+    due: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The slots of one revision, from number `first`, which is at `wall`, up to `last` (None: as far as the rule goes).
+
+    `known` has times of some of them, by number: rules of a rare kind are counted from there.
+    """
+
+    first: int
+    last: int | None
+    wall: datetime
+    rule: str | Rule
+    endless: str | Rule
+    """The rule as it would go on for ever."""
+    zone: tzinfo
+    known: Mapping[int, datetime] = field(default_factory=dict)
+
+    def timed(self, first: int, count: int, *, endless: bool = False) -> Iterator[Slot]:
+        """Yield up to `count` of its slots from number `first` on."""
+        begin = max(first, self.first)
+        size = count if self.last is None else min(count, self.last - begin + 1)
+        if size > 0:
+            rule = self.endless if endless else self.rule
+            found = timed(self.wall, rule, begin - self.first, size, self.zone, known=self.known_below(begin))
+            for number, (at, due) in enumerate(found, begin):
+                yield Slot(number, at, due)
+
+    def known_below(self, number: int) -> Known | None:
+        """Return the highest slot below a number that is known, counted from its first."""
+        below = [each for each in self.known if self.first <= each < number]
+        return Known((highest := max(below)) - self.first, self.known[highest]) if below else None
+
+    def first_after(self, time: datetime, wall: datetime) -> int:
+        """Return the number of its first slot behind a time, which is `wall` on the clock, be it past its end."""
+        begin = in_utc(self.wall, self.zone)
+        if time < begin:
+            return self.first
+        below = [n for n, at in self.known.items() if n >= self.first and at <= wall]
+        known = Known((highest := max(below)) - self.first, self.known[highest]) if below else None
+        return self.first + next_number(time, self.rule, str(self.zone), begin, known=known)
+
+
+class SlotLine:
+    """The stretches of a series, in order."""
+
+    def __init__(self, stretches: Sequence[Stretch]) -> None:
+        self.stretches = stretches
+
+    def timed(self, first: int, count: int, *, endless: bool = False) -> list[Slot]:
+        """Return up to `count` slots from number `first` on, fewer where the series ends.
+
+        Raises:
+            InvalidRecurrence: one lies outside of the calendar.
+        """
+        found = list[Slot]()
+        for stretch in self.stretches:
+            if stretch.last is None or first <= stretch.last:
+                found += stretch.timed(first, count - len(found), endless=endless)
+        return found
+
+    def onward(self, first: int, size: int) -> Iterator[Slot]:
+        """Yield slots from number `first` on, up to the end of the series; so many are read at once."""
+        while True:
+            try:
+                found = self.timed(first, size)
+            except InvalidRecurrence:  # some of these lie outside of the calendar
+                if size == 1:
+                    raise
+                size = 1
+                continue
+            yield from found
+            if len(found) < size:
+                return
+            first = found[-1].number + 1
+
+    def after(self, number: int) -> int:
+        """Return the number that follows on another, void ones passed over, be it past the end."""
+        for stretch in self.stretches:
+            if stretch.last is None or number < stretch.last:
+                return max(number + 1, stretch.first)
+        return number + 1
+
+    def first_after(self, time: datetime, wall: datetime) -> int:
+        """Return the number of the first slot behind a time, which is `wall` on the clock, be it past the end."""
+        for stretch in self.stretches:
+            number = stretch.first_after(time, wall)
+            if stretch.last is None or number <= stretch.last:
+                return number
+        return self.stretches[-1].last + 1 if self.stretches and self.stretches[-1].last is not None else 0
+
+    def at(self, number: int) -> datetime | None:
+        """Return when a slot is on the wall clock, be it past the end of the rule; None where there is none."""
+        found = self.timed(number, 1, endless=True)
+        return found[0].at if found and found[0].number == number else None
+
+    def stretch_of(self, number: int) -> Stretch | None:
+        """Return the stretch that holds a number."""
+        return next((s for s in self.stretches if s.first <= number and (s.last is None or number <= s.last)), None)
