@@ -28,6 +28,7 @@ class Stays(str, Enum):
     """Why a series, or a task, stays in its zone."""
 
     NEW = "nothing was made of the series yet: change the zone in the application"
+    EDITED = "somebody edited the series, and the worker has not followed yet"
     OTHER_ZONE = "the series was begun in another zone than it says now"
     OTHER_DAYS = "in the new zone its slots would fall on days that its rule does not name"
     DATES = "its rule ends, pauses or has exceptions by the clocks of the zone it is in"

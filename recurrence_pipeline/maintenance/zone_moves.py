@@ -1,20 +1,21 @@
 """A user moves to another time zone, and the open tasks of the user's series with them. A person asks for it.
 
 What moves where is decided in domain/zone_moves.py. The order of writes: open tasks, what the series counts from, the
-original, and open tasks once more. Killed anywhere, the same command goes on: what is in its new zone is left alone,
-and the original, which comes last, says that a series is done. In between, a worker counts slots by what the series
-counts from, and copies the zone of the original, which is the old one until all is done: so what it makes meanwhile is
-found by the second look, or by the next run.
+original, what of it is followed, and open tasks once more. Killed anywhere, the same command goes on: what is in its
+new zone is left alone, and the zone of the original says that a series has moved. In between, a worker counts slots by
+what the series counts from, and copies the zone of the original, which is the old one until then: what it makes
+meanwhile is found by the second look, or by the next run.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain
 from typing import Any
 
 from recurrence_pipeline.domain.errors import InvalidInput, InvalidRecurrence
+from recurrence_pipeline.domain.memory import digest_of
 from recurrence_pipeline.domain.recurrence import read_recurrence
 from recurrence_pipeline.domain.time_zone_changes import is_ahead
 from recurrence_pipeline.domain.zone_moves import Keep, SeriesClock, Stays, TaskDates, moved_clock, moved_dates
@@ -69,6 +70,10 @@ class SeriesMove:
     def id(self) -> str:
         """The original's."""
         return str(self.head["_id"])
+
+    def digest(self, timezone: str) -> str:
+        """Return the digest of what the original says, in a zone."""
+        return digest_of(replace(task_from(self.head, with_content=True), timezone=timezone), timezone)
 
     @property
     def row(self) -> MoveRow:
@@ -137,8 +142,13 @@ class ZoneMoving:
         self._move_tasks(done, self._to_move(done.wish, chain.from_iterable(each.ahead for each in going)))
         if done.run is not None:
             self._move_clocks(done, going)
-        self._move_originals(done, [each for each in going if each.zone != done.wish.to])
+        there = self._move_originals(done, [each for each in going if each.zone != done.wish.to])
         if done.run is not None and going:
+            here = [
+                each for each in going if each.clock is not None and (each.zone == done.wish.to or each.id in there)
+            ]
+            self._zones.follow({each.id: each.digest(done.wish.to) for each in here if _is_unfollowed(each)})
+            self._context.on_step(WriteStep.CLOCKS_FOLLOWED)
             left = self._ahead(done.wish, [each.id for each in going])
             self._move_tasks(done, self._to_move(done.wish, chain.from_iterable(left.values())), again=True)
 
@@ -154,10 +164,9 @@ class ZoneMoving:
             return None
         if each.clock is None:
             return Stays.NEW
-        clock = each.clock.clock
-        if clock.timezone == wish.to:  # a run that was killed has moved it
+        if each.clock.clock.timezone == wish.to:  # a run that was killed has moved it
             return None
-        return Stays.OTHER_ZONE if clock.timezone != each.zone else _move_clock(wish, each, clock)
+        return _move_clock(wish, each, each.clock)
 
     def _move_tasks(self, done: MovedUser, documents: Sequence[Document], *, again: bool = False) -> None:
         edits: list[tuple[MoveRow, TaskEdit]] = []
@@ -212,8 +221,8 @@ class ZoneMoving:
             series.remove(each)
             done.stay(each.row, CHANGED_SINCE)
 
-    def _move_originals(self, done: MovedUser, series: Sequence[SeriesMove]) -> None:
-        """Set the zone of originals and, where one is open and ahead with its own date, its due date.
+    def _move_originals(self, done: MovedUser, series: Sequence[SeriesMove]) -> Collection[str]:
+        """Set the zone of originals and, where one is open and ahead with its own date, its due date; return which.
 
         Its originalDueDate stays: by it the worker knows that nobody moved the first date of the series.
         """
@@ -230,6 +239,7 @@ class ZoneMoving:
                 done.stay(row, CHANGED_SINCE)
             elif "dueDate" in edit.fields:
                 done.move(row)
+        return ids
 
     def _original(self, done: MovedUser, each: SeriesMove) -> tuple[MoveRow, TaskEdit]:
         task, to, now = task_from(each.head), done.wish.to, self._context.clock()
@@ -243,18 +253,32 @@ class ZoneMoving:
         return replace(each.row, due=dates.due, wall=wall_clock("dueDate", dates.due, time_zone(to)), timezone=to), edit
 
 
-def _move_clock(wish: Wish, each: SeriesMove, clock: SeriesClock) -> Stays | None:
+def _move_clock(wish: Wish, each: SeriesMove, stored: StoredClock) -> Stays | None:
+    if stored.followed is not None and _rule(stored.followed) != _rule(each.digest(each.zone)):
+        return Stays.EDITED
+    if stored.clock.timezone != each.zone:
+        return Stays.OTHER_ZONE
     try:
         task = task_from(each.head)
         recurrence = read_recurrence(task.repeat_type, task.recurrence)
         shown = each.ahead[0]["dueDate"] if each.ahead else None
-        new = moved_clock(clock, recurrence, wish.to, wish.keep, shown)
+        new = moved_clock(stored.clock, recurrence, wish.to, wish.keep, shown)
     except InvalidRecurrence:
         return Stays.INVALID
     if isinstance(new, Stays):
         return new
     each.new = new
     return None
+
+
+def _is_unfollowed(each: SeriesMove) -> bool:
+    """Say whether a series does not say (any more) what of its original it follows."""
+    return each.new is not None or (each.clock is not None and each.clock.followed is None)
+
+
+def _rule(digest: str) -> str:
+    """Return the part of a digest that is of the rule and the options."""
+    return digest.partition(".")[0]
 
 
 def _zone(name: str, zone: str) -> str:

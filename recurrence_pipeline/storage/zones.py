@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from bson import ObjectId
 from pymongo import UpdateOne
 
 from recurrence_pipeline.domain.zone_moves import SeriesClock
@@ -24,6 +25,12 @@ class StoredClock:
 
     clock: SeriesClock
     seen: Mapping[str, Any]
+
+    @property
+    def followed(self) -> str | None:
+        """The digest of what its original said when that was last followed; see domain/memory.py."""
+        followed = self.seen.get("followed")
+        return followed if isinstance(followed, str) else None
 
 
 class Zones:
@@ -71,8 +78,22 @@ class Zones:
 
     @translated()
     def move_clocks(self, moves: Sequence[tuple[StoredClock, SeriesClock]]) -> None:
-        """Have series count from other clocks, where they are as they were seen: `clocks` tells which have moved."""
+        """Have series count from other clocks, where they are as they were seen: `clocks` tells which have moved.
+
+        What their originals say, which move later, is not compared with what is followed until `follow` is called: else
+        a series whose original is still in its old zone looked like one that somebody edited.
+        """
         for chunk in chunks((_move(stored, new) for stored, new in moves), self._write_chunk):
+            self._series.bulk_write(chunk, ordered=False)
+
+    @translated()
+    def follow(self, digests: Mapping[str, str]) -> None:
+        """Note, of series of which nothing is noted, the digest of what their originals say."""
+        requests = [
+            UpdateOne({"_id": ObjectId(series_id), "followed": None}, {"$set": {"followed": digest}})
+            for series_id, digest in digests.items()
+        ]
+        for chunk in chunks(requests, self._write_chunk):
             self._series.bulk_write(chunk, ordered=False)
 
     @translated()
@@ -114,4 +135,5 @@ def _move(stored: StoredClock, new: SeriesClock) -> UpdateOne:
     changed: Document = {"revisions": [*before, revision]}
     if new.at is not None and new.at != stored.clock.at:
         changed["cursor"] = {**seen["cursor"], "at": wall_text(new.at)}
-    return UpdateOne({"_id": seen["_id"], **{name: {"$eq": seen[name]} for name in changed}}, {"$set": changed})
+    as_seen = {name: {"$eq": seen[name]} for name in changed}
+    return UpdateOne({"_id": seen["_id"], **as_seen}, {"$set": changed, "$unset": {"followed": ""}})

@@ -58,6 +58,7 @@ class WriteStep(str, Enum):
     MOVES_NOTED = "note on the tasks that their users know"
     CLOCKS_MOVED = "count series from the clock of another zone"
     ORIGINALS_MOVED = "set the zone of originals"
+    CLOCKS_FOLLOWED = "note what of originals is followed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ STEPS = (
     WriteStep.MOVES_NOTED,
     WriteStep.CLOCKS_MOVED,
     WriteStep.ORIGINALS_MOVED,
+    WriteStep.CLOCKS_FOLLOWED,
 )
 
 

@@ -61,6 +61,7 @@ ELSEWHERE = {
     WriteStep.MOVES_NOTED,
     WriteStep.CLOCKS_MOVED,
     WriteStep.ORIGINALS_MOVED,
+    WriteStep.CLOCKS_FOLLOWED,
 }
 """No event asks for these; recovery/test_restore.py, maintenance/test_time_zones.py and test_zone_moves.py there crash
 after each of them."""
