@@ -13,7 +13,7 @@ from recurrence_pipeline_tests.world import Crash, World, utc
 
 Do = Callable[[Worker], object]
 
-KEPT = ("tasks", "task_series", "useractivities", "counters")
+KEPT = ("tasks", "task_series", "task_events", "useractivities", "counters")
 
 
 @pytest.fixture
@@ -71,15 +71,30 @@ def done(world: World, do: Do, *, last: int = 0) -> list[Write]:
     return killed.writes
 
 
+def look_and_work(world: World) -> None:
+    """Have reconciliation find what nobody told of, and the worker process it."""
+    now, position = world.now, None
+    for _ in range(3):
+        world.pass_time(minutes=5)
+        position = world.worker.reconciliation.look(position).position
+        world.work()
+    world.now = now
+
+
 def check_each_write(world: World, do: Do) -> None:
+    """Kill it after each of its writes; look for unqueued work in between, which must not take anything back."""
+    look_and_work(world)
     before = stored(world)
     writes = done(world, do)
+    look_and_work(world)
     expected = told(world)
     assert len(writes) > 4
     for last in range(1, len(writes) + 1):
         put_back(world, before)
         done(world, do, last=last)
+        look_and_work(world)
         done(world, do)
+        look_and_work(world)
         assert told(world) == expected, f"killed after write {last}, {writes[last - 1]}"
 
 
