@@ -57,10 +57,10 @@ def timezones(
 )
 def move_zone(  # noqa: PLR0913 (each is an option of its own)
     context: typer.Context,
-    user_id: Annotated[str, typer.Argument(metavar="USER_ID", help="Who moves: 24 hex digits.", show_default=False)],
+    user: Annotated[str, typer.Argument(metavar="USER_ID", help="Who moves: 24 hex digits.", show_default=False)],
     zone: Annotated[str, typer.Argument(metavar="ZONE", help="Where to, as IANA names it.", show_default=False)],
     *,
-    since: Annotated[
+    from_zone: Annotated[
         str | None, typer.Option("--from", metavar="ZONE", help="Only series that are in this zone now.")
     ] = None,
     keep: Annotated[
@@ -80,6 +80,6 @@ def move_zone(  # noqa: PLR0913 (each is an option of its own)
 
     session: Session = context.obj
     with session.prepared() as worker:
-        done = worker.zone_moves.run(user_id, zone, since=since, keep=keep, dry_run=not yes, limit=limit)
+        done = worker.zone_moves.run(user, zone, since=from_zone, keep=keep, dry_run=not yes, limit=limit)
     session.show(done.as_json(), moved_user_view, as_json=as_json)
     return OK

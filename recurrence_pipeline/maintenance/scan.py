@@ -71,7 +71,7 @@ class ConsistencyScan:
                     [task.id for task in sound if task.parent_recurring_id is None and task.repeat_type != "none"], at
                 )
             if BY_CLOCK.intersection(names):
-                ahead = [task for task in sound if is_ahead(task, at.now)]
+                ahead = [t for t in sound if t.parent_recurring_id is not None and is_ahead(t, at.now)]  # heads stay
                 found += [i for change, _ in find_changes(self._context, ahead) for i in judge_clock(change)]
             yield [issue for issue in found if issue.check.name in names]
             looked_at += len(piece)
