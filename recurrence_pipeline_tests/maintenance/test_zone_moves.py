@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
+from recurrence_pipeline.domain import revising
 from recurrence_pipeline.domain.errors import InvalidInput
 from recurrence_pipeline.domain.zone_moves import Keep
 from recurrence_pipeline.maintenance.zone_moves import MovedUser
 from recurrence_pipeline.storage.documents import Document, is_touched
+from recurrence_pipeline.storage.tasks import ORIGINAL
 from recurrence_pipeline.worker.context import WriteStep
 from recurrence_pipeline_tests.world import Crash, World, utc
 
@@ -62,6 +64,14 @@ def told(world: World) -> list[Document]:
     return list(world.worker.mongo.activities.find({"action": "RECURRING_TASK_MOVED"}))
 
 
+def is_edited(world: World, head: ObjectId, *, content: bool = False) -> bool:
+    """Say whether a series looks like one that somebody edited."""
+    series = world.worker.context.tasks.load([str(head)], ORIGINAL).series_of(str(head))
+    assert series.original is not None
+    assert series.memory is not None
+    return revising.is_edited(series.original, series.memory, "UTC", content=content)
+
+
 def sound(world: World) -> bool:
     return [result.name for result in world.worker.consistency.run() if result.count] == []
 
@@ -83,6 +93,24 @@ def test_open_tasks_move_and_later_slots_follow_at_the_same_time_of_day(world: W
     finish(world, head, 0)
     assert shown(world, head)[-1] == (4, day(4, 8), "2026-12-14T09:00", BERLIN)
     assert sound(world)
+
+
+def test_what_somebody_edits_behind_a_move_is_seen(world: World) -> None:
+    head = series(world)
+    move(world)
+    assert not is_edited(world, head, content=True)
+    world.worker.mongo.tasks.update_one({"_id": head}, {"$set": {"title": "Call Ann"}})
+    assert is_edited(world, head, content=True)
+    world.worker.mongo.tasks.update_one({"_id": head}, {"$set": {"timezone": TORONTO}})
+    assert is_edited(world, head)
+
+
+def test_a_series_that_somebody_has_just_edited_stays_until_that_is_followed(world: World) -> None:
+    head = series(world)
+    world.worker.mongo.tasks.update_one({"_id": head}, {"$set": {"recurrence": {"horizon": 5}}})
+    before = world.everything()
+    assert dict(move(world).stays) == {"somebody edited the series, and the worker has not followed yet": 1}
+    assert world.everything() == before
 
 
 def test_users_are_told_from_when_to_when(world: World) -> None:
@@ -183,6 +211,7 @@ def test_a_move_that_was_killed_after_any_write_is_completed_by_the_next(
         pass
     else:
         assert (step, keep) in {(WriteStep.ORIGINALS_MOVED, Keep.INSTANTS)}, "nothing to tell"
+    assert not is_edited(world, head), "else the worker would follow the half of a move"
     if work_between:
         finish(world, head, 0)
 
