@@ -1,6 +1,7 @@
 """A user moves: open tasks and later slots follow, by the wall clock or by the instants; nothing is twice or lost."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -155,6 +156,28 @@ def test_run_again_nothing_is_left_to_do(world: World) -> None:
     done = move(world)
     assert (done.series, done.moved) == (0, 0)
     assert world.everything() == before
+
+
+@pytest.mark.parametrize("keep", Keep)
+def test_beside_a_worker_that_goes_on_no_slot_is_made_twice_lost_or_left_behind(world: World, keep: Keep) -> None:
+    heads = [series(world) for _ in range(6)]
+    mover = world.open_worker()
+    with ThreadPoolExecutor() as pool:
+        moving = pool.submit(mover.zone_moves.run, str(world.user), TORONTO, keep=keep, dry_run=False)
+        for slot in range(4):
+            for head in heads:
+                finish(world, head, slot)
+        moving.result()
+    mover.close()
+
+    move(world, TORONTO, keep=keep)
+
+    hour, wall = (16, "11:00") if keep is Keep.INSTANTS else (14, "09:00")
+    for head in heads:
+        ahead = [each for each in shown(world, head) if each[0] in range(4, 8)]
+        assert ahead == [(n, day(n, hour), f"2026-12-{10 + n}T{wall}", TORONTO) for n in range(4, 8)]
+        assert [each[0] for each in shown(world, head)] == list(range(1, 8))
+    assert sound(world)
 
 
 def test_there_and_back_again_everything_is_where_it_was(world: World) -> None:
