@@ -23,6 +23,7 @@ class Stays(str, Enum):
     TOUCHED = "somebody changed the task, or an earlier version wrote it"
     UNKNOWN = "nothing says what its wall clock was"
     ZONE = "RECURRENCE_TIMEZONE was another when the series began"
+    NO_ZONE = "it has no time zone of its own, and nothing is remembered of its series"
     INVALID = "its time zone, or its time there, is not known"
 
 
@@ -106,9 +107,11 @@ def _of_occurrence(change: TimeZoneChange, memory: SeriesMemory | None, zone: tz
         return None
     if task.is_touched and original == at_slot:  # a person chose another date
         return None
-    begun_in = None if memory is None else memory.current.timezone
-    if task.timezone is None and begun_in not in {None, change.timezone}:
-        return None if change.was == in_utc(wall, time_zone(begun_in)) else _left(change, Stays.ZONE)
+    if task.timezone is None and memory is None:  # whoever asks may have another zone set
+        return _left(change, Stays.NO_ZONE)
+    if task.timezone is None and memory is not None and memory.current.timezone != change.timezone:
+        fits = change.was == in_utc(wall, time_zone(memory.current.timezone))
+        return None if fits else _left(change, Stays.ZONE)
     stays = Stays.TOUCHED if task.is_touched else None
     return TimeZoneChange(task, change.timezone, change.was, wall, due, original_due if is_dated else None, stays)
 

@@ -199,6 +199,12 @@ def test_another_recurrence_timezone_is_no_change_of_the_law(mongodb_url: str) -
     done = run(other)
     assert (done.moved, dict(done.stays)) == (0, {"RECURRENCE_TIMEZONE was another when the series began": 1})
     assert run(world).moved == 1
+    other.worker.mongo.series.delete_many({})
+    done = run(other)
+    assert (done.moved, dict(done.stays)) == (
+        0,
+        {"it has no time zone of its own, and nothing is remembered of its series": 3},
+    )
     other.close()
     world.close()
 
