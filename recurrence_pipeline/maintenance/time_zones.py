@@ -234,10 +234,10 @@ def tell(context: WorkerContext, task_ids: Sequence[str], run: str | None = None
     return {move.task_id for move in records if move.run == run}
 
 
-def tell_untold(context: WorkerContext) -> int:
-    """Tell users of what runs have moved that died before they told them, and return how many moves that were."""
+def tell_untold(context: WorkerContext, user_id: str | None = None) -> int:
+    """Tell users, or one, of what runs have moved that died before they told them; return how many moves that were."""
     told = 0
-    for ids in chunks(context.moves.untold(), A_PAGE):
+    for ids in chunks(context.moves.untold(user_id), A_PAGE):
         told += len(ids)
         tell(context, ids)
     return told

@@ -108,7 +108,7 @@ class ZoneMoving:
         wish = Wish(str(object_id(user_id, "user")), _zone("zone", to), since and _zone("from", since), keep)
         done = MovedUser(self._context.series.time_zone_data, limit, None if dry_run else new_id(), wish=wish)
         if not dry_run:
-            done.told = tell_untold(self._context)
+            done.told = tell_untold(self._context, wish.user_id)
         for heads in chunks(self._zones.originals(wish.user_id), A_PAGE):
             self._move(done, self._series(wish, heads))
         return done

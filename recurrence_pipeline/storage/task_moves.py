@@ -16,8 +16,8 @@ from recurrence_pipeline.domain.model import Action, Task, derived_id
 from recurrence_pipeline.domain.plan import NewActivity
 from recurrence_pipeline.domain.times import iso
 from recurrence_pipeline.storage.chunks import id_chunks
-from recurrence_pipeline.storage.documents import Document, is_touched, owner_of, task_from
-from recurrence_pipeline.storage.mongo import Mongo, translated
+from recurrence_pipeline.storage.documents import Document, is_touched, of_user, owner_of, task_from
+from recurrence_pipeline.storage.mongo import Mongo, translated, translating
 from recurrence_pipeline.storage.partitions import ANY_ID
 from recurrence_pipeline.storage.task_edits import TaskEdit
 from recurrence_pipeline.storage.task_scan import matching
@@ -67,9 +67,12 @@ class TaskMoves:
         wanted = {"isCompleted": {"$ne": True}, "dueDate": {"$gt": now}, **RECURS}
         return map(task_from, matching(self._mongo, wanted, MEMBER))
 
-    def untold(self) -> Iterator[str]:
-        """Yield the tasks that runs have moved which died before they told the users."""
-        return (str(document["_id"]) for document in matching(self._mongo, UNTOLD, {"_id": 1}))
+    def untold(self, user_id: str | None = None) -> Iterator[str]:
+        """Yield the tasks, of one user or of all, that runs have moved which died before they told the users."""
+        if user_id is None:
+            return (str(document["_id"]) for document in matching(self._mongo, UNTOLD, {"_id": 1}))
+        with translating():
+            return iter([str(d["_id"]) for d in self._tasks.find({**of_user(user_id), **UNTOLD}, {"_id": 1})])
 
     def of_run(self, run: str) -> Iterator[Document]:
         """Yield the whole documents of what a run has moved last, and left in their zone."""
