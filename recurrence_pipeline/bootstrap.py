@@ -14,6 +14,8 @@ from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
 from recurrence_pipeline.domain.retries import RetryPolicy
 from recurrence_pipeline.maintenance.cleanup import Maintenance
 from recurrence_pipeline.maintenance.consistency import Consistency
+from recurrence_pipeline.maintenance.time_zones import TimeZones
+from recurrence_pipeline.maintenance.zone_moves import ZoneMoving
 from recurrence_pipeline.monitoring.health import Health
 from recurrence_pipeline.monitoring.metrics import Metrics
 from recurrence_pipeline.monitoring.parts import Parts
@@ -44,10 +46,12 @@ from recurrence_pipeline.storage.series_migration import inherit, revert
 from recurrence_pipeline.storage.series_pages import SeriesPages
 from recurrence_pipeline.storage.task_changes import TaskChanges
 from recurrence_pipeline.storage.task_edits import TaskEdits
+from recurrence_pipeline.storage.task_moves import TaskMoves
 from recurrence_pipeline.storage.task_scan import TaskScan
 from recurrence_pipeline.storage.task_series import TaskSeries
 from recurrence_pipeline.storage.tasks import Tasks
 from recurrence_pipeline.storage.watermark import Watermark
+from recurrence_pipeline.storage.zones import Zones
 from recurrence_pipeline.worker.calendar import Calendar
 from recurrence_pipeline.worker.context import WorkerConfig, WorkerContext, WriteStep
 from recurrence_pipeline.worker.polling import drain
@@ -75,6 +79,8 @@ class Worker(WorkerService):
         self.backfill = Backfill(context, self.reconciliation)
         self.maintenance = Maintenance(context)
         self.consistency = Consistency(context, self.maintenance)
+        self.time_zones = TimeZones(context)
+        self.zone_moves = ZoneMoving(context)
         self.dead_letters = DeadLetters(context.event_queries, clock=context.clock)
         self.deletions = Deletions(context)
         self.resumption = Resuming(context, processor)
@@ -198,12 +204,12 @@ def open_worker(
     Raises:
         ConfigurationError: the URL of the database cannot be used.
     """
-    zones = use_newest_time_zone_data()
+    zone_data = use_newest_time_zone_data()
     mongo = Mongo(settings, listeners=listeners)
     chunks = {"read_chunk": settings.read_chunk, "write_chunk": settings.write_chunk}
     context = WorkerContext(
         tasks=Tasks(mongo, **chunks),
-        series=TaskSeries(mongo, **chunks, time_zone_data=zones.version),
+        series=TaskSeries(mongo, **chunks, time_zone_data=zone_data.version),
         series_pages=SeriesPages(mongo, read_chunk=settings.read_chunk),
         activities=Activities(mongo, **chunks),
         events=Events(mongo, **chunks),
@@ -215,7 +221,9 @@ def open_worker(
         task_scan=TaskScan(mongo, **chunks),
         database_checks=DatabaseChecks(mongo, settings),
         edits=TaskEdits(mongo, **chunks),
-        hosts=Hosts(mongo, socket.gethostname(), zones),
+        moves=TaskMoves(mongo, read_chunk=settings.read_chunk),
+        zones=Zones(mongo, **chunks),
+        hosts=Hosts(mongo, socket.gethostname(), zone_data),
         heartbeats=HeartbeatStore(mongo),
         rules=WorkerConfig(
             batch_size=settings.batch_size,

@@ -61,6 +61,8 @@ FIELDS: dict[str, list[Stored]] = {
         Stored("occurrenceAt", "string", "worker", "of an occurrence: its slot on the wall clock of its series, as "
                "`2027-01-15T09:00`"),
         Stored("createdByEvent", ID, "worker", "of an occurrence: the event that made it"),
+        Stored("lastMove", "object", "worker", "of what was moved because [its clock changed](../how-to/operate.md#"
+               "when-the-law-of-time-changes): `run`, `at`, `due` (the new date), `was` (before), `told` (users know)"),
         Stored("createdAt", DATE, "both", "as Mongoose's timestamps"),
         Stored("updatedAt", DATE, "both", "as Mongoose's timestamps; reconciliation finds changes by it"),
         Stored("__v", NUMBER, "both", "Mongoose's version key; occurrences begin with 0"),
@@ -151,6 +153,7 @@ ACTIONS: Mapping[Action, str] = {
     Action.UPDATED: "a task was completed, and the next one is linked; `taskId` is the completed one's",
     Action.DELETED: "a deletion took occurrences along",
     Action.ORPHAN_CLEANED: "an occurrence without an original was deleted",
+    Action.MOVED: "an open task was moved, because its clock has changed; the message ends with from when to when",
     Action.CREATE_FAILED: "a create was rejected or failed; `error` says why",
     Action.COMPLETE_FAILED: "a complete was rejected or failed; `error` says why",
     Action.DELETE_FAILED: "a delete was rejected or failed; `error` says why",

@@ -25,6 +25,7 @@ from recurrence_pipeline.cli import (
     serve,
     setup,
     simulate,
+    time_zones,
 )
 from recurrence_pipeline.cli.session import FAILED, INTERRUPTED, OK, USAGE, Panel, Session, app
 from recurrence_pipeline.cli.streams import streams
@@ -44,6 +45,7 @@ __all__ = [
     "serve",
     "setup",
     "simulate",
+    "time_zones",
 ]
 
 app.registered_commands.sort(key=lambda command: list(Panel).index(Panel(command.rich_help_panel)))

@@ -21,6 +21,7 @@ RecurrenceError
 ├── CleanupRefused       the orphan cleanup would delete too much to do so unasked
 ├── RestoreRefused       a deletion cannot be put back as it was: nothing was written
 ├── ResumeRefused        a series is none, or lacks slots that an event would make: nothing was written
+├── TimeZoneDataOutdated  another host knows newer laws of time: nothing was moved
 ├── ProcessingFailed     what was asked for at once did not come to be; the text has the cause
 └── ConfigurationError   a setting is wrong: refuse to start, with the variable's name
 """
@@ -180,6 +181,12 @@ class ResumeRefused(RecurrenceError):
     """The task does not recur, or its series goes on by another way than being resumed; nothing was written."""
 
     code = "RESUME_REFUSED"
+
+
+class TimeZoneDataOutdated(RecurrenceError):
+    """Another host uses newer time zone data: tasks would be moved back to where an older law put them. None was."""
+
+    code = "TIME_ZONE_DATA_OUTDATED"
 
 
 class ProcessingFailed(RecurrenceError):

@@ -76,13 +76,22 @@ class NewActivity:
     user_id: str
     task_id: str
     error: str | None = None
+    detail: str | None = None
+    """What the message says beside action and task."""
 
     @classmethod
     def of(
-        cls, action: Action, user_id: str, task_id: str, *, subject: str | None = None, error: str | None = None
+        cls,
+        action: Action,
+        user_id: str,
+        task_id: str,
+        *,
+        subject: str | None = None,
+        error: str | None = None,
+        detail: str | None = None,
     ) -> "NewActivity":
         """Build the activity whose identity is (action, subject); the subject is the task unless named."""
-        return cls(activity_id(action, subject or task_id), action, user_id, task_id, error)
+        return cls(activity_id(action, subject or task_id), action, user_id, task_id, error, detail)
 
 
 @dataclass(frozen=True, slots=True)

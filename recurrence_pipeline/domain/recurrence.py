@@ -31,7 +31,7 @@ NOT_COPIED = frozenset(
     (
         "_id", "__v", "taskId", "userId", "dueDate", "originalDueDate", "isCompleted", "completedAt", "repeatType",
         "parentTaskId", "parentRecurringId", "occurrenceNumber", "occurrenceAt", "shiftedTo", "writtenAs",
-        "createdByEvent", "recurrence", "recurrenceCursor", "originalSlot", "createdAt", "updatedAt",
+        "createdByEvent", "recurrence", "recurrenceCursor", "originalSlot", "createdAt", "updatedAt", "lastMove",
     )
 )  # fmt: skip
 """What makes a task the one it is: an occurrence has its own."""

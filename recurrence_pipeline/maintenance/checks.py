@@ -111,6 +111,14 @@ FIRST_DATE_MOVED = Check(
     "If that was not meant, set originalDueDate back to the date in `began`. For a series that begins on another date, "
     "delete this one and create a new one.",
 )
+INSTANTS_OUTDATED = Check(
+    "instants_outdated",
+    Severity.WARNING,
+    "An open task of a series lies at an instant that its wall clock no longer shows: its country has changed its "
+    "clocks, or the law about them, and the time zone data that are installed now know of it. Whoever meant 09:00 is "
+    "reminded at another hour.",
+    "`recurrence timezones` shows what would move, and why some stay; with --yes it moves them, and tells their users.",
+)
 CURSOR_BEHIND = Check(
     "cursor_behind",
     Severity.WARNING,
@@ -203,9 +211,9 @@ EVENTS_WAITING = Check(
 
 CHECKS = (
     ORPHANS, NESTED, WRONG_ID_TYPES, OWNER_DIFFERS, OWNER_MISSING, REPEAT_TYPE_DIFFERS, RECURRING_SUBTASKS,
-    SUBTASKS_LEFT, NO_ORIGINAL_DUE_DATE, SLOT_CLASHES, MEMORY_MISSING, FIRST_DATE_MOVED, CURSOR_BEHIND, CURSOR_AHEAD,
-    SERIES_BEHIND, SERIES_STOPPED, SERIES_UNWORKABLE, COUNTERS_BEHIND, SCHEMA, EVENTS_STUCK, EVENTS_ENDLESS,
-    EVENTS_UNDATED, EVENTS_AHEAD, EVENTS_WAITING,
+    SUBTASKS_LEFT, NO_ORIGINAL_DUE_DATE, SLOT_CLASHES, MEMORY_MISSING, FIRST_DATE_MOVED, INSTANTS_OUTDATED,
+    CURSOR_BEHIND, CURSOR_AHEAD, SERIES_BEHIND, SERIES_STOPPED, SERIES_UNWORKABLE,
+    COUNTERS_BEHIND, SCHEMA, EVENTS_STUCK, EVENTS_ENDLESS, EVENTS_UNDATED, EVENTS_AHEAD, EVENTS_WAITING,
 )  # fmt: skip
 """All checks, in the order they are reported in."""
 

@@ -29,14 +29,23 @@ from recurrence_pipeline.maintenance.checks import (
     chosen,
 )
 from recurrence_pipeline.maintenance.cleanup import Maintenance
-from recurrence_pipeline.maintenance.rules import BY_PARENT, BY_PARENT_TASK, BY_SERIES, BY_TASK, Fix, Issue, change
+from recurrence_pipeline.maintenance.rules import (
+    BY_CLOCK,
+    BY_PARENT,
+    BY_PARENT_TASK,
+    BY_SERIES,
+    BY_TASK,
+    Fix,
+    Issue,
+    change,
+)
 from recurrence_pipeline.maintenance.scan import ConsistencyScan, ScanProgress
 from recurrence_pipeline.storage.database_checks import IN_THE_WAY, Sampled
 from recurrence_pipeline.worker.context import WorkerContext
 
 WAITING_TOO_LONG = timedelta(minutes=15)
 
-OF_TASKS = BY_TASK | BY_PARENT | BY_PARENT_TASK | BY_SERIES
+OF_TASKS = BY_TASK | BY_PARENT | BY_PARENT_TASK | BY_SERIES | BY_CLOCK
 """The checks that take a pass over the tasks."""
 
 HANGING = frozenset({NESTED.name, WRONG_ID_TYPES.name})

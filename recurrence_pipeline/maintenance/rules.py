@@ -14,12 +14,14 @@ from recurrence_pipeline.domain.reach import MAX_NEW_PER_SERIES
 from recurrence_pipeline.domain.revising import is_edited
 from recurrence_pipeline.domain.scan import TaskVersion
 from recurrence_pipeline.domain.series import SeriesState
+from recurrence_pipeline.domain.time_zone_changes import TimeZoneChange
 from recurrence_pipeline.domain.validation import creation_time
 from recurrence_pipeline.domain.zones import wall_text
 from recurrence_pipeline.maintenance.checks import (
     CURSOR_AHEAD,
     CURSOR_BEHIND,
     FIRST_DATE_MOVED,
+    INSTANTS_OUTDATED,
     MEMORY_MISSING,
     NESTED,
     NO_ORIGINAL_DUE_DATE,
@@ -65,6 +67,7 @@ class CheckContext:
 BY_TASK = frozenset({WRONG_ID_TYPES.name, OWNER_MISSING.name, RECURRING_SUBTASKS.name, NO_ORIGINAL_DUE_DATE.name})
 BY_PARENT = frozenset({ORPHANS.name, NESTED.name, REPEAT_TYPE_DIFFERS.name})
 BY_PARENT_TASK = frozenset({SUBTASKS_LEFT.name})
+BY_CLOCK = frozenset({INSTANTS_OUTDATED.name})
 BY_SERIES = frozenset(
     check.name
     for check in (
@@ -72,7 +75,8 @@ BY_SERIES = frozenset(
         SERIES_BEHIND, SERIES_STOPPED, SERIES_UNWORKABLE,
     )
 )  # fmt: skip
-"""What has to be read beside the tasks themselves: nothing, what they hang on, or their whole series."""
+"""What has to be read beside the tasks themselves: nothing, what they hang on, or their whole series; of what seems to
+lie at another hour than its clock says, all that is stored."""
 
 FOLLOWED_WITHIN = timedelta(hours=1)
 """How long an edited rule may wait to be followed."""
@@ -121,6 +125,13 @@ def judge_hanging(task: Task, parent: Task | None, head: Task | None) -> Iterato
 def judge_subtask(task: Task) -> Issue:
     """Return what is wrong with a sub-task of which the task that it hangs on is not there."""
     return Issue(SUBTASKS_LEFT, _of(task) | {"parentTaskId": task.parent_task_id})
+
+
+def judge_clock(change: TimeZoneChange) -> Iterator[Issue]:
+    """Yield what is wrong with a task that does not lie where its wall clock says, where it is to be moved."""
+    if change.stays is None and change.wall is not None:
+        shown = {"timezone": change.timezone, "wallClock": wall_text(change.wall)}
+        yield Issue(INSTANTS_OUTDATED, _of(change.task) | shown | {"dueDate": change.was, "shouldBe": change.due})
 
 
 def judge_series(series: Series, original: Task, at: CheckContext) -> Iterator[Issue]:

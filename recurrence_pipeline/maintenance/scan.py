@@ -11,19 +11,23 @@ import structlog
 
 from recurrence_pipeline.domain.model import Series, Task, TaskEvent
 from recurrence_pipeline.domain.plan import Snapshot
+from recurrence_pipeline.domain.time_zone_changes import is_ahead
 from recurrence_pipeline.maintenance.checks import ORPHANS, SERIES_BEHIND
 from recurrence_pipeline.maintenance.rules import (
+    BY_CLOCK,
     BY_PARENT,
     BY_PARENT_TASK,
     BY_SERIES,
     PASSING,
     CheckContext,
     Issue,
+    judge_clock,
     judge_hanging,
     judge_series,
     judge_subtask,
     judge_task,
 )
+from recurrence_pipeline.maintenance.time_zones import find_changes
 from recurrence_pipeline.storage.chunks import chunks
 from recurrence_pipeline.worker.context import WorkerContext
 
@@ -42,6 +46,7 @@ class ConsistencyScan:
     """Finds what is wrong with tasks and series."""
 
     def __init__(self, context: WorkerContext) -> None:
+        self._context = context
         self._task_scan = context.task_scan
         self._tasks = context.tasks
         self._changes = context.task_changes
@@ -65,6 +70,9 @@ class ConsistencyScan:
                 found += self._by_series(
                     [task.id for task in sound if task.parent_recurring_id is None and task.repeat_type != "none"], at
                 )
+            if BY_CLOCK.intersection(names):
+                ahead = [t for t in sound if t.parent_recurring_id is not None and is_ahead(t, at.now)]  # heads stay
+                found += [i for change, _ in find_changes(self._context, ahead) for i in judge_clock(change)]
             yield [issue for issue in found if issue.check.name in names]
             looked_at += len(piece)
             progress(looked_at)

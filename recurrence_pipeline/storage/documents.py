@@ -295,6 +295,7 @@ def is_touched(document: Mapping[str, Any]) -> bool:
 def activity_document(activity: NewActivity, now: datetime, number: int) -> Document:
     """Write a line of the activity log, with the application's wording and lengths."""
     message = f"User performed {activity.action.value} :: {activity.task_id}"
+    message += f" :: {activity.detail}" if activity.detail else ""
     document: Document = {
         "_id": ObjectId(activity.id),
         "activityId": number,

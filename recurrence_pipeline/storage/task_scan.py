@@ -3,7 +3,7 @@
 What is wrong is decided in maintenance/rules.py. Indexes, counters and events are looked at in database_checks.py.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from bson import ObjectId
@@ -40,17 +40,7 @@ class TaskScan:
 
     def recurring(self) -> Iterator[Task]:
         """Yield every task that recurs or hangs on another, in no order, as of some moment during the pass."""
-        with translating():
-            for piece in partitions(self._mongo):
-                # Some servers look for an index for all that one $match asks for, and find none for this.
-                pipeline: list[Document] = [{"$match": piece}, {"$match": RECURRING}, {"$project": MEMBER}]
-                with long_read(self._tasks.database):  # a server may look through it all before its first answer
-                    cursor = self._tasks.aggregate(pipeline, batchSize=A_PAGE)
-                    document = next(cursor, None)
-                with cursor:
-                    while document is not None:
-                        yield task_from(document)
-                        document = next(cursor, None)
+        return map(task_from, matching(self._mongo, RECURRING, MEMBER))
 
     @translated()
     def made_once(self, occurrence_ids: Iterable[str]) -> set[str]:
@@ -83,3 +73,19 @@ class TaskScan:
     def _update(self, requests: Iterable[UpdateOne]) -> int:
         written = (self._tasks.bulk_write(chunk, ordered=False) for chunk in chunks(requests, self._write_chunk))
         return sum(each.modified_count for each in written)
+
+
+def matching(mongo: Mongo, wanted: Document, fields: Mapping[str, int] | None = None) -> Iterator[Document]:
+    """Yield the `fields` of every task that matches, or all of it: in no order, in one pass, piece by piece."""
+    with translating():
+        for piece in partitions(mongo):
+            # Some servers look for an index for all that one $match asks for, and find none for this.
+            pipeline: list[Document] = [{"$match": piece}, {"$match": wanted}]
+            pipeline += [{"$project": dict(fields)}] if fields else []
+            with long_read(mongo.db):  # a server may look through it all before its first answer
+                cursor = mongo.tasks.aggregate(pipeline, batchSize=A_PAGE)
+                document = next(cursor, None)
+            with cursor:
+                while document is not None:
+                    yield document
+                    document = next(cursor, None)

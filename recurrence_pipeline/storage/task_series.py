@@ -27,7 +27,7 @@ class TaskSeries:
     """Reads and writes `task_series`; `time_zone_data` is the version with which this process reads wall clocks."""
 
     def __init__(self, mongo: Mongo, *, read_chunk: int, write_chunk: int, time_zone_data: str | None = None) -> None:
-        self._time_zone_data = time_zone_data
+        self.time_zone_data = time_zone_data
         self._series = mongo.series
         self._tasks = mongo.tasks
         self._read_chunk = read_chunk
@@ -141,7 +141,7 @@ class TaskSeries:
         return []
 
     def _document(self, move: CursorMove) -> Document:
-        version = self._time_zone_data
+        version = self.time_zone_data
         return series_document(move) | ({} if version is None else {"timeZoneData": version})
 
 

@@ -17,14 +17,16 @@ from recurrence_pipeline.storage.hosts import Hosts
 from recurrence_pipeline.storage.series_pages import SeriesPages
 from recurrence_pipeline.storage.task_changes import TaskChanges
 from recurrence_pipeline.storage.task_edits import TaskEdits
+from recurrence_pipeline.storage.task_moves import TaskMoves
 from recurrence_pipeline.storage.task_scan import TaskScan
 from recurrence_pipeline.storage.task_series import TaskSeries
 from recurrence_pipeline.storage.tasks import Tasks
 from recurrence_pipeline.storage.watermark import Watermark
+from recurrence_pipeline.storage.zones import Zones
 
 
 class WriteStep(str, Enum):
-    """The groups of writes of a batch, and of a restoration."""
+    """The groups of writes of a batch, of a restoration, and of moves to another instant."""
 
     ANNOUNCE = "announce deletions on their events"
     CURSORS_PAST_DELETIONS = "move cursors past what is deleted"
@@ -51,6 +53,12 @@ class WriteStep(str, Enum):
     ORIGINALS_BACK = "put originals back"
     OCCURRENCES_BACK = "put occurrences back"
     RESTORED = "note on the copies what is back"
+    MOVED = "move tasks to what their wall clock says"
+    MOVES_TOLD = "write activities about moves"
+    MOVES_NOTED = "note on the tasks that their users know"
+    CLOCKS_MOVED = "count series from the clock of another zone"
+    ORIGINALS_MOVED = "set the zone of originals"
+    CLOCKS_FOLLOWED = "note what of originals is followed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +99,8 @@ class WorkerContext:
     task_scan: TaskScan
     database_checks: DatabaseChecks
     edits: TaskEdits
+    moves: TaskMoves
+    zones: Zones
     hosts: Hosts
     heartbeats: HeartbeatStore
     rules: WorkerConfig

@@ -31,7 +31,7 @@ Page = dict[str, Any]
 
 WITHOUT_CODE = {errors.InvalidInput, errors.PermissionDenied}
 """Answered 400 and 403, whose bodies have none."""
-NOT_OVER_HTTP = {errors.ConfigurationError, errors.RestoreRefused, errors.ResumeRefused}
+NOT_OVER_HTTP = {errors.ConfigurationError, errors.RestoreRefused, errors.ResumeRefused, errors.TimeZoneDataOutdated}
 """Of commands and of jobs."""
 KINDS = {errors.RecurrenceError, errors.Permanent, errors.Transient, errors.ProcessingFailed}
 """Which have kinds of their own, or the code of their cause."""

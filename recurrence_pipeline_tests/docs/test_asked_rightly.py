@@ -45,7 +45,7 @@ def filled(world: World, tmp_path: Path) -> dict[str, str]:
     known = {
         "TASK_ID": task, "$TASK": task, "6b046c58c5f3b9749e070265": task, "USER_ID": world.user,
         "DELETION_ID": deletion, "EVENT_ID": refused, "CODE": "TRANSIENT", "NAME": "orphans", "FOLDER": tmp_path,
-        "FILE": tmp_path / "written",
+        "FILE": tmp_path / "written", "RUN": deletion, "ZONE": "Europe/Berlin",
     }  # fmt: skip
     return {word: str(value) for word, value in known.items()}
 

@@ -8,7 +8,7 @@ import pytest
 from bson import ObjectId
 
 from recurrence_pipeline.maintenance.checks import CHECKS
-from recurrence_pipeline.storage.documents import Document
+from recurrence_pipeline.storage.documents import Document, digest
 from recurrence_pipeline_tests.world import World, utc
 
 ANCHOR = utc(2024, 1, 15, 9)
@@ -102,6 +102,12 @@ def a_series_that_nothing_is_remembered_of(world: World) -> None:
 
 def a_first_date_that_was_moved(world: World) -> None:
     change(world, a_series(world)[0], originalDueDate=ANCHOR + timedelta(days=10))
+
+
+def one_that_older_time_zone_data_placed(world: World) -> None:
+    _, slots = a_series(world, timezone="Europe/Berlin")
+    dates = {name: ANCHOR + timedelta(days=2, hours=1) for name in ("dueDate", "originalDueDate")}
+    change(world, slots[2], **dates, writtenAs=digest(world.task(slots[2]) | dates))
 
 
 def an_original_and_an_occurrence_without_original_date(world: World) -> None:
@@ -263,6 +269,7 @@ CASES = [
     Case(a_sub_task_of_nothing, {"subtasks_left_behind": 1}, {"subtasks_left_behind": 1}),
     Case(a_series_that_nothing_is_remembered_of, {"series_memory_missing": 1}, {}),
     Case(a_first_date_that_was_moved, {"first_date_moved": 1}, {"first_date_moved": 1}),
+    Case(one_that_older_time_zone_data_placed, {"instants_outdated": 1}, {"instants_outdated": 1}),
     Case(a_sub_task_that_repeats, {"recurring_subtasks": 1}, {"recurring_subtasks": 1}),
     Case(an_original_and_an_occurrence_without_original_date, {"missing_original_due_date": 2}, {}),
     Case(an_occurrence_without_any_date, {"missing_original_due_date": 1}, {"missing_original_due_date": 1}),

@@ -11,6 +11,7 @@ from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.maintenance.checks import CHECKS
 from recurrence_pipeline.orchestration import schedules
 from recurrence_pipeline.orchestration.resources import WorkerResource
+from recurrence_pipeline.storage.documents import digest
 from recurrence_pipeline_tests.orchestration.conftest import Insert
 from recurrence_pipeline_tests.orchestration.looks import plain
 
@@ -83,6 +84,25 @@ def test_an_unhealthy_database_turns_exactly_the_right_checks_red_and_a_repair_t
 
     worker.consistency.repair(dry_run=False)
     worker.process_pending()
+    assert red(check("weekly_maintenance")) == {}
+
+
+def test_open_slots_that_an_older_law_of_time_placed_turn_a_check_yellow_until_they_are_moved(
+    check: Callable[[str], Checked], worker: Worker, insert_task: Insert
+) -> None:
+    original = insert_task(timezone="Europe/Berlin")
+    worker.process_task_recurrence(original, "create")
+    last = worker.mongo.tasks.find_one({"parentRecurringId": ObjectId(original), "occurrenceNumber": 3})
+    assert last is not None
+    later = {name: last[name] + timedelta(hours=1) for name in ("dueDate", "originalDueDate")}
+    worker.mongo.tasks.update_one({"_id": last["_id"]}, {"$set": later | {"writtenAs": digest(last | later)}})
+
+    checked = check("weekly_maintenance")
+
+    assert red(checked) == {("tasks", "instants_outdated"): WARN}
+    assert "recurrence timezones" in str(checked["tasks", "instants_outdated"].description)
+    assert str(last["_id"]) in str(plain(checked["tasks", "instants_outdated"].metadata["samples"]))
+    worker.time_zones.run(dry_run=False)
     assert red(check("weekly_maintenance")) == {}
 
 
