@@ -25,7 +25,6 @@ from recurrence_pipeline.domain.recurrence import HORIZON
 from recurrence_pipeline.domain.zones import wall_text
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.mongo import Mongo
-from recurrence_pipeline.storage.task_series import REVISION
 
 READ = dict.fromkeys((*COPIED_FIELDS, "originalDueDate"), 1)
 ZONES = use_newest_time_zone_data()
@@ -205,7 +204,7 @@ def _memory(original: Document, last: Document) -> Document:
 
 
 def _cursor(last: Document) -> Document:
-    return {"number": last["occurrenceNumber"], "at": _wall(last["dueDate"]), "revision": REVISION}
+    return {"number": last["occurrenceNumber"], "at": _wall(last["dueDate"]), "revision": 0}
 
 
 def _wall(time: datetime) -> str:
