@@ -16,9 +16,14 @@ OWN_FIELDS = ("dueDate", "originalDueDate", "isCompleted", "parentTaskId", "pare
 """What is covered besides the copied fields."""
 
 
-def fingerprint(document: Mapping[str, Any], copied: Iterable[str]) -> str:
-    """Return the digest of a task as stored, of whose fields `copied` are its original's; absent and null are alike."""
-    return digest({name: document.get(name) for name in {*copied, *OWN_FIELDS}})
+def fingerprint(document: Mapping[str, Any], copied: Iterable[str], *, content: str | None = None) -> str:
+    """Return the digest of a task as stored, of whose fields `copied` are its original's; absent and null are alike.
+
+    `content` is the digest of those, where it is known: all occurrences of an original have the same.
+    """
+    content = content or digest({name: document.get(name) for name in copied})
+    own = ("" if (value := document.get(name)) is None else _text(value) for name in OWN_FIELDS)
+    return blake2b("|".join((content, *own)).encode(), digest_size=8).hexdigest()
 
 
 def digest(values: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from recurrence_pipeline.domain.calendar import in_utc
 from recurrence_pipeline.domain.content import COPIED_FIELDS, content_for
 from recurrence_pipeline.domain.errors import InvalidInput
 from recurrence_pipeline.domain.fingerprint import DIGEST, fingerprint
+from recurrence_pipeline.domain.fingerprint import digest as values_digest
 from recurrence_pipeline.domain.model import (
     Cursor,
     ErrorRecord,
@@ -227,8 +228,8 @@ def new_id() -> str:
     return str(ObjectId())
 
 
-def occurrence_document(new: NewOccurrence, now: datetime, number: int) -> Document:
-    """Write an occurrence as a task of the application, numbered `number`."""
+def occurrence_document(new: NewOccurrence, now: datetime, content: str | None, number: int) -> Document:
+    """Write an occurrence as a task of the application, numbered `number`; `content` is `content_digest`'s."""
     slot = slot_fields(new.slot, new.at, new.shifted_to)
     document = {
         "_id": ObjectId(new.id),
@@ -245,7 +246,8 @@ def occurrence_document(new: NewOccurrence, now: datetime, number: int) -> Docum
         "updatedAt": now,
         "__v": 0,
     }
-    return document | {DIGEST: digest(document)}
+    document[DIGEST] = digest(document, content=content)
+    return document
 
 
 def subtask_document(
@@ -282,9 +284,15 @@ def covered_fields(document: Mapping[str, Any]) -> tuple[str, ...]:
     return (*COPIED_FIELDS, *named_to_copy(document))
 
 
-def digest(document: Mapping[str, Any]) -> str:
-    """Return the digest of an occurrence as it stands."""
-    return fingerprint(document, covered_fields(document))
+def content_digest(original: Task) -> str:
+    """Return the digest of what all occurrences of an original have of it."""
+    content = content_for(original)
+    return values_digest({name: content.get(name) for name in covered_fields(content)})
+
+
+def digest(document: Mapping[str, Any], *, content: str | None = None) -> str:
+    """Return the digest of an occurrence as it stands; `content` as `content_digest` gives it, where that is known."""
+    return fingerprint(document, () if content else covered_fields(document), content=content)
 
 
 def is_touched(document: Mapping[str, Any]) -> bool:

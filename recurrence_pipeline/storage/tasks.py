@@ -24,6 +24,7 @@ from recurrence_pipeline.storage.documents import (
     MEMBER_FIELDS,
     PLANNED_FIELDS,
     Document,
+    content_digest,
     named_to_copy,
     occurrence_document,
     of_user,
@@ -118,7 +119,9 @@ class Tasks:
     @translated()
     def insert(self, occurrences: Sequence[NewOccurrence], now: datetime) -> Inserted:
         """Insert occurrences under their derived ids, numbered from the counter, and copies of sub-tasks with them."""
-        documents = {new.id: partial(occurrence_document, new, now) for new in occurrences}
+        originals = {new.original.id: new.original for new in occurrences}
+        contents = {original_id: content_digest(original) for original_id, original in originals.items()}
+        documents = {new.id: partial(occurrence_document, new, now, contents[new.original.id]) for new in occurrences}
         with_subtasks = [new for new in occurrences if new.subtasks is not None]
         sources = self._subtasks_below({new.original.id for new in with_subtasks}) if with_subtasks else {}
         for new in with_subtasks:

@@ -59,7 +59,7 @@ def test_any_task_can_be_read(key: object, fields: Document) -> None:
 def test_what_was_read_of_an_odd_original_can_be_written(fields: Document) -> None:
     original = task_from(stored({"_id": ObjectId(ORIGINAL), **fields}), with_content=True)
 
-    written = stored(occurrence_document(_occurrence(original), NOW, 7))
+    written = stored(occurrence_document(_occurrence(original), NOW, None, 7))
 
     copied = {name: written[name] for name in fields}
     assert bson.encode(copied) == bson.encode(fields)  # as bytes, in which even a NaN equals itself
@@ -146,7 +146,7 @@ def test_an_occurrence_copies_the_content_and_nothing_of_the_progress() -> None:
     }
     original = task_from(document, with_content=True)
 
-    made = occurrence_document(_occurrence(original), NOW, 7)
+    made = occurrence_document(_occurrence(original), NOW, None, 7)
     assert made.pop("writtenAs") == digest(made)
     assert made == {name: document[name] for name in COPIED_FIELDS} | {
         "_id": ObjectId(occurrence_id(ORIGINAL, 2)),
@@ -167,7 +167,7 @@ def test_an_occurrence_copies_the_content_and_nothing_of_the_progress() -> None:
 
 def test_what_an_original_lacks_is_filled_in_as_the_applications_schema_does() -> None:
     bare = task_from({"_id": ObjectId(ORIGINAL), "userId": ObjectId(USER)}, with_content=True)
-    written = occurrence_document(_occurrence(bare), NOW, 7)
+    written = occurrence_document(_occurrence(bare), NOW, None, 7)
     defaults = {name: written[name] for name in ("description", "priority", "category", "links", "additionalNotes")}
     assert defaults == {"description": "", "priority": "medium", "category": "", "links": [], "additionalNotes": ""}
     assert "timezone" not in written
@@ -178,7 +178,7 @@ def test_an_occurrence_reads_as_the_slot_it_was_written_for(original_id: str, sl
     original = task_from({"_id": ObjectId(original_id), "repeatType": "daily"}, with_content=True)
     new = NewOccurrence(occurrence_id(original_id, slot), original, slot, due, EVENT, due)
 
-    read = task_from(stored(occurrence_document(new, NOW, 7)))
+    read = task_from(stored(occurrence_document(new, NOW, None, 7)))
 
     assert (read.id, read.parent_recurring_id, read.occurrence_number) == (new.id, original_id, slot)
     assert read.occurrence_at == due
