@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from recurrence_pipeline.domain.calendar import in_utc
+from recurrence_pipeline.domain.content import SCHEMA_DEFAULTS
 from recurrence_pipeline.domain.english import read, typed_rule
 from recurrence_pipeline.domain.instances import instances, is_instance
 from recurrence_pipeline.domain.model import derived_id
@@ -22,7 +23,7 @@ from recurrence_pipeline.domain.zones import UTC, time_zone
 from recurrence_pipeline.simulation.backends import Backend, InMemory
 from recurrence_pipeline.simulation.people import People
 from recurrence_pipeline.simulation.simulator import Figures, simulate
-from recurrence_pipeline.storage.documents import SCHEMA_DEFAULTS, Document, object_id
+from recurrence_pipeline.storage.documents import Document, object_id
 
 DEFAULT_RULES = (
     "every day", "every weekday", "every 3 days", "every week", "every month", "the last Friday of every month",
@@ -112,7 +113,6 @@ def run_scenario(scenario: Scenario, backend: Backend | None = None) -> Figures:
         years=scenario.years,
         people=scenario.people,
         chance=chance,
-        is_alone=scenario.policy is Policy.COMPLETION,
     )
 
 
