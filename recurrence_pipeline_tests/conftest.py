@@ -48,12 +48,33 @@ def pytest_collection() -> Generator[None, object, object]:
 
 @pytest.fixture(scope="session")
 def mongodb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Return the URL of a server that takes test commands (`configureFailPoint`): one for each xdist worker."""
+    """Return the URL of a server that takes test commands (`configureFailPoint`): one for each xdist worker.
+
+    A standalone: the least that production may have, and without an oplog, which is a seventh of a server's time.
+    """
+    yield from _server(tmp_path_factory.mktemp("mongodb"), "--enable-test-commands", "--standalone")
+
+
+@pytest.fixture(scope="session")
+def replica_set(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the URL of a server that is a replica set, for what has something to say of one that is none."""
+    yield from _server(tmp_path_factory.mktemp("replica_set"))
+
+
+@pytest.fixture
+def replica_set_url(replica_set: str) -> Iterator[str]:
+    """Return the URL of a fresh database in the replica set."""
+    url = with_database(replica_set, f"test_{uuid4().hex}")
+    yield url
+    with MongoClient[Document](url) as client:
+        client.drop_database(client.get_default_database())
+
+
+def _server(folder: Path, *arguments: str) -> Iterator[str]:
     if given := os.environ.get(REAL_SERVER):
         yield given
         return
-    folder = tmp_path_factory.mktemp("mongodb")
-    server = EmbeddedServer.start(folder, arguments=["--enable-test-commands"])
+    server = EmbeddedServer.start(folder, arguments=arguments)
     # Nothing outlives it: why wait for the disk. And nobody needs to hear at once of what becomes of it.
     yield server.url("").replace("journal=true", "serverMonitoringMode=poll")
     server.kill()

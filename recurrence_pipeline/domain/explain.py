@@ -40,6 +40,8 @@ class DayCode(str, Enum):
     DONE = "done"
     OPEN = "open"
     OVERDUE = "overdue"
+    SKIPPED = "skipped"
+    MISSED = "missed"
     DELETED = "deleted"
     TO_BE_MADE = "to_be_made"
     AHEAD = "ahead"
@@ -218,10 +220,12 @@ class SlotViews:
                 return DayCode.DONE
             due = task.due_date if isinstance(task.due_date, datetime) else utc
             return DayCode.OVERDUE if due < self._now else DayCode.OPEN
+        if progress.is_skipped(at, number):
+            return DayCode.SKIPPED
         if progress.recurrence.passes_over(at):
             return self._why_passed_over(at)
         if at in progress.made if number is None else number <= progress.cursor:
-            return DayCode.DELETED
+            return DayCode.MISSED if progress.was_missed(at) else DayCode.DELETED
         reach = progress.reach()
         within = at in reach.dates if number is None else number <= reach.number
         return DayCode.TO_BE_MADE if within else DayCode.AHEAD
@@ -247,13 +251,15 @@ _SAID: Mapping[DayCode, str] = {
     DayCode.EXCLUDED: "excluded by recurrence.excluded, so that no task is made.",
     DayCode.PAUSED: "{pause}",
     DayCode.DAY_OFF: "a day off, which recurrence.shift skips, so that no task is made.",
+    DayCode.SKIPPED: "it was skipped: no task is wanted there.",
+    DayCode.MISSED: "its time passed, and recurrence.missed lets no such task stay (or a person deleted it).",
     DayCode.DELETED: "it was made, or passed over, and is not there now; it is never made again.",
     DayCode.TO_BE_MADE: "due to be made by the next event of the series.",
     DayCode.AHEAD: "not made yet: the series is kept {horizon} ahead of its next task.",
 }
 
 
-_NOTHING_COMES = (DayCode.DELETED, DayCode.EXCLUDED, DayCode.PAUSED, DayCode.DAY_OFF)
+_NOTHING_COMES = (DayCode.DELETED, DayCode.SKIPPED, DayCode.MISSED, DayCode.EXCLUDED, DayCode.PAUSED, DayCode.DAY_OFF)
 
 
 def _what(slot: SlotView) -> str:

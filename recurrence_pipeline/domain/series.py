@@ -210,9 +210,20 @@ class SeriesState:
 
     def skips(self, at: datetime, number: int | None = None) -> bool:
         """Say whether a slot is passed over: it is not wanted, or was there before as an added date."""
-        if self.skipped and (wall_text(at) if number is None else str(number)) in self.skipped:
+        if self.skipped and self.is_skipped(at, number):
             return True
         return (number is not None and at in self._were_added) or self.recurrence.passes_over(at)
+
+    def is_skipped(self, at: datetime, number: int | None) -> bool:
+        """Say whether somebody asked for a slot to be skipped."""
+        return (wall_text(at) if number is None else str(number)) in self.skipped
+
+    def was_missed(self, at: datetime) -> bool:
+        """Say whether the task of a slot, if it was open, did not stay because its time passed."""
+        if self.recurrence.missed is Missed.EACH or self._now is None:
+            return False
+        begin = self._progress().due_now()
+        return begin is not None and at < begin
 
     def passed_over(self, first: int, last: int) -> set[int]:
         """Return which of these slots have no task because they are passed over, or void."""

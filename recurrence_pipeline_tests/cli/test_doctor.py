@@ -28,6 +28,12 @@ ALONE = {
 }
 
 
+@pytest.fixture
+def mongodb_url(replica_set_url: str) -> str:
+    """Have a replica set: of a standalone the doctor warns."""
+    return replica_set_url
+
+
 def levels(ran: Ran) -> dict[str, str]:
     return {row["name"]: row["level"] for row in json.loads(ran.out)}
 

@@ -52,6 +52,12 @@ PORTS = ("3000", "3001", "4000", "9090")
 STARTED = timedelta(seconds=120)
 
 
+@pytest.fixture
+def mongodb_url(replica_set_url: str) -> str:
+    """Have a replica set: of a standalone the doctor warns."""
+    return replica_set_url
+
+
 def filled_in(text: str, variables: Mapping[str, str]) -> str:
     """Return a value of the file as compose does: `${NAME:?why}` must be given, `${NAME:-default}` need not be."""
 

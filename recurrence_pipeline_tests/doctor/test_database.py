@@ -19,6 +19,12 @@ from recurrence_pipeline_tests.world import World, utc
 DUE = utc(2024, 1, 1, 13)
 
 
+@pytest.fixture
+def mongodb_url(replica_set_url: str) -> str:
+    """Have a replica set: of a standalone the doctor warns."""
+    return replica_set_url
+
+
 def look(world: World) -> dict[str, HealthCheckResult]:
     return {
         diagnosis.name: diagnosis

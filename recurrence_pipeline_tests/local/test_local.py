@@ -167,28 +167,32 @@ def choices(told: Path) -> dict[str, str]:
     return {command: folder for command, _, folder in files}
 
 
-def test_what_kill_minus_9_interrupts_the_next_up_completes(tmp_path: Path) -> None:
-    """Else a power cut would cost occurrences, or leave files that keep the system from starting."""
-    with recurrence("up", folder=tmp_path) as up:
+@pytest.fixture(scope="module")
+def resumed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Command, Path]]:
+    """Return the `up` that follows one which was killed at work, and their folder."""
+    folder = tmp_path_factory.mktemp("killed")
+    with recurrence("up", folder=folder) as up:
         wait_until_up(up)
         with worker_of(up) as worker:
             wait_until(lambda: count(worker, "completed") > 0, "some events are completed", timeout=WORKED_OFF)
         up.process.kill()
         up.process.wait()
         wait_until(lambda: not up.family(), "nothing outlives it", timeout=GONE)
-        assert read_up_file(tmp_path) is None, "what it left behind names nobody who lives"
-
-    with recurrence("up", folder=tmp_path) as again:
+        assert read_up_file(folder) is None, "what it left behind names nobody who lives"
+    with recurrence("up", folder=folder) as again:
         wait_until_up(again)
-        assert "the sample data are not loaded again" in again.printed()
-        with worker_of(again) as worker:
-            wait_until(lambda: worker.queries.unfinished() == 0, "the rest is processed", timeout=WORKED_OFF)
-            assert count(worker, "completed") == 773
-            assert occurrences(worker) == IN_THE_END
-        again.process.send_signal(signal.SIGTERM)
-        assert again.process.wait(GONE.total_seconds()) == 0, again.printed()
-        assert again.family() == []
-    with DagsterInstance.from_config(str(tmp_path / ".recurrence" / "dagster")) as instance:
+        yield again, folder
+
+
+def test_what_kill_minus_9_interrupts_the_next_up_completes(resumed: tuple[Command, Path]) -> None:
+    """Else a power cut would cost occurrences, or leave files that keep the system from starting."""
+    again, folder = resumed
+    assert "the sample data are not loaded again" in again.printed()
+    with worker_of(again) as worker:
+        wait_until(lambda: worker.queries.unfinished() == 0, "the rest is processed", timeout=WORKED_OFF)
+        assert count(worker, "completed") == 773
+        assert occurrences(worker) == IN_THE_END
+    with DagsterInstance.from_config(str(folder / ".recurrence" / "dagster")) as instance:
         *_, killed = instance.get_runs()
         assert killed.status is DagsterRunStatus.FAILURE, "it would be shown as at work for a quarter of an hour"
         assert killed.tags["dagster/will_retry"] == "true", "a maintenance would be left to the next day"
@@ -202,15 +206,14 @@ def in_use(folder: Path) -> None:
     server.kill()
 
 
-def test_two_at_once_have_their_own_ports_and_commands_in_their_folders_find_them(tmp_path: Path) -> None:
-    """Else the second ends with errno 98, or announces the first one's pages as its own."""
-    folders = [tmp_path / name for name in ("one", "another")]
-    for folder in folders:
-        folder.mkdir()
-        in_use(folder)
-    with recurrence("up", folder=folders[0]) as one, recurrence("up", folder=folders[1]) as another:
-        for up in (one, another):
-            wait_until_up(up)
+def test_two_at_once_have_their_own_ports_and_commands_in_their_folders_find_them(
+    resumed: tuple[Command, Path], tmp_path: Path
+) -> None:
+    """Else the second ends with errno 98, or announces the first one's pages as its own. Both end here."""
+    one, folders = resumed[0], [resumed[1], tmp_path]
+    in_use(tmp_path)
+    with recurrence("up", folder=tmp_path) as another:
+        wait_until_up(another)
         for up, folder in zip((one, another), folders, strict=True):
             file = folder / ".recurrence" / "up.json"
             assert file.stat().st_mode & 0o777 == 0o600
@@ -241,6 +244,7 @@ def test_two_at_once_have_their_own_ports_and_commands_in_their_folders_find_the
         for up, folder in zip((one, another), folders, strict=True):
             up.process.send_signal(signal.SIGTERM)
             assert up.process.wait(GONE.total_seconds()) == 0, up.printed()
+            assert up.family() == []
             assert not (folder / ".recurrence" / "up.json").exists()
 
 

@@ -1,5 +1,6 @@
 """What the tests of the Dagster layer start from: definitions on a database of their own, and an instance in memory."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -93,9 +94,21 @@ def insert_task(worker: Worker) -> Insert:
     return insert
 
 
+@pytest.fixture(scope="session")
+def empty_history(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the files of a Dagster that has run nothing yet: copied, they need not be made each time."""
+    folder = tmp_path_factory.mktemp("dagster")
+    (folder / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    with dg.DagsterInstance.from_config(str(folder)):
+        pass
+    (folder / "dagster.yaml").unlink()
+    return folder
+
+
 @pytest.fixture
-def automated(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+def automated(tmp_path: Path, empty_history: Path) -> Iterator[dg.DagsterInstance]:
     """Return an instance that keeps ticks, as one in memory does not."""
+    shutil.copytree(empty_history, tmp_path, dirs_exist_ok=True)
     (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         yield instance

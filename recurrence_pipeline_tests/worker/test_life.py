@@ -1,7 +1,7 @@
 """The life of a series: counted from completion, missed, paused, edited, reopened, skipped; through the database."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +9,7 @@ from bson import ObjectId
 
 from recurrence_pipeline.domain.difference import Difference
 from recurrence_pipeline.domain.errors import ChangeRefused, InvalidRecurrence
+from recurrence_pipeline.domain.explain import DayCode
 from recurrence_pipeline_tests.world import World, utc
 
 MONDAY = utc(2024, 1, 1, 9)
@@ -569,3 +570,36 @@ def test_slots_that_are_missed_are_found_as_time_goes_by(world: World) -> None:
     world.work()
     assert days(world, head) == ["01-08", "01-09", "01-10", "01-11"]
     assert red(world) == {}
+
+
+def test_it_is_explained_what_became_of_slots(world: World) -> None:
+    head = world.create(MONDAY, "daily", recurrence={"missed": "next"})
+    world.worker.change(str(head), "skip", slot=2, dry_run=False)
+    world.now = utc(2024, 1, 6, 12)
+    reconcile(world)
+
+    def said(day: int) -> DayCode:
+        return world.worker.queries.explain(str(head), date(2024, 1, day)).code
+
+    assert [said(day) for day in range(1, 9)] == [
+        DayCode.OVERDUE,
+        DayCode.MISSED,
+        DayCode.SKIPPED,
+        DayCode.MISSED,
+        DayCode.MISSED,
+        DayCode.OVERDUE,
+        DayCode.OPEN,
+        DayCode.OPEN,
+    ]
+
+
+def test_a_series_of_two_rules_is_explained_and_previewed_by_both(world: World) -> None:
+    head = world.create(MONDAY, "daily")
+    finish(world, head)
+    finish(world, world.occurrences(head)[0]["_id"])
+    edit(world, head, repeatType="weekly")
+    change(world, "update", head)
+    preview = [slot.utc for slot in world.worker.queries.preview(str(head), 5, from_start=True).slots]
+    assert [f"{due:%m-%d}" for due in preview] == ["01-01", "01-02", "01-08", "01-15", "01-22"]
+    codes = [world.worker.queries.explain(str(head), date(2024, 1, day)).code for day in (2, 3, 8, 9)]
+    assert codes == [DayCode.DONE, DayCode.NOT_ON_RULE, DayCode.OPEN, DayCode.NOT_ON_RULE]
