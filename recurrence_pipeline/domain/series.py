@@ -49,7 +49,7 @@ class SeriesState:
         if reached is None and not series.occurrences:
             require_date(original, self.recurrence, asked_at=asked_at or creation_time(original), timezone=zone)
         self.revisions = (first_revision(original, self.recurrence, zone),) if memory is None else memory.revisions
-        self.is_stopped = self.revisions[-1].rule == NONE
+        time_zone(zone)  # one that is none is refused, even where another one is remembered
         self.timezone = zone if memory is None else memory.current.timezone
         self.zone = time_zone(self.timezone)
         self.wall = self.revisions[0].anchor
@@ -94,6 +94,11 @@ class SeriesState:
         for task in tasks:
             if task.is_completed:
                 self._finish(task, task.completed_at or task.updated_at)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether its original did not recur when that was last followed."""
+        return self.revisions[-1].rule == NONE
 
     @property
     def wanted(self) -> int:

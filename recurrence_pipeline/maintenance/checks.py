@@ -77,9 +77,9 @@ NESTED = Check(
 REPEAT_TYPE_DIFFERS = Check(
     "repeat_type_differs",
     Severity.WARNING,
-    "An occurrence repeats otherwise than its original, or a series otherwise than its cursor was counted in: "
-    "such a series is left alone.",
-    "Set repeatType back to what it was. For another rule, delete the series and create a new one.",
+    "An occurrence repeats otherwise than its original, or a series otherwise than its original says for an hour: "
+    "its slots are those of the rule before.",
+    "`recurrence update ID` shows what following the edit comes to, or why it cannot be followed.",
 )
 RECURRING_SUBTASKS = Check(
     "recurring_subtasks",

@@ -3,14 +3,15 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from recurrence_pipeline.domain.errors import Permanent, RuleChanged
 from recurrence_pipeline.domain.memory import anchor_of_memory, is_moved
-from recurrence_pipeline.domain.model import Series, Task, TaskEvent, occurrence_id
+from recurrence_pipeline.domain.model import Series, SeriesMemory, Task, TaskEvent, occurrence_id
 from recurrence_pipeline.domain.plan import CastId, CursorMove, DateFromDue, Reparent
 from recurrence_pipeline.domain.reach import MAX_NEW_PER_SERIES
+from recurrence_pipeline.domain.revising import is_edited
 from recurrence_pipeline.domain.scan import TaskVersion
 from recurrence_pipeline.domain.series import SeriesState
 from recurrence_pipeline.domain.validation import creation_time
@@ -73,6 +74,9 @@ BY_SERIES = frozenset(
 )  # fmt: skip
 """What has to be read beside the tasks themselves: nothing, what they hang on, or their whole series."""
 
+FOLLOWED_WITHIN = timedelta(hours=1)
+"""How long an edited rule may wait to be followed."""
+
 PASSING = frozenset({ORPHANS, MEMORY_MISSING, CURSOR_BEHIND, CURSOR_AHEAD, SERIES_BEHIND, SERIES_STOPPED})
 """What a series may fail while an event of it is being worked on, or waits to be."""
 
@@ -131,6 +135,9 @@ def judge_series(series: Series, original: Task, at: CheckContext) -> Iterator[I
     try:
         progress = SeriesState(series, original, at.timezone, asked_at=original.updated_at)
         progress.timed(progress.cursor + 1, 1)  # what would come next
+        if (memory := series.memory) is not None and _is_unfollowed(original, memory, at):
+            yield Issue(REPEAT_TYPE_DIFFERS, _of(original) | _rules(memory.current.rule, original.repeat_type))
+            return
     except RuleChanged as error:
         yield Issue(REPEAT_TYPE_DIFFERS, _of(original) | _rules(error.counted_as, error.says))
     except Permanent as error:
@@ -142,6 +149,12 @@ def judge_series(series: Series, original: Task, at: CheckContext) -> Iterator[I
         yield from _judge_cursor(progress)
         if _is_ours(series, original, at.watermark):
             yield from _judge_reach(series, progress, at)
+
+
+def _is_unfollowed(original: Task, memory: SeriesMemory, at: CheckContext) -> bool:
+    """Say whether an edit of the rule should have been followed long ago."""
+    changed = original.updated_at or creation_time(original)
+    return at.now - changed >= FOLLOWED_WITHIN and is_edited(original, replace(memory, followed=None), at.timezone)
 
 
 def _judge_likeness(task: Task, original: Task, *, is_edited: bool) -> Iterator[Issue]:

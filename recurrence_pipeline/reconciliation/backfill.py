@@ -34,7 +34,7 @@ class Backlog:
         return {
             "watermark": self.watermark,
             "lookedAt": self.looked_at,
-            "asked": {reason.value: self.asked[reason] for reason in Reason},
+            "asked": {reason.value: self.asked[reason] for reason in (Reason.NEW, Reason.BEHIND)},
             "series": self.series,
             "occurrences": self.occurrences,
             "refused": [{"reason": text, "count": count} for text, count in self.refused.most_common()],

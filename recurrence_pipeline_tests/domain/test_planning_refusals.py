@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from recurrence_pipeline.domain.errors import OriginalNotFound, RuleChanged, TaskNotVisibleYet
+from recurrence_pipeline.domain.errors import OriginalNotFound, TaskNotVisibleYet
 from recurrence_pipeline.domain.model import Action, ErrorRecord, Source, Task, activity_id, occurrence_id
 from recurrence_pipeline.domain.plan import Answer, NewActivity, Plan, Reparent
 from recurrence_pipeline.domain.planning import failure_activity
@@ -19,6 +19,8 @@ from recurrence_pipeline_tests.domain.world import (
     an_original,
     complete,
     create,
+    cursors,
+    new_days,
     new_slots,
     older,
     ours,
@@ -56,12 +58,11 @@ def test_tasks_that_hang_on_each_other_in_a_circle_end_the_search() -> None:
     assert isinstance(refusal(World.of(a, b).plan(create(a.id))), OriginalNotFound)
 
 
-def test_a_series_whose_rule_changed_is_left_alone_and_reported() -> None:
+def test_a_series_goes_on_by_its_rule_until_an_edit_of_it_is_followed() -> None:
     world = World.of(with_cursor(an_original("weekly"), 3, "daily"), ours(1), ours(2), ours(3))
-    error = refusal(world.plan(complete()))
-    assert isinstance(error, RuleChanged)
-    assert "'weekly'" in str(error)
-    assert "'daily'" in str(error)
+    plan = world.plan(complete())
+    assert new_days(plan) == ["02-05"]
+    assert cursors(plan) == {ORIGINAL: (4, "daily")}
 
 
 def test_one_bad_series_costs_the_others_nothing() -> None:

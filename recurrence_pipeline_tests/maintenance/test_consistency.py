@@ -70,6 +70,7 @@ def its_rule_was_changed(world: World) -> None:
     head, slots = a_series(world)
     for task_id in (head, *slots.values()):
         change(world, task_id, repeatType="weekly")
+    world.pass_time(hours=1)
 
 
 def its_original_repeats_no_more(world: World) -> None:

@@ -13,6 +13,8 @@ from recurrence_pipeline.domain.validation import creation_time
 from recurrence_pipeline.reconciliation.rules import (
     OVERLAP,
     START,
+    TOLD_WITHIN,
+    Looking,
     Reason,
     ScanState,
     is_suspect,
@@ -221,7 +223,7 @@ def reason(
     if not is_suspect(task):
         return None
     series = Series(ORIGINAL, None) if original is None else series_of(original)
-    return reason_to_ask(task, series, watermark=watermark, began_since=began_since, timezone=None)
+    return reason_to_ask(TaskVersion(task, NOW), series, Looking(watermark, None, NOW), began_since=began_since)
 
 
 def test_an_original_without_a_cursor_is_new() -> None:
@@ -270,9 +272,24 @@ def test_a_series_whose_original_is_gone_is_left_to_the_cleanup() -> None:
 def test_a_running_series_that_was_spoiled_is_left_alone() -> None:
     """All that was ever completed in it would be asked for, and refused, task by task."""
     original = with_cursor(an_original(), 3)
-    series = replace(series_of(original), original=replace(original, repeat_type="weekly"))
-    asked = reason_to_ask(ours(2, completed=True), series, watermark=None, began_since=False, timezone=None)
-    assert asked is None
+    series = replace(series_of(original), original=replace(original, repeat_type="hourly"))
+    assert _reason(ours(2, completed=True), series, NOW) is None
+    assert _reason(series.original or original, series, NOW) is None
+
+
+def test_an_edited_original_is_asked_for_once_it_might_have_been_told_of() -> None:
+    original = with_cursor(an_original(), 3)
+    edited = replace(original, repeat_type="weekly")
+    series = replace(series_of(original), original=edited)
+    assert _reason(edited, series, NOW - TOLD_WITHIN + timedelta(seconds=1)) is None
+    assert _reason(edited, series, NOW - TOLD_WITHIN) is Reason.EDITED
+    assert _reason(ours(1), series, NOW - TOLD_WITHIN) is None
+    asked = request(TaskVersion(edited, NOW), Reason.EDITED, NOW)
+    assert asked.operation is Operation.UPDATE
+
+
+def _reason(task: Task, series: Series, changed_at: datetime) -> Reason | None:
+    return reason_to_ask(TaskVersion(task, changed_at), series, Looking(None, None, NOW), began_since=False)
 
 
 def test_a_series_that_was_created_before_the_watermark_is_left_alone() -> None:
