@@ -9,7 +9,7 @@ from recurrence_pipeline.bootstrap import open_worker
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import ProcessingFailed
 from recurrence_pipeline.domain.model import Operation, Source, Task, TaskEvent, derived_id
-from recurrence_pipeline.domain.plan import Removal
+from recurrence_pipeline.domain.plan import Retirement
 from recurrence_pipeline.simulation.store import Planner, Store, plan_of
 from recurrence_pipeline.storage.documents import (
     EPOCH,
@@ -49,6 +49,9 @@ class Backend(Protocol):
     def delete(self, task_id: str, now: datetime) -> Made:
         """Delete an occurrence, as a person does."""
 
+    def visit(self, now: datetime) -> Made:
+        """Have the worker look at what time alone has changed, as the maintenance of each day does."""
+
 
 class InMemory:
     """The planner alone, in microseconds."""
@@ -59,11 +62,13 @@ class InMemory:
         self._kept = kept
         self._done: list[Task] = []
         self._serial = 0
+        self._original = ""
 
     def create(self, original: Document, now: datetime) -> Made:
         """Store a new original, and process its creation."""
         task = task_from(original, with_content=True)
         self._store.put(task)
+        self._original = task.id
         return self._process(Operation.CREATE, task.id, now)
 
     def complete(self, task_id: str, now: datetime) -> Made:
@@ -79,18 +84,28 @@ class InMemory:
         self._store.delete(task_id)
         return Made()
 
+    def visit(self, now: datetime) -> Made:
+        """Ask for the series as a whole."""
+        return self._process(Operation.CREATE, self._original, now)
+
     def _process(self, operation: Operation, task_id: str, now: datetime) -> Made:
         self._serial += 1
         event = TaskEvent(derived_id(task_id, "event", self._serial), operation, task_id, now)
         plan = plan_of(self._store, [event], now, self._planner)
         if plan.refusals:
             raise plan.refusals[event.id]
+        self._store.told.clear()
         for write in self._store.writes(plan, now):
             write()
+        told = self._store.told.values()
         documents = [occurrence_document(new, now, number) for number, new in enumerate(plan.occurrences)]
-        documents += [activity_document(activity, now, number) for number, activity in enumerate(plan.activities)]
-        made = tuple(self._store.tasks[new.id] for new in plan.occurrences)
-        return Made(made, _removed(plan.removals), len(documents), stored_size(documents))
+        documents += [activity_document(activity, now, number) for number, activity in enumerate(told)]
+        made = tuple(self._store.made[new.id] for new in plan.occurrences)
+        return Made(made, self._removed(plan.retirements), len(documents), stored_size(documents))
+
+    def _removed(self, retirements: Iterable[Retirement]) -> tuple[str, ...]:
+        ids = (task_id for retirement in retirements for task_id in retirement.task_ids)
+        return tuple(task_id for task_id in ids if task_id not in self._store.tasks)
 
     def _put_aside(self, task: Task) -> None:
         """Forget the earliest done task where there are many; how far the series is, the latest of them says."""
@@ -100,10 +115,6 @@ class InMemory:
         if len(self._done) > self._kept:
             self._done.sort(key=lambda done: str(done.original_due_date))
             self._store.delete(self._done.pop(0).id)
-
-
-def _removed(removals: Iterable[Removal]) -> tuple[str, ...]:
-    return tuple(task_id for removal in removals for task_id in removal.task_ids)
 
 
 class InDatabase:
@@ -141,16 +152,27 @@ class InDatabase:
         self._worker.mongo.tasks.delete_one({"_id": object_id(task_id)})
         return Made()
 
+    def visit(self, now: datetime) -> Made:
+        """Do what the maintenance of each day does."""
+        self._now = max(now, self._now) + timedelta(milliseconds=1)
+        self._worker.reconciliation.ask_for_missed()
+        return self._work()
+
     def _process(self, operation: Operation, task_id: str) -> Made:
         self._now += timedelta(milliseconds=1)  # what is written in this moment is known by it
         event = new_event(task_id, operation.value, self._user, source=Source.MANUAL, now=self._now)
         self._worker.context.events.add([event], available_at=self._now)
+        return self._work()
+
+    def _work(self) -> Made:
         summary = self._worker.process_pending()
         if summary.refused:
             refused = summary.refused[0]
-            raise ProcessingFailed(operation.value, refused.message, code=refused.code, retryable=False)
+            raise ProcessingFailed(refused.operation.value, refused.message, code=refused.code, retryable=False)
         mongo, now = self._worker.mongo, self._now
+        gone = [copy["task"] for copy in mongo.deleted.find({"deletedAt": now})]
         made = list(mongo.tasks.find({"createdAt": now, "parentRecurringId": {"$ne": None}}))
+        made += [task for task in gone if task["createdAt"] == now]
         told = list(mongo.activities.find({"timestamp": now}))
-        removed = tuple(str(copy["task"]["_id"]) for copy in mongo.deleted.find({"deletedAt": now}))
+        removed = tuple(str(task["_id"]) for task in gone)
         return Made(tuple(map(task_from, made)), removed, len(made) + len(told), stored_size([*made, *told]))

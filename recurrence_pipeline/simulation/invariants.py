@@ -1,30 +1,21 @@
-"""What must hold in every history, each as a name, a sentence and a function. What is expected is counted here anew.
+"""What must hold in every history, each as a name, a sentence and a function; what is expected is expected.py's."""
 
-The planner finds slots by number, remembers how far it was, and reads what is there. Here all slots are counted from
-the first date on, by the rule alone, with nothing remembered: what both come to must be the same.
-"""
-
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import lru_cache
-from itertools import count, pairwise
+from itertools import pairwise
 from random import Random
 
-from recurrence_pipeline.domain.calendar import in_utc, timed
+from recurrence_pipeline.domain.calendar import in_utc
 from recurrence_pipeline.domain.instances import instances
 from recurrence_pipeline.domain.model import Action, Operation, SeriesMemory, Task, TaskEvent, activity_id
 from recurrence_pipeline.domain.plan import Plan
 from recurrence_pipeline.domain.recurrence import Missed, Recurrence, read_recurrence
-from recurrence_pipeline.domain.zones import time_zone, wall_clock
+from recurrence_pipeline.simulation.expected import counted_from, expected, place, slots, time_has_come
 from recurrence_pipeline.simulation.forks import Fork
 from recurrence_pipeline.simulation.history import History, Visit
 from recurrence_pipeline.simulation.random_series import ORIGINAL, edited
 from recurrence_pipeline.simulation.store import Store, plan_of
-
-FEW = 16
-"""Slots that are counted at first; mostly no more are needed."""
-
 
 VISIT = "65920082" + "00" * 8
 AWAY = (1, 2, 3, 5, 8, 15, 31, 60)
@@ -38,70 +29,6 @@ class Invariant:
     name: str
     sentence: str
     broken: Callable[[History], str | None]
-
-
-# What is expected
-
-
-def expected(history: History, done: datetime | None) -> Iterator[datetime]:
-    """Yield the times that should have a task when everything up to `done` is completed, in order."""
-    lacking, beginning = history.recurrence.horizon + 1, time_has_come(history)
-    for at in due_times(history):
-        yield at
-        lacking -= (done is None or at > done) and (beginning is None or at >= beginning)
-        if not lacking:
-            return
-
-
-def time_has_come(history: History) -> datetime | None:
-    """Return the last time that has come, where what was missed before it does not stay."""
-    if history.recurrence.missed is Missed.EACH:
-        return None
-    passed = None
-    for at in due_times(history):
-        if in_utc(history.recurrence.moved(at) or at, history.zone) > history.now:
-            return passed
-        passed = at
-    return passed
-
-
-def due_times(history: History) -> Iterator[datetime]:
-    """Yield all times of a series: the slots that are not passed over, and the dates that are added."""
-    recurrence, wall = history.recurrence, history.wall
-    added = recurrence.added_at(wall)
-    first = slots(history, FEW + 7 * len(added))
-    dates = [at for at in added if at not in first and not recurrence.passes_over(at)]
-    for number in count():
-        known = slots(history, number + 1)
-        pause = recurrence.pause_at(known[number]) if number < len(known) else None
-        is_end = number >= len(known) or (pause is not None and pause.until is None)
-        while dates and (is_end or dates[0] < known[number]):
-            yield dates.pop(0)
-        if is_end:
-            return
-        if not recurrence.passes_over(known[number]):
-            yield known[number]
-
-
-def slots(history: History, least: int) -> tuple[datetime, ...]:
-    """Return so many slots on the wall clock, or all there are, counted from the first by the rule alone."""
-    size = FEW
-    while size < least:
-        size *= 2
-    return _slots(history.recurrence.text, history.wall, history.original.timezone, size)
-
-
-@lru_cache(maxsize=16)
-def _slots(rule: str, wall: datetime, zone: str | None, size: int) -> tuple[datetime, ...]:
-    return tuple(at for at, _ in timed(wall, rule, 0, size, time_zone(zone)))
-
-
-def place(history: History, task: Task) -> datetime:
-    """Return when the slot of a task is on the wall clock."""
-    return history.wall if task.occurrence_at is None else task.occurrence_at
-
-
-# The invariants
 
 
 def _raised(history: History) -> str | None:
@@ -203,13 +130,6 @@ def _not_from_completion(history: History) -> str | None:
         if (at := counted_from(history, before.completed_at)) != task.occurrence_at:
             return f"{history.name(task)}, counted from {before.completed_at}, is {at}"
     return None
-
-
-def counted_from(history: History, completed_at: datetime) -> datetime | None:
-    """Return the first time of the rule after the day of a completion, at the time of day of the first."""
-    day = datetime.combine(wall_clock("completedAt", completed_at, history.zone), history.wall.timetz())
-    endless = history.recurrence.rule.without_end()
-    return next((at for at in instances(endless, day) if not history.recurrence.passes_over(at)), None)
 
 
 def _missed_stays(history: History) -> str | None:

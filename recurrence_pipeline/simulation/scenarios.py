@@ -113,7 +113,6 @@ def run_scenario(scenario: Scenario, backend: Backend | None = None) -> Figures:
         years=scenario.years,
         people=scenario.people,
         chance=chance,
-        is_alone=scenario.policy is Policy.COMPLETION,
     )
 
 

@@ -7,16 +7,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
-from itertools import count, pairwise
+from itertools import pairwise
 from random import Random
 
 from recurrence_pipeline.domain.model import Task
+from recurrence_pipeline.domain.recurrence import Missed, Recurrence, read_recurrence
 from recurrence_pipeline.simulation.backends import Backend, Made
-from recurrence_pipeline.simulation.people import Decision, Deed, People
+from recurrence_pipeline.simulation.people import Deed, People
 from recurrence_pipeline.storage.documents import Document, task_from
 
 PERIODS_A_YEAR = 4
 """How finely the number of open tasks is told."""
+
+
+NOTICED = timedelta(hours=1)
+"""How long it takes until a worker notices that the time of a slot has come."""
 
 
 @dataclass(slots=True)
@@ -63,15 +68,52 @@ class Figures:
 
 @dataclass(slots=True)
 class _Run:
+    backend: Backend
     begin: datetime
     end: datetime
+    people: People
+    chance: Random
+    recurrence: Recurrence
+    years: list[Year]
     lives: dict[str, Life] = field(default_factory=dict)
-    years: list[Year] = field(default_factory=list)
+    agenda: list[tuple[datetime, int, str, Deed | None]] = field(default_factory=list)
+    """What happens when, of which task; None: the worker comes because its time has come."""
+    open: set[str] = field(default_factory=set)
     retired: int = 0
 
+    def is_any_missed(self, task_id: str) -> bool:
+        """Say whether a task is still open that was due before this one."""
+        return any(self.lives[each].due < self.lives[task_id].due for each in self.open)
 
-def simulate(  # noqa: PLR0913 (a series, where it lives, and for how long)
-    backend: Backend, original: Document, *, begin: datetime, years: int, people: People, chance: Random, is_alone: bool
+    def follow(self, tasks: Iterable[Task], now: datetime) -> None:
+        """Decide what becomes of new tasks."""
+        for task in tasks:
+            assert isinstance(task.due_date, datetime), "what a worker made has a date"  # noqa: S101
+            self.lives[task.id] = Life(task.due_date, now)
+            self.open.add(task.id)
+            is_alone = self.recurrence.from_completion
+            decision = self.people.decide(task.due_date, now, self.chance, is_alone=is_alone)
+            if decision is not None:
+                self._note(decision.at, task.id, decision.deed)
+            if self.recurrence.missed is not Missed.EACH:
+                self._note(max(task.due_date + NOTICED, now + NOTICED), task.id, None)
+
+    def _note(self, at: datetime, task_id: str, deed: Deed | None) -> None:
+        heappush(self.agenda, (at, len(self.lives) * 2 + (deed is None), task_id, deed))
+
+    def note(self, made: Made, now: datetime) -> None:
+        """Count what the worker did."""
+        number = min(int((now - self.begin) / (self.end - self.begin) * len(self.years)), len(self.years) - 1)
+        self.years[number] += Year(len(made.tasks), made.documents, made.size)
+        self.follow(made.tasks, now)
+        for task_id in made.removed:
+            self.lives[task_id].end = now
+            self.open.discard(task_id)
+        self.retired += len(made.removed)
+
+
+def simulate(
+    backend: Backend, original: Document, *, begin: datetime, years: int, people: People, chance: Random
 ) -> Figures:
     """Live through the years of one series, and count.
 
@@ -82,43 +124,24 @@ def simulate(  # noqa: PLR0913 (a series, where it lives, and for how long)
         years: how many years follow, each of 365.25 days.
         people: how they deal with their tasks.
         chance: decides for them.
-        is_alone: the series has but one open task at a time, counted from completion; see `People.decide`.
     """
-    run = _Run(begin, begin + timedelta(days=365.25) * years, years=[Year() for _ in range(years)])
-    agenda: list[tuple[datetime, int, str, Decision]] = []
-    order = count()
-
-    def plan(tasks: Iterable[Task], now: datetime) -> None:
-        for task in tasks:
-            assert isinstance(task.due_date, datetime), "what a worker made has a date"  # noqa: S101
-            run.lives[task.id] = Life(task.due_date, now)
-            decision = people.decide(task.due_date, now, chance, is_alone=is_alone)
-            if decision is not None:
-                heappush(agenda, (decision.at, next(order), task.id, decision))
-
+    end = begin + timedelta(days=365.25) * years
     first = task_from(original)
-    plan([first], begin)
-    _note(run, made := backend.create(original, begin), begin)
-    plan(made.tasks, begin)
-    while agenda and agenda[0][0] < run.end:
-        now, _, task_id, decision = heappop(agenda)
-        life = run.lives[task_id]
-        if life.end is not None:  # the worker retired it
-            continue
-        deed = Deed.COMPLETE if task_id == first.id else decision.deed
-        life.end, life.deed = now, deed
-        act = backend.complete if deed is Deed.COMPLETE else backend.delete
-        _note(run, made := act(task_id, now), now)
-        plan(made.tasks, now)
+    recurrence = read_recurrence(first.repeat_type, first.recurrence)
+    run = _Run(backend, begin, end, people, chance, recurrence, years=[Year() for _ in range(years)])
+    run.follow([first], begin)
+    run.note(backend.create(original, begin), begin)
+    while run.agenda and run.agenda[0][0] < end:
+        now, _, task_id, deed = heappop(run.agenda)
+        if deed is None:
+            if run.is_any_missed(task_id):
+                run.note(backend.visit(now), now)
+        elif (life := run.lives[task_id]).end is None:  # the worker may have retired it
+            run.open.discard(task_id)
+            life.end, life.deed = now, Deed.COMPLETE if task_id == first.id else deed
+            act = backend.complete if life.deed is Deed.COMPLETE else backend.delete
+            run.note(act(task_id, now), now)
     return _figures(run)
-
-
-def _note(run: _Run, made: Made, now: datetime) -> None:
-    number = min(int((now - run.begin) / (run.end - run.begin) * len(run.years)), len(run.years) - 1)
-    run.years[number] += Year(len(made.tasks), made.documents, made.size)
-    for task_id in made.removed:
-        run.lives[task_id].end = now
-    run.retired += len(made.removed)
 
 
 def _figures(run: _Run) -> Figures:

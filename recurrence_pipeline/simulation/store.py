@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 from recurrence_pipeline.domain.changes import plan_changes
 from recurrence_pipeline.domain.content import content_for
@@ -59,11 +59,17 @@ class Store:
     def copy(self) -> Self:
         """Return the same at this moment; values are never changed, so that none is copied."""
         hanging = {parent: dict(children) for parent, children in self._hanging.items()}
-        copies = (dict(each) for each in self._facts())
-        return type(self)(*copies, hanging)
-
-    def _facts(self) -> tuple[dict[str, Any], ...]:
-        return self.tasks, self.memories, self.told, self.removed, self.kept, self.events, self.made
+        return replace(
+            self,
+            tasks=dict(self.tasks),
+            memories=dict(self.memories),
+            told=dict(self.told),
+            removed=dict(self.removed),
+            kept=dict(self.kept),
+            events=dict(self.events),
+            made=dict(self.made),
+            _hanging=hanging,
+        )
 
     # What the application does
 

@@ -7,7 +7,7 @@ from recurrence_pipeline.simulation.invariants import INVARIANTS, Invariant
 from recurrence_pipeline_tests.docs.pages import ROOT
 from recurrence_pipeline_tests.simulation.broken_planners import BROKEN
 
-HISTORIES = 2_000
+HISTORIES = 1_000
 ENOUGH = 500
 """In so many histories each fault of a planner shows."""
 
