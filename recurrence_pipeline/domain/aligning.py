@@ -51,7 +51,8 @@ def align(
     ahead = [t for t in series.occurrences if is_ahead(t, now) and t.id in state.open]
     free = [] if only_new else [t for t in ahead if t.is_touched is False]
     going = [t for t in free if not _has_slot(state, t)]
-    wanted = sorted(_appearing(state, event_id, now), key=lambda new: new.at)
+    limit = _limit(state)
+    wanted = sorted(_appearing(state, event_id, now, limit), key=lambda new: new.at)
     moving = dict(_paired([t for t in going if _is_void(state, t)], wanted))
     done.new = [new for new in wanted if new.id not in {each.id for each in moving.values()}]
     done.going = [t for t in going if t.id not in moving]
@@ -67,7 +68,7 @@ def align(
         if is_moved or new_content is not None:
             done.edits.append(SlotEdit(task.id, state.original.id, slot if is_moved else None, new_content))
     if not only_new:
-        _trim(done, state, series, free)
+        _trim(done, state, series, free, limit)
     done.changes = sorted(_told(done, state, ahead), key=lambda change: (change.due, change.task_id))
     return done
 
@@ -89,13 +90,24 @@ def _is_void(state: SeriesState, task: Task) -> bool:
     return task.id in state.slots and state.line.stretch_of(state.slots[task.id]) is None
 
 
-def _appearing(state: SeriesState, event_id: str, now: datetime) -> Iterator[NewOccurrence]:
+def _limit(state: SeriesState) -> int:
+    """Return the last slot within the horizon, behind the highest completed one or what is before the lowest open."""
+    open_slots = [state.slots[i] for i in state.open if i in state.slots]
+    if not state.original.is_completed:
+        open_slots.append(state.original_slot)
+    if state.recurrence.from_completion or state.is_stopped:
+        return state.cursor
+    return state.reach_behind(max(state.finished, min(open_slots, default=0) - 1)).number
+
+
+def _appearing(state: SeriesState, event_id: str, now: datetime, limit: int) -> Iterator[NewOccurrence]:
     """Yield the occurrences to make: of slots that were passed over and are wanted again, then of those to come."""
     there = set(state.slots.values())
     for number in sorted(state.passed - there):
         for slot in (each for each in state.timed(number, 1) if each.number == number):
             again = number in state.wanted_again
-            if number > state.finished and not state.skips(slot.at, number) and (again or slot.due > now):
+            is_due = again or (slot.due > now and number <= limit)
+            if number > state.finished and not state.skips(slot.at, number) and is_due:
                 state.passed -= {number}
                 yield state.occurrence(slot, event_id)
     yield from (new for new, exists in state.advance(event_id) if not exists)
@@ -121,20 +133,16 @@ def _expected(state: SeriesState, task: Task, event_id: str) -> NewOccurrence | 
         return state.on_date(state.dates[task.id], event_id)
     number = state.slots[task.id]
     if state.recurrence.from_completion:
-        coming = state.counted_anew(number)
-        return None if coming is None else state.occurrence(coming, event_id)
+        coming = state.counted_anew()
+        return None if coming is None or coming.number != number else state.occurrence(coming, event_id)
     return next((state.occurrence(s, event_id) for s in state.timed(number, 1) if s.number == number), None)
 
 
-def _trim(done: Alignment, state: SeriesState, series: Series, free: Iterable[Task]) -> None:
+def _trim(done: Alignment, state: SeriesState, series: Series, free: Iterable[Task], limit: int) -> None:
     """Let go of what lies further ahead than the horizon, and take the cursor back, so that it is made in its time."""
     memory = series.memory
     if memory is None or state.recurrence.from_completion or state.is_stopped or state.cursor > memory.number:
         return
-    open_slots = [state.slots[i] for i in state.open if i in state.slots]
-    if not state.original.is_completed:
-        open_slots.append(state.original_slot)
-    limit = state.reach_behind(max(state.finished, min(open_slots, default=0) - 1)).number
     there = {number: task_id for task_id, number in state.slots.items()}
     by_id = {task.id: task for task in free}
     gone = {task.id for task in done.going}

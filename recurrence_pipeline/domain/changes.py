@@ -97,6 +97,7 @@ class _Change:
         self._now = at.now
         self._timezone = at.timezone
         self._content = at.follow_content or event.source is not Source.RECONCILE
+        self._gone = list[SlotChange]()
 
     def plan(self) -> None:
         if self._original.repeat_type == NONE:
@@ -177,7 +178,7 @@ class _Change:
             if task is not None:
                 self._retire([task.id], SKIPPED, Action.SKIPPED, whatever=True)
                 state.open.pop(task.id, None)
-        changes = [_goes(task, "skipped")] if task is not None and not event.undo else []
+        changes = [_goes(task, "skipped")] if task is not None and not event.undo else self._gone
         done = align(state, self._series, event.id, self._now, content=False, only_new=True)
         self._take(state, done, SKIPPED, changes)
 
@@ -188,6 +189,8 @@ class _Change:
             ChangeRefused: it cannot be skipped.
         """
         number = self._event.slot
+        if self._event.undo and str(number) in state.skipped:
+            return str(number), None
         if number is None and self._task.id in state.dates:
             return wall_text(state.dates[self._task.id]), self._open(self._task)
         number = state.slots.get(self._task.id) if number is None else number
@@ -208,11 +211,31 @@ class _Change:
 
     def _wanted_again(self, state: SeriesState, slot: str, skipped: Skipped) -> None:
         del state.skipped[slot]
+        if state.recurrence.from_completion and slot.isdigit():
+            self._take_back_what_followed(state, int(slot))
         state.wants_again(slot)
         self._part.skips.append(SlotSkip(self._series.id, slot, None))
         if skipped.task_id is not None:
             self._part.put_back.append(PutBack(skipped.event_id, skipped.task_id))
         self._tell(Action.UNSKIPPED, self._original.id, subject=self._event.id)
+
+    def _take_back_what_followed(self, state: SeriesState, number: int) -> None:
+        """Let the task go that took the place of a skipped one, so that one task stays open.
+
+        Raises:
+            ChangeRefused: a person touched it, or completed it.
+        """
+        memory = self._series.memory
+        later = [t for t in self._series.occurrences if state.slots.get(t.id, 0) > number]
+        for task in later:
+            if task.is_completed or task.is_touched is not False:
+                raise ChangeRefused(f"Slot {number} cannot be wanted again: a person changed task {task.id} since")
+            state.open.pop(task.id, None)
+        self._retire([task.id for task in later], SKIPPED, Action.RETIRED)
+        self._gone = [_goes(task, "it took the place of the skipped one") for task in later]
+        if memory is not None and later:
+            lowered = replace(memory, number=number, at=None, skipped=state.skipped)
+            self._part.lowered.append(MemoryChange(self._series.id, memory, lowered))
 
     # What they have in common
 

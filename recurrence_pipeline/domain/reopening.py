@@ -71,7 +71,7 @@ def _from_above(
     """Return, by number, what can be taken back from the cursor down, and what ends that before its end."""
     by_number = {state.slots[t.id]: t for t in series.occurrences if t.id in state.slots}
     found = dict[int, Task | None]()
-    for number in range(state.cursor, max(state.reach().number, state.finished), -1):
+    for number in range(state.cursor, _target(state), -1):
         task = by_number.get(number)
         if task is None:
             if occurrence_id(state.original.id, number) in event.deleting:
@@ -89,9 +89,16 @@ def _from_above(
     return found, None
 
 
+def _target(state: SeriesState) -> int:
+    """Return the slot that the series should have reached, as if nothing of what was completed before were done."""
+    if state.recurrence.from_completion:  # the one that is open again
+        return state.line.after(state.finished) if state.finished >= 0 else state.original_slot
+    return max(state.reach().number, state.finished)
+
+
 def _is_beyond(state: SeriesState, task: Task) -> bool:
     number = state.slots.get(task.id)
-    return number is not None and number > max(state.reach().number, state.finished)
+    return number is not None and number > _target(state)
 
 
 def _is_late_date(state: SeriesState, task: Task) -> bool:

@@ -95,7 +95,7 @@ def _anchor(original: Task, memory: SeriesMemory, zone: str, *, is_moved: bool) 
 def _first_to_change(state: SeriesState, asked: Recurrence, now: datetime, from_slot: int | None) -> int:
     if state.is_stopped:
         return state.cursor + 1
-    replaces = max(state.line.after(state.finished), state.original_slot + 1, state.first_after(now))
+    replaces = max(state.line.after(state.finished), state.original_slot + 1, _first_to_come(state, now))
     if asked.from_completion:  # one task stays open
         replaces = max(
             replaces, min((state.slots[i] for i in state.open if i in state.slots), default=replaces - 1) + 1
@@ -106,6 +106,15 @@ def _first_to_change(state: SeriesState, asked: Recurrence, now: datetime, from_
         message = f"fromSlot: the series has no slot {from_slot}"
         raise InvalidRecurrence(message, field="fromSlot", value=from_slot)
     return from_slot
+
+
+def _first_to_come(state: SeriesState, now: datetime) -> int:
+    """Return the first slot whose time has not come: from completion, that of the open task, or of the next one."""
+    if not state.recurrence.from_completion:
+        return state.first_after(now)
+    still_open = {state.slots[i]: state.at(state.slots[i]) for i in state.open if i in state.slots}
+    to_come = (number for number, at in still_open.items() if at is not None and in_utc(at, state.zone) > now)
+    return min(to_come, default=state.cursor + 1)
 
 
 def _start(

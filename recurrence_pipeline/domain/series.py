@@ -83,14 +83,15 @@ class SeriesState:
         self._finished_at: datetime | None = None
         """When the task of the highest completed slot was completed."""
         self._places = {t.id: t.occurrence_at for t in series.occurrences if t.occurrence_at is not None}
-        self._reach: Reach | None = None
-        self._coming: Slot | None = None
-        self._last: Slot | None = None
         self.open = {t.id: t.parent_recurring_id for t in series.occurrences if not t.is_completed and self._has(t.id)}
         """What each open occurrence hangs on."""
         self._note_completed((original, *series.occurrences))
 
     def _note_completed(self, tasks: Iterable[Task]) -> None:
+        self._original_is_open = not self.original.is_completed
+        self._reach: Reach | None = None
+        self._coming: Slot | None = None
+        self._last: Slot | None = None
         for task in tasks:
             if task.is_completed:
                 self._finish(task, task.completed_at or task.updated_at)
@@ -125,6 +126,7 @@ class SeriesState:
     def complete(self, task: Task, moment: datetime | None = None) -> bool:
         """Count a task as completed, whatever its flag says, and say whether it is on a slot."""
         self.open.pop(task.id, None)
+        self._original_is_open &= task.id != self.original.id
         self._reach = None
         return self._finish(task, task.completed_at or moment)
 
@@ -373,33 +375,35 @@ class SeriesState:
     def _reach_from_completion(self) -> Reach:
         if self.finished < 0:
             return Reach(0)
-        number, count = self.line.after(self.finished), self.recurrence.rule.count
-        if number <= self.cursor:
-            return Reach(number)
-        coming = self.counted_anew(number)
-        if coming is None or (count is not None and number - self.revisions[-1].first >= count):
-            return Reach(self.finished, ends=True)
-        self._coming = coming
-        return Reach(number)
+        still_open = [n for i in self.open if (n := self.slots.get(i)) is not None and self.line.stretch_of(n)]
+        if self._original_is_open or any(number <= self.cursor for number in still_open):
+            return Reach(max(self.cursor, self.finished))
+        coming, count = self.counted_anew(), self.recurrence.rule.count
+        if coming is None or (count is not None and coming.number - self.revisions[-1].first >= count):
+            return Reach(max(self.cursor, self.finished), ends=True)
+        if coming.number > self.cursor:
+            self._coming = coming
+        return Reach(max(coming.number, self.cursor))
 
-    def counted_anew(self, number: int) -> Slot | None:
-        """Return where a slot is that is counted from the last completion; None where nothing is known of that."""
-        if self.finished < 0 or self.line.after(self.finished) != number:
+    def counted_anew(self) -> Slot | None:
+        """Return the slot that is counted from the last completion; None where the series ends there."""
+        if self.finished < 0:
             return None
         day = wall_clock("completedAt", self._finished_at or self._now or self.original_date, self.zone)
-        at = next(self._counted_from(day, number), None)
-        return None if at is None else Slot(number, at, in_utc(at, self.zone))
+        number = self.line.after(self.finished)
+        for at in self._counted_from(day):
+            if str(number) not in self.skipped:
+                return Slot(number, at, in_utc(at, self.zone))
+            number = self.line.after(number)
+        return None
 
     @property
     def original_date(self) -> datetime:
         """The instant of the anchor."""
         return in_utc(self.wall, self.zone)
 
-    def _counted_from(self, day: datetime, number: int) -> Iterator[datetime]:
-        def passes_over(at: datetime) -> bool:
-            return self.recurrence.passes_over(at) or str(number) in self.skipped
-
-        return slots_from_completion(self.recurrence, self.revisions[-1].anchor, day, passes_over)
+    def _counted_from(self, day: datetime) -> Iterator[datetime]:
+        return slots_from_completion(self.recurrence, self.revisions[-1].anchor, day, self.recurrence.passes_over)
 
     def _as_completed(self) -> Iterator[Slot]:
         """Yield the slots of a series from completion: those known, and those that follow if each is done when due."""
@@ -413,7 +417,7 @@ class SeriesState:
         count = self.recurrence.rule.count
         while True:
             number = self.line.after(number) if coming is None else coming.number
-            if coming is None and (at := next(self._counted_from(at, number), None)) is None:  # type: ignore[assignment]
+            if coming is None and (at := next(self._counted_from(at), None)) is None:  # type: ignore[assignment]
                 return
             at = at if coming is None else coming.at
             if count is not None and number - self.revisions[-1].first >= count:

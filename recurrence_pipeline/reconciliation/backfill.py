@@ -81,7 +81,7 @@ class Backfill:
             return
         counted.update(new)
         now = self._context.clock()
-        events = [request(f.sighting, f.reason, now, reached=f.reached) for f in new.values()]
+        events = [request(f.sighting, f.reason, now, due=f.due) for f in new.values()]
         snapshot = self._context.tasks.load(event.task_id for event in events)
         plan = plan_batch(events, snapshot, now=now, timezone=self._context.rules.timezone)
         backlog.series += len(plan.answers)

@@ -18,12 +18,14 @@ from recurrence_pipeline.reconciliation.rules import (
     Looking,
     Reason,
     ScanState,
+    due,
     is_suspect,
     may_have_begun_since,
-    reach_by_time,
+    may_miss,
     reason_to_ask,
     request,
 )
+from recurrence_pipeline.storage.tasks import PLANNED
 from recurrence_pipeline.storage.timeouts import time_limit
 from recurrence_pipeline.worker.context import WorkerContext
 
@@ -46,8 +48,8 @@ class UnqueuedWork:
     sighting: TaskVersion
     original: Task
     reason: Reason
-    reached: int = 0
-    """The slot that the time alone asks for."""
+    due: tuple[object, ...] = ()
+    """What the time alone asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,8 @@ class Reconciliation:
             i for i, s in suspects.items() if i not in memories and may_have_begun_since(s, watermark) and heads[i] == i
         }
         began_since = doubtful - self._series.noted(doubtful) if doubtful else set()
+        timed = {i for i in suspects.keys() & memories.keys() if heads[i] == i and may_miss(suspects[i].task)}
+        whole = self._tasks.load(timed, PLANNED).series if timed else {}
         by = Looking(watermark, self._timezone, self._clock(), self._follow_edits)
         found = []
         for task_id, sighting in suspects.items():
@@ -116,11 +120,11 @@ class Reconciliation:
             original = known.tasks.get(head)
             if original is None or original.parent_recurring_id is not None:
                 continue
-            series = Series(head, original, memory=memories.get(head))
+            series = whole.get(head) or Series(head, original, memory=memories.get(head))
             reason = reason_to_ask(sighting, series, by, began_since=head in began_since)
             if reason is not None:
-                reached = reach_by_time(series, by) if reason is Reason.DUE else 0
-                found.append(UnqueuedWork(sighting, original, reason, reached))
+                step = due(series, by) if reason is Reason.DUE else ()
+                found.append(UnqueuedWork(sighting, original, reason, step))
         return found
 
     def ask_for_missed(self) -> int:
@@ -160,7 +164,7 @@ class Reconciliation:
         events = [
             event
             for event, version in (
-                (request(f.sighting, f.reason, now, reached=f.reached), f.sighting.changed_at) for f in findings
+                (request(f.sighting, f.reason, now, due=f.due), f.sighting.changed_at) for f in findings
             )
             if event.id not in announced.event_ids
             and event.task_id not in announced.waiting

@@ -182,30 +182,34 @@ def reason_to_ask(sighting: TaskVersion, series: Series, by: Looking, *, began_s
     return Reason.NEW if task.id == original.id else Reason.BEHIND
 
 
-def request(sighting: TaskVersion, reason: Reason, now: datetime, *, reached: int = 0) -> TaskEvent:
+def request(sighting: TaskVersion, reason: Reason, now: datetime, *, due: tuple[object, ...] = ()) -> TaskEvent:
     """Return the event that asks. Its id follows from (task, reason, updatedAt): the same change is asked for once.
 
-    What time alone makes due is asked for once for each slot that should be `reached`. The time in the id is that of
-    the change, and not the task's: events are listed by the time in their ids.
+    What time alone makes `due` is asked for once for each step. The time in the id is that of the change, and not the
+    task's: events are listed by the time in their ids.
     """
     task = sighting.task
     changed = (sighting.changed_at - EPOCH) // MILLISECOND
-    facts = (reason.value, changed, reached) if reached else (reason.value, changed)
-    event_id = derived_id(f"{_seconds(sighting.changed_at):08x}{task.id}", "reconcile", *facts)
+    event_id = derived_id(f"{_seconds(sighting.changed_at):08x}{task.id}", "reconcile", reason.value, changed, *due)
     operation = Operation.COMPLETE if task.is_completed else Operation.CREATE
     if reason is Reason.EDITED:
         operation = Operation.UPDATE
     return TaskEvent(event_id, operation, task.id, now, task.user_id, Source.RECONCILE)
 
 
-def reach_by_time(series: Series, by: Looking) -> int:
-    """Return the slot that a series should have reached because of the time alone; 0 where that says nothing."""
-    if series.original is None or not _may_miss(series.original):
-        return 0
+def due(series: Series, by: Looking) -> tuple[object, ...]:
+    """Return what the time alone asks for in a series: how far it should reach, and the first task that is missed.
+
+    Nothing where it asks for nothing.
+    """
+    if series.original is None or series.memory is None or not may_miss(series.original):
+        return ()
     try:
-        return SeriesState(replace(series, occurrences=()), series.original, by.timezone, now=by.now).reach().number
+        state = SeriesState(series, series.original, by.timezone, now=by.now)
+        missed = state.missed()[:1]
+        return (state.reach().number, *missed) if missed or state.is_behind else ()
     except Permanent:
-        return 0
+        return ()
 
 
 def _reason_of_known(
@@ -220,10 +224,11 @@ def _reason_of_known(
             return Reason.BEHIND
     except Permanent:  # it has been worked on, and was spoiled since: it is left alone, and found by the checks
         return None
-    return Reason.DUE if task.id == original.id and reach_by_time(series, by) > memory.number else None
+    return Reason.DUE if task.id == original.id and due(series, by) else None
 
 
-def _may_miss(original: Task) -> bool:
+def may_miss(original: Task) -> bool:
+    """Say whether missed slots of a series do not stay."""
     options = original.recurrence
     return isinstance(options, Mapping) and options.get("missed") in {Missed.LATEST.value, Missed.NEXT.value}
 

@@ -98,7 +98,7 @@ class InMemory:
         for write in self._store.writes(plan, now):
             write()
         told = self._store.told.values()
-        documents = [occurrence_document(new, now, number) for number, new in enumerate(plan.occurrences)]
+        documents = [occurrence_document(new, now, None, number) for number, new in enumerate(plan.occurrences)]
         documents += [activity_document(activity, now, number) for number, activity in enumerate(told)]
         made = tuple(self._store.made[new.id] for new in plan.occurrences)
         return Made(made, self._removed(plan.retirements), len(documents), stored_size(documents))

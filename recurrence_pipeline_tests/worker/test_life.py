@@ -603,3 +603,65 @@ def test_a_series_of_two_rules_is_explained_and_previewed_by_both(world: World) 
     assert [f"{due:%m-%d}" for due in preview] == ["01-01", "01-02", "01-08", "01-15", "01-22"]
     codes = [world.worker.queries.explain(str(head), date(2024, 1, day)).code for day in (2, 3, 8, 9)]
     assert codes == [DayCode.DONE, DayCode.NOT_ON_RULE, DayCode.OPEN, DayCode.NOT_ON_RULE]
+
+
+# What random histories found
+
+
+def test_from_completion_a_skipped_task_is_followed_by_the_next_day_and_comes_back_alone(world: World) -> None:
+    head = world.create(MONDAY, "daily", recurrence={"from": "completion"})
+    finish(world, head)
+    first = world.occurrences(head)[0]
+    change(world, "skip", first["_id"])
+    assert days(world, head) == ["01-03"]
+    assert red(world) == {}
+    world.worker.change(str(head), "skip", slot=1, undo=True, dry_run=False)
+    assert [task["_id"] for task in world.occurrences(head)] == [first["_id"]]
+    assert red(world) == {}
+    finish(world, first["_id"])
+    assert days(world, head, still_open=True) == ["01-02"]
+    assert red(world) == {}
+
+
+def test_an_update_that_is_told_twice_changes_nothing_the_second_time(world: World) -> None:
+    head = world.create(MONDAY, "daily", recurrence={"horizon": 5, "paused": [{"from": "2024-01-05"}]})
+    finish(world, head)
+    for fields in (
+        {"recurrence": {"horizon": 2}},
+        {"recurrence": {"from": "completion"}},
+        {"recurrence": {}},
+        {"repeatType": "monthly"},
+        {"repeatType": "none"},
+        {"repeatType": "weekly"},
+    ):
+        edit(world, head, **fields)
+        world.worker.change(str(head), "update", dry_run=False)
+        before = world.everything()
+        assert {kind.split()[0] for kind in kinds(change(world, "update", head))} <= {"stays"}, fields
+        assert world.everything() == before
+        world.pass_time(days=1)
+    assert red(world) == {}
+
+
+def test_by_schedule_again_no_slot_of_the_time_before_is_made(world: World) -> None:
+    head = world.create(MONDAY, "custom", recurrence={"rule": "FREQ=MONTHLY;BYDAY=-1FR", "from": "completion"})
+    finish(world, head)
+    assert days(world, head) == ["01-26"]
+    world.now = utc(2024, 2, 4, 8)
+    edit(world, head, repeatType="monthly", recurrence={})
+    change(world, "update", head)
+    assert days(world, head) == ["01-26", "03-01", "04-01", "05-01"]
+    assert red(world) == {}
+
+
+def test_what_is_missed_goes_when_the_next_ones_time_has_come_though_that_is_done(world: World) -> None:
+    head = world.create(MONDAY, "weekly", recurrence={"missed": "next"})
+    finish(world, head)
+    world.now = utc(2024, 1, 14, 8)
+    finish(world, world.occurrences(head)[1]["_id"])
+    reconcile(world)
+    assert days(world, head, still_open=True)[0] == "01-08"
+    world.now = utc(2024, 1, 15, 10)
+    reconcile(world)
+    assert days(world, head, still_open=True)[0] == "01-22"
+    assert reconcile(world) == 0
