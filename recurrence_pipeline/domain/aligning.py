@@ -106,7 +106,7 @@ def _appearing(state: SeriesState, event_id: str, now: datetime, limit: int) -> 
     for number in sorted(state.passed - there):
         for slot in (each for each in state.timed(number, 1) if each.number == number):
             again = number in state.wanted_again
-            is_due = again or (slot.due > now and number <= limit)
+            is_due = again or (slot.due > now and number <= limit and not state.recurrence.from_completion)
             if number > state.finished and not state.skips(slot.at, number) and is_due:
                 state.passed -= {number}
                 yield state.occurrence(slot, event_id)

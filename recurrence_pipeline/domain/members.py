@@ -5,7 +5,7 @@ says which rule counts: an edited one does so once it is followed (changes.py). 
 to come, is series.py's business.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, tzinfo
 
@@ -83,10 +83,24 @@ def slot_line(series: Series, revisions: Sequence[Revision], recurrence: Recurre
             rule = parsed = filled(parsed, revision.anchor.date())
         last = None if following is None else following.replaces - 1
         zone, wall = time_zone(revision.timezone), revision.start or revision.anchor
-        known = known_slots(series, wall, zone, revision.first, last) if is_counted(rule) else {}
+        if revision.from_completion:
+            known = {n: at for n, at in _places(series, revision) if last is None or n <= last}
+        else:
+            known = known_slots(series, wall, zone, revision.first, last) if is_counted(rule) else {}
         endless = parsed.without_end() if parsed.ends else rule
-        stretches.append(Stretch(revision.first, last, wall, rule, endless, zone, known))
+        alone = revision.from_completion
+        stretches.append(Stretch(revision.first, last, wall, rule, endless, zone, known, is_known_alone=alone))
     return SlotLine(stretches)
+
+
+def _places(series: Series, revision: Revision) -> Iterator[tuple[int, datetime]]:
+    """Yield where the members of a revision are that nothing but they themselves can tell of."""
+    if not revision.first:
+        yield 0, revision.anchor
+    for task in series.occurrences:
+        number, at = task.occurrence_number, task.occurrence_at
+        if number is not None and at is not None and number >= revision.first:
+            yield number, at
 
 
 def known_slots(series: Series, wall: datetime, zone: tzinfo, first: int, last: int | None) -> dict[int, datetime]:

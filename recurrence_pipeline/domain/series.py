@@ -325,8 +325,7 @@ class SeriesState:
         return self._wall_of(self.slots[task_id], self._places.get(task_id))
 
     def _wall_of(self, number: int, known: datetime | None = None) -> datetime:
-        first = max(number, 0)
-        at = None if self.recurrence.from_completion and first else self.line.at(first)
+        at = self.line.at(max(number, 0))
         return at or known or datetime.max.replace(tzinfo=self.wall.tzinfo)
 
     # What should exist

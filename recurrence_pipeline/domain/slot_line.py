@@ -38,16 +38,26 @@ class Stretch:
     """The rule as it would go on for ever."""
     zone: tzinfo
     known: Mapping[int, datetime] = field(default_factory=dict)
+    is_known_alone: bool = False
+    """Whether the rule says nothing of where its slots are: each was counted from the completion before it."""
 
     def timed(self, first: int, count: int, *, endless: bool = False) -> Iterator[Slot]:
         """Yield up to `count` of its slots from number `first` on."""
         begin = max(first, self.first)
+        if self.is_known_alone:
+            yield from self._known(begin, count)
+            return
         size = count if self.last is None else min(count, self.last - begin + 1)
         if size > 0:
             rule = self.endless if endless else self.rule
             found = timed(self.wall, rule, begin - self.first, size, self.zone, known=self.known_below(begin))
             for number, (at, due) in enumerate(found, begin):
                 yield Slot(number, at, due)
+
+    def _known(self, begin: int, count: int) -> Iterator[Slot]:
+        numbers = [n for n in sorted(self.known) if begin <= n and (self.last is None or n <= self.last)]
+        for number in numbers[:count]:
+            yield Slot(number, self.known[number], in_utc(self.known[number], self.zone))
 
     def known_below(self, number: int) -> Known | None:
         """Return the highest slot below a number that is known, counted from its first."""
@@ -56,6 +66,9 @@ class Stretch:
 
     def first_after(self, time: datetime, wall: datetime) -> int:
         """Return the number of its first slot behind a time, which is `wall` on the clock, be it past its end."""
+        if self.is_known_alone:
+            later = (n for n in sorted(self.known) if n >= self.first and self.known[n] > wall)
+            return next(later, max([self.first - 1, *self.known]) + 1)
         begin = in_utc(self.wall, self.zone)
         if time < begin:
             return self.first

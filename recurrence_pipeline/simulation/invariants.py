@@ -185,7 +185,7 @@ def _skip_stays(history: History) -> str | None:
         return None
     fork = Fork(history)
     found = [task for task in fork.open_tasks() if task.id != ORIGINAL]
-    if not found or history.recurrence.from_completion:
+    if not found:
         return None
     task, before = found[-1], fork.store.copy()
     plan = fork.ask(Operation.SKIP, task.id)
@@ -209,7 +209,7 @@ def _not_followed(history: History) -> str | None:
     said = f"edited to {original.recurrence or original.repeat_type}: "
     plan = fork.update(original)
     followed = read_recurrence(original.repeat_type, original.recurrence)
-    if plan.refusals or followed.from_completion or history.recurrence.from_completion:
+    if plan.refusals:
         return None
     for task in before.tasks.values():
         if followed.missed is not Missed.EACH and not task.is_completed and not task.is_touched:
@@ -217,12 +217,12 @@ def _not_followed(history: History) -> str | None:
         is_ahead = isinstance(task.due_date, datetime) and task.due_date > fork.now and not task.is_completed
         if task.id != ORIGINAL and fork.store.tasks.get(task.id) != task and (task.is_touched or not is_ahead):
             return f"{said}{history.name(task)} was changed, which is done, past or a person's"
-    wrong = _off_the_rule(history, fork, followed)
+    is_counted = followed.from_completion or history.recurrence.from_completion
+    wrong = None if is_counted else _off_the_rule(history, fork, followed)
     if wrong is not None:
         return said + wrong
-    fork.update(original)
     again = history.planner.changes([fork.last], fork.store.load([ORIGINAL]), now=fork.now)
-    return f"{said}a third time would write {written}" if (written := _written(again, fork.store)) else None
+    return f"{said}the same once more would write {written}" if (written := _written(again, fork.store)) else None
 
 
 def _off_the_rule(history: History, fork: Fork, recurrence: Recurrence) -> str | None:
