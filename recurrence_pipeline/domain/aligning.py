@@ -53,11 +53,14 @@ def align(
     going = [t for t in free if not _has_slot(state, t)]
     limit = _limit(state)
     wanted = sorted(_appearing(state, event_id, now, limit), key=lambda new: new.at)
-    moving = dict(_paired([t for t in going if _is_void(state, t)], wanted))
+    to_come = [new for new in wanted if new.slot is not None and new.due > now]
+    moving = dict(_paired([t for t in going if _is_void(state, t)], to_come))
     done.new = [new for new in wanted if new.id not in {each.id for each in moving.values()}]
     done.going = [t for t in going if t.id not in moving]
     vacated = {state.slots[t.id] for t in going if t.id in state.slots}
     state.passed |= {number for number in vacated if state.line.stretch_of(number) is not None}
+    for task_id, new in moving.items():
+        state.take_over(task_id, new)
     wished = content_for(state.original)
     for task in free:
         if task in done.going:

@@ -269,6 +269,14 @@ class SeriesState:
     def _has(self, task_id: str) -> bool:
         return task_id in self.slots or task_id in self.dates
 
+    def take_over(self, task_id: str, new: NewOccurrence) -> None:
+        """Note that a member takes the slot of an occurrence that was to be made."""
+        for each in (self.slots, self.open, self._places):
+            each.pop(new.id, None)  # type: ignore[attr-defined]
+        if new.slot is not None:
+            self.slots[task_id] = new.slot
+        self._places[task_id] = new.at
+
     def wants_again(self, slot: str) -> None:
         """Count a slot that was skipped as wanted; it is named as in the memory."""
         if slot.isdigit() and int(slot) <= self.cursor:
@@ -455,6 +463,9 @@ class SeriesState:
         """Say whether a time is that of a slot with a number: before the end of the rule, or before where it was."""
         if at in as_written(self.wall):
             return True
+        if len(self.revisions) > 1:
+            number = self.line.first_after(in_utc(at, self.zone), at)
+            return any(at in as_written(slot.at) for slot in self.line.timed(max(number - 2, 0), 4))
         day = at.toordinal()
         clocks = {each.time() for each in as_written(self.wall)}
         rule = self.recurrence.rule
