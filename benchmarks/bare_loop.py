@@ -20,10 +20,12 @@ from benchmarks.content import CHUNK, chunks
 from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
 from recurrence_pipeline.domain.calendar import slots
 from recurrence_pipeline.domain.content import COPIED_FIELDS
+from recurrence_pipeline.domain.fingerprint import DIGEST
+from recurrence_pipeline.domain.memory import digest_of
 from recurrence_pipeline.domain.model import Action, activity_id, derived_id, occurrence_id
 from recurrence_pipeline.domain.recurrence import HORIZON
 from recurrence_pipeline.domain.zones import wall_text
-from recurrence_pipeline.storage.documents import Document
+from recurrence_pipeline.storage.documents import Document, digest, task_from
 from recurrence_pipeline.storage.mongo import Mongo
 
 READ = dict.fromkeys((*COPIED_FIELDS, "originalDueDate"), 1)
@@ -172,7 +174,7 @@ def _next(original: Document, event: Document, now: datetime, numbers: Sequence[
     """Build the occurrences of these numbers."""
     content = {name: original[name] for name in COPIED_FIELDS if name in original}
     key = str(original["_id"])
-    return [
+    made: list[Document] = [
         {
             "_id": ObjectId(occurrence_id(key, number)),
             **content,
@@ -194,13 +196,21 @@ def _next(original: Document, event: Document, now: datetime, numbers: Sequence[
             strict=True,
         )
     ]
+    return [task | {DIGEST: digest(task)} for task in made]
 
 
 def _memory(original: Document, last: Document) -> Document:
     """Build what is remembered of a series whose last occurrence is this."""
     anchor = original["originalDueDate"]
     revision = {"rule": original["repeatType"], "anchor": _wall(anchor), "timezone": "UTC", "anchoredAt": anchor}
-    return {"_id": original["_id"], "cursor": _cursor(last), "revisions": [revision], "timeZoneData": ZONES.version}
+    followed = digest_of(task_from(original, with_content=True), "UTC")
+    return {
+        "_id": original["_id"],
+        "cursor": _cursor(last),
+        "revisions": [revision],
+        "followed": followed,
+        "timeZoneData": ZONES.version,
+    }
 
 
 def _cursor(last: Document) -> Document:

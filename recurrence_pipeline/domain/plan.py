@@ -60,6 +60,8 @@ class NewOccurrence:
     shifted_to: datetime | None = None
     subtasks: "SubtaskCopies | None" = None
     """How it gets copies of its original's sub-tasks; None where it gets none."""
+    timezone: str | None = None
+    """The zone whose clocks it is on, where that is not the one its original says now."""
 
     @property
     def name(self) -> str:

@@ -205,6 +205,8 @@ class SeriesState:
         new = NewOccurrence(new_id, self.original, number, due, event_id, at)
         if moved != at:
             new.due, new.shifted_to = in_utc(moved, self.zone), moved
+        if self.original.timezone not in {None, self.timezone}:  # an edit that is not followed yet
+            new.timezone = self.timezone
         if self.recurrence.subtasks:
             new.subtasks = SubtaskCopies(self.zone, moved - self.wall)
         return new
@@ -272,7 +274,7 @@ class SeriesState:
     def take_over(self, task_id: str, new: NewOccurrence) -> None:
         """Note that a member takes the slot of an occurrence that was to be made."""
         for each in (self.slots, self.open, self._places):
-            each.pop(new.id, None)  # type: ignore[attr-defined]
+            each.pop(new.id, None)
         if new.slot is not None:
             self.slots[task_id] = new.slot
         self._places[task_id] = new.at

@@ -246,6 +246,8 @@ def occurrence_document(new: NewOccurrence, now: datetime, content: str | None, 
         "updatedAt": now,
         "__v": 0,
     }
+    if new.timezone is not None:
+        document["timezone"], content = new.timezone, None
     document[DIGEST] = digest(document, content=content)
     return document
 

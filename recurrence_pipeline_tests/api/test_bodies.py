@@ -171,9 +171,11 @@ def test_a_refused_recurrence_cannot_be_processed_and_the_answer_says_why(api: A
     }
 
 
-def test_a_series_whose_rule_was_changed_is_refused(api: Api) -> None:
+def test_a_series_whose_rule_an_earlier_version_counted_otherwise_is_refused(api: Api) -> None:
     task_id = api.world.create(utc(2024, 1, 2), "daily")
-    api.world.worker.mongo.tasks.update_one({"_id": task_id}, {"$set": {"repeatType": "weekly"}})
+    counted = {"recurrenceCursor": {"number": 3, "repeatType": "daily"}, "repeatType": "weekly"}
+    api.world.worker.mongo.tasks.update_one({"_id": task_id}, {"$set": counted})
+    api.world.worker.mongo.series.delete_many({})
     answer = api.recurrence("complete", task_id)
     assert (answer.status_code, answer.json()["code"]) == (422, "RULE_CHANGED")
 

@@ -82,7 +82,7 @@ def test_a_database_that_is_away_fails_the_run_with_the_cause_in_one_line(
 
     assert not result.success
     failures = [event.step_failure_data for event in result.all_events if event.is_step_failure]
-    assert len(failures) == 2
+    assert len(failures) == 3
     for failure in failures:
         assert failure.user_failure_data is not None
         assert str(failure.user_failure_data.description).startswith("the database cannot be worked with: ")

@@ -626,14 +626,15 @@ def test_from_completion_a_skipped_task_is_followed_by_the_next_day_and_comes_ba
 def test_an_update_that_is_told_twice_changes_nothing_the_second_time(world: World) -> None:
     head = world.create(MONDAY, "daily", recurrence={"horizon": 5, "paused": [{"from": "2024-01-05"}]})
     finish(world, head)
-    for fields in (
+    edits: tuple[dict[str, Any], ...] = (
         {"recurrence": {"horizon": 2}},
         {"recurrence": {"from": "completion"}},
         {"recurrence": {}},
         {"repeatType": "monthly"},
         {"repeatType": "none"},
         {"repeatType": "weekly"},
-    ):
+    )
+    for fields in edits:
         edit(world, head, **fields)
         world.worker.change(str(head), "update", dry_run=False)
         before = world.everything()
