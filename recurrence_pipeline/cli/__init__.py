@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from recurrence_pipeline import __version__
-from recurrence_pipeline.cli import export, inspect, maintenance, monitor, process, recover, rules, serve, setup
+from recurrence_pipeline.cli import change, export, inspect, maintenance, monitor, process, recover, rules, serve, setup
 from recurrence_pipeline.cli.session import FAILED, INTERRUPTED, OK, USAGE, Panel, Session, app
 from recurrence_pipeline.cli.streams import streams
 from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
@@ -22,6 +22,7 @@ from recurrence_pipeline.domain.errors import ConfigurationError, DatabaseUnavai
 
 __all__ = [
     "app",
+    "change",
     "export",
     "inspect",
     "main",

@@ -13,7 +13,7 @@ from pymongo import UpdateMany
 from pymongo.errors import DuplicateKeyError
 
 from recurrence_pipeline.domain.errors import InvalidInput, LeaseLost
-from recurrence_pipeline.domain.model import Operation, Source, TaskEvent
+from recurrence_pipeline.domain.model import MAX_SLOT, Operation, Source, TaskEvent
 from recurrence_pipeline.domain.shards import WHOLE_QUEUE, Shard
 from recurrence_pipeline.domain.words import counted
 from recurrence_pipeline.storage.chunks import chunks, id_chunks
@@ -68,8 +68,8 @@ def new_event(  # noqa: PLR0913 (what an event says)
         object_id(user_id, "userId")
     if slot is not None and operation not in {Operation.UPDATE.value, Operation.SKIP.value}:
         raise InvalidInput(f"slot: {slot} says nothing to {operation}")
-    if slot is not None and (isinstance(slot, bool) or slot < 0):
-        raise InvalidInput(f"slot: {slot} is not a whole number from 0")
+    if slot is not None and (isinstance(slot, bool) or not 0 <= slot <= MAX_SLOT):
+        raise InvalidInput(f"slot: {slot} is not a whole number from 0 to {MAX_SLOT}")
     if undo and operation != Operation.SKIP.value:
         raise InvalidInput(f"undo: {undo} says nothing to {operation}")
     asked = Operation(operation)
