@@ -24,6 +24,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import SkipJsonSchema
@@ -33,7 +34,7 @@ from starlette.requests import Request
 
 from recurrence_pipeline.api.errors import ApiError, bad_request, failure
 from recurrence_pipeline.api.schemas import HEX, USER, Id
-from recurrence_pipeline.domain.model import CONTRACT, EventStatus, Operation
+from recurrence_pipeline.domain.model import CONTRACT, MAX_SLOT, EventStatus, Operation
 
 MAX_BODY = 1024 * 1024
 """In bytes."""
@@ -105,7 +106,16 @@ class RequestSchema(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel)
 
 
-class RecurrenceRequest(RequestSchema):
+class ContractRequest(RequestSchema):
+    """A body as the previous worker read it: what is no JSON object says nothing."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _object(cls, value: object) -> object:
+        return value if isinstance(value, dict) else {}
+
+
+class RecurrenceRequest(ContractRequest):
     """What happened to a task; `delete` needs `userId`: whose occurrences are to go. Other fields are ignored."""
 
     model_config = ConfigDict(
@@ -128,7 +138,7 @@ class RecurrenceRequest(RequestSchema):
         return value
 
 
-class ValidationRequest(RequestSchema):
+class ValidationRequest(ContractRequest):
     """A task as the application is about to store it."""
 
     task: dict[Any, Any] = Field(
@@ -144,8 +154,52 @@ class ValidationRequest(RequestSchema):
     )
 
 
-CALLED = {"task": "task object"}
-"""Fields that messages call by more than their name."""
+def _slot_number(value: object, info: ValidationInfo) -> object:
+    value = int(value) if isinstance(value, float) and value.is_integer() else value
+    if value is None or (type(value) is int and 0 <= value <= MAX_SLOT):
+        return value
+    raise wrong(f"{to_camel(str(info.field_name))} must be a whole number from 0 to {MAX_SLOT}")
+
+
+def _yes_or_no(value: object, info: ValidationInfo) -> object:
+    if isinstance(value, bool):
+        return value
+    raise wrong(f"{to_camel(str(info.field_name))} must be true or false")
+
+
+SlotNumber = Annotated[int, Field(ge=0, le=MAX_SLOT)] | None
+YesOrNo = Annotated[bool, BeforeValidator(_yes_or_no)]
+
+
+class ReopenRequest(RequestSchema):
+    """A completed task is open again. What is misspelt is refused: it could be the `dryRun`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dry_run: YesOrNo = Field(default=False, description="Only answer what would change, and write nothing.")
+
+
+class UpdateRequest(ReopenRequest):
+    """The original of a series was edited."""
+
+    from_slot: Annotated[SlotNumber, BeforeValidator(_slot_number)] = Field(
+        None,
+        description="The first slot to change: this and all following. Not given: all that are ahead.",
+        examples=[4],
+    )
+
+
+class SkipRequest(ReopenRequest):
+    """A slot is not wanted."""
+
+    slot: Annotated[SlotNumber, BeforeValidator(_slot_number)] = Field(
+        None, description="Which slot; not given: that of the task.", examples=[2]
+    )
+    undo: YesOrNo = Field(default=False, description="The slot is wanted again.")
+
+
+CALLED = {"task": "task object", "task_id": "taskId", "body": "JSON object"}
+"""What messages call by another name."""
 
 
 class StatsQuery(RequestSchema):
@@ -212,6 +266,8 @@ def parse(reader: TypeAdapter[Any], value: object, name: str) -> Any:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
     field = str(first["loc"][0]) if first["loc"] else name
+    if first["type"] == "extra_forbidden":
+        raise bad_request(f"Unknown field: {field[:MAX_SHOWN]}")
     raise bad_request(first["msg"] if first["type"] == "wrong" else f"Valid {CALLED.get(field, field)} is required")
 
 
@@ -232,8 +288,8 @@ def query(params: QueryParams, names: Collection[str]) -> Mapping[str, str]:
     return found
 
 
-async def read_json(request: Request) -> dict[str, Any]:
-    """Return the JSON object in the body; no body, or another JSON value, is an empty one.
+async def read_json(request: Request) -> Any:
+    """Return what the JSON in the body says; no body is an empty object.
 
     Raises:
         ApiError: 413 too large, 415 not JSON, 400 malformed.
@@ -251,7 +307,7 @@ async def read_json(request: Request) -> dict[str, Any]:
         raise _too_deep() from None
     if _is_deep(value):
         raise _too_deep()
-    return value if isinstance(value, dict) else {}
+    return value
 
 
 def _says_json(request: Request) -> bool:

@@ -46,9 +46,10 @@ def update(
 
 @app.command(rich_help_panel=Panel.WORK, epilog="Example: recurrence reopen 6b046c55c5f3b9749e06fec5 --yes")
 def reopen(context: typer.Context, task_id: TaskId, *, yes: Yes = False, as_json: Json = False) -> int:
-    """Take back what a completion made, for a task that is open again.
+    """Take back what a completion made.
 
-    Where somebody has touched, completed or deleted some of it, that is refused, and the reason names it.
+    The task is open again. Where somebody has touched, completed or deleted some of it, that is refused, and the reason
+    names what.
     """
     session: Session = context.obj
     with session.prepared() as worker:

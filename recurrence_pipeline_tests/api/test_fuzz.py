@@ -82,7 +82,7 @@ def an_odd_request(chance: random.Random, operations: list[tuple[str, str]]) -> 
         for number in range(chance.choice([0, 0, 0, 0, 1, 3, 120]))
     ]
     usual = [KEY, "Content-Type: application/json", f"Content-Length: {len(body)}"]
-    target = path.replace("{event_id}", schemas.EVENT) + (f"?{query}" if query else "")
+    target = path.replace("{event_id}", schemas.EVENT).replace("{task_id}", schemas.ID) + (f"?{query}" if query else "")
     return (
         method,
         path,
@@ -103,6 +103,10 @@ def an_odd_body(chance: random.Random) -> bytes:
         b'{"task":{"repeatType":"daily","dueDate":%d}}' % chance.randrange(-(10**20), 10**20),
         b'{"task":{"repeatType":"daily","dueDate":"2099-01-01","timezone":"../../\\u0000"}}',
         b'{"task":{"title":"\\ud800"}}',
+        b'{"dryRun":true,"slot":%d}' % chance.randrange(-9, 10**12),
+        b'{"undo":true,"slot":%d}' % chance.randrange(9),
+        b'{"fromSlot":%d}' % chance.randrange(10**12),
+        b'{"fromSlot":' + nested + b"}",
         chance.randbytes(chance.randrange(300)),
         b"",
     ]
@@ -147,7 +151,8 @@ def test_the_page_shows_every_path_and_asks_no_other_host(open_api: OpenApi) -> 
         f"/internal/worker/{path}"
         for path in (
             "tasks/recurrence", "tasks/cleanup", "health", "stats", "validate", "events", "events/{event_id}/replay",
-            "preview", "explain", "calendar.ics",
+            "preview", "explain", "calendar.ics", "series/{task_id}/update", "series/{task_id}/reopen",
+            "series/{task_id}/skip",
         )
     }  # fmt: skip
     for path in described["paths"].values():
