@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from datetime import date as day
 from datetime import datetime, timezone
 from functools import partial
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import (
     AfterValidator,
@@ -126,7 +126,9 @@ class RecurrenceRequest(ContractRequest):
     )
 
     task_id: Id
-    operation: Annotated[Operation, BeforeValidator(_known_operation)] = Field(examples=["create"])
+    operation: Annotated[
+        Literal[Operation.CREATE, Operation.COMPLETE, Operation.DELETE], BeforeValidator(_known_operation)
+    ] = Field(examples=["create"])
     user_id: Annotated[str, Field(pattern=HEX_OR_NOTHING)] | None = Field(None, validate_default=True, examples=[USER])
 
     @field_validator("user_id", mode="before")
