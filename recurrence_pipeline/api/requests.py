@@ -34,7 +34,8 @@ from starlette.requests import Request
 
 from recurrence_pipeline.api.errors import ApiError, bad_request, failure
 from recurrence_pipeline.api.schemas import HEX, USER, Id
-from recurrence_pipeline.domain.model import CONTRACT, MAX_SLOT, EventStatus, Operation
+from recurrence_pipeline.domain.members import MAX_NUMBER
+from recurrence_pipeline.domain.model import CONTRACT, EventStatus, Operation
 
 MAX_BODY = 1024 * 1024
 """In bytes."""
@@ -158,9 +159,9 @@ class ValidationRequest(ContractRequest):
 
 def _slot_number(value: object, info: ValidationInfo) -> object:
     value = int(value) if isinstance(value, float) and value.is_integer() else value
-    if value is None or (type(value) is int and 0 <= value <= MAX_SLOT):
+    if value is None or (type(value) is int and 0 <= value <= MAX_NUMBER):
         return value
-    raise wrong(f"{to_camel(str(info.field_name))} must be a whole number from 0 to {MAX_SLOT}")
+    raise wrong(f"{to_camel(str(info.field_name))} must be a whole number from 0 to {MAX_NUMBER}")
 
 
 def _yes_or_no(value: object, info: ValidationInfo) -> object:
@@ -169,7 +170,7 @@ def _yes_or_no(value: object, info: ValidationInfo) -> object:
     raise wrong(f"{to_camel(str(info.field_name))} must be true or false")
 
 
-SlotNumber = Annotated[int, Field(ge=0, le=MAX_SLOT)] | None
+SlotNumber = Annotated[int, Field(ge=0, le=MAX_NUMBER)] | None
 YesOrNo = Annotated[bool, BeforeValidator(_yes_or_no)]
 
 

@@ -29,8 +29,6 @@ class Operation(str, Enum):
 
 CONTRACT = (Operation.CREATE, Operation.COMPLETE, Operation.DELETE)
 """What the internal contract's endpoint takes."""
-MAX_SLOT = 2**31 - 1
-"""The highest number that somebody may name a slot by: there are fewer days up to the year 9999."""
 CHANGES = (Operation.UPDATE, Operation.REOPEN, Operation.SKIP)
 """What follows a change of mind: processed behind creations and completions, and before deletions."""
 

@@ -160,10 +160,14 @@ def test_skip_takes_the_task_of_a_slot_and_undo_brings_it_back(series: Run, db: 
     [
         (("update", "17"), 2, "taskId: '17' is not an id of 24 hex digits"),
         (("update", WEEKLY, "--from-slot", "-1"), 2, "--from-slot"),
-        (("update", WEEKLY, "--from-slot", "99999999999999999999"), 2, "slot: 99999999999999999999 is not a whole"),
+        (
+            ("update", WEEKLY, "--from-slot", "99999999999999999999"),
+            2,
+            "fromSlot: 99999999999999999999 is not a whole number from 0",
+        ),
         (("skip", WEEKLY, "--slot", "0"), 2, "--slot"),
         (("skip", WEEKLY), 1, "Slot 0 is the original itself"),
-        (("skip", WEEKLY, "--slot", "9999999"), 1, "9999999"),
+        (("skip", WEEKLY, "--slot", "999999"), 1, "999999"),
         (("reopen", MISSING), 1, "Original task not found"),
         (("trigger", "create", WEEKLY, "--slot", "3"), 2, "slot: says nothing to create"),
         (("trigger", "create", WEEKLY, "--now", "--slot", "3"), 2, "slot: says nothing to create"),
