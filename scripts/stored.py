@@ -108,8 +108,9 @@ FIELDS: dict[str, list[Stored]] = {
                "excluded, skipped)"),
         Stored("revisions", "array", "worker", "the rules that slots are counted by, in order: `rule` (a word or "
                "RRULE; `none` while it does not recur), `anchor` (wall-clock time), `timezone`, `anchoredAt` (the "
-               "instant it was read from), `from: completion`; of a later one also `first` (its first slot), `replaces` "
-               "(from which slot of the one before on) and `start` (when that first slot is, on the wall clock)"),
+               "instant it was read from), `from: completion`; of a later one also `first` (its first slot), "
+               "`replaces` (from which slot of the one before on) and `start` (when its first slot is, on the wall "
+               "clock)"),
         Stored("followed", "string", "worker", "digests of the original's rule with its options, and of its content, "
                "as last followed: another one is an edit that nobody told of"),
         Stored("skipped", "object", "worker", "slots that are not wanted, by number or wall-clock time: `by` (the "
