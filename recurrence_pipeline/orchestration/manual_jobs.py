@@ -198,8 +198,8 @@ def _rule(worker: Worker, task_id: str) -> dict[str, str]:
 
 
 @dg.job(
-    description="One operation on one task, by hand; also update, reopen and skip, which change a series. Without a task "
-    "it lists the latest events; with one it only shows what it would do until `dry_run` is set to false.",
+    description="One operation on one task, by hand; also update, reopen and skip, which change a series. Without a "
+    "task it lists the latest events; with one it only shows what it would do until `dry_run` is set to false.",
     tags={"trigger": "manual"},
 )
 def process_task() -> None:  # noqa: D103
