@@ -113,7 +113,7 @@ class Handlers:
 
     async def _change(
         self, operation: Operation, task_id: str, body: ReopenRequest, *, slot: int | None = None, undo: bool = False
-    ) -> Any:
+    ) -> ChangeResponse:
         def change() -> Difference:
             return self._worker.change(
                 task_id, operation.value, slot=slot, undo=undo, dry_run=body.dry_run, source=Source.API
