@@ -18,10 +18,7 @@ from recurrence_pipeline.api.requests import (
     LowerCaseId,
     PreviewQuery,
     RecurrenceRequest,
-    ReopenRequest,
-    SkipRequest,
     StatsQuery,
-    UpdateRequest,
     ValidationRequest,
 )
 from recurrence_pipeline.api.responses import (
@@ -45,6 +42,7 @@ from recurrence_pipeline.api.schemas import (
     StatsResponse,
     ValidationResponse,
 )
+from recurrence_pipeline.api.series_requests import ReopenRequest, SkipRequest, UpdateRequest
 from recurrence_pipeline.api.series_schemas import ChangeResponse
 from recurrence_pipeline.api.threads import Threads
 from recurrence_pipeline.bootstrap import Worker
