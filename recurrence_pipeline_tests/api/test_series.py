@@ -73,6 +73,8 @@ def test_skip_answers_as_the_page_shows_and_a_dry_run_writes_nothing(monthly: Ap
     assert due(monthly) == ["02-29", "04-30", "05-31"]
     event = monthly.world.worker.mongo.events.find_one({"operation": "skip"}) or {}
     assert (event["source"], event["slot"], event["status"]) == ("api", 2, "completed")
+    listed = monthly.client.get(f"/internal/worker/events?taskId={HEAD}&limit=1").json()["data"]["events"][0]
+    assert (listed["operation"], listed["slot"]) == ("skip", 2)
 
 
 def test_a_skip_is_undone_and_an_update_begins_at_a_slot(monthly: Api) -> None:

@@ -198,7 +198,9 @@ def test_trigger_enqueues_a_change_with_its_slot_once_it_is_told_to(series: Run,
         "undo": True,
         "status": "pending",
     }
+    assert "skip undone of slot 2: pending" in words(series("events").out)
     first = series("trigger", "update", WEEKLY, "--slot", "4", "--yes", "--json").json
+    assert "update from slot 4: pending" in words(series("events").out)
     assert (db["task_events"].find_one({"_id": ObjectId(first["eventId"])}) or {})["fromSlot"] == 4
     assert series(*asked, "--now", "--yes").out.splitlines()[-1] == "Done: 1 appears, 1 goes, 2 stay."
 
