@@ -1,6 +1,6 @@
 // Hand a task over to the worker by writing an event: what the Node application does.
 //
-//     MONGODB_URL=mongodb://localhost:27017/task-app node examples/outbox.js create 6b046c58c5f3b9749e070265
+//     MONGODB_URL=mongodb://localhost:27017/task-app node examples/outbox.js create 6b046c58c5f3b9749e070265 [userId] [JSON]
 //
 // Where MONGODB_URL is not set, it is the database of the `recurrence up` of this folder.
 
@@ -17,14 +17,15 @@ function databaseUrl() {
   return url;
 }
 
-async function main([operation, taskId, userId]) {
+async function main([operation, taskId, userId, more]) {
   const now = new Date();
   const event = {
-    operation, // create, complete or delete
+    operation, // create, complete, delete, update, reopen or skip
     taskId: new ObjectId(taskId),
     status: "pending",
     createdAt: now,
     availableAt: now,
+    ...JSON.parse(more || "{}"), // such as {"slot": 2} of a skip
   };
   if (userId) event.userId = new ObjectId(userId); // a delete needs it
 

@@ -1,6 +1,6 @@
 """Hand a task over to the worker by writing an event: what a Python program beside the application does.
 
-MONGODB_URL=mongodb://localhost:27017/task-app python examples/outbox.py create 6b046c58c5f3b9749e070265
+MONGODB_URL=mongodb://localhost:27017/task-app python examples/outbox.py create 6b046c58c5f3b9749e070265 [userId] [JSON]
 
 Where MONGODB_URL is not set, it is the database of the `recurrence up` of this folder.
 """
@@ -22,17 +22,18 @@ database_url = (
     os.environ.get("MONGODB_URL") or up["mongodb_url"] or sys.exit("Set MONGODB_URL as `recurrence up` has it")
 )
 
-operation, task_id, *user_id = sys.argv[1:]
+operation, task_id, user_id, more, *_ = [*sys.argv[1:], "", ""]
 now = datetime.now(timezone.utc)
 event = {
-    "operation": operation,  # create, complete or delete
+    "operation": operation,  # create, complete, delete, update, reopen or skip
     "taskId": ObjectId(task_id),
     "status": "pending",
     "createdAt": now,
     "availableAt": now,
+    **json.loads(more or "{}"),  # such as {"slot": 2} of a skip
 }
 if user_id:  # a delete needs it
-    event["userId"] = ObjectId(user_id[0])
+    event["userId"] = ObjectId(user_id)
 
 with MongoClient(database_url) as client:
     try:

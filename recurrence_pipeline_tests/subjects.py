@@ -46,9 +46,9 @@ class Subject:
             loop.run_until_complete(loop.shutdown_default_executor())
             loop.close()
 
-    def call(self, method: str, *arguments: Any) -> Any:
+    def call(self, method: str, *arguments: Any, **named: Any) -> Any:
         """Call a method of the client and return what it returns."""
-        return self._run(getattr(self._client, method)(*arguments))
+        return self._run(getattr(self._client, method)(*arguments, **named))
 
     def call_safely(self, method: str, *arguments: Any) -> Any:
         """Call it through `safe_trigger`."""

@@ -92,7 +92,7 @@ def _kind(field: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
         return words(schema.get("enum", [schema.get("const")]))
     if "anyOf" in schema:
         return " or ".join(_kind(each, schemas) for each in schema["anyOf"])
-    bounds = f" {schema['minimum']} to {schema['maximum']}" if "maximum" in schema else ""
+    bounds = f" {int(schema['minimum'])} to {int(schema['maximum'])}" if "maximum" in schema else ""
     default = f", default {schema['default']}" if "default" in schema else ""
     return "24 hex digits" if "pattern" in schema else f"{schema.get('type', 'any')}{bounds}{default}"
 

@@ -42,8 +42,12 @@ WRONG = "-7"
 
 MONGOOSE = """
 occurrenceNumber: Number,
+occurrenceAt: String,
+shiftedTo: String,
+writtenAs: String,
 createdByEvent: mongoose.Schema.Types.ObjectId,
 timezone: String,
+recurrence: mongoose.Schema.Types.Mixed,
 """
 
 
@@ -203,13 +207,14 @@ def documents_page() -> str:
         "## Indexes",
         table(["collection", "keys", "options"], indexes),
         "## What a Mongoose schema needs",
-        f"An occurrence takes over {words(COPIED_FIELDS)} from its original, as stored. Three fields are the worker's "
+        f"An occurrence takes over {words(COPIED_FIELDS)} from its original, as stored. These fields are the worker's "
         "or for it. Add them to the schema of tasks: a document of Mongoose has no property for a field that its "
         "schema does not name, and lacks it where it is stored as a whole (`replaceOne`, `findOneAndReplace`, "
         "`insertMany` of a copy). Tried with Mongoose 9.",
         code(MONGOOSE, "js"),
         "Without them nothing is lost by `save()` and `updateOne()`, which write only what changed. An occurrence "
-        "whose number was dropped is placed by its date.",
+        "whose number was dropped is placed by its date; one that lost `writtenAs` counts as touched, and no change of "
+        "its series reaches it.",
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from recurrence_pipeline.api.schemas import Shape
 from recurrence_pipeline.domain.errors import (
+    ChangeRefused,
     DatabaseUnavailable,
     InternalError,
     InvalidInput,
@@ -26,6 +27,7 @@ RETRY_AFTER = 2
 
 _STATUS: Mapping[type[RecurrenceError], int] = {
     OriginalNotFound: 404,
+    ChangeRefused: 409,
     Permanent: 422,
     Transient: 503,
     LeaseLost: 503,

@@ -33,7 +33,8 @@ from recurrence_pipeline.api.errors import (
     no_such_path,
 )
 from recurrence_pipeline.api.responses import CalendarResponse, unhealthy
-from recurrence_pipeline.api.schemas import EVENT, ID, WHEN, UnhealthyResponse
+from recurrence_pipeline.api.schemas import EVENT, ID, ID_OF_OCCURRENCE, WHEN, UnhealthyResponse
+from recurrence_pipeline.api.series_schemas import EXAMPLES
 from recurrence_pipeline.domain import errors
 
 OPENAPI_PATH = "/internal/openapi.json"
@@ -41,6 +42,10 @@ DOCS_PATH = "/internal/docs"
 
 TAGS = [
     {"name": "tasks", "description": "What happened to a task, and when it comes next."},
+    {
+        "name": "series",
+        "description": "A change of mind: an edited series, a completion taken back, a slot not wanted.",
+    },
     {"name": "events", "description": "What became of it, and another try."},
     {"name": "monitoring", "description": "Whether the worker can work, and how much there is."},
 ]
@@ -120,6 +125,21 @@ PROCESSING = (
     *(error_from(error, operation="create") for error in _WORK),
 )
 """What can become of a task that is processed."""
+CHANGING = (
+    bad_request("Unknown field: dryrun"),
+    no_such_path(),
+    *(
+        error_from(error, operation="reopen")
+        for error in (
+            errors.ChangeRefused(f"The completion cannot be taken back: a person changed task {ID_OF_OCCURRENCE}"),
+            errors.InvalidRecurrence("slot: the series has no slot 9", field="slot", value=9),
+            errors.MemoryChanged("the series was changed at the same moment"),
+            *_WORK[:1],
+            *_WORK[2:],
+        )
+    ),
+)
+"""What can become of a series that is changed."""
 CLEANING = (error_from(errors.CleanupRefused("45 of 60 occurrences have no original: nothing was deleted")),)
 VALIDATING = (bad_request("Valid task object is required"), invalid_recurrence("Invalid repeat type: hourly"))
 PREVIEWING = (
@@ -222,7 +242,8 @@ def describe(app: FastAPI) -> dict[str, Any]:
                 if len(content) > 1:  # of another kind: the framework names JSON besides
                     del content["application/json"]
                 else:
-                    success["example"] = _example(success["schema"], components["schemas"])
+                    made = _example(success["schema"], components["schemas"])
+                    success["example"] = EXAMPLES.get(operation["operationId"], made)
         app.openapi_schema = description
     return app.openapi_schema
 

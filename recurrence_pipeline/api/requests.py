@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from datetime import date as day
 from datetime import datetime, timezone
 from functools import partial
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import (
     AfterValidator,
@@ -24,6 +24,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import SkipJsonSchema
@@ -105,7 +106,16 @@ class RequestSchema(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel)
 
 
-class RecurrenceRequest(RequestSchema):
+class ContractRequest(RequestSchema):
+    """A body as the previous worker read it: what is no JSON object says nothing."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _object(cls, value: object) -> object:
+        return value if isinstance(value, dict) else {}
+
+
+class RecurrenceRequest(ContractRequest):
     """What happened to a task; `delete` needs `userId`: whose occurrences are to go. Other fields are ignored."""
 
     model_config = ConfigDict(
@@ -116,7 +126,9 @@ class RecurrenceRequest(RequestSchema):
     )
 
     task_id: Id
-    operation: Annotated[Operation, BeforeValidator(_known_operation)] = Field(examples=["create"])
+    operation: Annotated[
+        Literal[Operation.CREATE, Operation.COMPLETE, Operation.DELETE], BeforeValidator(_known_operation)
+    ] = Field(examples=["create"])
     user_id: Annotated[str, Field(pattern=HEX_OR_NOTHING)] | None = Field(None, validate_default=True, examples=[USER])
 
     @field_validator("user_id", mode="before")
@@ -128,7 +140,7 @@ class RecurrenceRequest(RequestSchema):
         return value
 
 
-class ValidationRequest(RequestSchema):
+class ValidationRequest(ContractRequest):
     """A task as the application is about to store it."""
 
     task: dict[Any, Any] = Field(
@@ -144,8 +156,8 @@ class ValidationRequest(RequestSchema):
     )
 
 
-CALLED = {"task": "task object"}
-"""Fields that messages call by more than their name."""
+CALLED = {"task": "task object", "task_id": "taskId", "body": "JSON object"}
+"""What messages call by another name."""
 
 
 class StatsQuery(RequestSchema):
@@ -212,6 +224,8 @@ def parse(reader: TypeAdapter[Any], value: object, name: str) -> Any:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
     field = str(first["loc"][0]) if first["loc"] else name
+    if first["type"] == "extra_forbidden":
+        raise bad_request(f"Unknown field: {field[:MAX_SHOWN]}")
     raise bad_request(first["msg"] if first["type"] == "wrong" else f"Valid {CALLED.get(field, field)} is required")
 
 
@@ -232,8 +246,8 @@ def query(params: QueryParams, names: Collection[str]) -> Mapping[str, str]:
     return found
 
 
-async def read_json(request: Request) -> dict[str, Any]:
-    """Return the JSON object in the body; no body, or another JSON value, is an empty one.
+async def read_json(request: Request) -> Any:
+    """Return what the JSON in the body says; no body is an empty object.
 
     Raises:
         ApiError: 413 too large, 415 not JSON, 400 malformed.
@@ -251,7 +265,7 @@ async def read_json(request: Request) -> dict[str, Any]:
         raise _too_deep() from None
     if _is_deep(value):
         raise _too_deep()
-    return value if isinstance(value, dict) else {}
+    return value
 
 
 def _says_json(request: Request) -> bool:

@@ -13,7 +13,11 @@ from starlette.responses import Response, StreamingResponse
 
 from recurrence_pipeline.api.errors import UNREACHABLE, ApiError
 from recurrence_pipeline.api.schemas import CleanupResponse, Event, RecurrenceResponse, Task, UnhealthyResponse
+from recurrence_pipeline.api.series_schemas import ChangeResponse
+from recurrence_pipeline.domain.difference import Difference
+from recurrence_pipeline.domain.model import Operation
 from recurrence_pipeline.domain.times import iso
+from recurrence_pipeline.views.changes import difference_data
 
 _TASK_DEFAULTS = {field.alias or name: field.default for name, field in Task.model_fields.items()}
 _EVENT_FIELDS = [field.alias or name for name, field in Event.model_fields.items()]
@@ -56,6 +60,14 @@ def processed(data: Mapping[str, Any]) -> RecurrenceResponse:
         "message": f"Successfully processed {operation} for task {task_id}",
         "data": {"success": True, "operation": operation, "taskId": task_id, "result": result},
     }
+
+
+def changed(operation: Operation, task_id: str, difference: Difference) -> ChangeResponse:
+    """Return the response to a change of a series."""
+    done = f"Successfully processed {operation.value} for task {task_id}"
+    message = done if difference.written else f"Dry run: nothing was written for task {task_id}"
+    data: Any = difference_data(difference)
+    return {"success": True, "message": message, "data": data}
 
 
 def task_of(task: Mapping[str, Any] | None) -> Any:

@@ -21,7 +21,15 @@ from recurrence_pipeline.api.requests import (
     StatsQuery,
     ValidationRequest,
 )
-from recurrence_pipeline.api.responses import CalendarResponse, cleaned, event_of, json_response, processed, unhealthy
+from recurrence_pipeline.api.responses import (
+    CalendarResponse,
+    changed,
+    cleaned,
+    event_of,
+    json_response,
+    processed,
+    unhealthy,
+)
 from recurrence_pipeline.api.routing import Route
 from recurrence_pipeline.api.schemas import (
     CleanupResponse,
@@ -34,14 +42,14 @@ from recurrence_pipeline.api.schemas import (
     StatsResponse,
     ValidationResponse,
 )
+from recurrence_pipeline.api.series_requests import ReopenRequest, SkipRequest, UpdateRequest
+from recurrence_pipeline.api.series_schemas import ChangeResponse
 from recurrence_pipeline.api.threads import Threads
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.clock import utc_now
-from recurrence_pipeline.domain.errors import (
-    InvalidRecurrence,
-    RecurrenceError,
-)
-from recurrence_pipeline.domain.model import Source
+from recurrence_pipeline.domain.difference import Difference
+from recurrence_pipeline.domain.errors import InvalidRecurrence, RecurrenceError
+from recurrence_pipeline.domain.model import Operation, Source
 from recurrence_pipeline.views.common import explanation_data, slots_data
 
 SIGN_OF_LIFE = timedelta(seconds=1.2)
@@ -52,6 +60,8 @@ COUNTING = timedelta(seconds=2)
 """How long health waits for figures: whoever asks for it is answered within 4 s, as deploy/health.py wants it."""
 HEALTH_CHECKS = 2
 """Checks of health at a time. They have turns of their own: what waits for the database must not hold them up."""
+UPDATE, REOPEN, SKIP = UpdateRequest(), ReopenRequest(), SkipRequest()
+"""What a request without a body says."""
 
 
 class Handlers:
@@ -82,6 +92,35 @@ class Handlers:
             return processed(await self._call(process))
         except RecurrenceError as error:
             raise error_from(error, operation=operation) from error
+
+    async def update_series(
+        self, task_id: Annotated[LowerCaseId, Path()], body: UpdateRequest = UPDATE
+    ) -> ChangeResponse:
+        """Bring a series in line with its edited original: what is open, ahead and touched by nobody."""
+        return await self._change(Operation.UPDATE, task_id, body, slot=body.from_slot)
+
+    async def reopen_task(
+        self, task_id: Annotated[LowerCaseId, Path()], body: ReopenRequest = REOPEN
+    ) -> ChangeResponse:
+        """Take back what a completion made, for a task that is open again."""
+        return await self._change(Operation.REOPEN, task_id, body)
+
+    async def skip_slot(self, task_id: Annotated[LowerCaseId, Path()], body: SkipRequest = SKIP) -> ChangeResponse:
+        """Leave a slot of a series out, or have it wanted again."""
+        return await self._change(Operation.SKIP, task_id, body, slot=body.slot, undo=body.undo)
+
+    async def _change(
+        self, operation: Operation, task_id: str, body: ReopenRequest, *, slot: int | None = None, undo: bool = False
+    ) -> ChangeResponse:
+        def change() -> Difference:
+            return self._worker.change(
+                task_id, operation.value, slot=slot, undo=undo, dry_run=body.dry_run, source=Source.API
+            )
+
+        try:
+            return changed(operation, task_id, await self._call(change))
+        except RecurrenceError as error:
+            raise error_from(error, operation=operation.value) from error
 
     async def clean_up_orphans(self) -> CleanupResponse:
         """Delete occurrences whose original is gone. So many that they look like a mistake are refused with 409."""
@@ -199,6 +238,9 @@ def build_routes(handlers: Handlers, guard: AuthDependencies) -> list[Route]:
         Route(f"{at}/preview", handlers.preview_slots, "tasks", *openapi.PREVIEWING, **ask_own),
         Route(f"{at}/explain", handlers.explain_day, "tasks", *openapi.EXPLAINING, **ask_own),
         Route(f"{at}/calendar.ics", handlers.get_calendar, "tasks", *openapi.CALENDAR, **feed),
+        Route(f"{at}/series/{{task_id}}/update", handlers.update_series, "series", *openapi.CHANGING, **do),
+        Route(f"{at}/series/{{task_id}}/reopen", handlers.reopen_task, "series", *openapi.CHANGING, **do),
+        Route(f"{at}/series/{{task_id}}/skip", handlers.skip_slot, "series", *openapi.CHANGING, **do),
         Route(f"{at}/events", handlers.list_events, "events", *openapi.LISTING, **ask_own),
         Route(f"{at}/events/{{event_id}}/replay", handlers.replay_event, "events", *openapi.REPLAYING, **do),
         Route(f"{at}/health", handlers.get_health, "monitoring", *openapi.CHECKING, **ask),

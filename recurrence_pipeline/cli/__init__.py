@@ -15,6 +15,7 @@ from rich.console import Console
 
 from recurrence_pipeline import __version__
 from recurrence_pipeline.cli import (
+    change,
     export,
     inspect,
     maintenance,
@@ -34,6 +35,7 @@ from recurrence_pipeline.domain.errors import ConfigurationError, DatabaseUnavai
 
 __all__ = [
     "app",
+    "change",
     "export",
     "inspect",
     "main",

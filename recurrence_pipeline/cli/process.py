@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import MofNCompleteColumn
 
+from recurrence_pipeline.cli.change import show_difference
 from recurrence_pipeline.cli.session import OK, Json, Panel, Session, TaskId, app
-from recurrence_pipeline.domain.model import Operation
+from recurrence_pipeline.domain.errors import InvalidInput
+from recurrence_pipeline.domain.model import CHANGES, Operation
 
 if TYPE_CHECKING:
     from recurrence_pipeline.worker.summary import BatchSummary
@@ -51,7 +53,7 @@ def process(
 
 @app.command(
     rich_help_panel=Panel.WORK,
-    epilog="Example: recurrence trigger complete 6b046c55c5f3b9749e06fec5 --now (a delete wants --yes, too)",
+    epilog="Example: recurrence trigger complete 6b046c55c5f3b9749e06fec5 --now",
 )
 def trigger(  # noqa: PLR0913 (each is an option of its own)
     context: typer.Context,
@@ -61,27 +63,42 @@ def trigger(  # noqa: PLR0913 (each is an option of its own)
     user_id: Annotated[
         str | None, typer.Option("--user-id", metavar="ID", help="Whose task it is; a delete needs it.")
     ] = None,
+    slot: Annotated[
+        int | None,
+        typer.Option("--slot", metavar="N", min=0, help="Of skip: which slot. Of update: the first one to change."),
+    ] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Of skip: have the slot wanted again.")] = False,
     now: Annotated[bool, typer.Option("--now", help="Process it at once and print the result.")] = False,
     yes: Annotated[
-        bool, typer.Option("--yes", help="Delete; without it, a delete only shows what it would delete.")
+        bool,
+        typer.Option("--yes", help="Needed where tasks may go; without it those operations only show what would be."),
     ] = False,
     as_json: Json = False,
 ) -> int:
-    """Enqueue an event, as the application does."""
+    """Enqueue an event, as the application does.
+
+    `delete`, `update`, `reopen` and `skip` may take tasks away: without --yes they only show which.
+    """
     from recurrence_pipeline.views.common import result_view
     from recurrence_pipeline.views.recovery import deletion_data, deletion_view
 
     session: Session = context.obj
+    if operation not in CHANGES and (slot is not None or undo):
+        raise InvalidInput(f"{'undo' if slot is None else 'slot'}: says nothing to {operation.value}")
     with session.prepared() as worker:
         if operation is Operation.DELETE and not yes:
             event, plan = worker.plan(task_id, operation.value, user_id)
             session.show(deletion_data(event, plan), deletion_view, as_json=as_json)
             return OK
+        if operation in CHANGES and (now or not yes):
+            difference = worker.change(task_id, operation.value, slot=slot, undo=undo, dry_run=not yes)
+            show_difference(session, worker, difference, as_json=as_json)
+            return OK
         if now:
             result = worker.process_task_recurrence(task_id, operation.value, user_id)
             session.show(result, result_view, as_json=as_json)
             return OK
-        event_id = worker.enqueue(task_id, operation.value, user_id)
+        event_id = worker.enqueue(task_id, operation.value, user_id, slot=slot, undo=undo)
     added = {"eventId": event_id, "operation": operation.value, "taskId": task_id, "status": "pending"}
     session.show(added, lambda _: f"Event {event_id} is pending: {operation.value} of task {task_id}.", as_json=as_json)
     return OK

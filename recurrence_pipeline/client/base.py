@@ -102,7 +102,9 @@ class Client(ABC):
     def _write_down(self, trigger: Trigger) -> str | RecurrenceError:
         assert self._outbox is not None, "the protocol knows whether there is one"  # noqa: S101
         try:
-            return self._outbox.enqueue(trigger.task_id, trigger.operation.value, trigger.user_id)
+            return self._outbox.enqueue(
+                trigger.task_id, trigger.operation.value, trigger.user_id, slot=trigger.slot, undo=trigger.undo
+            )
         except RecurrenceError as error:
             return error
 

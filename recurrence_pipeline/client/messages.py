@@ -9,13 +9,14 @@ TriggerError
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any, ClassVar, TypeAlias
 
 from recurrence_pipeline.domain.errors import InvalidInput, RecurrenceError
-from recurrence_pipeline.domain.model import Operation
+from recurrence_pipeline.domain.model import CHANGES, Operation
 from recurrence_pipeline.domain.retries import RetryPolicy
 from recurrence_pipeline.domain.times import iso
 
@@ -25,6 +26,7 @@ RETRIES = RetryPolicy(2, timedelta(milliseconds=500), cap=timedelta(seconds=10))
 LONGEST_ASKED_WAIT = timedelta(seconds=10)
 """How much of a `Retry-After` is waited for: somebody waits for us."""
 
+IS_ID = re.compile("[0-9a-fA-F]{24}").fullmatch
 MAX_QUOTED = 500
 NOT_OURS = "this is no answer of the worker's"
 
@@ -73,7 +75,10 @@ class Unavailable(TriggerError):
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The worker did it; `data` is that of its answer: `{success, operation, taskId, result}`, dates as in JSON."""
+    """The worker did it; `data` is that of its answer, dates as in JSON.
+
+    It is `{success, operation, taskId, result}`; of an update, reopening or skip `{seriesId, written, changes}`.
+    """
 
     data: dict[str, Any]
 
@@ -106,11 +111,20 @@ class Trigger:
     operation: Operation
     task_id: str
     user_id: str | None = None
+    slot: int | None = None
+    """Of an update: the first one to change. Of a skip: which one, where it is not the task's."""
+    undo: bool = False
 
-    def as_body(self) -> dict[str, str]:
-        """Return it as the contract has it."""
-        body = {"operation": self.operation.value, "taskId": self.task_id}
+    def as_body(self) -> dict[str, Any]:
+        """Return it as the contract has it, with what only changes of a series say."""
+        body = {"operation": self.operation.value, "taskId": self.task_id, **self.asked()}
         return body if self.user_id is None else body | {"userId": self.user_id}
+
+    def asked(self) -> dict[str, Any]:
+        """Return what a change of a series says besides."""
+        name = "fromSlot" if self.operation is Operation.UPDATE else "slot"
+        slot = {} if self.slot is None else {name: self.slot}
+        return slot | ({"undo": True} if self.undo else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +152,18 @@ class Call:
             raise InvalidInput(f"{self.path}: {error}") from error
 
 
-def call_for(trigger: Trigger) -> Call:
-    """Return the call that delivers a trigger."""
+def call_for(trigger: Trigger, *, dry_run: bool = False) -> Call:
+    """Return the call that delivers a trigger; with `dry_run` that of a change is only looked at.
+
+    Raises:
+        Refused: the id cannot stand in a path.
+    """
+    if trigger.operation in CHANGES:
+        if not IS_ID(trigger.task_id):
+            message = f"taskId: {trigger.task_id!r:.100} is not an id of 24 hex digits"
+            raise Refused(message, status=None, reason=InvalidInput.code)
+        path = f"/series/{trigger.task_id}/{trigger.operation.value}"
+        return Call("POST", path, "changes", {"dryRun": dry_run, **trigger.asked()})
     return Call("POST", "/tasks/recurrence", "result", trigger.as_body())
 
 

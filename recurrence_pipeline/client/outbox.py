@@ -17,8 +17,13 @@ PATIENCE = timedelta(seconds=3)
 class Outbox(Protocol):
     """Keeps triggers until the worker is back."""
 
-    def enqueue(self, task_id: str, operation: str, user_id: str | None) -> str:
-        """Write a pending event down and return its id; raise a RecurrenceError where that cannot be."""
+    def enqueue(
+        self, task_id: str, operation: str, user_id: str | None, *, slot: int | None = None, undo: bool = False
+    ) -> str:
+        """Write a pending event down and return its id; raise a RecurrenceError where that cannot be.
+
+        `slot` and `undo` are those of an update or a skip.
+        """
 
 
 class DatabaseOutbox:
@@ -27,7 +32,9 @@ class DatabaseOutbox:
     def __init__(self, settings: "Settings") -> None:
         self._settings = settings
 
-    def enqueue(self, task_id: str, operation: str, user_id: str | None) -> str:
+    def enqueue(
+        self, task_id: str, operation: str, user_id: str | None, *, slot: int | None = None, undo: bool = False
+    ) -> str:
         """Write a pending event down and return its id.
 
         Raises:
@@ -41,7 +48,7 @@ class DatabaseOutbox:
         from recurrence_pipeline.storage.timeouts import time_limit
 
         settings = self._settings
-        event = new_event(task_id, operation, user_id, source=Source.OUTBOX, now=utc_now())
+        event = new_event(task_id, operation, user_id, source=Source.OUTBOX, now=utc_now(), slot=slot, undo=undo)
         with closing(Mongo(settings)) as mongo, time_limit(PATIENCE):
             require_schema(mongo)
             events = Events(mongo, read_chunk=settings.read_chunk, write_chunk=settings.write_chunk)

@@ -106,6 +106,12 @@ class WorkerProtocol:
         log.error("trigger lost: %s: %s", trigger.as_body(), reason, extra=trigger.as_body() | {"reason": reason})
         return Lost(reason)
 
+    def change(self, trigger: Trigger, *, dry_run: bool) -> Steps[Delivery]:
+        """Deliver a change of a series; a dry run is a question, and never written down: the event would do it."""
+        if not dry_run:
+            return (yield from self.deliver(trigger))
+        return Delivered((yield from self.ask(call_for(trigger, dry_run=True))))
+
     def is_available(self) -> Steps[bool]:
         """Ask once whether the worker is healthy."""
         try:

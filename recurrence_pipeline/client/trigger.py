@@ -52,6 +52,27 @@ class WorkerTrigger(Client):
         """Say that a user's recurring task was deleted; raises as `trigger_task_creation` does."""
         return self._act(self._protocol.deliver(Trigger(Operation.DELETE, str(task_id), str(user_id))))
 
+    def update(self, task_id: str, from_slot: int | None = None, *, dry_run: bool = False) -> Delivery:
+        """Say that the original of a series was edited; `from_slot` is the first slot to change.
+
+        With `dry_run` nothing is written, by nobody: the answer says what would change, slot by slot.
+
+        Raises:
+            Refused: the worker will never do it, and says what stands in the way.
+            Unavailable: in a dry run, nobody is there to say.
+        """
+        trigger = Trigger(Operation.UPDATE, str(task_id), slot=from_slot)
+        return self._act(self._protocol.change(trigger, dry_run=dry_run))
+
+    def reopen(self, task_id: str, *, dry_run: bool = False) -> Delivery:
+        """Say that a completed task is open again; as `update` otherwise."""
+        return self._act(self._protocol.change(Trigger(Operation.REOPEN, str(task_id)), dry_run=dry_run))
+
+    def skip(self, task_id: str, slot: int | None = None, *, undo: bool = False, dry_run: bool = False) -> Delivery:
+        """Say that a slot is not wanted or, with `undo`, wanted again: the task's, or `slot` of its series."""
+        trigger = Trigger(Operation.SKIP, str(task_id), slot=slot, undo=undo)
+        return self._act(self._protocol.change(trigger, dry_run=dry_run))
+
     def trigger_cleanup(self) -> dict[str, Any]:
         """Have orphans removed now, and return `{timestamp, operations, success}`.
 
@@ -139,6 +160,22 @@ class AsyncWorkerTrigger(Client):
     async def trigger_task_deletion(self, task_id: str, user_id: str) -> Delivery:
         """See `WorkerTrigger`."""
         return await self._act(self._protocol.deliver(Trigger(Operation.DELETE, str(task_id), str(user_id))))
+
+    async def update(self, task_id: str, from_slot: int | None = None, *, dry_run: bool = False) -> Delivery:
+        """See `WorkerTrigger`."""
+        trigger = Trigger(Operation.UPDATE, str(task_id), slot=from_slot)
+        return await self._act(self._protocol.change(trigger, dry_run=dry_run))
+
+    async def reopen(self, task_id: str, *, dry_run: bool = False) -> Delivery:
+        """See `WorkerTrigger`."""
+        return await self._act(self._protocol.change(Trigger(Operation.REOPEN, str(task_id)), dry_run=dry_run))
+
+    async def skip(
+        self, task_id: str, slot: int | None = None, *, undo: bool = False, dry_run: bool = False
+    ) -> Delivery:
+        """See `WorkerTrigger`."""
+        trigger = Trigger(Operation.SKIP, str(task_id), slot=slot, undo=undo)
+        return await self._act(self._protocol.change(trigger, dry_run=dry_run))
 
     async def trigger_cleanup(self) -> dict[str, Any]:
         """See `WorkerTrigger`."""

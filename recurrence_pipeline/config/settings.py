@@ -145,8 +145,7 @@ class Settings(BaseModel):
     """How many of all tasks one look for unqueued work reads; there is one every 5 s."""
 
     follow_edits: Flag = False
-    """Whether edits of an original's content, which nobody told of, are copied to its open occurrences (true or
-    false); those of its rule and options always are."""
+    """Whether edits of an original's content that nobody told of are followed, as its rule's are (true or false)."""
 
     degradation_threshold: Annotated[WholeNumber, bounded(1, 1_000_000)] = 50
     """By how many percent a figure must be worse than in the weeks before for the report to say so."""

@@ -259,7 +259,7 @@ class ErrorRecord:
 
 @dataclass(slots=True)
 class TaskEvent:
-    """Look at this task, because of create / complete / delete."""
+    """Look at this task, because of what happened to it."""
 
     id: str
     operation: Operation

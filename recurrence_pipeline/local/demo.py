@@ -1,6 +1,5 @@
 """`recurrence demo`: the packaged sample, processed by the real system on throwaway data, and what came of it."""
 
-import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
@@ -21,6 +20,7 @@ from recurrence_pipeline.domain.words import counted
 from recurrence_pipeline.domain.zones import time_zone
 from recurrence_pipeline.local.console import LocalConsole, exit_status
 from recurrence_pipeline.local.dagster import Run
+from recurrence_pipeline.local.demo_changes import USER, export_of, shown_changes, task_document
 from recurrence_pipeline.local.stack import LocalStack, running
 from recurrence_pipeline.local.supervisor import Stopped, locked
 from recurrence_pipeline.local.up_file import KEPT_IN
@@ -71,6 +71,7 @@ def _worked_off_and_shown(environment: Mapping[str, str], home: Path, narrator: 
         _wait_until_worked_off(system, narrator.console)
         failure = _show(system, narrator.console)
         narrator.console.print(shown_through_the_api(system, home))
+        narrator.console.print(shown_changes(system, home))
         return failure
 
 
@@ -191,7 +192,6 @@ def _next_due(view: SeriesView) -> list[str]:
 
 RECURRENCE = "/internal/worker/tasks/recurrence"
 TASK = "6b0500000000000000000de1"
-USER = "6b0500000000000000000d05"
 NUMBER = 1_000_000
 """Above the numbers of the sample's tasks."""
 
@@ -203,7 +203,8 @@ def shown_through_the_api(system: LocalStack, home: Path) -> Table:
         DatabaseUnavailable: an answer was not a success.
     """
     anchor = datetime(datetime.now(timezone.utc).year + 1, 1, 31, 9, tzinfo=timezone.utc)
-    system.worker.import_folder(_folder(home / "a-task", anchor))
+    task = task_document(TASK, NUMBER, "Pay the rent", anchor, repeatType="monthly")
+    system.worker.import_folder(export_of(home / "a-task", task))
     table = Table(title="One task through the internal API", title_justify="left", title_style="bold", show_lines=True)
     for column in ("POST /internal/worker/tasks/recurrence", "status", "answer"):
         table.add_column(column)
@@ -238,31 +239,3 @@ def _lines(result: Any) -> Iterator[str]:
             yield f"made: due {created['dueDate'] if created else '-'}"
         case _:
             yield f"{counted(result, 'occurrence')} deleted"
-
-
-def _folder(folder: Path, anchor: datetime) -> Path:
-    """Write an export that holds one task."""
-    date = {"$date": anchor.isoformat().replace("+00:00", "Z")}
-    task = {
-        "_id": {"$oid": TASK},
-        "taskId": NUMBER,
-        "userId": {"$oid": USER},
-        "title": "Pay the rent",
-        "description": "",
-        "dueDate": date,
-        "originalDueDate": date,
-        "priority": "high",
-        "category": "home",
-        "isCompleted": False,
-        "repeatType": "monthly",
-        "parentTaskId": None,
-        "parentRecurringId": None,
-        "links": [],
-        "additionalNotes": "",
-        "createdAt": date,
-        "updatedAt": date,
-        "__v": 0,
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "tasks.jsonl").write_text(json.dumps(task) + "\n")
-    return folder

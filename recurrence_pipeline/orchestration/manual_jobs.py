@@ -13,9 +13,16 @@ from pydantic import Field
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.domain.errors import RecurrenceError
-from recurrence_pipeline.domain.model import REFUSED, EventStatus, Operation
+from recurrence_pipeline.domain.model import CHANGES, REFUSED, EventStatus, Operation
 from recurrence_pipeline.domain.times import instant
-from recurrence_pipeline.orchestration.metadata import MAX_ROWS, answer_metadata, events_table, plan_metadata, table
+from recurrence_pipeline.orchestration.metadata import (
+    MAX_ROWS,
+    answer_metadata,
+    difference_metadata,
+    events_table,
+    plan_metadata,
+    table,
+)
 from recurrence_pipeline.orchestration.resources import MONGODB, WorkerParam, failing_in_one_line
 from recurrence_pipeline.recovery.replay import AT_MOST, EventFilter, Replay
 from recurrence_pipeline.recovery.restore import Restored
@@ -32,7 +39,7 @@ class ReplayConfig(dg.Config):
     event_ids: list[str] = Field(default_factory=list, description="Only these events: 24 hex digits each.")
     code: str = Field(default="", description="Only those whose last error has this code, such as TRANSIENT.")
     status: Literal["any", "failed", "rejected"] = Field(default="any", description="Only those of this status.")
-    operation: Literal["any", "create", "complete", "delete"] = Field(
+    operation: Literal["any", "create", "complete", "delete", "update", "reopen", "skip"] = Field(
         default="any", description="Only those of this operation."
     )
     since: str = Field(default="", description="Only those that ended from this time on, such as 2026-11-24T09:30Z.")
@@ -147,11 +154,15 @@ class TaskConfig(dg.Config):
 
     task_id: str = Field(default="", description="The task: 24 hex digits; without one, the latest events are listed.")
     # Dagster wants the NAMES of an Enum, which are in capitals.
-    operation: Literal["create", "complete", "delete"] = Field(
+    operation: Literal["create", "complete", "delete", "update", "reopen", "skip"] = Field(
         default="create", description="What happened to the task."
     )
     user_id: str = Field(default="", description="Whose tasks are deleted: 24 hex digits; only delete needs it.")
-    dry_run: bool = Field(default=True, description="Only show what would be done; set it to false to do it.")
+    slot: int | None = Field(
+        default=None, description="Of skip: which slot, if not the task's. Of update: the first one to change."
+    )
+    undo: bool = Field(default=False, description="Of skip: the slot is wanted again.")
+    dry_run: bool = Field(default=True, description=DRY_RUN)
 
 
 @dg.op(out=dg.Out(dg.Nothing), tags=MONGODB)
@@ -161,6 +172,16 @@ def process_one_task(context: dg.OpExecutionContext, config: TaskConfig, worker:
     with failing_in_one_line():
         if not config.task_id:
             metadata = {"written": False, "events": events_table(worker.open().queries.events(limit=MAX_ROWS))}
+        elif config.operation in set(CHANGES):
+            difference = worker.open().change(
+                config.task_id,
+                config.operation,
+                slot=config.slot,
+                undo=config.undo,
+                dry_run=config.dry_run,
+                run_id=context.run_id,
+            )
+            metadata = difference_metadata(difference)
         elif config.dry_run:
             metadata = plan_metadata(*worker.open().plan(*asked)) | _rule(worker.open(), config.task_id)
         else:
@@ -177,8 +198,8 @@ def _rule(worker: Worker, task_id: str) -> dict[str, str]:
 
 
 @dg.job(
-    description="One operation on one task, by hand. Without a task it lists the latest events; with one it only shows "
-    "what it would do until `dry_run` is set to false.",
+    description="One operation on one task, by hand; also update, reopen and skip, which change a series. Without a "
+    "task it lists the latest events; with one it only shows what it would do until `dry_run` is set to false.",
     tags={"trigger": "manual"},
 )
 def process_task() -> None:  # noqa: D103

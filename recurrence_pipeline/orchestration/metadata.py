@@ -1,11 +1,13 @@
 """Numbers and tables for the UI, from the worker's own values. Pure: nothing is read and nothing is decided here."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import dagster as dg
 
+from recurrence_pipeline.domain.difference import ChangeKind, Difference
 from recurrence_pipeline.domain.model import TaskEvent
 from recurrence_pipeline.domain.plan import Plan
 from recurrence_pipeline.domain.words import cut
@@ -82,6 +84,18 @@ def plan_metadata(event: TaskEvent, plan: Plan) -> dict[str, Any]:
         "links": table(["task", "to original"], [(x.task_id, x.original_id) for x in plan.links]),
         "cursors": table(["original", "to slot"], [(move.series_id, move.memory.number) for move in plan.cursors]),
         "refusals": table(["code", "reason"], [(e.code, e) for e in plan.refusals.values()]),
+    }
+
+
+def difference_metadata(difference: Difference) -> dict[str, Any]:
+    """Return what an operation changes in a series, slot by slot."""
+    rows = [(c.kind.value, c.slot, c.was, c.due, c.task_id, c.why) for c in difference.changes]
+    counts = Counter(change.kind for change in difference.changes)
+    return {
+        "written": difference.written,
+        "series": difference.series_id,
+        **{kind.value: counts[kind] for kind in ChangeKind},
+        "changes": table(["what", "slot", "was", "due", "task", "why"], rows),
     }
 
 

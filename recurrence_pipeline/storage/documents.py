@@ -335,7 +335,7 @@ def event_document(event: TaskEvent, *, available_at: datetime, status: str = "p
     if event.user_id:
         document["userId"] = object_id(event.user_id, "userId")
     if event.slot is not None:
-        document[_slot_field(event.operation)] = event.slot
+        document[name_of_slot(event.operation)] = event.slot
     return document | ({"undo": True} if event.undo else {})
 
 
@@ -369,7 +369,7 @@ def event_from(doc: Mapping[str, Any]) -> TaskEvent:
         started_at=_date(doc.get("startedAt")),
         errors=tuple(_error_from(error) for error in _list(doc.get("errors")) if isinstance(error, dict)),
         deleting=tuple(task_id for task_id in map(_id, _list(doc.get("deleting"))) if task_id),
-        slot=whole(doc.get(_slot_field(operation))),
+        slot=whole(doc.get(name_of_slot(operation))),
         undo=doc.get("undo") is True,
     )
 
@@ -387,7 +387,8 @@ def _operation(value: object) -> Operation:
         raise InvalidInput(f"operation: {value!r:.200} is not one of {', '.join(Operation)}") from None
 
 
-def _slot_field(operation: Operation) -> str:
+def name_of_slot(operation: Operation) -> str:
+    """Return the field of an event that names a slot."""
     return "fromSlot" if operation is Operation.UPDATE else "slot"
 
 

@@ -13,12 +13,13 @@ from pymongo import UpdateMany
 from pymongo.errors import DuplicateKeyError
 
 from recurrence_pipeline.domain.errors import InvalidInput, LeaseLost
+from recurrence_pipeline.domain.members import MAX_NUMBER
 from recurrence_pipeline.domain.model import Operation, Source, TaskEvent
 from recurrence_pipeline.domain.shards import WHOLE_QUEUE, Shard
 from recurrence_pipeline.domain.words import counted
 from recurrence_pipeline.storage.chunks import chunks, id_chunks
 from recurrence_pipeline.storage.claiming import Claiming
-from recurrence_pipeline.storage.documents import EPOCH, Document, event_document, new_id, object_id
+from recurrence_pipeline.storage.documents import EPOCH, Document, event_document, name_of_slot, new_id, object_id
 from recurrence_pipeline.storage.event_updates import Outcome, Update, announcements, endings
 from recurrence_pipeline.storage.leasing import (
     ANY_TIME,
@@ -68,8 +69,9 @@ def new_event(  # noqa: PLR0913 (what an event says)
         object_id(user_id, "userId")
     if slot is not None and operation not in {Operation.UPDATE.value, Operation.SKIP.value}:
         raise InvalidInput(f"slot: {slot} says nothing to {operation}")
-    if slot is not None and (isinstance(slot, bool) or slot < 0):
-        raise InvalidInput(f"slot: {slot} is not a whole number from 0")
+    if slot is not None and (isinstance(slot, bool) or not 0 <= slot <= MAX_NUMBER):
+        name = name_of_slot(Operation(operation))
+        raise InvalidInput(f"{name}: {slot} is not a whole number from 0 to {MAX_NUMBER}")
     if undo and operation != Operation.SKIP.value:
         raise InvalidInput(f"undo: {undo} says nothing to {operation}")
     asked = Operation(operation)

@@ -4,8 +4,11 @@ What was asked is stored before the first document is, so that an import that a 
 the last one, so that what people or cascades delete stays deleted. Loading the data is the business of import_jsonl.py.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
+from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
 from recurrence_pipeline.storage.mongo import Mongo, translated
@@ -53,3 +56,9 @@ def wants_sample(mongo: Mongo, now: datetime, *, asked: bool = False) -> bool:
 def sample_loaded(mongo: Mongo, now: datetime) -> None:
     """Store that all of it was loaded."""
     mongo.state.update_one(SAMPLE, {"$set": {"wanted": False, "loadedAt": now}})
+
+
+@translated()
+def edit_task(mongo: Mongo, task_id: str, fields: Mapping[str, Any], now: datetime) -> None:
+    """Change a task as the application does: for a demonstration of what follows."""
+    mongo.tasks.update_one({"_id": ObjectId(task_id)}, {"$set": {**fields, "updatedAt": now}})

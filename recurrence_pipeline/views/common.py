@@ -218,7 +218,10 @@ def _fate(event: Data) -> Iterator[Text]:
     """Yield the lines that tell what became of an event."""
     attempts = event.get("attempts") or 0
     failures = f" after {counted(attempts, 'failure')}" if isinstance(attempts, int) and attempts else ""
-    yield plain(f"{event.get('operation')}: {event.get('status')}{failures}")
+    asked = " undone" * (event.get("undo") is True) + "".join(
+        f" {word} slot {event[name]}" for word, name in (("of", "slot"), ("from", "fromSlot")) if name in event
+    )
+    yield plain(f"{event.get('operation')}{asked}: {event.get('status')}{failures}")
     errors = event.get("errors") if event.get("status") != "completed" else None
     last = errors[-1] if isinstance(errors, list) and errors else None
     if isinstance(last, Mapping):

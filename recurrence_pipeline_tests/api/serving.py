@@ -25,6 +25,7 @@ STATS = "/internal/worker/stats"
 VALIDATE = "/internal/worker/validate"
 EVENTS = "/internal/worker/events"
 PREVIEW = "/internal/worker/preview"
+SERIES = "/internal/worker/series"
 CALENDAR = "/internal/worker/calendar.ics"
 
 FORBIDDEN_KEY = {"error": "Forbidden", "message": "Invalid internal API key"}

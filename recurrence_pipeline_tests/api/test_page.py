@@ -20,6 +20,7 @@ from recurrence_pipeline_tests.api.serving import (
     HEALTH,
     PREVIEW,
     RECURRENCE,
+    SERIES,
     STATS,
     VALIDATE,
     Api,
@@ -81,7 +82,7 @@ def test_operations_have_ids_of_their_own_that_are_good_names_for_functions(page
     ids = [operation["operationId"] for _, operation in operations(page)]
     assert sorted(ids) == [
         "cleanUpOrphans", "explainDay", "getCalendar", "getHealth", "getStats", "listEvents", "previewSlots",
-        "processRecurrence", "replayEvent", "validateRecurrence",
+        "processRecurrence", "reopenTask", "replayEvent", "skipSlot", "updateSeries", "validateRecurrence",
     ]  # fmt: skip
 
 
@@ -118,6 +119,11 @@ def answers(api: Api) -> Iterator[httpx.Response]:
     yield api.recurrence("complete", task_id)
     yield api.recurrence("complete", task_id)
     yield api.get(PREVIEW, taskId=task_id, count=2)
+    for operation in ("update", "reopen", "skip"):
+        at = f"{SERIES}/{task_id}/{operation}"
+        yield api.client.post(at, json={"dryRun": True})
+        yield api.client.post(at, json={"dryRun": True, "slot": 2})
+        yield api.client.post(at)
     yield api.recurrence("delete", task_id, api.world.user)
     yield api.recurrence("create", ObjectId())
     yield api.recurrence("create", api.world.add_task(utc(2024, 1, 2), "hourly"))
@@ -144,6 +150,7 @@ def test_answers_fit_the_page(api: Api, page: Page) -> None:
     statuses = set()
     for answer in answers(api):
         path = re.sub(r"events/.*/", "events/{event_id}/", answer.request.url.path)
+        path = re.sub(r"series/.*/", "series/{task_id}/", path)
         where = f"{answer.status_code} of {answer.request.method} {path}"
         assert misfits(page, described[where]["schema"], answer.json()) == [], (where, answer.text)
         statuses.add(answer.status_code)

@@ -58,7 +58,7 @@ ASKED_WRONGLY = [
     (("import",), "name a FOLDER, or say --sample"),
     (("import", ".", "--sample"), "not both"),
     (("import", "/nowhere/at/all"), "/nowhere/at/all: no such folder"),
-    (("trigger", "undo", WEEKLY), "'undo' is not one of 'create', 'complete', 'delete'"),
+    (("trigger", "undo", WEEKLY), "'undo' is not one of 'create', 'complete', 'delete', 'update', 'reopen', 'skip'"),
     (("trigger", "create"), "TASK_ID"),
     (("trigger", "create", "17"), "taskId: '17' is not an id of 24 hex digits"),
     (("trigger", "create", WEEKLY, "--user-id", "me"), "userId: 'me' is not an id"),

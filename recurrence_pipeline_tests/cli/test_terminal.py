@@ -35,8 +35,14 @@ ANSWERS = [
     ("maintenance", "daily"),
     ("maintenance", "daily", "--yes"),
     ("maintenance", "weekly"),
+    ("update", WEEKLY),
+    ("update", WEEKLY, "--yes"),
+    ("reopen", WEEKLY),
+    ("skip", WEEKLY, "--slot", "9"),
+    ("skip", WEEKLY, "--slot", "9", "--yes"),
     ("process",),
     ("trigger", "complete", WEEKLY),
+    ("trigger", "update", WEEKLY),
     ("trigger", "complete", WEEKLY, "--now"),
     ("trigger", "delete", WEEKLY, "--user-id", OWNER),
     ("doctor",),
@@ -113,7 +119,7 @@ def test_bash_completes_commands_and_options() -> None:
     )
     environment = os.environ | {"PATH": f"{COMMAND.parent}:{os.environ['PATH']}"}
     ran = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, env=environment)  # noqa: S607
-    assert ran.stdout.splitlines() == ["replay restore resume report", "--status --since"]
+    assert ran.stdout.splitlines() == ["reopen replay restore resume report", "--status --since"]
     assert ran.stderr == ""
 
 

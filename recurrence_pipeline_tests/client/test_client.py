@@ -40,6 +40,37 @@ def test_a_series_from_its_creation_to_its_deletion(subject: Subject, api: Api) 
     assert world.occurrences(task_id) == []
 
 
+def test_a_series_is_edited_skipped_and_reopened(subject: Subject, api: Api) -> None:
+    world = api.world
+    task_id = world.create(DUE, "daily")
+    world.worker.mongo.tasks.update_one({"_id": task_id}, {"$set": {"repeatType": "weekly"}})
+    with subject.open(str(api.client.base_url)) as client:
+        dry = client.call("update", task_id, 2, dry_run=True)
+        assert world.due_dates(task_id)[1] == utc(2024, 1, 3, 9)
+        done = client.call("update", task_id, 2)
+        assert [change["kind"] for change in done.data["changes"]] == ["changes", "moves", "moves"]
+        assert done == Delivered(dry.data | {"written": True})
+        skipped = client.call("skip", task_id, 1)
+        assert skipped.data["changes"][0]["why"] == "skipped"
+        client.call("skip", task_id, 1, undo=True)
+        with pytest.raises(Refused, match="Slot 0 is the original itself") as caught:
+            client.call("skip", task_id)
+        world.complete(task_id)
+        client.call("trigger_task_completion", task_id)
+        with pytest.raises(Refused, match="is completed: it was not taken back"):
+            client.call("reopen", task_id)
+    assert (caught.value.status, caught.value.reason) == (409, "CHANGE_REFUSED")
+
+
+@pytest.mark.parametrize("task_id", ["", "6b04", "../health", f"{'f' * 24}/skip?", "g" * 24])
+def test_an_id_that_is_none_is_put_into_no_path(subject: Subject, api: Api, task_id: str) -> None:
+    with subject.open(str(api.client.base_url)) as client:
+        for method in ("update", "reopen", "skip"):
+            with pytest.raises(Refused, match="is not an id of 24 hex digits") as caught:
+                client.call(method, task_id)
+            assert (caught.value.status, caught.value.reason) == (None, "INVALID_INPUT")
+
+
 def test_its_questions_are_answered(subject: Subject, api: Api) -> None:
     task = {"repeatType": "daily", "dueDate": DUE}
     with subject.open(str(api.client.base_url)) as client:

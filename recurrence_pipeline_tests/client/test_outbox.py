@@ -9,7 +9,7 @@ import pytest
 from pymongo import MongoClient
 
 from recurrence_pipeline.bootstrap import open_worker
-from recurrence_pipeline.client import AccessDenied, Lost, Queued, Refused, WorkerTrigger, outbox
+from recurrence_pipeline.client import AccessDenied, Lost, Queued, Refused, Unavailable, WorkerTrigger, outbox
 from recurrence_pipeline.config import logs
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.storage.documents import Document
@@ -69,6 +69,39 @@ def test_a_deletion_keeps_its_user(subject: Subject, world: World, mongodb_url: 
     with subject.open(nobody(), database_url=mongodb_url) as client:
         assert isinstance(client.call_safely("trigger_task_deletion", task_id, world.user), Queued)
     assert only_event(world)["userId"] == world.user
+
+
+@pytest.mark.parametrize(
+    ("method", "asked", "written"),
+    [
+        ("update", {"from_slot": 4}, {"operation": "update", "fromSlot": 4}),
+        ("reopen", {}, {"operation": "reopen"}),
+        ("skip", {"slot": 2, "undo": True}, {"operation": "skip", "slot": 2, "undo": True}),
+    ],
+)
+def test_a_change_of_a_series_keeps_its_slot(
+    subject: Subject,
+    world: World,
+    mongodb_url: str,
+    method: str,
+    asked: dict[str, Any],
+    written: dict[str, Any],
+) -> None:
+    task_id = world.create(utc(2100, 1, 1, 9), "daily")
+    world.worker.mongo.events.delete_many({})
+    with subject.open(nobody(), database_url=mongodb_url) as client:
+        assert isinstance(client.call(method, task_id, **asked), Queued)
+    event = only_event(world)
+    assert {name: event.get(name) for name in written} == written
+    assert {"slot", "fromSlot", "undo"} & event.keys() == {"slot", "fromSlot", "undo"} & written.keys()
+
+
+def test_a_dry_run_is_never_written_down(subject: Subject, world: World, mongodb_url: str) -> None:
+    """Else a question that nobody answered would be done later."""
+    for method in ("update", "reopen", "skip"):
+        with subject.open(nobody(), database_url=mongodb_url) as client, pytest.raises(Unavailable):
+            client.call(method, "f" * 24, dry_run=True)
+    assert list(world.worker.mongo.events.find()) == []
 
 
 @pytest.mark.parametrize(
@@ -139,15 +172,18 @@ def test_an_outbox_of_ones_own_is_used(subject: Subject) -> None:
         def __init__(self) -> None:
             self.kept: list[tuple[Any, ...]] = []
 
-        def enqueue(self, task_id: str, operation: str, user_id: str | None) -> str:
-            self.kept.append((task_id, operation, user_id))
+        def enqueue(
+            self, task_id: str, operation: str, user_id: str | None, *, slot: int | None = None, undo: bool = False
+        ) -> str:
+            self.kept.append((task_id, operation, user_id, slot, undo))
             return "on the shelf"
 
     shelf = Shelf()
     with subject.open(nobody(), outbox=shelf) as client:
         queued = client.call("trigger_task_deletion", "a", "b")
+        client.call("skip", "f" * 24, 3, undo=True)
     assert queued.event_id == "on the shelf"
-    assert shelf.kept == [("a", "delete", "b")]
+    assert shelf.kept == [("a", "delete", "b", None, False), ("f" * 24, "skip", None, 3, True)]
 
 
 def test_the_environment_names_the_database(world: World, mongodb_url: str) -> None:

@@ -89,6 +89,32 @@ def test_a_trigger_is_sent_as_the_contract_has_it(
 
 
 @pytest.mark.parametrize(
+    ("method", "arguments", "named", "body"),
+    [
+        ("update", [], {}, {"dryRun": False}),
+        ("update", [4], {"dry_run": True}, {"dryRun": True, "fromSlot": 4}),
+        ("reopen", [], {"dry_run": True}, {"dryRun": True}),
+        ("skip", [], {}, {"dryRun": False}),
+        ("skip", [2], {"undo": True}, {"dryRun": False, "slot": 2, "undo": True}),
+    ],
+)
+def test_a_change_of_a_series_is_sent_to_its_own_path(
+    subject: Subject,
+    worker: StubServer,
+    method: str,
+    arguments: list[Any],
+    named: dict[str, Any],
+    body: dict[str, Any],
+) -> None:
+    data = {"seriesId": TASK, "written": not body["dryRun"], "changes": []}
+    worker.will(answers(200, {"success": True, "message": "", "data": data}))
+    with subject.open(worker.url) as client:
+        assert client.call(method, ObjectId(TASK), *arguments, **named) == Delivered(data)
+    (heard,) = worker.heard
+    assert (heard.method, heard.path, heard.body) == ("POST", f"/internal/worker/series/{TASK}/{method}", body)
+
+
+@pytest.mark.parametrize(
     ("method", "arguments", "data", "heard_as"),
     [
         ("get_worker_health", [], HEALTH, ("GET", "/internal/worker/health")),

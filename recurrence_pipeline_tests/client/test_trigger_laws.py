@@ -64,7 +64,7 @@ def test_any_answer_can_be_read_and_no_answer_is_both_refused_and_repeated(statu
     for call in (CREATE, HEALTH):
         answer = read(call, Reply(status, body))
         if isinstance(answer, TriggerError):
-            assert isinstance(answer, Refused) == (400 <= status < 500 and status != 429)
+            assert isinstance(answer, Refused) == (400 <= status < 500 and status not in {408, 429})
             assert is_undelivered(answer), "nothing here is in the worker's own words"
             assert isinstance(answer, Unavailable) or wait_before_next(
                 answer, attempt=1, policy=RETRIES, now=NOW, jitter=0

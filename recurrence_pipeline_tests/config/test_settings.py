@@ -53,6 +53,7 @@ VARIABLES: list[tuple[str, Any, str, Any, str, str]] = [
     ("MAINTENANCE_TIMEZONE", "UTC", "Europe/Berlin", "Europe/Berlin", "CEST+1", "is not an IANA time zone"),
     ("ORPHAN_CLEANUP_LIMIT", 1000, "0", 0, "-1", "'-1' is not between 0 and 1000000000"),
     ("RECONCILE_STEP", 500, "10000", 10_000, "0", "'0' is not between 1 and 10000"),
+    ("FOLLOW_EDITS", False, "true", True, "perhaps", "'perhaps' is neither true nor false"),
     ("DEGRADATION_THRESHOLD", 50, "100", 100, "0", "'0' is not between 1 and 1000000"),
     (
         "ALERT_URLS",

@@ -47,6 +47,7 @@ def worked(world: World, run: Run) -> None:
     world.add_event("complete", original)
     world.add_event("create", ObjectId(), createdAt=utc(2023, 1, 1))  # rejected
     world.work()
+    changed(world)
     world.add_event("delete", original)
     world.work()
     deletion = world.worker.mongo.db["deleted_tasks"].find_one()
@@ -54,6 +55,23 @@ def worked(world: World, run: Run) -> None:
     assert run("restore", str(deletion["deletion"]), "--yes").code == 0
     world.worker.load_sample(asked=True)
     assert run("process", "--limit", "1").code == 0
+
+
+def changed(world: World) -> None:
+    """Have a series skip, be edited, stop and begin again, and a slot moved from a day off."""
+    options: dict[str, Any] = {"shift": {"to": "next"}, "paused": [{"from": "2024-01-10", "until": "2024-01-11"}]}
+    head = world.create(utc(2024, 1, 5, 9), "daily", recurrence=options)
+    world.add_event("skip", head, slot=2)
+    world.add_event("skip", head, slot=3)
+    world.add_event("skip", head, slot=3, undo=True)
+    world.work()
+    world.worker.mongo.tasks.update_one({"_id": head}, {"$set": {"repeatType": "weekly", "isCompleted": True}})
+    world.add_event("update", head, fromSlot=2)
+    world.add_event("complete", head)
+    world.work()
+    world.worker.mongo.tasks.update_one({"_id": head}, {"$set": {"isCompleted": False}})
+    world.add_event("reopen", head)
+    world.work()
 
 
 def test_the_page_of_documents_has_every_field_that_is_stored_with_its_type(world: World, run: Run) -> None:

@@ -5,7 +5,7 @@ import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 import httpx
@@ -105,6 +105,13 @@ def test_the_demo_works_off_the_sample_shows_it_and_leaves_nothing_behind(tmp_pa
     assert re.search(r"create of a monthly task.* 200 .*made: due \d{4}-02-2\dT09:00:00.000Z", printed)
     assert re.search(r"(?s)complete of a monthly task.* 200 .*next: due .*made: due \d{4}-05-31T09", printed)
     assert re.search(r"delete of a monthly task.* 200 .*4 occurrences deleted", printed)
+    assert "its slot moved" in printed
+    assert re.search(r"It would be so: .*move.*\. Nothing was written: say --yes to do it\.", printed)
+    assert re.search(r"And with --yes\. Done: .*move", printed)
+    today, due = (
+        date.fromisoformat(d) for d in re.findall(r"(?:today|due) ?,? ?\w{3} (\d{4}-\d\d-\d\d)", printed)[-2:]
+    )
+    assert due - today == timedelta(days=3)
     assert not (tmp_path / ".recurrence" / "demo").exists()
 
 

@@ -60,6 +60,17 @@ def test_what_it_hands_over_is_worked_off(example: Run, world: World) -> None:
         assert world.event(ObjectId(ran.stdout.strip()))["status"] == "completed"
 
 
+def test_a_change_of_a_series_says_which_slot_it_means(example: Run, world: World) -> None:
+    task_id = world.create(utc(2100, 1, 1, 9), "daily")
+    skipped = example("skip", str(task_id), str(world.user), '{"slot": 2}')
+    with world.open_worker() as worker:
+        world.now = utc(2099, 1, 1)  # the example has its own clock
+        worker.process_pending()
+    assert (skipped.returncode, skipped.stderr) == (0, "")
+    assert world.event(ObjectId(skipped.stdout.strip()))["status"] == "completed"
+    assert [task["occurrenceNumber"] for task in world.occurrences(task_id)] == [1, 3, 4]
+
+
 def test_an_event_that_lacks_something_is_refused_by_the_database(example: Run, world: World) -> None:
     ran = example("delete", str(ObjectId()))
     assert ran.returncode == 1

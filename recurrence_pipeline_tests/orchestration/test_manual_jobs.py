@@ -78,6 +78,7 @@ def test_told_to_the_replay_puts_events_back(
         ({"code": "PARTIAL"}, 0),
         ({"status": "failed"}, 0),
         ({"operation": "delete"}, 0),
+        ({"operation": "skip"}, 0),
         ({"since": "2999-01-01"}, 0),
         ({"until": "2020-01-01"}, 0),
     ],

@@ -7,6 +7,7 @@ import pytest
 from bson import ObjectId
 
 from recurrence_pipeline.bootstrap import Worker
+from recurrence_pipeline.domain.model import CHANGES, Operation
 from recurrence_pipeline_tests.orchestration.conftest import USER, Insert
 from recurrence_pipeline_tests.orchestration.looks import everything, failure_of, numbers_of
 
@@ -19,7 +20,7 @@ def run(definitions: dg.Definitions, instance: dg.DagsterInstance, **config: Any
     )
 
 
-@pytest.mark.parametrize("operation", ["create", "complete", "delete"])
+@pytest.mark.parametrize("operation", [operation.value for operation in Operation])
 def test_a_dry_run_writes_nothing(
     definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert, operation: str
 ) -> None:
@@ -28,7 +29,8 @@ def test_a_dry_run_writes_nothing(
     before = everything(worker)
 
     for task_id in (series, fresh, str(ObjectId())):
-        assert run(definitions, instance, task_id=task_id, operation=operation, user_id=str(USER)).success
+        done = run(definitions, instance, task_id=task_id, operation=operation, user_id=str(USER))
+        assert done.success or operation in set(CHANGES)  # those say why they would be refused by failing
 
     assert everything(worker) == before
 
@@ -114,6 +116,35 @@ def test_told_to_it_works_the_operation_off_and_shows_the_tasks(
     )
     assert gone["deleted"] == 4
     assert worker.queries.unfinished() == 0
+
+
+def test_a_change_is_shown_slot_by_slot_and_made_when_it_is_told_to(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
+) -> None:
+    task_id = insert_task()
+    second = worker.process_task_recurrence(task_id, "create")["result"][1]["_id"]
+    asked: dict[str, Any] = {"task_id": task_id, "operation": "skip", "slot": 2}
+
+    shown = numbers_of(run(definitions, instance, **asked), OP)
+    assert (shown["written"], shown["goes"], shown["appears"], shown["stays"]) == (False, 1, 1, 2)
+    assert [row[4:] for row in shown["changes"] if row[0] == "goes"] == [[second, "skipped"]]
+
+    done = numbers_of(run(definitions, instance, **asked, dry_run=False), OP)
+    assert done == {**shown, "written": True}
+    assert worker.mongo.tasks.find_one({"_id": ObjectId(second)}) is None
+
+    back = numbers_of(run(definitions, instance, **asked, undo=True, dry_run=False), OP)
+    assert back["appears"] == 1
+    assert worker.mongo.tasks.find_one({"_id": ObjectId(second)}) is not None
+
+
+def test_a_change_that_is_refused_fails_the_run_with_what_stands_in_the_way(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
+) -> None:
+    task_id = insert_task(isCompleted=True)
+    result = run(definitions, instance, task_id=task_id, operation="reopen")
+
+    assert failure_of(result) == f"Task {task_id} is completed: it was not taken back"
 
 
 def test_an_id_that_is_none_fails_the_run_in_one_line(

@@ -30,20 +30,23 @@ def test_a_run_works_off_what_is_due_and_reports_the_numbers(
     worker.enqueue(fresh, "create")
     worker.enqueue(completed, "complete")
     worker.enqueue(deleted, "delete", str(USER))
+    worker.enqueue(created, "skip", slot=2)
 
     result = run(definitions, instance)
 
     assert result.success
     leased = numbers_of(result, "lease_events")
-    assert {name: leased[name] for name in ("leased", "create", "complete", "delete")} == {
-        "leased": 3, "create": 1, "complete": 1, "delete": 1
+    assert {name: leased[name] for name in ("leased", "create", "complete", "delete", "skip", "update")} == {
+        "leased": 4, "create": 1, "complete": 1, "delete": 1, "skip": 1, "update": 0
     }  # fmt: skip
     assert leased["longest_queue_wait_seconds"] >= 0
     assert numbers_of(result, "process_creations")["occurrences_created"] == 3
     assert numbers_of(result, "process_completions")["completed"] == 1
+    changes = numbers_of(result, "process_changes")
+    assert (changes["completed"], changes["occurrences_created"], changes["occurrences_deleted"]) == (1, 1, 1)
     assert numbers_of(result, "process_deletions")["occurrences_deleted"] == 3
     total = numbers_of(result, "summarize")
-    assert (total["events"], total["completed"], total["rejected"]) == (3, 3, 0)
+    assert (total["events"], total["completed"], total["rejected"]) == (4, 4, 0)
     assert total["refused"] == "none"
     assert worker.queries.unfinished() == 0
 

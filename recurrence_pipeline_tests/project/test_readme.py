@@ -85,7 +85,7 @@ def test_every_curl_line_of_the_page_about_handing_over_is_one_that_the_tests_of
     page = (ROOT / "docs" / "how-to" / "http-api.md").read_text(encoding="utf-8").splitlines()
     lines = [line for line in HAND_OVER.splitlines() if line.startswith("curl ")]
 
-    assert len(lines) == 10
+    assert len(lines) == 11
     assert [line for line in lines if line not in page] == []
 
 
