@@ -23,13 +23,18 @@ BEYOND = "further ahead than the series is kept"
 
 @dataclass(slots=True)
 class Alignment:
-    """What brings a series in line. `lowered` is the memory where its cursor goes back, `seen` what it was then."""
+    """What brings a series in line.
+
+    `begun` are occurrences that an earlier try may not have given all their sub-tasks, `vacated` the slots that lose
+    their tasks and have a place in the series still, `lowered` what is remembered in the end, where that is less.
+    """
 
     new: list[NewOccurrence] = field(default_factory=list)
+    begun: list[NewOccurrence] = field(default_factory=list)
     edits: list[SlotEdit] = field(default_factory=list)
     going: list[Task] = field(default_factory=list)
     changes: list[SlotChange] = field(default_factory=list)
-    seen: SeriesMemory | None = None
+    vacated: frozenset[int] = frozenset()
     lowered: SeriesMemory | None = None
 
     @property
@@ -51,14 +56,14 @@ def align(
     ahead = [t for t in series.occurrences if is_ahead(t, now) and t.id in state.open]
     free = [] if only_new else [t for t in ahead if t.is_touched is False]
     going = [t for t in free if not _has_slot(state, t)]
-    limit = _limit(state)
-    wanted = sorted(_appearing(state, event_id, now, limit), key=lambda new: new.at)
+    appearing = list(_appearing(state, event_id, now))
+    wanted = sorted((new for new, exists in appearing if not exists), key=lambda new: new.at)
+    done.begun = [new for new, exists in appearing if exists and new.subtasks is not None]
     to_come = [new for new in wanted if new.slot is not None and new.due > now]
     moving = dict(_paired([t for t in going if _is_void(state, t)], to_come))
     done.new = [new for new in wanted if new.id not in {each.id for each in moving.values()}]
     done.going = [t for t in going if t.id not in moving]
-    vacated = {state.slots[t.id] for t in going if t.id in state.slots}
-    state.passed |= {number for number in vacated if state.line.stretch_of(number) is not None}
+    state.passed |= _vacated(state, going)
     for task_id, new in moving.items():
         state.take_over(task_id, new)
     wished = content_for(state.original)
@@ -70,8 +75,8 @@ def align(
         new_content = wished if content and wished != dict(task.content) else None
         if is_moved or new_content is not None:
             done.edits.append(SlotEdit(task.id, state.original.id, slot if is_moved else None, new_content))
-    if not only_new:
-        _trim(done, state, series, free, limit)
+    _trim(done, state, series, free)
+    done.vacated = _vacated(state, done.going)
     done.changes = sorted(_told(done, state, ahead), key=lambda change: (change.due, change.task_id))
     return done
 
@@ -93,27 +98,39 @@ def _is_void(state: SeriesState, task: Task) -> bool:
     return task.id in state.slots and state.line.stretch_of(state.slots[task.id]) is None
 
 
-def _limit(state: SeriesState) -> int:
-    """Return the last slot within the horizon, behind the highest completed one or what is before the lowest open."""
+def _vacated(state: SeriesState, going: Iterable[Task]) -> frozenset[int]:
+    """Return the slots of tasks that go, as far as they are slots still: they are passed over, and nobody's doing."""
+    numbers = (state.slots[task.id] for task in going if task.id in state.slots)
+    return frozenset(number for number in numbers if state.line.stretch_of(number) is not None)
+
+
+def _appearing(state: SeriesState, event_id: str, now: datetime) -> Iterator[tuple[NewOccurrence, bool]]:
+    """Yield the occurrences to make: of slots that were passed over and are wanted again, then of those to come.
+
+    Each with whether an earlier try of the event has made it.
+    """
+    there, limit = {number: task_id for task_id, number in state.slots.items()}, _limit(state)
+    for number in sorted(state.passed):
+        if number in there and state.makers.get(there[number]) != event_id:
+            state.passed -= {number}
+            continue
+        for slot in (each for each in state.timed(number, 1) if each.number == number):
+            is_ahead = slot.due > now and limit is not None and number <= limit
+            again = is_ahead or number in state.wanted_again
+            if number > state.finished and not state.skips(slot.at, number) and again:
+                state.passed -= {number}
+                yield state.take_in(state.occurrence(slot, event_id))
+    yield from state.advance(event_id)
+
+
+def _limit(state: SeriesState) -> int | None:
+    """Return the last slot that should be there as things stand; None where none is known before its time."""
+    if state.recurrence.from_completion or state.is_stopped:
+        return None
     open_slots = [state.slots[i] for i in state.open if i in state.slots]
     if not state.original.is_completed:
         open_slots.append(state.original_slot)
-    if state.recurrence.from_completion or state.is_stopped:
-        return state.cursor
     return state.reach_behind(max(state.finished, min(open_slots, default=0) - 1)).number
-
-
-def _appearing(state: SeriesState, event_id: str, now: datetime, limit: int) -> Iterator[NewOccurrence]:
-    """Yield the occurrences to make: of slots that were passed over and are wanted again, then of those to come."""
-    there = set(state.slots.values())
-    for number in sorted(state.passed - there):
-        for slot in (each for each in state.timed(number, 1) if each.number == number):
-            again = number in state.wanted_again
-            is_due = again or (slot.due > now and number <= limit and not state.recurrence.from_completion)
-            if number > state.finished and not state.skips(slot.at, number) and is_due:
-                state.passed -= {number}
-                yield state.occurrence(slot, event_id)
-    yield from (new for new, exists in state.advance(event_id) if not exists)
 
 
 def _paired(going: Iterable[Task], wanted: Iterable[NewOccurrence]) -> Iterator[tuple[str, NewOccurrence]]:
@@ -141,16 +158,16 @@ def _expected(state: SeriesState, task: Task, event_id: str) -> NewOccurrence | 
     return next((state.occurrence(s, event_id) for s in state.timed(number, 1) if s.number == number), None)
 
 
-def _trim(done: Alignment, state: SeriesState, series: Series, free: Iterable[Task], limit: int) -> None:
+def _trim(done: Alignment, state: SeriesState, series: Series, free: Iterable[Task]) -> None:
     """Let go of what lies further ahead than the horizon, and take the cursor back, so that it is made in its time."""
-    memory = series.memory
-    if memory is None or state.recurrence.from_completion or state.is_stopped or state.cursor > memory.number:
+    memory, limit = series.memory, _limit(state)
+    if memory is None or state.cursor > memory.number:  # then the cursor goes on
         return
     there = {number: task_id for task_id, number in state.slots.items()}
     by_id = {task.id: task for task in free}
     gone = {task.id for task in done.going}
     top = state.cursor
-    while top > limit:
+    while limit is not None and top > limit:
         task = by_id.get(there.get(top, ""))
         if task is not None:
             done.going += [task] if task.id not in gone else []
@@ -158,11 +175,10 @@ def _trim(done: Alignment, state: SeriesState, series: Series, free: Iterable[Ta
             break
         top -= 1
     passed = frozenset(n for n in state.passed if state.finished < n <= top)
-    if top < state.cursor or (top == memory.number and passed != memory.passed):
-        at = memory.at if top == memory.number else state.at(top)
-        done.seen, done.lowered = memory, replace(memory, number=top, at=at, passed=passed)
-        trimmed = {task.id for task in done.going} - gone
-        done.edits = [edit for edit in done.edits if edit.task_id not in trimmed]
+    at = memory.at if top == memory.number else state.at(top)
+    done.lowered = replace(memory, number=top, at=at, passed=passed)
+    trimmed = {task.id for task in done.going} - gone
+    done.edits = [edit for edit in done.edits if edit.task_id not in trimmed]
 
 
 def _told(done: Alignment, state: SeriesState, ahead: Iterable[Task]) -> Iterator[SlotChange]:

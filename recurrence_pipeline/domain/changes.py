@@ -4,7 +4,7 @@ As with creations and completions, the plan is the difference between what shoul
 comes twice, late or after a crash comes to the same. What a person touched is never changed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
@@ -17,11 +17,13 @@ from recurrence_pipeline.domain.model import (
     Action,
     Operation,
     Series,
+    SeriesMemory,
     Skipped,
     Source,
     Task,
     TaskEvent,
     derived_id,
+    occurrence_id,
     time_of,
 )
 from recurrence_pipeline.domain.plan import (
@@ -91,7 +93,7 @@ class _Change:
         self._part = plan
         self._series = series
         self._original: Task = series.original
-        self._event = event
+        self._event = replace(event, deleting=at.snapshot.retired.get(event.id, ()))
         self._task = at.snapshot.tasks[event.task_id]
         self._makers = at.snapshot.makers
         self._now = at.now
@@ -112,22 +114,24 @@ class _Change:
     # The original was changed
 
     def _update(self) -> None:
-        state, memory = self._state(), self._series.memory
-        if memory is not None:
-            zone = self._original.timezone or self._timezone or "UTC"
-            follow_date = self._event.source is not Source.RECONCILE
-            revision = revised(state, now=self._now, from_slot=self._event.slot, zone=zone, follow_date=follow_date)
-            followed = digest_of(self._original, zone)
-            if not self._content and memory.followed is not None:
-                followed = f"{followed.partition('.')[0]}.{memory.followed.partition('.')[2]}"
-            changed = remembering(state, memory, revision, followed)
-            if changed != memory:
-                self._part.memories.append(MemoryChange(self._series.id, memory, changed))
-                self._series = replace(self._series, memory=changed)
-                state = self._state()
+        memory, state = self._remembered(), self._state()
+        zone = self._original.timezone or self._timezone or "UTC"
+        follow_date = self._event.source is not Source.RECONCILE
+        revision = revised(state, now=self._now, from_slot=self._event.slot, zone=zone, follow_date=follow_date)
+        followed = digest_of(self._original, zone)
+        if not self._content and memory.followed is not None:
+            followed = f"{followed.partition('.')[0]}.{memory.followed.partition('.')[2]}"
+        changed = remembering(state, memory, revision, followed)
+        if changed != memory:
+            self._series = replace(self._series, memory=changed)
+            state = self._state()
         done = align(state, self._series, self._event.id, self._now, content=self._content)
+        noted = replace(changed, passed=changed.passed | done.vacated)
+        if noted != memory:
+            self._part.memories.append(MemoryChange(self._series.id, memory, noted))
+            self._series = replace(self._series, memory=noted)
         self._take(state, done, UPDATED)
-        if done.is_change:
+        if done.is_change or self._event.deleting or state.made_by(self._event.id):
             self._tell(Action.SERIES_UPDATED, self._original.id, subject=self._event.id)
 
     def _stop(self) -> None:
@@ -149,10 +153,7 @@ class _Change:
     def _reopen(self) -> None:
         if self._task.is_completed:
             raise ChangeRefused(f"Task {self._task.id} is completed: it was not taken back")
-        state, memory = self._state(), self._series.memory
-        if memory is None:
-            self._answer([])
-            return
+        memory, state = self._remembered(), self._state()
         back = taken_back(state, self._series, memory, self._event, self._makers)
         if back.memory != memory:
             self._part.lowered.append(MemoryChange(self._series.id, memory, back.memory))
@@ -164,7 +165,7 @@ class _Change:
     # A slot is not wanted
 
     def _skip(self) -> None:
-        state, event = self._state(), self._event
+        memory, state, event = self._remembered(), self._state(), self._event
         slot, task = self._slot(state)
         skipped = state.skipped.get(slot)
         if event.undo:
@@ -174,7 +175,8 @@ class _Change:
             if skipped is None:
                 skipped = Skipped(event.id, task.id if task else None)
                 self._part.skips.append(SlotSkip(self._series.id, slot, skipped))
-                state = self._with(state, {**state.skipped, slot: skipped})
+                self._series = replace(self._series, memory=replace(memory, skipped={**memory.skipped, slot: skipped}))
+                state = self._state()
             if task is not None:
                 self._retire([task.id], SKIPPED, Action.SKIPPED, whatever=True)
                 state.open.pop(task.id, None)
@@ -188,14 +190,18 @@ class _Change:
         Raises:
             ChangeRefused: it cannot be skipped.
         """
-        number = self._event.slot
+        number, named = self._event.slot, self._task
         if self._event.undo and str(number) in state.skipped:
             return str(number), None
-        if number is None and self._task.id in state.dates:
-            return wall_text(state.dates[self._task.id]), self._open(self._task)
-        number = state.slots.get(self._task.id) if number is None else number
+        if number is None and named.id in self._event.deleting:  # an earlier try has retired it
+            if named.occurrence_number is None and named.occurrence_at is not None:
+                return wall_text(named.occurrence_at), None
+            number = state.number(named)
+        if number is None and named.id in state.dates:
+            return wall_text(state.dates[named.id]), self._open(named)
+        number = state.slots.get(named.id) if number is None else number
         if number is None:
-            raise ChangeRefused(f"Task {self._task.id} is on no slot of the series")
+            raise ChangeRefused(f"Task {named.id} is on no slot of the series")
         if number <= state.original_slot:
             raise ChangeRefused(f"Slot {number} is the original itself: complete it, or move its date")
         if state.at(number) is None:
@@ -216,7 +222,8 @@ class _Change:
         state.wants_again(slot)
         self._part.skips.append(SlotSkip(self._series.id, slot, None))
         if skipped.task_id is not None:
-            self._part.put_back.append(PutBack(skipped.event_id, skipped.task_id))
+            instead = occurrence_id(self._original.id, int(slot) if slot.isdigit() else slot)
+            self._part.put_back.append(PutBack(skipped.event_id, skipped.task_id, instead))
         self._tell(Action.UNSKIPPED, self._original.id, subject=self._event.id)
 
     def _take_back_what_followed(self, state: SeriesState, number: int) -> None:
@@ -239,33 +246,37 @@ class _Change:
 
     # What they have in common
 
+    def _remembered(self) -> SeriesMemory:
+        """Return what is remembered of the series; of one that nothing is, as it is before it is changed."""
+        if self._series.memory is not None:
+            return self._series.memory
+        state = self._state()
+        begun = state.moves(state.cursor)
+        self._part.begun += begun
+        self._series = replace(self._series, memory=begun[0].memory)
+        return begun[0].memory
+
     def _state(self) -> SeriesState:
         asked_at = self._event.created_at
         return SeriesState(self._series, self._original, self._timezone, asked_at=asked_at, now=self._now)
 
-    def _with(self, state: SeriesState, skipped: Mapping[str, Skipped]) -> SeriesState:
-        memory = self._series.memory
-        if memory is None:
-            state.skipped.update(skipped)
-            return state
-        self._series = replace(self._series, memory=replace(memory, skipped=skipped))
-        return self._state()
-
     def _take(self, state: SeriesState, done: Alignment, reason: str, changes: Sequence[SlotChange] = ()) -> None:
         part = self._part
-        part.occurrences += done.new
-        for new in done.new:
-            self._tell(Action.CREATED, new.id)
+        part.occurrences += [*done.new, *done.begun]
+        created = state.in_order({*state.made_by(self._event.id), *(new.id for new in done.new)})
+        for task_id in created:
+            self._tell(Action.CREATED, task_id)
         part.edits += done.edits
         for edit in done.edits:
             if edit.slot is not None:
                 self._tell(Action.MOVED, edit.task_id, subject=derived_id(edit.task_id, self._event.id))
         self._retire([task.id for task in done.going], reason, Action.RETIRED)
-        self._retire(state.missed(), MISSED, Action.MISSED)
+        self._retire(missed := state.missed(), MISSED, Action.MISSED)
         part.cursors += state.moves(state.cursor)
-        if done.lowered is not None and done.seen is not None:
-            part.lowered.append(MemoryChange(self._series.id, done.seen, done.lowered))
-        self._answer([*changes, *done.changes], tuple(new.id for new in done.new))
+        memory = self._remembered()
+        if done.lowered is not None and done.lowered != memory:
+            part.lowered.append(MemoryChange(self._series.id, memory, done.lowered))
+        self._answer([*changes, *done.changes], tuple(i for i in created if i not in missed))
 
     def _retire(self, task_ids: Sequence[str], reason: str, action: Action | None, *, whatever: bool = False) -> None:
         if task_ids:
@@ -278,10 +289,10 @@ class _Change:
 
     def _answer(self, changes: Sequence[SlotChange], created: tuple[str, ...] = ()) -> None:
         ordered = sorted(changes, key=lambda change: (change.due, change.task_id))
-        gone = sum(change.kind is ChangeKind.GOES for change in ordered)
+        gone = {*self._event.deleting, *(change.task_id for change in ordered if change.kind is ChangeKind.GOES)}
         self._part.changes[self._event.id] = ordered
         edited = tuple(c.task_id for c in ordered if c.kind in {ChangeKind.MOVES, ChangeKind.CHANGES})
-        self._part.answers[self._event.id] = Answer(created, None, gone, edited)
+        self._part.answers[self._event.id] = Answer(created, None, len(gone), edited)
 
 
 def _goes(task: Task, why: str) -> SlotChange:

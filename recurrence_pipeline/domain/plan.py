@@ -3,8 +3,8 @@
 How one follows from the other is in planning.py; how a plan is carried out, in worker/batch.py.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
 from typing import NamedTuple
 
@@ -24,6 +24,8 @@ class Snapshot:
     series: Mapping[str, Series] = field(default_factory=dict)
     makers: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Of the events that made occurrences, as far as they are kept: the operation, and the task that it named."""
+    retired: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The occurrences that an earlier try of an event has retired, by event; `tasks` has those that are named."""
 
     def series_of(self, task_id: str) -> Series:
         """Return the series that a task belongs to; one without an original where nothing is known of it."""
@@ -62,6 +64,8 @@ class NewOccurrence:
     """How it gets copies of its original's sub-tasks; None where it gets none."""
     timezone: str | None = None
     """The zone whose clocks it is on, where that is not the one its original says now."""
+    is_there: bool = False
+    """Whether it was made already, and may lack sub-tasks."""
 
     @property
     def name(self) -> str:
@@ -171,18 +175,14 @@ class Retirement:
     original: Task
     whatever: bool = False
 
-    @property
-    def is_announced(self) -> bool:
-        """Whether its event has to know afterwards what went: what a completion made is taken back as a whole."""
-        return self.action is None
-
 
 @dataclass(frozen=True, slots=True)
 class PutBack:
-    """Put back the task that an event retired, with its sub-tasks."""
+    """Put back the task that an event retired, with its sub-tasks, `instead` of making that occurrence anew."""
 
     event_id: str
     task_id: str
+    instead: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +215,8 @@ class Plan:
     links: list[Reparent] = field(default_factory=list)
     cursors: list[CursorMove] = field(default_factory=list)
     removals: list[Removal] = field(default_factory=list)
+    begun: list[CursorMove] = field(default_factory=list)
+    """What is remembered of series that nothing was remembered of, as they are before they are changed."""
     memories: list[MemoryChange] = field(default_factory=list)
     """What is remembered before tasks are changed."""
     skips: list[SlotSkip] = field(default_factory=list)
@@ -238,13 +240,18 @@ class Plan:
         for name in ("answers", "changes", "refusals"):
             getattr(self, name).update(getattr(part, name))
 
+    def leave_out(self, ids: Collection[str]) -> None:
+        """Tell no event that it made what is not there in the end, or was not its doing."""
+        for event_id, answer in self.answers.items():
+            self.answers[event_id] = replace(answer, created=tuple(i for i in answer.created if i not in ids))
+
     def refuse(self, events: Iterable[TaskEvent], error: RecurrenceError) -> None:
         """Record the same error for each event."""
         self.refusals.update((event.id, error) for event in events)
 
 
 _LISTS = (
-    "occurrences", "activities", "links", "cursors", "removals", "memories", "skips", "put_back", "edits",
+    "occurrences", "activities", "links", "cursors", "removals", "begun", "memories", "skips", "put_back", "edits",
     "retirements", "lowered", "postponed",
 )  # fmt: skip
 

@@ -136,6 +136,7 @@ def _plan_series(
             _answer(part, progress, event, tasks[event.task_id])
         if missed := progress.missed():
             part.retirements.append(Retirement(events[-1], tuple(missed), MISSED, Action.MISSED, progress.original))
+            part.leave_out(missed)
         part.cursors += progress.moves(progress.cursor)
     except Permanent as error:
         plan.refuse(events, error)

@@ -153,10 +153,10 @@ class SeriesState:
             if self._has_skips and self.skips(slot.at, slot.number):
                 self.passed |= {slot.number}
             elif slot.number not in taken:
-                yield self._new(self._occurrence(ids[slot.number], slot.number, slot.at, slot.due, event_id))
+                yield self.take_in(self._occurrence(ids[slot.number], slot.number, slot.at, slot.due, event_id))
         for at in reach.dates:
             if at not in self.made and not self.skips(at):
-                yield self._new(self.on_date(at, event_id))
+                yield self.take_in(self.on_date(at, event_id))
         self.cursor = max(self.cursor, reach.number)
         self.made |= frozenset(reach.dates)
 
@@ -257,8 +257,9 @@ class SeriesState:
             return next(later, self.cursor + 1)
         return self.line.first_after(time, wall_clock("now", time, self.zone))
 
-    def _new(self, new: NewOccurrence) -> tuple[NewOccurrence, bool]:
-        is_there = self._has(new.id)
+    def take_in(self, new: NewOccurrence) -> tuple[NewOccurrence, bool]:
+        """Count an occurrence that is to be made as a member, and return it with whether it is one already."""
+        new.is_there = is_there = self._has(new.id)
         if not is_there:
             if new.slot is None:
                 self.dates[new.id] = new.at

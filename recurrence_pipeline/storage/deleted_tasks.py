@@ -93,6 +93,22 @@ class DeletedTasks:
         return kept
 
     @translated()
+    def retired(self, events: Iterable[str]) -> dict[str, list[Task]]:
+        """Return, by event, the occurrences of which it has made copies."""
+        found: dict[str, list[Task]] = {}
+        for chunk in id_chunks(events, self._read_chunk):
+            of_series = {"deletion": {"$in": chunk}, "task.parentRecurringId": {"$ne": None}}
+            for copy in self._deleted.find(of_series, COPY | {"deletion": 1}):
+                found.setdefault(str(copy["deletion"]), []).append(task_from(copy["task"]))
+        return found
+
+    @translated()
+    def forget(self, deletion: str, task_ids: Iterable[str]) -> None:
+        """Delete copies of what was not deleted after all."""
+        for chunk in chunks((_copy_id(task_id, deletion) for task_id in task_ids), self._read_chunk):
+            self._deleted.delete_many({"_id": {"$in": chunk}})
+
+    @translated()
     def recent(self, limit: int) -> list[Document]:
         """Return the latest deletions, newest first.
 

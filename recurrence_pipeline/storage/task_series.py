@@ -171,8 +171,10 @@ def _changing(change: MemoryChange) -> Document:
 
 
 def _unchanged(change: MemoryChange) -> Document:
-    revisions = {"$size": len(change.seen.revisions)}
-    return {"_id": ObjectId(change.series_id), "cursor.number": change.seen.number, "revisions": revisions}
+    seen = change.seen
+    passed = {"cursor.passed": sorted(seen.passed)} if seen.passed else {"cursor.passed.0": {"$exists": False}}
+    revisions = {"$size": len(seen.revisions)}
+    return {"_id": ObjectId(change.series_id), "cursor.number": seen.number, **passed, "revisions": revisions}
 
 
 def _skipping(skip: SlotSkip) -> Document:

@@ -5,7 +5,7 @@ domain/retries.py. Which events make a batch, and what follows when one fails as
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import chain
@@ -34,6 +34,7 @@ from recurrence_pipeline.domain.plan import (
     NewOccurrence,
     Plan,
     Removal,
+    SlotSkip,
     Snapshot,
 )
 from recurrence_pipeline.domain.planning import failure_activity, plan_batch, plan_deletions, removal_of_subtasks
@@ -113,13 +114,15 @@ class Batch:
         return self.summary
 
     def _apply(self, events: Sequence[TaskEvent], plan: Plan) -> None:
-        self._announce({r.event.id: (r.event, r.task_ids) for r in plan.retirements if r.is_announced})
+        if plan.begun:
+            self._write(WriteStep.REVISIONS, self._context.series.move, plan.begun)
         lost = self._remember(WriteStep.REVISIONS, plan, plan.memories)
-        if plan.skips:
-            self._write(WriteStep.SKIPS, self._context.series.skip, plan.skips)
+        self._note_skips([skip for skip in plan.skips if skip.skipped is not None])
         changing = ChangeWriter(self._context, self._write, self._log, self._now)
-        changing.put_back(plan.put_back)
-        plan.occurrences = [new for new in plan.occurrences if new.original.id not in lost]
+        back = changing.put_back(plan.put_back)
+        plan.leave_out(back)
+        plan.activities = [a for a in plan.activities if a.task_id not in back]
+        plan.occurrences = [new for new in plan.occurrences if new.original.id not in lost and new.id not in back]
         void = lost | self._insert(events, plan)
         touched = [event for event in events if plan.series_of_event[event.id] in void]
         void |= {event.task_id for event in touched}
@@ -127,15 +130,22 @@ class Batch:
         self._write(
             WriteStep.LINKS, self._context.tasks.link, [x for x in plan.links if x.original_id not in void], self._now
         )
-        changing.edit([edit for edit in plan.edits if edit.original_id not in void])
+        stayed = changing.edit([edit for edit in plan.edits if edit.original_id not in void])
+        _refuse_series(plan, dict.fromkeys(stayed, MemoryChanged("a task was changed at the same moment")))
+        void |= stayed
         self.summary.occurrences_deleted += self._remove(plan.removals)
-        retirements = [each for each in plan.retirements if each.original.id not in void]
-        self.summary.occurrences_deleted += changing.retire(retirements)
         self._write(
             WriteStep.CURSORS, self._context.series.move, [move for move in plan.cursors if move.series_id not in void]
         )
-
+        self._note_skips([skip for skip in plan.skips if skip.skipped is None and skip.series_id not in void])
+        retirements = [each for each in plan.retirements if each.original.id not in void]
+        self.summary.occurrences_deleted += changing.retire(retirements)
         self._remember(WriteStep.LOWERED, plan, [change for change in plan.lowered if change.series_id not in void])
+
+    def _note_skips(self, skips: Sequence[SlotSkip]) -> None:
+        """Note which slots are not wanted before their tasks go, and that they are once their tasks are back."""
+        if skips:
+            self._write(WriteStep.SKIPS, self._context.series.skip, skips)
 
     def _announce(self, announced: Mapping[str, tuple[TaskEvent, tuple[str, ...]]]) -> None:
         if announced:
@@ -186,9 +196,9 @@ class Batch:
         self.summary.occurrences_created -= min(undone, self.summary.occurrences_created)
         problems = _partial(plan.occurrences, inserted.refused)
         problems |= dict.fromkeys(gone, OriginalNotFound("Original task not found"))
-        others = {new.id for new in plan.occurrences} - inserted.written - inserted.refused.keys()
+        others = {new.id for new in plan.occurrences if not new.is_there} - inserted.written - inserted.refused.keys()
         missing = {*inserted.refused, *chain.from_iterable(leftover.values())}
-        _take_back(plan, missing | others)
+        plan.leave_out(missing | others)  # what was refused or undone, and what another worker made
         _refuse_series(plan, problems)
         return missing | problems.keys()
 
@@ -288,7 +298,17 @@ class Batch:
 
 def load_for_changes(context: WorkerContext, events: Sequence[TaskEvent]) -> Snapshot:
     """Read what changes speak of and, where completions are taken back, what made the occurrences."""
-    snapshot = context.tasks.load_for_changes(event.task_id for event in events)
+    retired = context.deleted.retired(event.id for event in events)
+    gone = {task.id: task for tasks in retired.values() for task in tasks}
+    named = {event.task_id for event in events}
+    heads = {head for i in named & gone.keys() if (head := gone[i].parent_recurring_id) is not None}
+    snapshot = context.tasks.load_for_changes(named | heads)
+    there = {task.id for series in snapshot.series.values() for task in series.hanging}
+    snapshot = replace(
+        snapshot,
+        tasks={**{i: gone[i] for i in named & gone.keys()}, **snapshot.tasks},
+        retired={i: tuple(task.id for task in tasks if task.id not in there) for i, tasks in retired.items()},
+    )
     if not any(event.operation is Operation.REOPEN for event in events):
         return snapshot
     tasks = (task for series in snapshot.series.values() for task in series.occurrences)
@@ -324,13 +344,6 @@ def _partial(occurrences: Sequence[NewOccurrence], refused: Mapping[str, str]) -
 def _could_not_be_written(missing: Sequence[NewOccurrence], refused: Mapping[str, str]) -> str:
     slots = ", ".join(new.name for new in missing)
     return f"slot{'s' if len(missing) > 1 else ''} {slots} could not be written: {refused[missing[0].id]}"
-
-
-def _take_back(plan: Plan, ids: Collection[str]) -> None:
-    """Keep in the answers only what the events made: not what was refused or undone, nor what another worker made."""
-    if ids:
-        for event_id, answer in plan.answers.items():
-            plan.answers[event_id] = replace(answer, created=tuple(i for i in answer.created if i not in ids))
 
 
 def _refuse_series(plan: Plan, problems: Mapping[str, RecurrenceError]) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from recurrence_pipeline.domain.model import Task, derived_id
-from recurrence_pipeline.domain.plan import NewActivity, PutBack, Removal, Retirement, SlotEdit
+from recurrence_pipeline.domain.plan import MISSED, SKIPPED, NewActivity, PutBack, Removal, Retirement, SlotEdit
 from recurrence_pipeline.domain.restore import Restoration
 from recurrence_pipeline.storage.documents import Document, covered_fields, is_touched, slot_fields
 from recurrence_pipeline.storage.task_edits import TaskEdit
@@ -29,20 +29,27 @@ class ChangeWriter:
         self._log = log
         self._now = now
 
-    def put_back(self, tasks: Sequence[PutBack]) -> None:
-        """Put back what skips took, where copies are kept; what is not there is made anew by the insertion."""
-        if tasks:
-            self._write(WriteStep.SKIPPED_BACK, self._put_back, {task.event_id for task in tasks})
+    def put_back(self, tasks: Sequence[PutBack]) -> set[str]:
+        """Put back what skips took, where copies are kept; return the occurrences that need not be made anew."""
+        if not tasks:
+            return set()
+        back: set[str] = self._write(WriteStep.SKIPPED_BACK, self._put_back, {task.event_id for task in tasks})
+        return {task.instead for task in tasks if task.task_id in back}
 
-    def edit(self, edits: Sequence[SlotEdit]) -> None:
-        """Move and rewrite occurrences that nobody touched."""
-        if edits:
-            self._write(WriteStep.EDITS, self._edit, {edit.task_id: edit for edit in edits})
+    def edit(self, edits: Sequence[SlotEdit]) -> set[str]:
+        """Move and rewrite occurrences that nobody touched.
+
+        Return the series of which a person touched one that was to move, at this very moment: its slot needs another.
+        """
+        if not edits:
+            return set()
+        stayed: set[str] = self._write(WriteStep.EDITS, self._edit, {edit.task_id: edit for edit in edits})
+        return stayed
 
     def retire(self, retirements: Sequence[Retirement]) -> int:
         """Move occurrences that should not stay to `deleted_tasks`, with their sub-tasks; return how many went.
 
-        A copy of one that a person touches at this very moment is of no use: the task stays.
+        One that a person touches at this very moment stays: it gets its sub-tasks back, and no copy is kept.
         """
         if not retirements:
             return 0
@@ -59,19 +66,35 @@ class ChangeWriter:
         self._write(WriteStep.RETIREMENT_ACTIVITIES, self._log, _activities(retirements, going))
         self._write(WriteStep.RETIRE_SUBTASKS, self._context.tasks.delete, [i for r in along for i in r.task_ids])
         removed: int = self._write(WriteStep.RETIRE, self._context.edits.remove, list(going.values()))
+        if removed < len(going) and (stayed := self._context.tasks.existing(going)):
+            self._write(WriteStep.RETIRE, self._let_stay, retirements, stayed, below)
         return removed
 
-    def _put_back(self, event_ids: set[str]) -> None:
+    def _let_stay(
+        self, retirements: Sequence[Retirement], stayed: set[str], below: Mapping[str, Sequence[Task]]
+    ) -> None:
         deleted = self._context.deleted
-        for event_id in event_ids:
-            copies = {copy.task.id for copy in deleted.copies(event_id)}
-            back = deleted.put_back(event_id, copies, Restoration(), self._now)
-            deleted.finish(event_id, copies - back.refused.keys(), self._now)
+        for each in retirements:
+            staying = stayed.intersection(each.task_ids)
+            copies = {*staying, *_own(each, tuple(staying), below)}
+            deleted.put_back(each.event.id, copies - staying, Restoration(), self._now)
+            deleted.forget(each.event.id, copies)
 
-    def _edit(self, edits: Mapping[str, SlotEdit]) -> None:
-        found = self._context.edits.documents(edits)
+    def _put_back(self, event_ids: set[str]) -> set[str]:
+        deleted, back = self._context.deleted, set[str]()
+        for event_id in event_ids:
+            copies = {copy.task.id for copy in deleted.copies(event_id) if copy.reason == SKIPPED}
+            copies -= deleted.put_back(event_id, copies, Restoration(), self._now).refused.keys()
+            deleted.finish(event_id, copies, self._now)
+            back |= copies
+        return back
+
+    def _edit(self, edits: Mapping[str, SlotEdit]) -> set[str]:
+        found = list(self._context.edits.documents(edits))
         changes = [_edited(document, edits[str(document["_id"])]) for document in found if not is_touched(document)]
-        self._context.edits.rewrite(changes, self._now)
+        done = self._context.edits.rewrite(changes, self._now)
+        moving = (edits[i] for document in found if (i := str(document["_id"])) not in done)
+        return {edit.original_id for edit in moving if edit.slot is not None}
 
 
 def _own(retirement: Retirement, task_ids: Sequence[str], below: Mapping[str, Sequence[Task]]) -> list[str]:
@@ -88,12 +111,17 @@ def _may_go(document: Document, retirement: Retirement, below: Sequence[Task]) -
 
 def _activities(retirements: Sequence[Retirement], going: Mapping[str, Document]) -> list[NewActivity]:
     return [
-        NewActivity.of(each.action, user, task_id, subject=derived_id(task_id, each.event.id))
+        NewActivity.of(each.action, user, task_id, subject=_fact(each, task_id))
         for each in retirements
         if each.action is not None and (user := each.original.user_id) is not None
         for task_id in each.task_ids
         if task_id in going
     ]
+
+
+def _fact(retirement: Retirement, task_id: str) -> str:
+    """Return what is told once: a task is missed once, whoever finds it; all else may come again, for another event."""
+    return task_id if retirement.reason == MISSED else derived_id(task_id, retirement.event.id)
 
 
 def _edited(document: Document, edit: SlotEdit) -> TaskEdit:

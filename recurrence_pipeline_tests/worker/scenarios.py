@@ -86,7 +86,8 @@ class Scenario:
 
 
 def told(event: Document) -> Document:
-    """Return what an event says of its outcome."""
+    """Return what an event says of its outcome, but for what its last try changed: the same may be the first one's."""
+    event.get("result", {}).pop("changed", None)
     varying = {"lease", "startedAt", "finishedAt", "availableAt", "durationMs", "errors"}
     errors = [(error["kind"], error["code"], error["message"]) for error in event.get("errors", [])]
     return {name: value for name, value in event.items() if name not in varying} | {"errors": errors}
@@ -96,7 +97,8 @@ def kept(copy: Document) -> Document:
     """Return a copy of what was deleted, but for numbers and times."""
     varying = {"taskId", "createdAt", "updatedAt"}
     task = {name: value for name, value in copy["task"].items() if name not in varying}
-    return {name: value for name, value in copy.items() if name != "deletedAt"} | {"task": task}
+    rest = {name: value for name, value in copy.items() if name not in {"deletedAt", "restoredAt"}}
+    return rest | {"task": task, "is_restored": "restoredAt" in copy}
 
 
 def running(world: World, count: int, **recurrence: Any) -> list[ObjectId]:
@@ -163,7 +165,127 @@ def deletions(scenario: Scenario, count: int) -> None:
     tell(scenario.world, "delete", originals, count)
 
 
+def repeating(scenario: Scenario, count: int, **recurrence: Any) -> list[ObjectId]:
+    """Add daily series that give their occurrences a sub-task each; no event is left."""
+    world, originals = scenario.world, list[ObjectId]()
+    for _ in range(count):
+        original = world.add_task(ANCHOR, "daily", recurrence={"subtasks": True, **recurrence})
+        world.add_task(ANCHOR, "none", title="Pack", parentTaskId=original)
+        world.worker.process_task_recurrence(str(original), "create")
+        originals.append(original)
+    world.worker.mongo.events.delete_many({"taskId": {"$in": originals}})
+    return originals
+
+
+def edit(scenario: Scenario, task_id: ObjectId, **fields: Any) -> None:
+    """Change a task as the application does."""
+    tasks = scenario.world.worker.mongo.tasks
+    tasks.update_one({"_id": task_id}, {"$set": {**fields, "updatedAt": scenario.world.now}})
+
+
+def reschedulings(scenario: Scenario, count: int) -> None:
+    """Another rule, title and horizon: tasks move, some appear, one is done, one was touched."""
+    options = {"rule": "FREQ=WEEKLY;BYDAY=TU,FR", "subtasks": True, "horizon": 6}
+    for original in repeating(scenario, count, horizon=4):
+        slots = scenario.world.occurrences_by_slot(original)
+        scenario.world.complete(slots[1])
+        edit(scenario, slots[3], description="mine")
+        edit(scenario, original, title="Review", repeatType="custom", recurrence=options)
+        scenario.world.add_event("update", original)
+
+
+def exclusions(scenario: Scenario, count: int) -> None:
+    """Two days are not wanted any more, another title: tasks go, some appear, the others are rewritten."""
+    options = {"excluded": ["2024-01-16", "2024-01-18"], "subtasks": True}
+    for original in repeating(scenario, count):
+        edit(scenario, original, title="Review", recurrence=options)
+        scenario.world.add_event("update", original)
+
+
+def later_edits(scenario: Scenario, count: int) -> None:
+    """This and all following: another rule from a slot on."""
+    for original in repeating(scenario, count, horizon=5):
+        edit(scenario, original, repeatType="weekly")
+        scenario.world.add_event("update", original, slot=3)
+
+
+def shortenings(scenario: Scenario, count: int) -> None:
+    """Fewer are kept ahead: tasks go, and the cursor goes back behind them."""
+    for original in repeating(scenario, count, horizon=6):
+        edit(scenario, original, recurrence={"subtasks": True, "horizon": 2})
+        scenario.world.add_event("update", original)
+
+
+def ends(scenario: Scenario, count: int) -> None:
+    """It recurs no more."""
+    for original in repeating(scenario, count):
+        edit(scenario, scenario.world.occurrences_by_slot(original)[2], description="mine")
+        edit(scenario, original, repeatType="none")
+        scenario.world.add_event("update", original)
+
+
+def reopenings(scenario: Scenario, count: int) -> None:
+    """Two completions are taken back, of which the first made what is ahead."""
+    world = scenario.world
+    for original in repeating(scenario, count):
+        slots = world.occurrences_by_slot(original)
+        for task_id in (original, slots[1]):
+            world.complete(task_id)
+            world.add_event("complete", task_id)
+            world.work()
+        edit(scenario, slots[1], isCompleted=False)
+        world.add_event("reopen", slots[1])
+
+
+def skips(scenario: Scenario, count: int) -> None:
+    """The task of a slot is not wanted, told by its id; and neither is a slot that is still to come, by its number."""
+    for original in repeating(scenario, count):
+        scenario.world.add_event("skip", scenario.world.occurrences_by_slot(original)[2])
+        scenario.world.add_event("skip", original, slot=5)
+
+
+def skips_undone(scenario: Scenario, count: int) -> None:
+    """A skipped task is wanted again, and one whose copy is not kept any more."""
+    world = scenario.world
+    for original in repeating(scenario, count):
+        for slot in (1, 2):
+            world.add_event("skip", original, slot=slot)
+            world.work()
+        world.worker.mongo.deleted.delete_many({"task.occurrenceNumber": 2})
+        for slot in (1, 2):
+            world.add_event("skip", original, slot=slot, undo=True)
+
+
+def missed(scenario: Scenario, count: int) -> None:
+    """Time went by: what was missed goes, some of it as soon as it is made; a touched one stays."""
+    world = scenario.world
+    for number in range(count):
+        (original,) = repeating(scenario, 1, missed="next" if number % 2 == 0 else "latest")
+        edit(scenario, world.occurrences_by_slot(original)[2], description="mine")
+        world.add_event("create", original)
+    world.now = ANCHOR + timedelta(days=12, hours=1)
+
+
+def from_completion(scenario: Scenario, count: int) -> None:
+    """One completion is taken back, and of another the next one is counted."""
+    world, done = scenario.world, {"isCompleted": True, "completedAt": ANCHOR + timedelta(days=2)}
+    for original in repeating(scenario, count, **{"from": "completion"}):
+        edit(scenario, original, **done)
+        world.add_event("complete", original)
+        world.work()
+        edit(scenario, original, isCompleted=False)
+        world.add_event("reopen", original)
+    for original in repeating(scenario, count, **{"from": "completion"}):
+        edit(scenario, original, **done)
+        world.add_event("complete", original)
+
+
 Prepare = Callable[[Scenario, int], None]
+
+LIFE: list[Prepare] = [
+    reschedulings, exclusions, later_edits, shortenings, ends, reopenings, skips, skips_undone, missed, from_completion,
+]  # fmt: skip
+"""What can happen to a series besides creations, completions and deletions."""
 
 
 def mixed(world: World, prepared: list[Prepare], count: int) -> Scenario:

@@ -14,30 +14,45 @@ import pytest
 from recurrence_pipeline.worker.context import WriteStep
 from recurrence_pipeline_tests.worker.crashing import Work, Write, killed_after_step, killed_after_write
 from recurrence_pipeline_tests.worker.scenarios import (
+    LIFE,
     Prepare,
     Scenario,
     completions,
     creations,
     deletions,
+    exclusions,
     mixed,
     refused_creations,
+    shortenings,
+    skips_undone,
     undone_creations,
 )
 from recurrence_pipeline_tests.world import World
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
-NUMBERED: set[Write] = {("findAndModify", "counters")}
+NUMBERED_ONCE: Write = ("findAndModify", "counters")
+NUMBERED: set[Write] = {NUMBERED_ONCE}
 """Takes numbers for what is inserted next."""
 
 REMEMBERED: set[Write] = {("insert", "task_series"), ("update", "task_series")}
+KEPT: set[Write] = {("insert", "deleted_tasks"), ("update", "deleted_tasks")}
 WRITES_OF: dict[WriteStep, set[Write]] = {
     WriteStep.ANNOUNCE: {("update", "task_events")},
     WriteStep.CURSORS_PAST_DELETIONS: REMEMBERED,
+    WriteStep.REVISIONS: REMEMBERED,
+    WriteStep.SKIPS: REMEMBERED,
+    WriteStep.SKIPPED_BACK: {("insert", "tasks"), ("update", "deleted_tasks")} | NUMBERED,
     WriteStep.OCCURRENCES: {("insert", "tasks")} | NUMBERED,
     WriteStep.ACTIVITIES: {("insert", "useractivities")} | NUMBERED,
     WriteStep.LINKS: {("update", "tasks")},
-    WriteStep.KEEP_DELETED: {("insert", "deleted_tasks"), ("update", "deleted_tasks")},
+    WriteStep.EDITS: {("update", "tasks")},
+    WriteStep.KEEP_RETIRED: KEPT,
+    WriteStep.RETIREMENT_ACTIVITIES: {("insert", "useractivities")} | NUMBERED,
+    WriteStep.RETIRE_SUBTASKS: {("delete", "tasks")},
+    WriteStep.RETIRE: {("delete", "tasks")},
+    WriteStep.LOWERED: REMEMBERED,
+    WriteStep.KEEP_DELETED: KEPT,
     WriteStep.DELETE_SUBTASKS: {("delete", "tasks")},
     WriteStep.DELETE: {("delete", "tasks")},
     WriteStep.CURSORS: REMEMBERED,
@@ -68,7 +83,8 @@ after each of them."""
 
 HALF_A_LEASE = timedelta(seconds=30)
 
-ONE: list[Prepare] = [creations, refused_creations, undone_creations, completions, deletions]
+THE_CONTRACT: list[Prepare] = [creations, refused_creations, undone_creations, completions, deletions]
+ONE = [*THE_CONTRACT, *LIFE]
 MANY: list[Prepare] = [creations, completions, deletions]
 CASES = [pytest.param(prepare, 1, id=f"{prepare.__name__}-1") for prepare in ONE]
 CASES += [pytest.param(prepare, 50, id=f"{prepare.__name__}-50") for prepare in MANY]
@@ -110,6 +126,13 @@ def test_a_worker_that_is_killed_between_the_commands_of_a_step_leaves_work_that
     """A group of writes goes out in chunks, and in commands of several kinds: any of them can be the last."""
     scenario = mixed(chunked_world, [creations, refused_creations, completions, deletions], 2)
     check_after_each_write(scenario, scenario.work(), lambda _: True)
+
+
+def test_a_worker_that_is_killed_between_the_commands_of_a_change_leaves_work_that_ends_like_calm_work(
+    chunked_world: World,
+) -> None:
+    scenario = mixed(chunked_world, [skips_undone, exclusions, shortenings], 1)
+    check_after_each_write(scenario, scenario.work(), lambda write: write != NUMBERED_ONCE)
 
 
 def test_a_slow_worker_that_is_killed_as_it_renews_its_lease_leaves_work_that_ends_like_calm_work(world: World) -> None:
@@ -193,7 +216,7 @@ def test_a_renewal_is_all_that_a_slow_worker_writes_besides(scenario: Scenario) 
 
 def test_what_users_see_is_exact_after_a_crash_at_any_step(world: World) -> None:
     """The deleted count, the created count, and one activity for each fact."""
-    scenario = mixed(world, ONE, 3)
+    scenario = mixed(world, THE_CONTRACT, 3)
     places = scenario.calm().places
     mongo = world.worker.mongo
     for place, _ in places:

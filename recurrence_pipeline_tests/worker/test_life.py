@@ -508,7 +508,7 @@ def test_the_original_itself_and_what_is_done_cannot_be_skipped(world: World) ->
     with pytest.raises(ChangeRefused, match="completed"):
         world.worker.change(str(first), "skip")
     with pytest.raises(InvalidRecurrence, match="slot"):
-        world.worker.change(str(head), "skip", slot=10**7)
+        world.worker.change(str(head), "skip", slot=3_600_000)
 
 
 # Found by reconciliation
