@@ -29,12 +29,16 @@ def fingerprint(document: Mapping[str, Any], copied: Iterable[str], *, content: 
 def digest(values: Mapping[str, Any]) -> str:
     """Return the digest of values as stored, in any order; absent and null are alike."""
     told = {name: value for name, value in values.items() if value is not None}
-    text = json.dumps(told, sort_keys=True, default=_text, separators=(",", ":"))
-    return blake2b(text.encode(), digest_size=8).hexdigest()
+    return blake2b(_JSON.encode(told).encode(), digest_size=8).hexdigest()
 
 
 def _text(value: object) -> str:
     """Write what JSON has no type for. A date as its instant: the driver reads dates back with a UTC of its own."""
     if isinstance(value, datetime):
+        if value.tzinfo is timezone.utc:
+            return value.isoformat()
         return (value if value.tzinfo else value.replace(tzinfo=timezone.utc)).astimezone(timezone.utc).isoformat()
     return repr(value)
+
+
+_JSON = json.JSONEncoder(sort_keys=True, default=_text, separators=(",", ":"))

@@ -8,7 +8,9 @@ or the memory was lost.
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
+from functools import lru_cache
 
+from recurrence_pipeline.domain.content import content_digest
 from recurrence_pipeline.domain.errors import InvalidRecurrence
 from recurrence_pipeline.domain.fingerprint import digest
 from recurrence_pipeline.domain.model import Cursor, SeriesMemory, Task
@@ -58,6 +60,13 @@ def digest_of(original: Task, timezone: str | None) -> str:
 
     By it an edit is found that nobody told of.
     """
-    rule = {"repeatType": original.repeat_type, "recurrence": original.recurrence, "timezone": timezone or "UTC"}
-    content = {name: value for name, value in original.content.items() if name not in rule}
-    return f"{digest(rule)}.{digest(content)}"
+    zone = timezone or "UTC"
+    if original.recurrence:
+        said = {"repeatType": original.repeat_type, "recurrence": original.recurrence, "timezone": zone}
+        return f"{digest(said)}.{content_digest(original)}"
+    return f"{_plain_digest(original.repeat_type, zone)}.{content_digest(original)}"
+
+
+@lru_cache(maxsize=1024)
+def _plain_digest(repeat_type: str, zone: str) -> str:
+    return digest({"repeatType": repeat_type, "timezone": zone})

@@ -208,6 +208,9 @@ class Task:
     content: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
     """The fields that occurrences copy from their original, as stored; read of originals, and where asked for."""
 
+    digested: tuple[object, str] | None = field(default=None, repr=False, compare=False)
+    """The digest of some content, once content.py has worked it out."""
+
     @property
     def misread(self) -> str | None:
         """Which of its ids cannot be told, and what is there: nothing is made of such a task.

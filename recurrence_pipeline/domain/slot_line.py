@@ -61,6 +61,8 @@ class Stretch:
 
     def known_below(self, number: int) -> Known | None:
         """Return the highest slot below a number that is known, counted from its first."""
+        if not self.known:
+            return None
         below = [each for each in self.known if self.first <= each < number]
         return Known((highest := max(below)) - self.first, self.known[highest]) if below else None
 

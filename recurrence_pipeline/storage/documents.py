@@ -12,10 +12,9 @@ from typing import Any
 from bson import Int64, ObjectId
 
 from recurrence_pipeline.domain.calendar import in_utc
-from recurrence_pipeline.domain.content import COPIED_FIELDS, content_for
+from recurrence_pipeline.domain.content import COPIED_FIELDS, content_for, named_to_copy
 from recurrence_pipeline.domain.errors import InvalidInput
 from recurrence_pipeline.domain.fingerprint import DIGEST, fingerprint
-from recurrence_pipeline.domain.fingerprint import digest as values_digest
 from recurrence_pipeline.domain.model import (
     Cursor,
     ErrorRecord,
@@ -25,7 +24,6 @@ from recurrence_pipeline.domain.model import (
     TaskEvent,
 )
 from recurrence_pipeline.domain.plan import Answer, NewActivity, NewOccurrence
-from recurrence_pipeline.domain.recurrence import MAX_COPIED, NOT_COPIED, is_field_name, is_text
 from recurrence_pipeline.domain.zones import wall_clock, wall_text, wall_time
 from recurrence_pipeline.storage.json_dates import read_date
 
@@ -193,19 +191,7 @@ def task_as_written(doc: Mapping[str, Any]) -> Task:
 
 
 def _content(doc: Mapping[str, Any]) -> Mapping[str, object]:
-    return {name: doc[name] for name in (*COPIED_FIELDS, *named_to_copy(doc)) if name in doc}
-
-
-def named_to_copy(doc: Mapping[str, Any]) -> list[str]:
-    """Return the further fields that an original wants copied, as far as it says so."""
-    options = doc.get("recurrence")
-    names = options.get("copy") if isinstance(options, Mapping) else None
-    return [str(name) for name in _list(names)[:MAX_COPIED] if is_copied(name)]
-
-
-def is_copied(name: object) -> bool:
-    """Say whether a field may be copied because an original names it; what may not is refused where it is planned."""
-    return is_text(name) and is_field_name(str(name)) and name not in NOT_COPIED
+    return {name: doc[name] for name in (*COPIED_FIELDS, *named_to_copy(doc.get("recurrence"))) if name in doc}
 
 
 def task_from_request(fields: Mapping[str, Any]) -> Task:
@@ -283,13 +269,7 @@ def slot_fields(number: int | None, at: datetime, shifted_to: datetime | None) -
 
 def covered_fields(document: Mapping[str, Any]) -> tuple[str, ...]:
     """Return which fields of an occurrence are its original's."""
-    return (*COPIED_FIELDS, *named_to_copy(document))
-
-
-def content_digest(original: Task) -> str:
-    """Return the digest of what all occurrences of an original have of it."""
-    content = content_for(original)
-    return values_digest({name: content.get(name) for name in covered_fields(content)})
+    return (*COPIED_FIELDS, *named_to_copy(document.get("recurrence")))
 
 
 def digest(document: Mapping[str, Any], *, content: str | None = None) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from bson import ObjectId
 from pymongo import DeleteMany, UpdateOne
 
-from recurrence_pipeline.domain.content import COPIED_FIELDS
+from recurrence_pipeline.domain.content import COPIED_FIELDS, content_digest, named_to_copy
 from recurrence_pipeline.domain.model import Series, Task, derived_id
 from recurrence_pipeline.domain.plan import MAX_NESTING, NewOccurrence, Reparent, Snapshot
 from recurrence_pipeline.storage.chunks import chunks, id_chunks
@@ -24,8 +24,6 @@ from recurrence_pipeline.storage.documents import (
     MEMBER_FIELDS,
     PLANNED_FIELDS,
     Document,
-    content_digest,
-    named_to_copy,
     occurrence_document,
     of_user,
     subtask_document,
@@ -119,9 +117,9 @@ class Tasks:
     @translated()
     def insert(self, occurrences: Sequence[NewOccurrence], now: datetime) -> Inserted:
         """Insert occurrences under their derived ids, numbered from the counter, and copies of sub-tasks with them."""
-        originals = {new.original.id: new.original for new in occurrences}
-        contents = {original_id: content_digest(original) for original_id, original in originals.items()}
-        documents = {new.id: partial(occurrence_document, new, now, contents[new.original.id]) for new in occurrences}
+        documents = {
+            new.id: partial(occurrence_document, new, now, content_digest(new.original)) for new in occurrences
+        }
         with_subtasks = [new for new in occurrences if new.subtasks is not None]
         sources = self._subtasks_below({new.original.id for new in with_subtasks}) if with_subtasks else {}
         for new in with_subtasks:
@@ -270,7 +268,11 @@ class Tasks:
 
     def _by_id(self, task_ids: Iterable[str]) -> dict[str, Task]:
         documents = [*self._find("_id", task_ids, ORIGINAL)]
-        more = {document["_id"].binary.hex(): names for document in documents if (names := named_to_copy(document))}
+        more = {
+            document["_id"].binary.hex(): names
+            for document in documents
+            if (names := named_to_copy(document.get("recurrence")))
+        }
         if more:
             fields = dict.fromkeys({name for names in more.values() for name in names}, 1)
             further = {document["_id"]: document for document in self._find("_id", more, fields)}
