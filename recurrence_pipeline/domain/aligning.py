@@ -56,13 +56,13 @@ def align(
     ahead = [t for t in series.occurrences if is_ahead(t, now) and t.id in state.open]
     free = [] if only_new else [t for t in ahead if t.is_touched is False]
     going = [t for t in free if not _has_slot(state, t)]
-    appearing = list(_appearing(state, event_id, now))
+    appearing = list(_appearing(state, event_id, now, only_new=only_new))
     wanted = sorted((new for new, exists in appearing if not exists), key=lambda new: new.at)
     done.begun = [new for new, exists in appearing if exists and new.subtasks is not None]
     moving = dict(_paired([t for t in going if _is_void(state, t)], wanted))
     done.new = [new for new in wanted if new.id not in {each.id for each in moving.values()}]
     done.going = [t for t in going if t.id not in moving]
-    state.passed |= _vacated(state, going)
+    state.passed |= vacated(state, going)
     wished = content_for(state.original)
     for task in free:
         if task in done.going:
@@ -73,7 +73,7 @@ def align(
         if is_moved or new_content is not None:
             done.edits.append(SlotEdit(task.id, state.original.id, slot if is_moved else None, new_content))
     _trim(done, state, series, free)
-    done.vacated = _vacated(state, done.going)
+    done.vacated = vacated(state, done.going)
     done.changes = sorted(_told(done, state, ahead), key=lambda change: (change.due, change.task_id))
     return done
 
@@ -95,13 +95,15 @@ def _is_void(state: SeriesState, task: Task) -> bool:
     return task.id in state.slots and state.line.stretch_of(state.slots[task.id]) is None
 
 
-def _vacated(state: SeriesState, going: Iterable[Task]) -> frozenset[int]:
+def vacated(state: SeriesState, going: Iterable[Task]) -> frozenset[int]:
     """Return the slots of tasks that go, as far as they are slots still: they are passed over, and nobody's doing."""
     numbers = (state.slots[task.id] for task in going if task.id in state.slots)
     return frozenset(number for number in numbers if state.line.stretch_of(number) is not None)
 
 
-def _appearing(state: SeriesState, event_id: str, now: datetime) -> Iterator[tuple[NewOccurrence, bool]]:
+def _appearing(
+    state: SeriesState, event_id: str, now: datetime, *, only_new: bool
+) -> Iterator[tuple[NewOccurrence, bool]]:
     """Yield the occurrences to make: of slots that were passed over and are wanted again, then of those to come.
 
     Each with whether an earlier try of the event has made it.
@@ -109,7 +111,8 @@ def _appearing(state: SeriesState, event_id: str, now: datetime) -> Iterator[tup
     there, limit = {number: task_id for task_id, number in state.slots.items()}, _limit(state)
     for number in sorted(state.passed):
         if number in there and state.makers.get(there[number]) != event_id:
-            state.passed -= {number}
+            if not only_new or number in state.wanted_again:  # else another event may be about to retire it
+                state.passed -= {number}
             continue
         for slot in (each for each in state.timed(number, 1) if each.number == number):
             is_ahead = slot.due > now and (limit is None or number <= limit)

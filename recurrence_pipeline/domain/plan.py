@@ -126,6 +126,8 @@ class SlotSkip:
     series_id: str
     slot: str
     skipped: Skipped | None
+    revisions: int
+    """How many rules are remembered of the series: with another one, the slot may be none."""
 
 
 ORIGINAL_GONE = "original gone"
@@ -162,6 +164,8 @@ class Retirement:
     reason: str
     action: Action | None
     original: Task
+    slots: Mapping[str, int | None]
+    """The numbers that the tasks have by this plan: what another worker put elsewhere meanwhile does not go."""
     whatever: bool = False
 
 

@@ -79,11 +79,19 @@ class TaskSeries:
         return {c.series_id for c in changes if (known := now.get(c.series_id)) and _changed(known) == _changed(c.new)}
 
     @translated()
-    def skip(self, skips: Sequence[SlotSkip]) -> None:
-        """Note slots that are not wanted, or take such notes back."""
-        requests = [UpdateOne({"_id": ObjectId(skip.series_id)}, _skipping(skip)) for skip in skips]
-        for chunk in chunks(requests, self._write_chunk):
-            self._series.bulk_write(chunk, ordered=True)
+    def skip(self, skips: Sequence[SlotSkip]) -> set[str]:
+        """Note slots that are not wanted, or take such notes back; return the series that have another rule by now."""
+        requests = [
+            UpdateOne({"_id": ObjectId(skip.series_id), "revisions": {"$size": skip.revisions}}, _skipping(skip))
+            for skip in skips
+        ]
+        matched = sum(
+            self._series.bulk_write(chunk, ordered=True).matched_count for chunk in chunks(requests, self._write_chunk)
+        )
+        if matched == len(requests):
+            return set()
+        now = self.read(skip.series_id for skip in skips)
+        return {s.series_id for s in skips if (m := now.get(s.series_id)) is None or len(m.revisions) != s.revisions}
 
     @translated()
     def forget_gone(self, now: datetime, keep: timedelta, *, dry_run: bool = False) -> int:

@@ -117,7 +117,7 @@ class Batch:
         if plan.begun:
             self._write(WriteStep.REVISIONS, self._context.series.move, plan.begun)
         lost = self._remember(WriteStep.REVISIONS, plan, plan.memories)
-        self._note_skips([skip for skip in plan.skips if skip.skipped is not None])
+        lost |= self._note_skips(plan, [s for s in plan.skips if s.skipped is not None and s.series_id not in lost])
         changing = ChangeWriter(self._context, self._write, self._log, self._now)
         back = changing.put_back(plan.put_back)
         plan.leave_out(back)
@@ -137,15 +137,19 @@ class Batch:
         self._write(
             WriteStep.CURSORS, self._context.series.move, [move for move in plan.cursors if move.series_id not in void]
         )
-        self._note_skips([skip for skip in plan.skips if skip.skipped is None and skip.series_id not in void])
+        void |= self._note_skips(plan, [s for s in plan.skips if s.skipped is None and s.series_id not in void])
         retirements = [each for each in plan.retirements if each.original.id not in void]
-        self.summary.occurrences_deleted += changing.retire(retirements)
+        gone, staying = changing.retire(retirements)
+        self.summary.occurrences_deleted += gone
+        _refuse_series(plan, dict.fromkeys(staying, MemoryChanged("a task was changed at the same moment")))
+        void |= staying
         self._remember(WriteStep.LOWERED, plan, [change for change in plan.lowered if change.series_id not in void])
 
-    def _note_skips(self, skips: Sequence[SlotSkip]) -> None:
+    def _note_skips(self, plan: Plan, skips: Sequence[SlotSkip]) -> set[str]:
         """Note which slots are not wanted before their tasks go, and that they are once their tasks are back."""
-        if skips:
-            self._write(WriteStep.SKIPS, self._context.series.skip, skips)
+        lost = self._write(WriteStep.SKIPS, self._context.series.skip, skips) if skips else set[str]()
+        _refuse_series(plan, dict.fromkeys(lost, MemoryChanged("the series was changed at the same moment")))
+        return lost
 
     def _announce(self, announced: Mapping[str, tuple[TaskEvent, tuple[str, ...]]]) -> None:
         if announced:
