@@ -55,14 +55,16 @@ def align(
     done = Alignment()
     ahead = [t for t in series.occurrences if is_ahead(t, now) and t.id in state.open]
     free = [] if only_new else [t for t in ahead if t.is_touched is False]
-    going = [t for t in free if not _has_slot(state, t)]
-    appearing = list(_appearing(state, event_id, now, only_new=only_new))
+    doubles = _doubles(state, series, free)
+    going = [t for t in free if t.id in doubles or not _has_slot(state, t)]
+    kept = [state.slots[t.id] for t in series.occurrences if t.id in state.slots and t not in free]
+    appearing = list(_appearing(state, event_id, now, behind=max(kept, default=0), only_new=only_new))
     wanted = sorted((new for new, exists in appearing if not exists), key=lambda new: new.at)
     done.begun = [new for new, exists in appearing if exists and new.subtasks is not None]
     moving = dict(_paired([t for t in going if _is_void(state, t)], wanted))
     done.new = [new for new in wanted if new.id not in {each.id for each in moving.values()}]
     done.going = [t for t in going if t.id not in moving]
-    state.passed |= vacated(state, going)
+    state.passed |= vacated(state, (t for t in going if t.id not in doubles))
     wished = content_for(state.original)
     for task in free:
         if task in done.going:
@@ -73,7 +75,7 @@ def align(
         if is_moved or new_content is not None:
             done.edits.append(SlotEdit(task.id, state.original.id, slot if is_moved else None, new_content))
     _trim(done, state, series, free)
-    done.vacated = vacated(state, done.going)
+    done.vacated = vacated(state, (t for t in done.going if t.id not in doubles))
     done.changes = sorted(_told(done, state, ahead), key=lambda change: (change.due, change.task_id))
     return done
 
@@ -91,6 +93,18 @@ def _has_slot(state: SeriesState, task: Task) -> bool:
     return at is not None and not state.skips(at, number)
 
 
+def _doubles(state: SeriesState, series: Series, free: Iterable[Task]) -> set[str]:
+    """Return the tasks on whose slot is another one: two workers put them there at the same moment."""
+    movable, taken, doubles = {t.id for t in free}, set[int](), set[str]()
+    for task in sorted(series.occurrences, key=lambda t: (t.id in movable, t.id)):
+        number = state.slots.get(task.id)
+        if number in taken and task.id in movable:
+            doubles.add(task.id)
+        elif number is not None:
+            taken.add(number)
+    return doubles
+
+
 def _is_void(state: SeriesState, task: Task) -> bool:
     return task.id in state.slots and state.line.stretch_of(state.slots[task.id]) is None
 
@@ -102,11 +116,12 @@ def vacated(state: SeriesState, going: Iterable[Task]) -> frozenset[int]:
 
 
 def _appearing(
-    state: SeriesState, event_id: str, now: datetime, *, only_new: bool
+    state: SeriesState, event_id: str, now: datetime, *, behind: int, only_new: bool
 ) -> Iterator[tuple[NewOccurrence, bool]]:
     """Yield the occurrences to make: of slots that were passed over and are wanted again, then of those to come.
 
-    Each with whether an earlier try of the event has made it.
+    Each with whether an earlier try of the event has made it. No slot up to `behind` is too far ahead: the cursor stays
+    there.
     """
     there, limit = {number: task_id for task_id, number in state.slots.items()}, _limit(state)
     for number in sorted(state.passed):
@@ -115,7 +130,7 @@ def _appearing(
                 state.passed -= {number}
             continue
         for slot in (each for each in state.timed(number, 1) if each.number == number):
-            is_ahead = slot.due > now and (limit is None or number <= limit)
+            is_ahead = slot.due > now and (limit is None or number <= max(limit, behind))
             again = is_ahead or number in state.wanted_again
             if number > state.finished and not state.skips(slot.at, number) and again:
                 state.passed -= {number}

@@ -256,8 +256,8 @@ class _Change:
                 self._tell(Action.MOVED, edit.task_id, subject=derived_id(edit.task_id, self._event.id))
         self._retire(state, [task.id for task in done.going], reason, Action.RETIRED)
         self._retire(state, missed := state.missed(), MISSED, Action.MISSED)
-        part.cursors += state.moves(state.cursor)
         memory = self._remembered()
+        part.raised += [MemoryChange(self._series.id, memory, move.memory) for move in state.moves(state.cursor)]
         if done.lowered is not None and done.lowered != memory:
             part.lowered.append(MemoryChange(self._series.id, memory, done.lowered))
         self._answer([*changes, *done.changes], tuple(i for i in created if i not in missed))

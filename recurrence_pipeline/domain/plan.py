@@ -216,6 +216,8 @@ class Plan:
     put_back: list[PutBack] = field(default_factory=list)
     edits: list[SlotEdit] = field(default_factory=list)
     retirements: list[Retirement] = field(default_factory=list)
+    raised: list[MemoryChange] = field(default_factory=list)
+    """Cursors that go on in a change, after its tasks are in their places and before any goes."""
     lowered: list[MemoryChange] = field(default_factory=list)
     """Cursors that go back, after the tasks behind them are gone."""
     changes: dict[str, Sequence[SlotChange]] = field(default_factory=dict)
@@ -245,7 +247,7 @@ class Plan:
 
 _LISTS = (
     "occurrences", "activities", "links", "cursors", "removals", "begun", "memories", "skips", "put_back", "edits",
-    "retirements", "lowered", "postponed",
+    "retirements", "raised", "lowered", "postponed",
 )  # fmt: skip
 
 

@@ -193,4 +193,4 @@ def test_whatever_comes_between_two_commands_of_a_change_it_ends_as_in_some_orde
         assert pair.findings() <= AFTER_A_STOP, f"{second} before command {place} of {first}"
         assert pair.mongo.events.distinct("status", {"status": {"$nin": ["completed", "rejected"]}}) == []
         place += 1
-    assert place > 10, "the worker sends that many commands"
+    assert place > 5, "the worker sends that many commands"
