@@ -55,15 +55,17 @@ def align(
     done = Alignment()
     ahead = [t for t in series.occurrences if is_ahead(t, now) and t.id in state.open]
     free = [] if only_new else [t for t in ahead if t.is_touched is False]
-    going = [t for t in free if not _has_slot(state, t)]
-    appearing = list(_appearing(state, event_id, now))
+    doubles = _doubles(state, series, free)
+    going = [t for t in free if t.id in doubles or not _has_slot(state, t)]
+    kept = [state.slots[t.id] for t in series.occurrences if t.id in state.slots and t not in free]
+    appearing = list(_appearing(state, event_id, now, behind=max(kept, default=0), only_new=only_new))
     wanted = sorted((new for new, exists in appearing if not exists), key=lambda new: new.at)
     done.begun = [new for new, exists in appearing if exists and new.subtasks is not None]
     to_come = [new for new in wanted if new.slot is not None and new.due > now]
     moving = dict(_paired([t for t in going if _is_void(state, t)], to_come))
     done.new = [new for new in wanted if new.id not in {each.id for each in moving.values()}]
     done.going = [t for t in going if t.id not in moving]
-    state.passed |= _vacated(state, going)
+    state.passed |= vacated(state, (t for t in going if t.id not in doubles))
     for task_id, new in moving.items():
         state.take_over(task_id, new)
     wished = content_for(state.original)
@@ -76,7 +78,7 @@ def align(
         if is_moved or new_content is not None:
             done.edits.append(SlotEdit(task.id, state.original.id, slot if is_moved else None, new_content))
     _trim(done, state, series, free)
-    done.vacated = _vacated(state, done.going)
+    done.vacated = vacated(state, (t for t in done.going if t.id not in doubles))
     done.changes = sorted(_told(done, state, ahead), key=lambda change: (change.due, change.task_id))
     return done
 
@@ -94,28 +96,44 @@ def _has_slot(state: SeriesState, task: Task) -> bool:
     return at is not None and not state.skips(at, number)
 
 
+def _doubles(state: SeriesState, series: Series, free: Iterable[Task]) -> set[str]:
+    """Return the tasks on whose slot is another one: two workers put them there at the same moment."""
+    movable, taken, doubles = {t.id for t in free}, set[int](), set[str]()
+    for task in sorted(series.occurrences, key=lambda t: (t.id in movable, t.id)):
+        number = state.slots.get(task.id)
+        if number in taken and task.id in movable:
+            doubles.add(task.id)
+        elif number is not None:
+            taken.add(number)
+    return doubles
+
+
 def _is_void(state: SeriesState, task: Task) -> bool:
     return task.id in state.slots and state.line.stretch_of(state.slots[task.id]) is None
 
 
-def _vacated(state: SeriesState, going: Iterable[Task]) -> frozenset[int]:
+def vacated(state: SeriesState, going: Iterable[Task]) -> frozenset[int]:
     """Return the slots of tasks that go, as far as they are slots still: they are passed over, and nobody's doing."""
     numbers = (state.slots[task.id] for task in going if task.id in state.slots)
     return frozenset(number for number in numbers if state.line.stretch_of(number) is not None)
 
 
-def _appearing(state: SeriesState, event_id: str, now: datetime) -> Iterator[tuple[NewOccurrence, bool]]:
+def _appearing(
+    state: SeriesState, event_id: str, now: datetime, *, behind: int, only_new: bool
+) -> Iterator[tuple[NewOccurrence, bool]]:
     """Yield the occurrences to make: of slots that were passed over and are wanted again, then of those to come.
 
-    Each with whether an earlier try of the event has made it.
+    Each with whether an earlier try of the event has made it. No slot up to `behind` is too far ahead: the cursor stays
+    there.
     """
     there, limit = {number: task_id for task_id, number in state.slots.items()}, _limit(state)
     for number in sorted(state.passed):
         if number in there and state.makers.get(there[number]) != event_id:
-            state.passed -= {number}
+            if not only_new or number in state.wanted_again:  # else another event may be about to retire it
+                state.passed -= {number}
             continue
         for slot in (each for each in state.timed(number, 1) if each.number == number):
-            is_ahead = slot.due > now and limit is not None and number <= limit
+            is_ahead = slot.due > now and limit is not None and number <= max(limit, behind)
             again = is_ahead or number in state.wanted_again
             if number > state.finished and not state.skips(slot.at, number) and again:
                 state.passed -= {number}

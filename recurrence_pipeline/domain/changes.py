@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
-from recurrence_pipeline.domain.aligning import TOUCHED, Alignment, align, is_ahead
+from recurrence_pipeline.domain.aligning import TOUCHED, Alignment, align, is_ahead, vacated
 from recurrence_pipeline.domain.difference import ChangeKind, SlotChange
 from recurrence_pipeline.domain.errors import ChangeRefused, InvalidRecurrence, Permanent
 from recurrence_pipeline.domain.memory import digest_of
@@ -145,7 +145,7 @@ class _Change:
             self._part.memories.append(MemoryChange(self._series.id, memory, changed))
         changes = [_goes(t, "the task does not recur any more") for t in going]
         changes += [_stays(t, TOUCHED) for t in ahead if t.is_touched is not False]
-        self._retire([t.id for t in going], NO_LONGER_RECURS, Action.RETIRED)
+        self._retire(None, [t.id for t in going], NO_LONGER_RECURS, Action.RETIRED)
         self._answer(changes)
 
     # A completion was taken back
@@ -155,11 +155,18 @@ class _Change:
             raise ChangeRefused(f"Task {self._task.id} is completed: it was not taken back")
         memory, state = self._remembered(), self._state()
         back = taken_back(state, self._series, memory, self._event, self._makers)
-        if back.memory != memory:
-            self._part.lowered.append(MemoryChange(self._series.id, memory, back.memory))
-        self._retire([task.id for task in back.tasks], REOPENED, None)
-        if back.tasks or self._event.deleting:
-            self._tell(Action.REOPENED, self._task.id, subject=self._event.id)
+        if back.memory == memory:
+            if self._event.deleting:  # what an earlier try took away may be owed by now
+                done = align(state, self._series, self._event.id, self._now, content=False, only_new=True)
+                self._take(state, done, REOPENED)
+            else:
+                self._answer([])
+            return
+        noted = replace(memory, passed=memory.passed | vacated(state, back.tasks))
+        self._part.memories.append(MemoryChange(self._series.id, memory, noted))
+        self._part.lowered.append(MemoryChange(self._series.id, noted, back.memory))
+        self._retire(state, [task.id for task in back.tasks], REOPENED, None)
+        self._tell(Action.REOPENED, self._task.id, subject=self._event.id)
         self._answer([_goes(task, "made by the completion that was taken back") for task in back.tasks])
 
     # A slot is not wanted
@@ -174,11 +181,11 @@ class _Change:
         else:
             if skipped is None:
                 skipped = Skipped(event.id, task.id if task else None)
-                self._part.skips.append(SlotSkip(self._series.id, slot, skipped))
+                self._part.skips.append(SlotSkip(self._series.id, slot, skipped, len(memory.revisions)))
                 self._series = replace(self._series, memory=replace(memory, skipped={**memory.skipped, slot: skipped}))
                 state = self._state()
             if task is not None:
-                self._retire([task.id], SKIPPED, Action.SKIPPED, whatever=True)
+                self._retire(state, [task.id], SKIPPED, Action.SKIPPED, whatever=True)
                 state.open.pop(task.id, None)
         changes = [_goes(task, "skipped")] if task is not None and not event.undo else self._gone
         done = align(state, self._series, event.id, self._now, content=False, only_new=True)
@@ -220,7 +227,7 @@ class _Change:
         if state.recurrence.from_completion and slot.isdigit():
             self._take_back_what_followed(state, int(slot))
         state.wants_again(slot)
-        self._part.skips.append(SlotSkip(self._series.id, slot, None))
+        self._part.skips.append(SlotSkip(self._series.id, slot, None, len(state.revisions)))
         if skipped.task_id is not None:
             instead = occurrence_id(self._original.id, int(slot) if slot.isdigit() else slot)
             self._part.put_back.append(PutBack(skipped.event_id, skipped.task_id, instead))
@@ -270,18 +277,28 @@ class _Change:
         for edit in done.edits:
             if edit.slot is not None:
                 self._tell(Action.MOVED, edit.task_id, subject=derived_id(edit.task_id, self._event.id))
-        self._retire([task.id for task in done.going], reason, Action.RETIRED)
-        self._retire(missed := state.missed(), MISSED, Action.MISSED)
-        part.cursors += state.moves(state.cursor)
+        self._retire(state, [task.id for task in done.going], reason, Action.RETIRED)
+        self._retire(state, missed := state.missed(), MISSED, Action.MISSED)
         memory = self._remembered()
+        part.raised += [MemoryChange(self._series.id, memory, move.memory) for move in state.moves(state.cursor)]
         if done.lowered is not None and done.lowered != memory:
             part.lowered.append(MemoryChange(self._series.id, memory, done.lowered))
         self._answer([*changes, *done.changes], tuple(i for i in created if i not in missed))
 
-    def _retire(self, task_ids: Sequence[str], reason: str, action: Action | None, *, whatever: bool = False) -> None:
+    def _retire(
+        self,
+        state: SeriesState | None,
+        task_ids: Sequence[str],
+        reason: str,
+        action: Action | None,
+        *,
+        whatever: bool = False,
+    ) -> None:
         if task_ids:
-            ids = tuple(dict.fromkeys(task_ids))
-            self._part.retirements.append(Retirement(self._event, ids, reason, action, self._original, whatever))
+            slots = {i: state.slots.get(i) if state is not None else None for i in task_ids}
+            self._part.retirements.append(
+                Retirement(self._event, tuple(slots), reason, action, self._original, slots, whatever)
+            )
 
     def _tell(self, action: Action, task_id: str, *, subject: str | None = None) -> None:
         if self._original.user_id is not None:

@@ -137,6 +137,8 @@ class SlotSkip:
     series_id: str
     slot: str
     skipped: Skipped | None
+    revisions: int
+    """How many rules are remembered of the series: with another one, the slot may be none."""
 
 
 ORIGINAL_GONE = "original gone"
@@ -173,6 +175,8 @@ class Retirement:
     reason: str
     action: Action | None
     original: Task
+    slots: Mapping[str, int | None]
+    """The numbers that the tasks have by this plan: what another worker put elsewhere meanwhile does not go."""
     whatever: bool = False
 
 
@@ -223,6 +227,8 @@ class Plan:
     put_back: list[PutBack] = field(default_factory=list)
     edits: list[SlotEdit] = field(default_factory=list)
     retirements: list[Retirement] = field(default_factory=list)
+    raised: list[MemoryChange] = field(default_factory=list)
+    """Cursors that go on in a change, after its tasks are in their places and before any goes."""
     lowered: list[MemoryChange] = field(default_factory=list)
     """Cursors that go back, after the tasks behind them are gone."""
     changes: dict[str, Sequence[SlotChange]] = field(default_factory=dict)
@@ -252,7 +258,7 @@ class Plan:
 
 _LISTS = (
     "occurrences", "activities", "links", "cursors", "removals", "begun", "memories", "skips", "put_back", "edits",
-    "retirements", "lowered", "postponed",
+    "retirements", "raised", "lowered", "postponed",
 )  # fmt: skip
 
 

@@ -135,7 +135,10 @@ def _plan_series(
         for event in events:
             _answer(part, progress, event, tasks[event.task_id])
         if missed := progress.missed():
-            part.retirements.append(Retirement(events[-1], tuple(missed), MISSED, Action.MISSED, progress.original))
+            slots = {i: progress.slots.get(i) for i in missed}
+            part.retirements.append(
+                Retirement(events[-1], tuple(missed), MISSED, Action.MISSED, progress.original, slots)
+            )
             part.leave_out(missed)
         part.cursors += progress.moves(progress.cursor)
     except Permanent as error:

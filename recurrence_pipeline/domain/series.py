@@ -78,7 +78,7 @@ class SeriesState:
         self._has_skips = bool(self._were_added or self.skipped or self.passed or not self.recurrence.is_plain)
         self._added: list[datetime] | None = None
         self._now = now
-        self.finished = -1
+        self.finished, self._finished_id = -1, original.id
         self._finished_date: datetime | None = None
         self._finished_at: datetime | None = None
         """When the task of the highest completed slot was completed."""
@@ -135,7 +135,7 @@ class SeriesState:
         if date is not None:
             self._finished_date = max(self._finished_date or date, date)
         elif number is not None and number > self.finished:
-            self.finished, self._finished_at = number, moment
+            self.finished, self._finished_at, self._finished_id = number, moment, task.id
         return date is not None or number is not None
 
     def made_by(self, event_id: str) -> list[str]:
@@ -436,7 +436,7 @@ class SeriesState:
             coming = None
 
     def _progress(self) -> Progress:
-        finished = [] if self.finished < 0 else [self._wall_of(self.finished)]
+        finished = [] if self.finished < 0 else [self.place(self._finished_id)]
         if self._finished_date is not None:
             finished.append(self._finished_date)
         return Progress(

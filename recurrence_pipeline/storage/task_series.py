@@ -53,18 +53,30 @@ class TaskSeries:
         return found
 
     @translated()
-    def move(self, moves: Sequence[CursorMove]) -> None:
+    def move(self, moves: Sequence[CursorMove], *, same_rule: bool = False) -> set[str]:
         """Write the memories of series that are new to us, and raise the cursors of all others; none is lowered.
 
-        Of several who do this at once, for one series, the highest stays.
+        Of several who do this at once, for one series, the highest stays. With `same_rule`, those stay as they are that
+        have another rule by now than they were planned by, and are returned.
         """
         known = [move for move in moves if not move.is_new]
         for chunk in chunks((move for move in moves if move.is_new), self._write_chunk):
             known += self._insert(chunk)
-        updates: list[UpdateMany | UpdateOne] = [_raising(chunk) for chunk in chunks(known, self._read_chunk)]
+        rules = {move.series_id: len(move.memory.revisions) for move in known} if same_rule else {}
+        updates: list[UpdateMany | UpdateOne] = [
+            _raising(chunk, count)
+            for count in sorted(set(rules.values())) or [None]
+            for chunk in chunks((m for m in known if rules.get(m.series_id) == count), self._read_chunk)
+        ]
         updates += [_adding(move) for move in known if move.memory.added]
-        for requests in chunks(updates, self._write_chunk):
-            self._series.bulk_write(requests, ordered=False)
+        matched = sum(
+            self._series.bulk_write(requests, ordered=False).matched_count
+            for requests in chunks(updates, self._write_chunk)
+        )
+        if not rules or matched == len(known) + sum(bool(move.memory.added) for move in known):
+            return set()
+        now = self.read(rules)
+        return {i for i, count in rules.items() if i in now and len(now[i].revisions) != count}
 
     @translated()
     def change(self, changes: Sequence[MemoryChange]) -> set[str]:
@@ -79,11 +91,19 @@ class TaskSeries:
         return {c.series_id for c in changes if (known := now.get(c.series_id)) and _changed(known) == _changed(c.new)}
 
     @translated()
-    def skip(self, skips: Sequence[SlotSkip]) -> None:
-        """Note slots that are not wanted, or take such notes back."""
-        requests = [UpdateOne({"_id": ObjectId(skip.series_id)}, _skipping(skip)) for skip in skips]
-        for chunk in chunks(requests, self._write_chunk):
-            self._series.bulk_write(chunk, ordered=True)
+    def skip(self, skips: Sequence[SlotSkip]) -> set[str]:
+        """Note slots that are not wanted, or take such notes back; return the series that have another rule by now."""
+        requests = [
+            UpdateOne({"_id": ObjectId(skip.series_id), "revisions": {"$size": skip.revisions}}, _skipping(skip))
+            for skip in skips
+        ]
+        matched = sum(
+            self._series.bulk_write(chunk, ordered=True).matched_count for chunk in chunks(requests, self._write_chunk)
+        )
+        if matched == len(requests):
+            return set()
+        now = self.read(skip.series_id for skip in skips)
+        return {s.series_id for s in skips if (m := now.get(s.series_id)) is None or len(m.revisions) != s.revisions}
 
     @translated()
     def forget_gone(self, now: datetime, keep: timedelta, *, dry_run: bool = False) -> int:
@@ -167,6 +187,8 @@ def _changing(change: MemoryChange) -> Document:
     update: Document = {"$set": _changed(change.new)}
     if gone := change.seen.added - change.new.added:
         update["$pullAll"] = {"added": sorted(map(wall_text, gone))}
+    if new := change.new.added - change.seen.added:
+        update["$addToSet"] = {"added": {"$each": sorted(map(wall_text, new))}}
     return update
 
 
@@ -211,7 +233,7 @@ def _cursor(memory: SeriesMemory) -> Document:
     return {"number": memory.number, "at": None if at is None else wall_text(at), "revision": revision, **passed}
 
 
-def _raising(moves: Sequence[CursorMove]) -> UpdateMany:
+def _raising(moves: Sequence[CursorMove], revisions: int | None) -> UpdateMany:
     """Build the update that gives each series the higher of two cursors: the stored one, and the one at its place here.
 
     What stands in the stored one's place and is no number is lower than any.
@@ -224,7 +246,8 @@ def _raising(moves: Sequence[CursorMove]) -> UpdateMany:
     is_lower = {"$or": [{"$lt": [stored, number]}, {"$gt": [stored, MAX_WHOLE]}]}
     # As a list, for an object would be merged into what is there.
     cursor = {"$cond": [is_lower, new, "$cursor"]}
-    return UpdateMany({"_id": {"$in": ids}}, [{"$set": {"cursor": {"$mergeObjects": [cursor]}}}])
+    of_rule = {} if revisions is None else {"revisions": {"$size": revisions}}
+    return UpdateMany({"_id": {"$in": ids}, **of_rule}, [{"$set": {"cursor": {"$mergeObjects": [cursor]}}}])
 
 
 def _adding(move: CursorMove) -> UpdateOne:

@@ -25,7 +25,15 @@ from recurrence_pipeline.domain.errors import (
     PoisonEvent,
     RecurrenceError,
 )
-from recurrence_pipeline.domain.model import CHANGES, FAILURE_ACTIONS, ErrorRecord, EventStatus, Operation, TaskEvent
+from recurrence_pipeline.domain.model import (
+    CHANGES,
+    FAILURE_ACTIONS,
+    ErrorRecord,
+    EventStatus,
+    Operation,
+    Source,
+    TaskEvent,
+)
 from recurrence_pipeline.domain.plan import (
     ORIGINAL_GONE,
     Answer,
@@ -42,6 +50,7 @@ from recurrence_pipeline.domain.retries import Reject, RetryAt, after_failure
 from recurrence_pipeline.domain.scan import TaskVersion
 from recurrence_pipeline.domain.words import counted
 from recurrence_pipeline.storage.event_updates import Outcome
+from recurrence_pipeline.storage.events import new_event
 from recurrence_pipeline.storage.tasks import PLANNED
 from recurrence_pipeline.worker.change_writer import ChangeWriter
 from recurrence_pipeline.worker.context import WorkerContext, WriteStep
@@ -117,7 +126,7 @@ class Batch:
         if plan.begun:
             self._write(WriteStep.REVISIONS, self._context.series.move, plan.begun)
         lost = self._remember(WriteStep.REVISIONS, plan, plan.memories)
-        self._note_skips([skip for skip in plan.skips if skip.skipped is not None])
+        lost |= self._note_skips(plan, [s for s in plan.skips if s.skipped is not None and s.series_id not in lost])
         changing = ChangeWriter(self._context, self._write, self._log, self._now)
         back = changing.put_back(plan.put_back)
         plan.leave_out(back)
@@ -134,18 +143,29 @@ class Batch:
         _refuse_series(plan, dict.fromkeys(stayed, MemoryChanged("a task was changed at the same moment")))
         void |= stayed
         self.summary.occurrences_deleted += self._remove(plan.removals)
-        self._write(
-            WriteStep.CURSORS, self._context.series.move, [move for move in plan.cursors if move.series_id not in void]
-        )
-        self._note_skips([skip for skip in plan.skips if skip.skipped is None and skip.series_id not in void])
+        void |= self._remember(WriteStep.CURSORS, plan, [each for each in plan.raised if each.series_id not in void])
+        moves = [move for move in plan.cursors if move.series_id not in void]
+        self._bring_in_line(self._write(WriteStep.CURSORS, self._context.series.move, moves, same_rule=True))
+        void |= self._note_skips(plan, [s for s in plan.skips if s.skipped is None and s.series_id not in void])
         retirements = [each for each in plan.retirements if each.original.id not in void]
-        self.summary.occurrences_deleted += changing.retire(retirements)
+        gone, staying = changing.retire(retirements)
+        self.summary.occurrences_deleted += gone
+        _refuse_series(plan, dict.fromkeys(staying, MemoryChanged("a task was changed at the same moment")))
+        void |= staying
         self._remember(WriteStep.LOWERED, plan, [change for change in plan.lowered if change.series_id not in void])
 
-    def _note_skips(self, skips: Sequence[SlotSkip]) -> None:
+    def _bring_in_line(self, revised: set[str]) -> None:
+        """Have series looked at once more whose rule was changed while slots of the earlier one were made."""
+        now = self._context.clock()
+        events = [new_event(i, Operation.UPDATE, None, source=Source.RECONCILE, now=now) for i in sorted(revised)]
+        if events:
+            self._context.events.add(events, available_at=now)
+
+    def _note_skips(self, plan: Plan, skips: Sequence[SlotSkip]) -> set[str]:
         """Note which slots are not wanted before their tasks go, and that they are once their tasks are back."""
-        if skips:
-            self._write(WriteStep.SKIPS, self._context.series.skip, skips)
+        lost = self._write(WriteStep.SKIPS, self._context.series.skip, skips) if skips else set[str]()
+        _refuse_series(plan, dict.fromkeys(lost, MemoryChanged("the series was changed at the same moment")))
+        return lost
 
     def _announce(self, announced: Mapping[str, tuple[TaskEvent, tuple[str, ...]]]) -> None:
         if announced:

@@ -46,13 +46,15 @@ class ChangeWriter:
         stayed: set[str] = self._write(WriteStep.EDITS, self._edit, {edit.task_id: edit for edit in edits})
         return stayed
 
-    def retire(self, retirements: Sequence[Retirement]) -> int:
-        """Move occurrences that should not stay to `deleted_tasks`, with their sub-tasks; return how many went.
+    def retire(self, retirements: Sequence[Retirement]) -> tuple[int, set[str]]:
+        """Move occurrences that should not stay to `deleted_tasks`, with their sub-tasks.
+
+        Return how many went, and the series of which one stays that was to go: it is planned anew.
 
         One that a person touches at this very moment stays: it gets its sub-tasks back, and no copy is kept.
         """
         if not retirements:
-            return 0
+            return 0, set()
         reason_of = {task_id: each for each in retirements for task_id in each.task_ids}
         found = {str(document["_id"]): document for document in self._context.edits.documents(reason_of)}
         below = self._context.tasks.subtasks(found, whole=True)
@@ -66,9 +68,11 @@ class ChangeWriter:
         self._write(WriteStep.RETIREMENT_ACTIVITIES, self._log, _activities(retirements, going))
         self._write(WriteStep.RETIRE_SUBTASKS, self._context.tasks.delete, [i for r in along for i in r.task_ids])
         removed: int = self._write(WriteStep.RETIRE, self._context.edits.remove, list(going.values()))
+        staying = found.keys() - going.keys()
         if removed < len(going) and (stayed := self._context.tasks.existing(going)):
             self._write(WriteStep.RETIRE, self._let_stay, retirements, stayed, below)
-        return removed
+            staying |= stayed
+        return removed, {each.original.id for i in staying if (each := reason_of[i]).reason != MISSED}
 
     def _let_stay(
         self, retirements: Sequence[Retirement], stayed: set[str], below: Mapping[str, Sequence[Task]]
@@ -105,6 +109,9 @@ def _own(retirement: Retirement, task_ids: Sequence[str], below: Mapping[str, Se
 
 def _may_go(document: Document, retirement: Retirement, below: Sequence[Task]) -> bool:
     if str(document.get("parentRecurringId")) != retirement.original.id or document.get("isCompleted") is True:
+        return False
+    number, planned = document.get("occurrenceNumber"), retirement.slots[str(document["_id"])]
+    if number is not None and planned is not None and number != planned:
         return False
     return retirement.whatever or not (is_touched(document) or any(task.is_touched for task in below))
 
