@@ -245,7 +245,7 @@ class _Change:
             if task.is_completed or task.is_touched is not False:
                 raise ChangeRefused(f"Slot {number} cannot be wanted again: a person changed task {task.id} since")
             state.open.pop(task.id, None)
-        self._retire([task.id for task in later], SKIPPED, Action.RETIRED)
+        self._retire(state, [task.id for task in later], SKIPPED, Action.RETIRED)
         self._gone = [_goes(task, "it took the place of the skipped one") for task in later]
         if memory is not None and later:
             lowered = replace(memory, number=number, at=None, skipped=state.skipped)

@@ -112,8 +112,8 @@ def _retires_all(events: Sequence[TaskEvent], snapshot: Snapshot, *, now: dateti
     for event in events:
         series = snapshot.series_of(event.task_id)
         if series.original is not None:
-            ids = tuple(task.id for task in series.occurrences)
-            plan.retirements.append(Retirement(event, ids, "all", None, series.original))
+            slots = {task.id: task.occurrence_number for task in series.occurrences}
+            plan.retirements.append(Retirement(event, tuple(slots), "all", None, series.original, slots))
     return plan
 
 
