@@ -206,8 +206,10 @@ def test_whatever_comes_between_two_commands_of_a_change_it_ends_as_in_some_orde
     while place <= sent:
         sent = pair.at_once(first, second, place)
         outcome = pair.outcome()
-        if {first, second} == {"skip", "update"}:  # the task that is named may be on any slot by then
-            assert len({due for due, *_ in outcome}) == len(outcome) == len(orders[0])
+        if "update" in {first, second} and {first, second} & {"skip", "a person completes one"}:
+            # What is named may be on another slot by then, as in neither order: each has one task, and enough are open.
+            assert len({due for due, *_ in outcome}) == len(outcome)
+            assert sum(not done for _, _, done, _ in outcome) >= 4
         else:
             assert outcome in orders, f"{second} before command {place} of {first}"
         assert pair.findings() <= AFTER_A_STOP, f"{second} before command {place} of {first}"
@@ -254,7 +256,9 @@ def test_a_reopening_does_not_believe_what_its_event_says_it_took_away(pair: Pai
     pair.restore()
     pair.prepare("reopen")
     pair.delete(4)
-    pair.world.add_event("reopen", pair.head, deleting=[pair.slots[4]])
+    event = pair.world.add_event("reopen", pair.head)
+    forged = {"$set": {"deleting": [pair.slots[4]]}}
+    pair.mongo.events.update_one({"_id": event}, forged, bypass_document_validation=True)
     pair.world.work()
     assert pair.world.cursor(pair.head) == 4
     pair.store(pair.head, isCompleted=True)
