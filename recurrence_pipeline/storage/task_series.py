@@ -63,9 +63,10 @@ class TaskSeries:
         for chunk in chunks((move for move in moves if move.is_new), self._write_chunk):
             known += self._insert(chunk)
         rules = {move.series_id: len(move.memory.revisions) for move in known} if same_rule else {}
+        counts: list[int | None] = [*sorted(set(rules.values()))] if same_rule else [None]
         updates: list[UpdateMany | UpdateOne] = [
             _raising(chunk, count)
-            for count in sorted(set(rules.values())) or [None]
+            for count in counts
             for chunk in chunks((m for m in known if rules.get(m.series_id) == count), self._read_chunk)
         ]
         updates += [_adding(move) for move in known if move.memory.added]

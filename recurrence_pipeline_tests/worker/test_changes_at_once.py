@@ -85,7 +85,7 @@ class Pair:
         world.worker.process_task_recurrence(str(self.head), "create")
         world.complete(self.head)
         world.worker.process_task_recurrence(str(self.head), "complete")
-        self.slots = world.occurrences_by_slot(self.head)
+        self.slots: dict[int, ObjectId] = world.occurrences_by_slot(self.head)
         self.before = {name: list(self.mongo.db[name].find()) for name in COLLECTIONS}
 
     def _worker(self, player: Player) -> Worker:
