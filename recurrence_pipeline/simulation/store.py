@@ -114,8 +114,9 @@ class Store:
 
     def writes(self, plan: Plan, now: datetime) -> Iterator[Write]:
         """Yield the writes of a plan of anything but deletions, to be made one by one; a crash leaves the rest."""
+        yield partial(self._remember, plan.begun)
         yield from (partial(self._change, change) for change in plan.memories)
-        yield from (partial(self._skip, skip) for skip in plan.skips)
+        yield from (partial(self._skip, skip) for skip in plan.skips if skip.skipped is not None)
         yield from (partial(self._put_back, back.task_id) for back in plan.put_back)
         yield from (partial(self._insert, new, now) for new in plan.occurrences)
         gone = {new.original.id for new in plan.occurrences} - self.tasks.keys()
@@ -125,8 +126,10 @@ class Store:
         yield from (partial(self._link, link) for link in plan.links)
         yield from (partial(self._edit, edit, now) for edit in plan.edits)
         yield from (partial(self._remove, removal) for removal in plan.removals)
-        yield from (partial(self._retire, retirement) for retirement in plan.retirements)
+        yield from (partial(self._change, change) for change in plan.raised)
         yield partial(self._remember, [move for move in plan.cursors if move.series_id not in gone])
+        yield from (partial(self._skip, skip) for skip in plan.skips if skip.skipped is None)
+        yield from (partial(self._retire, retirement) for retirement in plan.retirements)
         yield from (partial(self._change, change) for change in plan.lowered)
 
     def deletion_writes(self, plan: Plan) -> Iterator[Write]:
@@ -181,7 +184,7 @@ class Store:
             number=new.number,
             at=new.at,
             passed=new.passed,
-            added=known.added - (seen.added - new.added),
+            added=(known.added - (seen.added - new.added)) | (new.added - seen.added),
             revisions=new.revisions,
             followed=new.followed,
         )

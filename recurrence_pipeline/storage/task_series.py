@@ -63,7 +63,7 @@ class TaskSeries:
         for chunk in chunks((move for move in moves if move.is_new), self._write_chunk):
             known += self._insert(chunk)
         rules = {move.series_id: len(move.memory.revisions) for move in known} if same_rule else {}
-        counts: list[int | None] = [*sorted(set(rules.values()))] or [None]
+        counts: list[int | None] = [*sorted(set(rules.values()))] if same_rule else [None]
         updates: list[UpdateMany | UpdateOne] = [
             _raising(chunk, count)
             for count in counts

@@ -31,7 +31,11 @@ from recurrence_pipeline_tests.worker.scenarios import (
     completions,
     creations,
     deletions,
+    exclusions,
     refused_creations,
+    reopenings,
+    shortenings,
+    skips_undone,
 )
 from recurrence_pipeline_tests.world import World
 
@@ -145,6 +149,34 @@ def test_a_write_that_was_frozen_on_its_way_changes_nothing_when_it_arrives(froz
             assert (back["occurrenceNumber"], back["title"]) == (2, deleted["title"])
             frozen.world.worker.mongo.tasks.delete_one({"_id": deleted["_id"]})
         assert frozen.raw() == expected, f"frozen before write {place}: {write}, of step {step}"
+        assert woken.numbers["leases_lost"] > 0
+        frozen.check_numbers()
+
+
+@pytest.mark.parametrize("prepare", [exclusions, shortenings, reopenings, skips_undone])
+def test_a_worker_that_was_frozen_in_a_change_of_a_series_changes_nothing_when_another_has_made_it(
+    world: World, tmp_path: Path, prepare: Prepare
+) -> None:
+    """Between any two steps, and with the first write of each step on its way.
+
+    But for the note on a copy of when its task was put back: that has the time of the latest.
+    """
+    frozen = Frozen(world, tmp_path, prepare, count=1)
+
+    def raw() -> Document:
+        found = frozen.raw()
+        for copy in found["deleted_tasks"]:
+            copy.pop("restoredAt", None)
+        return found
+
+    steps = [(place, frozen_after_step) for place in range(1, len(frozen.steps))]
+    first = {step: place for place, (step, _) in reversed(list(enumerate(frozen.writes, 1))) if place > 1}
+    for place, freeze in [*steps, *((place, frozen_before_write) for place in first.values())]:
+        frozen.put_back()
+        with freeze(frozen.at_the_wall_clock(), place) as woken:
+            frozen.taken_over()
+            expected = raw()
+        assert raw() == expected, f"{freeze.__name__} {place}"
         assert woken.numbers["leases_lost"] > 0
         frozen.check_numbers()
 
