@@ -70,7 +70,7 @@ def simulate(  # noqa: PLR0913 (what can be asked for)
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """See what rules and policies come to in ten years, in seconds: virtual time, the real planner.
+    """See what rules and policies come to in years, within seconds.
 
     People complete tasks on time, late, early, or never, and delete some. The table has, for each rule and policy, how
     many tasks are made, are open at once, are missed and are retired, and what they take in the database.
