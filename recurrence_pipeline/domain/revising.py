@@ -64,7 +64,8 @@ def revised(
     if asked.from_completion:
         return revision
     require_instance(asked.rule, anchor)
-    return replace(revision, start=_start(state, asked, anchor, replaces, now, time_zone(zone)))
+    at = None if state.is_stopped else state.at(replaces) if replaces == from_slot else _place_taken(state, replaces)
+    return replace(revision, start=_start(asked, anchor, at, now, time_zone(zone)))
 
 
 def remembering(state: SeriesState, memory: SeriesMemory, revision: Revision | None, followed: str) -> SeriesMemory:
@@ -72,14 +73,21 @@ def remembering(state: SeriesState, memory: SeriesMemory, revision: Revision | N
     if revision is None:
         return replace(memory, followed=followed)
     passed = frozenset(number for number in state.passed if number < revision.replaces)
-    revisions = (*memory.revisions, revision)[-MAX_REVISIONS:]
-    return replace(memory, revisions=revisions, passed=passed, followed=followed)
+    return replace(memory, revisions=_with(memory, revision), passed=passed, followed=followed)
 
 
 def stopped(memory: SeriesMemory, replaces: int) -> SeriesMemory:
     """Return the memory of a series that does not recur any more, from a slot on."""
     end = replace(memory.current, rule=NONE, first=memory.number + 1, replaces=replaces, start=None)
-    return replace(memory, revisions=(*memory.revisions, end)[-MAX_REVISIONS:], followed=None)
+    return replace(memory, revisions=_with(memory, end), followed=None)
+
+
+def _with(memory: SeriesMemory, revision: Revision) -> tuple[Revision, ...]:
+    """Return the revisions with one more, without those that have no slot any more."""
+    kept = list(memory.revisions)
+    while kept and revision.replaces <= kept[-1].first:
+        revision = replace(revision, replaces=min(revision.replaces, kept.pop().replaces))
+    return (*kept, revision)[-MAX_REVISIONS:]
 
 
 def _anchor(original: Task, memory: SeriesMemory, zone: str, *, is_moved: bool) -> tuple[datetime, datetime | None]:
@@ -117,11 +125,20 @@ def _first_to_come(state: SeriesState, now: datetime) -> int:
     return min(to_come, default=state.cursor + 1)
 
 
-def _start(
-    state: SeriesState, asked: Recurrence, anchor: datetime, replaces: int, now: datetime, zone: tzinfo
-) -> datetime:
+def _place_taken(state: SeriesState, replaces: int) -> datetime | None:
+    """Return where the slot is that is replaced; of one that an earlier edit put there, as if that had not been."""
+    stretches, number = list(state.line.stretches), replaces
+    while len(stretches) > 1 and number <= stretches[-1].first and not stretches[-1].is_known_alone:
+        stretches.pop()
+        number = min(number, (stretches[-1].last or 0) + 1)
+    if number < replaces:
+        found = replace(stretches[-1], last=None).timed(number, 1)
+        return next((slot.at for slot in found if slot.number == number), None)
+    return state.at(replaces)
+
+
+def _start(asked: Recurrence, anchor: datetime, at: datetime | None, now: datetime, zone: tzinfo) -> datetime:
     """Return the first day of the new rule: on the day of the slot that it replaces or later, and to come."""
-    at = None if state.is_stopped else state.at(replaces)
     begin = wall_clock("now", now, zone) if at is None else at.replace(hour=0, minute=0, second=0, microsecond=0)
     endless = replace(asked.rule, until=None, count=None)
     for found in instances(endless, anchor, begin - datetime.resolution):

@@ -268,6 +268,23 @@ def test_another_rule_moves_what_is_ahead_and_goes_on_by_itself(world: World) ->
     assert red(world) == {}
 
 
+@pytest.mark.parametrize("overdue", [False, True])
+def test_an_edit_taken_back_ends_where_it_began_however_often(world: World, overdue: bool) -> None:
+    head = world.create(MONDAY, "daily")
+    finish(world, head)
+    if overdue:
+        world.now = utc(2024, 1, 3, 12)
+    before = days(world, head)
+    for _ in range(30):  # more edits than rules of a series are remembered
+        for repeat_type in ("weekly", "daily"):
+            edit(world, head, repeatType=repeat_type)
+            world.worker.change(str(head), "update", dry_run=False)
+    assert days(world, head) == before
+    finish(world, world.occurrences(head)[0]["_id"])
+    assert len(days(world, head, still_open=True)) == 4
+    assert red(world) == {}
+
+
 def test_done_touched_and_past_tasks_are_never_changed(world: World) -> None:
     head = world.create(MONDAY, "daily")
     finish(world, head)
