@@ -269,7 +269,7 @@ def test_another_rule_moves_what_is_ahead_and_goes_on_by_itself(world: World) ->
 
 
 @pytest.mark.parametrize("overdue", [False, True])
-def test_an_edit_taken_back_ends_where_it_began_however_often(world: World, overdue: bool) -> None:
+def test_an_edit_taken_back_ends_where_it_began_however_often(world: World, *, overdue: bool) -> None:
     head = world.create(MONDAY, "daily")
     finish(world, head)
     if overdue:
@@ -683,3 +683,31 @@ def test_what_is_missed_goes_when_the_next_ones_time_has_come_though_that_is_don
     reconcile(world)
     assert days(world, head, still_open=True)[0] == "01-22"
     assert reconcile(world) == 0
+
+
+@pytest.mark.parametrize(
+    ("operation", "fields"),
+    [
+        ("skip", {"slot": "2"}),
+        ("skip", {"slot": -1}),
+        ("skip", {"slot": 1.5}),
+        ("skip", {"undo": "true"}),
+        ("skip", {"undo": 1}),
+        ("update", {"fromSlot": "3"}),
+    ],
+)
+def test_an_event_whose_slot_cannot_be_read_is_rejected_and_not_taken_for_another_change(
+    world: World, operation: str, fields: dict[str, Any]
+) -> None:
+    head = world.create(MONDAY, "daily")
+    task = world.occurrences(head)[0]["_id"]
+    edit(world, head, title="Other")
+    before = world.everything()
+    world.worker.mongo.db.command("collMod", "task_events", validator={})  # as where none could be set
+    event = world.add_event(operation, task, **fields)
+    world.work()
+    ((name, value),) = fields.items()
+    assert world.event(event)["status"] == "rejected"
+    assert world.event(event)["errors"][-1]["message"].startswith(f"{name}: {value!r} is not")
+    assert world.everything()["tasks"] == before["tasks"]
+    assert world.everything()["series"] == before["series"]
