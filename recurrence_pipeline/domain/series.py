@@ -82,7 +82,9 @@ class SeriesState:
         self._finished_date: datetime | None = None
         self._finished_at: datetime | None = None
         """When the task of the highest completed slot was completed."""
-        self._places = {t.id: t.occurrence_at for t in series.occurrences if t.occurrence_at is not None}
+        self._finished_place: datetime | None = None
+        self._places = {original.id: self.wall}
+        self._places |= {t.id: t.occurrence_at for t in series.occurrences if t.occurrence_at is not None}
         self.open = {t.id: t.parent_recurring_id for t in series.occurrences if not t.is_completed and self._has(t.id)}
         """What each open occurrence hangs on."""
         self._note_completed((original, *series.occurrences))
@@ -135,7 +137,7 @@ class SeriesState:
         if date is not None:
             self._finished_date = max(self._finished_date or date, date)
         elif number is not None and number > self.finished:
-            self.finished, self._finished_at = number, moment
+            self.finished, self._finished_at, self._finished_place = number, moment, self._places.get(task.id)
         return date is not None or number is not None
 
     def made_by(self, event_id: str) -> list[str]:
@@ -436,7 +438,7 @@ class SeriesState:
             coming = None
 
     def _progress(self) -> Progress:
-        finished = [] if self.finished < 0 else [self._wall_of(self.finished)]
+        finished = [] if self.finished < 0 else [self._wall_of(self.finished, self._finished_place)]
         if self._finished_date is not None:
             finished.append(self._finished_date)
         return Progress(

@@ -711,3 +711,21 @@ def test_an_event_whose_slot_cannot_be_read_is_rejected_and_not_taken_for_anothe
     assert world.event(event)["errors"][-1]["message"].startswith(f"{name}: {value!r} is not")
     assert world.everything()["tasks"] == before["tasks"]
     assert world.everything()["series"] == before["series"]
+
+
+@pytest.mark.parametrize(
+    "tampered",
+    [{"revisions.0": None}, {"revisions.0.anchor": 5}, {"cursor.passed": ["x"]}, {"cursor.passed": [4, 3]}],
+    ids=str,
+)
+def test_a_memory_that_makes_no_sense_keeps_no_series_from_going_on(world: World, tampered: dict[str, Any]) -> None:
+    head = world.create(MONDAY, "daily")
+    finish(world, head)
+    edit(world, head, repeatType="weekly")
+    change(world, "update", head)
+    world.worker.mongo.series.update_one({"_id": head}, {"$set": tampered})
+    finish(world, world.occurrences(head)[0]["_id"])
+    assert len(days(world, head, still_open=True)) == 4
+    edit(world, head, repeatType="daily")
+    change(world, "update", head)
+    assert len(days(world, head, still_open=True)) == 4
