@@ -11,7 +11,7 @@ from datetime import datetime, tzinfo
 
 from recurrence_pipeline.domain.calendar import is_counted
 from recurrence_pipeline.domain.errors import InvalidRecurrence, NotAMember, RuleChanged, WrongType
-from recurrence_pipeline.domain.instances import filled
+from recurrence_pipeline.domain.instances import filled, last_moment
 from recurrence_pipeline.domain.model import Cursor, Revision, Series, SeriesMemory, Task
 from recurrence_pipeline.domain.recurrence import NONE, Recurrence, is_same_rule, read_recurrence, read_rule
 from recurrence_pipeline.domain.rules import Rule
@@ -80,6 +80,8 @@ def slot_line(series: Series, revisions: Sequence[Revision], recurrence: Recurre
         rule: str | Rule = recurrence.text if following is None else revision.rule
         parsed = recurrence.rule if following is None else read_rule(revision.rule).rule
         if revision.start is not None:
+            if (end := last_moment(parsed, revision.anchor)) is not None and end < revision.start:
+                continue
             rule = parsed = filled(parsed, revision.anchor.date())
         last = None if following is None else following.replaces - 1
         zone, wall = time_zone(revision.timezone), revision.start or revision.anchor

@@ -285,6 +285,44 @@ def test_an_edit_taken_back_ends_where_it_began_however_often(world: World, *, o
     assert red(world) == {}
 
 
+def rewrite(world: World, head: ObjectId, **fields: Any) -> list[str]:
+    """Edit the original, have that followed, and return the days of what is open."""
+    edit(world, head, **fields)
+    change(world, "update", head)
+    return days(world, head, still_open=True)
+
+
+def test_a_day_that_is_done_does_not_come_again_when_the_end_of_a_rule_and_then_the_rule_change(world: World) -> None:
+    head = world.create(MONDAY, "custom", recurrence={"rule": "FREQ=DAILY;COUNT=2"})
+    finish(world, head)
+    finish(world, world.occurrences(head)[0]["_id"])
+    ahead = ["01-03", "01-04", "01-05", "01-06"]
+    assert rewrite(world, head, recurrence={"rule": "FREQ=DAILY"}) == ahead
+    (memory,) = world.worker.mongo.series.find()
+    assert memory["revisions"][-1]["rule"] == "FREQ=DAILY"
+    assert rewrite(world, head, recurrence={"rule": "FREQ=WEEKLY"})[0] == "01-08"
+    assert rewrite(world, head, recurrence={"rule": "FREQ=DAILY"}) == ahead
+    assert red(world) == {}
+
+
+def test_another_rule_that_ended_before_it_begins_has_no_task_until_its_end_is_put_off(world: World) -> None:
+    head = world.create(MONDAY, "custom", recurrence={"rule": "FREQ=DAILY"})
+    finish(world, head)
+    assert rewrite(world, head, recurrence={"rule": "FREQ=WEEKLY;UNTIL=20240102"}) == []
+    finish(world, head)
+    assert days(world, head) == []
+    assert rewrite(world, head, recurrence={"rule": "FREQ=WEEKLY;UNTIL=20240115"}) == ["01-08", "01-15"]
+    assert red(world) == {}
+
+
+def test_no_day_is_lost_where_the_clock_of_another_zone_shows_the_day_before(world: World) -> None:
+    head = world.create(utc(2024, 1, 2, 1), "daily", timezone="Africa/Cairo")
+    before = world.due_dates(head)
+    rewrite(world, head, timezone="America/Santiago")
+    assert world.due_dates(head) == before
+    assert red(world) == {}
+
+
 def test_done_touched_and_past_tasks_are_never_changed(world: World) -> None:
     head = world.create(MONDAY, "daily")
     finish(world, head)
