@@ -89,11 +89,16 @@ def stopped(memory: SeriesMemory, replaces: int) -> SeriesMemory:
 
 
 def _with(memory: SeriesMemory, revision: Revision) -> tuple[Revision, ...]:
-    """Return the revisions with one more, without those that have no slot any more."""
-    kept = list(memory.revisions)
-    while kept and revision.replaces <= kept[-1].first:
-        revision = replace(revision, replaces=min(revision.replaces, kept.pop().replaces))
-    return (*kept, revision)[-MAX_REVISIONS:]
+    """Return the revisions with one more; where they are too many, without those that have no slot any more."""
+    if len(memory.revisions) < MAX_REVISIONS:
+        return (*memory.revisions, revision)
+    kept = list[Revision]()
+    for each in (*memory.revisions, revision):
+        replaces = each.replaces
+        while kept and replaces <= kept[-1].first:
+            replaces = min(replaces, kept.pop().replaces)
+        kept.append(replace(each, replaces=replaces))
+    return tuple(kept[-MAX_REVISIONS:])
 
 
 def _anchor(original: Task, memory: SeriesMemory, zone: str, *, is_moved: bool) -> tuple[datetime, datetime | None]:

@@ -449,6 +449,19 @@ def test_another_zone_keeps_the_instants_of_an_original_whose_date_stayed(world:
     assert red(world) == {}
 
 
+def test_what_nobody_touched_follows_edits_of_the_original_that_a_restoration_made(world: World) -> None:
+    head = world.create(MONDAY, "daily")
+    edit(world, world.occurrences(head)[2]["_id"], title="mine")
+    event = world.add_event("delete", head)
+    world.worker.mongo.tasks.delete_one({"_id": head})
+    world.work()
+    world.worker.deletions.restore(str(event), dry_run=False)
+    (new,) = world.worker.mongo.tasks.find({"parentRecurringId": None})
+    edit(world, new["_id"], title="Other")
+    assert kinds(change(world, "update", new["_id"])) == ["changes 01-03", "stays 01-04"]
+    assert red(world) == {}
+
+
 # A completion taken back
 
 
