@@ -780,3 +780,13 @@ def test_a_memory_that_makes_no_sense_keeps_no_series_from_going_on(world: World
     edit(world, head, repeatType="daily")
     change(world, "update", head)
     assert len(days(world, head, still_open=True)) == 4
+
+
+def test_a_skip_taken_back_brings_no_task_for_a_slot_that_an_edit_has_taken_since(world: World) -> None:
+    head = world.create(MONDAY, "daily")
+    change(world, "skip", world.occurrences(head)[1]["_id"])
+    edit(world, head, repeatType="weekly")
+    change(world, "update", head)
+    assert kinds(change(world, "skip", head, slot=2, undo=True)) == ["stays 01-08", "stays 01-15", "stays 01-22"]
+    assert days(world, head) == ["01-08", "01-15", "01-22"]
+    assert red(world) == {}
