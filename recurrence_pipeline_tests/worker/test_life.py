@@ -365,6 +365,19 @@ def test_this_and_all_following_may_begin_at_a_slot_that_is_still_to_be_made(wor
     assert red(world) == {}
 
 
+def test_an_edit_before_one_that_was_to_begin_later_takes_the_place_of_all_between(world: World) -> None:
+    head = world.create(MONDAY, "daily")
+    edit(world, head, repeatType="weekly")
+    change(world, "update", head, slot=6)
+    edit(world, head, repeatType="custom", recurrence={"rule": "FREQ=DAILY;INTERVAL=2"})
+    change(world, "update", head, slot=2)
+    assert days(world, head) == ["01-02", "01-03", "01-05"]
+    for _ in range(3):
+        finish(world, next(t["_id"] for t in (world.task(head), *world.occurrences(head)) if not t["isCompleted"]))
+    assert days(world, head) == ["01-02", "01-03", "01-05", "01-07", "01-09", "01-11"]
+    assert red(world) == {}
+
+
 def test_an_update_from_a_slot_that_there_is_not_is_refused(world: World) -> None:
     head = world.create(MONDAY, "custom", recurrence={"rule": "FREQ=DAILY;COUNT=5"})
     edit(world, head, repeatType="weekly", recurrence={})
