@@ -228,7 +228,7 @@ class _Change:
             self._take_back_what_followed(state, int(slot))
         state.wants_again(slot)
         self._part.skips.append(SlotSkip(self._series.id, slot, None, len(state.revisions)))
-        if skipped.task_id is not None:
+        if skipped.task_id is not None and _is_slot(state, slot):
             instead = occurrence_id(self._original.id, int(slot) if slot.isdigit() else slot)
             self._part.put_back.append(PutBack(skipped.event_id, skipped.task_id, instead))
         self._tell(Action.UNSKIPPED, self._original.id, subject=self._event.id)
@@ -310,6 +310,11 @@ class _Change:
         self._part.changes[self._event.id] = ordered
         edited = tuple(c.task_id for c in ordered if c.kind in {ChangeKind.MOVES, ChangeKind.CHANGES})
         self._part.answers[self._event.id] = Answer(created, None, len(gone), edited)
+
+
+def _is_slot(state: SeriesState, slot: str) -> bool:
+    """Say whether the series still has a slot, be it passed over at the moment: an edit since may have taken it."""
+    return not slot.isdigit() or state.line.stretch_of(int(slot)) is not None
 
 
 def _goes(task: Task, why: str) -> SlotChange:

@@ -11,7 +11,7 @@ from datetime import datetime, tzinfo
 
 from recurrence_pipeline.domain.calendar import is_counted
 from recurrence_pipeline.domain.errors import InvalidRecurrence, NotAMember, RuleChanged, WrongType
-from recurrence_pipeline.domain.instances import filled
+from recurrence_pipeline.domain.instances import filled, last_moment
 from recurrence_pipeline.domain.model import Cursor, Revision, Series, SeriesMemory, Task
 from recurrence_pipeline.domain.recurrence import NONE, Recurrence, is_same_rule, read_recurrence, read_rule
 from recurrence_pipeline.domain.rules import Rule
@@ -74,14 +74,15 @@ def first_revision(original: Task, recurrence: Recurrence, timezone: str | None)
 def slot_line(series: Series, revisions: Sequence[Revision], recurrence: Recurrence) -> SlotLine:
     """Return the slots of a series; `recurrence` has the rule of the last revision, as it ends now."""
     stretches = list[Stretch]()
-    for revision, following in zip(revisions, (*revisions[1:], None), strict=True):
-        if revision.rule == NONE:
+    for revision, following, last in zip(revisions, (*revisions[1:], None), _lasts(revisions), strict=True):
+        if revision.rule == NONE or (last is not None and last < revision.first):
             continue
         rule: str | Rule = recurrence.text if following is None else revision.rule
         parsed = recurrence.rule if following is None else read_rule(revision.rule).rule
         if revision.start is not None:
+            if (end := last_moment(parsed, revision.anchor)) is not None and end < revision.start:
+                continue
             rule = parsed = filled(parsed, revision.anchor.date())
-        last = None if following is None else following.replaces - 1
         zone, wall = time_zone(revision.timezone), revision.start or revision.anchor
         if revision.from_completion:
             known = {n: at for n, at in _places(series, revision) if last is None or n <= last}
@@ -91,6 +92,14 @@ def slot_line(series: Series, revisions: Sequence[Revision], recurrence: Recurre
         alone = revision.from_completion
         stretches.append(Stretch(revision.first, last, wall, rule, endless, zone, known, is_known_alone=alone))
     return SlotLine(stretches)
+
+
+def _lasts(revisions: Sequence[Revision]) -> list[int | None]:
+    """Return the last slot of each revision: before the first that any later one replaces, and not only the next."""
+    found: list[int | None] = [None]
+    for later in reversed(revisions[1:]):
+        found.append(min(later.replaces - 1, later.replaces - 1 if found[-1] is None else found[-1]))
+    return found[::-1]
 
 
 def _places(series: Series, revision: Revision) -> Iterator[tuple[int, datetime]]:

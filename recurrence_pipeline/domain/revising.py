@@ -4,8 +4,9 @@ The new rule counts from the date of the original, as if the series had always b
 that is neither done nor past: what was before it stays as it is. Its slots have numbers behind all that were given.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, tzinfo
+from datetime import datetime
 
 from recurrence_pipeline.domain.calendar import in_utc
 from recurrence_pipeline.domain.errors import InvalidRecurrence
@@ -14,6 +15,7 @@ from recurrence_pipeline.domain.memory import anchor_of_memory, digest_of
 from recurrence_pipeline.domain.model import Revision, SeriesMemory, Task
 from recurrence_pipeline.domain.recurrence import NONE, Recurrence, is_same_rule, read_recurrence
 from recurrence_pipeline.domain.series import SeriesState
+from recurrence_pipeline.domain.slot_line import Slot
 from recurrence_pipeline.domain.zones import time_zone, wall_clock
 
 MAX_REVISIONS = 50
@@ -64,22 +66,39 @@ def revised(
     if asked.from_completion:
         return revision
     require_instance(asked.rule, anchor)
-    return replace(revision, start=_start(state, asked, anchor, replaces, now, time_zone(zone)))
+    taken = None
+    if not state.is_stopped:
+        named = replaces == from_slot
+        taken = _due(state.timed(replaces, 1), replaces) if named else _time_taken(state, replaces)
+    return replace(revision, start=_start(state, asked, revision, taken, now))
 
 
 def remembering(state: SeriesState, memory: SeriesMemory, revision: Revision | None, followed: str) -> SeriesMemory:
-    """Return the memory of a series whose edit is followed."""
+    """Return the memory of a series whose edit is followed; of a rule that is the same, the end may be another."""
     if revision is None:
-        return replace(memory, followed=followed)
+        current = replace(memory.current, rule=state.recurrence.text)
+        return replace(memory, revisions=(*memory.revisions[:-1], current), followed=followed)
     passed = frozenset(number for number in state.passed if number < revision.replaces)
-    revisions = (*memory.revisions, revision)[-MAX_REVISIONS:]
-    return replace(memory, revisions=revisions, passed=passed, followed=followed)
+    return replace(memory, revisions=_with(memory, revision), passed=passed, followed=followed)
 
 
 def stopped(memory: SeriesMemory, replaces: int) -> SeriesMemory:
     """Return the memory of a series that does not recur any more, from a slot on."""
     end = replace(memory.current, rule=NONE, first=memory.number + 1, replaces=replaces, start=None)
-    return replace(memory, revisions=(*memory.revisions, end)[-MAX_REVISIONS:], followed=None)
+    return replace(memory, revisions=_with(memory, end), followed=None)
+
+
+def _with(memory: SeriesMemory, revision: Revision) -> tuple[Revision, ...]:
+    """Return the revisions with one more; where they are too many, without those that have no slot any more."""
+    if len(memory.revisions) < MAX_REVISIONS:
+        return (*memory.revisions, revision)
+    kept = list[Revision]()
+    for each in (*memory.revisions, revision):
+        replaces = each.replaces
+        while kept and replaces <= kept[-1].first:
+            replaces = min(replaces, kept.pop().replaces)
+        kept.append(replace(each, replaces=replaces))
+    return tuple(kept[-MAX_REVISIONS:])
 
 
 def _anchor(original: Task, memory: SeriesMemory, zone: str, *, is_moved: bool) -> tuple[datetime, datetime | None]:
@@ -117,15 +136,34 @@ def _first_to_come(state: SeriesState, now: datetime) -> int:
     return min(to_come, default=state.cursor + 1)
 
 
+def _time_taken(state: SeriesState, replaces: int) -> datetime | None:
+    """Return when the slot is that is replaced; of one that an earlier edit put there, as if that had not been."""
+    stretches, number = list(state.line.stretches), replaces
+    while len(stretches) > 1 and number <= stretches[-1].first and not stretches[-1].is_known_alone:
+        stretches.pop()
+        number = min(number, (stretches[-1].last or 0) + 1)
+    if number == replaces:
+        return _due(state.timed(replaces, 1), replaces)
+    return _due(replace(stretches[-1], last=None).timed(number, 1, endless=True), number)
+
+
+def _due(slots: Iterable[Slot], number: int) -> datetime | None:
+    return next((slot.due for slot in slots if slot.number == number), None)
+
+
 def _start(
-    state: SeriesState, asked: Recurrence, anchor: datetime, replaces: int, now: datetime, zone: tzinfo
+    state: SeriesState, asked: Recurrence, revision: Revision, taken: datetime | None, now: datetime
 ) -> datetime:
-    """Return the first day of the new rule: on the day of the slot that it replaces or later, and to come."""
-    at = None if state.is_stopped else state.at(replaces)
-    begin = wall_clock("now", now, zone) if at is None else at.replace(hour=0, minute=0, second=0, microsecond=0)
+    """Return the first day of the new rule: on the day of the slot that it replaces or later, to come, not done."""
+    zone = time_zone(revision.timezone)
+    begin = wall_clock("now", taken or now, zone)
+    if taken is not None:
+        begin = begin.replace(hour=0, minute=0, second=0, microsecond=0)
+    done = max(state.finished, state.original_slot)
+    past = max(now, _due(state.line.timed(done, 1, endless=True), done) or now)
     endless = replace(asked.rule, until=None, count=None)
-    for found in instances(endless, anchor, begin - datetime.resolution):
-        if in_utc(found, zone) > now:
+    for found in instances(endless, revision.anchor, begin - datetime.resolution):
+        if in_utc(found, zone) > past:
             return found
     message = f"recurrence.rule: {asked.rule} has no day after {begin:%Y-%m-%d}"
     raise InvalidRecurrence(message, field="recurrence.rule", value=str(asked.rule))

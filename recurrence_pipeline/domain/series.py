@@ -82,7 +82,8 @@ class SeriesState:
         self._finished_date: datetime | None = None
         self._finished_at: datetime | None = None
         """When the task of the highest completed slot was completed."""
-        self._places = {t.id: t.occurrence_at for t in series.occurrences if t.occurrence_at is not None}
+        self._places = {original.id: self.wall}
+        self._places |= {t.id: t.occurrence_at for t in series.occurrences if t.occurrence_at is not None}
         self.open = {t.id: t.parent_recurring_id for t in series.occurrences if not t.is_completed and self._has(t.id)}
         """What each open occurrence hangs on."""
         self._note_completed((original, *series.occurrences))

@@ -19,7 +19,7 @@ from recurrence_pipeline.domain.plan import Removal
 from recurrence_pipeline.domain.restore import NewOriginal, Restoration, SeriesOfUser
 from recurrence_pipeline.storage.chunks import chunks, id_chunks
 from recurrence_pipeline.storage.counters import Counters
-from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from
+from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, digest, is_touched, task_from
 from recurrence_pipeline.storage.mongo import BARE_DATES, Mongo, insert_new, translated
 from recurrence_pipeline.storage.timeouts import long_read
 
@@ -233,13 +233,19 @@ def _stamp(removal: Removal, now: datetime) -> Document:
 
 
 def _as_planned(task: Document, plan: Restoration, now: datetime) -> Document:
-    """Return the task as it was, but for what it hangs on and, of a new original, what makes it one."""
+    """Return the task as it was, but for what it hangs on and, of a new original, what makes it one.
+
+    What nobody touched stays untouched.
+    """
     task_id, was = str(task["_id"]), task.get("parentRecurringId")
     new = plan.originals.get(task_id)
     if new is not None:
         return task | _original_fields(new) | {"updatedAt": now}
     parent = ObjectId(plan.parents[task_id]) if task_id in plan.parents else was
-    return task if parent == was else task | {"parentRecurringId": parent, "updatedAt": now}
+    if parent == was:
+        return task
+    planned = task | {"parentRecurringId": parent, "updatedAt": now}
+    return planned if is_touched(task) else planned | {DIGEST: digest(planned)}
 
 
 def _original_fields(new: NewOriginal) -> Document:

@@ -349,8 +349,8 @@ def event_from(doc: Mapping[str, Any]) -> TaskEvent:
         started_at=_date(doc.get("startedAt")),
         errors=tuple(_error_from(error) for error in _list(doc.get("errors")) if isinstance(error, dict)),
         deleting=tuple(task_id for task_id in map(_id, _list(doc.get("deleting"))) if task_id),
-        slot=whole(doc.get(name_of_slot(operation))),
-        undo=doc.get("undo") is True,
+        slot=_slot(doc, operation),
+        undo=operation is Operation.SKIP and _undo(doc.get("undo")),
     )
 
 
@@ -365,6 +365,22 @@ def _operation(value: object) -> Operation:
         return Operation(value)
     except ValueError:
         raise InvalidInput(f"operation: {value!r:.200} is not one of {', '.join(Operation)}") from None
+
+
+def _slot(doc: Mapping[str, Any], operation: Operation) -> int | None:
+    """Return the slot that is named: one that cannot be read must not become another change than was asked for."""
+    value = doc.get(name := name_of_slot(operation))
+    if operation not in {Operation.UPDATE, Operation.SKIP} or value is None:
+        return None
+    if (slot := whole(value)) is None or slot < 0:
+        raise InvalidInput(f"{name}: {value!r:.200} is not the number of a slot")
+    return slot
+
+
+def _undo(value: object) -> bool:
+    if value is None or isinstance(value, bool):
+        return value is True
+    raise InvalidInput(f"undo: {value!r:.200} is not true or false")
 
 
 def name_of_slot(operation: Operation) -> str:

@@ -264,10 +264,11 @@ def _as_seen(document: Mapping[str, Any]) -> Document:
 def _memory(document: Mapping[str, Any]) -> SeriesMemory | None:
     match document:
         case {"cursor": {"number": number, **cursor}, "revisions": [*_, _] as stored} if (
-            (reached := whole(number)) is not None and reached >= 0 and (revisions := _revisions(stored)) is not None
+            (reached := whole(number)) is not None
+            and reached >= 0
+            and (revisions := _revisions(stored)) is not None
+            and (passed := _passed(cursor.get("passed"))) is not None
         ):
-            passed = cursor.get("passed")
-            numbers = frozenset(n for each in (passed if isinstance(passed, list) else ()) if (n := whole(each)))
             followed = document.get("followed")
             return SeriesMemory(
                 reached,
@@ -275,7 +276,7 @@ def _memory(document: Mapping[str, Any]) -> SeriesMemory | None:
                 whole(document.get("originalSlot")) or 0,
                 wall_time(cursor.get("at")),
                 _added(document.get("added")),
-                numbers,
+                passed,
                 _skipped(document.get("skipped")),
                 followed if isinstance(followed, str) else None,
             )
@@ -283,9 +284,17 @@ def _memory(document: Mapping[str, Any]) -> SeriesMemory | None:
 
 
 def _revisions(stored: Sequence[Any]) -> tuple[Revision, ...] | None:
-    """Return the revisions, of which the last one counts: without it nothing is known."""
-    found = [_revision(each) for each in stored]
-    return None if found[-1] is None else tuple(each for each in found if each is not None)
+    """Return the revisions; None where one of them makes no sense, for none could be changed then (`_unchanged`)."""
+    found = tuple(revision for each in stored if (revision := _revision(each)) is not None)
+    return found if len(found) == len(stored) else None
+
+
+def _passed(stored: object) -> frozenset[int] | None:
+    """Return the slots that were passed over; None where that is no list of numbers in order, as we write it."""
+    if stored is None:
+        return frozenset()
+    found = {n for each in (stored if isinstance(stored, list) else ()) if (n := whole(each))}
+    return frozenset(found) if sorted(found) == stored else None
 
 
 def _revision(value: object) -> Revision | None:

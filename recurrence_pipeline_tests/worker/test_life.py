@@ -268,6 +268,61 @@ def test_another_rule_moves_what_is_ahead_and_goes_on_by_itself(world: World) ->
     assert red(world) == {}
 
 
+@pytest.mark.parametrize("overdue", [False, True])
+def test_an_edit_taken_back_ends_where_it_began_however_often(world: World, *, overdue: bool) -> None:
+    head = world.create(MONDAY, "daily")
+    finish(world, head)
+    if overdue:
+        world.now = utc(2024, 1, 3, 12)
+    before = days(world, head)
+    for _ in range(30):  # more edits than rules of a series are remembered
+        for repeat_type in ("weekly", "daily"):
+            edit(world, head, repeatType=repeat_type)
+            world.worker.change(str(head), "update", dry_run=False)
+    assert days(world, head) == before
+    finish(world, world.occurrences(head)[0]["_id"])
+    assert len(days(world, head, still_open=True)) == 4
+    assert red(world) == {}
+
+
+def rewrite(world: World, head: ObjectId, **fields: Any) -> list[str]:
+    """Edit the original, have that followed, and return the days of what is open."""
+    edit(world, head, **fields)
+    change(world, "update", head)
+    return days(world, head, still_open=True)
+
+
+def test_a_day_that_is_done_does_not_come_again_when_the_end_of_a_rule_and_then_the_rule_change(world: World) -> None:
+    head = world.create(MONDAY, "custom", recurrence={"rule": "FREQ=DAILY;COUNT=2"})
+    finish(world, head)
+    finish(world, world.occurrences(head)[0]["_id"])
+    ahead = ["01-03", "01-04", "01-05", "01-06"]
+    assert rewrite(world, head, recurrence={"rule": "FREQ=DAILY"}) == ahead
+    (memory,) = world.worker.mongo.series.find()
+    assert memory["revisions"][-1]["rule"] == "FREQ=DAILY"
+    assert rewrite(world, head, recurrence={"rule": "FREQ=WEEKLY"})[0] == "01-08"
+    assert rewrite(world, head, recurrence={"rule": "FREQ=DAILY"}) == ahead
+    assert red(world) == {}
+
+
+def test_another_rule_that_ended_before_it_begins_has_no_task_until_its_end_is_put_off(world: World) -> None:
+    head = world.create(MONDAY, "custom", recurrence={"rule": "FREQ=DAILY"})
+    finish(world, head)
+    assert rewrite(world, head, recurrence={"rule": "FREQ=WEEKLY;UNTIL=20240102"}) == []
+    finish(world, head)
+    assert days(world, head) == []
+    assert rewrite(world, head, recurrence={"rule": "FREQ=WEEKLY;UNTIL=20240115"}) == ["01-08", "01-15"]
+    assert red(world) == {}
+
+
+def test_no_day_is_lost_where_the_clock_of_another_zone_shows_the_day_before(world: World) -> None:
+    head = world.create(utc(2024, 1, 2, 1), "daily", timezone="Africa/Cairo")
+    before = world.due_dates(head)
+    rewrite(world, head, timezone="America/Santiago")
+    assert world.due_dates(head) == before
+    assert red(world) == {}
+
+
 def test_done_touched_and_past_tasks_are_never_changed(world: World) -> None:
     head = world.create(MONDAY, "daily")
     finish(world, head)
@@ -307,6 +362,19 @@ def test_this_and_all_following_may_begin_at_a_slot_that_is_still_to_be_made(wor
         done = [head, *(task["_id"] for task in world.occurrences(head))]
         finish(world, next(i for i in done if not world.task(i)["isCompleted"]))
     assert days(world, head) == ["01-02", "01-03", "01-04", "01-05", "01-06", "01-08", "01-15", "01-22", "01-29"]
+    assert red(world) == {}
+
+
+def test_an_edit_before_one_that_was_to_begin_later_takes_the_place_of_all_between(world: World) -> None:
+    head = world.create(MONDAY, "daily")
+    edit(world, head, repeatType="weekly")
+    change(world, "update", head, slot=6)
+    edit(world, head, repeatType="custom", recurrence={"rule": "FREQ=DAILY;INTERVAL=2"})
+    change(world, "update", head, slot=2)
+    assert days(world, head) == ["01-02", "01-03", "01-05"]
+    for _ in range(3):
+        finish(world, next(t["_id"] for t in (world.task(head), *world.occurrences(head)) if not t["isCompleted"]))
+    assert days(world, head) == ["01-02", "01-03", "01-05", "01-07", "01-09", "01-11"]
     assert red(world) == {}
 
 
@@ -391,6 +459,19 @@ def test_another_zone_keeps_the_instants_of_an_original_whose_date_stayed(world:
     change(world, "update", head)
     assert world.due_dates(head) == [utc(2024, 4, 1, 9), utc(2024, 4, 8, 9), utc(2024, 4, 15, 9)]
     assert world.occurrences(head)[0]["occurrenceAt"] == "2024-04-01T05:00"
+    assert red(world) == {}
+
+
+def test_what_nobody_touched_follows_edits_of_the_original_that_a_restoration_made(world: World) -> None:
+    head = world.create(MONDAY, "daily")
+    edit(world, world.occurrences(head)[2]["_id"], title="mine")
+    event = world.add_event("delete", head)
+    world.worker.mongo.tasks.delete_one({"_id": head})
+    world.work()
+    world.worker.deletions.restore(str(event), dry_run=False)
+    (new,) = world.worker.mongo.tasks.find({"parentRecurringId": None})
+    edit(world, new["_id"], title="Other")
+    assert kinds(change(world, "update", new["_id"])) == ["changes 01-03", "stays 01-04"]
     assert red(world) == {}
 
 
@@ -666,3 +747,59 @@ def test_what_is_missed_goes_when_the_next_ones_time_has_come_though_that_is_don
     reconcile(world)
     assert days(world, head, still_open=True)[0] == "01-22"
     assert reconcile(world) == 0
+
+
+@pytest.mark.parametrize(
+    ("operation", "fields"),
+    [
+        ("skip", {"slot": "2"}),
+        ("skip", {"slot": -1}),
+        ("skip", {"slot": 1.5}),
+        ("skip", {"undo": "true"}),
+        ("skip", {"undo": 1}),
+        ("update", {"fromSlot": "3"}),
+    ],
+)
+def test_an_event_whose_slot_cannot_be_read_is_rejected_and_not_taken_for_another_change(
+    world: World, operation: str, fields: dict[str, Any]
+) -> None:
+    head = world.create(MONDAY, "daily")
+    task = world.occurrences(head)[0]["_id"]
+    edit(world, head, title="Other")
+    before = world.everything()
+    world.worker.mongo.db.command("collMod", "task_events", validator={})  # as where none could be set
+    event = world.add_event(operation, task, **fields)
+    world.work()
+    ((name, value),) = fields.items()
+    assert world.event(event)["status"] == "rejected"
+    assert world.event(event)["errors"][-1]["message"].startswith(f"{name}: {value!r} is not")
+    assert world.everything()["tasks"] == before["tasks"]
+    assert world.everything()["series"] == before["series"]
+
+
+@pytest.mark.parametrize(
+    "tampered",
+    [{"revisions.0": None}, {"revisions.0.anchor": 5}, {"cursor.passed": ["x"]}, {"cursor.passed": [4, 3]}],
+    ids=str,
+)
+def test_a_memory_that_makes_no_sense_keeps_no_series_from_going_on(world: World, tampered: dict[str, Any]) -> None:
+    head = world.create(MONDAY, "daily")
+    finish(world, head)
+    edit(world, head, repeatType="weekly")
+    change(world, "update", head)
+    world.worker.mongo.series.update_one({"_id": head}, {"$set": tampered})
+    finish(world, world.occurrences(head)[0]["_id"])
+    assert len(days(world, head, still_open=True)) == 4
+    edit(world, head, repeatType="daily")
+    change(world, "update", head)
+    assert len(days(world, head, still_open=True)) == 4
+
+
+def test_a_skip_taken_back_brings_no_task_for_a_slot_that_an_edit_has_taken_since(world: World) -> None:
+    head = world.create(MONDAY, "daily")
+    change(world, "skip", world.occurrences(head)[1]["_id"])
+    edit(world, head, repeatType="weekly")
+    change(world, "update", head)
+    assert kinds(change(world, "skip", head, slot=2, undo=True)) == ["stays 01-08", "stays 01-15", "stays 01-22"]
+    assert days(world, head) == ["01-08", "01-15", "01-22"]
+    assert red(world) == {}

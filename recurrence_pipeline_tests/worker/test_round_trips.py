@@ -97,6 +97,31 @@ def test_ten_times_the_events_of_one_chunk_do_not_cost_a_command_more(world: Wor
     assert sent[0] == sent[1]
 
 
+@pytest.mark.parametrize("operation", ["update", "reopen", "skip"])
+def test_ten_times_the_changes_of_one_chunk_do_not_cost_a_command_more(world: World, operation: str) -> None:
+    sent = []
+    for count in (2, 20):
+        originals = [world.add_task(ANCHOR, "daily") for _ in range(count)]
+        for original in originals:
+            world.add_event("create", original)
+        world.work()
+        tasks = {"_id": {"$in": originals}}
+        if operation == "reopen":
+            world.worker.mongo.tasks.update_many(tasks, {"$set": {"isCompleted": True}})
+            for original in originals:
+                world.add_event("complete", original)
+            world.work()
+        edited = {"isCompleted": False} | ({"repeatType": "weekly"} if operation == "update" else {})
+        world.worker.mongo.tasks.update_many(tasks, {"$set": edited})
+        for original in originals:
+            world.add_event(operation, original, **({"slot": 2} if operation == "skip" else {}))
+        with counted(world) as (worker, commands):
+            assert worker.process_pending(count).count("completed") == count
+        sent.append(commands.sent)
+
+    assert sent[0] == sent[1]
+
+
 def test_series_that_differ_in_everything_cost_no_more_commands_than_series_that_are_alike(world: World) -> None:
     sent = []
     for rules in (["daily"], ["daily", "weekly", "monthly"]):
