@@ -198,8 +198,6 @@ class _Change:
             ChangeRefused: it cannot be skipped.
         """
         number, named = self._event.slot, self._task
-        if self._event.undo and str(number) in state.skipped:
-            return str(number), None
         if number is None and named.id in self._event.deleting:  # an earlier try has retired it
             if named.occurrence_number is None and named.occurrence_at is not None:
                 return wall_text(named.occurrence_at), None
@@ -209,6 +207,8 @@ class _Change:
         number = state.slots.get(named.id) if number is None else number
         if number is None:
             raise ChangeRefused(f"Task {named.id} is on no slot of the series")
+        if self._event.undo:  # what is not skipped is wanted already
+            return str(number), None
         if number <= state.original_slot:
             raise ChangeRefused(f"Slot {number} is the original itself: complete it, or move its date")
         if state.at(number) is None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from recurrence_pipeline.domain.fingerprint import digest
+from recurrence_pipeline.domain.fingerprint import content_text
 from recurrence_pipeline.domain.model import Task
 from recurrence_pipeline.domain.recurrence import MAX_COPIED, NOT_COPIED, is_field_name, is_text
 
@@ -24,11 +24,11 @@ SCHEMA_DEFAULTS: Mapping[str, Any] = {
 
 
 def content_digest(original: Task) -> str:
-    """Return the digest of what all occurrences of an original have of it."""
+    """Return the digests of what all occurrences of an original have of it: of its rule, and of all else."""
     if original.digested is None or original.digested[0] is not original.content:
         content = content_for(original)
         covered = (*COPIED_FIELDS, *named_to_copy(content.get("recurrence")))
-        original.digested = (original.content, digest({name: content.get(name) for name in covered}))
+        original.digested = (original.content, content_text({name: content.get(name) for name in covered}))
     return original.digested[1]
 
 

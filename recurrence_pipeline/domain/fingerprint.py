@@ -7,6 +7,7 @@ a whole or written by an earlier version, counts as touched: nothing is changed 
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -16,14 +17,35 @@ OWN_FIELDS = ("dueDate", "originalDueDate", "isCompleted", "parentTaskId", "pare
 """What is covered besides the copied fields."""
 
 
+RULE_FIELDS = ("repeatType", "recurrence", "timezone")
+
+
 def fingerprint(document: Mapping[str, Any], copied: Iterable[str], *, content: str | None = None) -> str:
     """Return the digest of a task as stored, of whose fields `copied` are its original's; absent and null are alike.
 
     `content` is the digest of those, where it is known: all occurrences of an original have the same.
     """
-    content = content or digest({name: document.get(name) for name in copied})
+    content = content or content_text({name: document.get(name) for name in copied})
     own = ("" if (value := document.get(name)) is None else _text(value) for name in OWN_FIELDS)
     return blake2b("|".join((content, *own)).encode(), digest_size=8).hexdigest()
+
+
+def content_text(content: Mapping[str, Any]) -> str:
+    """Return the digests of what a task says of its rule, and of what else it has of its original."""
+    return f"{rule_digest(content)}.{digest({n: v for n, v in content.items() if n not in RULE_FIELDS})}"
+
+
+def rule_digest(values: Mapping[str, Any]) -> str:
+    """Return the digest of what a task says of its rule."""
+    repeat_type, zone = values.get("repeatType"), values.get("timezone")
+    if values.get("recurrence") or not isinstance(repeat_type, str) or not isinstance(zone, str | None):
+        return digest({name: values.get(name) for name in RULE_FIELDS})
+    return _plain_digest(repeat_type, zone)
+
+
+@lru_cache(maxsize=1024)
+def _plain_digest(repeat_type: str, timezone: str | None) -> str:
+    return digest({"repeatType": repeat_type, "timezone": timezone})
 
 
 def digest(values: Mapping[str, Any]) -> str:

@@ -8,11 +8,10 @@ or the memory was lost.
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
-from functools import lru_cache
 
 from recurrence_pipeline.domain.content import content_digest
 from recurrence_pipeline.domain.errors import InvalidRecurrence
-from recurrence_pipeline.domain.fingerprint import digest
+from recurrence_pipeline.domain.fingerprint import rule_digest
 from recurrence_pipeline.domain.model import Cursor, SeriesMemory, Task
 from recurrence_pipeline.domain.zones import time_zone, utc_offset
 
@@ -60,13 +59,5 @@ def digest_of(original: Task, timezone: str | None) -> str:
 
     By it an edit is found that nobody told of.
     """
-    zone = timezone or "UTC"
-    if original.recurrence:
-        said = {"repeatType": original.repeat_type, "recurrence": original.recurrence, "timezone": zone}
-        return f"{digest(said)}.{content_digest(original)}"
-    return f"{_plain_digest(original.repeat_type, zone)}.{content_digest(original)}"
-
-
-@lru_cache(maxsize=1024)
-def _plain_digest(repeat_type: str, zone: str) -> str:
-    return digest({"repeatType": repeat_type, "timezone": zone})
+    said = {"repeatType": original.repeat_type, "recurrence": original.recurrence, "timezone": timezone or "UTC"}
+    return f"{rule_digest(said)}.{content_digest(original).partition('.')[2]}"

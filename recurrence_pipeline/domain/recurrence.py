@@ -161,6 +161,15 @@ def is_same_rule(text: str, recurrence: Recurrence) -> bool:
     return counted_by.rule.without_end() == recurrence.rule.without_end()
 
 
+def is_rule(text: str) -> bool:
+    """Say whether a text is what a memory keeps of a rule."""
+    try:
+        read_rule(text)
+    except InvalidRecurrence:
+        return False
+    return True
+
+
 def read_rule(text: str) -> Recurrence:
     """Read what a memory keeps of a rule: a word, or RFC 5545's text.
 

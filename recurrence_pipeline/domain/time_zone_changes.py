@@ -5,6 +5,7 @@ People mean the wall clock: 09:00 stays 09:00 when a country gives up its summer
 of today say. Finding the tasks and moving them is maintenance/time_zones.py's business.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from enum import Enum
@@ -90,8 +91,10 @@ def _of_head(change: TimeZoneChange, memory: SeriesMemory | None, zone: tzinfo) 
     moved_by_hand = not change.task.anchor == change.was == memory.current.anchored_at
     if moved_by_hand or wall_clock("dueDate", change.was, zone) == anchor:
         return None
-    due = in_utc(anchor, zone)
-    return TimeZoneChange(change.task, change.timezone, change.was, anchor, due, due, Stays.HEAD)
+    with suppress(InvalidRecurrence):  # at an end of the calendar there is no other instant
+        due = in_utc(anchor, zone)
+        return TimeZoneChange(change.task, change.timezone, change.was, anchor, due, due, Stays.HEAD)
+    return None
 
 
 def _of_occurrence(change: TimeZoneChange, memory: SeriesMemory | None, zone: tzinfo) -> TimeZoneChange | None:

@@ -140,9 +140,7 @@ def judge_series(series: Series, original: Task, at: CheckContext) -> Iterator[I
     A series of the previous worker has neither cursor nor slot numbers, and that is no issue.
     """
     for task in series.hanging:
-        yield from _judge_likeness(
-            task, original, is_edited=series.memory is not None and len(series.memory.revisions) > 1
-        )
+        yield from _judge_likeness(task, original, is_edited=_may_say_otherwise(task, series))
     try:
         progress = SeriesState(series, original, at.timezone, asked_at=original.updated_at)
         progress.timed(progress.cursor + 1, 1)  # what would come next
@@ -166,6 +164,11 @@ def _is_unfollowed(original: Task, memory: SeriesMemory, at: CheckContext) -> bo
     """Say whether an edit of the rule should have been followed long ago."""
     changed = original.updated_at or creation_time(original)
     return at.now - changed >= FOLLOWED_WITHIN and is_edited(original, replace(memory, followed=None), at.timezone)
+
+
+def _may_say_otherwise(task: Task, series: Series) -> bool:
+    """Say whether a task may have stayed as it was when its series was edited: it was done, past, or a person's."""
+    return series.memory is not None and (task.is_completed or len(series.memory.revisions) > 1)
 
 
 def _judge_likeness(task: Task, original: Task, *, is_edited: bool) -> Iterator[Issue]:

@@ -17,6 +17,7 @@ from pymongo.errors import BulkWriteError
 
 from recurrence_pipeline.domain.model import Revision, SeriesMemory, Skipped
 from recurrence_pipeline.domain.plan import CursorMove, MemoryChange, SlotSkip
+from recurrence_pipeline.domain.recurrence import NONE, is_rule
 from recurrence_pipeline.domain.zones import wall_text, wall_time
 from recurrence_pipeline.storage.chunks import chunks
 from recurrence_pipeline.storage.documents import MAX_WHOLE, Document, whole
@@ -268,6 +269,8 @@ def _memory(document: Mapping[str, Any]) -> SeriesMemory | None:
             and reached >= 0
             and (revisions := _revisions(stored)) is not None
             and (passed := _passed(cursor.get("passed"))) is not None
+            and isinstance(document.get("added", []), list)
+            and isinstance(document.get("skipped", {}), Mapping)
         ):
             followed = document.get("followed")
             return SeriesMemory(
@@ -301,7 +304,7 @@ def _revision(value: object) -> Revision | None:
     match value:
         case {"rule": str(rule), "anchor": str(anchor), "timezone": str(zone), **more} if (
             wall := wall_time(anchor)
-        ) is not None:
+        ) is not None and (rule == NONE or is_rule(rule)):
             since = more.get("anchoredAt")
             return Revision(
                 rule,

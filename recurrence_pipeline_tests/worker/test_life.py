@@ -803,3 +803,29 @@ def test_a_skip_taken_back_brings_no_task_for_a_slot_that_an_edit_has_taken_sinc
     assert kinds(change(world, "skip", head, slot=2, undo=True)) == ["stays 01-08", "stays 01-15", "stays 01-22"]
     assert days(world, head) == ["01-08", "01-15", "01-22"]
     assert red(world) == {}
+
+
+def test_taking_back_a_skip_that_is_none_changes_nothing(world: World) -> None:
+    head = world.create(MONDAY, "daily")
+    assert {kind.split()[0] for kind in kinds(change(world, "skip", head, slot=2, undo=True))} <= {"stays"}
+    assert change(world, "skip", head, slot=3_000, undo=True).series_id == str(head)
+
+
+@pytest.mark.parametrize("spoiled", [{"added": ""}, {"skipped": 1}, {"revisions.0.rule": ""}])
+def test_a_memory_of_which_a_field_makes_no_sense_is_none_and_the_series_goes_on(
+    world: World, spoiled: dict[str, Any]
+) -> None:
+    head = world.create(MONDAY, "daily", recurrence={"added": ["2024-01-20"]})
+    world.worker.mongo.series.update_one({"_id": head}, {"$set": spoiled})
+    finish(world, head)
+    assert days(world, head)[:4] == ["01-02", "01-03", "01-04", "01-05"]
+    assert red(world) == {}
+
+
+def test_what_was_done_by_a_rule_whose_end_was_taken_away_is_right_as_it_is(world: World) -> None:
+    head = world.create(MONDAY, "custom", recurrence={"rule": "FREQ=DAILY;COUNT=3"})
+    finish(world, head)
+    finish(world, world.occurrences(head)[0]["_id"])
+    edit(world, head, repeatType="daily", recurrence={})
+    world.worker.change(str(head), "update", dry_run=False)
+    assert red(world) == {}
