@@ -3,7 +3,7 @@
 What an edit may do is decided elsewhere. Here is the promise: what a person changes at the same moment stays theirs.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -67,10 +67,13 @@ class TaskEdits:
         )
 
     @translated()
-    def documents(self, task_ids: Iterable[str]) -> Iterator[Document]:
-        """Yield whole documents."""
-        for chunk in id_chunks(task_ids, self._read_chunk):
-            yield from self._tasks.find({"_id": {"$in": chunk}})
+    def documents(self, task_ids: Iterable[str]) -> list[Document]:
+        """Return whole documents."""
+        return [
+            document
+            for chunk in id_chunks(task_ids, self._read_chunk)
+            for document in self._tasks.find({"_id": {"$in": chunk}})
+        ]
 
 
 def as_seen(document: Mapping[str, Any]) -> Document:

@@ -15,6 +15,7 @@ from pymongo import MongoClient
 
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.domain.errors import DatabaseUnavailable, RecurrenceError, Transient
+from recurrence_pipeline.domain.model import Operation
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.waiting import wait_until
 from recurrence_pipeline_tests.worker.faults import Choice, Command, alike, at, from_then_on
@@ -45,8 +46,9 @@ def trial(mongodb_url: str, mongodb_janitor: MongoClient[Document], monkeypatch:
     assert trial.faults.troubles == []
 
 
-def test_the_calm_run_sends_every_kind_of_command(trial: Trial) -> None:
+def test_the_calm_run_has_every_operation_and_sends_every_kind_of_command(trial: Trial) -> None:
     """Else the tests below would not reach all of it."""
+    assert {event["operation"] for event in trial.events()} == {operation.value for operation in Operation}
     written = {(command.name, command.collection) for command in trial.commands if command.name in WRITES}
     assert written == {
         ("findAndModify", "counters"),
@@ -61,7 +63,7 @@ def test_the_calm_run_sends_every_kind_of_command(trial: Trial) -> None:
     }
     renewals = [c for c in trial.commands if c.name == "update" and "updates" in c.content and _renews(c)]
     assert renewals, "leases are renewed on the way"
-    assert sorted(status for _, status, _ in trial.calm["events"]) == ["completed"] * 5 + ["rejected"]
+    assert sorted(status for _, status, _ in trial.calm["events"]) == ["completed"] * 8 + ["rejected"]
 
 
 def _renews(command: Command) -> bool:

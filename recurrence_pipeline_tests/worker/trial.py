@@ -3,7 +3,7 @@
 What the faults are, and what is promised of each, is in test_faults.py.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -43,7 +43,7 @@ class Trial:
 
     def prepare(self) -> None:
         """Events of every kind, so that the work sends every kind of command it knows."""
-        world = self.world
+        world, to_change = self.world, self.running()
         done, nested, gone, kept = (world.create(ANCHOR, "weekly", title=title) for title in ("a", "b", "c", "d"))
         slots = world.occurrences_by_slot(nested)
         self.mongo.tasks.update_many(
@@ -61,6 +61,28 @@ class Trial:
         world.add_event("delete", gone)
         world.add_event("delete", kept)
         world.add_event("create", ObjectId(), createdAt=utc(2023, 1, 1))
+        self.change(*to_change)
+
+    def running(self) -> tuple[ObjectId, ObjectId, ObjectId]:
+        """Return three series, of which the second has its first task completed."""
+        world, due = self.world, self.world.now + timedelta(days=300)  # the clock goes on from trial to trial
+        edited, reopened, skipped = (world.create(due, "daily", title=title) for title in ("f", "g", "h"))
+        world.complete(reopened)
+        world.add_event("complete", reopened)
+        world.work()
+        return edited, reopened, skipped
+
+    def change(self, edited: ObjectId, reopened: ObjectId, skipped: ObjectId) -> None:
+        """Tell of an edit that moves, adds and retires, of a completion taken back, and of a slot not wanted."""
+        rule = {"rule": "FREQ=WEEKLY;BYDAY=TU,FR", "horizon": 2}
+        self._store(edited, title="F", repeatType="custom", recurrence=rule)
+        self._store(reopened, isCompleted=False)
+        self.world.add_event("update", edited)
+        self.world.add_event("reopen", reopened)
+        self.world.add_event("skip", self.world.occurrences_by_slot(skipped)[2])
+
+    def _store(self, task_id: ObjectId, **fields: Any) -> None:
+        self.mongo.tasks.update_one({"_id": task_id}, {"$set": fields})
 
     def failing_worker(self, **environment: str) -> Worker:
         """Open a worker that the faults can strike; reads that the driver would repeat by itself reach us too."""
@@ -101,7 +123,7 @@ class Trial:
             | {"of": kept["task"]["_id"]}
             for kept in self.mongo.deleted.find().sort("_id", 1)
         ]
-        events = [(e["_id"], e["status"], e.get("result")) for e in self.events()]
+        events = [(e["_id"], e["status"], _told(e.get("result"))) for e in self.events()]
         return self.world.everything() | {"deleted": deleted, "events": events}
 
     @property
@@ -116,3 +138,8 @@ class Trial:
         running = self.server.admin.command({"currentOp": 1, "$all": True})["inprog"]
         names = [op.get("clientMetadata", {}).get("application", {}).get("name") for op in running]
         return APPLICATION not in names
+
+
+def _told(result: Document | None) -> Document | None:
+    """Return what an event came to; which tasks were changed in place, only the try knows that changed them."""
+    return None if result is None else {name: value for name, value in result.items() if name != "changed"}
