@@ -181,7 +181,7 @@ class _Change:
         else:
             if skipped is None:
                 skipped = Skipped(event.id, task.id if task else None)
-                self._part.skips.append(SlotSkip(self._series.id, slot, skipped, len(memory.revisions)))
+                self._part.skips.append(SlotSkip(self._series.id, slot, skipped, memory.rule_version))
                 self._series = replace(self._series, memory=replace(memory, skipped={**memory.skipped, slot: skipped}))
                 state = self._state()
             if task is not None:
@@ -227,7 +227,7 @@ class _Change:
         if state.recurrence.from_completion and slot.isdigit():
             self._take_back_what_followed(state, int(slot))
         state.wants_again(slot)
-        self._part.skips.append(SlotSkip(self._series.id, slot, None, len(state.revisions)))
+        self._part.skips.append(SlotSkip(self._series.id, slot, None, self._remembered().rule_version))
         if skipped.task_id is not None and _is_slot(state, slot):
             instead = occurrence_id(self._original.id, int(slot) if slot.isdigit() else slot)
             self._part.put_back.append(PutBack(skipped.event_id, skipped.task_id, instead))

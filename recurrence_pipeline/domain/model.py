@@ -125,6 +125,10 @@ class Revision:
     from_completion: bool = False
 
 
+RuleVersion = tuple[int, int]
+"""How many rules of a series are remembered, and the first slot of the last one."""
+
+
 @dataclass(frozen=True, slots=True)
 class SeriesMemory:
     """What the worker knows of a series by itself, whatever becomes of the application's documents.
@@ -166,6 +170,11 @@ class SeriesMemory:
     def current(self) -> Revision:
         """The revision that counts now."""
         return self.revisions[-1]
+
+    @property
+    def rule_version(self) -> RuleVersion:
+        """How many rules are remembered, and where the last begins: another one cannot have both."""
+        return len(self.revisions), self.current.first
 
 
 @dataclass(slots=True)

@@ -10,7 +10,16 @@ from typing import NamedTuple
 
 from recurrence_pipeline.domain.difference import SlotChange
 from recurrence_pipeline.domain.errors import RecurrenceError
-from recurrence_pipeline.domain.model import Action, Series, SeriesMemory, Skipped, Task, TaskEvent, activity_id
+from recurrence_pipeline.domain.model import (
+    Action,
+    RuleVersion,
+    Series,
+    SeriesMemory,
+    Skipped,
+    Task,
+    TaskEvent,
+    activity_id,
+)
 
 MAX_NESTING = 8
 """How many occurrences may hang on each other before the search for the original gives up."""
@@ -137,8 +146,8 @@ class SlotSkip:
     series_id: str
     slot: str
     skipped: Skipped | None
-    revisions: int
-    """How many rules are remembered of the series: with another one, the slot may be none."""
+    rule_version: RuleVersion
+    """By which rule the slot is one: by another one it may be none."""
 
 
 ORIGINAL_GONE = "original gone"

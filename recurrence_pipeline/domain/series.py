@@ -312,7 +312,12 @@ class SeriesState:
 
     def at(self, number: int) -> datetime | None:
         """Return when a slot is on the wall clock; None past the end of the series, and where the number is void."""
-        return next((slot.at for slot in self.timed(number, 1) if slot.number == number), None)
+        try:
+            return next((slot.at for slot in self.timed(number, 1) if slot.number == number), None)
+        except InvalidRecurrence as error:
+            if error.field == "number":  # past the year 9999
+                return None
+            raise
 
     def next_open(self, task: Task) -> str | None:
         """Return the id of the open task with the lowest slot above that of a task which is on one."""

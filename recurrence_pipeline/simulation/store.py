@@ -177,7 +177,7 @@ class Store:
 
     def _change(self, change: MemoryChange) -> None:
         known, seen, new = self.memories.get(change.series_id), change.seen, change.new
-        if known is None or (known.number, len(known.revisions)) != (seen.number, len(seen.revisions)):
+        if known is None or (known.number, known.rule_version) != (seen.number, seen.rule_version):
             return
         self.memories[change.series_id] = replace(
             known,

@@ -243,10 +243,8 @@ def subtask_document(
 ) -> Document:
     """Write a copy of an original's sub-task for an occurrence: open again, its date as far from that as it was."""
     document = {name: value for name, value in source.items() if name not in NOT_OF_A_COPY}
-    due = source.get("dueDate")
-    if isinstance(due, datetime) and new.subtasks is not None:
-        zone, later = new.subtasks
-        document["dueDate"] = in_utc(wall_clock("dueDate", _utc(due), zone) + later, zone)
+    if (due := subtask_due(source, new)) is not None:
+        document["dueDate"] = due
     document |= {
         "_id": ObjectId(task_id),
         "isCompleted": False,
@@ -258,6 +256,18 @@ def subtask_document(
         "__v": 0,
     }
     return document | {DIGEST: digest(document)}
+
+
+def subtask_due(source: Mapping[str, Any], new: NewOccurrence) -> datetime | None:
+    """Return when the copy of a sub-task is due, in UTC: as far from its occurrence as the sub-task from its original.
+
+    None where the sub-task has no date.
+    """
+    due = source.get("dueDate")
+    if not isinstance(due, datetime) or new.subtasks is None:
+        return None
+    zone, later = new.subtasks
+    return in_utc(wall_clock("dueDate", _utc(due), zone) + later, zone)
 
 
 def slot_fields(number: int | None, at: datetime, shifted_to: datetime | None) -> Document:

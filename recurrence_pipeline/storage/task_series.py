@@ -15,7 +15,7 @@ from bson import ObjectId
 from pymongo import ReplaceOne, UpdateMany, UpdateOne
 from pymongo.errors import BulkWriteError
 
-from recurrence_pipeline.domain.model import Revision, SeriesMemory, Skipped
+from recurrence_pipeline.domain.model import Revision, RuleVersion, SeriesMemory, Skipped
 from recurrence_pipeline.domain.plan import CursorMove, MemoryChange, SlotSkip
 from recurrence_pipeline.domain.recurrence import NONE, is_rule
 from recurrence_pipeline.domain.zones import wall_text, wall_time
@@ -63,12 +63,12 @@ class TaskSeries:
         known = [move for move in moves if not move.is_new]
         for chunk in chunks((move for move in moves if move.is_new), self._write_chunk):
             known += self._insert(chunk)
-        rules = {move.series_id: len(move.memory.revisions) for move in known} if same_rule else {}
-        counts: list[int | None] = [*sorted(set(rules.values()))] if same_rule else [None]
+        rules = {move.series_id: move.memory.rule_version for move in known} if same_rule else {}
+        versions: list[RuleVersion | None] = [*sorted(set(rules.values()))] if same_rule else [None]
         updates: list[UpdateMany | UpdateOne] = [
-            _raising(chunk, count)
-            for count in counts
-            for chunk in chunks((m for m in known if rules.get(m.series_id) == count), self._read_chunk)
+            _raising(chunk, version)
+            for version in versions
+            for chunk in chunks((m for m in known if rules.get(m.series_id) == version), self._read_chunk)
         ]
         updates += [_adding(move) for move in known if move.memory.added]
         matched = sum(
@@ -78,7 +78,7 @@ class TaskSeries:
         if not rules or matched == len(known) + sum(bool(move.memory.added) for move in known):
             return set()
         now = self.read(rules)
-        return {i for i, count in rules.items() if i in now and len(now[i].revisions) != count}
+        return {i for i, version in rules.items() if i in now and now[i].rule_version != version}
 
     @translated()
     def change(self, changes: Sequence[MemoryChange]) -> set[str]:
@@ -96,7 +96,7 @@ class TaskSeries:
     def skip(self, skips: Sequence[SlotSkip]) -> set[str]:
         """Note slots that are not wanted, or take such notes back; return the series that have another rule by now."""
         requests = [
-            UpdateOne({"_id": ObjectId(skip.series_id), "revisions": {"$size": skip.revisions}}, _skipping(skip))
+            UpdateOne({"_id": ObjectId(skip.series_id), **_of_rule(skip.rule_version)}, _skipping(skip))
             for skip in skips
         ]
         matched = sum(
@@ -105,7 +105,7 @@ class TaskSeries:
         if matched == len(requests):
             return set()
         now = self.read(skip.series_id for skip in skips)
-        return {s.series_id for s in skips if (m := now.get(s.series_id)) is None or len(m.revisions) != s.revisions}
+        return {s.series_id for s in skips if (m := now.get(s.series_id)) is None or m.rule_version != s.rule_version}
 
     @translated()
     def forget_gone(self, now: datetime, keep: timedelta, *, dry_run: bool = False) -> int:
@@ -197,8 +197,12 @@ def _changing(change: MemoryChange) -> Document:
 def _unchanged(change: MemoryChange) -> Document:
     seen = change.seen
     passed = {"cursor.passed": sorted(seen.passed)} if seen.passed else {"cursor.passed.0": {"$exists": False}}
-    revisions = {"$size": len(seen.revisions)}
-    return {"_id": ObjectId(change.series_id), "cursor.number": seen.number, **passed, "revisions": revisions}
+    return {"_id": ObjectId(change.series_id), "cursor.number": seen.number, **passed, **_of_rule(seen.rule_version)}
+
+
+def _of_rule(version: RuleVersion) -> Document:
+    count, first = version
+    return {"revisions": {"$size": count}, f"revisions.{count - 1}.first": first or {"$not": {"$gt": 0}}}
 
 
 def _skipping(skip: SlotSkip) -> Document:
@@ -235,7 +239,7 @@ def _cursor(memory: SeriesMemory) -> Document:
     return {"number": memory.number, "at": None if at is None else wall_text(at), "revision": revision, **passed}
 
 
-def _raising(moves: Sequence[CursorMove], revisions: int | None) -> UpdateMany:
+def _raising(moves: Sequence[CursorMove], version: RuleVersion | None) -> UpdateMany:
     """Build the update that gives each series the higher of two cursors: the stored one, and the one at its place here.
 
     What stands in the stored one's place and is no number is lower than any.
@@ -248,7 +252,7 @@ def _raising(moves: Sequence[CursorMove], revisions: int | None) -> UpdateMany:
     is_lower = {"$or": [{"$lt": [stored, number]}, {"$gt": [stored, MAX_WHOLE]}]}
     # As a list, for an object would be merged into what is there.
     cursor = {"$cond": [is_lower, new, "$cursor"]}
-    of_rule = {} if revisions is None else {"revisions": {"$size": revisions}}
+    of_rule = {} if version is None else _of_rule(version)
     return UpdateMany({"_id": {"$in": ids}, **of_rule}, [{"$set": {"cursor": {"$mergeObjects": [cursor]}}}])
 
 

@@ -24,15 +24,18 @@ from recurrence_pipeline.storage.documents import (
     MEMBER_FIELDS,
     PLANNED_FIELDS,
     Document,
+    is_touched,
     occurrence_document,
     of_user,
     subtask_document,
+    subtask_due,
     task_as_written,
     task_from,
 )
 from recurrence_pipeline.storage.evidence import Evidence, Forgotten
 from recurrence_pipeline.storage.mongo import BARE_DATES, Mongo, translated
 from recurrence_pipeline.storage.partitions import ANY_ID, partitions
+from recurrence_pipeline.storage.task_edits import TaskEdit
 from recurrence_pipeline.storage.task_series import TaskSeries
 from recurrence_pipeline.storage.timeouts import long_read
 
@@ -120,6 +123,19 @@ class Tasks:
         documents = {
             new.id: partial(occurrence_document, new, now, content_digest(new.original)) for new in occurrences
         }
+        for source, new, copy_id, parent in self._copies(occurrences):
+            documents[copy_id] = partial(subtask_document, source, new, copy_id, parent, now)
+        return self._numbering.insert(documents)
+
+    @translated()
+    def following(self, moved: Sequence[NewOccurrence]) -> list[TaskEdit]:
+        """Return the edits with which copies of sub-tasks follow occurrences that move; those that are touched stay."""
+        wanted = {copy_id: subtask_due(source, new) for source, new, copy_id, _ in self._copies(moved)}
+        there = {i: found for i, found in self.documents(wanted).items() if not is_touched(found)}
+        return [TaskEdit(there[i], {"dueDate": wanted[i]}) for i in there if wanted[i] != there[i].get("dueDate")]
+
+    def _copies(self, occurrences: Iterable[NewOccurrence]) -> Iterator[tuple[Document, NewOccurrence, str, str]]:
+        """Yield each sub-task to copy, for which occurrence, the id of its copy, and the id of the task above that."""
         with_subtasks = [new for new in occurrences if new.subtasks is not None]
         sources = self._subtasks_below({new.original.id for new in with_subtasks}) if with_subtasks else {}
         for new in with_subtasks:
@@ -127,9 +143,7 @@ class Tasks:
             for source in sources.get(new.original.id, ()):
                 source_id = str(source["_id"])
                 copies[source_id] = copy_id = derived_id(new.id, "subtask", source_id)
-                parent = copies[str(source["parentTaskId"])]
-                documents[copy_id] = partial(subtask_document, source, new, copy_id, parent, now)
-        return self._numbering.insert(documents)
+                yield source, new, copy_id, copies[str(source["parentTaskId"])]
 
     @translated()
     def link(self, links: Iterable[Reparent], now: datetime) -> int:

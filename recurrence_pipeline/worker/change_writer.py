@@ -94,11 +94,13 @@ class ChangeWriter:
         return back
 
     def _edit(self, edits: Mapping[str, SlotEdit]) -> set[str]:
-        found = list(self._context.edits.documents(edits))
-        changes = [_edited(document, edits[str(document["_id"])]) for document in found if not is_touched(document)]
-        done = self._context.edits.rewrite(changes, self._now)
-        moving = (edits[i] for document in found if (i := str(document["_id"])) not in done)
-        return {edit.original_id for edit in moving if edit.slot is not None}
+        found = {str(document["_id"]): document for document in self._context.edits.documents(edits)}
+        free = {task_id: document for task_id, document in found.items() if not is_touched(document)}
+        moved = [replace(slot, id=i) for i in free if (slot := edits[i].slot) is not None]
+        following = self._context.tasks.following(moved)
+        self._context.edits.rewrite(following, self._now)  # first: an occurrence that has moved is not looked at again
+        done = self._context.edits.rewrite([_edited(free[i], edits[i]) for i in free], self._now)
+        return {edits[i].original_id for i in found if edits[i].slot is not None and i not in done}
 
 
 def _own(retirement: Retirement, task_ids: Sequence[str], below: Mapping[str, Sequence[Task]]) -> list[str]:

@@ -1,6 +1,7 @@
 """What is remembered of series: written once, raised and never lowered, whatever stands in its place."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest
 from bson import Decimal128, Int64, ObjectId
 
 from recurrence_pipeline.domain.model import SeriesMemory
-from recurrence_pipeline.domain.plan import CursorMove
+from recurrence_pipeline.domain.plan import CursorMove, MemoryChange
+from recurrence_pipeline.domain.revising import MAX_REVISIONS
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.task_series import TaskSeries
@@ -80,6 +82,23 @@ def test_a_cursor_is_raised_and_never_lowered(mongo: Mongo, series: TaskSeries, 
     highest = max(numbers)
     at = (WALL + timedelta(days=highest)).strftime("%Y-%m-%dT%H:%M")
     assert [stored(mongo, i)["cursor"] for i in known] == [{"number": highest, "at": at, "revision": 0}] * 5
+
+
+def test_of_two_edits_at_once_one_is_written_be_as_many_rules_remembered_as_may_be(series: TaskSeries) -> None:
+    (series_id,) = ids(1)
+    first = memory(3).current
+    full = replace(memory(3), revisions=tuple(replace(first, first=n, replaces=n) for n in range(MAX_REVISIONS)))
+    series.move([CursorMove(series_id, full, is_new=True)])
+    edits = [
+        MemoryChange(
+            series_id, full, replace(full, revisions=(*full.revisions[1:], replace(first, rule=rule, first=60)))
+        )
+        for rule in ("weekly", "monthly")
+    ]
+
+    assert [series.change([edit]) for edit in edits] == [{series_id}, set()]
+    assert series.move([CursorMove(series_id, full)], same_rule=True) == {series_id}
+    assert series.read([series_id]) == {series_id: edits[0].new}
 
 
 def test_of_several_who_remember_a_series_for_the_first_time_the_furthest_stays(series: TaskSeries) -> None:

@@ -340,6 +340,26 @@ def test_done_touched_and_past_tasks_are_never_changed(world: World) -> None:
     assert red(world) == {}
 
 
+def test_sub_tasks_follow_an_occurrence_that_moves(world: World) -> None:
+    head = world.add_task(MONDAY, "daily", recurrence={"subtasks": True})
+    below = world.add_task(utc(2024, 1, 1, 7), "none", title="Pack", parentTaskId=head)
+    world.add_task(utc(2024, 1, 1, 6), "none", title="Find the bag", parentTaskId=below)
+    world.add_task(MONDAY, "none", title="Whenever", parentTaskId=below, dueDate=None)
+    world.add_event("create", head)
+    world.work()
+    edit(world, head, repeatType="weekly")
+    change(world, "update", head)
+    assert days(world, head) == ["01-08", "01-15", "01-22"]
+    tasks = world.worker.mongo.tasks
+    for occurrence in world.occurrences(head):
+        (pack,) = tasks.find({"parentTaskId": occurrence["_id"]})
+        bag = tasks.find_one({"parentTaskId": pack["_id"], "title": "Find the bag"}) or {}
+        assert occurrence["dueDate"] - pack["dueDate"] == timedelta(hours=2)
+        assert occurrence["dueDate"] - bag["dueDate"] == timedelta(hours=3)
+    assert tasks.count_documents({"title": "Whenever", "dueDate": None}) == 4
+    assert kinds(change(world, "update", head)) == ["stays 01-08", "stays 01-15", "stays 01-22"]
+
+
 def test_this_and_all_following_begins_at_a_slot(world: World) -> None:
     head = world.create(MONDAY, "daily", recurrence={"horizon": 5})
     edit(world, head, repeatType="weekly")
@@ -588,8 +608,11 @@ def test_the_original_itself_and_what_is_done_cannot_be_skipped(world: World) ->
     finish(world, first)
     with pytest.raises(ChangeRefused, match="completed"):
         world.worker.change(str(first), "skip")
-    with pytest.raises(InvalidRecurrence, match="slot"):
+    with pytest.raises(InvalidRecurrence, match="slot: the series has no slot 3600000"):  # past the year 9999
         world.worker.change(str(head), "skip", slot=3_600_000)
+    edit(world, head, repeatType="weekly")
+    with pytest.raises(InvalidRecurrence, match="fromSlot: the series has no slot 3600000"):
+        world.worker.change(str(head), "update", slot=3_600_000)
 
 
 # Found by reconciliation
