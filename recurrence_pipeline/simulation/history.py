@@ -92,6 +92,7 @@ class History:
         self._serial = 0
         self._head = self.original
         self._asked: Task | None = None
+        self._steps = set[tuple[object, ...]]()
         self._read: tuple[Task, Recurrence] | None = None
         self.changes_come = self.chance.random() < CHANGES_COME
         """Whether people change their minds in this history."""
@@ -191,7 +192,9 @@ class History:
                 self.ask(Operation.UPDATE, ORIGINAL, source=Source.RECONCILE)
                 return True
             state = SeriesState(self.store.series(ORIGINAL), head, None, now=self.now)
-            if state.is_behind or state.missed():
+            step = state.reach().number, *state.missed()[:1]
+            if state.is_behind or (len(step) > 1 and step not in self._steps):
+                self._steps.add(step)
                 self.ask(Operation.CREATE, ORIGINAL, source=Source.RECONCILE)
                 return True
         except Permanent:

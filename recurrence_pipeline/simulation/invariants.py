@@ -1,7 +1,7 @@
 """What must hold in every history, each as a name, a sentence and a function; what is expected is expected.py's."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from itertools import islice, pairwise
 from random import Random
@@ -246,6 +246,7 @@ def _not_followed(history: History) -> str | None:
 def _off_the_rule(history: History, fork: Fork, recurrence: Recurrence) -> str | None:
     """Say which untouched task ahead is not on the rule that is followed now."""
     endless = recurrence.rule.without_end()
+    anchor = fork.store.memories[ORIGINAL].current.anchor
     added = recurrence.added_at(history.wall)
     done = max((place(history, t) for t in fork.store.tasks.values() if t.is_completed), default=history.wall)
     for task in fork.open_tasks():
@@ -259,7 +260,7 @@ def _off_the_rule(history: History, fork: Fork, recurrence: Recurrence) -> str |
         ):
             continue
         moment = timedelta(microseconds=1)
-        if at not in added and next(instances(endless, history.wall, at - moment), None) != at:
+        if at not in added and next(instances(endless, anchor, at - moment), None) != at:
             return f"{history.name(task)} is not on it"
         if task.title != fork.store.tasks[ORIGINAL].title:
             return f"{history.name(task)} is still called {task.title}"
@@ -270,6 +271,8 @@ def _edits_nothing(history: History) -> str | None:
     if not (history.is_over and history.is_calm) or {t.id for t in history.done} - history.store.tasks.keys():
         return None  # where what was completed is gone, so is what it brought
     fork = Fork(history)
+    if history.is_changed and fork.update(fork.store.tasks[ORIGINAL]).refusals:  # what nobody told of counts from now on
+        return None
     before = fork.store.copy()
     plan = fork.update(fork.store.tasks[ORIGINAL])
     if plan.refusals:
@@ -398,21 +401,42 @@ def _difference(one: Store, other: Store) -> str | None:
     a, b = one.tasks, other.tasks
     if a.keys() != b.keys():
         return f"one way there are {sorted(a.keys() - b.keys())}, the other way {sorted(b.keys() - a.keys())}"
-    unlike = (f"{a[i]} is {b[i]} the other way" for i in a if a[i] is not b[i] and _facts(a[i]) != _facts(b[i]))
+    unlike = (f"{i}: {_facts(a[i])}, the other way {_facts(b[i])}" for i in a if _facts(a[i]) != _facts(b[i]))
     if (found := next(unlike, None)) is not None:
         return found
     known, known_else = _known(one), _known(other)
-    return None if known == known_else else f"{known} is {known_else} the other way"
+    names = (each.name for each in fields(SeriesMemory))
+    said = (
+        f"{name} {getattr(known[i], name)}, the other way {getattr(known_else[i], name)}"
+        for name in names
+        for i in known
+        if i in known_else and getattr(known[i], name) != getattr(known_else[i], name)
+    )
+    return None if known == known_else else "; ".join(said) or f"{known.keys()}, the other way {known_else.keys()}"
 
 
 def _known(store: Store) -> dict[str, SeriesMemory]:
-    """Return what is remembered; which slots were passed over matters behind the highest completed one."""
+    """Return what is remembered, as far as something follows from it.
+
+    Which slots were passed over matters behind the highest completed one, where they are slots still and nobody asked
+    for that. From completion, the task says when the last slot is.
+    """
     numbers = (task.occurrence_number or 0 for task in store.tasks.values() if task.is_completed)
     finished = max(numbers, default=-1)
-    return {
-        i: replace(memory, passed=frozenset(number for number in memory.passed if number > finished))
-        for i, memory in store.memories.items()
-    }
+    return {i: _that_matters(memory, finished) for i, memory in store.memories.items()}
+
+
+def _that_matters(memory: SeriesMemory, finished: int) -> SeriesMemory:
+    lasts = [min((later.replaces for later in memory.revisions[i + 1 :]), default=None) for i in range(len(memory.revisions))]
+    spans = [(each.first, last) for each, last in zip(memory.revisions, lasts, strict=True)]
+    passed = frozenset(
+        number
+        for number in memory.passed
+        if number > finished
+        and str(number) not in memory.skipped
+        and any(first <= number and (last is None or number < last) for first, last in spans)
+    )
+    return replace(memory, passed=passed, at=None if memory.current.from_completion else memory.at)
 
 
 def _facts(task: Task) -> tuple[object, ...]:
