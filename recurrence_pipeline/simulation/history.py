@@ -6,14 +6,16 @@ many histories are run harness.py's.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from random import Random
 
 from recurrence_pipeline.domain.announcing import believed
-from recurrence_pipeline.domain.errors import RecurrenceError, Transient
-from recurrence_pipeline.domain.model import Operation, Task, TaskEvent
+from recurrence_pipeline.domain.errors import Permanent, RecurrenceError, Transient
+from recurrence_pipeline.domain.model import CHANGES, Operation, SeriesMemory, Source, Task, TaskEvent
 from recurrence_pipeline.domain.plan import Plan
-from recurrence_pipeline.domain.recurrence import Recurrence, read_recurrence
+from recurrence_pipeline.domain.recurrence import NONE, Recurrence, read_recurrence
+from recurrence_pipeline.domain.revising import is_edited
+from recurrence_pipeline.domain.series import SeriesState
 from recurrence_pipeline.domain.zones import time_zone, wall_clock
 from recurrence_pipeline.simulation.random_series import ORIGINAL, USER, random_original
 from recurrence_pipeline.simulation.store import Planner, Store, Write, plan_of
@@ -21,8 +23,13 @@ from recurrence_pipeline.simulation.store import Planner, Store, Write, plan_of
 STEPS = (4, 12)
 """How many steps a history has at least, and at most."""
 DIES_BEFORE_A_WRITE = 0.25
+CHANGES_COME = 0.6
+"""In how many histories people change their minds: the others are held against more (invariants.py)."""
 SOON = timedelta(seconds=40)
 """How long a worker waits at most: longer than any event's task may take to become visible."""
+ASKING = (Operation.CREATE, Operation.COMPLETE)
+ROUNDS = 9
+"""So often reconciliation may find something more at the end of a history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,8 @@ class History:
     """Of the last step, where that was a worker's."""
     deleted: set[str] = field(default_factory=set)
     """What people deleted."""
+    deleted_slots: set[int | None] = field(default_factory=set)
+    """The numbers that those tasks had."""
     done: list[Task] = field(default_factory=list)
     """What people ever completed."""
     removed: dict[str, set[str]] = field(default_factory=dict)
@@ -61,6 +70,10 @@ class History:
     """How many tasks each deletion says it removed."""
     touched: dict[str, Task] = field(default_factory=dict)
     """What people changed, as they left it."""
+    reopened: set[str] = field(default_factory=set)
+    """What people ever un-completed."""
+    is_changed: bool = False
+    """Whether a person ever changed the series itself, took a completion back, or did not want a slot."""
     refusals: dict[str, RecurrenceError] = field(default_factory=dict)
     is_over: bool = False
     """Whether this was the last step."""
@@ -70,14 +83,19 @@ class History:
     def __post_init__(self) -> None:
         self.chance = Random(self.seed)  # noqa: S311 - repeatable is the point
         self.original = random_original(self.chance)
-        self.recurrence: Recurrence = read_recurrence(self.original.repeat_type, self.original.recurrence)
-        self.zone = time_zone(self.original.timezone)
+        """As it was created."""
         assert isinstance(self.original.due_date, datetime), "a random original has a date"  # noqa: S101
-        self.wall = wall_clock("anchor", self.original.due_date, self.zone)
-        """The first date on the wall clock."""
+        self.wall = wall_clock("anchor", self.original.due_date, time_zone(self.original.timezone))
+        """The first date on the wall clock, as it was when the task was created."""
         assert self.original.created_at is not None, "a random original says when it was created"  # noqa: S101
         self.now = self.original.created_at
         self._serial = 0
+        self._head = self.original
+        self._asked: Task | None = None
+        self._steps = set[tuple[object, ...]]()
+        self._read: tuple[Task, Recurrence] | None = None
+        self.changes_come = self.chance.random() < CHANGES_COME
+        """Whether people change their minds in this history."""
 
     @property
     def made(self) -> Mapping[str, Task]:
@@ -88,6 +106,40 @@ class History:
     def is_calm(self) -> bool:
         """Whether nothing is left to do for a worker, and the series is still there."""
         return not self.queue and ORIGINAL in self.store.tasks
+
+    @property
+    def head(self) -> Task:
+        """The original as it is now, or last was."""
+        self._head = self.store.tasks.get(ORIGINAL, self._head)
+        return self._head
+
+    @property
+    def memory(self) -> SeriesMemory | None:
+        """What the worker knows of the series."""
+        return self.store.memories.get(ORIGINAL)
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether the worker knows of every edit of rule and options, and there is none that it had to refuse."""
+        if self.head.repeat_type == NONE or (self.is_changed and self.memory is None):
+            return False
+        try:
+            return self.memory is None or not is_edited(self.head, self.memory, None)
+        except Permanent:
+            return False
+
+    @property
+    def recurrence(self) -> Recurrence:
+        """What the original says of its recurrence; where it recurs no more, what it said at first."""
+        head = self.original if self.head.repeat_type == NONE else self.head
+        if self._read is None or self._read[0] is not head:
+            self._read = head, read_recurrence(head.repeat_type, head.recurrence)
+        return self._read[1]
+
+    @property
+    def zone(self) -> tzinfo:
+        """Whose clocks the series is on."""
+        return time_zone(self.memory.current.timezone if self.memory is not None else self.head.timezone)
 
     def steps(self, acts: "Mapping[Callable[[History], str | None], int]") -> Iterator[str]:
         """Go on by one of the acts, and say what it was, again and again; in the end workers do all that is left.
@@ -115,11 +167,39 @@ class History:
     # Workers
 
     def drain(self) -> str:
-        """Process all that is left."""
-        self.is_over = True
+        """Process all that is left, and what reconciliation finds then."""
         self.visit = None
         self.now += SOON
-        return self.process([list(self.queue)], dies=False)
+        said = self.process([list(self.queue)], dies=False)
+        for _ in range(ROUNDS):
+            if not self.queue and not self.reconcile():
+                break
+            self.now += SOON
+            said = self.process([list(self.queue)], dies=False)
+        else:
+            raise RuntimeError("there is always something left to do")
+        self.is_over = True
+        return said
+
+    def reconcile(self) -> bool:
+        """Ask for what nobody told of, as reconciliation does; say whether there is anything."""
+        head, memory = self.store.tasks.get(ORIGINAL), self.memory
+        if head is None or memory is None or head.repeat_type == NONE:
+            return False
+        try:
+            if is_edited(head, memory, None) and self._asked is not head:  # the same edit is asked for once
+                self._asked = head
+                self.ask(Operation.UPDATE, ORIGINAL, source=Source.RECONCILE)
+                return True
+            state = SeriesState(self.store.series(ORIGINAL), head, None, now=self.now)
+            step = state.reach().number, *state.missed()[:1]
+            if state.is_behind or (len(step) > 1 and step not in self._steps):
+                self._steps.add(step)
+                self.ask(Operation.CREATE, ORIGINAL, source=Source.RECONCILE)
+                return True
+        except Permanent:
+            pass
+        return False
 
     def process(self, batches: Sequence[Sequence[TaskEvent]], *, dies: bool) -> str:
         """Let workers read this moment, one for each batch, and write one after the other; deletions come last.
@@ -128,19 +208,37 @@ class History:
         """
         self.now += timedelta(seconds=1)
         before, known = self.store.copy(), set(self.made)
-        others = [[e for e in events if e.operation is not Operation.DELETE] for events in batches]
+        others = [[e for e in events if e.operation in ASKING] for events in batches]
         plans = [plan_of(before, each, self.now, self.planner) for each in others]
         died = any(self._make(self.store.writes(plan, self.now), dies=dies) for plan in plans)
+        changes = [[e for e in events if e.operation in CHANGES] for events in batches]
+        while not died and any(changes):
+            died, changes, made = self._process_changes(changes, dies=dies)
+            plans += made
         if not died:
             deletions = [[e for e in events if e.operation is Operation.DELETE] for events in batches]
             died = any(self._process_deletions(each, dies=dies) for each in deletions)
         events = list({event.id: event for batch in batches for event in batch}.values())
         self.visit = Visit(events, plans, before, self.store.copy(), self.now, died)
         self._settle(events, died=died)
+        for series_id in sorted(self.store.owed):
+            self.ask(Operation.UPDATE, series_id, source=Source.RECONCILE)
+        self.store.owed.clear()
         names = ", ".join(map(self.named, events)) or "nothing"
         who = "two workers at once process" if len(batches) > 1 else "a worker dies over" if died else "processed:"
-        made = sorted((self.made[i] for i in self.made.keys() - known), key=lambda task: str(task.due_date))
-        return f"{who} {names}; {', '.join(map(self.name, made)) or 'nothing'} made"
+        made_now = sorted((self.made[i] for i in self.made.keys() - known), key=lambda task: str(task.due_date))
+        return f"{who} {names}; {', '.join(map(self.name, made_now)) or 'nothing'} made"
+
+    def _process_changes(
+        self, held: Sequence[Sequence[TaskEvent]], *, dies: bool
+    ) -> tuple[bool, list[list[TaskEvent]], list[Plan]]:
+        """Plan one change for each worker, all from this moment; return whether one died, what is left, the plans."""
+        plans = [
+            self.planner.changes(events, self.store.load_for_changes(events), now=self.now) for events in held if events
+        ]
+        died = any(self._make(self.store.writes(plan, self.now), dies=dies) for plan in plans)
+        later = {event_id for plan in plans for event_id in plan.postponed}
+        return died, [[event for event in events if event.id in later] for events in held], plans
 
     def _make(self, writes: Iterable[Write], *, dies: bool) -> bool:
         """Make writes one by one; a worker that `dies` may do so before any of them. Return whether it did."""
@@ -151,13 +249,14 @@ class History:
         return False
 
     def _process_deletions(self, held: Sequence[TaskEvent], *, dies: bool) -> bool:
-        ids = {event.id for event in held}
+        ids, here = {event.id for event in held}, dict(self.store.tasks)
         events = list({e.id: e for e in self.queue if e.id in ids}.values())  # with what another announced meanwhile
         snapshot = self.store.load_for_deletion([event.task_id for event in events])
         plan = self.planner.deletions([believed(e, snapshot, self.removed.get(e.id, ())) for e in events], snapshot)
         died = self._make([lambda: self._announce(plan), *self.store.deletion_writes(plan)], dies=dies)
         for removal in plan.removals:
             gone = {*removal.task_ids} - self.store.tasks.keys()
+            self.deleted_slots |= {here[i].occurrence_number for i in gone if i in here}
             self.removed.setdefault(removal.event.id, set()).update(gone)
             self.deleted |= gone
         if not died:
@@ -176,9 +275,9 @@ class History:
             self.half_done |= asked
             return
         for plan in self.visit.plans:
-            self.refusals |= plan.refusals
-            for event_id in plan.answers:
+            for event_id in plan.answers.keys() - plan.refusals.keys():
                 self.refusals.pop(event_id, None)
+            self.refusals |= plan.refusals
         done = {i for i in asked if not isinstance(self.refusals.get(i), Transient)}
         self.half_done -= done
         known = {event.id for event in self.finished}
@@ -207,10 +306,19 @@ class History:
         """Return those that are not completed."""
         return [task for task in self.members() if not task.is_completed]
 
-    def ask(self, operation: Operation, task_id: str) -> None:
+    def ask(  # noqa: PLR0913 (what an event may say)
+        self,
+        operation: Operation,
+        task_id: str,
+        *,
+        slot: int | None = None,
+        undo: bool = False,
+        source: Source = Source.OUTBOX,
+    ) -> None:
         """Write an event, as an application does."""
         self._serial += 1
         self.now += timedelta(milliseconds=1)
-        event = TaskEvent(f"65920081{self._serial:016x}", operation, task_id, self.now, user_id=USER)
+        number = f"65920081{self._serial:016x}"
+        event = TaskEvent(number, operation, task_id, self.now, user_id=USER, source=source, slot=slot, undo=undo)
         self.queue.append(event)
         self.store.events[event.id] = (operation.value, task_id)

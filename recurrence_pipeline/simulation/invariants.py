@@ -1,20 +1,21 @@
 """What must hold in every history, each as a name, a sentence and a function; what is expected is expected.py's."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
-from itertools import pairwise
+from itertools import islice, pairwise
 from random import Random
 
 from recurrence_pipeline.domain.calendar import in_utc
 from recurrence_pipeline.domain.instances import instances
 from recurrence_pipeline.domain.model import Action, Operation, SeriesMemory, Task, TaskEvent, activity_id
 from recurrence_pipeline.domain.plan import Plan
-from recurrence_pipeline.domain.recurrence import Missed, Recurrence, read_recurrence
+from recurrence_pipeline.domain.recurrence import NONE, Missed, Recurrence, read_recurrence
 from recurrence_pipeline.simulation.expected import counted_from, expected, place, slots, time_has_come
 from recurrence_pipeline.simulation.forks import Fork
-from recurrence_pipeline.simulation.history import History, Visit
+from recurrence_pipeline.simulation.history import ASKING, History, Visit
 from recurrence_pipeline.simulation.random_series import ORIGINAL, edited
+from recurrence_pipeline.simulation.revised import LONGEST, ahead, due_of, is_unwanted, line, wanted
 from recurrence_pipeline.simulation.store import Store, plan_of
 
 VISIT = "65920082" + "00" * 8
@@ -31,6 +32,11 @@ class Invariant:
     broken: Callable[[History], str | None]
 
 
+def _unchanged(broken: Callable[[History], str | None]) -> Callable[[History], str | None]:
+    """Look at histories in which nobody changed the series itself: there all that was ever made is on one rule."""
+    return lambda history: None if history.is_changed else broken(history)
+
+
 def _raised(history: History) -> str | None:
     return history.raised
 
@@ -38,13 +44,16 @@ def _raised(history: History) -> str | None:
 def _slot_twice(history: History) -> str | None:
     seen: dict[object, Task] = {}
     for task in history.store.tasks.values():
-        slot = task.occurrence_number if history.recurrence.from_completion else place(history, task)
+        number = 0 if task.id == ORIGINAL else task.occurrence_number
+        by_place = number is None or not (history.is_changed or history.recurrence.from_completion)
+        slot = place(history, task) if by_place else number
         other = seen.setdefault(slot, task)
         if other is not task:
             return f"{history.name(task)} has two tasks: {other.id} and {task.id}"
     return None
 
 
+@_unchanged
 def _slot_lost(history: History) -> str | None:
     if not history.is_calm or history.recurrence.from_completion:
         return None
@@ -56,6 +65,7 @@ def _slot_lost(history: History) -> str | None:
     return next((f"{at:%a %Y-%m-%d %H:%M} never had a task" for at in lost), None)
 
 
+@_unchanged
 def _too_far(history: History) -> str | None:
     if history.recurrence.from_completion:
         return None
@@ -70,6 +80,7 @@ def _comes_back(history: History) -> str | None:
     return next((f"{history.name(history.store.tasks[i])} was deleted, and is there again" for i in sorted(back)), None)
 
 
+@_unchanged
 def _number_moves(history: History) -> str | None:
     known = slots(history, 1 + max((task.occurrence_number or 0 for task in history.made.values()), default=0))
     for task in history.made.values():
@@ -83,6 +94,7 @@ def _number_moves(history: History) -> str | None:
     return None
 
 
+@_unchanged
 def _not_in_order(history: History) -> str | None:
     if history.recurrence.from_completion:  # who is early may have the same day again
         return None
@@ -94,16 +106,19 @@ def _not_in_order(history: History) -> str | None:
     return next((f"{at:%Y-%m-%d %H:%M} is not later than the slot before it" for at in wrong), None)
 
 
+@_unchanged
 def _on_excluded(history: History) -> str | None:
     wrong = (task for task in history.made.values() if history.recurrence.excludes(place(history, task)))
     return next((f"{history.name(task)} is excluded, and has a task" for task in wrong), None)
 
 
+@_unchanged
 def _paused(history: History) -> str | None:
     wrong = (task for task in history.made.values() if history.recurrence.pause_at(place(history, task)))
     return next((f"{history.name(task)} lies in a pause, and has a task" for task in wrong), None)
 
 
+@_unchanged
 def _on_a_day_off(history: History) -> str | None:
     for task in history.made.values():
         at = place(history, task)
@@ -112,6 +127,7 @@ def _on_a_day_off(history: History) -> str | None:
     return None
 
 
+@_unchanged
 def _two_open(history: History) -> str | None:
     if not history.recurrence.from_completion:
         return None
@@ -119,6 +135,7 @@ def _two_open(history: History) -> str | None:
     return f"{len(found)} are open: {', '.join(map(history.name, found))}" if len(found) > 1 else None
 
 
+@_unchanged
 def _not_from_completion(history: History) -> str | None:
     if not history.recurrence.from_completion:
         return None
@@ -132,6 +149,7 @@ def _not_from_completion(history: History) -> str | None:
     return None
 
 
+@_unchanged
 def _missed_stays(history: History) -> str | None:
     missed = history.recurrence.missed
     if not history.is_calm or missed is Missed.EACH or not _was_visited(history):
@@ -228,6 +246,7 @@ def _not_followed(history: History) -> str | None:
 def _off_the_rule(history: History, fork: Fork, recurrence: Recurrence) -> str | None:
     """Say which untouched task ahead is not on the rule that is followed now."""
     endless = recurrence.rule.without_end()
+    anchor = fork.store.memories[ORIGINAL].current.anchor
     added = recurrence.added_at(history.wall)
     done = max((place(history, t) for t in fork.store.tasks.values() if t.is_completed), default=history.wall)
     for task in fork.open_tasks():
@@ -241,7 +260,7 @@ def _off_the_rule(history: History, fork: Fork, recurrence: Recurrence) -> str |
         ):
             continue
         moment = timedelta(microseconds=1)
-        if at not in added and next(instances(endless, history.wall, at - moment), None) != at:
+        if at not in added and next(instances(endless, anchor, at - moment), None) != at:
             return f"{history.name(task)} is not on it"
         if task.title != fork.store.tasks[ORIGINAL].title:
             return f"{history.name(task)} is still called {task.title}"
@@ -252,12 +271,70 @@ def _edits_nothing(history: History) -> str | None:
     if not (history.is_over and history.is_calm) or {t.id for t in history.done} - history.store.tasks.keys():
         return None  # where what was completed is gone, so is what it brought
     fork = Fork(history)
+    if history.is_changed and fork.update(fork.store.tasks[ORIGINAL]).refusals:  # what nobody told of counts from now on
+        return None
     before = fork.store.copy()
     plan = fork.update(fork.store.tasks[ORIGINAL])
     if plan.refusals:
         return f"an update that changes nothing is refused: {next(iter(plan.refusals.values()))}"
     unlike = _difference(before, fork.store)
     return None if unlike is None else f"an update that changes nothing: {unlike}"
+
+
+def _not_on_the_line(history: History) -> str | None:
+    if not _is_in_line(history):
+        return None
+    slots, dates = dict(islice(line(history), LONGEST)), history.recurrence.added_at(history.wall)
+    for task in ahead(history):
+        at, number = task.occurrence_at, task.occurrence_number
+        if at is None or (at not in dates if number is None else slots.get(number) != at):
+            return f"{history.name(task)} is on no slot: {slots.get(number or -1)}"
+        if is_unwanted(history, at, number):
+            return f"{history.name(task)} is not wanted"
+        if task.due_date != due_of(history, at):
+            return f"{history.name(task)} is due at {task.due_date}"
+    return None
+
+
+def _lacks_slots(history: History) -> str | None:
+    if not _is_in_line(history):
+        return None
+    numbers = {task.occurrence_number for task in history.store.tasks.values()} | history.deleted_slots | {0}
+    for at, number in wanted(history):
+        if number is not None and number not in numbers and due_of(history, at) > history.now:
+            return f"slot {number} ({at:%a %Y-%m-%d %H:%M}) has no task"
+    return None
+
+
+def _many_open(history: History) -> str | None:
+    if not history.is_changed or not history.is_calm or not history.is_followed:
+        return None
+    if not history.recurrence.from_completion:
+        return None
+    found = ahead(history)
+    return f"{len(found)} are open: {', '.join(map(history.name, found))}" if len(found) > 1 else None
+
+
+def _is_in_line(history: History) -> bool:
+    """Say whether a series that was changed by people should be as it says now."""
+    is_rest = history.is_changed and history.is_calm and _has_ended(history.visit)
+    return is_rest and history.is_followed and not history.recurrence.from_completion
+
+
+def _has_ended(visit: Visit | None) -> bool:
+    return visit is not None and not visit.died
+
+
+def _stays_unfollowed(history: History) -> str | None:
+    if not (history.is_over and history.is_calm) or history.is_followed or history.head.repeat_type == NONE:
+        return None
+    if history.memory is None or any(e.operation is Operation.UPDATE for e in _refused(history)):
+        return None
+    return f"{history.head.recurrence or history.head.repeat_type} is not followed, and no event says why"
+
+
+def _refused(history: History) -> list[TaskEvent]:
+    return [event for event in history.finished if event.id in history.refusals]
 
 
 def _touched_changed(history: History) -> str | None:
@@ -291,7 +368,7 @@ def _miscounted(history: History) -> str | None:
 
 def _not_once(history: History) -> str | None:
     visit = history.visit
-    if visit is None or visit.died:
+    if visit is None or visit.died or len(visit.events) != len(_asking(visit)):
         return None
     again = plan_of(visit.after, _asking(visit), visit.now, history.planner)
     return f"the same events once more would write {written}" if (written := _written(again, visit.after)) else None
@@ -309,7 +386,7 @@ def _order_matters(history: History) -> str | None:
 
 
 def _asking(visit: Visit) -> list[TaskEvent]:
-    return [event for event in visit.events if event.operation is not Operation.DELETE]
+    return [event for event in visit.events if event.operation in ASKING]
 
 
 def _written(plan: Plan, store: Store) -> str:
@@ -324,21 +401,42 @@ def _difference(one: Store, other: Store) -> str | None:
     a, b = one.tasks, other.tasks
     if a.keys() != b.keys():
         return f"one way there are {sorted(a.keys() - b.keys())}, the other way {sorted(b.keys() - a.keys())}"
-    unlike = (f"{a[i]} is {b[i]} the other way" for i in a if a[i] is not b[i] and _facts(a[i]) != _facts(b[i]))
+    unlike = (f"{i}: {_facts(a[i])}, the other way {_facts(b[i])}" for i in a if _facts(a[i]) != _facts(b[i]))
     if (found := next(unlike, None)) is not None:
         return found
     known, known_else = _known(one), _known(other)
-    return None if known == known_else else f"{known} is {known_else} the other way"
+    names = (each.name for each in fields(SeriesMemory))
+    said = (
+        f"{name} {getattr(known[i], name)}, the other way {getattr(known_else[i], name)}"
+        for name in names
+        for i in known
+        if i in known_else and getattr(known[i], name) != getattr(known_else[i], name)
+    )
+    return None if known == known_else else "; ".join(said) or f"{known.keys()}, the other way {known_else.keys()}"
 
 
 def _known(store: Store) -> dict[str, SeriesMemory]:
-    """Return what is remembered; which slots were passed over matters behind the highest completed one."""
+    """Return what is remembered, as far as something follows from it.
+
+    Which slots were passed over matters behind the highest completed one, where they are slots still and nobody asked
+    for that. From completion, the task says when the last slot is.
+    """
     numbers = (task.occurrence_number or 0 for task in store.tasks.values() if task.is_completed)
     finished = max(numbers, default=-1)
-    return {
-        i: replace(memory, passed=frozenset(number for number in memory.passed if number > finished))
-        for i, memory in store.memories.items()
-    }
+    return {i: _that_matters(memory, finished) for i, memory in store.memories.items()}
+
+
+def _that_matters(memory: SeriesMemory, finished: int) -> SeriesMemory:
+    lasts = [min((later.replaces for later in memory.revisions[i + 1 :]), default=None) for i in range(len(memory.revisions))]
+    spans = [(each.first, last) for each, last in zip(memory.revisions, lasts, strict=True)]
+    passed = frozenset(
+        number
+        for number in memory.passed
+        if number > finished
+        and str(number) not in memory.skipped
+        and any(first <= number and (last is None or number < last) for first, last in spans)
+    )
+    return replace(memory, passed=passed, at=None if memory.current.from_completion else memory.at)
 
 
 def _facts(task: Task) -> tuple[object, ...]:
@@ -435,6 +533,26 @@ INVARIANTS = (
         "an_edit_is_followed",
         "After an update untouched tasks ahead are on the new rule, no other is changed; a third one changes nothing.",
         _not_followed,
+    ),
+    Invariant(
+        "an_edit_is_followed_or_refused",
+        "In the end every edit of rule and options is followed, told or untold, or an event says why it cannot be.",
+        _stays_unfollowed,
+    ),
+    Invariant(
+        "what_is_ahead_is_in_line",
+        "Whatever was edited, skipped and taken back: an untouched task ahead is on a slot that is wanted now.",
+        _not_on_the_line,
+    ),
+    Invariant(
+        "what_is_ahead_is_there",
+        "Whatever was edited, skipped and taken back: every slot ahead, as far as the horizon, has its task.",
+        _lacks_slots,
+    ),
+    Invariant(
+        "one_ahead_from_completion",
+        "An edit to `from: completion` leaves one untouched task ahead at most.",
+        _many_open,
     ),
     Invariant(
         "touched_is_never_changed",

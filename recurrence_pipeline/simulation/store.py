@@ -8,17 +8,20 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from recurrence_pipeline.domain.changes import plan_changes
 from recurrence_pipeline.domain.content import content_for
+from recurrence_pipeline.domain.errors import MemoryChanged
 from recurrence_pipeline.domain.model import CHANGES, Operation, Series, SeriesMemory, Task, TaskEvent, derived_id
 from recurrence_pipeline.domain.plan import (
+    MISSED,
     CursorMove,
     MemoryChange,
     NewActivity,
     NewOccurrence,
     Plan,
+    PutBack,
     Removal,
     Reparent,
     Retirement,
@@ -48,12 +51,14 @@ class Store:
     told: dict[str, NewActivity] = field(default_factory=dict)
     removed: dict[str, str] = field(default_factory=dict)
     """By the id of a task: why the worker removed it."""
-    kept: dict[str, Task] = field(default_factory=dict)
-    """Copies of what was retired."""
+    kept: dict[tuple[str, str], Task] = field(default_factory=dict)
+    """Copies of what was retired, by the event that did it and the task."""
     events: dict[str, tuple[str, str]] = field(default_factory=dict)
     """What each event asked for, and of which task."""
     made: dict[str, Task] = field(default_factory=dict)
     """Every occurrence that ever was, as it was written."""
+    owed: set[str] = field(default_factory=set)
+    """Series whose rule was changed while slots of the earlier one were made: they are to be looked at once more."""
     _hanging: dict[str, dict[str, Task]] = field(default_factory=dict)
 
     def copy(self) -> Self:
@@ -68,6 +73,7 @@ class Store:
             kept=dict(self.kept),
             events=dict(self.events),
             made=dict(self.made),
+            owed=set(self.owed),
             _hanging=hanging,
         )
 
@@ -95,16 +101,28 @@ class Store:
         tasks = {i: self.tasks[i] for i in task_ids if i in self.tasks}
         heads = {task.parent_recurring_id or task.id for task in tasks.values()} | {*task_ids} - tasks.keys()
         tasks |= {head: self.tasks[head] for head in heads if head in self.tasks}
-        return Snapshot(tasks, {head: self._series(head) for head in heads}, self.events)
+        return Snapshot(tasks, {head: self.series(head) for head in heads}, self.events)
+
+    def load_for_changes(self, events: Iterable[TaskEvent]) -> Snapshot:
+        """Return what changes speak of, be it gone because of an earlier try of theirs."""
+        named = {event.task_id for event in events}
+        retired = {event.id: [t for (by, _), t in self.kept.items() if by == event.id] for event in events}
+        gone = {task.id: task for tasks in retired.values() for task in tasks}
+        heads = {str(gone[i].parent_recurring_id) for i in named & gone.keys()}
+        snapshot = self.load(named | heads)
+        lost = {event_id: tuple(t.id for t in ts if t.id not in self.tasks) for event_id, ts in retired.items()}
+        tasks = {**{i: gone[i] for i in named & gone.keys()}, **snapshot.tasks}
+        return replace(snapshot, tasks=tasks, retired=lost)
 
     def load_for_deletion(self, task_ids: Iterable[str]) -> Snapshot:
         """Return the named tasks, and what hangs on them or beside them."""
         tasks = {i: self.tasks[i] for i in task_ids if i in self.tasks}
         heads = {*task_ids, *(t.parent_recurring_id for t in tasks.values() if t.parent_recurring_id)}
         tasks |= {head: self.tasks[head] for head in heads if head in self.tasks}
-        return Snapshot(tasks, {head: self._series(head) for head in heads})
+        return Snapshot(tasks, {head: self.series(head) for head in heads})
 
-    def _series(self, head: str) -> Series:
+    def series(self, head: str) -> Series:
+        """Return a series as it is."""
         original = self.tasks.get(head)
         if original is not None and original.parent_recurring_id is not None:
             original = None
@@ -113,24 +131,43 @@ class Store:
     # What the worker writes
 
     def writes(self, plan: Plan, now: datetime) -> Iterator[Write]:
-        """Yield the writes of a plan of anything but deletions, to be made one by one; a crash leaves the rest."""
+        """Yield the writes of a plan of anything but deletions, to be made one by one; a crash leaves the rest.
+
+        Where something was changed that the plan builds on, its events are refused, and no more is written.
+        """
         yield partial(self._remember, plan.begun)
-        yield from (partial(self._change, change) for change in plan.memories)
-        yield from (partial(self._skip, skip) for skip in plan.skips if skip.skipped is not None)
-        yield from (partial(self._put_back, back.task_id) for back in plan.put_back)
-        yield from (partial(self._insert, new, now) for new in plan.occurrences)
+        yield from self._sure(plan, self._change, plan.memories)
+        yield from self._sure(plan, self._skip, [skip for skip in plan.skips if skip.skipped is not None])
+        yield from (partial(self._put_back, plan, back) for back in plan.put_back)
+        yield from (partial(self._insert, plan, new, now) for new in plan.occurrences)
         gone = {new.original.id for new in plan.occurrences} - self.tasks.keys()
         undone = {new.id for new in plan.occurrences if new.original.id in gone}
         yield partial(self._undo, undone)
         yield partial(self._tell, [activity for activity in plan.activities if activity.task_id not in undone])
         yield from (partial(self._link, link) for link in plan.links)
-        yield from (partial(self._edit, edit, now) for edit in plan.edits)
+        yield from self._sure(plan, partial(self._edit, now=now), plan.edits)
         yield from (partial(self._remove, removal) for removal in plan.removals)
-        yield from (partial(self._change, change) for change in plan.raised)
-        yield partial(self._remember, [move for move in plan.cursors if move.series_id not in gone])
-        yield from (partial(self._skip, skip) for skip in plan.skips if skip.skipped is None)
-        yield from (partial(self._retire, retirement) for retirement in plan.retirements)
-        yield from (partial(self._change, change) for change in plan.lowered)
+        yield from self._sure(plan, self._change, plan.raised)
+        if not self._is_void(plan):
+            yield partial(self._move, [move for move in plan.cursors if move.series_id not in gone])
+        yield from self._sure(plan, self._skip, [skip for skip in plan.skips if skip.skipped is None])
+        yield from self._sure(plan, self._retire, plan.retirements)
+        yield from self._sure(plan, self._change, plan.lowered)
+
+    def _sure(self, plan: Plan, write: Callable[..., bool], values: Iterable[Any]) -> Iterator[Write]:
+        """Yield writes of which one that finds something else than was planned with ends the plan."""
+        for value in values:
+            if self._is_void(plan):
+                return
+            yield partial(self._or_refuse, plan, write, value)
+
+    def _or_refuse(self, plan: Plan, write: Callable[..., bool], value: object) -> None:
+        if not write(value):
+            error = MemoryChanged("it was changed at the same moment")
+            plan.refusals |= {event_id: error for event_id in plan.answers if event_id not in plan.refusals}
+
+    def _is_void(self, plan: Plan) -> bool:
+        return any(isinstance(error, MemoryChanged) for error in plan.refusals.values())
 
     def deletion_writes(self, plan: Plan) -> Iterator[Write]:
         """Yield the writes of a plan of deletions."""
@@ -139,8 +176,8 @@ class Store:
         for removal in plan.removals:
             yield partial(self._remove, removal)
 
-    def _insert(self, new: NewOccurrence, now: datetime) -> None:
-        if new.id not in self.tasks:
+    def _insert(self, plan: Plan, new: NewOccurrence, now: datetime) -> None:
+        if new.id not in self.tasks and not self._is_void(plan):
             self.put(task := occurrence(new, now))
             self.made.setdefault(new.id, task)
 
@@ -162,23 +199,28 @@ class Store:
             if self.delete(task_id) is not None:
                 self.removed[task_id] = removal.reason
 
-    def _retire(self, retirement: Retirement) -> None:
-        """Remove what hangs on the original and nobody touched, or `whatever` it is, and tell of it."""
-        original = retirement.original
+    def _retire(self, retirement: Retirement) -> bool:
+        """Remove what hangs on the original and nobody touched, or `whatever` it is; say whether all went."""
+        original, stays = retirement.original, False
         for task_id in retirement.task_ids:
             if not self.may_retire(retirement, task_id):
+                stays |= task_id in self.tasks
                 continue
-            self.kept[task_id] = self.tasks[task_id]
+            self.kept[retirement.event.id, task_id] = self.tasks[task_id]
             self.delete(task_id)
             self.removed[task_id] = retirement.reason
-            subject = derived_id(task_id, retirement.event.id)
+            subject = task_id if retirement.reason == MISSED else derived_id(task_id, retirement.event.id)
             if retirement.action is not None and original.user_id is not None:
                 self._tell([NewActivity.of(retirement.action, original.user_id, task_id, subject=subject)])
+        return not stays or retirement.reason == MISSED
 
-    def _change(self, change: MemoryChange) -> None:
+    def _change(self, change: MemoryChange) -> bool:
         known, seen, new = self.memories.get(change.series_id), change.seen, change.new
-        if known is None or (known.number, known.rule_version) != (seen.number, seen.rule_version):
-            return
+        if known is None:
+            return False
+        if (known.number, known.passed, known.rule_version) != (seen.number, seen.passed, seen.rule_version):
+            wanted = (new.number, new.passed, new.at, new.revisions, new.followed)
+            return (known.number, known.passed, known.at, known.revisions, known.followed) == wanted
         self.memories[change.series_id] = replace(
             known,
             number=new.number,
@@ -188,35 +230,60 @@ class Store:
             revisions=new.revisions,
             followed=new.followed,
         )
+        return True
 
-    def _skip(self, skip: SlotSkip) -> None:
-        if (known := self.memories.get(skip.series_id)) is not None:
-            others = {slot: each for slot, each in known.skipped.items() if slot != skip.slot}
-            skipped = others if skip.skipped is None else others | {skip.slot: skip.skipped}
-            self.memories[skip.series_id] = replace(known, skipped=skipped)
+    def _skip(self, skip: SlotSkip) -> bool:
+        known = self.memories.get(skip.series_id)
+        if known is None or len(known.revisions) != skip.revisions:
+            return False
+        others = {slot: each for slot, each in known.skipped.items() if slot != skip.slot}
+        skipped = others if skip.skipped is None else others | {skip.slot: skip.skipped}
+        self.memories[skip.series_id] = replace(known, skipped=skipped)
+        return True
 
-    def _put_back(self, task_id: str) -> None:
-        if task_id not in self.tasks and task_id in self.kept:
-            self.put(self.kept.pop(task_id))
-            self.removed.pop(task_id, None)
+    def _put_back(self, plan: Plan, back: PutBack) -> None:
+        """Put a task back of which a copy is kept; what was to be made in its place is not."""
+        if self._is_void(plan) or (task := self.kept.get((back.event_id, back.task_id))) is None:
+            return
+        if task.id not in self.tasks:
+            self.put(task)
+            self.removed.pop(task.id, None)
+        plan.occurrences = [new for new in plan.occurrences if new.id != back.instead]
+        plan.leave_out({back.instead})
+        plan.activities = [activity for activity in plan.activities if activity.task_id != back.instead]
 
-    def _edit(self, edit: SlotEdit, now: datetime) -> None:
+    def _edit(self, edit: SlotEdit, *, now: datetime) -> bool:
+        """Move or rewrite what nobody touched; say whether all that was to move did."""
         task = self.tasks.get(edit.task_id)
         if task is None or task.is_touched is not False:
-            return
+            return task is None or edit.slot is None
         if (slot := edit.slot) is not None:
             task = replace(task, due_date=slot.due, original_due_date=slot.due, occurrence_number=slot.slot)
             task = replace(task, occurrence_at=slot.at, shifted_to=slot.shifted_to)
         if edit.content is not None:
             task = replace(task, content=edit.content, title=str(edit.content.get("title")))
         self.put(replace(task, updated_at=now))
+        return True
 
     def may_retire(self, retirement: Retirement, task_id: str) -> bool:
         """Say whether a task goes that is to be retired."""
         task = self.tasks.get(task_id)
         if task is None or task.parent_recurring_id != retirement.original.id or task.is_completed:
             return False
+        number, planned = task.occurrence_number, retirement.slots.get(task_id)
+        if number is not None and planned is not None and number != planned:
+            return False
         return retirement.whatever or task.is_touched is False
+
+    def _move(self, moves: Iterable[CursorMove]) -> None:
+        """Remember moves by the rule that is followed now; a series of another one is owed a look."""
+        for move in moves:
+            known = self.memories.get(move.series_id)
+            if known is not None and len(known.revisions) != len(move.memory.revisions):
+                self.owed.add(move.series_id)
+                self.memories[move.series_id] = replace(known, added=known.added | move.memory.added)
+            else:
+                self._remember([move])
 
     def _remember(self, moves: Iterable[CursorMove]) -> None:
         for move in moves:
@@ -265,8 +332,10 @@ def process(store: Store, event: TaskEvent, now: datetime, planner: Planner) -> 
         plan = planner.deletions([event], store.load_for_deletion([event.task_id]))
         writes = store.deletion_writes(plan)
     else:
-        plan_events = planner.changes if event.operation in CHANGES else planner.batch
-        plan = plan_events([event], store.load([event.task_id]), now=now)
+        if event.operation in CHANGES:
+            plan = planner.changes([event], store.load_for_changes([event]), now=now)
+        else:
+            plan = planner.batch([event], store.load([event.task_id]), now=now)
         writes = store.writes(plan, now)
     for write in writes:
         write()
