@@ -15,6 +15,7 @@ from recurrence_pipeline.doctor.http import look_at_api, look_at_dagster, look_a
 from recurrence_pipeline.doctor.machine import (
     look_at_access,
     look_at_disks,
+    look_at_maintenance,
     look_at_names,
     look_at_time_zones,
     look_at_versions,
@@ -44,6 +45,7 @@ def examine(
         yield fault("settings", str(error), "Fix the variables named; docs/reference/settings.md has them all.")
         return
     yield look_at_names(environment)
+    yield look_at_maintenance(settings, clock())
     with worker:
         diagnostics = Diagnostics(worker.context, worker.consistency, worker.parts)
         yield from diagnostics.look(progress)

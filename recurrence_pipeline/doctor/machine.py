@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from recurrence_pipeline.config.logs import FILE_BYTES
+from recurrence_pipeline.config.maintenance_times import late_maintenance
 from recurrence_pipeline.config.settings import Settings, variables
 from recurrence_pipeline.config.time_zone_data import PACKAGE, PYTHONTZPATH, TimeZoneData
 from recurrence_pipeline.doctor.rules import HealthCheckResult, fault, ok, warn
@@ -55,6 +56,16 @@ def look_at_time_zones(data: TimeZoneData, now: datetime) -> HealthCheckResult:
         advice = "No such data are less than a year old: pip install --upgrade tzdata, and start the programs again."
         return warn(name, found, advice)
     return ok(name, found)
+
+
+def look_at_maintenance(settings: Settings, now: datetime) -> HealthCheckResult:
+    """Say when the maintenance comes, and whether a day of the next year has no such time."""
+    late = late_maintenance(settings, now.date())
+    if late:
+        return warn("maintenance", late, "Choose an earlier time, or another MAINTENANCE_TIMEZONE.")
+    daily, weekly = f"{settings.daily_maintenance_time:%H:%M}", f"{settings.weekly_maintenance_time:%H:%M}"
+    found = f"daily at {daily}, on {settings.weekly_maintenance_day} at {weekly} ({settings.maintenance_timezone})"
+    return ok("maintenance", found)
 
 
 def look_at_names(environment: Mapping[str, str]) -> HealthCheckResult:

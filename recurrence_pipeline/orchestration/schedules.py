@@ -1,14 +1,18 @@
 """When the maintenance runs by itself. What it consists of is in jobs.py.
 
 At a time that a day does not have (the clocks go forward) a tick comes within an hour after they did; at a time that a
-day has twice, it comes once. Of what was missed while the daemon was down, the last tick is caught up.
+day has twice, it comes once. Where clocks jump over midnight that hour is the next day's, of which is warned. Of what
+was missed while the daemon was down, the last tick is caught up.
 """
 
 from datetime import time
 
 import dagster as dg
+import structlog
 
+from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.config.fields import WEEKDAYS
+from recurrence_pipeline.config.maintenance_times import late_maintenance
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import DatabaseUnavailable, Transient
 from recurrence_pipeline.orchestration.asset_checks import database_reachable, figures_of_the_day, quick_checks
@@ -31,12 +35,16 @@ or the daemon fails from then on, at each look, until somebody turns the schedul
 Africa/Cairo 23:30, America/Havana 00:30). Other cron strings it leaves to croniter, which is right in all of them.
 """
 
+log = structlog.get_logger(__name__)
+
 FEW = 20_000
 """So many tasks are passed over in some seconds."""
 
 
 def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
-    """Return the schedules, at the times that the settings name."""
+    """Return the schedules, at the times that the settings name, and warn of days on which those cannot be kept."""
+    if late := late_maintenance(settings, utc_now().date()):
+        log.warning("maintenance a day late", days=late)
     crons = [
         (daily_maintenance, _daily(settings.daily_maintenance_time)),
         (weekly_maintenance, _weekly(settings.weekly_maintenance_time, settings.weekly_maintenance_day)),

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -86,6 +87,23 @@ def test_a_variable_that_nobody_reads_is_told_where_it_looks_like_one_of_ours() 
     assert found.found == "not read: MONGODB_URI (is MONGODB_URL meant?), WORKER_LEASES (is WORKER_LEASE meant?)"
     former = machine.look_at_names({"WORKER_LINGER": "0", "WORKER_LANES": "2"}).found
     assert former == "not read: WORKER_LANES (is WORKER_SHARDS meant?), WORKER_LINGER (is WORKER_IDLE_TIMEOUT meant?)"
+
+
+@pytest.mark.parametrize(
+    ("zone", "at", "level"),
+    [
+        ("UTC", "02:00", Severity.OK),
+        ("Europe/Dublin", "01:30", Severity.OK),
+        ("America/Nuuk", "22:59", Severity.OK),
+        ("America/Nuuk", "23:30", Severity.WARNING),
+    ],
+)
+def test_a_time_of_maintenance_that_a_day_ends_before_is_warned_of(zone: str, at: str, level: Severity) -> None:
+    """Where a day has the time, or a later one, the maintenance of that day comes on that day: nothing is lost."""
+    settings = Settings.from_environment({"MAINTENANCE_TIMEZONE": zone, "DAILY_MAINTENANCE_TIME": at})
+    row = machine.look_at_maintenance(settings, datetime(2026, 11, 28, tzinfo=timezone.utc))
+    assert row.severity is level
+    assert ("2027-03-27 ends before 23:30 in America/Nuuk" in row.found) == (level is Severity.WARNING)
 
 
 @pytest.mark.parametrize(

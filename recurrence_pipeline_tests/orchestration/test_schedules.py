@@ -10,6 +10,7 @@ import dagster as dg
 import pytest
 import yaml
 from dagster._utils.schedules import schedule_execution_time_iterator  # what the daemon walks along
+from structlog.testing import capture_logs
 
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
@@ -161,6 +162,18 @@ def test_in_every_zone_the_maintenance_comes_once_a_day_and_never_too_early() ->
             if wrong := faults(name, change, at):
                 found[name, at] = wrong
     assert found == {}
+
+
+def test_a_time_that_a_day_ends_before_is_warned_of_when_the_code_is_loaded() -> None:
+    """In Nuuk clocks jump from 23:00 to midnight: no tick on that day can be at or after 23:30."""
+    with capture_logs() as lines:
+        schedules(MAINTENANCE_TIMEZONE="America/Nuuk", DAILY_MAINTENANCE_TIME="23:30")
+        schedules(MAINTENANCE_TIMEZONE="America/Nuuk", DAILY_MAINTENANCE_TIME="22:30")
+        schedules(MAINTENANCE_TIMEZONE="Antarctica/Troll", DAILY_MAINTENANCE_TIME="01:30")
+    (line,) = lines
+    assert line["log_level"] == "warning"
+    assert line["days"].startswith("DAILY_MAINTENANCE_TIME: ")
+    assert "ends before 23:30 in America/Nuuk (MAINTENANCE_TIMEZONE)" in line["days"]
 
 
 def test_schedules_follow_the_newest_time_zone_data_in_dagster_s_own_programs(tmp_path: Path) -> None:
