@@ -115,12 +115,11 @@ class DatabaseChecks:
         found = next(iter(self._mongo.db.list_collections(filter={"name": "task_events"})), {}).get("options", {})
         if not EVENT_RULES.items() <= found.items():
             faults.append({"what": "validator of task_events", "fault": DIFFERENT if "validator" in found else MISSING})
-        present: dict[str, Mapping[tuple[Any, ...], Mapping[str, Any]]] = {}
+        present: dict[str, Mapping[str, Mapping[str, Any]]] = {}
         for index in required_indexes(self._settings):
             if index.collection not in present:
-                information = self._mongo.db[index.collection].index_information()
-                present[index.collection] = {tuple(info["key"]): info for info in information.values()}
-            if fault := _fault(present[index.collection].get(index.keys), index):
+                present[index.collection] = self._mongo.db[index.collection].index_information()
+            if fault := _fault(index.among(present[index.collection]), index):
                 faults.append({"what": f"index {index.collection} {index.name}", "fault": fault})
         if not is_migrated(self._mongo):
             faults.append({"what": "task_series, with the series of an earlier version", "fault": MISSING})

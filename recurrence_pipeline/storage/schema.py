@@ -94,10 +94,15 @@ EVENT_RULES: Mapping[str, Any] = {
 }
 """Moderate: an event that was wrong before the validator came can still be leased, and rejected."""
 
-AS_MONGOOSE: Mapping[str, Any] = {"background": True}
-"""Mongoose up to version 8 asks for its indexes with it, after us or before. MongoDB (since 4.2) ignores it; the
-embedded server takes the same index without it for another one, and refuses it (86). So there, and there only, an
-application with Mongoose 9, which leaves it out, must have made its indexes first; what it made is taken."""
+SHARED = ("tasks", "useractivities")
+"""Where the application makes indexes too, some of them the same."""
+
+APART: Mapping[str, Any] = {"background": False}
+"""How they are made on the embedded server, under names of their own. It compares every option, and the order of
+options, with those of an index of that name, where MongoDB looks at what an index does. It refuses (86) what Mongoose 8
+asks for with `background: true` where ours was made without, what Mongoose 9 asks for without where ours was made with
+it, and either where two options stand the other way round: no index of one name suits both. So there, and there only,
+the application gets its own beside ours."""
 
 NAMESPACE_EXISTS = 48
 
@@ -120,9 +125,15 @@ class Index:
         """How it is reported."""
         return f"index {self.collection} {self.name}"
 
-    def model(self) -> IndexModel:
-        """Return it as the driver creates it."""
-        return IndexModel(list(self.keys), **{"name": self.name, **AS_MONGOOSE, **self.options})
+    def model(self, *, apart: bool = False) -> IndexModel:
+        """Return it as the driver creates it; `apart` from one of the application's on the same keys."""
+        name = {"name": f"recurrence_{self.name}", **APART} if apart else {"name": self.name}
+        return IndexModel(list(self.keys), **{**name, **self.options})
+
+    def among(self, existing: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any] | None:
+        """Return that of a collection's indexes which does its work, else another on the same fields, else None."""
+        same = [present for present in existing.values() if tuple(present["key"]) == self.keys]
+        return next((present for present in same if not differs(present, self)), same[0] if same else None)
 
 
 def required_indexes(settings: Settings) -> list[Index]:
@@ -168,9 +179,10 @@ def ensure_schema(mongo: Mongo, settings: Settings) -> SchemaReport:
     """
     report = SchemaReport()
     _ensure_events(mongo, report)
-    indexes = required_indexes(settings)
+    indexes, embedded = required_indexes(settings), is_embedded(mongo)
     for collection in sorted({index.collection for index in indexes}):
-        _ensure_indexes(mongo.db[collection], [i for i in indexes if i.collection == collection], report)
+        of_collection = [index for index in indexes if index.collection == collection]
+        _ensure_indexes(mongo.db[collection], of_collection, report, apart=embedded and collection in SHARED)
     counters = {document["_id"] for document in mongo.counters.find({"_id": {"$in": list(NUMBERED)}}, {"_id": 1})}
     for counter in NUMBERED.keys() - counters:
         Counters(mongo, counter, NUMBERED[counter], write_chunk=1).catch_up()
@@ -207,28 +219,38 @@ def _ensure_events(mongo: Mongo, report: SchemaReport) -> None:
     report.added.append("validator of task_events")
 
 
-def _ensure_indexes(collection: Collection[Document], wanted: Sequence[Index], report: SchemaReport) -> None:
-    existing = {tuple(info["key"]): info for info in collection.index_information().values()}
+def is_embedded(mongo: Mongo) -> bool:
+    """Say whether the server is the embedded one."""
+    return "secantusVersion" in mongo.client.admin.command("buildInfo")
+
+
+def _ensure_indexes(
+    collection: Collection[Document], wanted: Sequence[Index], report: SchemaReport, *, apart: bool
+) -> None:
+    existing = collection.index_information()
+    missing = []
     for index in wanted:
-        present = existing.get(index.keys)
-        if present is not None and differs(present, index):
+        present = index.among(existing)
+        if present is None:
+            missing.append(index)
+        elif differs(present, index):
             _adjust(collection, index, present, report)
-    _create(collection, [index for index in wanted if index.keys not in existing], report)
+    _create(collection, missing, report, apart=apart)
 
 
-def _create(collection: Collection[Document], missing: Sequence[Index], report: SchemaReport) -> None:
+def _create(collection: Collection[Document], missing: Sequence[Index], report: SchemaReport, *, apart: bool) -> None:
     """Create all with one command: the server reads the documents once. Where one cannot be, each by itself."""
     if not missing:
         return
     try:
         with time_limit(LONG):
-            collection.create_indexes([index.model() for index in missing])
+            collection.create_indexes([index.model(apart=apart) for index in missing])
     except OperationFailure as error:
         if len(missing) == 1:
             report.left_out[missing[0].label] = str(error).split(", full error", 1)[0]
             return
         for index in missing:  # one that was made before it failed is there, which is no error
-            _create(collection, [index], report)
+            _create(collection, [index], report, apart=apart)
     else:
         report.added.extend(index.label for index in missing)
 

@@ -18,6 +18,7 @@ from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.cluster.backlog import Application
 from recurrence_pipeline_tests.cluster.findings import VARYING, findings
+from recurrence_pipeline_tests.indexes import drop_index_on
 from recurrence_pipeline_tests.urls import with_database
 
 EVENTS = 30
@@ -88,7 +89,7 @@ def move_a_date(db: Database[Document]) -> None:
 
 
 def use_a_number_twice(db: Database[Document]) -> None:
-    db["tasks"].drop_index("taskId_1")  # which forbids it
+    drop_index_on(db["tasks"], "taskId")  # which forbids it
     db["tasks"].update_one({"_id": an_occurrence(db)["_id"]}, {"$set": {"taskId": 10**6}})
 
 

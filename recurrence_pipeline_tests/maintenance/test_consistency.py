@@ -9,6 +9,7 @@ from bson import ObjectId
 
 from recurrence_pipeline.maintenance.checks import CHECKS
 from recurrence_pipeline.storage.documents import Document, digest
+from recurrence_pipeline_tests.indexes import drop_index_on
 from recurrence_pipeline_tests.world import World, utc
 
 ANCHOR = utc(2024, 1, 15, 9)
@@ -183,7 +184,7 @@ def no_counters(world: World) -> None:
 
 
 def an_index_that_was_dropped(world: World) -> None:
-    world.worker.mongo.tasks.drop_index("parentRecurringId_1")
+    drop_index_on(world.worker.mongo.tasks, "parentRecurringId")
 
 
 def deletions_kept_for_another_time(world: World) -> None:

@@ -12,6 +12,7 @@ from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import Transient
 from recurrence_pipeline.storage.counters import HIGHEST, Counters, Maker
 from recurrence_pipeline.storage.mongo import Mongo
+from recurrence_pipeline_tests.indexes import drop_index_on
 from recurrence_pipeline_tests.storage.conftest import FailPoint
 from recurrence_pipeline_tests.storage.samples import task_document
 from recurrence_pipeline_tests.storage.values import NOW
@@ -236,7 +237,7 @@ def test_a_refused_document_costs_itself_only(mongo: Mongo, numbering: Counters)
 def test_a_number_that_can_never_be_had_is_given_up(mongo: Mongo, numbering: Counters) -> None:
     """Here a foreign unique index stands in the way; a loop without an end would stop the worker."""
     mongo.tasks.create_index([("taskId", 1), ("userId", 1)], unique=True)
-    mongo.tasks.drop_index("taskId_1")
+    drop_index_on(mongo.tasks, "taskId")
     [(key, make)] = makers(1).items()
     mongo.tasks.insert_one(task_document(50))
     result = numbering.insert({key: lambda _number: make(50)})

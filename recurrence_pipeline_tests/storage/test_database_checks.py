@@ -12,6 +12,7 @@ from recurrence_pipeline.storage.counters import HIGHEST
 from recurrence_pipeline.storage.database_checks import MAX_SAMPLES, DatabaseChecks, Sampled
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.schema import required_indexes
+from recurrence_pipeline_tests.indexes import drop_index_on
 
 NOW = datetime(2024, 2, 1, 9, tzinfo=timezone.utc)
 NONE = Sampled(0, [])
@@ -112,7 +113,7 @@ def test_a_weaker_validator_is_different(mongo: Mongo, database_checks: Database
 
 
 def test_an_index_that_is_not_unique_is_in_the_way_and_stays(mongo: Mongo, database_checks: DatabaseChecks) -> None:
-    mongo.tasks.drop_index("taskId_1")
+    drop_index_on(mongo.tasks, "taskId")
     mongo.tasks.create_index("taskId")
     found = [{"what": "index tasks taskId_1", "fault": "another index on the same fields is there"}]
 

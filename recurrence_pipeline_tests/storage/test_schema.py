@@ -1,6 +1,7 @@
 """Preparing a database: everything on an empty one, only what is missing on the application's own."""
 
 from collections import Counter
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
@@ -66,11 +67,13 @@ def settings(mongodb_url: str) -> Settings:
 
 
 def indexes_of(mongo: Mongo) -> dict[str, dict[str, Document]]:
-    """Return {collection: {index: options}} without what every index has."""
+    """Return {collection: {index: options}} by the usual names, without what every index has."""
     dull = ("key", "v", "ns", "background")
     return {
         name: {
-            index: {option: value for option, value in info.items() if option not in dull}
+            "_".join(f"{field}_{direction}" for field, direction in info["key"]): {
+                option: value for option, value in info.items() if option not in dull
+            }
             for index, info in mongo.db[name].index_information().items()
             if index != "_id_"
         }
@@ -196,25 +199,26 @@ MONGOOSE_ASKS_FOR = [
 ]
 
 
-def mongoose_makes_its_indexes(mongo: Mongo) -> None:
-    """Ask for each index as Mongoose does when the application starts: with `background: true`, whatever is there."""
+def mongoose_makes_its_indexes(mongo: Mongo, asked: Mapping[str, bool]) -> None:
+    """Ask for each index as Mongoose does when the application starts, whatever is there."""
     for collection, keys, options in MONGOOSE_ASKS_FOR:
         key = {name.lstrip("-"): -1 if name.startswith("-") else 1 for name in keys.split()}
         name = "_".join(f"{field}_{direction}" for field, direction in key.items())
-        index = {"key": key, "name": name, "background": True, **options}
+        index = {"name": name, "key": key, **options, **asked}
         mongo.db.command("createIndexes", collection, indexes=[index])
 
 
+@pytest.mark.parametrize("asked", [{"background": True}, {}], ids=["Mongoose 8", "Mongoose 9"])
 @pytest.mark.parametrize("first", ["the worker", "the application"])
 def test_the_application_and_the_worker_make_their_indexes_in_any_order(
-    empty: Mongo, settings: Settings, first: str
+    empty: Mongo, settings: Settings, first: str, asked: Mapping[str, bool]
 ) -> None:
     """Else the application does not start on a database that `init-db` prepared, or the worker lacks an index."""
     if first == "the application":
-        mongoose_makes_its_indexes(empty)
+        mongoose_makes_its_indexes(empty, asked)
     report = ensure_schema(empty, settings)
     assert report.left_out == {}
-    mongoose_makes_its_indexes(empty)
+    mongoose_makes_its_indexes(empty, asked)
 
     found = indexes_of(empty)
     assert all(found[name].items() >= promised.items() for name, promised in PROMISED.items())
@@ -241,14 +245,23 @@ def test_two_tasks_with_one_number_cost_the_unique_index_and_nothing_else(empty:
 
 
 def test_an_index_of_the_same_name_on_other_fields_is_reported(empty: Mongo, settings: Settings) -> None:
-    empty.tasks.create_index([("owner", 1)], name="parentRecurringId_1")
-    assert list(ensure_schema(empty, settings).left_out) == ["index tasks parentRecurringId_1"]
+    empty.db.deleted_tasks.create_index([("owner", 1)], name="deletion_1")
+    assert list(ensure_schema(empty, settings).left_out) == ["index deleted_tasks deletion_1"]
 
 
 def test_an_index_that_should_be_unique_and_is_not_is_reported(empty: Mongo, settings: Settings) -> None:
     empty.tasks.create_index("taskId")
     assert list(ensure_schema(empty, settings).left_out) == ["index tasks taskId_1"]
     assert "unique" not in indexes_of(empty)["tasks"]["taskId_1"]
+
+
+def test_an_index_that_does_the_work_counts_beside_one_that_does_not(empty: Mongo, settings: Settings) -> None:
+    """Else what the application has besides is taken for ours."""
+    empty.tasks.create_index("taskId", name="a", unique=True)
+    empty.tasks.create_index("taskId")
+    report = ensure_schema(empty, settings)
+    assert report.left_out == {}
+    assert "index tasks taskId_1" not in report.added
 
 
 @pytest.mark.parametrize("code", [85, 86], ids=["IndexOptionsConflict", "IndexKeySpecsConflict"])
