@@ -234,7 +234,7 @@ class Store:
 
     def _skip(self, skip: SlotSkip) -> bool:
         known = self.memories.get(skip.series_id)
-        if known is None or len(known.revisions) != skip.revisions:
+        if known is None or known.rule_version != skip.rule_version:
             return False
         others = {slot: each for slot, each in known.skipped.items() if slot != skip.slot}
         skipped = others if skip.skipped is None else others | {skip.slot: skip.skipped}
@@ -279,7 +279,7 @@ class Store:
         """Remember moves by the rule that is followed now; a series of another one is owed a look."""
         for move in moves:
             known = self.memories.get(move.series_id)
-            if known is not None and len(known.revisions) != len(move.memory.revisions):
+            if known is not None and known.rule_version != move.memory.rule_version:
                 self.owed.add(move.series_id)
                 self.memories[move.series_id] = replace(known, added=known.added | move.memory.added)
             else:
