@@ -11,7 +11,7 @@ PRESENT_PYTHON = $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
 
 .DEFAULT_GOAL := help
 .PHONY: help install database demo up test bench conformance simulate fuzz chaos ui-test cluster-test secure-test lint format types contracts definitions job
-.PHONY: reference docs docs-links diagrams screenshots dist wheel-test lock ci clean
+.PHONY: snapshot reference docs docs-links diagrams screenshots dist wheel-test lock ci clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ definitions: $(INSTALLED) ## Check that Dagster can load the definitions
 
 job: $(INSTALLED) ## Execute the job once, on a throwaway database that holds the sample data
 	@$(BIN)/python scripts/execute_job.py
+
+snapshot: $(INSTALLED) ## Write anew what Dagster shows of the definitions, after a change that is meant: a test holds them to it
+	@$(BIN)/python -m scripts.definitions_snapshot
 
 reference: $(INSTALLED) ## Write docs/reference from the code
 	@$(BIN)/python -m scripts.reference

@@ -1,45 +1,15 @@
 """Everything Dagster knows of us. An entry point: workspace.yaml and `-m recurrence_pipeline.definitions` load it."""
 
 import os
-from collections.abc import Sequence
 
 import dagster as dg
 
 from recurrence_pipeline.config.logs import configure
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
-from recurrence_pipeline.orchestration.alert_sensor import build_alert_sensor
-from recurrence_pipeline.orchestration.asset_checks import (
-    database_reachable,
-    figures_of_the_day,
-    orphans,
-    quick_checks,
-    thorough_checks,
-)
-from recurrence_pipeline.orchestration.assets import (
-    COLLECTIONS,
-    missed_slots,
-    orphan_cleanup,
-    performance_report,
-    useractivities_archive,
-    worker_health,
-)
-from recurrence_pipeline.orchestration.jobs import (
-    daily_maintenance,
-    health_checks,
-    process_task_events_job,
-    weekly_maintenance,
-)
-from recurrence_pipeline.orchestration.manual_jobs import process_task, replay_events, restore_tasks
+from recurrence_pipeline.orchestration.factory import worker_definitions
+from recurrence_pipeline.orchestration.naming import Names
 from recurrence_pipeline.orchestration.resources import WorkerResource
-from recurrence_pipeline.orchestration.run_history import run_history
-from recurrence_pipeline.orchestration.run_leases import run_leases
-from recurrence_pipeline.orchestration.schedules import build_schedules
-from recurrence_pipeline.orchestration.sensors import dead_run_sensor, reconcile_sensor, task_event_sensor
-
-CHECKS = [database_reachable, quick_checks, figures_of_the_day, orphans, thorough_checks]
-ALERTED: Sequence[dg.AssetsDefinition] = [*CHECKS, performance_report]
-"""What is told of where it fails: the checks, and the asset that has one of its own."""
 
 
 def build_definitions(settings: Settings | None = None, *, worker: WorkerResource | None = None) -> dg.Definitions:
@@ -54,36 +24,9 @@ def build_definitions(settings: Settings | None = None, *, worker: WorkerResourc
     resource = dg.ResourceDefinition.hardcoded_resource(
         worker or WorkerResource(settings), description="The recurrence worker and its one connection to the database."
     )
-    return dg.Definitions(
-        assets=[
-            *COLLECTIONS,
-            worker_health,
-            orphan_cleanup,
-            missed_slots,
-            useractivities_archive,
-            run_history,
-            performance_report,
-        ],
-        asset_checks=CHECKS,
-        jobs=[
-            process_task_events_job(settings),
-            process_task,
-            replay_events,
-            restore_tasks,
-            health_checks,
-            daily_maintenance,
-            weekly_maintenance,
-        ],
-        schedules=build_schedules(settings),
-        sensors=[
-            task_event_sensor,
-            dead_run_sensor,
-            reconcile_sensor,
-            build_alert_sensor(settings, ALERTED),
-        ],
-        resources={"worker": resource, "leases": run_leases, "io_manager": dg.mem_io_manager},
-        executor=dg.in_process_executor,  # with it a run is one process, and what ops hand on stays in its memory
-    )
+    # With this executor a run is one process, also of assets that somebody materializes by hand.
+    whole = dg.Definitions(executor=dg.in_process_executor, resources={"io_manager": dg.mem_io_manager})
+    return dg.Definitions.merge(worker_definitions(settings, resource, Names()), whole)
 
 
 @dg.definitions

@@ -21,6 +21,7 @@ from recurrence_pipeline.monitoring.alerts import Alerts, State
 from recurrence_pipeline.monitoring.channels import open_channels
 from recurrence_pipeline.monitoring.heartbeat_rules import stand_still
 from recurrence_pipeline.orchestration.automation import daemon_id, failing_ticks, still_daemons
+from recurrence_pipeline.orchestration.own import Own, location_of
 from recurrence_pipeline.orchestration.resources import WorkerParam, one_line
 from recurrence_pipeline.recovery.replay import EventFilter, Replay
 from recurrence_pipeline.storage.heartbeats import SILENT, Part
@@ -53,12 +54,13 @@ def build_alert_sensor(settings: Settings, checks: Sequence[dg.AssetsDefinition]
     )
     def alert_sensor(context: dg.SensorEvaluationContext, worker: WorkerParam) -> dg.SensorResult:
         state = State.from_text(context.cursor)
-        look = IncidentSearch(context.instance, settings.dagster_ui_url, utc_now())
+        own = Own(worker.names, location_of(context), worker.alone)
+        look = IncidentSearch(context.instance, own, settings.dagster_ui_url, utc_now())
         position = look.for_failed_runs(state.position, state.known)
-        look.for_failing_checks(keys)
+        look.for_failing_checks([worker.names.check(key) for key in keys])
         look.for_dead_letters(worker.open())
         look.for_silent_apis(worker.open(), state.known)
-        for incident in (*failing_ticks(context.instance, look.now), *still_daemons(context.instance, look.now)):
+        for incident in (*failing_ticks(context.instance, own, look.now), *still_daemons(context.instance, look.now)):
             look.incidents.append(replace(incident, link=f"{settings.dagster_ui_url}{incident.link}"))
         state = replace(state, position=position).without(look.forgotten)
         state, said = alerts.look(state, look.incidents, unseen=look.unseen, now=look.now)
@@ -74,12 +76,13 @@ def build_alert_sensor(settings: Settings, checks: Sequence[dg.AssetsDefinition]
 class IncidentSearch:
     """One look: collects the causes that are there, and the keys of those that could not be looked at."""
 
-    def __init__(self, instance: dg.DagsterInstance, ui_url: str, now: datetime) -> None:
+    def __init__(self, instance: dg.DagsterInstance, own: Own, ui_url: str, now: datetime) -> None:
         self.now = now
         self.incidents: list[Incident] = []
         self.unseen: set[str] = set()
         self.forgotten: set[str] = set()
         self._instance = instance
+        self._own = own
         self._ui_url = ui_url
 
     def for_failed_runs(self, position: str | None, known: dict[str, OpenIncident]) -> str:
@@ -99,7 +102,7 @@ class IncidentSearch:
         seen: set[str] = set()
         for record in reversed(failures.records):
             job, run_id = str(record.event_log_entry.job_name), record.event_log_entry.run_id
-            if RUN + job not in seen and not self._tried_again(run_id):
+            if RUN + job not in seen and self._counts(run_id):
                 seen.add(RUN + job)
                 self.incidents.append(self._failed_run(job, run_id, _utc(record.event_log_entry.timestamp)))
         for key, cause in known.items():
@@ -159,14 +162,17 @@ class IncidentSearch:
             f"{RUN}{job}", f"run of {job} failed", _why(self._instance, run_id), self._link_to_run(run_id), at
         )
 
-    def _tried_again(self, run_id: str) -> bool:
+    def _counts(self, run_id: str) -> bool:
+        """Say whether a run that failed is the worker's, and is not tried again."""
         run = self._instance.get_run_by_id(run_id)
-        return run is not None and RETRIED in run.tags.items()
+        if run is None:
+            return self._own.alone
+        return self._own.is_run(run) and RETRIED not in run.tags.items()
 
     def _works_again(self, job: str) -> bool:
         over = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
-        last = self._instance.get_run_records(dg.RunsFilter(job_name=job, statuses=over), limit=1)
-        return all(record.dagster_run.is_success for record in last)
+        last = self._own.last_run(self._instance, job, over)
+        return last is None or last.is_success
 
     def _link_to_run(self, run_id: str) -> str:
         return f"{self._ui_url}/runs/{run_id}"

@@ -70,8 +70,8 @@ def quick_checks(context: dg.AssetCheckExecutionContext, worker: WorkerParam) ->
     additional_deps=[orphan_cleanup],
     description=f"{ORPHANS.explanation} {ORPHANS.hint}",
 )
-def orphans(worker: WorkerParam) -> dg.AssetCheckResult:  # noqa: D103
-    (result,) = _results([dg.AssetCheckKey(tasks.key, ORPHANS.name)], worker)
+def orphans(context: dg.AssetCheckExecutionContext, worker: WorkerParam) -> dg.AssetCheckResult:  # noqa: D103
+    (result,) = _results(context.selected_asset_check_keys, worker)
     return result
 
 
@@ -153,21 +153,21 @@ def figures_of_the_day(  # noqa: D103
         PROCESSING_TIME: _time,
         DEAD_LETTERS: _dead_letters,
     }
-    names = [key.name for key in context.selected_asset_check_keys]
+    keys = context.selected_asset_check_keys
     try:
         figures = worker.open().metrics.latest() | {DEAD_LETTERS: _count_failed(worker)}
     except (DatabaseUnavailable, Transient) as error:
-        yield from (unknown(dg.AssetCheckKey(task_events.key, name), error) for name in names)
+        yield from (unknown(key, error) for key in keys)
         return
-    for name in names:
-        passed, value, text = judges[name](figures)
+    for key in keys:
+        passed, value, text = judges[key.name](figures)
         yield dg.AssetCheckResult(
             passed=passed,
-            asset_key=task_events.key,
-            check_name=name,
+            asset_key=key.asset_key,
+            check_name=key.name,
             severity=dg.AssetCheckSeverity.WARN,
             description=text,
-            metadata={name: value, "events": int(figures.get("tasksProcessed", 0))},
+            metadata={key.name: value, "events": int(figures.get("tasksProcessed", 0))},
         )
 
 

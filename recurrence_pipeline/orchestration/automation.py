@@ -10,6 +10,7 @@ import dagster as dg
 
 from recurrence_pipeline.domain.times import lasting
 from recurrence_pipeline.monitoring.alert_rules import Incident
+from recurrence_pipeline.orchestration.own import Own
 
 TICKS = {"SENSOR": 3, "SCHEDULE": 1}
 """How many ticks in a row must have failed: a sensor ticks every few seconds, a schedule once a day or a week."""
@@ -20,13 +21,15 @@ AUTOMATION, DAEMONS = "/automation", "/deployment/daemons"
 SENSOR_DAEMON = "SENSOR"
 
 
-def failing_ticks(instance: dg.DagsterInstance, now: datetime) -> Iterator[Incident]:
-    """Yield the sensors and schedules that are on, and whose last ticks have all failed; links are paths in the UI."""
+def failing_ticks(instance: dg.DagsterInstance, own: Own, now: datetime) -> Iterator[Incident]:
+    """Yield the sensors and schedules of a worker that are on and fail at each tick; links are paths in the UI."""
     if instance.schedule_storage is None:  # nothing can run by itself
         return
     for state in instance.all_instigator_state():
         needed = TICKS.get(state.instigator_type.value)
         if needed is None or state.status.value == "STOPPED":
+            continue
+        if not own.is_automation(state.name, state.repository_selector.location_name):
             continue
         ticks = instance.get_ticks(
             state.instigator_origin_id, state.selector_id, after=(now - LOOK_BACK).timestamp(), limit=needed + 1

@@ -130,8 +130,9 @@ def process_latecomers(
 
 
 @dg.op(out=dg.Out(description="The numbers of the whole run."), tags={"kind": "python"})
-def summarize(
+def summarize(  # noqa: PLR0913, PLR0917 (each is an op before it)
     context: dg.OpExecutionContext,
+    worker: WorkerParam,
     creations: BatchSummary,
     completions: BatchSummary,
     changes: BatchSummary,
@@ -143,7 +144,8 @@ def summarize(
     numbers = summary.numbers()
     context.add_output_metadata({**numbers, "refused": refused_table(summary.refused)})
     if summary.events:
-        context.log_event(dg.AssetObservation("task_events", description="processed by a run", metadata=numbers))
+        key = worker.names.key("task_events")
+        context.log_event(dg.AssetObservation(key, description="processed by a run", metadata=numbers))
     return summary
 
 

@@ -10,6 +10,7 @@ import dagster as dg
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import DatabaseUnavailable, RecurrenceError
+from recurrence_pipeline.orchestration.naming import Names
 
 MONGODB = {"kind": "mongodb"}
 """The tag of an op that works on the database; the UI shows it as a badge."""
@@ -25,7 +26,9 @@ class WorkerResource:
     in a run's config nor in the UI. Without `settings` they are read from the environment.
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: Settings | None = None, names: Names | None = None, *, alone: bool = True) -> None:
+        self.names = names or Names()
+        self.alone = alone
         self._settings = settings
         self._worker: Worker | None = None
         self._lock = threading.Lock()  # sensors are evaluated in threads

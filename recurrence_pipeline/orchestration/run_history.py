@@ -8,7 +8,7 @@ sensors and schedules are none of this module's business: Dagster purges them it
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -26,8 +26,11 @@ from dagster._core.storage.runs.schema import RunsTable, RunTagsTable
 
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.orchestration.assets import MAINTENANCE
+from recurrence_pipeline.orchestration.naming import Names
+from recurrence_pipeline.orchestration.own import Own
 from recurrence_pipeline.orchestration.resources import TEAM, WorkerParam
 
+EVERYTHING = Own(Names(), alone=True)
 TELLING = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
 FINISHED = [*TELLING, dg.DagsterRunStatus.CANCELED]
 BATCH = 50
@@ -61,7 +64,9 @@ def run_history(  # noqa: D103 (Dagster shows the description above)
     end = time.monotonic() + LONGEST.total_seconds()
     days = worker.settings.dagster_run_retention_days
     before = utc_now() - timedelta(days=days) if days else None
-    removed = tidy(context.instance, before, more_time=lambda: time.monotonic() < end)
+    origin = context.run.remote_job_origin
+    own = Own(worker.names, origin.location_name if origin else None, worker.alone)
+    removed = tidy(context.instance, before, own, more_time=lambda: time.monotonic() < end)
     return dg.MaterializeResult(
         metadata={
             "runs": removed.runs,
@@ -73,39 +78,54 @@ def run_history(  # noqa: D103 (Dagster shows the description above)
 
 
 def tidy(
-    instance: dg.DagsterInstance, before: datetime | None, *, more_time: Callable[[], bool] = lambda: True
+    instance: dg.DagsterInstance,
+    before: datetime | None,
+    own: Own = EVERYTHING,
+    *,
+    more_time: Callable[[], bool] = lambda: True,
 ) -> Removed:
     """Remove the runs that ended before a time, and whatever is left of runs that are gone; None keeps all runs.
+
+    Where the instance is there for others too, it is the runs of one worker's own jobs, and what is left of those.
 
     It is called from a run, which is younger than all that goes. So no number of an event is ever given again, by which
     alert_sensor remembers how far it has read.
     """
-    runs, checks, left = 0, 0, False
+    gone: set[str] = set()
+    checks, left = 0, False
     if before is not None:
-        for run_ids in _ended(instance, before):
+        for run_ids in _ended(instance, before, own):
             if left := not more_time():
                 break
             _forget(instance, run_ids)
-            runs += len(run_ids)
-        checks = _forget_checks(instance, before)
-    return Removed(runs, checks, _remove_leftovers(instance), left)
+            gone.update(run_ids)
+        checks = _forget_checks(instance, before, own)
+    files = _remove_leftovers(instance, of=None if own.alone else gone)
+    return Removed(len(gone), checks, files, left)
 
 
-def _ended(instance: dg.DagsterInstance, before: datetime) -> Iterator[list[str]]:
-    """Yield the finished runs that nothing happened to since, the oldest first. A batch must go before the next.
+def _ended(instance: dg.DagsterInstance, before: datetime, own: Own) -> Iterator[list[str]]:
+    """Yield the finished runs that nothing happened to since, the oldest first. A batch must go before the next."""
+    for job in [None] if own.alone else own.jobs:
+        yield from _ended_of(instance, dg.RunsFilter(job_name=job, statuses=FINISHED, updated_before=before), own)
+
+
+def _ended_of(instance: dg.DagsterInstance, old: dg.RunsFilter, own: Own) -> Iterator[list[str]]:
+    """Yield those of a filter; see `_ended`.
 
     The last success or failure of a job is kept, however old: it says how the job is doing.
     """
     last: dict[str, str] = {}
-    old = dg.RunsFilter(statuses=FINISHED, updated_before=before)
+    kept: set[str] = set()
     while True:
-        limit = BATCH + len(last)  # those that are kept are found each time
+        limit = BATCH + len(kept)  # those that are kept are found each time
         records = instance.get_run_records(old, limit, order_by="update_timestamp", ascending=True)
         runs = [record.dagster_run for record in records]
         for job in {run.job_name for run in runs} - last.keys():
-            newest = instance.get_runs(dg.RunsFilter(job_name=job, statuses=TELLING), limit=1)
-            last[job] = newest[0].run_id if newest else ""
-        gone = [run.run_id for run in runs if run.run_id != last[run.job_name]]
+            newest = own.last_run(instance, job, TELLING)
+            last[job] = newest.run_id if newest else ""
+        kept |= {run.run_id for run in runs if run.run_id == last[run.job_name] or not own.is_run(run)}
+        gone = [run.run_id for run in runs if run.run_id not in kept]
         if gone:
             yield gone
         elif len(runs) < limit:
@@ -129,14 +149,17 @@ def _forget(instance: dg.DagsterInstance, run_ids: list[str]) -> None:
             connection.execute(table.delete().where(table.c.run_id.in_(run_ids)))
 
 
-def _forget_checks(instance: dg.DagsterInstance, before: datetime) -> int:
+def _forget_checks(instance: dg.DagsterInstance, before: datetime, own: Own) -> int:
     """Remove old results of checks, which stay when their run goes; the last of each kind is the state of its check."""
     events, _ = _storages(instance)
     kind = (Checks.c.asset_key, Checks.c.check_name, Checks.c.partition, Checks.c.execution_status)
     last = sa.select(sa.func.max(Checks.c.id)).group_by(*kind)
     written_before = Checks.c.create_timestamp < before.astimezone(timezone.utc).replace(tzinfo=None)
+    old = Checks.delete().where(written_before, Checks.c.id.not_in(last))
+    if not own.alone:
+        old = old.where(Checks.c.asset_key.in_(sorted(key.to_string() for key in own.assets)))
     with events.index_connection() as connection:
-        return int(connection.execute(Checks.delete().where(written_before, Checks.c.id.not_in(last))).rowcount)
+        return int(connection.execute(old).rowcount)
 
 
 def _storages(instance: dg.DagsterInstance) -> tuple[SqlEventLogStorage, SqlRunStorage]:
@@ -147,11 +170,15 @@ def _storages(instance: dg.DagsterInstance) -> tuple[SqlEventLogStorage, SqlRunS
     raise dg.Failure("Dagster's history is not in SQL: it cannot be removed", allow_retries=False)
 
 
-def _remove_leftovers(instance: dg.DagsterInstance) -> int:
-    """Remove what lies on this machine of runs that have no record: such a file is never made before the record is."""
+def _remove_leftovers(instance: dg.DagsterInstance, of: Collection[str] | None) -> int:
+    """Remove what lies on this machine of runs that have no record: such a file is never made before the record is.
+
+    Of these runs only, where some are named: that a file is called after a run does not say whose that was.
+    """
     found: dict[str, list[Path]] = {}
     for run_id, path in _files(instance):
-        found.setdefault(run_id, []).append(path)
+        if of is None or run_id in of:
+            found.setdefault(run_id, []).append(path)
     there: set[str] = set()
     ids = list(found)
     for begin in range(0, len(ids), BATCH):

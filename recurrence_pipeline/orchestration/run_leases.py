@@ -22,6 +22,7 @@ from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.domain.errors import InvalidInput, RecurrenceError
 from recurrence_pipeline.domain.model import TaskEvent
 from recurrence_pipeline.domain.shards import WHOLE_QUEUE, Shard
+from recurrence_pipeline.orchestration.own import is_elsewhere
 from recurrence_pipeline.orchestration.resources import WorkerResource
 from recurrence_pipeline.worker.signals import defer_signals
 
@@ -73,17 +74,22 @@ class RunLeases:
                 self._worker.open().tell_host()
 
 
-@dg.resource(
-    required_resource_keys={"worker"},
-    description="The events that a run holds; what is left of them is given back however the run ends, if it can.",
-)
-def run_leases(context: dg.InitResourceContext) -> Iterator[RunLeases]:  # noqa: D103 (Dagster shows the above)
-    leases = RunLeases(context.resources.worker, context.instance, context.run)
-    try:
-        yield leases
-    finally:
-        with defer_signals():
-            leases.give_back()
+def build_run_leases(worker: str) -> dg.ResourceDefinition:
+    """Build the resource that holds the events of a run, of the worker under this key."""
+
+    @dg.resource(
+        required_resource_keys={worker},
+        description="The events that a run holds; what is left of them is given back however the run ends, if it can.",
+    )
+    def run_leases(context: dg.InitResourceContext) -> Iterator[RunLeases]:
+        leases = RunLeases(getattr(context.resources, worker), context.instance, context.run)
+        try:
+            yield leases
+        finally:
+            with defer_signals():
+                leases.give_back()
+
+    return run_leases
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +102,14 @@ class InFlight:
 
 
 def runs_in_flight(
-    instance: dg.DagsterInstance, worker: Worker, *, job: str, lease: timedelta, now: datetime
+    instance: dg.DagsterInstance, worker: Worker, *, job: str, location: str | None, lease: timedelta, now: datetime
 ) -> InFlight:
     """Count the runs of a job that wait, or that live: that gave a sign of it within the last lease, or hold an event.
 
     Raises:
         DatabaseUnavailable: where the database is away.
     """
-    records = instance.get_run_records(dg.RunsFilter(job_name=job, statuses=IN_FLIGHT))
+    records = _runs_of(instance, job, location, IN_FLIGHT)
     old = [record for record in records if is_silent(record, now, lease)]
     dead = {run.run_id for run in _lifeless(old, worker)}
     living = [record.dagster_run for record in records if record.dagster_run.run_id not in dead]
@@ -112,15 +118,23 @@ def runs_in_flight(
 
 
 def dead_runs(
-    instance: dg.DagsterInstance, worker: Worker, *, job: str, lease: timedelta, now: datetime
+    instance: dg.DagsterInstance, worker: Worker, *, job: str, location: str | None, lease: timedelta, now: datetime
 ) -> list[dg.DagsterRun]:
-    """Return the runs of a job that gave no sign of life for two leases and hold no event.
+    """Return the runs of a job in a code location that gave no sign of life for two leases and hold no event.
 
     Raises:
         DatabaseUnavailable: where the database is away.
     """
-    records = instance.get_run_records(dg.RunsFilter(job_name=job, statuses=[dg.DagsterRunStatus.STARTED]))
+    records = _runs_of(instance, job, location, [dg.DagsterRunStatus.STARTED])
     return _lifeless([record for record in records if is_silent(record, now, 2 * lease)], worker)
+
+
+def _runs_of(
+    instance: dg.DagsterInstance, job: str, location: str | None, statuses: list[dg.DagsterRunStatus]
+) -> list[dg.RunRecord]:
+    """Return the runs of a job, but not those of a job that another code location calls the same."""
+    records = instance.get_run_records(dg.RunsFilter(job_name=job, statuses=statuses))
+    return [record for record in records if not is_elsewhere(record.dagster_run, location)]
 
 
 def is_silent(record: dg.RunRecord, now: datetime, longest: timedelta) -> bool:

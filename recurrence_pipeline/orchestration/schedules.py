@@ -78,7 +78,10 @@ def _health_schedule(settings: Settings) -> dg.ScheduleDefinition:
         if _are_few(worker):
             return dg.RunRequest()
         keys = [key for check in (database_reachable, quick_checks, figures_of_the_day) for key in check.check_keys]
-        return dg.RunRequest(asset_selection=[worker_health.key], asset_check_keys=keys)
+        return dg.RunRequest(
+            asset_selection=[worker.names.key(worker_health.key)],
+            asset_check_keys=[worker.names.check(key) for key in keys],
+        )
 
     return health_checks_schedule
 

@@ -19,6 +19,7 @@ from recurrence_pipeline.domain.errors import DatabaseUnavailable, Transient
 from recurrence_pipeline.domain.words import counted
 from recurrence_pipeline.orchestration.assets import task_events
 from recurrence_pipeline.orchestration.jobs import PROCESS_TASK_EVENTS
+from recurrence_pipeline.orchestration.own import location_of
 from recurrence_pipeline.orchestration.resources import WorkerParam, one_line
 from recurrence_pipeline.orchestration.run_leases import InFlight, dead_runs, runs_in_flight, shards_to_start, tag_of
 from recurrence_pipeline.reconciliation.reconciler import Reconciliation, ScanResult
@@ -48,10 +49,12 @@ GIVEN_UP = "The run has held no event for longer than two leases: it died with i
 def task_event_sensor(  # noqa: D103 (Dagster shows the description above)
     context: dg.SensorEvaluationContext, worker: WorkerParam
 ) -> list[dg.RunRequest] | dg.SkipReason:
-    settings, job = worker.settings, PROCESS_TASK_EVENTS
+    settings, job = worker.settings, worker.names(PROCESS_TASK_EVENTS)
 
     def in_flight_at(now: datetime) -> InFlight:
-        return runs_in_flight(context.instance, worker.open(), job=job, lease=settings.lease, now=now)
+        return runs_in_flight(
+            context.instance, worker.open(), job=job, location=location_of(context), lease=settings.lease, now=now
+        )
 
     try:
         watch(worker.open(), settings.watch, moment=MOMENT if in_flight_at(utc_now()).total else timedelta())
@@ -87,9 +90,10 @@ def task_event_sensor(  # noqa: D103 (Dagster shows the description above)
 def dead_run_sensor(  # noqa: D103 (Dagster shows the description above)
     context: dg.SensorEvaluationContext, worker: WorkerParam
 ) -> dg.SkipReason:
-    instance, lease = context.instance, worker.settings.lease
+    instance, lease, location = context.instance, worker.settings.lease, location_of(context)
+    job = worker.names(PROCESS_TASK_EVENTS)
     try:
-        dead = dead_runs(instance, worker.open(), job=PROCESS_TASK_EVENTS, lease=lease, now=utc_now())
+        dead = dead_runs(instance, worker.open(), job=job, location=location, lease=lease, now=utc_now())
     except (DatabaseUnavailable, Transient) as error:
         return _away(error)
     for run in dead:
@@ -148,7 +152,7 @@ def reconcile_sensor(  # noqa: D103 (Dagster shows the description above)
         skip_reason=f"{counted(look.asked, 'event')} written for work that was never queued",
         asset_events=[
             dg.AssetObservation(
-                task_events.key,
+                worker.names.key(task_events.key),
                 description="asked for by reconciliation",
                 metadata={"asked": look.asked, "looked_at": look.looked_at},
             )

@@ -18,7 +18,10 @@ from dagster._daemon.types import DaemonHeartbeat
 from dagster_shared.error import SerializableErrorInfo
 
 from recurrence_pipeline.orchestration.automation import TICKS, failing_ticks, still_daemons
+from recurrence_pipeline.orchestration.naming import Names
+from recurrence_pipeline.orchestration.own import Own
 
+ALONE = Own(Names(), alone=True)
 NOW = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
 WHY = SerializableErrorInfo("outer", [], "SensorError", SerializableErrorInfo("KeyError: 'it'\n", [], "KeyError"))
 HERE = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("ours"), "__repository__")
@@ -58,7 +61,7 @@ def ticked(
 def test_a_sensor_whose_last_ticks_have_all_failed_is_a_cause_that_says_why(automated: dg.DagsterInstance) -> None:
     """Else nothing is reconciled, or no event processed, for as long as nobody looks at the page of automation."""
     ticked(automated, [SUCCESS, FAILURE, FAILURE, FAILURE, STARTED])
-    (found,) = failing_ticks(automated, NOW)
+    (found,) = failing_ticks(automated, ALONE, NOW)
     assert (found.key, found.title) == ("tick:watcher", "sensor watcher fails at each tick")
     assert found.text == "KeyError: 'it'"
     assert found.at == NOW - TICKS["SENSOR"] * timedelta(minutes=1), "since the first of them"
@@ -67,24 +70,24 @@ def test_a_sensor_whose_last_ticks_have_all_failed_is_a_cause_that_says_why(auto
 def test_a_schedule_is_one_after_its_first_failure(automated: dg.DagsterInstance) -> None:
     """The next one comes in a day, or in a week."""
     ticked(automated, [SUCCESS, FAILURE], kind=InstigatorType.SCHEDULE)
-    (found,) = failing_ticks(automated, NOW)
+    (found,) = failing_ticks(automated, ALONE, NOW)
     assert found.title == "schedule watcher fails at each tick"
 
 
 @pytest.mark.parametrize("statuses", [[], [FAILURE, FAILURE], [FAILURE, FAILURE, SKIPPED], [FAILURE, SUCCESS, FAILURE]])
 def test_a_sensor_that_failed_now_and_then_is_none(automated: dg.DagsterInstance, statuses: list[TickStatus]) -> None:
     ticked(automated, statuses)
-    assert list(failing_ticks(automated, NOW)) == []
+    assert list(failing_ticks(automated, ALONE, NOW)) == []
 
 
 def test_what_is_off_or_gone_from_the_code_is_none(automated: dg.DagsterInstance) -> None:
     ticked(automated, [FAILURE] * 3, status=InstigatorStatus.STOPPED)
-    assert list(failing_ticks(automated, NOW)) == []
+    assert list(failing_ticks(automated, ALONE, NOW)) == []
 
 
 def test_what_ticks_no_more_is_none(automated: dg.DagsterInstance) -> None:
     ticked(automated, [FAILURE] * 3, until=NOW - timedelta(days=30))
-    assert list(failing_ticks(automated, NOW)) == []
+    assert list(failing_ticks(automated, ALONE, NOW)) == []
 
 
 def test_a_part_of_the_daemon_without_a_sign_of_life_is_a_cause(automated: dg.DagsterInstance) -> None:
