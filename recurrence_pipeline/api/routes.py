@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Path, Query
@@ -11,6 +12,7 @@ from starlette.responses import Response
 from recurrence_pipeline.api import openapi
 from recurrence_pipeline.api.auth import AuthDependencies, Caller, caller_of
 from recurrence_pipeline.api.errors import CutOff, error_from, failure, forbidden, invalid_recurrence, no_such_path
+from recurrence_pipeline.api.group_commit import GroupCommit
 from recurrence_pipeline.api.requests import (
     CalendarQuery,
     EventsQuery,
@@ -51,6 +53,7 @@ from recurrence_pipeline.domain.difference import Difference
 from recurrence_pipeline.domain.errors import InvalidRecurrence, RecurrenceError
 from recurrence_pipeline.domain.model import Operation, Source
 from recurrence_pipeline.views.common import explanation_data, slots_data
+from recurrence_pipeline.worker.service import OperationRequest
 
 SIGN_OF_LIFE = timedelta(seconds=1.2)
 """How long the database may take for one: health answers within 2 s."""
@@ -74,6 +77,7 @@ class Handlers:
         self._call = Threads(at_a_time=max(worker.settings.mongodb_pool_size - 1, 1), patience=patience)
         self._check = Threads(at_a_time=HEALTH_CHECKS, patience=patience)
         self._sign_of_life = min(SIGN_OF_LIFE, patience)
+        self._process = GroupCommit(self._call, partial(worker.process_requests, source=Source.API))
 
     async def is_user(self, user_id: str) -> bool:
         """Say whether the application has this user."""
@@ -82,14 +86,8 @@ class Handlers:
     async def process_recurrence(self, body: RecurrenceRequest) -> RecurrenceResponse:
         """Process an operation on a task at once. Asked again, it answers the same and changes nothing."""
         operation = body.operation.value
-
-        def process() -> dict[str, Any]:
-            return self._worker.process_task_recurrence(
-                body.task_id, operation, body.user_id or None, source=Source.API
-            )
-
         try:
-            return processed(await self._call(process))
+            return processed(await self._process(OperationRequest(body.task_id, operation, body.user_id or None)))
         except RecurrenceError as error:
             raise error_from(error, operation=operation) from error
 

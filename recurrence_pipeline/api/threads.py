@@ -24,13 +24,13 @@ class Threads:
         self._turns = CapacityLimiter(at_a_time)
         self._patience = patience
 
-    async def __call__(self, function: Callable[[], Answer]) -> Answer:
-        """Return what the function returns.
+    async def __call__(self, function: Callable[[], Answer], *, since: float | None = None) -> Answer:
+        """Return what the function returns; its time counts from now, or `since` another moment of `monotonic`.
 
         Raises:
             DatabaseUnavailable: its turn did not come in time, or the database did not answer in time.
         """
-        begun = monotonic()
+        begun = monotonic() if since is None else since
 
         def limited() -> Answer:
             left = self._patience - timedelta(seconds=monotonic() - begun)

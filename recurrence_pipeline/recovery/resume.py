@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 
-from recurrence_pipeline.domain.errors import OriginalNotFound, PartialWrite
+from recurrence_pipeline.domain.errors import LeaseLost, OriginalNotFound, PartialWrite
 from recurrence_pipeline.domain.members import require_member
 from recurrence_pipeline.domain.model import EventStatus, Operation, Source, TaskEvent
 from recurrence_pipeline.domain.plan import Answer, NewOccurrence
@@ -74,7 +74,10 @@ class Resuming:
         if plan is None:
             return Resumed(series.id, original.title, written=False, goes_on=True)
         if not dry_run:
-            self._write(plan, self._processor.hold_new(event))
+            held = self._processor.hold_new([event])
+            if not held:
+                raise LeaseLost(f"event {event.id} is there already")
+            self._write(plan, held[0])
             log.info("series resumed", series=series.id, occurrences=len(plan.occurrences))
         return Resumed(series.id, original.title, written=not dry_run, occurrences=plan.occurrences)
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from bson import ObjectId
 from pymongo import UpdateMany
-from pymongo.errors import DuplicateKeyError
 
 from recurrence_pipeline.domain.errors import InvalidInput, LeaseLost
 from recurrence_pipeline.domain.members import MAX_NUMBER
@@ -188,19 +187,21 @@ class Events:
 
     @translated()
     def add_held(
-        self, event: TaskEvent, *, owner: str, now: datetime, until: datetime, run_id: str | None = None
-    ) -> TaskEvent:
-        """Insert an event that its writer processes itself: if the writer dies, the lease runs out like any other."""
-        held = replace(event, owner=owner, term=1, leased_until=until, started_at=now)
-        document = event_document(event, available_at=now, status=PROCESSING) | {
-            "lease": {"owner": owner, "term": 1, "until": until} | ({} if run_id is None else {"runId": run_id}),
-            "startedAt": now,
-        }
-        try:
-            self._events.insert_one(document)
-        except DuplicateKeyError:
-            raise LeaseLost(f"event {event.id} is there already") from None
-        return held
+        self, events: Sequence[TaskEvent], *, owner: str, now: datetime, until: datetime, run_id: str | None = None
+    ) -> list[TaskEvent]:
+        """Insert events that their writer processes itself, and return those that are new, held together.
+
+        If the writer dies, the lease runs out like any other.
+        """
+        held = [replace(event, owner=owner, term=1, leased_until=until, started_at=now) for event in events]
+        lease = {"owner": owner, "term": 1, "until": until, "size": len(held)}
+        lease |= {} if run_id is None else {"runId": run_id}
+        documents = [
+            event_document(event, available_at=now, status=PROCESSING) | {"lease": lease, "startedAt": now}
+            for event in held
+        ]
+        there = {document["_id"] for document in insert_new(self._events, documents)} if documents else set()
+        return [event for event in held if ObjectId(event.id) not in there]
 
     @translated()
     def get(self, event_id: str) -> Document | None:

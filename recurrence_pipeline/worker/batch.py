@@ -55,7 +55,7 @@ from recurrence_pipeline.storage.tasks import PLANNED
 from recurrence_pipeline.worker.change_writer import ChangeWriter
 from recurrence_pipeline.worker.context import WorkerContext, WriteStep
 from recurrence_pipeline.worker.lease import LeaseHolder
-from recurrence_pipeline.worker.summary import RETRIED, BatchSummary, RefusedOutcome
+from recurrence_pipeline.worker.summary import RETRIED, BatchSummary, RefusedOutcome, Results
 
 MAX_HOLDER_DEATHS = 5
 """An event that so many workers died of is taken for the cause."""
@@ -74,8 +74,11 @@ class Batch:
         RecurrenceError: where the database did not do what was asked; what was written can be written again.
     """
 
-    def __init__(self, context: WorkerContext, hold: LeaseHolder, *, run_id: str | None) -> None:
+    def __init__(
+        self, context: WorkerContext, hold: LeaseHolder, *, run_id: str | None, results: Results | None = None
+    ) -> None:
         self.summary = BatchSummary()
+        self._results = results
         self._context = context
         self._hold = hold
         self._run_id = run_id
@@ -106,7 +109,8 @@ class Batch:
             )
             done, changes = _postponed(changes, plan)
             self._apply(done, plan)
-            self.summary.changes = plan.changes.get(done[0].id, ())
+            if self._results is not None:
+                self._results.changes.update(plan.changes)
             self._finish(done, plan, snapshot)
         if deletions:
             snapshot = self._context.tasks.load_for_deletion((event.task_id for event in deletions), PLANNED)
@@ -204,8 +208,8 @@ class Batch:
             WriteStep.OCCURRENCES, self._context.tasks.insert, plan.occurrences, self._context.clock()
         )
         self.summary.occurrences_created += len(inserted.written & {new.id for new in plan.occurrences})
-        if len(events) == 1:
-            self.summary.made = inserted.documents
+        if self._results is not None:
+            self._results.made.update(inserted.documents)
         originals = {new.original.id for new in plan.occurrences}
         gone = originals - self._context.tasks.existing(originals)
         leftover: dict[str, list[str]] = defaultdict(list)
@@ -272,6 +276,8 @@ class Batch:
             WriteStep.OUTCOMES, self._context.events.finish, outcomes, now=self._context.clock(), run_id=self._run_id
         )
         self._hold.drop(events)
+        if self._results is not None:
+            self._results.outcomes.update((outcome.event.id, outcome) for outcome in outcomes)
         write_failures(outcomes, snapshot, max_retries=self._context.rules.retries.max_retries)
         self._count(outcomes)
 
@@ -296,7 +302,6 @@ class Batch:
 
     def _count(self, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
-            self.summary.last = outcome
             event, status = outcome.event, outcome.status
             name = RETRIED if status is EventStatus.PENDING else status.value
             self.summary.outcomes[event.operation.value, name] += 1

@@ -27,7 +27,7 @@ from recurrence_pipeline.worker.batch import Batch, load_for_changes
 from recurrence_pipeline.worker.context import WorkerContext
 from recurrence_pipeline.worker.lease import LeaseHolder
 from recurrence_pipeline.worker.signals import defer_signals
-from recurrence_pipeline.worker.summary import BatchSummary
+from recurrence_pipeline.worker.summary import BatchSummary, Results
 
 log = structlog.get_logger(__name__)
 
@@ -82,15 +82,17 @@ class Processor:
             self._context.events.acquit(owners)
             self._doubtful -= owners
 
-    def hold_new(self, event: TaskEvent, *, run_id: str | None = None) -> TaskEvent:
-        """Insert an event that this worker is about to process, already held."""
+    def hold_new(self, events: Sequence[TaskEvent], *, run_id: str | None = None) -> list[TaskEvent]:
+        """Insert events that this worker is about to process, already held together."""
         self.settle()
         now = self._context.clock()
         until = now + self._context.rules.lease
-        return self._context.events.add_held(event, owner=uuid4().hex, now=now, until=until, run_id=run_id)
+        return self._context.events.add_held(events, owner=uuid4().hex, now=now, until=until, run_id=run_id)
 
-    def process(self, events: Sequence[TaskEvent], *, run_id: str | None = None) -> BatchSummary:
-        """Process held events, deletions last. A signal waits for the end of the batch that has begun.
+    def process(
+        self, events: Sequence[TaskEvent], *, run_id: str | None = None, results: Results | None = None
+    ) -> BatchSummary:
+        """Process held events, deletions last, and fill in the `results`. A signal waits for the end of a batch.
 
         Raises:
             DatabaseUnavailable: where the database cannot be worked with; what was not finished is given back, or its
@@ -102,7 +104,7 @@ class Processor:
         for start in range(0, len(ordered), size):
             try:
                 with defer_signals():
-                    summary += self._process_batch(ordered[start : start + size], run_id)
+                    summary += self._process_batch(ordered[start : start + size], run_id, results)
             except BaseException:
                 self._doubtful.update(event.owner for event in ordered[start:] if event.owner)
                 with suppress(RecurrenceError):
@@ -123,19 +125,19 @@ class Processor:
             [event], self._context.tasks.load([event.task_id]), now=self._context.clock(), timezone=timezone
         )
 
-    def _process_batch(self, events: Sequence[TaskEvent], run_id: str | None) -> BatchSummary:
+    def _process_batch(self, events: Sequence[TaskEvent], run_id: str | None, results: Results | None) -> BatchSummary:
         rules = self._context.rules
         hold = LeaseHolder(
             self._context.events, events, clock=self._context.clock, lease=rules.lease, margin=rules.lease_margin
         )
-        batch = Batch(self._context, hold, run_id=run_id)
+        batch = Batch(self._context, hold, run_id=run_id, results=results)
         try:
-            return self._run(batch, hold, run_id)
+            return self._run(batch, hold, run_id, results)
         finally:
             if batch.summary.leases_lost:  # to somebody who took us for dead
                 self._doubtful.update(event.owner for event in events if event.owner)
 
-    def _run(self, batch: Batch, hold: LeaseHolder, run_id: str | None) -> BatchSummary:
+    def _run(self, batch: Batch, hold: LeaseHolder, run_id: str | None, results: Results | None) -> BatchSummary:
         try:
             batch.run()
         except LeaseLost as error:
@@ -143,24 +145,33 @@ class Processor:
         except DatabaseUnavailable:
             raise
         except RecurrenceError as error:
-            return batch.summary + self._blame(hold, error, run_id)
+            return batch.summary + self._blame(hold, error, run_id, results)
         except Exception as error:
             log.exception("unexpected error", events=len(hold.events))
-            return batch.summary + self._blame(hold, InternalError(f"{type(error).__name__}: {error}"), run_id)
+            failed = InternalError(f"{type(error).__name__}: {error}")
+            return batch.summary + self._blame(hold, failed, run_id, results)
         return batch.summary
 
-    def _blame(self, hold: LeaseHolder, error: RecurrenceError, run_id: str | None) -> BatchSummary:
-        """Halve the batch to find the event that is to blame; a first transient error is nobody's yet."""
+    def _blame(
+        self, hold: LeaseHolder, error: RecurrenceError, run_id: str | None, results: Results | None
+    ) -> BatchSummary:
+        """Halve the batch to find the event that is to blame.
+
+        A first transient error is nobody's yet, unless somebody waits: then the others are not to wait for a retry.
+        """
         events = hold.events
         nobodys = (
-            isinstance(error, Transient)
+            results is None
+            and isinstance(error, Transient)
             and not isinstance(error, InternalError)
             and not any(e.attempts for e in events)
         )
         if len(events) > 1 and not nobodys:
             half = len(events) // 2
-            return self._process_batch(events[:half], run_id) + self._process_batch(events[half:], run_id)
-        batch = Batch(self._context, hold, run_id=run_id)
+            parts = (events[:half], events[half:])
+            first, second = (self._process_batch(part, run_id, results) for part in parts)
+            return first + second
+        batch = Batch(self._context, hold, run_id=run_id, results=results)
         try:
             batch.fail(error)
         except LeaseLost as lost:

@@ -2,20 +2,32 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 from recurrence_pipeline.domain.difference import Difference
-from recurrence_pipeline.domain.errors import InvalidInput, LeaseLost, ProcessingFailed
-from recurrence_pipeline.domain.model import CHANGES, EventStatus, Operation, Source, TaskEvent
-from recurrence_pipeline.domain.plan import Answer, Plan, Snapshot
+from recurrence_pipeline.domain.errors import InvalidInput, RecurrenceError
+from recurrence_pipeline.domain.model import CHANGES, EventStatus, Source, TaskEvent
+from recurrence_pipeline.domain.plan import Plan, Snapshot
 from recurrence_pipeline.domain.shards import WHOLE_QUEUE, Shard
 from recurrence_pipeline.domain.validation import validate_recurrence
-from recurrence_pipeline.storage.documents import Document, as_contract, task_from_request
-from recurrence_pipeline.storage.event_updates import Outcome
+from recurrence_pipeline.storage.documents import task_from_request
 from recurrence_pipeline.storage.events import new_event
+from recurrence_pipeline.worker.answers import answers, failure
 from recurrence_pipeline.worker.context import WorkerContext
 from recurrence_pipeline.worker.processor import Processor
-from recurrence_pipeline.worker.summary import BatchSummary
+from recurrence_pipeline.worker.summary import BatchSummary, Results
+
+
+class OperationRequest(NamedTuple):
+    """An operation that somebody waits for."""
+
+    task_id: str
+    operation: str
+    user_id: str | None = None
+
+
+Reply: TypeAlias = dict[str, Any] | RecurrenceError
+"""What a request is answered: `{success, operation, taskId, result}`, or why not."""
 
 
 class WorkerService:
@@ -57,13 +69,15 @@ class WorkerService:
         """Hold up to `limit` due events; they are this caller's until their leases run out."""
         return self._processor.lease(limit, run_id=run_id, shard=shard)
 
-    def process(self, events: Sequence[TaskEvent], *, run_id: str | None = None) -> BatchSummary:
-        """Process held events.
+    def process(
+        self, events: Sequence[TaskEvent], *, run_id: str | None = None, results: Results | None = None
+    ) -> BatchSummary:
+        """Process held events, and fill in the `results` for whoever waits for them.
 
         Raises:
             DatabaseUnavailable: where the database cannot be worked with; what was not finished is given back.
         """
-        return self._processor.process(events, run_id=run_id)
+        return self._processor.process(events, run_id=run_id, results=results)
 
     def release(self, events: Sequence[TaskEvent]) -> None:
         """Give held events back: due at once, and no failure counted. Those processed, or held by others, stay."""
@@ -93,13 +107,34 @@ class WorkerService:
             ProcessingFailed: with the cause's code, and whether it is being tried again.
             DatabaseUnavailable: the database is away.
         """
-        event = self._event(task_id, operation, user_id, source)
-        done = self.process([self._processor.hold_new(event, run_id=run_id)], run_id=run_id)
-        outcome = done.last
-        if outcome is None or outcome.status is not EventStatus.COMPLETED:
-            raise _failure(event.operation, outcome)
-        result = self._result(event, outcome.answer or Answer(), done.made)
-        return {"success": True, "operation": operation, "taskId": task_id, "result": result}
+        (reply,) = self.process_requests([OperationRequest(task_id, operation, user_id)], source=source, run_id=run_id)
+        if isinstance(reply, RecurrenceError):
+            raise reply
+        return reply
+
+    def process_requests(
+        self, requests: Sequence[OperationRequest], *, source: Source = Source.MANUAL, run_id: str | None = None
+    ) -> list[Reply]:
+        """Process operations at once and together, and return what each comes to: one that cannot be costs itself.
+
+        Raises:
+            DatabaseUnavailable: the database is away; it may be that some were processed.
+        """
+        asked = [self._event_or_why_not(request, source) for request in requests]
+        events = [event for event in asked if isinstance(event, TaskEvent)]
+        results = Results()
+        self.process(self._processor.hold_new(events, run_id=run_id), run_id=run_id, results=results)
+        told = answers(events, results, self._context.tasks)
+        replies = list[Reply]()
+        for request, event in zip(requests, asked, strict=True):
+            if isinstance(event, RecurrenceError):
+                replies.append(event)
+            elif event.id in told:
+                words = {"operation": request.operation, "taskId": request.task_id}
+                replies.append({"success": True, **words, "result": told[event.id]})
+            else:
+                replies.append(failure(event.operation, results.outcomes.get(event.id)))
+        return replies
 
     def change(  # noqa: PLR0913 (what is asked for)
         self,
@@ -130,11 +165,14 @@ class WorkerService:
             if event.id in plan.refusals:
                 raise plan.refusals[event.id]
             return Difference(plan.series_of_event[event.id], plan.changes.get(event.id, ()))
-        done = self.process([self._processor.hold_new(event, run_id=run_id)], run_id=run_id)
-        if done.last is None or done.last.status is not EventStatus.COMPLETED:
-            raise _failure(event.operation, done.last)
+        results = Results()
+        self.process(self._processor.hold_new([event], run_id=run_id), run_id=run_id, results=results)
+        outcome = results.outcomes.get(event.id)
+        if outcome is None or outcome.status is not EventStatus.COMPLETED:
+            raise failure(event.operation, outcome)
         series = self._context.tasks.climb([event.task_id])
-        return Difference(Snapshot(series).series_of(event.task_id).id, done.changes, written=True)
+        changes = results.changes.get(event.id, ())
+        return Difference(Snapshot(series).series_of(event.task_id).id, changes, written=True)
 
     def enqueue(
         self,
@@ -173,40 +211,8 @@ class WorkerService:
     def _event(self, task_id: str, operation: str, user_id: str | None, source: Source) -> TaskEvent:
         return new_event(task_id, operation, user_id, source=source, now=self._context.clock())
 
-    def _result(self, event: TaskEvent, answer: Answer, made: dict[str, Document]) -> Any:
-        created = list(answer.created)
-        match event.operation:
-            case Operation.DELETE:
-                return answer.deleted
-            case Operation.CREATE:
-                return self._tasks(created or self._open_occurrences(event.task_id), made)
-            case Operation.COMPLETE:
-                updated = [answer.updated] if answer.updated else []
-                found = {task["_id"]: task for task in self._tasks([*created, *updated], made)}
-                new = [found[i] for i in created if i in found]
-                return {
-                    "updatedTask": found.get(answer.updated or ""),
-                    "createdTask": new[0] if new else None,
-                    "createdTasks": new,
-                }
-            case Operation.UPDATE | Operation.REOPEN | Operation.SKIP:
-                return {"created": len(created), "changed": len(answer.changed), "deleted": answer.deleted}
-
-    def _open_occurrences(self, task_id: str) -> list[str]:
-        series = self._context.tasks.load([task_id]).series_of(task_id)
-        still_open = [t for t in series.occurrences if not t.is_completed and isinstance(t.anchor, datetime)]
-        return [t.id for t in sorted(still_open, key=lambda t: (str(t.anchor), t.id))]
-
-    def _tasks(self, wanted: Sequence[str], made: dict[str, Document]) -> list[dict[str, Any]]:
-        """Return tasks as the contract has them; what was just `made` need not be read."""
-        found = made | self._context.tasks.documents(set(wanted) - made.keys())
-        return [as_contract(found[i]) for i in wanted if i in found]
-
-
-def _failure(operation: Operation, outcome: Outcome | None) -> ProcessingFailed:
-    if outcome is None or outcome.error is None:
-        return ProcessingFailed(
-            operation.value, "the event is held by another worker", code=LeaseLost.code, retryable=True
-        )
-    retrying = outcome.status is EventStatus.PENDING
-    return ProcessingFailed(operation.value, outcome.error.message, code=outcome.error.code, retryable=retrying)
+    def _event_or_why_not(self, request: OperationRequest, source: Source) -> TaskEvent | InvalidInput:
+        try:
+            return self._event(*request, source)
+        except InvalidInput as error:
+            return error

@@ -28,6 +28,18 @@ class RefusedOutcome:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What is kept of a batch for callers who wait for it, event by event."""
+
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    """What was recorded of each event last, by its id; nothing of one that was left to another worker."""
+    made: dict[str, Document] = field(default_factory=dict)
+    """The tasks that were inserted, by id."""
+    changes: dict[str, Sequence[SlotChange]] = field(default_factory=dict)
+    """What each change came to, slot by slot, by the id of its event."""
+
+
 @dataclass(slots=True)
 class BatchSummary:
     """The numbers of one batch, or of many added up.
@@ -42,12 +54,6 @@ class BatchSummary:
     leases_lost: int = 0
     refused: list[RefusedOutcome] = field(default_factory=list)
     """The first 50 events that were rejected or failed."""
-    last: Outcome | None = None
-    """What was recorded last: of a single event, its outcome; None where that was left to another worker."""
-    made: dict[str, Document] = field(default_factory=dict)
-    """Of a single event: the tasks that were inserted for it, by id."""
-    changes: Sequence[SlotChange] = ()
-    """Of a single change: what it came to, slot by slot."""
 
     @property
     def events(self) -> int:
@@ -71,9 +77,6 @@ class BatchSummary:
             self.activities_written + other.activities_written,
             self.leases_lost + other.leases_lost,
             (self.refused + other.refused)[:MAX_REFUSALS],
-            other.last or self.last,
-            other.made or self.made,
-            other.changes or self.changes,
         )
 
     def numbers(self) -> dict[str, int]:

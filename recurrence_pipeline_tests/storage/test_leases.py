@@ -182,13 +182,20 @@ def test_what_is_given_back_is_due_at_once_and_counts_no_failure(events: Events)
 
 def test_an_event_that_its_writer_holds_runs_out_like_any_other(events: Events) -> None:
     event = an_event()
-    held = events.add_held(event, owner="api", now=at(0), until=at(1))
+    [held] = events.add_held([event], owner="api", now=at(0), until=at(1))
     assert (held.owner, held.term) == ("api", 1)
-    with pytest.raises(LeaseLost):
-        events.add_held(event, owner="api again", now=at(0), until=at(1))
+    [other] = events.add_held([event, an_event()], owner="api again", now=at(0), until=at(2))
+    assert other.id != event.id, "what is there already is somebody else's"
     assert lease(events) == []
     [taken] = lease(events, minute=1)
     assert (taken.id, taken.term) == (event.id, 2)
+
+
+def test_events_that_their_writer_held_together_are_suspects_together(events: Events) -> None:
+    """Else one that API servers die of would take all that came with it along, each time."""
+    events.add_held([an_event() for _ in range(40)], owner="api", now=at(0), until=at(1))
+
+    assert len(lease(events, 40, minute=1)) == 6
 
 
 def test_a_run_is_at_work_as_long_as_one_of_its_leases_is_alive(events: Events) -> None:
@@ -205,7 +212,7 @@ def test_a_run_is_at_work_as_long_as_one_of_its_leases_is_alive(events: Events) 
 def test_a_run_is_at_work_no_more_once_its_events_are_finished_or_given_back(events: Events) -> None:
     events.add([an_event() for _ in range(3)], available_at=at(0))
     done, released, forgotten = events.lease(3, owner="me", now=at(0), until=at(1), run_id="run")
-    events.add_held(an_event(), owner="by hand", now=at(0), until=at(1), run_id="run")
+    events.add_held([an_event()], owner="by hand", now=at(0), until=at(1), run_id="run")
 
     events.finish([Outcome(done, EventStatus.COMPLETED)], now=at(0.5))
     events.release([released])

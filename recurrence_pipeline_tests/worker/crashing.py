@@ -19,6 +19,7 @@ from pymongo import monitoring
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.worker.context import WriteStep
+from recurrence_pipeline.worker.service import OperationRequest
 from recurrence_pipeline_tests.forked import PATIENCE, server
 from recurrence_pipeline_tests.waiting import wait_until
 
@@ -75,8 +76,7 @@ class Work:
     """What the process works on: a database as it stands, at a time, and originals that go while it works.
 
     `pace` is how long each step takes. Where there is a file `wall_clock`, the time is what stands in it (ISO 8601),
-    and goes on for all who read. `asked` is (taskId, operation, userId) of one operation, asked for at the door instead
-    of by events that wait.
+    and goes on for all who read. `asked` are operations that callers wait for, instead of events that wait.
     """
 
     environment: dict[str, str]
@@ -84,7 +84,7 @@ class Work:
     doomed: Sequence[ObjectId] = ()
     pace: timedelta = timedelta()
     wall_clock: Path | None = None
-    asked: tuple[str, str, str] | None = None
+    asked: Sequence[OperationRequest] = ()
 
     def do(self, on_step: Callable[[WriteStep], None], listener: Listener) -> dict[str, int]:
         """Do the work and return what the worker says of it; the application deletes what is doomed meanwhile."""
@@ -107,9 +107,9 @@ class Work:
             return self._work_off(worker)
 
     def _work_off(self, worker: Worker) -> dict[str, int]:
-        if self.asked is None:
+        if not self.asked:
             return worker.process_pending().numbers()
-        worker.process_task_recurrence(*self.asked)
+        worker.process_requests(self.asked)
         return {}
 
 

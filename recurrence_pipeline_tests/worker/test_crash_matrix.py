@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from recurrence_pipeline.worker.context import WriteStep
+from recurrence_pipeline.worker.service import OperationRequest
 from recurrence_pipeline_tests.worker.crashing import Work, Write, killed_after_step, killed_after_write
 from recurrence_pipeline_tests.worker.scenarios import (
     LIFE,
@@ -151,16 +152,18 @@ def check_after_each_write(scenario: Scenario, work: Work, among: Callable[[Writ
         scenario.check_numbers()
 
 
-@pytest.mark.parametrize("prepare", [creations, completions, deletions])
+@pytest.mark.parametrize("prepared", [[creations], [completions], [deletions], [creations, completions, deletions]])
 def test_a_worker_that_is_killed_while_somebody_waits_for_its_answer_leaves_work_that_ends_like_calm_work(
-    scenario: Scenario, prepare: Prepare
+    world: World, prepared: list[Prepare]
 ) -> None:
-    """The event is written already held: from its very first write on, the next worker knows what was asked."""
-    prepare(scenario, 1)
+    """Events are written already held: from its very first write on, the next worker knows what was asked."""
+    scenario = mixed(world, prepared, 1)
     events = scenario.world.worker.mongo.events
-    event = events.find_one_and_delete({})
-    assert event is not None
-    work = replace(scenario.work(), asked=(str(event["taskId"]), event["operation"], str(event["userId"])))
+    waiting = list(events.find({"status": "pending"}))
+    events.delete_many({"_id": {"$in": [event["_id"] for event in waiting]}})
+    asked = [OperationRequest(str(event["taskId"]), event["operation"], str(event["userId"])) for event in waiting]
+    assert len(asked) == len(prepared)
+    work = replace(scenario.work(), asked=asked)
     writes = scenario.calm(work).in_order
     assert writes[0][1] == HELD_AT_ONCE
     expected = whoever_asked(scenario)

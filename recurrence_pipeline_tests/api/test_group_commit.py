@@ -1,0 +1,187 @@
+"""Requests that come while others are processed are one batch, each with its own answer."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from pymongo import monitoring
+
+from recurrence_pipeline.api.group_commit import GroupCommit
+from recurrence_pipeline.api.requests import RecurrenceRequest
+from recurrence_pipeline.api.routes import Handlers
+from recurrence_pipeline.api.threads import Threads
+from recurrence_pipeline.bootstrap import open_worker
+from recurrence_pipeline.domain.errors import DatabaseUnavailable
+from recurrence_pipeline.worker.context import WriteStep
+from recurrence_pipeline_tests.world import World, utc
+
+ANCHOR = utc(2024, 1, 15, 9)
+A_WHILE = 60
+"""Seconds that a batch waits for a test that went wrong."""
+
+
+class Batches(monitoring.CommandListener):
+    """Notes how many events each batch holds. The first one stops while it works, until it is let go on."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+        self.has_begun, self.may_go_on = threading.Event(), threading.Event()
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        if event.command_name == "insert" and event.command["insert"] == "task_events":
+            self.sizes.append(len(event.command["documents"]))
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None: ...
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None: ...
+
+    def look(self, _step: WriteStep) -> None:
+        self.has_begun.set()
+        assert self.may_go_on.wait(A_WHILE)
+
+
+@pytest.fixture
+def batches() -> Batches:
+    return Batches()
+
+
+@pytest.fixture
+def handlers(world: World, batches: Batches) -> Iterator[Handlers]:
+    with open_worker(world.settings, clock=lambda: world.now, on_step=batches.look, listeners=[batches]) as worker:
+        yield Handlers(worker)
+
+
+def asked(operation: str, task_id: ObjectId, user_id: ObjectId) -> RecurrenceRequest:
+    return RecurrenceRequest.model_validate({"operation": operation, "taskId": str(task_id), "userId": str(user_id)})
+
+
+async def in_the_meantime(batches: Batches, first: Awaitable[Any], *others: Awaitable[Any]) -> list[Any]:
+    """Have the others arrive while the first is processed, and return all answers, errors among them."""
+    begun = asyncio.ensure_future(first)
+    await asyncio.to_thread(batches.has_begun.wait, A_WHILE)
+    arrived = [asyncio.ensure_future(each) for each in others]
+    await asyncio.sleep(0)  # each of them comes as far as it can
+    batches.may_go_on.set()
+    return await asyncio.gather(begun, *arrived, return_exceptions=True)
+
+
+def test_requests_that_arrive_while_one_is_processed_are_one_batch_each_with_its_own_answer(
+    world: World, handlers: Handlers, batches: Batches
+) -> None:
+    first, created, completed, deleted = (world.add_task(ANCHOR, "daily") for _ in range(4))
+    for task in (completed, deleted):
+        world.worker.process_task_recurrence(str(task), "create")
+    world.complete(completed)
+
+    answers = asyncio.run(
+        in_the_meantime(
+            batches,
+            handlers.process_recurrence(asked("create", first, world.user)),
+            handlers.process_recurrence(asked("create", created, world.user)),
+            handlers.process_recurrence(asked("create", created, world.user)),
+            handlers.process_recurrence(asked("complete", completed, world.user)),
+            handlers.process_recurrence(asked("delete", deleted, world.user)),
+        )
+    )
+
+    assert batches.sizes == [1, 4]
+    of_first, of_created, again, of_completed, of_deleted = (answer["data"]["result"] for answer in answers)
+    slots = {head: [str(i) for i in world.occurrences_by_slot(head).values()] for head in (first, created, completed)}
+    assert [task["_id"] for task in of_first] == slots[first]
+    assert [task["_id"] for task in of_created] == [task["_id"] for task in again] == slots[created]
+    assert of_completed["updatedTask"]["_id"] == slots[completed][0]
+    assert of_completed["createdTask"]["_id"] == slots[completed][3]
+    assert of_deleted == 3
+    assert [answer["data"]["taskId"] for answer in answers] == [
+        str(task) for task in (first, created, created, completed, deleted)
+    ]
+
+
+def test_a_bad_request_among_others_costs_itself_alone(world: World, handlers: Handlers, batches: Batches) -> None:
+    first, good, odd = (world.add_task(ANCHOR, rule) for rule in ("daily", "weekly", "hourly"))
+
+    answers = asyncio.run(
+        in_the_meantime(
+            batches,
+            handlers.process_recurrence(asked("create", first, world.user)),
+            *(handlers.process_recurrence(asked("create", each, world.user)) for each in (good, odd, ObjectId())),
+        )
+    )
+
+    assert batches.sizes == [1, 3]
+    _, of_good, of_odd, of_unknown = answers
+    assert [task["_id"] for task in of_good["data"]["result"]] == [str(task["_id"]) for task in world.occurrences(good)]
+    assert "hourly" in str(of_odd), of_odd
+    assert "not found" in str(of_unknown), of_unknown
+    assert [of_odd.status, of_unknown.status] == [422, 404]
+
+
+def test_requests_that_come_during_a_batch_are_all_in_the_next_and_overtake_nobody() -> None:
+    seen: list[list[int]] = []
+
+    async def arriving() -> None:
+        loop, late = asyncio.get_running_loop(), list[asyncio.Future[int]]()
+
+        async def come(*numbers: int) -> None:
+            late.extend(asyncio.ensure_future(group(number)) for number in numbers)
+            await asyncio.sleep(0)
+
+        def process(numbers: Sequence[int]) -> Sequence[int]:
+            seen.append([*numbers])
+            if len(seen) < 3:
+                asyncio.run_coroutine_threadsafe(come(len(seen) * 10, len(seen) * 10 + 1), loop).result(A_WHILE)
+            return [-number for number in numbers]
+
+        group: GroupCommit[int, int] = GroupCommit(calls(), process)
+        assert await group(1) == -1
+        assert await asyncio.gather(*late) == [-10, -11]
+        assert await asyncio.gather(*late[2:]) == [-20, -21]
+
+    asyncio.run(arriving())
+    assert seen == [[1], [10, 11], [20, 21]]
+
+
+def test_whoever_goes_away_leaves_the_others_their_answers() -> None:
+    async def leaving() -> None:
+        group: GroupCommit[int, int] = GroupCommit(calls(), lambda numbers: [-number for number in numbers])
+        asking = [asyncio.ensure_future(group(number)) for number in (1, 2, 3)]
+        await asyncio.sleep(0)
+        asking[0].cancel()
+        assert await asyncio.gather(*asking[1:]) == [-2, -3]
+        assert await group(4) == -4
+
+    asyncio.run(leaving())
+
+
+def test_an_outage_is_told_to_each_of_a_batch_and_to_nobody_after_it() -> None:
+    outages = [DatabaseUnavailable("away")]
+
+    def process(numbers: Sequence[int]) -> Sequence[int]:
+        if outages:
+            raise outages.pop()
+        return numbers
+
+    async def asking() -> None:
+        group: GroupCommit[int, int] = GroupCommit(calls(), process)
+        told = await asyncio.gather(group(1), group(2), return_exceptions=True)
+        assert [str(each) for each in told] == ["away", "away"]
+        assert await group(3) == 3
+
+    asyncio.run(asking())
+
+
+def test_a_batch_that_waited_for_longer_than_a_request_may_take_is_refused() -> None:
+    async def asking() -> None:
+        group: GroupCommit[int, int] = GroupCommit(calls(patience=timedelta()), lambda numbers: numbers)
+        with pytest.raises(DatabaseUnavailable, match="busy"):
+            await group(1)
+
+    asyncio.run(asking())
+
+
+def calls(patience: timedelta = timedelta(seconds=A_WHILE)) -> Threads:
+    return Threads(at_a_time=1, patience=patience)
