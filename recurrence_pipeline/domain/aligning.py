@@ -170,7 +170,7 @@ def _expected(state: SeriesState, task: Task, event_id: str) -> NewOccurrence | 
     if task.id in state.dates:
         return state.on_date(state.dates[task.id], event_id)
     number = state.slots[task.id]
-    if state.recurrence.from_completion:
+    if state.recurrence.from_completion and number >= state.revisions[-1].first:
         coming = state.counted_anew()
         return None if coming is None or coming.number != number else state.occurrence(coming, event_id)
     return next((state.occurrence(s, event_id) for s in state.timed(number, 1) if s.number == number), None)
@@ -184,19 +184,24 @@ def _trim(done: Alignment, state: SeriesState, series: Series, free: Iterable[Ta
     there = {number: task_id for task_id, number in state.slots.items()}
     by_id = {task.id: task for task in free}
     gone = {task.id for task in done.going}
-    top = state.cursor
+    top = max([state.cursor, *there])  # a worker that died may have made some behind the cursor
     while limit is not None and top > limit:
         task = by_id.get(there.get(top, ""))
         if task is not None:
             done.going += [task] if task.id not in gone else []
-        elif top in there or not (top in state.passed or state.line.stretch_of(top) is None):
+        elif top in there or (top <= state.cursor and not _has_no_task(state, top)):
             break
         top -= 1
+    top = min(top, state.cursor)
     passed = frozenset(n for n in state.passed if state.finished < n <= top)
     at = memory.at if top == memory.number else state.at(top)
     done.lowered = replace(memory, number=top, at=at, passed=passed)
     trimmed = {task.id for task in done.going} - gone
     done.edits = [edit for edit in done.edits if edit.task_id not in trimmed]
+
+
+def _has_no_task(state: SeriesState, number: int) -> bool:
+    return number in state.passed or state.line.stretch_of(number) is None
 
 
 def _told(done: Alignment, state: SeriesState, ahead: Iterable[Task]) -> Iterator[SlotChange]:

@@ -103,7 +103,7 @@ class _Change:
 
     def plan(self) -> None:
         if self._original.repeat_type == NONE:
-            self._stop()
+            self._change_stopped()
         elif self._event.operation is Operation.UPDATE:
             self._update()
         elif self._event.operation is Operation.REOPEN:
@@ -148,11 +148,29 @@ class _Change:
         self._retire(None, [t.id for t in going], NO_LONGER_RECURS, Action.RETIRED)
         self._answer(changes)
 
+    def _change_stopped(self) -> None:
+        """Only an update tells that a task does not recur any more; else no slot is taken, and none comes."""
+        task, event = self._task, self._event
+        if event.operation is Operation.UPDATE:
+            self._stop()
+        elif event.operation is Operation.REOPEN:
+            self._require_open()
+            self._answer([])
+        elif event.slot is not None or event.undo or task.id == self._original.id:
+            raise ChangeRefused("The task does not recur any more: it has no slot to skip")
+        else:
+            is_gone = task.id in event.deleting  # an earlier try has retired it
+            self._retire(None, [] if is_gone else [self._open(task).id], SKIPPED, Action.SKIPPED, whatever=True)
+            self._answer([] if is_gone else [_goes(task, "skipped")])
+
     # A completion was taken back
 
-    def _reopen(self) -> None:
+    def _require_open(self) -> None:
         if self._task.is_completed:
             raise ChangeRefused(f"Task {self._task.id} is completed: it was not taken back")
+
+    def _reopen(self) -> None:
+        self._require_open()
         memory, state = self._remembered(), self._state()
         back = taken_back(state, self._series, memory, self._event, self._makers)
         if back.memory == memory:

@@ -150,7 +150,7 @@ def _plan_series(
 def _answer(part: Plan, progress: SeriesState, event: TaskEvent, task: Task) -> None:
     """Plan what one event adds to its series, and what it is told."""
     original = progress.original
-    is_completed = event.operation is Operation.COMPLETE and progress.complete(task, event.created_at)
+    is_completed = _is_completion(event, task) and progress.complete(task, event.created_at)
     created, made = progress.made_by(event.id), list[NewActivity]()
     for new, exists in progress.advance(event.id):
         if not exists:
@@ -168,6 +168,15 @@ def _answer(part: Plan, progress: SeriesState, event: TaskEvent, task: Task) -> 
             part.activities.append(NewActivity.of(Action.UPDATED, original.user_id, task.id))
     part.activities += made  # a completion comes before what it makes
     part.answers[event.id] = Answer(tuple(progress.in_order(created)), following)
+
+
+def _is_completion(event: TaskEvent, task: Task) -> bool:
+    """Say whether an event completes its task, whatever the task says: unless it was changed since, and is open.
+
+    Then it was taken back, and the event comes late.
+    """
+    is_open_since = not task.is_completed and task.updated_at is not None and task.updated_at > event.created_at
+    return event.operation is Operation.COMPLETE and not is_open_since
 
 
 def _not_members(series: Series, events: Iterable[TaskEvent], tasks: Mapping[str, Task]) -> dict[str, RecurrenceError]:

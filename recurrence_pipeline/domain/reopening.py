@@ -55,7 +55,8 @@ def taken_back(
     known = set(state.slots.values())
 
     def skips(slot: Slot) -> bool:  # from completion, a number alone says no day
-        return not state.recurrence.from_completion and state.skips(slot.at, slot.number)
+        stretch = state.line.stretch_of(slot.number)
+        return stretch is not None and not stretch.is_known_alone and state.skips(slot.at, slot.number)
 
     passed = {
         s.number
@@ -91,8 +92,10 @@ def _from_above(
 
 def _target(state: SeriesState) -> int:
     """Return the slot that the series should have reached, as if nothing of what was completed before were done."""
-    if state.recurrence.from_completion:  # the one that is open again
-        return state.line.after(state.finished) if state.finished >= 0 else state.original_slot
+    if state.recurrence.from_completion:  # the one that is open again, be it before what was completed since
+        still_open = [] if state.original.is_completed else [state.original_slot]
+        still_open += [state.slots[i] for i in state.open if i in state.slots]
+        return max(min(still_open, default=state.finished), state.finished)
     return max(state.reach().number, state.finished)
 
 

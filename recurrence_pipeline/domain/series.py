@@ -135,7 +135,7 @@ class SeriesState:
         date, number = self.dates.get(task.id), self.slots.get(task.id)
         if date is not None:
             self._finished_date = max(self._finished_date or date, date)
-        elif number is not None and number > self.finished:
+        elif number is not None and number > self.finished and self.line.stretch_of(number) is not None:
             self.finished, self._finished_at, self._finished_id = number, moment, task.id
         return date is not None or number is not None
 
@@ -452,10 +452,14 @@ class SeriesState:
             cursor=self.cursor,
             finished=self.finished,
             done=max(finished, default=None),
-            added=[at for at in self.added() if at in self.made or not self.skips(at)],
+            added=[at for at in self.added() if self._counts(at)],
             passes_over=lambda number, at: self.skips(at, number),
             now=self._now,
         )
+
+    def _counts(self, at: datetime) -> bool:
+        """Say whether an added date is one of those kept ahead: one that was made is, unless it was skipped."""
+        return not self.skips(at) or (at in self.made and not self.is_skipped(at, None))
 
     def added(self) -> list[datetime]:
         """Return the added dates that are no slots with a number, in order."""

@@ -142,6 +142,7 @@ def reopen(history: History) -> str | None:
     if not history.changes_come or not found:
         return None
     task = found[-1] if history.chance.random() < 0.7 else history.chance.choice(found)
+    history.now += timedelta(milliseconds=1)  # later than it was completed
     is_touched = task.id in history.touched if task.id != ORIGINAL else task.is_touched
     again = replace(task, is_completed=False, completed_at=None, updated_at=history.now, is_touched=is_touched)
     history.store.put(again)

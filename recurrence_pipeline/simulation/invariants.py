@@ -15,7 +15,7 @@ from recurrence_pipeline.simulation.expected import counted_from, expected, plac
 from recurrence_pipeline.simulation.forks import Fork
 from recurrence_pipeline.simulation.history import ASKING, History, Visit
 from recurrence_pipeline.simulation.random_series import ORIGINAL, edited
-from recurrence_pipeline.simulation.revised import LONGEST, ahead, due_of, is_unwanted, line, wanted
+from recurrence_pipeline.simulation.revised import LONGEST, added, ahead, due_of, is_unwanted, line, wanted
 from recurrence_pipeline.simulation.store import Store, plan_of
 
 VISIT = "65920082" + "00" * 8
@@ -209,9 +209,9 @@ def _skip_stays(history: History) -> str | None:
     plan = fork.ask(Operation.SKIP, task.id)
     if task.id in fork.store.tasks:
         return f"{history.name(task)} was skipped, and is there: {plan.refusals}"
-    fork.ask(Operation.SKIP, ORIGINAL, slot=task.occurrence_number, undo=True)
-    if task.occurrence_number is None:
+    if task.occurrence_number is None or history.head.repeat_type == NONE:
         return None
+    fork.ask(Operation.SKIP, ORIGINAL, slot=task.occurrence_number, undo=True)
     lacking = before.tasks.keys() - fork.store.tasks.keys()  # what was made in its place stays
     return f"skipped {history.name(task)}, and took that back: {sorted(lacking)} are gone" if lacking else None
 
@@ -246,21 +246,22 @@ def _not_followed(history: History) -> str | None:
 def _off_the_rule(history: History, fork: Fork, recurrence: Recurrence) -> str | None:
     """Say which untouched task ahead is not on the rule that is followed now."""
     endless = recurrence.rule.without_end()
-    anchor = fork.store.memories[ORIGINAL].current.anchor
-    added = recurrence.added_at(history.wall)
+    current = fork.store.memories[ORIGINAL].current
+    dates = recurrence.added_at(fork.store.memories[ORIGINAL].revisions[0].anchor)
     done = max((place(history, t) for t in fork.store.tasks.values() if t.is_completed), default=history.wall)
     for task in fork.open_tasks():
         at = task.occurrence_at
         if (
             at is None
             or task.is_touched
+            or (task.occurrence_number is not None and task.occurrence_number < current.first)
             or at <= done
             or not isinstance(task.due_date, datetime)
             or task.due_date <= fork.now
         ):
             continue
         moment = timedelta(microseconds=1)
-        if at not in added and next(instances(endless, anchor, at - moment), None) != at:
+        if at not in dates and next(instances(endless, current.anchor, at - moment), None) != at:
             return f"{history.name(task)} is not on it"
         if task.title != fork.store.tasks[ORIGINAL].title:
             return f"{history.name(task)} is still called {task.title}"
@@ -284,14 +285,15 @@ def _edits_nothing(history: History) -> str | None:
 def _not_on_the_line(history: History) -> str | None:
     if not _is_in_line(history):
         return None
-    slots, dates = dict(islice(line(history), LONGEST)), history.recurrence.added_at(history.wall)
+    slots, dates = {slot.number: slot for slot in islice(line(history), LONGEST)}, added(history)
     for task in ahead(history):
         at, number = task.occurrence_at, task.occurrence_number
-        if at is None or (at not in dates if number is None else slots.get(number) != at):
-            return f"{history.name(task)} is on no slot: {slots.get(number or -1)}"
+        slot = slots.get(number) if number is not None else None
+        if at is None or (at not in dates if number is None else slot is None or slot.at != at):
+            return f"{history.name(task)} is on no slot: {slot}"
         if is_unwanted(history, at, number):
             return f"{history.name(task)} is not wanted"
-        if task.due_date != due_of(history, at):
+        if task.due_date != due_of(history, at, slot.zone if slot is not None else None):
             return f"{history.name(task)} is due at {task.due_date}"
     return None
 
@@ -311,7 +313,8 @@ def _many_open(history: History) -> str | None:
         return None
     if not history.recurrence.from_completion:
         return None
-    found = ahead(history)
+    first = history.memory.current.first if history.memory is not None else 0
+    found = [task for task in ahead(history) if (task.occurrence_number or 0) >= first]
     return f"{len(found)} are open: {', '.join(map(history.name, found))}" if len(found) > 1 else None
 
 
@@ -436,7 +439,10 @@ def _that_matters(memory: SeriesMemory, finished: int) -> SeriesMemory:
         and str(number) not in memory.skipped
         and any(first <= number and (last is None or number < last) for first, last in spans)
     )
-    return replace(memory, passed=passed, at=None if memory.current.from_completion else memory.at)
+    number = max((min(memory.number, (last or memory.number + 1) - 1) for first, last in spans if first <= memory.number), default=0)
+    if len(spans) > 1:  # what an earlier rule passed over is forgotten once a later slot is completed
+        passed = frozenset()
+    return replace(memory, number=number, passed=passed, at=None if memory.current.from_completion else memory.at)
 
 
 def _facts(task: Task) -> tuple[object, ...]:
