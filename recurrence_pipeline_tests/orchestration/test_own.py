@@ -73,9 +73,9 @@ def at(location: str, instance: dg.DagsterInstance, resource: WorkerResource) ->
 
 def test_a_run_is_given_up_by_its_own_worker_alone(instance: dg.DagsterInstance, billing: WorkerResource) -> None:
     """None of them holds an event in this database: one of another's would be ended in the middle of its work."""
-    mine = add_run(instance, JOB, HERE, STARTED)
     of_another_prefix = add_run(instance, "crm_process_task_events", HERE, STARTED)
     of_another_location = add_run(instance, JOB, ELSEWHERE, STARTED)
+    mine = add_run(instance, JOB, HERE, STARTED)  # the last to be silent for two leases
 
     def ended() -> bool:
         dead_run_sensor(at(HERE, instance, billing))
