@@ -27,7 +27,10 @@ def snapshot(definitions: dg.Definitions) -> dict[str, Any]:
     """Return what there is, by kind and name."""
     repository = definitions.get_repository_def()
     return {
-        "location": {name: value.text for name, value in repository.metadata.items()},
+        "location": {
+            name: value.value if isinstance(value, dg.MarkdownMetadataValue) else "..."
+            for name, value in repository.metadata.items()
+        },
         "assets": {
             key.to_user_string(): _asset(repository, key) for key in repository.asset_graph.get_all_asset_keys()
         },
