@@ -16,6 +16,7 @@ import yaml
 
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.definitions import build_definitions
+from recurrence_pipeline.orchestration.resources import ConfiguredWorker
 
 FILE = Path(__file__).parents[1] / "recurrence_pipeline_tests" / "orchestration" / "definitions.yaml"
 HEAD = "# What Dagster shows of us. `make snapshot` writes this file; a change of it is a change that people see.\n"
@@ -26,7 +27,10 @@ def snapshot(definitions: dg.Definitions) -> dict[str, Any]:
     """Return what there is, by kind and name."""
     repository = definitions.get_repository_def()
     return {
-        "location": {name: value.text for name, value in repository.metadata.items()},
+        "location": {
+            name: value.value if isinstance(value, dg.MarkdownMetadataValue) else "..."
+            for name, value in repository.metadata.items()
+        },
         "assets": {
             key.to_user_string(): _asset(repository, key) for key in repository.asset_graph.get_all_asset_keys()
         },
@@ -48,7 +52,7 @@ def as_text(taken: Mapping[str, Any]) -> str:
 
 def taken() -> str:
     """Return what the file should hold: the definitions with every setting as it is by itself."""
-    return as_text(snapshot(build_definitions(Settings.from_environment({}))))
+    return as_text(snapshot(build_definitions(Settings.from_environment({}), worker=ConfiguredWorker())))
 
 
 def _asset(repository: dg.RepositoryDefinition, key: dg.AssetKey) -> dict[str, Any]:

@@ -65,6 +65,16 @@ def configure(settings: Settings, *, readable: bool = False) -> None:
     )
 
 
+def configure_if_nobody_has(settings: Settings) -> None:
+    """Set up logging as `configure` does, in a process that is not ours alone; where it is set up already, it stays.
+
+    Raises:
+        ConfigurationError: LOG_FILE cannot be written.
+    """
+    if not structlog.is_configured():
+        configure(settings)
+
+
 class _Stderr(logging.StreamHandler[TextIO]):
     """Writes to what is stderr at that moment: Dagster puts others in its place, and so do tests."""
 

@@ -162,6 +162,12 @@ class Settings(BaseModel):
     dagster_ui_url: WebAddress = "http://localhost:3000"
     """Where people reach Dagster's web UI: for the links in alerts."""
 
+    dagster_source_url: WebAddress | None = Field(
+        None,
+        description="Where people read this version's code, such as https://git.example.org/tasks/worker/blob/v0.1.0: "
+        "assets in Dagster's UI then link to their lines.",
+    )
+
     port: Annotated[WholeNumber, bounded(0, 65_535)] = 3000
     """Where the internal API listens; 0 takes a free port."""
 

@@ -4,6 +4,7 @@ What there is stands in the lists below; what each of them is and does, in the m
 """
 
 from collections.abc import Collection, Sequence
+from importlib.metadata import version
 
 import dagster as dg
 
@@ -37,6 +38,7 @@ from recurrence_pipeline.orchestration.run_history import run_history
 from recurrence_pipeline.orchestration.run_leases import build_run_leases
 from recurrence_pipeline.orchestration.schedules import build_schedules
 from recurrence_pipeline.orchestration.sensors import dead_run_sensor, reconcile_sensor, task_event_sensor
+from recurrence_pipeline.orchestration.source import with_source
 
 ASSETS: Sequence[dg.AssetsDefinition | dg.AssetSpec] = [
     *COLLECTIONS,
@@ -50,6 +52,11 @@ ASSETS: Sequence[dg.AssetsDefinition | dg.AssetSpec] = [
 CHECKS: Sequence[dg.AssetsDefinition] = [database_reachable, quick_checks, figures_of_the_day, orphans, thorough_checks]
 ALERTED: Sequence[dg.AssetsDefinition] = [*CHECKS, performance_report]
 """What is told of where it fails: the checks, and the asset that has one of its own."""
+ABOUT = (
+    "Makes the next occurrences of recurring tasks in a MongoDB, from events in `task_events`, and cleans up after "
+    "deletions. Begin with the asset `worker_health`; its settings are on the page of the resource `worker`."
+)
+"""What the code location says of itself."""
 ASSET_JOBS = [health_checks, daily_maintenance, weekly_maintenance]
 MANUAL_JOBS = [process_task, replay_events, restore_tasks]
 
@@ -73,7 +80,7 @@ def worker_definitions(
     """
     resources = {names(renaming.WORKER): worker, names(renaming.LEASES): build_run_leases(names(renaming.WORKER))}
     return dg.Definitions(
-        assets=[renaming.asset(each, names) for each in ASSETS],
+        assets=[with_source(renaming.asset(each, names), settings.dagster_source_url) for each in ASSETS],
         asset_checks=[renaming.check(each, names) for each in CHECKS],
         jobs=[
             *(renaming.job(each, names, resources) for each in (process_task_events_job(settings), *MANUAL_JOBS)),
@@ -93,4 +100,5 @@ def worker_definitions(
             )
         ],
         resources=resources,
+        metadata={names("worker"): dg.MetadataValue.md(ABOUT), names("version"): version("recurrence-pipeline")},
     )

@@ -1,14 +1,18 @@
 """The worker as a Dagster resource, and its errors as Dagster shows them. What it is asked for is in the jobs."""
 
+import atexit
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
+from typing import Self
 
 import dagster as dg
+from pydantic import Field
 
 from recurrence_pipeline.bootstrap import Worker, open_worker
-from recurrence_pipeline.config.settings import Settings
+from recurrence_pipeline.config.settings import Settings, variables
 from recurrence_pipeline.domain.errors import DatabaseUnavailable, RecurrenceError
 from recurrence_pipeline.orchestration.naming import Names
 
@@ -22,8 +26,8 @@ TEAM = "team:recurrence"
 class WorkerResource:
     """One open worker, with one database client, for the whole process; opened when it is first asked for something.
 
-    A plain object and no `ConfigurableResource`: it has no configuration, so the URL of the database can appear neither
-    in a run's config nor in the UI. Without `settings` they are read from the environment.
+    What ops, assets and sensors get. Who tests makes one, and closes it; elsewhere it comes from `ConfiguredWorker`.
+    Without `settings` they are read from the environment.
     """
 
     def __init__(self, settings: Settings | None = None, names: Names | None = None, *, alone: bool = True) -> None:
@@ -55,6 +59,37 @@ class WorkerResource:
             if self._worker is not None:
                 self._worker.close()
                 self._worker = None
+
+
+class ConfiguredWorker(dg.ConfigurableResource[WorkerResource]):
+    """The recurrence worker and its one connection to the database. Of variables it shows the names, not the values."""
+
+    settings: dict[str, str] = Field(
+        default_factory=dict, description="The worker's settings, by name; a secret only as the variable that holds it."
+    )
+    prefix: str = Field(default="", description="Before the names of all that this worker defines here.")
+    alone: bool = Field(default=False, description="Whether this instance of Dagster is there for this worker only.")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Return the worker of this environment, for an instance of Dagster of its own."""
+        ours = sorted(name for name in variables() if environment.get(name, "").strip())
+        return cls(settings={name: dg.EnvVar(name) for name in ours}, alone=True)
+
+    def create_resource(self, context: dg.InitResourceContext) -> WorkerResource:  # noqa: ARG002 (as Dagster calls it)
+        """Return the worker of this process: Dagster asks anew for each run and each tick.
+
+        Raises:
+            ConfigurationError: a setting is wrong.
+        """
+        return _worker_of_process(tuple(sorted(self.settings.items())), Names(self.prefix), alone=self.alone)
+
+
+@cache
+def _worker_of_process(settings: tuple[tuple[str, str], ...], names: Names, *, alone: bool) -> WorkerResource:
+    worker = WorkerResource(Settings.from_environment(dict(settings)), names, alone=alone)
+    atexit.register(worker.close)
+    return worker
 
 
 WorkerParam = dg.ResourceParam[WorkerResource]

@@ -1,6 +1,7 @@
 """Several workers stand side by side in one code location: the same definitions, under names of their own."""
 
 import inspect
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -9,6 +10,7 @@ import yaml
 
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import ConfigurationError
+from recurrence_pipeline.orchestration import assets
 from recurrence_pipeline.orchestration.factory import worker_definitions
 from recurrence_pipeline.orchestration.naming import ASSETS, JOBS, SCHEDULES, SENSORS, Names
 from recurrence_pipeline.orchestration.resources import WorkerResource
@@ -63,6 +65,23 @@ def test_what_is_not_chosen_is_there_and_waits_to_be_turned_on() -> None:
     }
     assert {schedule["status"] for schedule in found["schedules"].values()} == {"STOPPED"}
     assert len(found["schedules"]) == len(SCHEDULES)
+
+
+@pytest.mark.parametrize("prefix", ["", "zz"])
+def test_assets_link_to_their_lines_where_it_is_said_where_the_code_can_be_read(prefix: str) -> None:
+    said = Settings.from_environment({"DAGSTER_SOURCE_URL": "https://git.example.org/worker/blob/main"})
+    graph = worker_definitions(said, WorkerResource(said), Names(prefix)).resolve_asset_graph()
+
+    urls = {}
+    for key in graph.get_all_asset_keys():
+        (reference,) = graph.get(key).metadata["dagster/code_references"].value.code_references
+        urls[key.path[-1]] = reference.url
+
+    address, _, line = urls["worker_health"].partition("#L")
+    assert address == "https://git.example.org/worker/blob/main/recurrence_pipeline/orchestration/assets.py"
+    decorated = Path(inspect.getfile(assets)).read_text(encoding="utf-8").splitlines()[int(line) - 1 :]
+    assert next(text for text in decorated if text.startswith("def ")).startswith("def worker_health(")
+    assert urls["tasks"] == address
 
 
 @pytest.mark.parametrize("prefix", ["Billing", "1st", "a-b", "a b", "ä", "a" * 31, "a/b", "_a"])
