@@ -32,6 +32,19 @@ OLDEST, NEWEST = "2024a", "2026f"
 MORNINGS = 48
 """Where those begin among the walls below: first the Sundays of 48 months."""
 
+DOWNLOAD = """
+import runpy, sys
+folder, *wanted = sys.argv[1:]
+for each in wanted:
+    sys.argv[1:] = ["download", "--quiet", "--no-deps", "--dest", folder, each]
+    try:
+        runpy.run_module("pip", run_name="__main__")
+    except SystemExit as ended:
+        if ended.code:
+            raise
+"""
+"""Has pip, which takes one version of a package at a time, begin once for all of them."""
+
 WALLS = """
 import json, sys
 from datetime import datetime, timedelta, timezone
@@ -136,12 +149,11 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     """Return the packages of all releases, by release. `make install` has just asked the same index for as much."""
     folder = tmp_path_factory.mktemp("tzdata")
     wanted = [f"tzdata=={version}" for version in RELEASES.values()]
-    for each in wanted:  # pip takes one version of a package at a time
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), each]
-        ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-        if ran.returncode != 0 and not os.environ.get("CI"):
-            pytest.skip(f"{each} is not to be had here: {ran.stderr.splitlines()[-1]}")
-        assert ran.returncode == 0, ran.stderr
+    command = [sys.executable, "-c", DOWNLOAD, str(folder), *wanted]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
+    if ran.returncode != 0 and not os.environ.get("CI"):
+        pytest.skip(f"not all of them are to be had here: {ran.stderr.splitlines()[-1]}")
+    assert ran.returncode == 0, ran.stderr
     for wheel in folder.glob("*.whl"):
         with zipfile.ZipFile(wheel) as package:
             package.extractall(folder / wheel.name.split("-")[1])

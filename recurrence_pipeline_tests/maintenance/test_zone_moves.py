@@ -322,7 +322,10 @@ def test_what_cannot_be_is_asked_wrongly(world: World) -> None:
 
 
 def test_of_many_series_each_moves_once(world: World) -> None:
-    heads = [series(world) for _ in range(120)]
+    heads = [world.add_task(FIRST, "daily", timezone=VANCOUVER) for _ in range(120)]
+    for head in heads:
+        world.add_event("create", head)
+    world.work()
     assert move(world).series == 120
     assert {world.task(head)["timezone"] for head in heads} == {BERLIN}
     assert world.worker.mongo.tasks.count_documents({"timezone": VANCOUVER}) == 0

@@ -169,7 +169,10 @@ def test_a_name_that_is_no_benchmark_is_an_error(capsys: pytest.CaptureFixture[s
     assert "no such benchmark: throughputt" in capsys.readouterr().err
 
 
-def test_the_command_prints_a_table_and_writes_the_figures(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_the_command_prints_a_table_and_writes_the_figures(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.__main__.QUICK", TINY)
     assert main(["slots", "--quick", "--results", str(tmp_path)]) == 0
 
     assert "times faster" in capsys.readouterr().out

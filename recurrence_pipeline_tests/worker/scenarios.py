@@ -51,7 +51,7 @@ class Scenario:
         for name, documents in self.before.items():
             self.world.worker.mongo.db[name].delete_many({})
             if documents:
-                self.world.worker.mongo.db[name].insert_many(documents)
+                self.world.worker.mongo.db[name].insert_many(documents, bypass_document_validation=True)
 
     def calm(self, work: Work | None = None) -> Trace:
         """Remember how things stand, do the work without a crash, and say what was done."""
