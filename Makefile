@@ -11,7 +11,7 @@ PRESENT_PYTHON = $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
 
 .DEFAULT_GOAL := help
 .PHONY: help install database demo up test bench conformance simulate fuzz chaos ui-test cluster-test secure-test lint format types contracts definitions job
-.PHONY: snapshot reference docs docs-links diagrams screenshots dist wheel-test lock ci clean
+.PHONY: pack snapshot reference docs docs-links diagrams screenshots dist wheel-test lock ci clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -99,6 +99,10 @@ dist: $(INSTALLED) ## Build the sdist, and the wheel from it, into dist
 
 wheel-test: dist ## Install the wheel into an empty environment and run its demo in an empty folder (a few minutes)
 	@PYTHON=$(PYTHON) scripts/try_wheel
+
+pack: ## Pack the Mongoose plugin (clients/mongoose) into dist (needs npm, and says so where there is none)
+	@if command -v npm >/dev/null; then mkdir -p dist && npm pack --silent --pack-destination dist ./clients/mongoose; \
+	  else echo "LEFT OUT: npm is not installed, so clients/mongoose was not packed, and tests that need Node are skipped"; fi
 
 lock: $(LOCK_INSTALLED) ## Write requirements.lock anew: each package with its hashes, for Python 3.11 on Linux
 	@$(BIN)/uv pip compile --quiet --upgrade --extra embedded --extra distributed --extra report --python-version 3.11 --python-platform x86_64-manylinux_2_28 \

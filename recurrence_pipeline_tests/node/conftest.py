@@ -28,27 +28,26 @@ INSTALLATION = 100
 """Seconds that npm may take, once for each package-lock.json."""
 
 
-@pytest.fixture(scope="session")
-def node_packages(request: pytest.FixtureRequest) -> Path:
-    """Return the folder `node_modules` of the packages that package-lock.json names."""
+def packages_of(source: Path, config: pytest.Config) -> Path:
+    """Return the folder `node_modules` of the packages that package-lock.json in `source` names."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         pytest.skip("Node and npm are not installed")
     version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()
     if int(version.lstrip("v").partition(".")[0]) < OLDEST:
         pytest.skip(f"Node {version} is older than {OLDEST}")
-    lock = HERE / "package-lock.json"
-    folder = request.config.cache.mkdir("node") / hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
+    lock = source / "package-lock.json"
+    folder = config.cache.mkdir("node") / hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
     if not folder.exists():
-        _install(npm, folder)
+        _install(npm, source, folder)
     return folder / "node_modules"
 
 
-def _install(npm: str, folder: Path) -> None:
+def _install(npm: str, source: Path, folder: Path) -> None:
     """Install beside the folder and move it into place: another test process may do the same at this moment."""
     with tempfile.TemporaryDirectory(dir=folder.parent, ignore_cleanup_errors=True) as temporary:
         for name in ("package.json", "package-lock.json"):
-            shutil.copy(HERE / name, temporary)
+            shutil.copy(source / name, temporary)
         command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
         try:
             ran = subprocess.run(
@@ -62,6 +61,12 @@ def _install(npm: str, folder: Path) -> None:
             Path(temporary).rename(folder)
         except OSError:
             assert folder.exists(), "somebody else was faster"
+
+
+@pytest.fixture(scope="session")
+def node_packages(request: pytest.FixtureRequest) -> Path:
+    """Return the folder `node_modules` of what the application is made of."""
+    return packages_of(HERE, request.config)
 
 
 Node = Callable[..., subprocess.CompletedProcess[str]]

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SETTINGS = (ROOT / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
 TROUBLESHOOT = (ROOT / "docs" / "how-to" / "troubleshoot.md").read_text(encoding="utf-8")
+PLUGIN = (ROOT / "clients" / "mongoose" / "README.md").read_text(encoding="utf-8")
 HAND_OVER = (ROOT / "docs" / "how-to" / "hand-over-work.md").read_text(encoding="utf-8")
 
 
@@ -51,13 +52,13 @@ def test_it_is_short_and_shows_early_what_an_application_writes() -> None:
     """Somebody decides within a minute whether to go on."""
     lines = README.splitlines()
     assert len(lines) <= 180
-    assert any("insertOne" in line for line in lines[:60])
+    assert any("plugin(recurring)" in line for line in lines[:60])
 
 
 def test_the_code_it_shows_is_code_of_the_examples_that_are_run() -> None:
-    """Or is told of at length on the page about handing over."""
+    """Or is told of at length on the page about handing over, or runs as the first lines of the plugin's own page."""
     for block in re.findall(r"```(?:js|python)\n.*?```", README, re.DOTALL):
-        assert block in HAND_OVER
+        assert block in HAND_OVER + PLUGIN
 
 
 def test_every_command_it_shows_exists() -> None:

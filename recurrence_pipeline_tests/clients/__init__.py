@@ -1,0 +1,1 @@
+"""What applications in other languages are given: clients/."""
