@@ -35,6 +35,8 @@ class Snapshot:
     """Of the events that made occurrences, as far as they are kept: the operation, and the task that it named."""
     retired: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The occurrences that an earlier try of an event has retired, by event; `tasks` has those that are named."""
+    reopened: Mapping[str, datetime] = field(default_factory=dict)
+    """When it was last told that a completion was taken back, by task; of open tasks that a completion names."""
 
     def series_of(self, task_id: str) -> Series:
         """Return the series that a task belongs to; one without an original where nothing is known of it."""

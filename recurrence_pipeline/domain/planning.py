@@ -53,7 +53,7 @@ def plan_batch(events: Sequence[TaskEvent], snapshot: Snapshot, *, now: datetime
         elif present:
             asked_at = _asked_at(present, series.original, now)
             progress = partial(SeriesState, series, series.original, timezone, asked_at=asked_at, now=now)
-            _plan_series(plan, progress, present, snapshot.tasks)
+            _plan_series(plan, progress, present, snapshot)
     return plan
 
 
@@ -126,14 +126,12 @@ def failure_activity(action: Action, event: TaskEvent, task: Task | None, error:
     return NewActivity.of(action, user_id, event.task_id, error=error) if user_id else None
 
 
-def _plan_series(
-    plan: Plan, begin: Callable[[], SeriesState], events: Sequence[TaskEvent], tasks: Mapping[str, Task]
-) -> None:
+def _plan_series(plan: Plan, begin: Callable[[], SeriesState], events: Sequence[TaskEvent], snapshot: Snapshot) -> None:
     part = Plan()
     try:
         progress = begin()
         for event in events:
-            _answer(part, progress, event, tasks[event.task_id])
+            _answer(part, progress, event, snapshot.tasks[event.task_id], counts=_completes(event, snapshot))
         if missed := progress.missed():
             slots = {i: progress.slots.get(i) for i in missed}
             part.retirements.append(
@@ -147,10 +145,10 @@ def _plan_series(
     plan.add(part)
 
 
-def _answer(part: Plan, progress: SeriesState, event: TaskEvent, task: Task) -> None:
-    """Plan what one event adds to its series, and what it is told."""
+def _answer(part: Plan, progress: SeriesState, event: TaskEvent, task: Task, *, counts: bool) -> None:
+    """Plan what one event adds to its series, and what it is told; it `counts` as a completion, or does not."""
     original = progress.original
-    is_completed = _is_completion(event, task) and progress.complete(task, event.created_at)
+    is_completed = counts and progress.complete(task, event.created_at)
     created, made = progress.made_by(event.id), list[NewActivity]()
     for new, exists in progress.advance(event.id):
         if not exists:
@@ -170,13 +168,10 @@ def _answer(part: Plan, progress: SeriesState, event: TaskEvent, task: Task) -> 
     part.answers[event.id] = Answer(tuple(progress.in_order(created)), following)
 
 
-def _is_completion(event: TaskEvent, task: Task) -> bool:
-    """Say whether an event completes its task, whatever the task says: unless it was changed since, and is open.
-
-    Then it was taken back, and the event comes late.
-    """
-    is_open_since = not task.is_completed and task.updated_at is not None and task.updated_at > event.created_at
-    return event.operation is Operation.COMPLETE and not is_open_since
+def _completes(event: TaskEvent, snapshot: Snapshot) -> bool:
+    """Say whether an event completes its task, whatever the task says: unless it was told since that it is open."""
+    taken_back = snapshot.reopened.get(event.task_id)
+    return event.operation is Operation.COMPLETE and (taken_back is None or taken_back < event.created_at)
 
 
 def _not_members(series: Series, events: Iterable[TaskEvent], tasks: Mapping[str, Task]) -> dict[str, RecurrenceError]:

@@ -306,7 +306,7 @@ class History:
         """Return those that are not completed."""
         return [task for task in self.members() if not task.is_completed]
 
-    def ask(  # noqa: PLR0913 (what an event may say)
+    def ask(
         self,
         operation: Operation,
         task_id: str,
@@ -321,4 +321,4 @@ class History:
         number = f"65920081{self._serial:016x}"
         event = TaskEvent(number, operation, task_id, self.now, user_id=USER, source=source, slot=slot, undo=undo)
         self.queue.append(event)
-        self.store.events[event.id] = (operation.value, task_id)
+        self.store.note(event)

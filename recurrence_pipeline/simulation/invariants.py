@@ -272,7 +272,9 @@ def _edits_nothing(history: History) -> str | None:
     if not (history.is_over and history.is_calm) or {t.id for t in history.done} - history.store.tasks.keys():
         return None  # where what was completed is gone, so is what it brought
     fork = Fork(history)
-    if history.is_changed and fork.update(fork.store.tasks[ORIGINAL]).refusals:  # what nobody told of counts from now on
+    if (
+        history.is_changed and fork.update(fork.store.tasks[ORIGINAL]).refusals
+    ):  # what nobody told of counts from now on
         return None
     before = fork.store.copy()
     plan = fork.update(fork.store.tasks[ORIGINAL])
@@ -430,7 +432,9 @@ def _known(store: Store) -> dict[str, SeriesMemory]:
 
 
 def _that_matters(memory: SeriesMemory, finished: int) -> SeriesMemory:
-    lasts = [min((later.replaces for later in memory.revisions[i + 1 :]), default=None) for i in range(len(memory.revisions))]
+    lasts = [
+        min((later.replaces for later in memory.revisions[i + 1 :]), default=None) for i in range(len(memory.revisions))
+    ]
     spans = [(each.first, last) for each, last in zip(memory.revisions, lasts, strict=True)]
     passed = frozenset(
         number
@@ -439,7 +443,10 @@ def _that_matters(memory: SeriesMemory, finished: int) -> SeriesMemory:
         and str(number) not in memory.skipped
         and any(first <= number and (last is None or number < last) for first, last in spans)
     )
-    number = max((min(memory.number, (last or memory.number + 1) - 1) for first, last in spans if first <= memory.number), default=0)
+    number = max(
+        (min(memory.number, (last or memory.number + 1) - 1) for first, last in spans if first <= memory.number),
+        default=0,
+    )
     if len(spans) > 1:  # what an earlier rule passed over is forgotten once a later slot is completed
         passed = frozenset()
     return replace(memory, number=number, passed=passed, at=None if memory.current.from_completion else memory.at)

@@ -57,6 +57,8 @@ class Store:
     """What each event asked for, and of which task."""
     made: dict[str, Task] = field(default_factory=dict)
     """Every occurrence that ever was, as it was written."""
+    reopened: dict[str, datetime] = field(default_factory=dict)
+    """When it was last told that a completion was taken back, by task."""
     owed: set[str] = field(default_factory=set)
     """Series whose rule was changed while slots of the earlier one were made: they are to be looked at once more."""
     _hanging: dict[str, dict[str, Task]] = field(default_factory=dict)
@@ -73,6 +75,7 @@ class Store:
             kept=dict(self.kept),
             events=dict(self.events),
             made=dict(self.made),
+            reopened=dict(self.reopened),
             owed=set(self.owed),
             _hanging=hanging,
         )
@@ -94,6 +97,12 @@ class Store:
             self._hanging[task.parent_recurring_id].pop(task_id, None)
         return task
 
+    def note(self, event: TaskEvent) -> None:
+        """Keep an event that somebody writes."""
+        self.events[event.id] = (event.operation.value, event.task_id)
+        if event.operation is Operation.REOPEN:
+            self.reopened[event.task_id] = max(event.created_at, self.reopened.get(event.task_id, event.created_at))
+
     # What the worker reads
 
     def load(self, task_ids: Iterable[str]) -> Snapshot:
@@ -101,7 +110,8 @@ class Store:
         tasks = {i: self.tasks[i] for i in task_ids if i in self.tasks}
         heads = {task.parent_recurring_id or task.id for task in tasks.values()} | {*task_ids} - tasks.keys()
         tasks |= {head: self.tasks[head] for head in heads if head in self.tasks}
-        return Snapshot(tasks, {head: self.series(head) for head in heads}, self.events)
+        reopened = {i: at for i, at in self.reopened.items() if i in tasks and not tasks[i].is_completed}
+        return Snapshot(tasks, {head: self.series(head) for head in heads}, self.events, reopened=reopened)
 
     def load_for_changes(self, events: Iterable[TaskEvent]) -> Snapshot:
         """Return what changes speak of, be it gone because of an earlier try of theirs."""
@@ -327,7 +337,7 @@ def plan_of(store: Store, events: Sequence[TaskEvent], now: datetime, planner: P
 
 def process(store: Store, event: TaskEvent, now: datetime, planner: Planner) -> Plan:
     """Have a worker process one event, and return what it planned."""
-    store.events[event.id] = (event.operation.value, event.task_id)
+    store.note(event)
     if event.operation is Operation.DELETE:
         plan = planner.deletions([event], store.load_for_deletion([event.task_id]))
         writes = store.deletion_writes(plan)

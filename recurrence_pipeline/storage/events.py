@@ -219,6 +219,17 @@ class Events:
         }
 
     @translated()
+    def reopened(self, task_ids: Iterable[str]) -> dict[str, datetime]:
+        """Return when it was last told that a completion was taken back, by task; of the tasks that this was told of."""
+        told: dict[str, datetime] = {}
+        for chunk in id_chunks(task_ids, self._read_chunk):
+            asked = {"taskId": {"$in": chunk}, "operation": Operation.REOPEN.value}
+            for event in self._events.find(asked, {"taskId": 1, "createdAt": 1}):
+                if isinstance(at := event.get("createdAt"), datetime):
+                    told[str(event["taskId"])] = max(at, told.get(str(event["taskId"]), at))
+        return told
+
+    @translated()
     def queue(self, now: datetime, *, lease: timedelta, at_most: int) -> QueueState:
         """Say how many events are due (counting no further than `at_most`) and since when the oldest has been."""
         due = list(self._events.find(waiting(now), {"availableAt": 1}).sort("availableAt", 1).limit(at_most))

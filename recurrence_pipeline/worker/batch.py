@@ -97,7 +97,7 @@ class Batch:
                 dead, _all_refused(dead, PoisonEvent(f"{MAX_HOLDER_DEATHS} workers died holding it alone")), Snapshot()
             )
         if others:
-            snapshot = self._context.tasks.load((event.task_id for event in others), PLANNED)
+            snapshot = load(self._context, others)
             plan = plan_batch(others, snapshot, now=self._now, timezone=self._context.rules.timezone)
             self._apply(others, plan)
             self._finish(others, plan, snapshot)
@@ -319,6 +319,14 @@ class Batch:
         result = write(*args, **kwargs)
         self._context.on_step(step)
         return result
+
+
+def load(context: WorkerContext, events: Sequence[TaskEvent]) -> Snapshot:
+    """Read what creations and completions speak of and, of open tasks that one completes, whether they are again."""
+    snapshot = context.tasks.load((event.task_id for event in events), PLANNED)
+    completed = (snapshot.tasks.get(event.task_id) for event in events if event.operation is Operation.COMPLETE)
+    still_open = {task.id for task in completed if task is not None and not task.is_completed}
+    return replace(snapshot, reopened=context.events.reopened(still_open)) if still_open else snapshot
 
 
 def load_for_changes(context: WorkerContext, events: Sequence[TaskEvent]) -> Snapshot:

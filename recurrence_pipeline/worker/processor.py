@@ -23,7 +23,7 @@ from recurrence_pipeline.domain.model import CHANGES, Operation, TaskEvent
 from recurrence_pipeline.domain.plan import Plan
 from recurrence_pipeline.domain.planning import plan_batch, plan_deletions
 from recurrence_pipeline.domain.shards import WHOLE_QUEUE, Shard
-from recurrence_pipeline.worker.batch import Batch, load_for_changes
+from recurrence_pipeline.worker.batch import Batch, load, load_for_changes
 from recurrence_pipeline.worker.context import WorkerContext
 from recurrence_pipeline.worker.lease import LeaseHolder
 from recurrence_pipeline.worker.signals import defer_signals
@@ -121,9 +121,7 @@ class Processor:
         if event.operation in CHANGES:
             snapshot = load_for_changes(self._context, [event])
             return plan_changes([event], snapshot, now=self._context.clock(), timezone=timezone)
-        return plan_batch(
-            [event], self._context.tasks.load([event.task_id]), now=self._context.clock(), timezone=timezone
-        )
+        return plan_batch([event], load(self._context, [event]), now=self._context.clock(), timezone=timezone)
 
     def _process_batch(self, events: Sequence[TaskEvent], run_id: str | None, results: Results | None) -> BatchSummary:
         rules = self._context.rules

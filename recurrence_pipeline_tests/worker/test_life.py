@@ -615,6 +615,30 @@ def test_the_original_itself_and_what_is_done_cannot_be_skipped(world: World) ->
         world.worker.change(str(head), "update", slot=3_600_000)
 
 
+def test_a_completion_that_is_told_late_counts_unless_it_was_told_since_that_it_was_taken_back(world: World) -> None:
+    head = world.create(MONDAY, "daily")
+    told = world.now
+    world.pass_time(minutes=1)
+    edit(world, head, title="Weekly standup")  # an open task: the event alone says that it is done
+    world.add_event("complete", head, createdAt=told)
+    world.work()
+    assert len(days(world, head)) == 4
+
+    other = world.create(MONDAY, "daily")
+    told = world.now
+    world.pass_time(minutes=1)
+    edit(world, other, isCompleted=False)
+    world.add_event("reopen", other)
+    world.work()
+    world.add_event("complete", other, createdAt=told)
+    world.work()
+    assert len(days(world, other)) == 3
+    world.pass_time(minutes=1)
+    world.add_event("complete", other)
+    world.work()
+    assert len(days(world, other)) == 4
+
+
 # Found by reconciliation
 
 
