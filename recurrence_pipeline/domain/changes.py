@@ -197,7 +197,7 @@ class _Change:
             if skipped is not None:
                 self._wanted_again(state, slot, skipped)
         else:
-            if skipped is None:
+            if skipped is None or (task is not None and skipped.event_id != event.id):  # it is back, or about to be
                 skipped = Skipped(event.id, task.id if task else None)
                 self._part.skips.append(SlotSkip(self._series.id, slot, skipped, len(memory.revisions)))
                 self._series = replace(self._series, memory=replace(memory, skipped={**memory.skipped, slot: skipped}))
@@ -245,7 +245,7 @@ class _Change:
         if state.recurrence.from_completion and slot.isdigit():
             self._take_back_what_followed(state, int(slot))
         state.wants_again(slot)
-        self._part.skips.append(SlotSkip(self._series.id, slot, None, len(state.revisions)))
+        self._part.skips.append(SlotSkip(self._series.id, slot, None, len(state.revisions), skipped.event_id))
         if skipped.task_id is not None and _is_slot(state, slot):
             instead = occurrence_id(self._original.id, int(slot) if slot.isdigit() else slot)
             self._part.put_back.append(PutBack(skipped.event_id, skipped.task_id, instead))

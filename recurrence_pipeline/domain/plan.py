@@ -139,6 +139,8 @@ class SlotSkip:
     skipped: Skipped | None
     revisions: int
     """How many rules are remembered of the series: with another one, the slot may be none."""
+    seen: str | None = None
+    """Where it is wanted again: the event that is known to have skipped it. Another's skip stays."""
 
 
 ORIGINAL_GONE = "original gone"

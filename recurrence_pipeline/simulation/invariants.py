@@ -180,7 +180,7 @@ def _a_year_away(history: History) -> str | None:
 
 
 def _not_undone(history: History) -> str | None:
-    if not (history.is_over and history.is_calm):
+    if not (history.is_over and history.is_calm) or history.is_untraced:
         return None
     fork = Fork(history)
     if not (found := fork.open_tasks()):

@@ -94,18 +94,18 @@ class TaskSeries:
 
     @translated()
     def skip(self, skips: Sequence[SlotSkip]) -> set[str]:
-        """Note slots that are not wanted, or take such notes back; return the series that have another rule by now."""
-        requests = [
-            UpdateOne({"_id": ObjectId(skip.series_id), "revisions": {"$size": skip.revisions}}, _skipping(skip))
-            for skip in skips
-        ]
+        """Note slots that are not wanted, or take such notes back.
+
+        Return the series that have another rule by now, or of which another event has skipped that slot since.
+        """
+        requests = [UpdateOne(_skippable(skip), _skipping(skip)) for skip in skips]
         matched = sum(
             self._series.bulk_write(chunk, ordered=True).matched_count for chunk in chunks(requests, self._write_chunk)
         )
         if matched == len(requests):
             return set()
         now = self.read(skip.series_id for skip in skips)
-        return {s.series_id for s in skips if (m := now.get(s.series_id)) is None or len(m.revisions) != s.revisions}
+        return {skip.series_id for skip in skips if not _may_skip(now.get(skip.series_id), skip)}
 
     @translated()
     def forget_gone(self, now: datetime, keep: timedelta, *, dry_run: bool = False) -> int:
@@ -199,6 +199,19 @@ def _unchanged(change: MemoryChange) -> Document:
     passed = {"cursor.passed": sorted(seen.passed)} if seen.passed else {"cursor.passed.0": {"$exists": False}}
     revisions = {"$size": len(seen.revisions)}
     return {"_id": ObjectId(change.series_id), "cursor.number": seen.number, **passed, "revisions": revisions}
+
+
+def _skippable(skip: SlotSkip) -> Document:
+    wanted = {"_id": ObjectId(skip.series_id), "revisions": {"$size": skip.revisions}}
+    return wanted if skip.seen is None else wanted | {f"skipped.{skip.slot}.by": ObjectId(skip.seen)}
+
+
+def _may_skip(memory: SeriesMemory | None, skip: SlotSkip) -> bool:
+    """Say whether nothing stands in the way of a skip that found nothing to change: it was made before."""
+    if memory is None or len(memory.revisions) != skip.revisions:
+        return False
+    noted = memory.skipped.get(skip.slot)
+    return skip.seen is None or noted is None or noted.event_id == skip.seen
 
 
 def _skipping(skip: SlotSkip) -> Document:
