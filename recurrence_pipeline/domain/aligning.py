@@ -138,6 +138,7 @@ def _appearing(
             if number > state.finished and not state.skips(slot.at, number) and again:
                 state.passed -= {number}
                 yield state.take_in(state.occurrence(slot, event_id))
+                limit = _limit(state)  # counted behind the first open one, which this may be
     yield from state.advance(event_id)
 
 

@@ -173,7 +173,7 @@ class _Change:
         self._require_open()
         memory, state = self._remembered(), self._state()
         back = taken_back(state, self._series, memory, self._event, self._makers)
-        if back.memory == memory:
+        if back.memory == memory and not back.tasks:
             if self._event.deleting:  # what an earlier try took away may be owed by now
                 done = align(state, self._series, self._event.id, self._now, content=False, only_new=True)
                 self._take(state, done, REOPENED)
@@ -197,7 +197,7 @@ class _Change:
             if skipped is not None:
                 self._wanted_again(state, slot, skipped)
         else:
-            if skipped is None:
+            if skipped is None or (task is not None and skipped.event_id != event.id):  # it is back, or about to be
                 skipped = Skipped(event.id, task.id if task else None)
                 self._part.skips.append(SlotSkip(self._series.id, slot, skipped, memory.rule_version))
                 self._series = replace(self._series, memory=replace(memory, skipped={**memory.skipped, slot: skipped}))
@@ -229,10 +229,10 @@ class _Change:
             return str(number), None
         if number <= state.original_slot:
             raise ChangeRefused(f"Slot {number} is the original itself: complete it, or move its date")
-        if state.at(number) is None:
-            raise InvalidRecurrence(f"slot: the series has no slot {number}", field="slot", value=number)
         ids = {n: i for i, n in state.slots.items()}
         there = next((t for t in self._series.occurrences if t.id == ids.get(number)), None)
+        if there is None and state.at(number) is None:  # a touched task may be on a slot that an edit has taken
+            raise InvalidRecurrence(f"slot: the series has no slot {number}", field="slot", value=number)
         return str(number), None if there is None else self._open(there)
 
     def _open(self, task: Task) -> Task:
@@ -245,7 +245,8 @@ class _Change:
         if state.recurrence.from_completion and slot.isdigit():
             self._take_back_what_followed(state, int(slot))
         state.wants_again(slot)
-        self._part.skips.append(SlotSkip(self._series.id, slot, None, self._remembered().rule_version))
+        version = self._remembered().rule_version
+        self._part.skips.append(SlotSkip(self._series.id, slot, None, version, skipped.event_id))
         if skipped.task_id is not None and _is_slot(state, slot):
             instead = occurrence_id(self._original.id, int(slot) if slot.isdigit() else slot)
             self._part.put_back.append(PutBack(skipped.event_id, skipped.task_id, instead))

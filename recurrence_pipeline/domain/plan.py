@@ -150,6 +150,8 @@ class SlotSkip:
     skipped: Skipped | None
     rule_version: RuleVersion
     """By which rule the slot is one: by another one it may be none."""
+    seen: str | None = None
+    """Where it is wanted again: the event that is known to have skipped it. Another's skip stays."""
 
 
 ORIGINAL_GONE = "original gone"

@@ -216,8 +216,12 @@ def _leftovers(series: Series, events: Sequence[TaskEvent], plan: Plan) -> list[
     Whatever else hangs on a missing original is left to the orphan cleanup, and to its guard.
     """
     refused = [e for e in events if isinstance(plan.refusals[e.id], Permanent)]
-    made = {e.id: tuple(t.id for t in series.occurrences if t.created_by_event == e.id) for e in refused}
-    return [Removal(event, made[event.id], ORIGINAL_GONE) for event in refused if made[event.id]]
+    made = {e.id: [t for t in series.occurrences if t.created_by_event == e.id] for e in refused}
+    return [
+        Removal(replace(e, user_id=made[e.id][0].user_id), tuple(t.id for t in made[e.id]), ORIGINAL_GONE)
+        for e in refused
+        if made[e.id]
+    ]
 
 
 def _series_to_delete(event: TaskEvent, snapshot: Snapshot) -> Series:

@@ -5,7 +5,7 @@ Where slots lie is slot_line.py's business, how far they should have been genera
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, tzinfo
 from itertools import islice
 
 from recurrence_pipeline.domain.calendar import in_utc, slot_number
@@ -205,12 +205,17 @@ class SeriesState:
         moved = self.recurrence.moved(at) or at
         new = NewOccurrence(new_id, self.original, number, due, event_id, at)
         if moved != at:
-            new.due, new.shifted_to = in_utc(moved, self.zone), moved
+            new.due, new.shifted_to = in_utc(moved, self._zone_of(number)), moved
         if self.original.timezone not in {None, self.timezone}:  # an edit that is not followed yet
             new.timezone = self.timezone
         if self.recurrence.subtasks:
             new.subtasks = SubtaskCopies(self.zone, moved - self.wall)
         return new
+
+    def _zone_of(self, number: int | None) -> tzinfo:
+        """Return on whose clocks a slot is: one of an earlier rule may be on others."""
+        stretch = self.line.stretch_of(number) if number is not None and len(self.revisions) > 1 else None
+        return self.zone if stretch is None else stretch.zone
 
     def timed(self, first: int, count: int) -> list[Slot]:
         """Return slots from number `first` on, up to the end of the series, or as they would be completed when due."""

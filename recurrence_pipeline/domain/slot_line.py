@@ -123,7 +123,8 @@ class SlotLine:
         """Return the number of the first slot behind a time, which is `wall` on the clock, be it past the end."""
         for stretch in self.stretches:
             number = stretch.first_after(time, wall)
-            if stretch.last is None or number <= stretch.last:
+            is_known = not stretch.is_known_alone or number in stretch.known
+            if stretch.last is None or (number <= stretch.last and is_known):
                 return number
         return self.stretches[-1].last + 1 if self.stretches and self.stretches[-1].last is not None else 0
 

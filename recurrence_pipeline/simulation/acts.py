@@ -90,6 +90,7 @@ def edit(history: History) -> str | None:
     kind = history.chance.choices(list(EDITS), list(EDITS.values()))[0]
     history.store.put(replace(kind(history, head), updated_at=history.now))
     history.is_changed = True
+    history.is_untraced |= history.memory is None and bool(history.made)
     said = f"edited to {history.head.recurrence or history.head.repeat_type}, {history.head.title!r}, "
     said += f"first at {history.head.due_date:%Y-%m-%d %H:%M} ({history.head.timezone})"
     if history.chance.random() < UNTOLD:

@@ -74,6 +74,8 @@ class History:
     """What people ever un-completed."""
     is_changed: bool = False
     """Whether a person ever changed the series itself, took a completion back, or did not want a slot."""
+    is_untraced: bool = False
+    """Whether the rule was edited before a worker that died remembered by which one it had made tasks."""
     refusals: dict[str, RecurrenceError] = field(default_factory=dict)
     is_over: bool = False
     """Whether this was the last step."""
@@ -211,7 +213,7 @@ class History:
         others = [[e for e in events if e.operation in ASKING] for events in batches]
         plans = [plan_of(before, each, self.now, self.planner) for each in others]
         died = any(self._make(self.store.writes(plan, self.now), dies=dies) for plan in plans)
-        changes = [[e for e in events if e.operation in CHANGES] for events in batches]
+        changes = [list({e.id: e for e in events if e.operation in CHANGES}.values()) for events in batches]
         while not died and any(changes):
             died, changes, made = self._process_changes(changes, dies=dies)
             plans += made

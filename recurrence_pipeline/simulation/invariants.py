@@ -15,7 +15,7 @@ from recurrence_pipeline.simulation.expected import counted_from, expected, plac
 from recurrence_pipeline.simulation.forks import Fork
 from recurrence_pipeline.simulation.history import ASKING, History, Visit
 from recurrence_pipeline.simulation.random_series import ORIGINAL, edited
-from recurrence_pipeline.simulation.revised import LONGEST, added, ahead, due_of, is_unwanted, line, wanted
+from recurrence_pipeline.simulation.revised import LONGEST, added, ahead, due_of, is_unwanted, is_void, line, wanted
 from recurrence_pipeline.simulation.store import Store, plan_of
 
 VISIT = "65920082" + "00" * 8
@@ -180,7 +180,7 @@ def _a_year_away(history: History) -> str | None:
 
 
 def _not_undone(history: History) -> str | None:
-    if not (history.is_over and history.is_calm):
+    if not (history.is_over and history.is_calm) or history.is_untraced:
         return None
     fork = Fork(history)
     if not (found := fork.open_tasks()):
@@ -190,6 +190,8 @@ def _not_undone(history: History) -> str | None:
     completed = fork.store.copy()
     plan = fork.reopen(task)
     if plan.refusals:
+        if history.reopened:  # an earlier completion may stand in the way that could not be taken back
+            return None
         return f"reopening {history.name(task)} is refused: {next(iter(plan.refusals.values()))}"
     if (unlike := _difference(before, fork.store)) is not None:
         return f"completed and reopened {history.name(task)}: {unlike}"
@@ -211,7 +213,10 @@ def _skip_stays(history: History) -> str | None:
         return f"{history.name(task)} was skipped, and is there: {plan.refusals}"
     if task.occurrence_number is None or history.head.repeat_type == NONE:
         return None
-    fork.ask(Operation.SKIP, ORIGINAL, slot=task.occurrence_number, undo=True)
+    if fork.ask(Operation.SKIP, ORIGINAL, slot=task.occurrence_number, undo=True).refusals:
+        return None  # from completion, a person has completed one since
+    if (memory := fork.store.memories.get(ORIGINAL)) is not None and is_void(memory, task.occurrence_number):
+        return None  # an edit has taken its slot
     lacking = before.tasks.keys() - fork.store.tasks.keys()  # what was made in its place stays
     return f"skipped {history.name(task)}, and took that back: {sorted(lacking)} are gone" if lacking else None
 
@@ -323,7 +328,8 @@ def _many_open(history: History) -> str | None:
 def _is_in_line(history: History) -> bool:
     """Say whether a series that was changed by people should be as it says now."""
     is_rest = history.is_changed and history.is_calm and _has_ended(history.visit)
-    return is_rest and history.is_followed and not history.recurrence.from_completion
+    is_known = history.is_followed and not history.is_untraced
+    return is_rest and is_known and not history.recurrence.from_completion
 
 
 def _has_ended(visit: Visit | None) -> bool:
@@ -351,7 +357,7 @@ def _touched_changed(history: History) -> str | None:
 
 
 def _untold(history: History) -> str | None:
-    if not history.is_calm:
+    if not history.is_calm or history.is_untraced:
         return None
     there = ((i, task) for i, task in history.store.tasks.items() if i != ORIGINAL)
     untold = (task for i, task in there if activity_id(Action.CREATED, i) not in history.store.told)
@@ -432,24 +438,14 @@ def _known(store: Store) -> dict[str, SeriesMemory]:
 
 
 def _that_matters(memory: SeriesMemory, finished: int) -> SeriesMemory:
-    lasts = [
-        min((later.replaces for later in memory.revisions[i + 1 :]), default=None) for i in range(len(memory.revisions))
-    ]
-    spans = [(each.first, last) for each, last in zip(memory.revisions, lasts, strict=True)]
-    passed = frozenset(
-        number
-        for number in memory.passed
-        if number > finished
-        and str(number) not in memory.skipped
-        and any(first <= number and (last is None or number < last) for first, last in spans)
-    )
-    number = max(
-        (min(memory.number, (last or memory.number + 1) - 1) for first, last in spans if first <= memory.number),
-        default=0,
-    )
-    if len(spans) > 1:  # what an earlier rule passed over is forgotten once a later slot is completed
+    number = memory.number
+    while number > 0 and (str(number) in memory.skipped or is_void(memory, number)):
+        number -= 1  # nobody has those
+    passed = frozenset(n for n in memory.passed if n > finished and str(n) not in memory.skipped)
+    if len(memory.revisions) > 1:  # what an earlier rule passed over is forgotten once a later slot is completed
         passed = frozenset()
-    return replace(memory, number=number, passed=passed, at=None if memory.current.from_completion else memory.at)
+    at = memory.at if number == memory.number and not (memory.skipped or memory.current.from_completion) else None
+    return replace(memory, number=number, passed=passed, at=at)
 
 
 def _facts(task: Task) -> tuple[object, ...]:

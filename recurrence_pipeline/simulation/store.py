@@ -246,6 +246,9 @@ class Store:
         known = self.memories.get(skip.series_id)
         if known is None or known.rule_version != skip.rule_version:
             return False
+        noted = known.skipped.get(skip.slot)
+        if skip.seen is not None and noted is not None and noted.event_id != skip.seen:
+            return False
         others = {slot: each for slot, each in known.skipped.items() if slot != skip.slot}
         skipped = others if skip.skipped is None else others | {skip.slot: skip.skipped}
         self.memories[skip.series_id] = replace(known, skipped=skipped)

@@ -220,7 +220,7 @@ class Events:
 
     @translated()
     def reopened(self, task_ids: Iterable[str]) -> dict[str, datetime]:
-        """Return, by task, when it was last told that its completion was taken back; of those of which that was told."""
+        """Return when it was last told, by task, that its completion was taken back; of others nothing."""
         told: dict[str, datetime] = {}
         for chunk in id_chunks(task_ids, self._read_chunk):
             asked = {"taskId": {"$in": chunk}, "operation": Operation.REOPEN.value}

@@ -94,18 +94,18 @@ class TaskSeries:
 
     @translated()
     def skip(self, skips: Sequence[SlotSkip]) -> set[str]:
-        """Note slots that are not wanted, or take such notes back; return the series that have another rule by now."""
-        requests = [
-            UpdateOne({"_id": ObjectId(skip.series_id), **_of_rule(skip.rule_version)}, _skipping(skip))
-            for skip in skips
-        ]
+        """Note slots that are not wanted, or take such notes back.
+
+        Return the series that have another rule by now, or of which another event has skipped that slot since.
+        """
+        requests = [UpdateOne(_skippable(skip), _skipping(skip)) for skip in skips]
         matched = sum(
             self._series.bulk_write(chunk, ordered=True).matched_count for chunk in chunks(requests, self._write_chunk)
         )
         if matched == len(requests):
             return set()
         now = self.read(skip.series_id for skip in skips)
-        return {s.series_id for s in skips if (m := now.get(s.series_id)) is None or m.rule_version != s.rule_version}
+        return {skip.series_id for skip in skips if not _may_skip(now.get(skip.series_id), skip)}
 
     @translated()
     def forget_gone(self, now: datetime, keep: timedelta, *, dry_run: bool = False) -> int:
@@ -203,6 +203,19 @@ def _unchanged(change: MemoryChange) -> Document:
 def _of_rule(version: RuleVersion) -> Document:
     count, first = version
     return {"revisions": {"$size": count}, f"revisions.{count - 1}.first": first or {"$not": {"$gt": 0}}}
+
+
+def _skippable(skip: SlotSkip) -> Document:
+    wanted = {"_id": ObjectId(skip.series_id), **_of_rule(skip.rule_version)}
+    return wanted if skip.seen is None else wanted | {f"skipped.{skip.slot}.by": ObjectId(skip.seen)}
+
+
+def _may_skip(memory: SeriesMemory | None, skip: SlotSkip) -> bool:
+    """Say whether nothing stands in the way of a skip that found nothing to change: it was made before."""
+    if memory is None or memory.rule_version != skip.rule_version:
+        return False
+    noted = memory.skipped.get(skip.slot)
+    return skip.seen is None or noted is None or noted.event_id == skip.seen
 
 
 def _skipping(skip: SlotSkip) -> Document:

@@ -216,7 +216,9 @@ class Batch:
         for new in plan.occurrences:
             if new.original.id in gone:
                 leftover[new.event_id].append(new.id)
-        undone = self._remove([Removal(e, tuple(leftover[e.id]), ORIGINAL_GONE) for e in events if e.id in leftover])
+        users = {new.event_id: new.original.user_id for new in plan.occurrences}  # events need not say whose task it is
+        of_user = (replace(event, user_id=users[event.id]) for event in events if event.id in leftover)
+        undone = self._remove([Removal(event, tuple(leftover[event.id]), ORIGINAL_GONE) for event in of_user])
         self.summary.occurrences_created -= min(undone, self.summary.occurrences_created)
         problems = _partial(plan.occurrences, inserted.refused)
         problems |= dict.fromkeys(gone, OriginalNotFound("Original task not found"))

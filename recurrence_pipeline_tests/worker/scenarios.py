@@ -62,6 +62,10 @@ class Scenario:
         """Process what the killed process left, after its lease has run out."""
         trace(replace(self.work(), now=self.world.now + PAST_THE_LEASE))
 
+    def operations(self) -> set[str]:
+        """Return what the events that wait ask for."""
+        return set(self.world.worker.mongo.events.distinct("operation", {"status": "pending"}))
+
     def documents(self) -> dict[str, list[Any]]:
         """Return everything, but for numbers, times, and how often it was tried."""
         mongo = self.world.worker.mongo

@@ -1,14 +1,18 @@
-"""Two things happen to one series at once: whatever comes between two commands of the one, it ends as in some order.
+"""Two or three things happen to one series at once: whatever comes between two commands of one, it ends as in an order.
 
-The first worker stands still at one command after the other, while the second does all of its own, or a person does
-something. What is compared with is what the same two come to one after the other, in both orders; an event more, as
-reconciliation tells one, may be needed for that.
+The first worker stands still at one of its commands, while the second does all of its own, or a person does something;
+of three, the second stands still while the third does all of its own. What is compared with is what the same come to
+one after the other, in every order; an event more, as reconciliation tells one, may be needed for that.
+
+Each pair is tried at one command of the first, drawn for it; with RECURRENCE_EXAMPLES=2 at every one.
 """
 
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
+from itertools import combinations, permutations
+from random import Random
 from typing import Any
 
 import pytest
@@ -16,7 +20,9 @@ from bson import ObjectId
 
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.domain.errors import RecurrenceError
+from recurrence_pipeline.domain.model import Operation
 from recurrence_pipeline.worker.context import WriteStep
+from recurrence_pipeline_tests.urls import with_database
 from recurrence_pipeline_tests.worker.interleaving import Player, Turns
 from recurrence_pipeline_tests.world import Crash, World, utc
 
@@ -34,6 +40,7 @@ DONE_BEFORE: dict[str, tuple[int, dict[str, Any]]] = {
     "exclude": (0, {"title": "Review", "recurrence": OPTIONS | {"excluded": ["2024-01-03"]}}),
     "shorten": (0, {"recurrence": OPTIONS | {"horizon": 1}}),
     "stop": (0, {"repeatType": "none"}),
+    "create": (0, {"recurrence": OPTIONS | {"horizon": 5}}),
     "reopen": (0, {"isCompleted": False}),
 }
 """What the application did to which slot, before it told of it."""
@@ -46,38 +53,52 @@ BY_A_PERSON: dict[str, Callable[["Pair"], None]] = {
 AFTER_A_STOP = {"repeat_type_differs"}
 """What was done or touched still says how the series repeated."""
 INTERRUPTED = [WriteStep.REVISIONS, WriteStep.SKIPS, WriteStep.KEEP_RETIRED, WriteStep.RETIRE, WriteStep.CURSORS]
-TOLD = ["complete", "update", "exclude", "shorten", "stop", "reopen", "skip"]
-EDITS = {"update", "exclude", "shorten", "stop"}
+TOLD = {
+    "create": Operation.CREATE,
+    "complete": Operation.COMPLETE,
+    "update": Operation.UPDATE,
+    "exclude": Operation.UPDATE,
+    "shorten": Operation.UPDATE,
+    "stop": Operation.UPDATE,
+    "reopen": Operation.REOPEN,
+    "skip": Operation.SKIP,
+    "unskip": Operation.SKIP,
+    "delete the series": Operation.DELETE,
+}
+"""What workers are told of."""
+EDITS = {"create", "update", "exclude", "shorten", "stop"}
 """Of the same document: two of them at once are one edit."""
-ALL_PAIRS = [
+
+
+def is_one_edit(acts: tuple[str, ...]) -> bool:
+    return len(EDITS.intersection(acts)) > 1
+
+
+PAIRS = [
     (first, second)
     for first in TOLD
     for second in [*TOLD, *BY_A_PERSON]
-    if first == second or not {first, second} <= EDITS
+    if first == second or not is_one_edit((first, second))
 ]
-CLOSE_PAIRS = [
-    ("complete", "update"),
-    ("update", "complete"),
-    ("update", "a person completes one"),
-    ("update", "skip"),
-    ("reopen", "update"),
-    ("reopen", "a person completes one"),
-    ("shorten", "skip"),
-    ("shorten", "a person touches the last"),
-    ("skip", "update"),
+TRIPLES = [
+    acts
+    for acts in combinations([*TOLD, *BY_A_PERSON], 3)
+    if not is_one_edit(acts) and acts[0] in TOLD and acts[1] in TOLD
 ]
-"""Of which each once lost a slot, or made one twice."""
-PAIRS = ALL_PAIRS if int(os.environ.get("RECURRENCE_EXAMPLES", "1")) > 1 else CLOSE_PAIRS
+EXAMPLES = int(os.environ.get("RECURRENCE_EXAMPLES", "1"))
+DRAWN = Random(19).sample(TRIPLES, 4 if EXAMPLES == 1 else 40)
+COMMANDS = 14
+"""So many commands each act has at least, of which one is drawn."""
 
 
 class Pair:
-    """A daily series whose original is done, two workers, and what can happen to it."""
+    """A daily series whose original is done, workers, and what can happen to it."""
 
     def __init__(self, mongodb_url: str) -> None:
         self.world = World(mongodb_url, now=utc(2024, 1, 1, 8))
         self.world.drop_indexes()
         self.mongo = self.world.worker.mongo
-        self.players = [Player(), Player()]
+        self.players = [Player(), Player(), Player()]
         self.workers = [self._worker(player) for player in self.players]
         world = self.world
         self.head = world.add_task(MONDAY, "daily", recurrence=OPTIONS)
@@ -87,6 +108,7 @@ class Pair:
         world.worker.process_task_recurrence(str(self.head), "complete")
         self.slots: dict[int, ObjectId] = world.occurrences_by_slot(self.head)
         self.before = {name: list(self.mongo.db[name].find()) for name in COLLECTIONS}
+        self.orders: dict[tuple[str, ...], Any] = {}
 
     def _worker(self, player: Player) -> Worker:
         return open_worker(self.world.settings, clock=self._clock, chance=lambda: 0.0, listeners=[player])
@@ -112,6 +134,8 @@ class Pair:
     # What the application did, before the workers hear of it
 
     def prepare(self, what: str) -> None:
+        if what == "unskip":
+            self.world.worker.change(str(self.head), "skip", slot=2, dry_run=False)
         if (done := DONE_BEFORE.get(what)) is not None:
             slot, fields = done
             self.store(self.slots[slot] if slot else self.head, **fields)
@@ -130,8 +154,15 @@ class Pair:
             worker.process_task_recurrence(str(self.slots[1]), "complete")
         elif what == "reopen":
             worker.change(str(self.head), "reopen", dry_run=False)
+        elif what == "create":
+            worker.process_task_recurrence(str(self.head), "create")
+        elif what == "delete the series":
+            self.mongo.tasks.delete_many({"$or": [{"_id": self.head}, {"parentTaskId": self.head}]})
+            worker.process_task_recurrence(str(self.head), "delete", str(self.world.user))
         elif what == "skip":
             worker.change(str(self.slots[2]), "skip", dry_run=False)
+        elif what == "unskip":
+            worker.change(str(self.head), "skip", slot=2, undo=True, dry_run=False)
         else:
             worker.change(str(self.head), "update", dry_run=False)
         if what == "a person completes one":
@@ -145,7 +176,7 @@ class Pair:
         for _ in range(6):
             self.world.pass_time(minutes=10)
             self.world.work()
-            if not self.world.worker.queries.unfinished():
+            if not self.mongo.events.find_one({"status": {"$in": ["pending", "processing"]}}):
                 break
         if self.mongo.tasks.find_one({"_id": self.head}):
             self.world.add_event("update", self.head)
@@ -163,27 +194,34 @@ class Pair:
         """Return what the consistency checks find; the indexes are gone on purpose."""
         return {found.name for found in self.world.worker.consistency.run() if found.count} - {"schema"}
 
-    def one_after_the_other(self, *acts: str) -> Any:
-        self.restore()
-        for what in acts:
-            self.prepare(what)
-        for what in acts:
-            self.act(self.world.worker, what)
-            self.world.pass_time(minutes=1)
-        self.settle()
-        return self.outcome()
+    def in_any_order(self, *acts: str) -> list[Any]:
+        """Return what the acts come to one after the other, in every order."""
+        return [self.one_after_the_other(*order) for order in permutations(acts)]
 
-    def at_once(self, first: str, second: str, place: int) -> int:
+    def one_after_the_other(self, *acts: str) -> Any:
+        if acts not in self.orders:
+            self.begin(acts)
+            for what in acts:
+                self.act(self.world.worker, what)
+                self.world.pass_time(minutes=1)
+            self.settle()
+            self.orders[acts] = self.outcome()
+        return self.orders[acts]
+
+    def begin(self, acts: tuple[str, ...]) -> None:
         self.restore()
-        for what in (first, second):
+        for what in sorted(set(acts), key=lambda each: (each != "unskip", each)):  # a skip, before the rest is edited
             self.prepare(what)
-        turns = Turns([(0, place), (1, 400), (0, 400)])
+
+    def at_once(self, *acts: str, place: int, then: int = 400) -> int:
+        """Let each do so many commands before the next does all of its own; return how many the first has sent."""
+        self.begin(acts)
+        last = len(acts) - 1
+        turns = Turns([(0, place), *([(1, then)] if last > 1 else []), (last, 400), *((n, 400) for n in range(last))])
         for player in self.players:
             player.join(turns)
         try:
-            turns.play(
-                {"a": partial(self.act, self.workers[0], first), "b": partial(self.act, self.workers[1], second)}
-            )
+            turns.play({str(n): partial(self.act, self.workers[n], what) for n, what in enumerate(acts)})
         finally:
             for player in self.players:
                 player.leave()
@@ -192,39 +230,76 @@ class Pair:
         return sent
 
 
-@pytest.fixture
-def pair(mongodb_url: str) -> Iterator[Pair]:
-    found = Pair(mongodb_url)
+@pytest.fixture(scope="module")
+def shared(mongodb_server: str) -> Iterator[Pair]:
+    """Return what all tries begin with: each puts it back."""
+    found = Pair(with_database(mongodb_server, "changes_at_once"))
     yield found
+    found.mongo.client.drop_database(found.mongo.db.name)
     found.close()
+
+
+@pytest.fixture
+def pair(shared: Pair) -> Pair:
+    shared.restore()
+    return shared
 
 
 @pytest.mark.parametrize(("first", "second"), PAIRS)
 def test_whatever_comes_between_two_commands_of_a_change_it_ends_as_in_some_order(
     pair: Pair, first: str, second: str
 ) -> None:
-    orders = [pair.one_after_the_other(first, second), pair.one_after_the_other(second, first)]
+    if EXAMPLES == 1:
+        place = Random(f"{first} {second}").randint(2, COMMANDS)
+        pair.at_once(first, second, place=place)
+        require_some_order(pair, (first, second), f"{second} before command {place} of {first}")
+        return
     place, sent = 1, 1
     while place <= sent:
-        sent = pair.at_once(first, second, place)
-        outcome = pair.outcome()
-        if "update" in {first, second} and {first, second} & {"skip", "a person completes one"}:
-            # What is named may be on another slot by then, as in neither order: each has one task, and enough are open.
-            assert len({due for due, *_ in outcome}) == len(outcome)
-            assert sum(not done for _, _, done, _ in outcome) >= 4
-        else:
-            assert outcome in orders, f"{second} before command {place} of {first}"
-        assert pair.findings() <= AFTER_A_STOP, f"{second} before command {place} of {first}"
-        assert pair.mongo.events.distinct("status", {"status": {"$nin": ["completed", "rejected"]}}) == []
+        sent = pair.at_once(first, second, place=place)
+        require_some_order(pair, (first, second), f"{second} before command {place} of {first}")
         place += 1
     assert place > 5, "the worker sends that many commands"
+
+
+@pytest.mark.parametrize("acts", DRAWN, ids=", ".join)
+def test_of_three_things_at_once_it_ends_as_in_some_order(pair: Pair, acts: tuple[str, str, str]) -> None:
+    chance = Random(str(acts))
+    for _ in range(EXAMPLES):
+        place, then = chance.randint(2, COMMANDS), chance.randint(2, COMMANDS)
+        pair.at_once(*acts, place=place, then=then)
+        require_some_order(pair, acts, f"{acts[1:]} before command {place} of {acts[0]}, {acts[2]} before {then}")
+
+
+def require_some_order(pair: Pair, acts: tuple[str, ...], told: str) -> None:
+    """Compare with what the acts come to one after the other, and look for anything else that is wrong."""
+    outcome = pair.outcome()
+    assert pair.findings() <= AFTER_A_STOP, told
+    assert pair.mongo.events.distinct("status", {"status": {"$nin": ["completed", "rejected"]}}) == []
+    if is_seen_by_neither_order(acts):
+        assert len({due for due, *_ in outcome}) == len(outcome)
+        assert sum(not done for _, _, done, _ in outcome) >= (4 if len(acts) == 2 else 1)
+    else:
+        assert outcome in pair.in_any_order(*acts), told
+
+
+def is_seen_by_neither_order(acts: tuple[str, ...]) -> bool:
+    """Say whether what is named may be on another slot by then, or completed behind one that has just been retired."""
+    named = {"skip", "a person completes one"}.intersection(acts)
+    is_apart = "update" in acts or (len(acts) > 2 and bool(EDITS.intersection(acts)))
+    return "delete the series" not in acts and bool(named) and is_apart
+
+
+def test_no_operation_is_missing_from_what_happens_at_once() -> None:
+    assert set(TOLD.values()) == set(Operation)
+    assert {act for acts in PAIRS for act in acts} == {*TOLD, *BY_A_PERSON}
 
 
 def test_what_stays_because_a_person_touched_it_keeps_its_sub_task_and_leaves_no_copy(pair: Pair) -> None:
     """At whatever command of the worker: a retirement deletes sub-tasks first."""
     place, sent = 1, 1
     while place <= sent:
-        sent = pair.at_once("shorten", "a person touches the last", place)
+        sent = pair.at_once("shorten", "a person touches the last", place=place)
         for task in pair.mongo.tasks.find({"title": "mine"}):
             assert pair.mongo.tasks.count_documents({"parentTaskId": task["_id"]}) == 1, f"before command {place}"
             assert pair.mongo.deleted.count_documents({"task._id": task["_id"]}) == 0, f"before command {place}"
@@ -255,7 +330,6 @@ def test_a_skip_of_a_series_that_nothing_is_remembered_of_is_done_and_noted_wher
 
 def test_a_reopening_does_not_believe_what_its_event_says_it_took_away(pair: Pair) -> None:
     """Else anybody who can write an event brings back what a person deleted."""
-    pair.restore()
     pair.prepare("reopen")
     pair.delete(4)
     event = pair.world.add_event("reopen", pair.head)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from recurrence_pipeline.domain.model import Operation
 from recurrence_pipeline.worker.context import WriteStep
 from recurrence_pipeline.worker.service import OperationRequest
 from recurrence_pipeline_tests.worker.crashing import Work, Write, killed_after_step, killed_after_write
@@ -190,13 +191,15 @@ def whoever_asked(scenario: Scenario) -> dict[str, list[Any]]:
     return rest | {"tasks": tasks}
 
 
-def test_no_step_and_no_write_is_missing_from_the_matrix(mongodb_url: str) -> None:
+def test_no_step_no_write_and_no_operation_is_missing_from_the_matrix(mongodb_url: str) -> None:
     """A write that somebody adds must be named above, and belong to a step, after which the worker is killed."""
     seen: set[WriteStep] = set()
+    asked: set[str] = set()
     for prepare in ONE:
         world = World(mongodb_url)
         scenario = Scenario(world)
         prepare(scenario, 1)
+        asked |= scenario.operations()
         done = scenario.calm()
         (lease, *first), *others = done.writes
         assert lease == LEASE
@@ -206,6 +209,7 @@ def test_no_step_and_no_write_is_missing_from_the_matrix(mongodb_url: str) -> No
         seen |= {step for step, writes in zip(done.steps, [first, *others], strict=True) if writes}
         world.close()
     assert seen == set(WRITES_OF) == set(WriteStep) - ELSEWHERE
+    assert asked == {operation.value for operation in Operation}
 
 
 def test_a_renewal_is_all_that_a_slow_worker_writes_besides(scenario: Scenario) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
+from recurrence_pipeline.domain.model import Operation
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.worker.context import WriteStep
 from recurrence_pipeline_tests.worker.crashing import (
@@ -37,11 +38,13 @@ from recurrence_pipeline_tests.worker.scenarios import (
     shortenings,
     skips_undone,
 )
+from recurrence_pipeline_tests.worker.test_crash_matrix import WRITES_OF
 from recurrence_pipeline_tests.world import World
 
 pytestmark = pytest.mark.timeout(300)
 
 A_LITTLE_OF_EVERYTHING: tuple[Prepare, ...] = (creations, refused_creations, completions, deletions)
+CHANGES: tuple[Prepare, ...] = (exclusions, shortenings, reopenings, skips_undone)
 
 
 class Frozen(Scenario):
@@ -51,6 +54,7 @@ class Frozen(Scenario):
         super().__init__(world)
         for prepare in prepared:
             prepare(self, count)
+        self.asked = self.operations()
         self.wall_clock = folder / "clock"
         done = self.calm()
         self.steps, self.writes, self.looks = done.steps, done.in_order, len(done.looks)
@@ -153,7 +157,7 @@ def test_a_write_that_was_frozen_on_its_way_changes_nothing_when_it_arrives(froz
         frozen.check_numbers()
 
 
-@pytest.mark.parametrize("prepare", [exclusions, shortenings, reopenings, skips_undone])
+@pytest.mark.parametrize("prepare", CHANGES)
 def test_a_worker_that_was_frozen_in_a_change_of_a_series_changes_nothing_when_another_has_made_it(
     world: World, tmp_path: Path, prepare: Prepare
 ) -> None:
@@ -179,6 +183,20 @@ def test_a_worker_that_was_frozen_in_a_change_of_a_series_changes_nothing_when_a
         assert raw() == expected, f"{freeze.__name__} {place}"
         assert woken.numbers["leases_lost"] > 0
         frozen.check_numbers()
+
+
+def test_no_step_and_no_operation_is_missing_from_where_a_worker_was_frozen(mongodb_url: str, tmp_path: Path) -> None:
+    """What somebody adds must be asked for by one of the scenarios above."""
+    steps, asked = set[WriteStep](), set[str]()
+    for prepared in (A_LITTLE_OF_EVERYTHING, *((prepare,) for prepare in CHANGES)):
+        world = World(mongodb_url)
+        frozen = Frozen(world, tmp_path, *prepared)
+        steps |= {step for step, _ in frozen.writes if step is not None}
+        asked |= frozen.asked
+        world.worker.mongo.client.drop_database(world.worker.mongo.db.name)
+        world.close()
+    assert steps == set(WRITES_OF)
+    assert asked == {operation.value for operation in Operation}
 
 
 def test_what_a_late_insert_leaves_of_a_series_that_was_deleted_is_found_by_the_orphan_cleanup(
