@@ -65,10 +65,12 @@ types: $(INSTALLED) ## Check the types
 contracts: $(INSTALLED) ## Check that imports point one way
 	@$(BIN)/lint-imports
 
-definitions: $(INSTALLED) ## Check that Dagster can load the definitions
-	@$(BIN)/dagster definitions validate
+definitions: $(INSTALLED) ## Check that Dagster can load the definitions, by dg.toml and by workspace.yaml
+	@$(BIN)/dg check toml
+	@$(BIN)/dg check defs
+	@PYTHONWARNINGS='ignore:Function `definitions_validate_command` is superseded' $(BIN)/dagster definitions validate
 
-job: $(INSTALLED) ## Execute the job once, on a throwaway database that holds the sample data
+job: $(INSTALLED) ## Execute the job by hand, on a throwaway database that holds the sample data
 	@$(BIN)/python scripts/execute_job.py
 
 snapshot: $(INSTALLED) ## Write anew what Dagster shows of the definitions, after a change that is meant: a test holds them to it

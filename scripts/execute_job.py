@@ -1,18 +1,33 @@
-"""Execute the job once, on a throwaway database that holds the sample data, and check what it left undone: nothing."""
+"""Execute the job by hand, on a throwaway database that holds the sample data, and check what it left undone: nothing.
+
+With `dg launch`, and with the command of Dagster that people knew before, which then finds nothing to do.
+"""
 
 import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from recurrence_pipeline.bootstrap import open_worker
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.local.embedded import EmbeddedServer
 from recurrence_pipeline.storage.import_jsonl import SAMPLE_DATA
 
-DAGSTER = Path(sys.executable).with_name("dagster")
-JOB = ("job", "execute", "-m", "recurrence_pipeline.definitions", "-j", "process_task_events")
+CODE = ("-m", "recurrence_pipeline.definitions")
+JOB = "process_task_events"
+COMMANDS = (("dg", "launch", *CODE, "--job", JOB), ("dagster", "job", "execute", *CODE, "-j", JOB))
+
+
+def execute(command: Sequence[str], environment: Mapping[str, str], output: BinaryIO) -> int:
+    """Return the exit status of a command of this environment's."""
+    program = Path(sys.executable).with_name(command[0])
+    everything = {**os.environ, **environment}
+    return subprocess.run(
+        [program, *command[1:]], env=everything, stdout=output, stderr=subprocess.STDOUT, check=False
+    ).returncode
 
 
 def main() -> int:
@@ -24,13 +39,7 @@ def main() -> int:
             worker.import_folder(SAMPLE_DATA)
             log = Path(folder) / "job.log"
             with log.open("wb") as output:
-                status = subprocess.run(
-                    [DAGSTER, *JOB],
-                    env={**os.environ, **environment},
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    check=False,
-                ).returncode
+                status = max(execute(command, environment, output) for command in COMMANDS)
             counts = worker.queries.event_counts()
             left = worker.queries.unfinished()
         if status or left:

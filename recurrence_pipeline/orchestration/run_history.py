@@ -17,15 +17,9 @@ from pathlib import Path
 import dagster as dg
 import sqlalchemy as sa
 
-# None of these is public; the version of Dagster is pinned, and tests hold them against real instances.
-from dagster._core.storage.event_log import SqlEventLogStorage
-from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable as Checks
-from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
-from dagster._core.storage.runs import SqlRunStorage
-from dagster._core.storage.runs.schema import RunsTable, RunTagsTable
-
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.orchestration.assets import MAINTENANCE
+from recurrence_pipeline.orchestration.insides import CHECKS, RUN_TAGS, RUNS, folder_of_events, storages
 from recurrence_pipeline.orchestration.naming import Names
 from recurrence_pipeline.orchestration.own import Own
 from recurrence_pipeline.orchestration.resources import TEAM, WorkerParam
@@ -140,34 +134,26 @@ def _forget(instance: dg.DagsterInstance, run_ids: list[str]) -> None:
     for run_id in run_ids:
         with suppress(FileNotFoundError):  # another pass was faster
             instance.compute_log_manager.delete_logs(prefix=[run_id])
-    events, records = _storages(instance)
+    events, records = storages(instance)
     with events.index_connection() as connection:
         for run_id in run_ids:
             events.delete_events_for_run(connection, run_id)
     with records.connect() as connection:
-        for table in (RunTagsTable, RunsTable):
+        for table in (RUN_TAGS, RUNS):
             connection.execute(table.delete().where(table.c.run_id.in_(run_ids)))
 
 
 def _forget_checks(instance: dg.DagsterInstance, before: datetime, own: Own) -> int:
     """Remove old results of checks, which stay when their run goes; the last of each kind is the state of its check."""
-    events, _ = _storages(instance)
-    kind = (Checks.c.asset_key, Checks.c.check_name, Checks.c.partition, Checks.c.execution_status)
-    last = sa.select(sa.func.max(Checks.c.id)).group_by(*kind)
-    written_before = Checks.c.create_timestamp < before.astimezone(timezone.utc).replace(tzinfo=None)
-    old = Checks.delete().where(written_before, Checks.c.id.not_in(last))
+    events, _ = storages(instance)
+    kind = (CHECKS.c.asset_key, CHECKS.c.check_name, CHECKS.c.partition, CHECKS.c.execution_status)
+    last = sa.select(sa.func.max(CHECKS.c.id)).group_by(*kind)
+    written_before = CHECKS.c.create_timestamp < before.astimezone(timezone.utc).replace(tzinfo=None)
+    old = CHECKS.delete().where(written_before, CHECKS.c.id.not_in(last))
     if not own.alone:
-        old = old.where(Checks.c.asset_key.in_(sorted(key.to_string() for key in own.assets)))
+        old = old.where(CHECKS.c.asset_key.in_(sorted(key.to_string() for key in own.assets)))
     with events.index_connection() as connection:
         return int(connection.execute(old).rowcount)
-
-
-def _storages(instance: dg.DagsterInstance) -> tuple[SqlEventLogStorage, SqlRunStorage]:
-    """Return where events and records are, which is the same database but on SQLite."""
-    events, records = instance.event_log_storage, instance.run_storage
-    if isinstance(events, SqlEventLogStorage) and isinstance(records, SqlRunStorage):
-        return events, records
-    raise dg.Failure("Dagster's history is not in SQL: it cannot be removed", allow_retries=False)
 
 
 def _remove_leftovers(instance: dg.DagsterInstance, of: Collection[str] | None) -> int:
@@ -195,9 +181,8 @@ def _remove_leftovers(instance: dg.DagsterInstance, of: Collection[str] | None) 
 def _files(instance: dg.DagsterInstance) -> Iterator[tuple[str, Path]]:
     """Yield what is called after a run, with the id of that."""
     folders = [Path(instance.storage_directory())]  # what ops printed
-    storage = instance.event_log_storage
-    if isinstance(storage, SqliteEventLogStorage):
-        folders.append(Path(storage.path_for_shard("any")).parent)
+    if (of_events := folder_of_events(instance)) is not None:
+        folders.append(of_events)
     for folder in folders:
         for path in folder.iterdir() if folder.is_dir() else ():
             if named := RUN_ID.match(path.name):

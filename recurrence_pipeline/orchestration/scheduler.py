@@ -6,13 +6,11 @@ each process of Dagster makes the classes that dagster.yaml names, before it wor
 
 from typing import Any
 
-# Not public, though dagster.yaml may name it; the version of Dagster is pinned, and a test holds it.
-from dagster._core.scheduler import DagsterDaemonScheduler
-
 from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
+from recurrence_pipeline.orchestration.insides import SCHEDULER
 
 
-class NewestTimeZones(DagsterDaemonScheduler):
+class NewestTimeZones(SCHEDULER):
     """Dagster's scheduler, in a process that uses the newest time zone data."""
 
     def __init__(self, **config: Any) -> None:

@@ -172,18 +172,18 @@ def test_the_last_run_of_each_job_stays_and_so_does_the_state_of_assets_and_chec
     assert check_results(home) == {ids["third"], ids["unfinished"]}, "the last that is known, and what is under way"
 
 
-@pytest.mark.parametrize("step", ["delete_logs", "delete_events_for_run", "RunTagsTable", "_remove_leftovers"])
+@pytest.mark.parametrize("step", ["delete_logs", "delete_events_for_run", "RUN_TAGS", "_remove_leftovers"])
 def test_a_pass_that_dies_is_completed_by_the_next(
     instance: dg.DagsterInstance, home: Path, ids: dict[str, str], step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owners: dict[str, Any] = {
         "delete_logs": instance.compute_log_manager,
         "delete_events_for_run": instance.event_log_storage,
-        "RunTagsTable": history,
+        "RUN_TAGS": history,
         "_remove_leftovers": history,
     }
     with monkeypatch.context() as patched:
-        patched.setattr(owners[step], step, SimpleNamespace(delete=die) if step == "RunTagsTable" else die)
+        patched.setattr(owners[step], step, SimpleNamespace(delete=die) if step == "RUN_TAGS" else die)
         with pytest.raises(Crash):
             tidy(instance, days_ago(18))
     old = [ids["first"], ids["other first"]]
