@@ -58,6 +58,7 @@ def daemon(home: Path, mongodb_url: str, **settings: str) -> Iterator[Command]:
     environment = {
         **os.environ,
         "WORKER_IDLE_TIMEOUT": "0",
+        "SENSOR_WATCH": "4000",  # it ends when its sensors have
         **settings,
         "DAGSTER_HOME": str(home),
         "MONGODB_URL": mongodb_url,
