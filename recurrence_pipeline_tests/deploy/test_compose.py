@@ -197,7 +197,14 @@ class Machine:
             "DAGSTER_UI_URL": f"http://127.0.0.1:{self.ports['3001']}",
             **({"HOST": "127.0.0.1"} if "HOST" in given else {}),
         }
-        return {"PATH": os.environ["PATH"], "HOME": str(self.home), "WORKER_IDLE_TIMEOUT": "0", **KEPT_LONG, **given}
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "WORKER_IDLE_TIMEOUT": "0",
+            "SENSOR_WATCH": "4000",
+            **KEPT_LONG,
+            **given,
+        }
 
     def command(self, words: list[str]) -> list[str]:
         """Return a command of a container: our programs, files and ports."""

@@ -115,65 +115,6 @@ def test_the_demo_works_off_the_sample_shows_it_and_leaves_nothing_behind(tmp_pa
     assert not (tmp_path / ".recurrence" / "demo").exists()
 
 
-def test_up_uses_the_newest_time_zone_data_in_all_it_starts_and_on_ctrl_c_gives_its_work_back_and_leaves_no_process(
-    tmp_path: Path,
-) -> None:
-    """Old data place slots and schedules an hour off; a lease that is not given back has to be waited for."""
-    home, told = tmp_path / "site", tmp_path / "told"
-    told.mkdir()
-    environment = on_system(system_data(tmp_path / "zoneinfo", OLDER), home)
-    environment |= {"MAINTENANCE_TIMEZONE": VANCOUVER, "WORKER_BATCH_SIZE": "5"}  # it works for long
-    with (home / "sitecustomize.py").open("a") as file:
-        file.write(TELLS.format(folder=str(told)))
-    with recurrence("up", folder=tmp_path, environment=environment) as up:
-        wait_until_up(up)
-        with recurrence("up", folder=tmp_path) as second:
-            assert second.process.wait() == 2
-            assert f"is in use by process {up.process.pid}" in second.printed()
-        api = up.found(r"API      (\S+)")
-        assert httpx.get(f"{api}/internal/worker/health", trust_env=False).json()["data"]["status"] == "healthy"
-        assert_the_newest_data_are_used(up, told)
-        with worker_of(up) as worker:
-            wait_until(lambda: count(worker, "completed") > 0, "a run is at work", timeout=WORKED_OFF)
-        up.process.send_signal(signal.SIGINT)
-        assert up.process.wait(GONE.total_seconds()) == 0, up.printed()
-        assert up.family() == []
-    with DagsterInstance.from_config(str(tmp_path / ".recurrence" / "dagster")) as instance:
-        ended = {run.status for run in instance.get_runs()}
-        assert DagsterRunStatus.CANCELED in ended
-        assert ended <= {DagsterRunStatus.CANCELED, DagsterRunStatus.SUCCESS, DagsterRunStatus.QUEUED}, "none failed"
-    with EmbeddedServer.start(tmp_path / ".recurrence" / "mongodb") as server:
-        url = server.url("task-app")
-        with open_worker(Settings.from_environment({"MONGODB_URL": url})) as worker:
-            assert count(worker, "pending") > 0
-            assert count(worker, "processing") == 0
-
-
-def assert_the_newest_data_are_used(up: Command, told: Path) -> None:
-    """By each program, runs among them; by the schedules; and the API tells so."""
-    url = up.found(r"Dagster  (\S+)")
-    answer = httpx.post(f"{url}/graphql", json={"query": NEXT_TICK}, trust_env=False, timeout=60).json()
-    (tick,) = answer["data"]["scheduleOrError"]["futureTicks"]["results"]
-    assert datetime.fromtimestamp(tick["timestamp"], timezone.utc).hour == 9, "02:00 in Vancouver, -07:00 all year"
-    with MongoClient[Document](up.found(r"MongoDB  (\S+)")) as client:
-        hosts = client.get_default_database()["worker_state"]
-        wait_until(lambda: hosts.find_one({"kind": "host"}), "the API leaves word of this host", timeout=STARTED)
-        assert [host["timeZoneData"] for host in hosts.find({"kind": "host"})] == [NEWEST]
-    programs = ("recurrence_pipeline api", "api grpc", "dagster_webserver", "dagster._daemon", RUN)
-    wait_until(
-        lambda: all(any(program in line for line in choices(told)) for program in programs),
-        f"all of these choose: {programs}",
-        timeout=WORKED_OFF,
-    )
-    assert set(choices(told).values()) == {str(PACKAGE)}
-
-
-def choices(told: Path) -> dict[str, str]:
-    """Return what each program that chose its time zone data was started as, and which folder it put first."""
-    files = (file.read_text().rpartition("\n") for file in told.iterdir() if file.suffix == ".done")
-    return {command: folder for command, _, folder in files}
-
-
 @pytest.fixture(scope="module")
 def resumed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Command, Path]]:
     """Return the `up` that follows one which was killed at work, and their folder."""
@@ -205,59 +146,118 @@ def test_what_kill_minus_9_interrupts_the_next_up_completes(resumed: tuple[Comma
         assert killed.tags["dagster/will_retry"] == "true", "a maintenance would be left to the next day"
 
 
-def in_use(folder: Path) -> None:
-    """Leave a task in the database of a folder: an `up` there then loads no sample, and has nothing to work off."""
-    server = EmbeddedServer.start(folder / ".recurrence" / "mongodb")
-    with MongoClient[Document](server.url("task-app")) as client:
-        client.get_default_database()["tasks"].insert_one({"title": "water the plants"})
-    server.kill()
+@pytest.fixture(scope="module")
+def on_older_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Command, Path]]:
+    """Return an `up` on a system whose time zone data are old, and its folder; `told` in that has what it chose."""
+    folder = tmp_path_factory.mktemp("older")
+    told, home = folder / "told", folder / "site"
+    told.mkdir()
+    environment = on_system(system_data(folder / "zoneinfo", OLDER), home)
+    environment |= {"MAINTENANCE_TIMEZONE": VANCOUVER, "WORKER_BATCH_SIZE": "5"}  # it works for long
+    with (home / "sitecustomize.py").open("a") as file:
+        file.write(TELLS.format(folder=str(told)))
+    with recurrence("up", folder=folder, environment=environment) as up:
+        wait_until_up(up)
+        yield up, folder
+
+
+def test_up_uses_the_newest_time_zone_data_in_all_it_starts(on_older_data: tuple[Command, Path]) -> None:
+    """Old data place slots and schedules an hour off: by each program, runs among them; and the API tells so."""
+    up, told = on_older_data[0], on_older_data[1] / "told"
+    api = up.found(r"API      (\S+)")
+    assert httpx.get(f"{api}/internal/worker/health", trust_env=False).json()["data"]["status"] == "healthy"
+    url = up.found(r"Dagster  (\S+)")
+    answer = httpx.post(f"{url}/graphql", json={"query": NEXT_TICK}, trust_env=False, timeout=60).json()
+    (tick,) = answer["data"]["scheduleOrError"]["futureTicks"]["results"]
+    assert datetime.fromtimestamp(tick["timestamp"], timezone.utc).hour == 9, "02:00 in Vancouver, -07:00 all year"
+    with MongoClient[Document](up.found(r"MongoDB  (\S+)")) as client:
+        hosts = client.get_default_database()["worker_state"]
+        wait_until(lambda: hosts.find_one({"kind": "host"}), "the API leaves word of this host", timeout=STARTED)
+        assert [host["timeZoneData"] for host in hosts.find({"kind": "host"})] == [NEWEST]
+    programs = ("recurrence_pipeline api", "api grpc", "dagster_webserver", "dagster._daemon", RUN)
+    wait_until(
+        lambda: all(any(program in line for line in choices(told)) for program in programs),
+        f"all of these choose: {programs}",
+        timeout=WORKED_OFF,
+    )
+    assert set(choices(told).values()) == {str(PACKAGE)}
+
+
+def choices(told: Path) -> dict[str, str]:
+    """Return what each program that chose its time zone data was started as, and which folder it put first."""
+    files = (file.read_text().rpartition("\n") for file in told.iterdir() if file.suffix == ".done")
+    return {command: folder for command, _, folder in files}
+
+
+def test_a_second_up_in_a_folder_says_who_is_there(on_older_data: tuple[Command, Path]) -> None:
+    up, folder = on_older_data
+    with recurrence("up", folder=folder) as second:
+        assert second.process.wait() == 2
+        assert f"is in use by process {up.process.pid}" in second.printed()
 
 
 def test_two_at_once_have_their_own_ports_and_commands_in_their_folders_find_them(
-    resumed: tuple[Command, Path], tmp_path: Path
+    resumed: tuple[Command, Path], on_older_data: tuple[Command, Path]
 ) -> None:
-    """Else the second ends with errno 98, or announces the first one's pages as its own. Both end here."""
-    one, folders = resumed[0], [resumed[1], tmp_path]
-    in_use(tmp_path)
-    with recurrence("up", folder=tmp_path) as another:
-        wait_until_up(another)
-        for up, folder in zip((one, another), folders, strict=True):
-            file = folder / ".recurrence" / "up.json"
-            assert file.stat().st_mode & 0o777 == 0o600
-            found = read_up_file(folder)
-            assert found is not None
-            assert found.pid == up.process.pid
-            assert set(found.pids.values()) < set(up.family())
-            info = httpx.post(f"{found.dagster_url}/graphql", json={"query": "{instance{info}}"}, trust_env=False).text
-            assert str(folder) in info, "it is its own"
-            assert (found.dagster_url, found.api_url) == (up.found(r"Dagster  (\S+)"), up.found(r"API      (\S+)"))
-            of_api = (PROC / str(found.pids["the internal API"]) / "environ").read_text().split("\0")
-            assert f"DAGSTER_UI_URL={found.dagster_url}" in of_api, "its alerts link to its own Dagster"
-            with recurrence("trigger", "create", UNKNOWN, folder=folder) as command:
-                assert command.process.wait() == 0
-                assert "the database is that of `recurrence up` in this folder" in command.printed()
-            with worker_of(up) as worker:
-                assert worker.queries.events(limit=5, task_id=UNKNOWN)
-        (one_s, another_s) = (read_up_file(folder) for folder in folders)
-        assert one_s is not None
-        assert another_s is not None
-        assert {one_s.api_url, one_s.dagster_url}.isdisjoint({another_s.api_url, another_s.dagster_url})
-        daemon = one_s.pids["dagster-daemon"]
-        os.kill(daemon, signal.SIGKILL)
-        wait_until(
-            lambda: _pid(folders[0], "dagster-daemon") not in {None, daemon}, "it is started again", timeout=GONE
-        )
-        assert "dagster-daemon ended unexpectedly, with status -9; it is started again in 1 s" in one.printed()
-        for up, folder in zip((one, another), folders, strict=True):
-            up.process.send_signal(signal.SIGTERM)
-            assert up.process.wait(GONE.total_seconds()) == 0, up.printed()
-            assert up.family() == []
-            assert not (folder / ".recurrence" / "up.json").exists()
+    """Else the second ends with errno 98, or announces the first one's pages as its own. One of them ends here."""
+    (one, another), folders = zip(resumed, on_older_data, strict=True)
+    for up, folder in zip((one, another), folders, strict=True):
+        file = folder / ".recurrence" / "up.json"
+        assert file.stat().st_mode & 0o777 == 0o600
+        found = read_up_file(folder)
+        assert found is not None
+        assert found.pid == up.process.pid
+        assert set(found.pids.values()) < set(up.family())
+        info = httpx.post(f"{found.dagster_url}/graphql", json={"query": "{instance{info}}"}, trust_env=False).text
+        assert str(folder) in info, "it is its own"
+        assert (found.dagster_url, found.api_url) == (up.found(r"Dagster  (\S+)"), up.found(r"API      (\S+)"))
+        of_api = (PROC / str(found.pids["the internal API"]) / "environ").read_text().split("\0")
+        assert f"DAGSTER_UI_URL={found.dagster_url}" in of_api, "its alerts link to its own Dagster"
+        with recurrence("trigger", "create", UNKNOWN, folder=folder) as command:
+            assert command.process.wait() == 0
+            assert "the database is that of `recurrence up` in this folder" in command.printed()
+        with worker_of(up) as worker:
+            assert worker.queries.events(limit=5, task_id=UNKNOWN)
+    (one_s, another_s) = (read_up_file(folder) for folder in folders)
+    assert one_s is not None
+    assert another_s is not None
+    assert {one_s.api_url, one_s.dagster_url}.isdisjoint({another_s.api_url, another_s.dagster_url})
+    daemon = one_s.pids["dagster-daemon"]
+    os.kill(daemon, signal.SIGKILL)
+    wait_until(lambda: _pid(folders[0], "dagster-daemon") not in {None, daemon}, "it is started again", timeout=GONE)
+    assert "dagster-daemon ended unexpectedly, with status -9; it is started again in 1 s" in one.printed()
+    one.process.send_signal(signal.SIGTERM)
+    assert one.process.wait(GONE.total_seconds()) == 0, one.printed()
+    assert one.family() == []
+    assert not (folders[0] / ".recurrence" / "up.json").exists()
 
 
 def _pid(folder: Path, name: str) -> int | None:
     found = read_up_file(folder)
     return found.pids[name] if found else None
+
+
+def test_up_gives_its_work_back_on_ctrl_c_and_leaves_no_process(on_older_data: tuple[Command, Path]) -> None:
+    """A lease that is not given back has to be waited for."""
+    up, folder = on_older_data
+    with worker_of(up) as worker:
+        done = count(worker, "completed")
+        for task_id in worker.mongo.tasks.distinct("_id", {"repeatType": {"$ne": "none"}, "parentRecurringId": None}):
+            worker.enqueue(str(task_id), "create")
+        wait_until(lambda: count(worker, "completed") > done, "a run is at work", timeout=WORKED_OFF)
+    up.process.send_signal(signal.SIGINT)
+    assert up.process.wait(GONE.total_seconds()) == 0, up.printed()
+    assert up.family() == []
+    assert not (folder / ".recurrence" / "up.json").exists()
+    with DagsterInstance.from_config(str(folder / ".recurrence" / "dagster")) as instance:
+        ended = {run.status for run in instance.get_runs()}
+        assert DagsterRunStatus.CANCELED in ended
+        assert ended <= {DagsterRunStatus.CANCELED, DagsterRunStatus.SUCCESS, DagsterRunStatus.QUEUED}, "none failed"
+    with EmbeddedServer.start(folder / ".recurrence" / "mongodb") as server:
+        url = server.url("task-app")
+        with open_worker(Settings.from_environment({"MONGODB_URL": url})) as worker:
+            assert count(worker, "pending") > 0
+            assert count(worker, "processing") == 0
 
 
 def test_a_part_that_dies_ends_the_demo_and_is_quoted(tmp_path: Path) -> None:

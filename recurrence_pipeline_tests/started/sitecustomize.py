@@ -5,4 +5,4 @@ What is imported stays for good; looking through it again and again is a fifth o
 
 import gc
 
-gc.set_threshold(50_000, 20, 50)
+gc.set_threshold(1_000_000, 20, 50)

@@ -1,0 +1,72 @@
+"""The real daemon and its runs die together in the middle of the work: the next one does the rest."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from recurrence_pipeline.bootstrap import Worker
+from recurrence_pipeline.local import processes
+from recurrence_pipeline_tests.orchestration.conftest import Insert
+from recurrence_pipeline_tests.orchestration.test_daemon import (
+    PATIENCE,
+    SHORT_LEASES,
+    all_is_done,
+    copy_shipped,
+    daemon,
+    runs,
+)
+from recurrence_pipeline_tests.orchestration.test_sensors import add_run
+from recurrence_pipeline_tests.waiting import wait_until
+
+pytestmark = [pytest.mark.daemon, pytest.mark.timeout(1000)]
+
+PLACES = 10
+"""How many runs dagster.yaml lets work at a time."""
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder to start Dagster in, whose storage (relative to it) is then in it too."""
+    copy_shipped(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def history(home: Path) -> Iterator[dg.DagsterInstance]:
+    """Return the daemon's instance: opened before it starts, for two cannot create one storage at the same time."""
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        yield instance
+
+
+def test_a_machine_that_dies_with_a_full_run_queue_costs_time_and_nothing_else(
+    home: Path, mongodb_url: str, worker: Worker, insert_task: Insert, history: dg.DagsterInstance
+) -> None:
+    """Dagster shows its runs as started for a quarter of an hour: for so long nothing would be processed."""
+    count = 300
+    for _ in range(count):
+        worker.enqueue(insert_task(), "create")
+
+    with daemon(home, mongodb_url, **SHORT_LEASES) as running:
+        wait_until(
+            lambda: worker.queries.runs_at_work() and worker.queries.unfinished() < count,
+            "a run is at work, and has done some of it",
+            timeout=PATIENCE,
+        )
+        processes.kill(running.process)
+        wait_until(lambda: not running.family(), "nothing of it is left")
+    left = worker.queries.unfinished()
+    assert left, "it died in the middle"
+    # One that was queued is run now, and one that had not begun is started once more: Dagster sees to both.
+    dead = [run.run_id for run in runs(history) if run.status is dg.DagsterRunStatus.STARTED]
+    assert dead
+    dead += [add_run(history, dg.DagsterRunStatus.STARTED) for _ in range(PLACES - len(dead))]
+
+    with daemon(home, mongodb_url, **SHORT_LEASES) as again:
+        wait_until(lambda: all_is_done(worker, history), "the rest is done by another run", timeout=PATIENCE)
+        assert {history.get_run_by_id(run_id).status for run_id in dead} == {dg.DagsterRunStatus.FAILURE}  # type: ignore[union-attr]
+        assert worker.queries.event_counts() == {("create", "completed"): count}, again.printed()
+        assert worker.mongo.tasks.count_documents({"parentRecurringId": {"$ne": None}}) == 3 * count
+        assert not [run for run in runs(history) if run.parent_run_id in dead], "what died is not started again as well"
