@@ -314,7 +314,7 @@ def _lacks_slots(history: History) -> str | None:
 
 
 def _many_open(history: History) -> str | None:
-    if not history.is_changed or not history.is_calm or not history.is_followed:
+    if not history.is_changed or not history.is_calm or not history.is_followed or history.is_untraced:
         return None
     if not history.recurrence.from_completion:
         return None

@@ -1,0 +1,135 @@
+"""What a series of which people changed their minds should come to, counted anew over all the rules that it had. Pure.
+
+Where a rule begins, and which slots it takes from the one before, the worker's memory says; where its slots lie, and
+which of them should have a task by now, is worked out here, slot by slot. Of one rule alone expected.py knows more.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, tzinfo
+from functools import partial
+from heapq import merge
+from itertools import chain, islice, takewhile
+from typing import NamedTuple
+
+from recurrence_pipeline.domain.calendar import in_utc
+from recurrence_pipeline.domain.instances import instances, last_moment
+from recurrence_pipeline.domain.model import Revision, SeriesMemory, Task
+from recurrence_pipeline.domain.recurrence import NONE, read_rule
+from recurrence_pipeline.domain.rules import Rule
+from recurrence_pipeline.domain.zones import time_zone, wall_text
+from recurrence_pipeline.simulation.history import History
+from recurrence_pipeline.simulation.random_series import ORIGINAL
+
+class Slot(NamedTuple):
+    """A slot, and on whose clocks it is."""
+
+    number: int
+    at: datetime
+    zone: tzinfo
+
+
+Wanted = tuple[datetime, int | None]
+"""A slot's time on the wall clock, and its number; an added date has none."""
+LONGEST = 2_000
+"""Slots of one rule that are looked at: a pause without an end has no last one."""
+
+
+def ahead(history: History) -> list[Task]:
+    """Return the tasks that the worker answers for: open, untouched, to come, and never completed."""
+    return [
+        task
+        for task in history.open_tasks()
+        if task.id != ORIGINAL
+        and task.is_touched is False
+        and task.id not in history.reopened
+        and isinstance(task.due_date, datetime)
+        and task.due_date > history.now
+    ]
+
+
+def wanted(history: History) -> Iterator[Wanted]:
+    """Yield what should have a task, in order, from the highest completed slot on."""
+    slots, dates = list(islice(line(history), LONGEST)), added(history)
+    numbers = {task.id: 0 if task.id == ORIGINAL else task.occurrence_number for task in history.store.tasks.values()}
+    done = [task for task in history.store.tasks.values() if task.is_completed]
+    places = {slot.number: slot.at for slot in slots}
+    finished = max((number for task in done if (number := numbers[task.id]) in places), default=-1)
+    behind = [places.get(finished, task.occurrence_at) for task in done if numbers[task.id] == finished]
+    behind += [task.occurrence_at for task in done if numbers[task.id] is None]
+    last = max((at for at in behind if at is not None), default=None)
+    lacking, known = history.recurrence.horizon + 1, set(places.values())
+    numbered = ((slot.at, slot.number) for slot in slots if slot.number >= max(finished, 0))
+    for at, number in merge(numbered, ((at, None) for at in dates if at not in known), key=lambda each: each[0]):
+        if is_unwanted(history, at, number):
+            continue
+        yield at, number
+        lacking -= last is None or at > last
+        if not lacking:
+            return
+
+
+def is_unwanted(history: History, at: datetime, number: int | None) -> bool:
+    """Say whether a slot is passed over, by what the original says or because somebody asked for that."""
+    skipped = history.memory.skipped if history.memory is not None else {}
+    if history.memory is not None and number is not None and at in history.memory.added:
+        return True  # it was there before, as an added date
+    return (wall_text(at) if number is None else str(number)) in skipped or history.recurrence.passes_over(at)
+
+
+def is_void(memory: SeriesMemory, number: int) -> bool:
+    """Say whether no rule of a series has a slot of a number any more."""
+    lasts = [min((r.replaces for r in memory.revisions[i:]), default=None) for i in range(1, len(memory.revisions) + 1)]
+    spans = zip(memory.revisions, lasts, strict=True)
+    return not any(each.first <= number and (last is None or number < last) for each, last in spans)
+
+
+def line(history: History) -> Iterator[Slot]:
+    """Yield the slots of a series, each rule up to where a later one takes its place; from completion, those known."""
+    revisions = history.memory.revisions if history.memory is not None else ()
+    for index, revision in enumerate(revisions):
+        last = min((later.replaces - 1 for later in revisions[index + 1 :]), default=None)
+        if revision.from_completion:
+            slots: Iterable[tuple[int, datetime]] = _known(history, revision)
+        elif revision.rule == NONE:
+            continue
+        else:
+            rule = read_rule(revision.rule).rule if index + 1 < len(revisions) else history.recurrence.rule
+            slots = _slots(revision, rule)
+        zone = time_zone(revision.timezone)
+        yield from (Slot(n, at, zone) for n, at in takewhile(partial(_is_before, last), slots))
+
+
+def _is_before(last: int | None, slot: tuple[int, datetime]) -> bool:
+    return last is None or slot[0] <= last
+
+
+def _known(history: History, revision: Revision) -> list[tuple[int, datetime]]:
+    tasks = history.store.tasks.values()
+    numbered = {t.occurrence_number: t.occurrence_at for t in tasks if t.occurrence_number is not None}
+    found = {n: at for n, at in numbered.items() if n >= revision.first and at is not None}
+    return sorted((found if revision.first else {0: revision.anchor} | found).items())
+
+
+def _slots(revision: Revision, rule: Rule) -> Iterator[tuple[int, datetime]]:
+    if revision.start is None:
+        times = chain([revision.anchor], instances(rule, revision.anchor))
+    else:
+        times = instances(rule, revision.anchor, revision.start - datetime.resolution)
+    end, most = last_moment(rule, revision.anchor), LONGEST if rule.count is None else rule.count
+    for number, at in zip(range(revision.first, revision.first + most), times, strict=False):
+        if end is not None and at > end and number > 0:
+            return
+        yield number, at
+
+
+def added(history: History) -> list[datetime]:
+    """Return the added dates, in order."""
+    memory = history.memory
+    made = memory.added if memory is not None else ()
+    wall = memory.revisions[0].anchor if memory is not None else history.wall
+    return history.recurrence.added_at(wall, made)
+
+
+def due_of(history: History, at: datetime, zone: tzinfo | None = None) -> datetime:
+    """Return when a slot is due, shifted as the original says; that of another rule may be on other clocks."""
+    return in_utc(history.recurrence.moved(at) or at, zone or history.zone)
