@@ -277,7 +277,9 @@ def _edits_nothing(history: History) -> str | None:
     if not (history.is_over and history.is_calm) or {t.id for t in history.done} - history.store.tasks.keys():
         return None  # where what was completed is gone, so is what it brought
     fork = Fork(history)
-    if history.is_changed and fork.update(fork.store.tasks[ORIGINAL]).refusals:  # what nobody told of counts from now on
+    if (
+        history.is_changed and fork.update(fork.store.tasks[ORIGINAL]).refusals
+    ):  # what nobody told of counts from now on
         return None
     before = fork.store.copy()
     plan = fork.update(fork.store.tasks[ORIGINAL])
