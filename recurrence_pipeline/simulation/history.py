@@ -309,7 +309,7 @@ class History:
         """Return those that are not completed."""
         return [task for task in self.members() if not task.is_completed]
 
-    def ask(  # noqa: PLR0913 (what an event may say)
+    def ask(
         self,
         operation: Operation,
         task_id: str,

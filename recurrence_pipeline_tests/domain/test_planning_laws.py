@@ -184,7 +184,7 @@ def test_any_order_and_repetition_of_all_that_can_be_told_ends_in_what_a_person_
 
     Not so, and meant so: the numbers and ids of what a new rule makes, for they lie behind all that were given; which
     of a skip and its taking back comes last, and which slot a task is on that a skip names beside an edit, so that
-    neither pair is told here at once; and a deletion of what hangs on an original that stays, which takes what is there.
+    neither pair is told here at once; and a deletion of what hangs on an original that stays: it takes what is there.
     """
     events = list(history.queue)
     note(str(events))

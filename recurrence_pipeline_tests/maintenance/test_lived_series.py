@@ -1,4 +1,4 @@
-"""Series of several rules, with slots that are skipped, missed, excluded, moved and deleted: sound, harmed, put right."""
+"""Series of several rules, with slots skipped, missed, excluded, moved and deleted: sound, harmed, and put right."""
 
 import os
 
