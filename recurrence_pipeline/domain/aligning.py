@@ -79,6 +79,7 @@ def align(
             done.edits.append(SlotEdit(task.id, state.original.id, slot if is_moved else None, new_content))
     _trim(done, state, series, free)
     done.vacated = vacated(state, (t for t in done.going if t.id not in doubles))
+    state.passed |= done.vacated  # whatever is remembered next: a try that dies before the cursor goes back needs it
     done.changes = sorted(_told(done, state, ahead), key=lambda change: (change.due, change.task_id))
     return done
 

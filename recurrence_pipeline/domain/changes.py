@@ -301,7 +301,9 @@ class _Change:
         memory = self._remembered()
         part.raised += [MemoryChange(self._series.id, memory, move.memory) for move in state.moves(state.cursor)]
         if done.lowered is not None and done.lowered != memory:
-            part.lowered.append(MemoryChange(self._series.id, memory, done.lowered))
+            seen = part.raised[-1].new if part.raised else memory
+            lowered = replace(done.lowered, added=done.lowered.added | (seen.added - memory.added))
+            part.lowered.append(MemoryChange(self._series.id, seen, lowered))
         self._answer([*changes, *done.changes], tuple(i for i in created if i not in missed))
 
     def _retire(

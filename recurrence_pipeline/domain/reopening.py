@@ -72,10 +72,10 @@ def _from_above(
     """Return, by number, what can be taken back from the cursor down, and what ends that before its end."""
     by_number = {state.slots[t.id]: t for t in series.occurrences if t.id in state.slots}
     found = dict[int, Task | None]()
-    for number in range(max([state.cursor, *by_number]), _target(state), -1):
+    target = _target(state)
+    behind = [n for n in by_number if n > max(state.cursor, target)]  # a worker that died may have made some
+    for number in [*sorted(behind, reverse=True), *range(state.cursor, target, -1)]:
         task = by_number.get(number)
-        if task is None and number > state.cursor:  # a worker that died may have made some behind it
-            continue
         if task is None:
             if occurrence_id(state.original.id, number) in event.deleting:
                 found[number] = None

@@ -144,7 +144,7 @@ def _time_taken(state: SeriesState, replaces: int) -> datetime | None:
         number = min(number, (stretches[-1].last or 0) + 1)
     if number == replaces:
         return _due(state.timed(replaces, 1), replaces)
-    return _due(replace(stretches[-1], last=None).timed(number, 1, endless=True), number)
+    return _due(replace(stretches[-1], last=None).timed(number, 1), number)
 
 
 def _due(slots: Iterable[Slot], number: int) -> datetime | None:

@@ -148,7 +148,7 @@ class History:
 
         Each act has a weight: how often it comes.
         """
-        yield self._create()
+        yield self.begin()
         choices, weights = list(acts), list(acts.values())
         for _ in range(self.chance.randint(*STEPS)):
             self.visit = None
@@ -157,7 +157,8 @@ class History:
                 yield said
         yield self.drain()
 
-    def _create(self) -> str:
+    def begin(self) -> str:
+        """Create the series."""
         self.store.put(self.original)
         self.ask(Operation.CREATE, ORIGINAL)
         task = self.original

@@ -211,12 +211,11 @@ def _skip_stays(history: History) -> str | None:
     plan = fork.ask(Operation.SKIP, task.id)
     if task.id in fork.store.tasks:
         return f"{history.name(task)} was skipped, and is there: {plan.refusals}"
-    if task.occurrence_number is None or history.head.repeat_type == NONE:
-        return None
-    if fork.ask(Operation.SKIP, ORIGINAL, slot=task.occurrence_number, undo=True).refusals:
+    number, memory = task.occurrence_number, fork.store.memories.get(ORIGINAL)
+    if number is None or history.head.repeat_type == NONE or (memory is not None and is_void(memory, number)):
+        return None  # an edit may have taken its slot
+    if fork.ask(Operation.SKIP, ORIGINAL, slot=number, undo=True).refusals:
         return None  # from completion, a person has completed one since
-    if (memory := fork.store.memories.get(ORIGINAL)) is not None and is_void(memory, task.occurrence_number):
-        return None  # an edit has taken its slot
     lacking = before.tasks.keys() - fork.store.tasks.keys()  # what was made in its place stays
     return f"skipped {history.name(task)}, and took that back: {sorted(lacking)} are gone" if lacking else None
 
@@ -306,8 +305,8 @@ def _not_on_the_line(history: History) -> str | None:
 
 
 def _lacks_slots(history: History) -> str | None:
-    if not _is_in_line(history):
-        return None
+    if not _is_in_line(history) or {t.id for t in history.done} - history.store.tasks.keys():
+        return None  # where what was completed is gone, nobody knows how far it was
     numbers = {task.occurrence_number for task in history.store.tasks.values()} | history.deleted_slots | {0}
     for at, number in wanted(history):
         if number is not None and number not in numbers and due_of(history, at) > history.now:
@@ -316,7 +315,7 @@ def _lacks_slots(history: History) -> str | None:
 
 
 def _many_open(history: History) -> str | None:
-    if not history.is_changed or not history.is_calm or not history.is_followed:
+    if not history.is_changed or not history.is_calm or not history.is_followed or history.is_untraced:
         return None
     if not history.recurrence.from_completion:
         return None

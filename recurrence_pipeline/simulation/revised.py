@@ -20,6 +20,7 @@ from recurrence_pipeline.domain.zones import time_zone, wall_text
 from recurrence_pipeline.simulation.history import History
 from recurrence_pipeline.simulation.random_series import ORIGINAL
 
+
 class Slot(NamedTuple):
     """A slot, and on whose clocks it is."""
 

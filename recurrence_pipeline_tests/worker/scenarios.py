@@ -210,7 +210,7 @@ def later_edits(scenario: Scenario, count: int) -> None:
     """This and all following: another rule from a slot on."""
     for original in repeating(scenario, count, horizon=5):
         edit(scenario, original, repeatType="weekly")
-        scenario.world.add_event("update", original, slot=3)
+        scenario.world.add_event("update", original, fromSlot=3)
 
 
 def shortenings(scenario: Scenario, count: int) -> None:
