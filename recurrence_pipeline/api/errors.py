@@ -7,6 +7,8 @@ them; all others are `{success, error, code, message, retryable}`. `retryable` s
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from pydantic import ConfigDict, with_config
+
 from recurrence_pipeline.api.schemas import Shape
 from recurrence_pipeline.domain.errors import (
     ChangeRefused,
@@ -69,6 +71,11 @@ FAILURES: Mapping[str, tuple[int, str]] = {
 """What the API itself refuses, or fails at: status and message by code."""
 
 
+_on_the_page = with_config(ConfigDict(extra="forbid", defer_build=True))
+"""Every path has most of these errors: what FastAPI describes them by is made when somebody reads the page."""
+
+
+@_on_the_page
 class BadRequest(Shape):
     """The request cannot be right."""
 
@@ -76,6 +83,7 @@ class BadRequest(Shape):
     message: str
 
 
+@_on_the_page
 class NotValid(Shape):
     """The task may not recur."""
 
@@ -84,6 +92,7 @@ class NotValid(Shape):
     message: str
 
 
+@_on_the_page
 class Forbidden(Shape):
     """Whoever asks may not."""
 
@@ -91,6 +100,7 @@ class Forbidden(Shape):
     message: str
 
 
+@_on_the_page
 class NoSuchPath(Shape):
     """There is no such path, or not with this method."""
 
@@ -99,6 +109,7 @@ class NoSuchPath(Shape):
     message: Literal["Internal API endpoint not found"]
 
 
+@_on_the_page
 class Failure(Shape):
     """It was not done; `code` is for programs, `retryable` says whether to send it again."""
 

@@ -54,16 +54,34 @@ ANSWERS = [
 """Every command that answers a question or says what it did, but for `import` and `test-alert`."""
 
 
+@pytest.fixture(scope="module")
+def kept() -> dict[str, list[Document]]:
+    """Return what the first test found in its database when it began, for the others."""
+    return {}
+
+
 @pytest.fixture
-def busy(prepared: Run, db: Database[Document]) -> Run:
+def busy(run: Run, few: Path, db: Database[Document], kept: dict[str, list[Document]]) -> Run:
     """Return `run`, on a database in which something went well, something was refused, and something is wrong."""
-    prepared("process")
-    prepared("trigger", "create", MISSING, "--now")
-    done = prepared("trigger", "delete", WEEKLY, "--user-id", OWNER, "--now", "--yes")
+    assert run("init-db").code == 0
+    if not kept:
+        make_busy(run, few, db)
+        kept |= {name: list(db[name].find()) for name in db.list_collection_names()}
+    for name, documents in kept.items():
+        db[name].delete_many({})
+        if documents:
+            db[name].insert_many(documents, bypass_document_validation=True)
+    return run
+
+
+def make_busy(run: Run, few: Path, db: Database[Document]) -> None:
+    run("import", str(few))
+    run("process")
+    run("trigger", "create", MISSING, "--now")
+    done = run("trigger", "delete", WEEKLY, "--user-id", OWNER, "--now", "--yes")
     assert done.code == 0
     orphan = {"_id": ObjectId(), "parentRecurringId": ObjectId(), "repeatType": "daily", "title": "left " * 30}
     db["tasks"].insert_one(orphan | {"userId": ObjectId(OWNER), "taskId": 99})
-    return prepared
 
 
 def keys(value: Any) -> Iterator[str]:

@@ -1,15 +1,22 @@
-"""Each command that a page shows is run as it stands, on a database with a series, a deletion and a refused event."""
+"""Each command that a page shows is run as it stands, on a database with a series, a deletion and a refused event.
+
+They share it, for whether one is asked rightly is no matter of what the others did to the data.
+"""
 
 import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from bson import ObjectId
+from pymongo import MongoClient
 
+from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.commands import Run
 from recurrence_pipeline_tests.docs.pages import PAGES, blocks
+from recurrence_pipeline_tests.urls import with_database
 from recurrence_pipeline_tests.world import World, utc
 
 PROGRAMS = {"demo", "up", "api", "doctor", "test-alert", "import"}
@@ -37,9 +44,17 @@ def commands(page: Path) -> Iterator[str]:
 EVERY = sorted({command for page in PAGES if page.parent.name != "reference" for command in commands(page)})
 
 
-@pytest.fixture
-def filled(world: World, tmp_path: Path) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def mongodb_url(mongodb_server: str, mongodb_janitor: MongoClient[Document]) -> Iterator[str]:
+    name = f"test_{uuid4().hex}"
+    yield with_database(mongodb_server, name)
+    mongodb_janitor.drop_database(name)
+
+
+@pytest.fixture(scope="module")
+def filled(mongodb_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Fill the database, and return what stands for the words that a reader replaces."""
+    folder, world = tmp_path_factory.mktemp("commands"), World(mongodb_url)
     task = world.create(utc(2024, 1, 1, 9), "daily")
     gone = world.create(utc(2024, 1, 1, 9), "daily")
     deletion = world.add_event("delete", gone)
@@ -47,11 +62,12 @@ def filled(world: World, tmp_path: Path) -> dict[str, str]:
     world.work()
     known = {
         "TASK_ID": task, "$TASK": task, "6b046c58c5f3b9749e070265": task, "USER_ID": world.user,
-        "DELETION_ID": deletion, "EVENT_ID": refused, "CODE": "TRANSIENT", "NAME": "orphans", "FOLDER": tmp_path,
-        "FILE": tmp_path / "written", "RUN": deletion, "ZONE": "Europe/Berlin",
+        "DELETION_ID": deletion, "EVENT_ID": refused, "CODE": "TRANSIENT", "NAME": "orphans", "FOLDER": folder,
+        "FILE": folder / "written", "RUN": deletion, "ZONE": "Europe/Berlin",
         "1000": 20,  # random histories
     }  # fmt: skip
-    return {word: str(value) for word, value in known.items()}
+    yield {word: str(value) for word, value in known.items()}
+    world.close()
 
 
 @pytest.mark.parametrize("command", EVERY)

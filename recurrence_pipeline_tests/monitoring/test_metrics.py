@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from bson import ObjectId
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recurrence_pipeline.domain.errors import DatabaseUnavailable
@@ -214,6 +214,7 @@ def measured(events: list[FinishedEvent]) -> Measured:
     return Measured.of(Columns.of(events), NOON, NOON + timedelta(days=3))
 
 
+@settings(max_examples=30)  # each has up to 40 events, and is a second table for each hour and day
 @given(st.lists(any_event(), max_size=40))
 def test_the_whole_is_the_sum_of_its_hours_and_of_its_operations(events: list[FinishedEvent]) -> None:
     whole = measured(events)
