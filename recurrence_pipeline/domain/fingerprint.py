@@ -30,15 +30,22 @@ def fingerprint(document: Mapping[str, Any], copied: Iterable[str], *, content: 
     return blake2b("|".join((content, *own)).encode(), digest_size=8).hexdigest()
 
 
+def fingerprint_of_new(content: str, due: datetime, original_id: str) -> str:
+    """Return the digest of an occurrence as it is made: `fingerprint` of one that is due then, and has that content."""
+    time = _text(due)
+    return blake2b(f"{content}|{time}|{time}|False||ObjectId('{original_id}')".encode(), digest_size=8).hexdigest()
+
+
 def content_text(content: Mapping[str, Any]) -> str:
     """Return the digests of what a task says of its rule, and of what else it has of its original."""
-    return f"{rule_digest(content)}.{digest({n: v for n, v in content.items() if n not in RULE_FIELDS})}"
+    others = {name: value for name, value in content.items() if value is not None and name not in RULE_FIELDS}
+    return f"{rule_digest(content)}.{_digest_of_present(others)}"
 
 
 def rule_digest(values: Mapping[str, Any]) -> str:
     """Return the digest of what a task says of its rule."""
     repeat_type, zone = values.get("repeatType"), values.get("timezone")
-    if values.get("recurrence") or not isinstance(repeat_type, str) or not isinstance(zone, str | None):
+    if values.get("recurrence") or not isinstance(repeat_type, str) or not (zone is None or isinstance(zone, str)):
         return digest({name: values.get(name) for name in RULE_FIELDS})
     return _plain_digest(repeat_type, zone)
 
@@ -50,8 +57,11 @@ def _plain_digest(repeat_type: str, timezone: str | None) -> str:
 
 def digest(values: Mapping[str, Any]) -> str:
     """Return the digest of values as stored, in any order; absent and null are alike."""
-    told = {name: value for name, value in values.items() if value is not None}
-    return blake2b(_JSON.encode(told).encode(), digest_size=8).hexdigest()
+    return _digest_of_present({name: value for name, value in values.items() if value is not None})
+
+
+def _digest_of_present(values: Mapping[str, Any]) -> str:
+    return blake2b(_JSON.encode(values).encode(), digest_size=8).hexdigest()
 
 
 def _text(value: object) -> str:

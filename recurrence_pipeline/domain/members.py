@@ -54,6 +54,8 @@ def recurrence_of(original: Task, reached: Cursor | None, memory: SeriesMemory |
     if current.rule != NONE and not is_same_rule(current.rule, asked):
         known = read_rule(current.rule)
         asked = replace(asked, text=known.text, rule=known.rule)
+    if asked.from_completion == current.from_completion:
+        return asked
     return replace(asked, from_completion=current.from_completion)
 
 

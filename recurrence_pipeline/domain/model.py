@@ -304,8 +304,11 @@ def derived_id(base_id: str, *facts: object) -> str:
     indexes a collection has. 64 bits for each second of creation: for 10 million ids with one time stamp, a collision
     has odds of 1 in 360,000.
     """
-    text = "\0".join((base_id, *map(str, facts)))
-    return base_id[:8] + blake2b(text.encode(), digest_size=8).hexdigest()
+    return _hashed(base_id, "\0".join(map(str, facts)))
+
+
+def _hashed(base_id: str, facts: str) -> str:
+    return base_id[:8] + blake2b(f"{base_id}\0{facts}".encode(), digest_size=8).hexdigest()
 
 
 def time_of(object_id: str) -> datetime:
@@ -315,12 +318,12 @@ def time_of(object_id: str) -> datetime:
 
 def occurrence_id(original_id: str, slot: int | str) -> str:
     """Return the `_id` of a slot of the series: `slot` is its number or, of an added date, the text of its time."""
-    return derived_id(original_id, "occurrence", slot)
+    return _hashed(original_id, f"occurrence\0{slot}")
 
 
 def activity_id(action: Action, subject_id: str) -> str:
     """Return the `_id` of the activity that states `action` of `subject_id` (a task, or the event that deleted)."""
-    return derived_id(subject_id, action.value)
+    return _hashed(subject_id, action.value)
 
 
 REFUSED = (EventStatus.FAILED, EventStatus.REJECTED)

@@ -255,14 +255,16 @@ class Plan:
     def add(self, part: "Plan") -> None:
         """Take over what was planned for one series."""
         for name in _LISTS:
-            getattr(self, name).extend(getattr(part, name))
+            if planned := getattr(part, name):
+                getattr(self, name).extend(planned)
         for name in ("answers", "changes", "refusals"):
             getattr(self, name).update(getattr(part, name))
 
     def leave_out(self, ids: Collection[str]) -> None:
         """Tell no event that it made what is not there in the end, or was not its doing."""
-        for event_id, answer in self.answers.items():
-            self.answers[event_id] = replace(answer, created=tuple(i for i in answer.created if i not in ids))
+        for event_id, answer in self.answers.items() if ids else ():
+            if any(i in ids for i in answer.created):
+                self.answers[event_id] = replace(answer, created=tuple(i for i in answer.created if i not in ids))
 
     def refuse(self, events: Iterable[TaskEvent], error: RecurrenceError) -> None:
         """Record the same error for each event."""

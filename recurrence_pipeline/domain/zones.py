@@ -61,9 +61,11 @@ def wall_text(wall: datetime) -> str:
 
 def wall_time(text: object) -> datetime | None:
     """Read what `wall_text` writes, under the label of UTC; None where it is none."""
+    if not isinstance(text, str):
+        return None
     try:
-        wall = datetime.fromisoformat(text)  # type: ignore[arg-type] # what is no text is refused there
-    except (TypeError, ValueError):
+        wall = datetime.fromisoformat(text)
+    except ValueError:
         return None
     return None if wall.tzinfo else wall.replace(tzinfo=UTC)
 

@@ -31,7 +31,7 @@ from recurrence_pipeline.maintenance.time_zones import find_changes
 from recurrence_pipeline.storage.chunks import chunks
 from recurrence_pipeline.worker.context import WorkerContext
 
-A_PIECE = 100
+A_PIECE = 500
 """Tasks judged together; the series of all of them are in memory at once."""
 
 LOGGED_EVERY = 50_000

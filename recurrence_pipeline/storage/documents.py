@@ -14,7 +14,7 @@ from bson import Int64, ObjectId
 from recurrence_pipeline.domain.calendar import in_utc
 from recurrence_pipeline.domain.content import COPIED_FIELDS, content_for, named_to_copy
 from recurrence_pipeline.domain.errors import InvalidInput
-from recurrence_pipeline.domain.fingerprint import DIGEST, fingerprint
+from recurrence_pipeline.domain.fingerprint import DIGEST, fingerprint, fingerprint_of_new
 from recurrence_pipeline.domain.model import (
     Cursor,
     ErrorRecord,
@@ -216,7 +216,6 @@ def new_id() -> str:
 
 def occurrence_document(new: NewOccurrence, now: datetime, content: str | None, number: int) -> Document:
     """Write an occurrence as a task of the application, numbered `number`; `content` is `content_digest`'s."""
-    slot = slot_fields(new.slot, new.at, new.shifted_to)
     document = {
         "_id": ObjectId(new.id),
         **content_for(new.original),
@@ -225,7 +224,7 @@ def occurrence_document(new: NewOccurrence, now: datetime, content: str | None, 
         "isCompleted": False,
         "parentTaskId": None,
         "parentRecurringId": ObjectId(new.original.id),
-        **slot,
+        **slot_fields(new.slot, new.at, new.shifted_to),
         "createdByEvent": ObjectId(new.event_id),
         "taskId": number,
         "createdAt": now,
@@ -234,8 +233,9 @@ def occurrence_document(new: NewOccurrence, now: datetime, content: str | None, 
     }
     if new.timezone is not None:
         document["timezone"], content = new.timezone, None
-    document[DIGEST] = digest(document, content=content)
-    return document
+    if content is None:
+        return document | {DIGEST: digest(document)}
+    return document | {DIGEST: fingerprint_of_new(content, new.due, new.original.id)}
 
 
 def subtask_document(

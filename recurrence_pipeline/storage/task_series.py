@@ -318,22 +318,26 @@ def _passed(stored: object) -> frozenset[int] | None:
 
 
 def _revision(value: object) -> Revision | None:
-    match value:
-        case {"rule": str(rule), "anchor": str(anchor), "timezone": str(zone), **more} if (
-            wall := wall_time(anchor)
-        ) is not None and (rule == NONE or is_rule(rule)):
-            since = more.get("anchoredAt")
-            return Revision(
-                rule,
-                wall,
-                zone,
-                since if isinstance(since, datetime) else None,
-                whole(more.get("first")) or 0,
-                whole(more.get("replaces")) or 0,
-                wall_time(more.get("start")),
-                more.get("from") == "completion",
-            )
-    return None
+    if not isinstance(value, dict):
+        return None
+    rule, wall, zone, since = (
+        value.get("rule"),
+        wall_time(value.get("anchor")),
+        value.get("timezone"),
+        value.get("anchoredAt"),
+    )
+    if wall is None or not isinstance(rule, str) or not isinstance(zone, str) or not (rule == NONE or is_rule(rule)):
+        return None
+    return Revision(
+        rule,
+        wall,
+        zone,
+        since if isinstance(since, datetime) else None,
+        whole(value.get("first")) or 0,
+        whole(value.get("replaces")) or 0,
+        wall_time(value.get("start")),
+        value.get("from") == "completion",
+    )
 
 
 def _skipped(value: object) -> Mapping[str, Skipped]:

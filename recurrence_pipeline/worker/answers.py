@@ -30,7 +30,7 @@ def answers(events: Sequence[TaskEvent], results: Results, tasks: Tasks) -> dict
     still_open = _open_occurrences(repeated, tasks)
     named = {e.id: list(done[e.id].created) or still_open.get(e.task_id, []) for e in events if e.id in done}
     wanted = {i for ids in named.values() for i in ids} | {answer.updated for answer in done.values() if answer.updated}
-    found = results.made | tasks.documents(wanted - results.made.keys())
+    found = results.told | tasks.documents(wanted - results.told.keys())
     return {e.id: _result(e.operation, done[e.id], named[e.id], found) for e in events if e.id in done}
 
 

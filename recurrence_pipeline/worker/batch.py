@@ -209,9 +209,9 @@ class Batch:
         )
         self.summary.occurrences_created += len(inserted.written & {new.id for new in plan.occurrences})
         if self._results is not None:
-            self._results.made.update(inserted.documents)
+            self._results.told.update(inserted.documents)
         originals = {new.original.id for new in plan.occurrences}
-        gone = originals - self._context.tasks.existing(originals)
+        gone = originals - self._still_there(originals, plan)
         leftover: dict[str, list[str]] = defaultdict(list)
         for new in plan.occurrences:
             if new.original.id in gone:
@@ -227,6 +227,16 @@ class Batch:
         plan.leave_out(missing | others)  # what was refused or undone, and what another worker made
         _refuse_series(plan, problems)
         return missing | problems.keys()
+
+    def _still_there(self, originals: set[str], plan: Plan) -> set[str]:
+        """Return which originals are there still. What callers will be told of is read with them."""
+        if self._results is None:
+            return self._context.tasks.existing(originals)
+        told = {answer.updated for answer in plan.answers.values() if answer.updated is not None}
+        told -= {link.task_id for link in plan.links}  # of those, what is about to be written is told
+        found = self._context.tasks.documents(originals | told)
+        self._results.told.update((i, found[i]) for i in told & found.keys())
+        return originals & found.keys()
 
     def _remove(self, removals: Sequence[Removal]) -> int:
         """Delete tasks and their sub-tasks, after keeping copies of them, and return how many of the tasks went.

@@ -34,8 +34,8 @@ class Results:
 
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     """What was recorded of each event last, by its id; nothing of one that was left to another worker."""
-    made: dict[str, Document] = field(default_factory=dict)
-    """The tasks that were inserted, by id."""
+    told: dict[str, Document] = field(default_factory=dict)
+    """Tasks that callers are told of and that need not be read again, by id: what was inserted, for one."""
     changes: dict[str, Sequence[SlotChange]] = field(default_factory=dict)
     """What each change came to, slot by slot, by the id of its event."""
 
