@@ -36,6 +36,7 @@ from recurrence_pipeline.orchestration.run_history import run_history
 from recurrence_pipeline.orchestration.run_leases import run_leases
 from recurrence_pipeline.orchestration.schedules import build_schedules
 from recurrence_pipeline.orchestration.sensors import dead_run_sensor, reconcile_sensor, task_event_sensor
+from recurrence_pipeline.orchestration.shadow_job import shadow_previous_worker
 
 CHECKS = [database_reachable, quick_checks, figures_of_the_day, orphans, thorough_checks]
 ALERTED: Sequence[dg.AssetsDefinition] = [*CHECKS, performance_report]
@@ -70,6 +71,7 @@ def build_definitions(settings: Settings | None = None, *, worker: WorkerResourc
             process_task,
             replay_events,
             restore_tasks,
+            shadow_previous_worker,
             health_checks,
             daily_maintenance,
             weekly_maintenance,
