@@ -38,7 +38,7 @@ class ShadowReads:
                 {"$project": {"userId": 1, "timestamp": 1}},
             ]
             for activity in self._mongo.activities.aggregate(pipeline):
-                gone[str(activity["userId"])].append(activity["timestamp"])
+                gone[str(activity.get("userId"))].append(activity["timestamp"])
         return gone
 
     @translated()
