@@ -24,6 +24,7 @@ from recurrence_pipeline.reconciliation.reconciler import Reconciliation
 from recurrence_pipeline.recovery.replay import DeadLetters
 from recurrence_pipeline.recovery.restore import Deletions
 from recurrence_pipeline.recovery.resume import Resuming
+from recurrence_pipeline.shadow.service import Shadow
 from recurrence_pipeline.storage.activities import Activities
 from recurrence_pipeline.storage.database_checks import DatabaseChecks
 from recurrence_pipeline.storage.deleted_tasks import DeletedTasks
@@ -44,6 +45,7 @@ from recurrence_pipeline.storage.sample import is_empty, sample_loaded, wants_sa
 from recurrence_pipeline.storage.schema import SchemaReport, ensure_schema, require_schema
 from recurrence_pipeline.storage.series_migration import inherit, revert
 from recurrence_pipeline.storage.series_pages import SeriesPages
+from recurrence_pipeline.storage.shadow_reads import ShadowReads
 from recurrence_pipeline.storage.task_changes import TaskChanges
 from recurrence_pipeline.storage.task_edits import TaskEdits
 from recurrence_pipeline.storage.task_moves import TaskMoves
@@ -84,6 +86,7 @@ class Worker(WorkerService):
         self.dead_letters = DeadLetters(context.event_queries, clock=context.clock)
         self.deletions = Deletions(context)
         self.resumption = Resuming(context, processor)
+        self.shadow = Shadow(context, ShadowReads(mongo, read_chunk=settings.read_chunk))
         self.parts = Parts(context.heartbeats, context.hosts.this.name)
         self.health = Health(mongo, context.tasks, context.event_queries, self.parts, clock=context.clock)
         self.metrics = Metrics(context.event_metrics, retention=context.rules.event_retention, clock=context.clock)

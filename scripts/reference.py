@@ -46,6 +46,7 @@ occurrenceAt: String,
 shiftedTo: String,
 writtenAs: String,
 createdByEvent: mongoose.Schema.Types.ObjectId,
+lastMove: mongoose.Schema.Types.Mixed,
 timezone: String,
 recurrence: mongoose.Schema.Types.Mixed,
 """
@@ -210,7 +211,8 @@ def documents_page() -> str:
         f"An occurrence takes over {words(COPIED_FIELDS)} from its original, as stored. These fields are the worker's "
         "or for it. Add them to the schema of tasks: a document of Mongoose has no property for a field that its "
         "schema does not name, and lacks it where it is stored as a whole (`replaceOne`, `findOneAndReplace`, "
-        "`insertMany` of a copy). Tried with Mongoose 9.",
+        "`insertMany` of a copy). [The plugin](../how-to/mongoose.md) adds them, and the options of `recurrence`; "
+        "without it, by hand:",
         code(MONGOOSE, "js"),
         "Without them nothing is lost by `save()` and `updateOne()`, which write only what changed. An occurrence "
         "whose number was dropped is placed by its date; one that lost `writtenAs` counts as touched, and no change of "

@@ -25,6 +25,7 @@ from recurrence_pipeline.cli import (
     rules,
     serve,
     setup,
+    shadow,
     simulate,
     time_zones,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "rules",
     "serve",
     "setup",
+    "shadow",
     "simulate",
     "time_zones",
 ]

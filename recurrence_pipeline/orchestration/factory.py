@@ -38,6 +38,7 @@ from recurrence_pipeline.orchestration.run_history import run_history
 from recurrence_pipeline.orchestration.run_leases import build_run_leases
 from recurrence_pipeline.orchestration.schedules import build_schedules
 from recurrence_pipeline.orchestration.sensors import dead_run_sensor, reconcile_sensor, task_event_sensor
+from recurrence_pipeline.orchestration.shadow_job import shadow_previous_worker
 from recurrence_pipeline.orchestration.source import with_source
 
 ASSETS: Sequence[dg.AssetsDefinition | dg.AssetSpec] = [
@@ -58,7 +59,7 @@ ABOUT = (
 )
 """What the code location says of itself."""
 ASSET_JOBS = [health_checks, daily_maintenance, weekly_maintenance]
-MANUAL_JOBS = [process_task, replay_events, restore_tasks]
+MANUAL_JOBS = [process_task, replay_events, restore_tasks, shadow_previous_worker]
 
 
 def worker_definitions(

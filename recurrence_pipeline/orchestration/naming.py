@@ -30,6 +30,7 @@ JOBS = (
     "process_task",
     "replay_events",
     "restore_tasks",
+    "shadow_previous_worker",
     "health_checks",
     "daily_maintenance",
     "weekly_maintenance",

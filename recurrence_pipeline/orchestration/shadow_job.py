@@ -1,0 +1,32 @@
+"""The job that holds the previous worker against this one. It only reads."""
+
+import dagster as dg
+from pydantic import Field
+
+from recurrence_pipeline.config.clock import utc_now
+from recurrence_pipeline.domain.times import since
+from recurrence_pipeline.orchestration.resources import MONGODB, WorkerParam, failing_in_one_line
+
+
+class ShadowConfig(dg.Config):
+    """How far back."""
+
+    since: str = Field(default="7d", description="What happened from this time on is compared: 7d, 2026-11-24T09:30Z.")
+
+
+@dg.op(out=dg.Out(dg.Nothing), tags=MONGODB)
+def compare_with_previous_worker(context: dg.OpExecutionContext, config: ShadowConfig, worker: WorkerParam) -> None:
+    """Say what the previous worker made otherwise than this one would have."""
+    with failing_in_one_line():
+        report = worker.open().shadow.compare(since("since", config.since, utc_now()))
+    counts = {f"series: {verdict}": count for verdict, count in report.as_json()["series"].items()}
+    context.add_output_metadata({**counts, "report": dg.MetadataValue.md(report.without_pictures())})
+
+
+@dg.job(
+    description="What the previous worker made, against what this one would have made: lost, doubled, at other times. "
+    "It only reads.",
+    tags={"trigger": "manual"},
+)
+def shadow_previous_worker() -> None:  # noqa: D103
+    compare_with_previous_worker()

@@ -1,0 +1,1 @@
+"""shadow/: the previous worker, looked at."""
