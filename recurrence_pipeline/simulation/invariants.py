@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
-from itertools import islice, pairwise
+from itertools import pairwise
 from random import Random
 
 from recurrence_pipeline.domain.calendar import in_utc
@@ -15,7 +15,7 @@ from recurrence_pipeline.simulation.expected import counted_from, expected, plac
 from recurrence_pipeline.simulation.forks import Fork
 from recurrence_pipeline.simulation.history import ASKING, History, Visit
 from recurrence_pipeline.simulation.random_series import ORIGINAL, edited
-from recurrence_pipeline.simulation.revised import LONGEST, added, ahead, due_of, is_unwanted, is_void, line, wanted
+from recurrence_pipeline.simulation.revised import added, ahead, due_of, is_unwanted, is_void, line, wanted
 from recurrence_pipeline.simulation.store import Store, plan_of
 
 VISIT = "65920082" + "00" * 8
@@ -222,7 +222,7 @@ def _skip_stays(history: History) -> str | None:
 
 def _not_followed(history: History) -> str | None:
     """Have the original edited, and look at what follows."""
-    if not (history.is_over and history.is_calm):
+    if not (history.is_over and history.is_calm) or history.is_untraced:
         return None
     fork = Fork(history)
     before = fork.store.copy()
@@ -291,7 +291,7 @@ def _edits_nothing(history: History) -> str | None:
 def _not_on_the_line(history: History) -> str | None:
     if not _is_in_line(history):
         return None
-    slots, dates = {slot.number: slot for slot in islice(line(history), LONGEST)}, added(history)
+    slots, dates = {slot.number: slot for slot in line(history)}, added(history)
     for task in ahead(history):
         at, number = task.occurrence_at, task.occurrence_number
         slot = slots.get(number) if number is not None else None
