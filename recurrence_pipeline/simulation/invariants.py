@@ -161,7 +161,8 @@ def _missed_stays(history: History) -> str | None:
 
 
 def _was_visited(history: History) -> bool:
-    return history.visit is not None and bool(_asking(history.visit)) and not history.visit.died
+    visit = history.visit
+    return visit is not None and not visit.died and any(e.id not in history.refusals for e in _asking(visit))
 
 
 def _a_year_away(history: History) -> str | None:
@@ -183,7 +184,8 @@ def _not_undone(history: History) -> str | None:
     if not (history.is_over and history.is_calm) or history.is_untraced:
         return None
     fork = Fork(history)
-    if not (found := fork.open_tasks()):
+    found = fork.open_tasks()
+    if not found or found[0].id in history.reopened:  # what its earlier completion made goes along
         return None
     task, before = found[0], fork.store.copy()
     fork.complete(task)
@@ -273,7 +275,8 @@ def _off_the_rule(history: History, fork: Fork, recurrence: Recurrence) -> str |
 
 
 def _edits_nothing(history: History) -> str | None:
-    if not (history.is_over and history.is_calm) or {t.id for t in history.done} - history.store.tasks.keys():
+    gone = {t.id for t in history.done} - history.store.tasks.keys()
+    if not (history.is_over and history.is_calm) or gone or history.is_untraced:
         return None  # where what was completed is gone, so is what it brought
     fork = Fork(history)
     if (
@@ -356,7 +359,7 @@ def _touched_changed(history: History) -> str | None:
 
 
 def _untold(history: History) -> str | None:
-    if not history.is_calm or history.is_untraced:
+    if not history.is_calm or history.is_untraced or history.head.repeat_type == NONE:
         return None
     there = ((i, task) for i, task in history.store.tasks.items() if i != ORIGINAL)
     untold = (task for i, task in there if activity_id(Action.CREATED, i) not in history.store.told)
