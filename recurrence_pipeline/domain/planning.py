@@ -149,14 +149,15 @@ def _answer(part: Plan, progress: SeriesState, event: TaskEvent, task: Task, *, 
     """Plan what one event adds to its series, and what it is told; it `counts` as a completion, or does not."""
     original = progress.original
     is_completed = counts and progress.complete(task, event.created_at)
-    created, made = progress.made_by(event.id), list[NewActivity]()
+    created = progress.made_by(event.id)
+    told = dict.fromkeys(created)  # another event may have moved the cursor past what a try of this one has made
     for new, exists in progress.advance(event.id):
         if not exists:
             created.append(new.id)
         if not exists or new.subtasks is not None:  # an earlier attempt may not have come to all of those
             part.occurrences.append(new)
-        if original.user_id:
-            made.append(NewActivity.of(Action.CREATED, original.user_id, new.id))
+        told[new.id] = None
+    made = [NewActivity.of(Action.CREATED, original.user_id, task_id) for task_id in told if original.user_id]
     following = progress.next_open(task) if is_completed else None
     if following is not None:
         seen = progress.open[following]

@@ -256,6 +256,14 @@ class SeriesState:
         wanted = {slot.number for slot in slots if not self.skips(slot.at, slot.number)}
         return {number for number in range(first, last + 1) if number not in wanted or number in self.passed}
 
+    def unbroken(self) -> int:
+        """Return the last slot up to which, from the cursor on, each has its task, is passed over, or void."""
+        there, reached = set(self.slots.values()), self.cursor
+        there |= self.passed_over(self.cursor + 1, min(max(there), self.cursor + MAX_NEW_PER_SERIES))
+        while reached + 1 in there:
+            reached += 1
+        return reached
+
     def first_after(self, time: datetime) -> int:
         """Return the number of the first slot behind a time, be it past the end of the rule."""
         if self.recurrence.from_completion:

@@ -209,11 +209,7 @@ def _judge_cursor(progress: SeriesState) -> Iterator[Issue]:
     cursor, highest = progress.memory.number, max(there)
     sample = _of(original) | {"cursor": cursor, "highestSlot": highest}
     if highest > cursor:
-        reached = cursor
-        there |= progress.passed_over(cursor + 1, min(highest, cursor + MAX_NEW_PER_SERIES))
-        while reached + 1 in there:
-            reached += 1
-        yield Issue(CURSOR_BEHIND, sample, _first(progress.moves(reached)))
+        yield Issue(CURSOR_BEHIND, sample, _first(progress.moves(progress.unbroken())))
     elif cursor > max(highest, progress.wanted) and progress.original_slot == 0:
         yield Issue(CURSOR_AHEAD, sample, unless_made=occurrence_id(original.id, cursor))
 

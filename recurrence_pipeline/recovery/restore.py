@@ -1,18 +1,21 @@
 """Undo: what a cascade or a cleanup deleted is put back. What hangs on what then is decided in domain/restore.py."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import structlog
 
-from recurrence_pipeline.domain.errors import RestoreRefused
+from recurrence_pipeline.domain.errors import Permanent, RestoreRefused
 from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.domain.plan import MAX_NESTING, RETIRED, CursorMove
 from recurrence_pipeline.domain.restore import Restoration, SeriesOfUser, plan_restoration
+from recurrence_pipeline.domain.series import SeriesState
 from recurrence_pipeline.storage.deleted_tasks import DeletedTask
 from recurrence_pipeline.storage.documents import as_contract, object_id
+from recurrence_pipeline.storage.tasks import PLANNED
 from recurrence_pipeline.worker.context import WorkerContext, WriteStep
 
 NAMED_AT_MOST = 5
@@ -177,10 +180,21 @@ class Deletions:
             homeless = {i for i in ids if hanging_on.get(i) in done.refused}
             done.refused |= dict.fromkeys(homeless, f"its {what} could not be put back")
             written += self._put_back(done, plan, ids - homeless, now)
+        if done.reason in RETIRED:
+            self._catch_up(set(plan.parents.values()))
         self._context.on_step(WriteStep.OCCURRENCES_BACK)
         done.restored, done.there = written, done.tasks - written - len(done.refused) - done.gone
         self._deleted.finish(done.deletion, {copy.task.id for copy in begun} - done.refused.keys(), now)
         self._context.on_step(WriteStep.RESTORED)
+
+    def _catch_up(self, heads: set[str]) -> None:
+        """Move cursors past what is back: a change may have taken them behind it."""
+        for series in self._context.tasks.load(heads, PLANNED).series.values():
+            if series.original is None or series.memory is None:
+                continue
+            with suppress(Permanent):  # what it says cannot be: it does not go on
+                state = SeriesState(series, series.original, self._context.rules.timezone)
+                self._context.series.move(state.moves(state.unbroken()))
 
     def _put_back(self, done: Restored, plan: Restoration, task_ids: set[str], now: datetime) -> int:
         to_stay = done.reason in RETIRED

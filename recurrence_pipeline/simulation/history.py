@@ -155,7 +155,7 @@ class History:
             act = self.chance.choices(choices, weights)[0]
             if (said := act(self)) is not None:
                 yield said
-        yield self.drain()
+        yield from self.drain()
 
     def begin(self) -> str:
         """Create the series."""
@@ -169,20 +169,17 @@ class History:
 
     # Workers
 
-    def drain(self) -> str:
-        """Process all that is left, and what reconciliation finds then."""
+    def drain(self) -> Iterator[str]:
+        """Process all that is left, and what reconciliation finds then, and say what that was, again and again."""
         self.visit = None
-        self.now += SOON
-        said = self.process([list(self.queue)], dies=False)
         for _ in range(ROUNDS):
-            if not self.queue and not self.reconcile():
-                break
             self.now += SOON
             said = self.process([list(self.queue)], dies=False)
-        else:
-            raise RuntimeError("there is always something left to do")
-        self.is_over = True
-        return said
+            self.is_over = not (self.queue or self.reconcile())
+            yield said
+            if self.is_over:
+                return
+        raise RuntimeError("there is always something left to do")
 
     def reconcile(self) -> bool:
         """Ask for what nobody told of, as reconciliation does; say whether there is anything."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
-from itertools import islice, pairwise
+from itertools import pairwise
 from random import Random
 
 from recurrence_pipeline.domain.calendar import in_utc
@@ -15,7 +15,7 @@ from recurrence_pipeline.simulation.expected import counted_from, expected, plac
 from recurrence_pipeline.simulation.forks import Fork
 from recurrence_pipeline.simulation.history import ASKING, History, Visit
 from recurrence_pipeline.simulation.random_series import ORIGINAL, edited
-from recurrence_pipeline.simulation.revised import LONGEST, added, ahead, due_of, is_unwanted, is_void, line, wanted
+from recurrence_pipeline.simulation.revised import added, ahead, due_of, is_unwanted, is_void, line, wanted
 from recurrence_pipeline.simulation.store import Store, plan_of
 
 VISIT = "65920082" + "00" * 8
@@ -161,7 +161,8 @@ def _missed_stays(history: History) -> str | None:
 
 
 def _was_visited(history: History) -> bool:
-    return history.visit is not None and bool(_asking(history.visit)) and not history.visit.died
+    visit = history.visit
+    return visit is not None and not visit.died and any(e.id not in history.refusals for e in _asking(visit))
 
 
 def _a_year_away(history: History) -> str | None:
@@ -183,7 +184,8 @@ def _not_undone(history: History) -> str | None:
     if not (history.is_over and history.is_calm) or history.is_untraced:
         return None
     fork = Fork(history)
-    if not (found := fork.open_tasks()):
+    found = fork.open_tasks()
+    if not found or found[0].id in history.reopened:  # what its earlier completion made goes along
         return None
     task, before = found[0], fork.store.copy()
     fork.complete(task)
@@ -222,7 +224,7 @@ def _skip_stays(history: History) -> str | None:
 
 def _not_followed(history: History) -> str | None:
     """Have the original edited, and look at what follows."""
-    if not (history.is_over and history.is_calm):
+    if not (history.is_over and history.is_calm) or history.is_untraced:
         return None
     fork = Fork(history)
     before = fork.store.copy()
@@ -273,7 +275,8 @@ def _off_the_rule(history: History, fork: Fork, recurrence: Recurrence) -> str |
 
 
 def _edits_nothing(history: History) -> str | None:
-    if not (history.is_over and history.is_calm) or {t.id for t in history.done} - history.store.tasks.keys():
+    gone = {t.id for t in history.done} - history.store.tasks.keys()
+    if not (history.is_over and history.is_calm) or gone or history.is_untraced:
         return None  # where what was completed is gone, so is what it brought
     fork = Fork(history)
     if (
@@ -291,7 +294,7 @@ def _edits_nothing(history: History) -> str | None:
 def _not_on_the_line(history: History) -> str | None:
     if not _is_in_line(history):
         return None
-    slots, dates = {slot.number: slot for slot in islice(line(history), LONGEST)}, added(history)
+    slots, dates = {slot.number: slot for slot in line(history)}, added(history)
     for task in ahead(history):
         at, number = task.occurrence_at, task.occurrence_number
         slot = slots.get(number) if number is not None else None
@@ -356,7 +359,7 @@ def _touched_changed(history: History) -> str | None:
 
 
 def _untold(history: History) -> str | None:
-    if not history.is_calm or history.is_untraced:
+    if not history.is_calm or history.is_untraced or history.head.repeat_type == NONE:
         return None
     there = ((i, task) for i, task in history.store.tasks.items() if i != ORIGINAL)
     untold = (task for i, task in there if activity_id(Action.CREATED, i) not in history.store.told)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, tzinfo
 from functools import partial
 from heapq import merge
-from itertools import chain, islice, takewhile
+from itertools import chain, takewhile
 from typing import NamedTuple
 
 from recurrence_pipeline.domain.calendar import in_utc
@@ -31,8 +31,8 @@ class Slot(NamedTuple):
 
 Wanted = tuple[datetime, int | None]
 """A slot's time on the wall clock, and its number; an added date has none."""
-LONGEST = 2_000
-"""Slots of one rule that are looked at: a pause without an end has no last one."""
+FAR = 60
+"""So many slots behind the last one that has a task are looked at: a pause without an end has no last one."""
 
 
 def ahead(history: History) -> list[Task]:
@@ -50,7 +50,7 @@ def ahead(history: History) -> list[Task]:
 
 def wanted(history: History) -> Iterator[Wanted]:
     """Yield what should have a task, in order, from the highest completed slot on."""
-    slots, dates = list(islice(line(history), LONGEST)), added(history)
+    slots, dates = list(line(history)), added(history)
     numbers = {task.id: 0 if task.id == ORIGINAL else task.occurrence_number for task in history.store.tasks.values()}
     done = [task for task in history.store.tasks.values() if task.is_completed]
     places = {slot.number: slot.at for slot in slots}
@@ -87,6 +87,7 @@ def is_void(memory: SeriesMemory, number: int) -> bool:
 def line(history: History) -> Iterator[Slot]:
     """Yield the slots of a series, each rule up to where a later one takes its place; from completion, those known."""
     revisions = history.memory.revisions if history.memory is not None else ()
+    top = FAR + max((task.occurrence_number or 0 for task in history.store.tasks.values()), default=0)
     for index, revision in enumerate(revisions):
         last = min((later.replaces - 1 for later in revisions[index + 1 :]), default=None)
         if revision.from_completion:
@@ -95,7 +96,7 @@ def line(history: History) -> Iterator[Slot]:
             continue
         else:
             rule = read_rule(revision.rule).rule if index + 1 < len(revisions) else history.recurrence.rule
-            slots = _slots(revision, rule)
+            slots = _slots(revision, rule, top)
         zone = time_zone(revision.timezone)
         yield from (Slot(n, at, zone) for n, at in takewhile(partial(_is_before, last), slots))
 
@@ -111,13 +112,13 @@ def _known(history: History, revision: Revision) -> list[tuple[int, datetime]]:
     return sorted((found if revision.first else {0: revision.anchor} | found).items())
 
 
-def _slots(revision: Revision, rule: Rule) -> Iterator[tuple[int, datetime]]:
+def _slots(revision: Revision, rule: Rule, top: int) -> Iterator[tuple[int, datetime]]:
     if revision.start is None:
         times = chain([revision.anchor], instances(rule, revision.anchor))
     else:
         times = instances(rule, revision.anchor, revision.start - datetime.resolution)
-    end, most = last_moment(rule, revision.anchor), LONGEST if rule.count is None else rule.count
-    for number, at in zip(range(revision.first, revision.first + most), times, strict=False):
+    end, last = last_moment(rule, revision.anchor), top if rule.count is None else revision.first + rule.count
+    for number, at in zip(range(revision.first, last), times, strict=False):
         if end is not None and at > end and number > 0:
             return
         yield number, at

@@ -157,7 +157,7 @@ def changed_series(draw: st.DrawFn) -> History:
     history.begin()
     for act in draw(st.lists(st.sampled_from(acts), max_size=2)):
         act(history)
-    history.drain()
+    list(history.drain())
     for act in draw(st.lists(st.sampled_from(acts), min_size=1, max_size=5)):
         act(history)
     return history
@@ -171,7 +171,7 @@ def seen(history: History, batches: Sequence[Sequence[TaskEvent]]) -> list[tuple
         after_all.queue = list(batch)
         after_all.process([batch], dies=False)
     after_all.now = history.now
-    after_all.drain()
+    list(after_all.drain())
     tasks = after_all.store.tasks.values()
     return sorted((str(t.due_date), t.title, t.is_completed, bool(t.is_touched)) for t in tasks)
 
