@@ -103,7 +103,7 @@ class Pair:
         for name, documents in self.before.items():
             self.mongo.db[name].delete_many({})
             if documents:
-                self.mongo.db[name].insert_many(documents, bypass_document_validation=True)
+                self.mongo.db[name].insert_many(documents)
         self.world.now = utc(2024, 1, 1, 8)
 
     def store(self, task_id: ObjectId, **fields: Any) -> None:
@@ -145,8 +145,6 @@ class Pair:
         for _ in range(6):
             self.world.pass_time(minutes=10)
             self.world.work()
-            if not self.world.worker.queries.unfinished():
-                break
         if self.mongo.tasks.find_one({"_id": self.head}):
             self.world.add_event("update", self.head)
             self.world.work()
