@@ -200,7 +200,7 @@ def test_two_at_once_have_their_own_ports_and_commands_in_their_folders_find_the
     resumed: tuple[Command, Path], on_older_data: tuple[Command, Path]
 ) -> None:
     """Else the second ends with errno 98, or announces the first one's pages as its own. One of them ends here."""
-    (one, another), folders = zip(resumed, on_older_data, strict=True)
+    one, another, folders = resumed[0], on_older_data[0], [resumed[1], on_older_data[1]]
     for up, folder in zip((one, another), folders, strict=True):
         file = folder / ".recurrence" / "up.json"
         assert file.stat().st_mode & 0o777 == 0o600
