@@ -241,9 +241,10 @@ def test_up_gives_its_work_back_on_ctrl_c_and_leaves_no_process(on_older_data: t
     """A lease that is not given back has to be waited for."""
     up, folder = on_older_data
     with worker_of(up) as worker:
-        done = count(worker, "completed")
-        for task_id in worker.mongo.tasks.distinct("_id", {"repeatType": {"$ne": "none"}, "parentRecurringId": None}):
-            worker.enqueue(str(task_id), "create")
+        done, now = count(worker, "completed"), datetime.now(timezone.utc)
+        waiting = {"operation": "create", "status": "pending", "createdAt": now, "availableAt": now}
+        originals = worker.mongo.tasks.find({"repeatType": {"$ne": "none"}, "parentRecurringId": None})
+        worker.mongo.events.insert_many([waiting | {"taskId": t["_id"], "userId": t["userId"]} for t in originals])
         wait_until(lambda: count(worker, "completed") > done, "a run is at work", timeout=WORKED_OFF)
     up.process.send_signal(signal.SIGINT)
     assert up.process.wait(GONE.total_seconds()) == 0, up.printed()
