@@ -11,6 +11,7 @@ from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.worker.context import WriteStep
 from recurrence_pipeline.worker.summary import BatchSummary
+from recurrence_pipeline_tests.documents import task_document
 
 
 def utc(year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0) -> datetime:
@@ -63,28 +64,10 @@ class World:
 
     def add_task(self, due: datetime, repeat_type: str, **fields: Any) -> ObjectId:
         """Store a task as the application does and return its id."""
-        document: Document = {
-            "_id": ObjectId(),
-            "taskId": self._next_number(),
-            "userId": self.user,
-            "title": "Daily standup",
-            "description": "",
-            "dueDate": due,
-            "originalDueDate": due,
-            "priority": "high",
-            "category": "work",
-            "isCompleted": False,
-            "repeatType": repeat_type,
-            "parentTaskId": None,
-            "parentRecurringId": None,
-            "links": ["https://example.org"],
-            "additionalNotes": "",
-            "createdAt": min(due, self.now),
-            "updatedAt": min(due, self.now),
-            "__v": 0,
-        }
-        self.worker.mongo.tasks.insert_one(document | fields)
-        return ObjectId((document | fields)["_id"])
+        created = min(due, self.now)
+        document = task_document(self.user, self._next_number(), due, created, repeatType=repeat_type) | fields
+        self.worker.mongo.tasks.insert_one(document)
+        return ObjectId(document["_id"])
 
     def _next_number(self) -> int:
         counter = self.worker.mongo.counters.find_one_and_update(

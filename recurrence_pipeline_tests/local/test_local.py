@@ -200,7 +200,7 @@ def test_two_at_once_have_their_own_ports_and_commands_in_their_folders_find_the
     resumed: tuple[Command, Path], on_older_data: tuple[Command, Path]
 ) -> None:
     """Else the second ends with errno 98, or announces the first one's pages as its own. One of them ends here."""
-    (one, another), folders = zip(resumed, on_older_data, strict=True)
+    one, another, folders = resumed[0], on_older_data[0], [resumed[1], on_older_data[1]]
     for up, folder in zip((one, another), folders, strict=True):
         file = folder / ".recurrence" / "up.json"
         assert file.stat().st_mode & 0o777 == 0o600
@@ -241,9 +241,10 @@ def test_up_gives_its_work_back_on_ctrl_c_and_leaves_no_process(on_older_data: t
     """A lease that is not given back has to be waited for."""
     up, folder = on_older_data
     with worker_of(up) as worker:
-        done = count(worker, "completed")
-        for task_id in worker.mongo.tasks.distinct("_id", {"repeatType": {"$ne": "none"}, "parentRecurringId": None}):
-            worker.enqueue(str(task_id), "create")
+        done, now = count(worker, "completed"), datetime.now(timezone.utc)
+        waiting = {"operation": "create", "status": "pending", "createdAt": now, "availableAt": now}
+        originals = worker.mongo.tasks.find({"repeatType": {"$ne": "none"}, "parentRecurringId": None})
+        worker.mongo.events.insert_many([waiting | {"taskId": t["_id"], "userId": t["userId"]} for t in originals])
         wait_until(lambda: count(worker, "completed") > done, "a run is at work", timeout=WORKED_OFF)
     up.process.send_signal(signal.SIGINT)
     assert up.process.wait(GONE.total_seconds()) == 0, up.printed()

@@ -14,6 +14,7 @@ from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.definitions import build_definitions
 from recurrence_pipeline.orchestration.resources import WorkerResource
+from recurrence_pipeline_tests.documents import task_document
 
 NO_SERVER = "mongodb://someone:secret@127.0.0.1:1/tasks?authSource=admin"
 """Nothing listens on port 1, and the password must be seen nowhere."""
@@ -73,23 +74,10 @@ def insert_task(worker: Worker) -> Insert:
     """Return a function that inserts a task as the application does, and returns its id."""
 
     def insert(title: str = "water the plants", **fields: Any) -> str:
-        task_id = ObjectId()
         due = datetime.now(timezone.utc).replace(microsecond=0) + timedelta(days=1)
-        document = {
-            "_id": task_id,
-            "taskId": worker.mongo.tasks.count_documents({}) + 1,
-            "userId": USER,
-            "title": title,
-            "dueDate": due,
-            "originalDueDate": due,
-            "isCompleted": False,
-            "repeatType": "daily",
-            "parentTaskId": None,
-            "parentRecurringId": None,
-            "createdAt": due - timedelta(days=1),
-        }
-        worker.mongo.tasks.insert_one(document | fields)
-        return str(task_id)
+        number = worker.mongo.tasks.count_documents({}) + 1
+        document = task_document(USER, number, due, due - timedelta(days=1), title=title) | fields
+        return str(worker.mongo.tasks.insert_one(document).inserted_id)
 
     return insert
 

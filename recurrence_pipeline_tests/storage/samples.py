@@ -8,6 +8,7 @@ from bson import ObjectId
 from recurrence_pipeline.domain.model import ErrorRecord, Operation, TaskEvent
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.events import Events
+from recurrence_pipeline_tests.documents import task_document
 from recurrence_pipeline_tests.storage.values import DUE, NOW, USER
 
 
@@ -29,28 +30,8 @@ def an_event(operation: Operation = Operation.CREATE, **fields: Any) -> TaskEven
     )
 
 
-def task_document(number: int, **fields: Any) -> Document:
-    """Return a task as the application stores it."""
-    return {
-        "_id": ObjectId(),
-        "userId": ObjectId(USER),
-        "title": "Daily standup",
-        "description": "",
-        "dueDate": DUE,
-        "originalDueDate": DUE,
-        "priority": "medium",
-        "category": "work",
-        "isCompleted": False,
-        "repeatType": "daily",
-        "parentTaskId": None,
-        "parentRecurringId": None,
-        "links": [],
-        "additionalNotes": "",
-        "taskId": number,
-        "createdAt": NOW,
-        "updatedAt": NOW,
-        "__v": 0,
-    } | fields
+def a_task(number: int, **fields: Any) -> Document:
+    return task_document(ObjectId(USER), number, DUE, NOW) | fields
 
 
 def held(events: Events, *wanted: TaskEvent, minute: float = 0) -> list[TaskEvent]:

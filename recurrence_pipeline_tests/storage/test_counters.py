@@ -14,7 +14,7 @@ from recurrence_pipeline.storage.counters import HIGHEST, Counters, Maker
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline_tests.indexes import drop_index_on
 from recurrence_pipeline_tests.storage.conftest import FailPoint
-from recurrence_pipeline_tests.storage.samples import task_document
+from recurrence_pipeline_tests.storage.samples import a_task
 from recurrence_pipeline_tests.storage.values import NOW
 
 THREADS = 4
@@ -38,7 +38,7 @@ def makers(count: int, *, title: str | None = "Daily standup") -> dict[str, Make
     """Return what makes so many tasks once their numbers are known."""
 
     def maker(key: str) -> Maker:
-        return lambda number: task_document(number, _id=ObjectId(key), title=title)
+        return lambda number: a_task(number, _id=ObjectId(key), title=title)
 
     return {key: maker(key) for key in (str(ObjectId()) for _ in range(count))}
 
@@ -106,8 +106,8 @@ def test_a_counter_starts_after_the_highest_number_in_use_whatever_it_holds(
 ) -> None:
     """Else every create fails for ever, and a spoiled counter of activities stops all work."""
     poison = (float("nan"), float("inf"), "A-17", 2**60, 2**53, [50], True, NOW)
-    mongo.tasks.insert_many([task_document(number) for number in (4, 5, 6, 40)])
-    mongo.tasks.insert_many([task_document(0, taskId=number) for number in poison])
+    mongo.tasks.insert_many([a_task(number) for number in (4, 5, 6, 40)])
+    mongo.tasks.insert_many([a_task(0, taskId=number) for number in poison])
     set_counter(mongo, value)
     batch = makers(4)
 
@@ -121,7 +121,7 @@ def test_a_counter_starts_after_the_highest_number_in_use_whatever_it_holds(
 
 
 def test_a_counter_that_is_behind_is_moved_past_the_highest_number_in_use(mongo: Mongo, numbering: Counters) -> None:
-    mongo.tasks.insert_many([task_document(number) for number in (4, 5, 6, 40)])
+    mongo.tasks.insert_many([a_task(number) for number in (4, 5, 6, 40)])
     set_counter(mongo, 3)
     batch = makers(4)
     assert numbering.insert(batch).written == set(batch)
@@ -132,7 +132,7 @@ def test_a_counter_that_is_behind_is_moved_past_the_highest_number_in_use(mongo:
 @pytest.mark.parametrize("value", ["105", Decimal128("105"), 105.0, 105.5, Int64(105)], ids=repr)
 def test_a_number_of_another_type_is_gone_on_from(mongo: Mongo, numbering: Counters, value: object) -> None:
     """Numbers up to it were given, and their tasks may have been deleted since."""
-    mongo.tasks.insert_one(task_document(8))
+    mongo.tasks.insert_one(a_task(8))
     set_counter(mongo, value)
     assert list(numbering.take(2)) == [106, 107]
     assert list(numbering.take(1)) == [108]
@@ -147,7 +147,7 @@ def test_no_number_is_given_that_a_double_cannot_tell_from_the_next(mongo: Mongo
 def test_workers_that_meet_a_spoiled_counter_at_once_get_different_numbers(
     mongo: Mongo, several: list[Counters]
 ) -> None:
-    mongo.tasks.insert_one(task_document(40))
+    mongo.tasks.insert_one(a_task(40))
     barrier = Barrier(THREADS)
     for value in ("many", float("nan"), None, 2**63 - 1, Decimal128("3")):
         set_counter(mongo, value)
@@ -189,7 +189,7 @@ def test_the_counters_may_be_emptied_between_batches(mongo: Mongo, numbering: Co
 
 def test_a_text_among_the_numbers_does_not_reset_the_counter(mongo: Mongo, numbering: Counters) -> None:
     """A text sorts above every number: taken for the highest, it would start the counter at 1 again and again."""
-    mongo.tasks.insert_many([task_document(99), task_document(0, taskId="A-17"), task_document(0, taskId=float("inf"))])
+    mongo.tasks.insert_many([a_task(99), a_task(0, taskId="A-17"), a_task(0, taskId=float("inf"))])
     mongo.counters.delete_many({})
     batch = makers(2)
     assert numbering.insert(batch).written == set(batch)
@@ -197,7 +197,7 @@ def test_a_text_among_the_numbers_does_not_reset_the_counter(mongo: Mongo, numbe
 
 
 def test_workers_that_race_to_create_the_counter_get_different_numbers(mongo: Mongo, several: list[Counters]) -> None:
-    mongo.tasks.insert_one(task_document(1000))
+    mongo.tasks.insert_one(a_task(1000))
     barrier = Barrier(THREADS)
     for _ in range(5):
         mongo.counters.delete_many({})
@@ -239,7 +239,7 @@ def test_a_number_that_can_never_be_had_is_given_up(mongo: Mongo, numbering: Cou
     mongo.tasks.create_index([("taskId", 1), ("userId", 1)], unique=True)
     drop_index_on(mongo.tasks, "taskId")
     [(key, make)] = makers(1).items()
-    mongo.tasks.insert_one(task_document(50))
+    mongo.tasks.insert_one(a_task(50))
     result = numbering.insert({key: lambda _number: make(50)})
     assert list(result.refused) == [key]
     assert "no free taskId" in result.refused[key]
@@ -253,9 +253,9 @@ def test_numbers_are_taken_in_one_block(mongo: Mongo, numbering: Counters) -> No
 def test_documents_keep_the_numbers_they_have_and_get_new_ones_where_those_are_taken(
     mongo: Mongo, numbering: Counters
 ) -> None:
-    mongo.tasks.insert_one(task_document(11))
+    mongo.tasks.insert_one(a_task(11))
     mongo.counters.update_one({"_id": "tasks"}, {"$set": {"sequence_value": 20}})
-    documents = {str(d["_id"]): d for d in (task_document(n) for n in (10, 11, 12, 13, 14))}
+    documents = {str(d["_id"]): d for d in (a_task(n) for n in (10, 11, 12, 13, 14))}
     [_, taken, *_] = documents
 
     inserted, renumbered = numbering.insert_with_their_numbers(documents)
@@ -267,7 +267,7 @@ def test_documents_keep_the_numbers_they_have_and_get_new_ones_where_those_are_t
 
 
 def test_documents_that_are_there_already_keep_what_they_have(mongo: Mongo, numbering: Counters) -> None:
-    documents = {str(d["_id"]): d for d in (task_document(n) for n in (10, 11))}
+    documents = {str(d["_id"]): d for d in (a_task(n) for n in (10, 11))}
     numbering.insert_with_their_numbers(documents)
     before = list(mongo.tasks.find())
 

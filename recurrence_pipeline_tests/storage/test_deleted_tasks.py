@@ -16,7 +16,7 @@ from recurrence_pipeline.storage.deleted_tasks import DeletedTasks
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.tasks import Tasks
 from recurrence_pipeline_tests.storage.conftest import FailPoint
-from recurrence_pipeline_tests.storage.samples import an_event, at, task_document
+from recurrence_pipeline_tests.storage.samples import a_task, an_event, at
 from recurrence_pipeline_tests.storage.values import USER
 
 GONE, NEWER, OTHER = (str(ObjectId()) for _ in range(3))
@@ -59,7 +59,7 @@ def delete(mongo: Mongo, deleted: DeletedTasks) -> Delete:
 
     def delete(count: int = 1, *, parent: str = GONE, user: str | None = USER) -> tuple[str, list[str]]:
         taken = mongo.deleted.count_documents({})
-        documents = [task_document(taken + n, parentRecurringId=ObjectId(parent)) for n in range(count)]
+        documents = [a_task(taken + n, parentRecurringId=ObjectId(parent)) for n in range(count)]
         mongo.tasks.insert_many(documents)
         ids = [str(document["_id"]) for document in documents]
         event = replace(an_event(Operation.DELETE), user_id=user)
@@ -71,7 +71,7 @@ def delete(mongo: Mongo, deleted: DeletedTasks) -> Delete:
 
 
 def add(mongo: Mongo, **fields: object) -> str:
-    return str(mongo.tasks.insert_one(task_document(1, **fields)).inserted_id)
+    return str(mongo.tasks.insert_one(a_task(1, **fields)).inserted_id)
 
 
 def removal(*task_ids: str, event: TaskEvent | None = None) -> Removal:

@@ -14,7 +14,7 @@ from recurrence_pipeline.domain.revising import MAX_REVISIONS
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.task_series import TaskSeries
-from recurrence_pipeline_tests.storage.samples import task_document
+from recurrence_pipeline_tests.storage.samples import a_task
 from recurrence_pipeline_tests.storage.values import DUE, NOW
 
 KEEP = timedelta(days=30)
@@ -164,7 +164,7 @@ def kept(mongo: Mongo, series: TaskSeries, count: int, now: datetime) -> list[st
     """Remember series, every other one with an original, and have those without it missed from now on."""
     known = ids(count)
     series.move([move(i, 3, is_new=True) for i in known])
-    mongo.tasks.insert_many([task_document(n, _id=ObjectId(i)) for n, i in enumerate(known) if n % 2 == 0])
+    mongo.tasks.insert_many([a_task(n, _id=ObjectId(i)) for n, i in enumerate(known) if n % 2 == 0])
     assert series.forget_gone(now, KEEP) == 0
     return known
 
@@ -181,7 +181,7 @@ def test_a_series_is_forgotten_when_its_original_has_been_gone_for_long(mongo: M
 def test_an_original_that_comes_back_finds_its_series_remembered(mongo: Mongo, series: TaskSeries) -> None:
     """An export that is brought back must not bring back what a person had deleted of it."""
     known = kept(mongo, series, 2, NOW)
-    mongo.tasks.insert_one(task_document(9, _id=ObjectId(known[1])))
+    mongo.tasks.insert_one(a_task(9, _id=ObjectId(known[1])))
     assert series.forget_gone(NOW + KEEP, KEEP) == 0
     mongo.tasks.delete_one({"_id": ObjectId(known[1])})
 

@@ -15,7 +15,7 @@ from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.tasks import Tasks
 from recurrence_pipeline_tests.storage.conftest import FailPoint
-from recurrence_pipeline_tests.storage.samples import at, task_document
+from recurrence_pipeline_tests.storage.samples import a_task, at
 from recurrence_pipeline_tests.storage.values import DUE, EVENT, NOW, USER
 
 Add = Callable[..., str]
@@ -49,7 +49,7 @@ def add(mongo: Mongo) -> Add:
 
     def store(parent: str | None = None, **fields: Any) -> str:
         number = mongo.tasks.count_documents({}) + 1
-        document = task_document(number, parentRecurringId=ObjectId(parent) if parent else None, **fields)
+        document = a_task(number, parentRecurringId=ObjectId(parent) if parent else None, **fields)
         return str(mongo.tasks.insert_one(document).inserted_id)
 
     return store
@@ -88,7 +88,7 @@ def test_loading_an_occurrence_brings_its_original_and_all_its_siblings(tasks: T
     series = snapshot.series_of(first)
     assert series.original is not None
     assert (series.id, series.original.id, members(series)) == (original, original, {first, second})
-    assert series.original.content["priority"] == "medium", "occurrences are made from it"
+    assert series.original.content["priority"] == "high", "occurrences are made from it"
     assert set(snapshot.tasks) == {original, first}
 
 
