@@ -6,17 +6,22 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from benchmarks import against
 from benchmarks.report import RESULTS, Figures, circumstances, keep, page, plot, show
 from benchmarks.size import FULL, QUICK, Size
 
 NAMES = ("slots", "throughput", "batch_size", "http_latency", "maintenance", "growth", "run_history", "rest", "backlog")
 """The quick ones first."""
+
+AGAINST = "against"
+"""Not among them: it needs an earlier build, `against COMMIT`, and the network for the packages of it."""
 
 WHAT = "Measure, print tables, and write the figures to benchmarks/results/*.json."
 
@@ -40,7 +45,8 @@ def main(arguments: Sequence[str]) -> int:
         prog="python -m benchmarks",
         description=WHAT,
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; none: all of them")
+    names = f"of {', '.join(NAMES)}; none: all of them; or `{AGAINST} COMMIT`"
+    parser.add_argument("names", nargs="*", metavar="NAME", help=names)
     parser.add_argument("--quick", action="store_true", help="see in a few minutes that everything works")
     parser.add_argument("--most", type=int, default=max(FULL.backlogs), help="the longest backlog, and most tasks")
     parser.add_argument("--results", type=Path, default=RESULTS, help="the folder for the figures")
@@ -48,20 +54,34 @@ def main(arguments: Sequence[str]) -> int:
         "--keep", action="store_true", help="put the figures into benchmarks/last.json and FIGURES.md, and the plot"
     )
     chosen = parser.parse_args(arguments)
+    if chosen.names[:1] == [AGAINST] and len(chosen.names) == 2:
+        return measured_against(chosen)
     if unknown := set(chosen.names) - set(NAMES):
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
     size = limited(QUICK if chosen.quick else FULL, chosen.most)
-    console = Console(width=max(Console().width, WIDTH))
     for name in chosen.names or NAMES:
-        began, taken = time.monotonic(), circumstances()
-        figures = benchmark(name)(size)
-        show(figures, console)
-        path = keep(name, figures, chosen.results, taken)
-        console.print(f"{time.monotonic() - began:.0f} s, load at first {taken['load']}: {path}\n", highlight=False)
-        if chosen.keep:
-            remember(name, json.loads(path.read_text(encoding="utf-8")))
-            if name == "backlog":
-                plot(figures, PLOT)
+        figures = measured(name, partial(benchmark(name), size), chosen)
+        if chosen.keep and name == "backlog":
+            plot(figures, PLOT)
+    return 0
+
+
+def measured(name: str, measure: Callable[[], Figures], chosen: argparse.Namespace) -> Figures:
+    """Measure, print the table, and keep the figures."""
+    console = Console(width=max(Console().width, WIDTH))
+    began, taken = time.monotonic(), circumstances()
+    figures = measure()
+    show(figures, console)
+    path = keep(name, figures, chosen.results, taken)
+    console.print(f"{time.monotonic() - began:.0f} s, load at first {taken['load']}: {path}\n", highlight=False)
+    if chosen.keep:
+        remember(name, json.loads(path.read_text(encoding="utf-8")))
+    return figures
+
+
+def measured_against(chosen: argparse.Namespace) -> int:
+    """Measure this build against that of a commit."""
+    measured(AGAINST, partial(against.main, QUICK if chosen.quick else FULL, chosen.names[1]), chosen)
     return 0
 
 
@@ -79,7 +99,7 @@ def remember(name: str, content: dict[str, Any]) -> None:
     last = json.loads(LAST.read_text(encoding="utf-8")) if LAST.exists() else {}
     last[name] = content
     LAST.write_text(json.dumps(last, indent=1) + "\n", encoding="utf-8")
-    PAGE.write_text(page(last, [known for known in NAMES if known in last]), encoding="utf-8")
+    PAGE.write_text(page(last, [known for known in (AGAINST, *NAMES) if known in last]), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,15 @@
-"""The addresses in ALERT_URLS, as apprise understands them. What is sent there is monitoring/channels.py's."""
+"""The addresses in ALERT_URLS, as apprise understands them. What is sent there is monitoring/channels.py's.
+
+apprise is loaded by whoever has an address: it takes 5 MB, in each of the system's processes.
+"""
 
 import logging
 import re
 import threading
+from typing import TYPE_CHECKING
 
-import apprise
+if TYPE_CHECKING:
+    import apprise
 
 SEPARATOR = re.compile(r"[\s,]+(?=[A-Za-z0-9]+://)")
 """As in apprise: blanks or commas before the next address; an address may have commas of its own."""
@@ -25,7 +30,7 @@ logging.getLogger("apprise").addFilter(_hear)
 """A filter, because dictConfig undoes `disabled`. That is where apprise tells why a channel took nothing."""
 
 
-def parse_alert_urls(addresses: str) -> list[tuple[str, apprise.NotifyBase]]:
+def parse_alert_urls(addresses: str) -> "list[tuple[str, apprise.NotifyBase]]":
     """Return each address with the plugin of apprise that sends there; nothing is connected yet.
 
     Raises:
@@ -35,7 +40,9 @@ def parse_alert_urls(addresses: str) -> list[tuple[str, apprise.NotifyBase]]:
     return [(part, _plugin(place, part)) for place, part in enumerate(parts, 1)]
 
 
-def _plugin(place: int, address: str) -> apprise.NotifyBase:
+def _plugin(place: int, address: str) -> "apprise.NotifyBase":
+    import apprise
+
     asset = apprise.AppriseAsset(app_id="recurrence", app_desc="recurrence", secure_logging=True)
     plugin = None if re.search(r"\s", address) else apprise.Apprise.instantiate(address, asset=asset)
     if plugin is None:

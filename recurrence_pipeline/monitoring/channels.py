@@ -11,13 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
-
-import apprise
 
 from recurrence_pipeline.config.alert_urls import heard, parse_alert_urls
 from recurrence_pipeline.domain.severity import Severity
 from recurrence_pipeline.monitoring.alert_rules import Message
+
+if TYPE_CHECKING:
+    import apprise
 
 HIDDEN = "***"
 SHORTEST_SECRET = 3
@@ -25,12 +27,8 @@ SHORTEST_SECRET = 3
 MOST_OF_A_REASON = 300
 """Characters."""
 
-KINDS = {
-    Severity.ERROR: apprise.NotifyType.FAILURE,
-    Severity.WARNING: apprise.NotifyType.WARNING,
-    Severity.INFO: apprise.NotifyType.INFO,
-    Severity.OK: apprise.NotifyType.SUCCESS,
-}
+KINDS = {Severity.ERROR: "FAILURE", Severity.WARNING: "WARNING", Severity.INFO: "INFO", Severity.OK: "SUCCESS"}
+"""What apprise calls them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +37,16 @@ class Channel:
 
     id: str
     name: str
-    _plugin: apprise.NotifyBase = field(repr=False)
+    _plugin: "apprise.NotifyBase" = field(repr=False)
     _secrets: tuple[str, ...] = field(repr=False)
 
     def send(self, message: Message) -> str | None:
         """Hand one message over; return why it was not taken, None where it was. Never raises."""
+        from apprise import NotifyType
+
         heard.lines = lines = []
         try:
-            kind = KINDS[message.severity]
+            kind = NotifyType[KINDS[message.severity]]
             if self._plugin.notify(body=message.body, title=message.headline, notify_type=kind):
                 return None
         except Exception as error:  # noqa: BLE001 - whatever a plugin raises: an alert that fails must fail nothing else

@@ -1,6 +1,8 @@
 """Alerts reach every channel that is up, at least once; one that is down holds up and fails nothing."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from urllib.parse import unquote
@@ -214,3 +216,11 @@ def test_an_address_keeps_its_id_and_another_has_another() -> None:
     (first, second), (again,) = open_channels("json://a json://b"), open_channels("json://a")
 
     assert (first.id == again.id, first.id == second.id) == (True, False)
+
+
+def test_no_program_loads_apprise_before_there_is_an_address() -> None:
+    """It takes 5 MB, in each of the system's processes."""
+    loads = "recurrence_pipeline.api.app, recurrence_pipeline.cli, recurrence_pipeline.monitoring.channels"
+    code = f"import sys, {loads}; print('apprise' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "False"

@@ -11,7 +11,8 @@ import pytest
 from bson import ObjectId
 
 from benchmarks import bare_loop, prebuilt
-from benchmarks.__main__ import LAST, NAMES, PAGE, benchmark, limited, main
+from benchmarks.__main__ import AGAINST, LAST, NAMES, PAGE, benchmark, limited, main
+from benchmarks.against import THIS, compared
 from benchmarks.bulk import update
 from benchmarks.content import OPERATIONS, content
 from benchmarks.contention import Speed, simulated
@@ -92,6 +93,15 @@ def test_a_benchmark_has_a_figure_for_each_thing_it_measures(name: str) -> None:
     assert all(value is not None and value != "" for row in figures.rows for value in row.values())
 
 
+def test_two_builds_are_measured_by_the_same_program_and_compared() -> None:
+    rows = compared(TINY, THIS, THIS)
+
+    assert all(row["ratio"] for row in rows)
+    assert {"batch", "alone", "HTTP, 1 at a time", "HTTP, 2 at a time"} <= {
+        str(row["what"]).split(":")[0] for row in rows
+    }
+
+
 @pytest.mark.parametrize("kind", UPKEEP)
 def test_each_part_of_maintenance_can_be_measured(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert KINDS.keys() == set(UPKEEP)
@@ -129,9 +139,9 @@ def test_what_dagster_needs_is_what_a_run_needs_times_the_rate() -> None:
 def test_the_figures_that_are_committed_are_of_all_benchmarks() -> None:
     last = json.loads(LAST.read_text())
 
-    assert last.keys() == set(NAMES)
+    assert last.keys() == {AGAINST, *NAMES}
     assert all(part["rows"] and part["at"] and part["versions"] for part in last.values())
-    assert PAGE.read_text() == page(last, NAMES)
+    assert PAGE.read_text() == page(last, [AGAINST, *NAMES])
 
 
 def test_figures_are_kept_with_the_circumstances_they_were_taken_in(tmp_path: Path) -> None:

@@ -1,0 +1,88 @@
+"""This build against an earlier one: both measured by the same program, in turns, in one run. Ratios hold.
+
+The earlier build gets a folder of its own and, with the packages that its requirements.lock names, an environment of
+its own. They stay, so that the next run begins at once.
+"""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from benchmarks.report import Figures
+from benchmarks.side import Found
+from benchmarks.size import Size
+
+HERE = Path(__file__).parents[1]
+BUILDS = HERE / "benchmarks" / "builds"
+SIDE = Path(__file__).with_name("side.py")
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """A checkout, and the Python of its environment."""
+
+    folder: Path
+    python: Path
+
+    def measured(self, size: Size) -> Found:
+        """Measure it, in processes of its own."""
+        counts = map(str, (min(size.events, BATCH), size.repeats // 50 + 1, size.requests // 3 + 1, *size.clients))
+        done = subprocess.run(
+            [self.python, "-P", SIDE, *counts],
+            env={**os.environ, "PYTHONPATH": str(self.folder)},
+            cwd=self.folder,
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        found: Found = json.loads(done.stdout.splitlines()[-1])
+        return found
+
+
+THIS = Build(HERE, Path(sys.executable))
+
+
+def earlier(commit: str) -> Build:
+    """Return an earlier build, after making what it needs."""
+    folder = BUILDS / commit
+    build = Build(folder, folder / ".venv" / "bin" / "python")
+    ready = folder / ".venv" / ".ready"
+    if not ready.exists():
+        asked = ["git", "archive", "--format=tar", commit]
+        packed = subprocess.run(asked, cwd=HERE, check=True, stdout=subprocess.PIPE).stdout
+        with tarfile.open(fileobj=io.BytesIO(packed)) as files:
+            files.extractall(folder, filter="data")
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder / ".venv"], check=True)
+        pip = [build.python, "-m", "pip", "install", "-qqq", "--disable-pip-version-check"]
+        subprocess.run([*pip, "--no-deps", "--require-hashes", "-r", folder / "requirements.lock"], check=True)
+        subprocess.run([*pip, "matplotlib", "psutil"], check=True)  # what its benchmarks import beside
+        ready.touch()
+    return build
+
+
+def compared(size: Size, now: Build, then: Build) -> Sequence[Mapping[str, str | float]]:
+    """Measure two builds in turns; each ratio is the median of those of the rounds."""
+    rounds = [(now.measured(size), then.measured(size)) for _ in range(size.rounds)]
+    names = [name for name in rounds[0][0] if name in rounds[0][1]]
+    return [
+        {
+            "what": name,
+            "then": median(before[name] for _, before in rounds),
+            "now": median(after[name] for after, _ in rounds),
+            "ratio": median(after[name] / before[name] if before[name] else 1.0 for after, before in rounds),
+        }
+        for name in names
+    ]
+
+
+def main(size: Size, commit: str) -> Figures:
+    """Compare this build with that of a commit."""
+    return Figures(f"This build against {commit}", compared(size, THIS, earlier(commit)))
