@@ -1,7 +1,6 @@
 """Everything Dagster knows of us. An entry point: workspace.yaml and `-m recurrence_pipeline.definitions` load it."""
 
 import os
-from collections.abc import Sequence
 
 import dagster as dg
 
@@ -9,37 +8,32 @@ from recurrence_pipeline.config.logs import configure
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
 from recurrence_pipeline.orchestration.alert_sensor import build_alert_sensor
-from recurrence_pipeline.orchestration.asset_checks import (
-    database_reachable,
-    figures_of_the_day,
-    orphans,
-    quick_checks,
-    thorough_checks,
-)
+from recurrence_pipeline.orchestration.asset_checks import CHECKED, LOOKED_AT
 from recurrence_pipeline.orchestration.assets import (
     COLLECTIONS,
-    missed_slots,
-    orphan_cleanup,
+    daily_figures,
+    owned,
     performance_report,
-    useractivities_archive,
     worker_health,
 )
 from recurrence_pipeline.orchestration.jobs import (
-    daily_maintenance,
+    daily_report,
     health_checks,
     process_task_events_job,
     weekly_maintenance,
+    weekly_report,
 )
+from recurrence_pipeline.orchestration.maintenance_jobs import daily_maintenance
 from recurrence_pipeline.orchestration.manual_jobs import process_task, replay_events, restore_tasks
 from recurrence_pipeline.orchestration.resources import WorkerResource
-from recurrence_pipeline.orchestration.run_history import run_history
 from recurrence_pipeline.orchestration.run_leases import run_leases
 from recurrence_pipeline.orchestration.schedules import build_schedules
-from recurrence_pipeline.orchestration.sensors import dead_run_sensor, reconcile_sensor, task_event_sensor
-
-CHECKS = [database_reachable, quick_checks, figures_of_the_day, orphans, thorough_checks]
-ALERTED: Sequence[dg.AssetsDefinition] = [*CHECKS, performance_report]
-"""What is told of where it fails: the checks, and the asset that has one of its own."""
+from recurrence_pipeline.orchestration.sensors import (
+    dead_run_sensor,
+    processed_event_sensor,
+    reconcile_sensor,
+    task_event_sensor,
+)
 
 
 def build_definitions(settings: Settings | None = None, *, worker: WorkerResource | None = None) -> dg.Definitions:
@@ -55,16 +49,8 @@ def build_definitions(settings: Settings | None = None, *, worker: WorkerResourc
         worker or WorkerResource(settings), description="The recurrence worker and its one connection to the database."
     )
     return dg.Definitions(
-        assets=[
-            *COLLECTIONS,
-            worker_health,
-            orphan_cleanup,
-            missed_slots,
-            useractivities_archive,
-            run_history,
-            performance_report,
-        ],
-        asset_checks=CHECKS,
+        assets=owned([*COLLECTIONS, worker_health, daily_figures, performance_report], settings.dagster_owners),
+        asset_checks=CHECKED,
         jobs=[
             process_task_events_job(settings),
             process_task,
@@ -73,13 +59,16 @@ def build_definitions(settings: Settings | None = None, *, worker: WorkerResourc
             health_checks,
             daily_maintenance,
             weekly_maintenance,
+            daily_report,
+            weekly_report,
         ],
         schedules=build_schedules(settings),
         sensors=[
             task_event_sensor,
             dead_run_sensor,
             reconcile_sensor,
-            build_alert_sensor(settings, ALERTED),
+            processed_event_sensor,
+            build_alert_sensor(settings, LOOKED_AT),
         ],
         resources={"worker": resource, "leases": run_leases, "io_manager": dg.mem_io_manager},
         executor=dg.in_process_executor,  # with it a run is one process, and what ops hand on stays in its memory

@@ -20,7 +20,9 @@ from recurrence_pipeline.monitoring.alert_rules import Incident, OpenIncident
 from recurrence_pipeline.monitoring.alerts import Alerts, State
 from recurrence_pipeline.monitoring.channels import open_channels
 from recurrence_pipeline.monitoring.heartbeat_rules import stand_still
+from recurrence_pipeline.orchestration.asset_checks import evaluation_of
 from recurrence_pipeline.orchestration.automation import daemon_id, failing_ticks, still_daemons
+from recurrence_pipeline.orchestration.manual_jobs import BY_HAND
 from recurrence_pipeline.orchestration.resources import WorkerParam, one_line
 from recurrence_pipeline.recovery.replay import EventFilter, Replay
 from recurrence_pipeline.storage.heartbeats import SILENT, Part
@@ -99,7 +101,7 @@ class IncidentSearch:
         seen: set[str] = set()
         for record in reversed(failures.records):
             job, run_id = str(record.event_log_entry.job_name), record.event_log_entry.run_id
-            if RUN + job not in seen and not self._tried_again(run_id):
+            if RUN + job not in seen and not self._is_somebodys(run_id):
                 seen.add(RUN + job)
                 self.incidents.append(self._failed_run(job, run_id, _utc(record.event_log_entry.timestamp)))
         for key, cause in known.items():
@@ -112,8 +114,8 @@ class IncidentSearch:
         for check in keys:
             key = f"{CHECK}{check.to_user_string()}"
             record = self._instance.get_latest_asset_check_evaluation_record(check)
-            evaluation: object = record.evaluation if record else None
-            if record is None or not isinstance(evaluation, dg.AssetCheckEvaluation):
+            evaluation = evaluation_of(record)
+            if record is None or evaluation is None:
                 self.unseen.add(key)  # never run; or only planned, by a run that is under way or died
             elif not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.ERROR:
                 title = f"check {check.name} of {check.asset_key.to_user_string()} failed"
@@ -159,9 +161,10 @@ class IncidentSearch:
             f"{RUN}{job}", f"run of {job} failed", _why(self._instance, run_id), self._link_to_run(run_id), at
         )
 
-    def _tried_again(self, run_id: str) -> bool:
+    def _is_somebodys(self, run_id: str) -> bool:
+        """Say whether somebody sees to a failed run: Dagster, which starts it again, or who launched it by hand."""
         run = self._instance.get_run_by_id(run_id)
-        return run is not None and RETRIED in run.tags.items()
+        return run is not None and not {RETRIED, *BY_HAND.items()}.isdisjoint(run.tags.items())
 
     def _works_again(self, job: str) -> bool:
         over = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import sqlalchemy as sa
@@ -25,8 +26,6 @@ from dagster._core.storage.runs import SqlRunStorage
 from dagster._core.storage.runs.schema import RunsTable, RunTagsTable
 
 from recurrence_pipeline.config.clock import utc_now
-from recurrence_pipeline.orchestration.assets import MAINTENANCE
-from recurrence_pipeline.orchestration.resources import TEAM, WorkerParam
 
 TELLING = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
 FINISHED = [*TELLING, dg.DagsterRunStatus.CANCELED]
@@ -47,29 +46,24 @@ class Removed:
     left: bool = False
 
 
-@dg.asset(
-    description="Dagster's own runs. Those that ended more than DAGSTER_RUN_RETENTION_DAYS ago are removed, with their "
-    "events, results of checks and files. The last run of each job stays, and so does the last state of each asset.",
-    group_name=MAINTENANCE,
-    kinds={"python"},
-    tags={"written_by": "worker"},
-    owners=[TEAM],
-)
-def run_history(  # noqa: D103 (Dagster shows the description above)
-    context: dg.AssetExecutionContext, worker: WorkerParam
-) -> dg.MaterializeResult[None]:
-    end = time.monotonic() + LONGEST.total_seconds()
-    days = worker.settings.dagster_run_retention_days
+def remove_old_runs(instance: dg.DagsterInstance, days: int, *, dry_run: bool) -> dict[str, Any]:
+    """Remove what ended more than so many days ago (0: nothing), or say how many runs that is, as metadata.
+
+    The last run of each job that is counted with `dry_run` may stay.
+    """
     before = utc_now() - timedelta(days=days) if days else None
-    removed = tidy(context.instance, before, more_time=lambda: time.monotonic() < end)
-    return dg.MaterializeResult(
-        metadata={
-            "runs": removed.runs,
-            "check_results": removed.checks,
-            "files": removed.files,
-            "left_for_next_time": removed.left,
-        }
-    )
+    if dry_run:
+        old = dg.RunsFilter(statuses=FINISHED, updated_before=before)
+        return {"written": False, "would_remove_at_most": instance.get_runs_count(old) if before else 0}
+    end = time.monotonic() + LONGEST.total_seconds()
+    removed = tidy(instance, before, more_time=lambda: time.monotonic() < end)
+    return {
+        "written": True,
+        "runs": removed.runs,
+        "check_results": removed.checks,
+        "files": removed.files,
+        "left_for_next_time": removed.left,
+    }
 
 
 def tidy(
