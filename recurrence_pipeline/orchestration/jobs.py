@@ -201,7 +201,7 @@ health_checks = dg.define_asset_job(
     description="Record the health of the worker, and make every check; it only reads. Runs every 15 minutes by "
     "itself; then, where there are many tasks, without the checks that take a pass over all of them.",
     tags=HEALTH_TAG,
-    run_tags={},
+    run_tags=WHOLE_RUN_AGAIN,
 )
 
 weekly_maintenance = dg.define_asset_job(
@@ -210,7 +210,7 @@ weekly_maintenance = dg.define_asset_job(
     description="Check the consistency of all data, however many tasks there are; it only reads. Runs every week by "
     "itself.",
     tags=MAINTENANCE_TAG,
-    run_tags={},
+    run_tags=WHOLE_RUN_AGAIN,
 )
 
 daily_report = dg.define_asset_job(
@@ -218,7 +218,7 @@ daily_report = dg.define_asset_job(
     selection=dg.AssetSelection.assets(daily_figures),
     description="How the events of one day went; it only reads. Runs by itself when the day (UTC) is over.",
     tags=REPORT,
-    run_tags={},
+    run_tags=WHOLE_RUN_AGAIN,
 )
 
 weekly_report = dg.define_asset_job(
@@ -226,7 +226,7 @@ weekly_report = dg.define_asset_job(
     selection=dg.AssetSelection.assets(performance_report),
     description="Compare one week with the three before; it only reads. Runs by itself when the week (UTC) is over.",
     tags=REPORT,
-    run_tags={},
+    run_tags=WHOLE_RUN_AGAIN,
 )
 
 

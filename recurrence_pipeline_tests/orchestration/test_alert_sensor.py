@@ -113,6 +113,22 @@ def heard(webhook: StubServer) -> list[str]:
     return [request.body["title"].removeprefix("[").replace("] recurrence", "") for request in webhook.heard]
 
 
+def test_a_run_that_somebody_launched_by_hand_is_seen_by_whom_it_concerns(
+    watch: Watch, webhook: StubServer, definitions: dg.Definitions
+) -> None:
+    """A mistyped id is no reason to wake the person who has the pager."""
+    job = definitions.resolve_job_def("process_task")
+    config = {"task_id": "0" * 24, "operation": "create", "dry_run": False}
+    result = job.execute_in_process(instance=watch.instance, run_config=config, raise_on_error=False)
+    assert not result.success, "there is no such task"
+
+    assert watch.tick() == NOTHING
+    assert heard(webhook) == []
+
+    watch.run(fail=True)
+    assert watch.tick() != NOTHING, "what runs by itself is told of all the same"
+
+
 def test_nothing_wrong_says_nothing_and_logs_nothing(
     watch: Watch, webhook: StubServer, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:

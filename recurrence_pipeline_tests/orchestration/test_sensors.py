@@ -193,7 +193,7 @@ def test_a_run_that_died_with_its_machine_does_not_count_once_its_leases_have_ru
     wait_until(lambda: worker.queries.queue().due == 2, "the lease runs out")
 
     (request,) = requests(tick(instance, short_lease))
-    assert request.tags["events_due"] == "2"
+    assert request.tags["recurrence/events_due"] == "2"
 
 
 @pytest.mark.parametrize("holder", [None, "another run"])

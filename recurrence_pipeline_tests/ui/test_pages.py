@@ -106,7 +106,7 @@ def test_the_runs_are_listed_with_what_started_them_and_how_much_was_due(page: "
 
     assert "process_task_events" in shown
     assert "task_event_sen" in shown
-    assert "events_due: 808" in shown
+    assert "recurrence/events_due: 808" in shown
 
 
 def test_a_run_shows_what_it_came_to_and_why_events_were_refused(page: "Page", system: LocalStack) -> None:
