@@ -244,7 +244,7 @@ def process_one_task(context: dg.OpExecutionContext, config: TaskConfig, worker:
             metadata = answer_metadata(answer)
     context.add_output_metadata(metadata)
     if metadata["written"]:
-        counts = {name: metadata[name] for name in WRITES if name in metadata}
+        counts = {name: int(number) for name in WRITES if isinstance(number := metadata.get(name), int)}
         materialize(context, worker.open(), {"tasks": counts})
 
 

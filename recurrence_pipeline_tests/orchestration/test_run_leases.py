@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import dagster as dg
 import pytest
+from dagster._core.storage.tags import TagType, get_tag_type
 
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.config.clock import utc_now
@@ -226,3 +227,8 @@ def test_a_beat_from_the_future_or_in_words_is_no_sign_of_life() -> None:
         assert is_silent(a_record(started=-3 * MINUTE, made=-3 * MINUTE, beat=beat), utc_now(), MINUTE)
     lively = str(utc_now().timestamp())
     assert not is_silent(a_record(started=-3 * MINUTE, made=-3 * MINUTE, beat=lively), utc_now(), MINUTE)
+
+
+def test_the_sign_of_life_is_on_no_page() -> None:
+    """It changes every 20 s; Dagster hides tags by a prefix that has no public name."""
+    assert get_tag_type(ALIVE) is TagType.HIDDEN
