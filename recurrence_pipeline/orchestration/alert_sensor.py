@@ -51,7 +51,7 @@ def build_alert_sensor(settings: Settings, checks: Sequence[dg.AssetsDefinition]
         description="Tells ALERT_URLS, and the log, of failed runs, failing checks, sensors and schedules that fail, "
         "parts of the daemon and processes of the API that stand still, dead letters and a database that is away: once "
         "for each cause, and once when it is over. Its ticks are Dagster's heartbeats, which the API watches.",
-        tags={"reads": "runs, checks, task_events, worker_state"},
+        tags={"reads": "runs, checks, task_events, worker_state", "writes": "worker_state"},
     )
     def alert_sensor(context: dg.SensorEvaluationContext, worker: WorkerParam) -> dg.SensorResult:
         state = State.from_text(context.cursor)

@@ -17,6 +17,7 @@ from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import DatabaseUnavailable, Transient
 from recurrence_pipeline.domain.model import CHANGES, Operation, TaskEvent
+from recurrence_pipeline.domain.times import lasting
 from recurrence_pipeline.orchestration.asset_checks import (
     all_checks_pass,
     database_reachable,
@@ -84,8 +85,9 @@ def lease_events(context: dg.OpExecutionContext, config: LeaseConfig, leases: Le
         owed = config.max_events - len(events) if any(event.suspected for event in events) else 0
         leased = LeasedEvents(events, owed)
     numbers = {operation.value: len(leased.of(operation)) for operation in Operation}
-    wait = longest_wait(leased.events).total_seconds()
-    context.add_output_metadata({"leased": len(leased.events), **numbers, "longest_queue_wait_seconds": wait})
+    wait = longest_wait(leased.events)
+    waited = {"longest_queue_wait_seconds": wait.total_seconds(), "longest_queue_wait": lasting(wait)}
+    context.add_output_metadata({"leased": len(leased.events), **waited, **numbers})
     return leased
 
 

@@ -1,8 +1,9 @@
 """What starts runs by itself, gives up those that died, and finds work that was never queued.
 
 What counts as alive is in run_leases.py. An evaluation that hangs is not killed, and overlaps the next: so sensors only
-read the database, but for reconciliation, whose events have derived ids: two that write them ask for the same once, and
-a run for each look would take seconds of CPU, every 5 s.
+read the database, but for two, whose tags say so. The events of reconciliation have derived ids: two that write them
+ask for the same once, and a run for each look would take seconds of CPU, every 5 s. The alert sensor leaves Dagster's
+heartbeat, one small document, which is about the daemon and not about runs.
 Dagster lets a sensor look every 5 s; so that an event need not wait as long, a look at an empty queue watches it for a
 while (long polling), which ends shortly before the next may begin. Where the instance evaluates one sensor after the
 other, that would hold up those of everybody: there a sensor looks once.
@@ -141,8 +142,8 @@ BETWEEN_LOOKS = timedelta(seconds=5)
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=5,
     description="Asks, with events, for work that was never queued: new recurring tasks, and completed ones whose "
-    "series is behind. The only sensor that writes to the database: its events have derived ids, so that asking twice "
-    "is asking once. Its cursor says how far it is; without one it begins anew, and nothing is lost.",
+    "series is behind. It writes to the database, and may: its events have derived ids, so that asking twice is asking "
+    "once. Its cursor says how far it is; without one it begins anew, and nothing is lost.",
     tags={"reads": "tasks", "writes": "task_events"},
 )
 def reconcile_sensor(  # noqa: D103 (Dagster shows the description above)

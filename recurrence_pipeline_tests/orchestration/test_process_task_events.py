@@ -45,6 +45,7 @@ def test_a_run_works_off_what_is_due_and_reports_the_numbers(
         "leased": 4, "create": 1, "complete": 1, "delete": 1, "skip": 1, "update": 0
     }  # fmt: skip
     assert leased["longest_queue_wait_seconds"] >= 0
+    assert leased["longest_queue_wait"].endswith((" ms", " s"))
     assert numbers_of(result, "process_creations")["occurrences_created"] == 3
     assert numbers_of(result, "process_completions")["completed"] == 1
     changes = numbers_of(result, "process_changes")

@@ -107,6 +107,31 @@ def test_a_sensor_only_reads(
     assert everything(worker) == before
 
 
+def test_each_sensor_writes_to_what_it_says_and_to_nothing_else(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    resource: WorkerResource,
+    worker: Worker,
+    insert_task: Insert,
+) -> None:
+    """An evaluation that hangs overlaps the next: what writes has to say so, and why it may."""
+    insert_task()
+    written: dict[str, set[str]] = {}
+    repository = definitions.get_repository_def()
+    for sensor in repository.sensor_defs:
+        before = everything(worker)
+        with dg.build_sensor_context(
+            instance=instance, resources={"worker": resource}, repository_def=repository
+        ) as context:
+            sensor.evaluate_tick(context)
+        after = everything(worker)
+        written[sensor.name] = {name for name in after if after[name] != before.get(name)}
+
+    said = {sensor.name: set(filter(None, [sensor.tags.get("writes")])) for sensor in repository.sensor_defs}
+    assert written == said
+    assert {name for name in said if said[name]} == {"reconcile_sensor", "alert_sensor"}
+
+
 def test_an_event_that_is_not_due_yet_starts_nothing(
     instance: dg.DagsterInstance, resource: WorkerResource, worker: Worker, insert_task: Insert
 ) -> None:
