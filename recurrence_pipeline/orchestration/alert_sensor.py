@@ -20,7 +20,9 @@ from recurrence_pipeline.monitoring.alert_rules import Incident, OpenIncident
 from recurrence_pipeline.monitoring.alerts import Alerts, State
 from recurrence_pipeline.monitoring.channels import open_channels
 from recurrence_pipeline.monitoring.heartbeat_rules import stand_still
+from recurrence_pipeline.orchestration.asset_checks import evaluation_of
 from recurrence_pipeline.orchestration.automation import daemon_id, failing_ticks, still_daemons
+from recurrence_pipeline.orchestration.manual_jobs import BY_HAND
 from recurrence_pipeline.orchestration.own import Own, location_of
 from recurrence_pipeline.orchestration.resources import WorkerParam, one_line
 from recurrence_pipeline.recovery.replay import EventFilter, Replay
@@ -50,7 +52,7 @@ def build_alert_sensor(settings: Settings, checks: Sequence[dg.AssetsDefinition]
         description="Tells ALERT_URLS, and the log, of failed runs, failing checks, sensors and schedules that fail, "
         "parts of the daemon and processes of the API that stand still, dead letters and a database that is away: once "
         "for each cause, and once when it is over. Its ticks are Dagster's heartbeats, which the API watches.",
-        tags={"reads": "runs, checks, task_events, worker_state"},
+        tags={"reads": "runs, checks, task_events, worker_state", "writes": "worker_state"},
     )
     def alert_sensor(context: dg.SensorEvaluationContext, worker: WorkerParam) -> dg.SensorResult:
         state = State.from_text(context.cursor)
@@ -115,8 +117,8 @@ class IncidentSearch:
         for check in keys:
             key = f"{CHECK}{check.to_user_string()}"
             record = self._instance.get_latest_asset_check_evaluation_record(check)
-            evaluation: object = record.evaluation if record else None
-            if record is None or not isinstance(evaluation, dg.AssetCheckEvaluation):
+            evaluation = evaluation_of(record)
+            if record is None or evaluation is None:
                 self.unseen.add(key)  # never run; or only planned, by a run that is under way or died
             elif not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.ERROR:
                 title = f"check {check.name} of {check.asset_key.to_user_string()} failed"
@@ -163,11 +165,14 @@ class IncidentSearch:
         )
 
     def _counts(self, run_id: str) -> bool:
-        """Say whether a run that failed is the worker's, and is not tried again."""
+        """Say whether a run that failed is the worker's, and nobody sees to it.
+
+        Dagster does, where it starts the run again, and whoever launched it by hand.
+        """
         run = self._instance.get_run_by_id(run_id)
         if run is None:
             return self._own.alone
-        return self._own.is_run(run) and RETRIED not in run.tags.items()
+        return self._own.is_run(run) and {RETRIED, *BY_HAND.items()}.isdisjoint(run.tags.items())
 
     def _works_again(self, job: str) -> bool:
         over = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]

@@ -1,11 +1,13 @@
 """Asset checks: what the worker finds in its data, as Dagster shows it. What is asked is maintenance/checks.py.
 
-Three groups, by what they cost: a few indexed queries (every 15 minutes), the orphans (also after each cleanup), and a
-pass over all tasks (also every week; both every 15 minutes where tasks are few). A database that is away fails one
-check as an error; the others say that they do not know.
+They are named by the good state (promises.py), and belong to the asset they speak of; one check, of worker_health, says
+whether all of them are green. Three groups, by what they cost: a few indexed queries (every 15 minutes), the orphans
+(also after each cleanup), and a pass over all tasks (also every week; both every 15 minutes where tasks are few). A
+database that is away fails one check as an error; the others say that they do not know.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -16,34 +18,60 @@ from recurrence_pipeline.domain.words import counted
 from recurrence_pipeline.maintenance.checks import (
     CHECKS,
     COUNTERS_BEHIND,
+    CURSOR_AHEAD,
+    CURSOR_BEHIND,
+    EVENTS_AHEAD,
     EVENTS_ENDLESS,
     EVENTS_STUCK,
+    EVENTS_UNDATED,
     EVENTS_WAITING,
+    MEMORY_MISSING,
     ORPHANS,
     SCHEMA,
     Check,
     CheckResult,
 )
-from recurrence_pipeline.orchestration.assets import counters, orphan_cleanup, task_events, tasks, worker_health
+from recurrence_pipeline.orchestration.assets import (
+    counters,
+    performance_report,
+    task_events,
+    task_series,
+    tasks,
+    worker_health,
+)
 from recurrence_pipeline.orchestration.metadata import Table, table
+from recurrence_pipeline.orchestration.promises import PROMISES
 from recurrence_pipeline.orchestration.resources import WorkerParam, WorkerResource, one_line
 from recurrence_pipeline.storage.database_checks import Sample
 
 QUICK = (SCHEMA, COUNTERS_BEHIND, EVENTS_STUCK, EVENTS_ENDLESS, EVENTS_WAITING)
 THOROUGH = tuple(check for check in CHECKS if check not in (*QUICK, ORPHANS))
+SPEAKS_OF = {
+    **dict.fromkeys((EVENTS_STUCK, EVENTS_ENDLESS, EVENTS_WAITING, EVENTS_UNDATED, EVENTS_AHEAD), task_events),
+    **dict.fromkeys((MEMORY_MISSING, CURSOR_BEHIND, CURSOR_AHEAD), task_series),
+    COUNTERS_BEHIND: counters,
+    SCHEMA: task_events,
+}
+"""The asset that a check belongs to; all others are of the tasks."""
 
 
-def _asset(check: Check) -> dg.AssetKey:
-    if check is COUNTERS_BEHIND:
-        return counters.key
-    return task_events.key if check in QUICK else tasks.key
+def _key(check: Check) -> dg.AssetCheckKey:
+    return dg.AssetCheckKey(SPEAKS_OF.get(check, tasks).key, PROMISES[check.name].name)
+
+
+def _description(check: Check) -> str:
+    return f"{PROMISES[check.name].sentence} Where it fails: {check.explanation} {check.hint}"
 
 
 def _specs(checks: Iterable[Check]) -> list[dg.AssetCheckSpec]:
     return [
-        dg.AssetCheckSpec(check.name, asset=_asset(check), description=f"{check.explanation} {check.hint}")
+        dg.AssetCheckSpec(_key(check).name, asset=_key(check).asset_key, description=_description(check))
         for check in checks
     ]
+
+
+BY_NAME = {_key(check).name: check.name for check in CHECKS}
+"""What the worker calls a check, by what Dagster does. No two assets have a check of the same name."""
 
 
 @dg.asset_check(asset=worker_health, description="The database answers.")
@@ -64,14 +92,27 @@ def quick_checks(context: dg.AssetCheckExecutionContext, worker: WorkerParam) ->
     yield from _results(context.selected_asset_check_keys, worker)
 
 
-@dg.asset_check(
-    asset=tasks.key,
-    name=ORPHANS.name,
-    additional_deps=[orphan_cleanup],
-    description=f"{ORPHANS.explanation} {ORPHANS.hint}",
-)
-def orphans(context: dg.AssetCheckExecutionContext, worker: WorkerParam) -> dg.AssetCheckResult:  # noqa: D103
-    (result,) = _results(context.selected_asset_check_keys, worker)
+@dg.asset_check(asset=tasks.key, name=_key(ORPHANS).name, description=_description(ORPHANS))
+def orphans(worker: WorkerParam) -> dg.AssetCheckResult:  # noqa: D103
+    return orphans_result(worker)
+
+
+def orphans_evaluation(worker: WorkerResource) -> dg.AssetCheckEvaluation:
+    """Return the result of the check for an op that has just cleaned up."""
+    key, result = worker.names.check(_key(ORPHANS)), orphans_result(worker)
+    return dg.AssetCheckEvaluation(
+        asset_key=key.asset_key,
+        check_name=key.name,
+        passed=result.passed,
+        metadata=result.metadata,
+        severity=result.severity,
+        description=result.description,
+    )
+
+
+def orphans_result(worker: WorkerResource) -> dg.AssetCheckResult:
+    """Look for orphans."""
+    (result,) = _results([worker.names.check(_key(ORPHANS))], worker)
     return result
 
 
@@ -83,7 +124,7 @@ def thorough_checks(context: dg.AssetCheckExecutionContext, worker: WorkerParam)
 
 
 def _results(keys: Iterable[dg.AssetCheckKey], worker: WorkerResource) -> Iterator[dg.AssetCheckResult]:
-    asked = {key.name: key for key in keys}
+    asked = {BY_NAME[key.name]: key for key in keys}
     try:
         results = worker.open().consistency.run(only=asked)
     except (DatabaseUnavailable, Transient) as error:
@@ -96,12 +137,13 @@ def _results(keys: Iterable[dg.AssetCheckKey], worker: WorkerResource) -> Iterat
 
 def _result(key: dg.AssetCheckKey, result: CheckResult) -> dg.AssetCheckResult:
     check, error = result.check, result.check.severity is Severity.ERROR
+    kept = PROMISES[check.name].sentence
     return dg.AssetCheckResult(
         passed=result.severity in {Severity.OK, Severity.INFO},
         asset_key=key.asset_key,
         check_name=key.name,
         severity=dg.AssetCheckSeverity.ERROR if error else dg.AssetCheckSeverity.WARN,
-        description=f"{result.count} found. {check.explanation} {check.hint}" if result.count else "None found.",
+        description=f"{result.count} found. {check.explanation} {check.hint}" if result.count else kept,
         metadata={"found": result.count, "samples": _table(result.samples)},
     )
 
@@ -122,7 +164,13 @@ def _table(samples: Sequence[Sample]) -> Table:
     return table(columns, [[sample.get(name) for name in columns] for sample in samples])
 
 
-SUCCESS_RATE, PROCESSING_TIME, DEAD_LETTERS = "success_rate", "average_processing_time", "dead_letters"
+SUCCESS_RATE, PROCESSING_TIME, DEAD_LETTERS = "events_succeed", "events_processed_quickly", "no_dead_letters"
+MEASURED = {
+    SUCCESS_RATE: "success_percent",
+    PROCESSING_TIME: "average_processing_ms",
+    DEAD_LETTERS: "events_failed",
+}
+"""What is plotted of each."""
 LEAST_SUCCESS = 95.0
 """In percent."""
 SLOW = 1000.0
@@ -167,7 +215,7 @@ def figures_of_the_day(  # noqa: D103
             check_name=key.name,
             severity=dg.AssetCheckSeverity.WARN,
             description=text,
-            metadata={key.name: value, "events": int(figures.get("tasksProcessed", 0))},
+            metadata={MEASURED[key.name]: value, "events_processed": int(figures.get("tasksProcessed", 0))},
         )
 
 
@@ -189,3 +237,44 @@ def _dead_letters(figures: Mapping[str, float]) -> tuple[bool, float, str]:
 def _count_failed(worker: WorkerResource) -> float:
     counts = worker.open().queries.event_counts()
     return float(sum(count for (_, status), count in counts.items() if status == EventStatus.FAILED.value))
+
+
+def evaluation_of(record: Any) -> dg.AssetCheckEvaluation | None:
+    """Return what a check found; None where it was only planned, by a run that is under way or died."""
+    evaluation: object = record.evaluation if record else None
+    return evaluation if isinstance(evaluation, dg.AssetCheckEvaluation) else None
+
+
+LOOKED_AT = [database_reachable, quick_checks, figures_of_the_day, orphans, thorough_checks, performance_report]
+"""What has checks."""
+LAST = {"dagster/priority": "-10"}
+"""Of the steps that may run, Dagster takes the one with the highest number: this one comes when the others are done."""
+
+
+@dg.asset_check(
+    asset=worker_health,
+    description="No check of any asset failed when it was last made. The table has them all, the failing ones first.",
+    op_tags=LAST,
+)
+def all_checks_pass(context: dg.AssetCheckExecutionContext, worker: WorkerParam) -> dg.AssetCheckResult:  # noqa: D103
+    keys = [worker.names.check(key) for each in LOOKED_AT for key in each.check_keys]
+    found = [(key, context.instance.get_latest_asset_check_evaluation_record(key)) for key in keys]
+    made = [(key, each) for key, record in found if (each := evaluation_of(record)) is not None]
+    failing = [(key, each) for key, each in made if not each.passed]
+    error = any(each.severity is dg.AssetCheckSeverity.ERROR for _, each in failing)
+    rows = sorted((each.passed, key.asset_key.to_user_string(), key.name, each.description) for key, each in made)
+    return dg.AssetCheckResult(
+        passed=not failing,
+        severity=dg.AssetCheckSeverity.ERROR if error else dg.AssetCheckSeverity.WARN,
+        description=", ".join(sorted(key.name for key, _ in failing)) or f"All {len(made)} checks passed.",
+        metadata={
+            "checks_failing": len(failing),
+            "checks_made": len(made),
+            "checks_never_made": len(keys) - len(made),
+            "checks": table(["passed", "asset", "check", "says"], rows),
+        },
+    )
+
+
+CHECKED = [*LOOKED_AT[:-1], all_checks_pass]
+"""All definitions of checks; that of the report is the report's own."""

@@ -11,54 +11,42 @@ import dagster as dg
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.orchestration import renaming
 from recurrence_pipeline.orchestration.alert_sensor import build_alert_sensor
-from recurrence_pipeline.orchestration.asset_checks import (
-    database_reachable,
-    figures_of_the_day,
-    orphans,
-    quick_checks,
-    thorough_checks,
-)
+from recurrence_pipeline.orchestration.asset_checks import CHECKED, LOOKED_AT
 from recurrence_pipeline.orchestration.assets import (
     COLLECTIONS,
-    missed_slots,
-    orphan_cleanup,
+    daily_figures,
+    owned,
     performance_report,
-    useractivities_archive,
     worker_health,
 )
 from recurrence_pipeline.orchestration.jobs import (
-    daily_maintenance,
+    daily_report,
     health_checks,
     process_task_events_job,
     weekly_maintenance,
+    weekly_report,
 )
+from recurrence_pipeline.orchestration.maintenance_jobs import daily_maintenance
 from recurrence_pipeline.orchestration.manual_jobs import process_task, replay_events, restore_tasks
 from recurrence_pipeline.orchestration.naming import SCHEDULES, SENSORS, Names, ScheduleName, SensorName
-from recurrence_pipeline.orchestration.run_history import run_history
 from recurrence_pipeline.orchestration.run_leases import build_run_leases
 from recurrence_pipeline.orchestration.schedules import build_schedules
-from recurrence_pipeline.orchestration.sensors import dead_run_sensor, reconcile_sensor, task_event_sensor
+from recurrence_pipeline.orchestration.sensors import (
+    dead_run_sensor,
+    processed_event_sensor,
+    reconcile_sensor,
+    task_event_sensor,
+)
 from recurrence_pipeline.orchestration.source import with_source
 
-ASSETS: Sequence[dg.AssetsDefinition | dg.AssetSpec] = [
-    *COLLECTIONS,
-    worker_health,
-    orphan_cleanup,
-    missed_slots,
-    useractivities_archive,
-    run_history,
-    performance_report,
-]
-CHECKS: Sequence[dg.AssetsDefinition] = [database_reachable, quick_checks, figures_of_the_day, orphans, thorough_checks]
-ALERTED: Sequence[dg.AssetsDefinition] = [*CHECKS, performance_report]
-"""What is told of where it fails: the checks, and the asset that has one of its own."""
+ASSETS: Sequence[dg.AssetsDefinition | dg.AssetSpec] = [*COLLECTIONS, worker_health, daily_figures, performance_report]
 ABOUT = (
     "Makes the next occurrences of recurring tasks in a MongoDB, from events in `task_events`, and cleans up after "
     "deletions. Begin with the asset `worker_health`; its settings are on the page of the resource `worker`."
 )
 """What the code location says of itself."""
-ASSET_JOBS = [health_checks, daily_maintenance, weekly_maintenance]
-MANUAL_JOBS = [process_task, replay_events, restore_tasks]
+ASSET_JOBS = [health_checks, weekly_maintenance, daily_report, weekly_report]
+OP_JOBS = [process_task, replay_events, restore_tasks, daily_maintenance]
 
 
 def worker_definitions(
@@ -80,11 +68,14 @@ def worker_definitions(
     """
     resources = {names(renaming.WORKER): worker, names(renaming.LEASES): build_run_leases(names(renaming.WORKER))}
     return dg.Definitions(
-        assets=[with_source(renaming.asset(each, names), settings.dagster_source_url) for each in ASSETS],
-        asset_checks=[renaming.check(each, names) for each in CHECKS],
+        assets=[
+            with_source(renaming.asset(each, names), settings.dagster_source_url)
+            for each in owned(ASSETS, settings.dagster_owners)
+        ],
+        asset_checks=[renaming.check(each, names) for each in CHECKED],
         jobs=[
-            *(renaming.job(each, names, resources) for each in (process_task_events_job(settings), *MANUAL_JOBS)),
-            *(renaming.asset_job(each, names, [*ASSETS, *CHECKS]) for each in ASSET_JOBS),
+            *(renaming.job(each, names, resources) for each in (process_task_events_job(settings), *OP_JOBS)),
+            *(renaming.asset_job(each, names, [*ASSETS, *CHECKED]) for each in ASSET_JOBS),
         ],
         schedules=[
             renaming.schedule(each, names, status=None if each.name in schedules else dg.DefaultScheduleStatus.STOPPED)
@@ -96,7 +87,8 @@ def worker_definitions(
                 task_event_sensor,
                 dead_run_sensor,
                 reconcile_sensor,
-                build_alert_sensor(settings, ALERTED),
+                processed_event_sensor,
+                build_alert_sensor(settings, LOOKED_AT),
             )
         ],
         resources=resources,

@@ -17,12 +17,11 @@ ASSETS = (
     "tasks",
     "useractivities",
     "counters",
+    "task_series",
     "deleted_tasks",
-    "worker_health",
-    "orphan_cleanup",
-    "missed_slots",
     "useractivities_archive",
-    "run_history",
+    "worker_health",
+    "daily_figures",
     "performance_report",
 )
 JOBS = (
@@ -33,9 +32,19 @@ JOBS = (
     "health_checks",
     "daily_maintenance",
     "weekly_maintenance",
+    "daily_report",
+    "weekly_report",
 )
-SensorName = Literal["task_event_sensor", "dead_run_sensor", "reconcile_sensor", "alert_sensor"]
-ScheduleName = Literal["daily_maintenance_schedule", "weekly_maintenance_schedule", "health_checks_schedule"]
+SensorName = Literal[
+    "task_event_sensor", "dead_run_sensor", "reconcile_sensor", "processed_event_sensor", "alert_sensor"
+]
+ScheduleName = Literal[
+    "daily_maintenance_schedule",
+    "weekly_maintenance_schedule",
+    "daily_report_schedule",
+    "weekly_report_schedule",
+    "health_checks_schedule",
+]
 SENSORS: tuple[SensorName, ...] = get_args(SensorName)
 SCHEDULES: tuple[ScheduleName, ...] = get_args(ScheduleName)
 """What there is of each, before a prefix; a test holds the definitions against these."""

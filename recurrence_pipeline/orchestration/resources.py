@@ -19,8 +19,11 @@ from recurrence_pipeline.orchestration.naming import Names
 MONGODB = {"kind": "mongodb"}
 """The tag of an op that works on the database; the UI shows it as a badge."""
 
-TEAM = "team:recurrence"
-"""Owns the assets. Owners of jobs and sensors are in beta."""
+
+WORK, HEALTH_TAG, MAINTENANCE_TAG, REPORT = (
+    {"recurrence/purpose": purpose} for purpose in ("work", "health", "maintenance", "report")
+)
+"""On jobs, and not on their runs: a run has no tag that says nothing of it alone."""
 
 
 class WorkerResource:

@@ -5,7 +5,10 @@ day has twice, it comes once. Where clocks jump over midnight that hour is the n
 was missed while the daemon was down, the last tick is caught up.
 """
 
-from datetime import time
+from collections.abc import Callable
+from datetime import time, timedelta
+from functools import partial
+from typing import Any
 
 import dagster as dg
 import structlog
@@ -15,13 +18,16 @@ from recurrence_pipeline.config.fields import WEEKDAYS
 from recurrence_pipeline.config.maintenance_times import late_maintenance
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import DatabaseUnavailable, Transient
-from recurrence_pipeline.orchestration.asset_checks import database_reachable, figures_of_the_day, quick_checks
+from recurrence_pipeline.orchestration.asset_checks import (
+    all_checks_pass,
+    database_reachable,
+    figures_of_the_day,
+    quick_checks,
+)
 from recurrence_pipeline.orchestration.assets import worker_health
-from recurrence_pipeline.orchestration.jobs import daily_maintenance, health_checks, weekly_maintenance
+from recurrence_pipeline.orchestration.jobs import daily_report, health_checks, weekly_maintenance, weekly_report
+from recurrence_pipeline.orchestration.maintenance_jobs import WRITTEN, daily_maintenance
 from recurrence_pipeline.orchestration.resources import WorkerParam, WorkerResource
-
-BY_SCHEDULE = {"trigger": "schedule"}
-"""On the schedule and the runs that it starts; who starts the same job by hand leaves it out."""
 
 EVERY_15_MINUTES = "*/15 * * * *"
 
@@ -35,6 +41,12 @@ or the daemon fails from then on, at each look, until somebody turns the schedul
 Africa/Cairo 23:30, America/Havana 00:30). Other cron strings it leaves to croniter, which is right in all of them.
 """
 
+STARTS = {"recurrence/starts": "runs"}
+"""On the schedules; their runs have no tags but Dagster's, which say what started them."""
+
+Job = Any
+"""A job, or what `define_asset_job` returns, for which Dagster has no public name."""
+
 log = structlog.get_logger(__name__)
 
 FEW = 20_000
@@ -45,23 +57,42 @@ def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
     """Return the schedules, at the times that the settings name, and warn of days on which those cannot be kept."""
     if late := late_maintenance(settings, utc_now().date()):
         log.warning("maintenance a day late", days=late)
-    crons = [
-        (daily_maintenance, _daily(settings.daily_maintenance_time)),
-        (weekly_maintenance, _weekly(settings.weekly_maintenance_time, settings.weekly_maintenance_day)),
+    zone = settings.maintenance_timezone
+    weekly = _weekly(settings.weekly_maintenance_time, settings.weekly_maintenance_day)
+    return [
+        _schedule(daily_maintenance, _daily(settings.daily_maintenance_time), zone, _written),
+        _schedule(weekly_maintenance, weekly, zone, lambda _: dg.RunRequest()),
+        _schedule(daily_report, "10 0 * * *", "UTC", partial(_ended, timedelta(days=1))),
+        _schedule(weekly_report, "20 0 * * 0", "UTC", partial(_ended, timedelta(weeks=1))),
+        _health_schedule(settings),
     ]
-    maintenance = [
-        dg.ScheduleDefinition(
-            name=f"{job.name}_schedule",
-            job=job,
-            cron_schedule=cron,
-            execution_timezone=settings.maintenance_timezone,
-            default_status=dg.DefaultScheduleStatus.RUNNING,
-            description=job.description,
-            tags=BY_SCHEDULE,
-        )
-        for job, cron in crons
-    ]
-    return [*maintenance, _health_schedule(settings)]
+
+
+def _schedule(
+    job: Job, cron: str, zone: str, request: Callable[[dg.ScheduleEvaluationContext], dg.RunRequest]
+) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name=f"{job.name}_schedule",
+        job=job,
+        cron_schedule=cron,
+        execution_timezone=zone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=job.description,
+        tags=STARTS,
+    )
+    def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        return request(context)
+
+    return schedule
+
+
+def _written(_: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    return dg.RunRequest(run_config=WRITTEN)
+
+
+def _ended(length: timedelta, context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Ask for the partition that ended last, in UTC as the partitions are: of a tick that is made up for, its own."""
+    return dg.RunRequest(partition_key=f"{context.scheduled_execution_time - length:%Y-%m-%d}")
 
 
 def _health_schedule(settings: Settings) -> dg.ScheduleDefinition:
@@ -72,18 +103,18 @@ def _health_schedule(settings: Settings) -> dg.ScheduleDefinition:
         execution_timezone=settings.maintenance_timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=health_checks.description,
-        tags=BY_SCHEDULE,
+        tags=STARTS,
     )
     def health_checks_schedule(worker: WorkerParam) -> dg.RunRequest:
         if _are_few(worker):
             return dg.RunRequest()
-        keys = [key for check in (database_reachable, quick_checks, figures_of_the_day) for key in check.check_keys]
-        return dg.RunRequest(
-            asset_selection=[worker.names.key(worker_health.key)],
-            asset_check_keys=[worker.names.check(key) for key in keys],
-        )
+        keys = [worker.names.check(key) for check in _QUICKLY for key in check.check_keys]
+        return dg.RunRequest(asset_selection=[worker.names.key(worker_health.key)], asset_check_keys=keys)
 
     return health_checks_schedule
+
+
+_QUICKLY = (database_reachable, quick_checks, figures_of_the_day, all_checks_pass)
 
 
 def _are_few(worker: WorkerResource) -> bool:

@@ -49,12 +49,12 @@ def test_a_task_inserted_by_any_program_is_asked_for_within_one_tick_and_then_wo
 
 
 def test_a_task_that_is_inserted_while_the_sensor_looks_is_asked_for_in_the_same_tick(
-    instance: dg.DagsterInstance, resource: WorkerResource, insert_task: Insert, monkeypatch: pytest.MonkeyPatch
+    in_threads: dg.DagsterInstance, resource: WorkerResource, insert_task: Insert, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sensors, "BETWEEN_LOOKS", timedelta(milliseconds=50))
     patient = WorkerResource(resource.settings.model_copy(update={"watch": timedelta(seconds=30)}))
     with ThreadPoolExecutor() as pool:
-        result = pool.submit(tick, instance, patient)
+        result = pool.submit(tick, in_threads, patient)
         insert_task()
         assert len(looked(result.result()).asset_events or []) == 1
     patient.close()
