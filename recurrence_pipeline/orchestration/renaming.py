@@ -100,7 +100,7 @@ def sensor(
     """Return a sensor under other names."""
     return dg.sensor(
         name=names(definition.name),
-        job_name=names(definition.job_name) if definition.has_jobs or definition.targets else None,
+        job_name=names(str(definition.job_name)) if definition.targets else None,
         description=definition.description,
         minimum_interval_seconds=definition.minimum_interval_seconds,
         default_status=status or definition.default_status,
