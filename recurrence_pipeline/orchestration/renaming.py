@@ -66,7 +66,7 @@ def job(definition: dg.JobDefinition, names: Names, resources: Mapping[str, obje
     return _graph(definition.graph, names).to_job(
         name=names(definition.name),
         description=definition.description,
-        config=definition.run_config,
+        config=definition.run_config or definition.config_mapping,
         tags=definition.tags,
         run_tags=definition.run_tags,
         metadata=definition.metadata,
