@@ -66,7 +66,7 @@ def job(definition: dg.JobDefinition, names: Names, resources: Mapping[str, obje
     return _graph(definition.graph, names).to_job(
         name=names(definition.name),
         description=definition.description,
-        config=definition.config_mapping or definition.run_config,
+        config=definition.run_config or definition.config_mapping,
         tags=definition.tags,
         run_tags=definition.run_tags,
         metadata=definition.metadata,
@@ -100,7 +100,7 @@ def sensor(
     """Return a sensor under other names."""
     return dg.sensor(
         name=names(definition.name),
-        job_name=names(definition.job_name) if definition.has_jobs or definition.targets else None,
+        job_name=names(str(definition.job_name)) if definition.targets else None,
         description=definition.description,
         minimum_interval_seconds=definition.minimum_interval_seconds,
         default_status=status or definition.default_status,

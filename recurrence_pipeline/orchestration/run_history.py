@@ -76,17 +76,19 @@ def tidy(
     It is called from a run, which is younger than all that goes. So no number of an event is ever given again, by which
     alert_sensor remembers how far it has read.
     """
-    gone: set[str] = set()
-    checks, left = 0, False
+    runs, files, checks, left = 0, 0, 0, False
     if before is not None:
         for run_ids in _ended(instance, before, own):
             if left := not more_time():
                 break
             _forget(instance, run_ids)
-            gone.update(run_ids)
+            runs += len(run_ids)
+            if not own.alone:  # at once: nobody looks for what a crash would leave of them
+                files += _remove_leftovers(instance, of=run_ids)
         checks = _forget_checks(instance, before, own)
-    files = _remove_leftovers(instance, of=None if own.alone else gone)
-    return Removed(len(gone), checks, files, left)
+    if own.alone:
+        files = _remove_leftovers(instance, of=None)
+    return Removed(runs, checks, files, left)
 
 
 def _filters(before: datetime, own: Own) -> list[dg.RunsFilter]:

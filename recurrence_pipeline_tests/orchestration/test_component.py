@@ -232,7 +232,7 @@ def test_what_a_file_says_goes_before_what_the_environment_says(monkeypatch: pyt
     def run_max_events(**settings: Any) -> Any:
         component = RecurrenceWorker(environment_prefix="CRM_", settings=settings)
         job = component.build_defs(dg.ComponentTree.for_test().load_context).resolve_job_def("process_task_events")
-        return job.run_config["ops"]["lease_events"]["config"]["max_events"]
+        return (job.run_config or {})["ops"]["lease_events"]["config"]["max_events"]
 
     assert run_max_events() == 7
     assert run_max_events(WORKER_RUN_MAX_EVENTS=8) == 8
@@ -286,7 +286,9 @@ def cause_of(failing: Callable[[], object]) -> BaseException:
 
 
 def test_every_attribute_is_described_where_a_yaml_file_is_edited() -> None:
-    schema = json.loads(json.dumps(RecurrenceWorker.get_model_cls().model_json_schema()))
+    model = RecurrenceWorker.get_model_cls()
+    assert model is not None
+    schema = json.loads(json.dumps(model.model_json_schema()))
 
     assert [name for name, each in schema["properties"].items() if not each.get("description")] == []
     assert schema["properties"].keys() == {

