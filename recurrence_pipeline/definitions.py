@@ -8,7 +8,7 @@ from recurrence_pipeline.config.logs import configure
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
 from recurrence_pipeline.orchestration.alert_sensor import build_alert_sensor
-from recurrence_pipeline.orchestration.asset_checks import CHECKED, LOOKED_AT
+from recurrence_pipeline.orchestration.asset_checks import CHECK_DEFINITIONS, WITH_CHECKS
 from recurrence_pipeline.orchestration.assets import (
     COLLECTIONS,
     daily_figures,
@@ -50,7 +50,7 @@ def build_definitions(settings: Settings | None = None, *, worker: WorkerResourc
     )
     return dg.Definitions(
         assets=owned([*COLLECTIONS, worker_health, daily_figures, performance_report], settings.dagster_owners),
-        asset_checks=CHECKED,
+        asset_checks=CHECK_DEFINITIONS,
         jobs=[
             process_task_events_job(settings),
             process_task,
@@ -68,7 +68,7 @@ def build_definitions(settings: Settings | None = None, *, worker: WorkerResourc
             dead_run_sensor,
             reconcile_sensor,
             processed_event_sensor,
-            build_alert_sensor(settings, LOOKED_AT),
+            build_alert_sensor(settings, WITH_CHECKS),
         ],
         resources={"worker": resource, "leases": run_leases, "io_manager": dg.mem_io_manager},
         executor=dg.in_process_executor,  # with it a run is one process, and what ops hand on stays in its memory
