@@ -181,6 +181,8 @@ def test_the_page_of_a_collection_says_what_the_last_run_wrote_to_it(page: "Page
 
     for name in ("occurrences_created", "last_event_at", "Row count"):
         page.get_by_text(name, exact=True).first.wait_for()
+    page.goto("/assets/task_events?view=overview")
+    page.get_by_text("processed_without_run", exact=True).first.wait_for()
 
 
 def test_one_page_says_whether_all_is_green(page: "Page", system: LocalStack) -> None:
