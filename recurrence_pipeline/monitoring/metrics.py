@@ -67,7 +67,7 @@ class Metrics:
         Raises:
             DatabaseUnavailable: the database is away.
         """
-        return self._events.processed_without_run(since, until)
+        return self._events.processed_without_run(max(since, self._clock() - self._retention), until)
 
     def latest(self, window: timedelta = LATEST) -> dict[str, float]:
         """Return the figures of all operations in the last `window`; those without a value are left out.

@@ -245,7 +245,7 @@ def evaluation_of(record: Any) -> dg.AssetCheckEvaluation | None:
     return evaluation if isinstance(evaluation, dg.AssetCheckEvaluation) else None
 
 
-LOOKED_AT = [database_reachable, quick_checks, figures_of_the_day, orphans, thorough_checks, performance_report]
+WITH_CHECKS = [database_reachable, quick_checks, figures_of_the_day, orphans, thorough_checks, performance_report]
 """What has checks."""
 LAST = {"dagster/priority": "-10"}
 """Of the steps that may run, Dagster takes the one with the highest number: this one comes when the others are done."""
@@ -257,7 +257,7 @@ LAST = {"dagster/priority": "-10"}
     op_tags=LAST,
 )
 def all_checks_pass(context: dg.AssetCheckExecutionContext, worker: WorkerParam) -> dg.AssetCheckResult:  # noqa: D103
-    keys = [worker.names.check(key) for each in LOOKED_AT for key in each.check_keys]
+    keys = [worker.names.check(key) for each in WITH_CHECKS for key in each.check_keys]
     found = [(key, context.instance.get_latest_asset_check_evaluation_record(key)) for key in keys]
     made = [(key, each) for key, record in found if (each := evaluation_of(record)) is not None]
     failing = [(key, each) for key, each in made if not each.passed]
@@ -276,5 +276,5 @@ def all_checks_pass(context: dg.AssetCheckExecutionContext, worker: WorkerParam)
     )
 
 
-CHECKED = [*LOOKED_AT[:-1], all_checks_pass]
+CHECK_DEFINITIONS = [*WITH_CHECKS[:-1], all_checks_pass]
 """All definitions of checks; that of the report is the report's own."""

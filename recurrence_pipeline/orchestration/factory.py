@@ -11,7 +11,7 @@ import dagster as dg
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.orchestration import renaming
 from recurrence_pipeline.orchestration.alert_sensor import build_alert_sensor
-from recurrence_pipeline.orchestration.asset_checks import CHECKED, LOOKED_AT
+from recurrence_pipeline.orchestration.asset_checks import CHECK_DEFINITIONS, WITH_CHECKS
 from recurrence_pipeline.orchestration.assets import (
     COLLECTIONS,
     daily_figures,
@@ -72,10 +72,10 @@ def worker_definitions(
             with_source(renaming.asset(each, names), settings.dagster_source_url)
             for each in owned(ASSETS, settings.dagster_owners)
         ],
-        asset_checks=[renaming.check(each, names) for each in CHECKED],
+        asset_checks=[renaming.check(each, names) for each in CHECK_DEFINITIONS],
         jobs=[
             *(renaming.job(each, names, resources) for each in (process_task_events_job(settings), *OP_JOBS)),
-            *(renaming.asset_job(each, names, [*ASSETS, *CHECKED]) for each in ASSET_JOBS),
+            *(renaming.asset_job(each, names, [*ASSETS, *CHECK_DEFINITIONS]) for each in ASSET_JOBS),
         ],
         schedules=[
             renaming.schedule(each, names, status=None if each.name in schedules else dg.DefaultScheduleStatus.STOPPED)
@@ -88,7 +88,7 @@ def worker_definitions(
                 dead_run_sensor,
                 reconcile_sensor,
                 processed_event_sensor,
-                build_alert_sensor(settings, LOOKED_AT),
+                build_alert_sensor(settings, WITH_CHECKS),
             )
         ],
         resources=resources,

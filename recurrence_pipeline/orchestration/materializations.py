@@ -1,7 +1,7 @@
 """What a run says of the collections that it wrote to: counts of its own, and how many documents there are.
 
 Dagster does not make these collections, people and the worker do; so each run reports what it added. What the API or a
-terminal did is reported by a sensor (sensors.py). Nothing is reported of a collection that was not written to.
+terminal did is reported by a sensor (sensors.py). Nothing is reported of a collection that nothing can have written to.
 """
 
 from collections.abc import Iterator, Mapping

@@ -11,6 +11,7 @@ other, that would hold up those of everybody: there a sensor looks once.
 
 import math
 import time
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import dagster as dg
@@ -18,7 +19,7 @@ import dagster as dg
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.domain.errors import DatabaseUnavailable, Transient
+from recurrence_pipeline.domain.errors import DatabaseUnavailable, InvalidInput, Transient
 from recurrence_pipeline.domain.times import instant, iso
 from recurrence_pipeline.domain.words import counted
 from recurrence_pipeline.orchestration.assets import task_events
@@ -206,9 +207,11 @@ def processed_event_sensor(  # noqa: D103 (Dagster shows the description above)
     context: dg.SensorEvaluationContext, worker: WorkerParam
 ) -> dg.SensorResult | dg.SkipReason:
     until = utc_now() - worker.settings.lease  # what ended before is written by now: its lease is over
-    since = instant("cursor", context.cursor, until) or until - timedelta(seconds=EVERY_10_MINUTES)
+    since = until - timedelta(seconds=EVERY_10_MINUTES)
+    with suppress(InvalidInput):  # people can write cursors
+        since = instant("cursor", context.cursor, until) or since
     try:
-        elsewhere = worker.open().metrics.processed_without_run(min(since, until), until)
+        elsewhere = worker.open().metrics.processed_without_run(since, until)
         queue = queue_metadata(worker.open())
     except (DatabaseUnavailable, Transient) as error:
         return _away(error)

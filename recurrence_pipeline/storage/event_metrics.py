@@ -110,7 +110,10 @@ class EventMetrics:
 
     @translated()
     def processed_without_run(self, since: datetime, until: datetime) -> ProcessedEvents:
-        """Count the events that ended from `since` on and before `until`, and that no Dagster run worked on."""
+        """Count the events that ended from `since` on and before `until`, and that no Dagster run worked on.
+
+        Most often that is minutes; after a long pause it is read in spans, so that no command takes long.
+        """
         found = ProcessedEvents()
         made, is_list = "$result.created", {"$isArray": "$result.created"}
         group: Mapping[str, Any] = {
@@ -120,12 +123,14 @@ class EventMetrics:
             "deleted": {"$sum": "$result.deleted"},
             "newest": {"$max": "$createdAt"},
         }
-        for status in (EventStatus.COMPLETED, *REFUSED):
-            wanted = {"status": status.value, "finishedAt": {"$gte": since, "$lt": until}, "runId": None}
-            for row in self._events.aggregate([{"$match": wanted}, {"$group": group}]):
-                found += ProcessedEvents(
-                    row["events"], _count(row["created"]) or 0, _count(row["deleted"]) or 0, _time(row["newest"])
-                )
+        while since < until:
+            ahead = min(since + LONGEST, until)
+            for status in (EventStatus.COMPLETED, *REFUSED):
+                wanted = {"status": status.value, "finishedAt": {"$gte": since, "$lt": ahead}, "runId": None}
+                for row in self._events.aggregate([{"$match": wanted}, {"$group": group}]):
+                    created, deleted = _count(row["created"]) or 0, _count(row["deleted"]) or 0
+                    found += ProcessedEvents(row["events"], created, deleted, _time(row["newest"]))
+            since = ahead
         return found
 
     @translated()

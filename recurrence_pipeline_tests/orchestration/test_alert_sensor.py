@@ -12,7 +12,7 @@ from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.definitions import build_definitions
 from recurrence_pipeline.orchestration.alert_sensor import build_alert_sensor
-from recurrence_pipeline.orchestration.asset_checks import LOOKED_AT
+from recurrence_pipeline.orchestration.asset_checks import WITH_CHECKS
 from recurrence_pipeline.orchestration.resources import WorkerResource
 from recurrence_pipeline.storage.heartbeats import Part, Process
 from recurrence_pipeline_tests.heartbeats import pass_minutes
@@ -241,7 +241,7 @@ def test_every_check_that_is_shipped_is_looked_at(definitions: dg.Definitions) -
 
     assert shipped
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
-    alerted = {key for check in LOOKED_AT for key in check.check_keys}
+    alerted = {key for check in WITH_CHECKS for key in check.check_keys}
     assert {key.name for key in shipped - alerted} == {"all_checks_pass"}, "which says of others what they say"
 
 

@@ -160,7 +160,7 @@ def test_a_change_that_is_refused_fails_the_run_with_what_stands_in_the_way(
 def test_what_cannot_be_meant_is_refused_before_there_is_a_run(
     definitions: dg.Definitions, instance: dg.DagsterInstance, config: dict[str, Any], text: str
 ) -> None:
-    """The launchpad shows it while it is typed, and nobody is told of a run that failed."""
+    """The launchpad says so when "Launch" is pressed, and nobody is told of a run that failed."""
     with pytest.raises(dg.DagsterError) as refused:
         run(definitions, instance, **config)
 

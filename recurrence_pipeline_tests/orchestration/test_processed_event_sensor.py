@@ -109,6 +109,26 @@ def test_a_thousand_events_are_one_report(
     assert shown["tasks"]["occurrences_created"] == 1000
 
 
+def test_a_dagster_that_was_away_for_weeks_reports_all_that_was_processed_meanwhile(
+    instance: dg.DagsterInstance, resource: WorkerResource, worker: Worker, processed: None
+) -> None:
+    weeks_ago = (utc_now() - timedelta(days=20)).isoformat()
+    assert reported(tick(instance, resource, weeks_ago))["task_events"]["processed_without_run"] == 4
+    end_earlier(worker, timedelta(days=19))
+    assert reported(tick(instance, resource, weeks_ago))["task_events"]["processed_without_run"] == 4
+
+
+@pytest.mark.parametrize("cursor", ["soon", "2999-01-01", ""])
+def test_a_cursor_that_is_none_stops_nothing(
+    instance: dg.DagsterInstance, resource: WorkerResource, worker: Worker, cursor: str
+) -> None:
+    """Who sets one in the UI may write anything; and a clock may have been ahead."""
+    result = tick(instance, resource, cursor)
+    assert reported(result)["task_events"]["processed_without_run"] == 0
+    assert isinstance(result, dg.SensorResult)
+    assert str(result.cursor) < utc_now().isoformat()
+
+
 def test_an_outage_is_a_skip_after_which_the_next_report_says_it_all(
     instance: dg.DagsterInstance, away: WorkerResource
 ) -> None:

@@ -231,4 +231,4 @@ def test_a_beat_from_the_future_or_in_words_is_no_sign_of_life() -> None:
 
 def test_the_sign_of_life_is_on_no_page() -> None:
     """It changes every 20 s; Dagster hides tags by a prefix that has no public name."""
-    assert get_tag_type(ALIVE) is TagType.HIDDEN
+    assert get_tag_type(ALIVE) is TagType.HIDDEN  # type: ignore[no-untyped-call]
