@@ -23,8 +23,9 @@ from recurrence_pipeline.monitoring.heartbeat_rules import stand_still
 from recurrence_pipeline.orchestration.asset_checks import evaluation_of
 from recurrence_pipeline.orchestration.automation import daemon_id, failing_ticks, still_daemons
 from recurrence_pipeline.orchestration.manual_jobs import BY_HAND
+from recurrence_pipeline.orchestration.naming import Names
 from recurrence_pipeline.orchestration.own import Own, location_of
-from recurrence_pipeline.orchestration.resources import WorkerParam, one_line
+from recurrence_pipeline.orchestration.resources import one_line, worker_of
 from recurrence_pipeline.recovery.replay import EventFilter, Replay
 from recurrence_pipeline.storage.heartbeats import SILENT, Part
 
@@ -40,26 +41,32 @@ RETRIED = ("dagster/will_retry", "true")
 """Dagster starts such a run again by itself: what becomes of that is what counts."""
 
 
-def build_alert_sensor(settings: Settings, checks: Sequence[dg.AssetsDefinition]) -> dg.SensorDefinition:
+def build_alert_sensor(
+    settings: Settings,
+    checks: Sequence[dg.AssetCheckKey],
+    names: Names,
+    status: dg.DefaultSensorStatus = dg.DefaultSensorStatus.RUNNING,
+) -> dg.SensorDefinition:
     """Build the sensor for these settings and checks."""
     alerts = Alerts(open_channels(settings.alert_addresses()), cooldown=settings.alert_cooldown)
-    keys = [key for check in checks for key in check.check_keys]
 
     @dg.sensor(
-        name="alert_sensor",
-        default_status=dg.DefaultSensorStatus.RUNNING,
+        name=names("alert_sensor"),
+        default_status=status,
         minimum_interval_seconds=30,
         description="Tells ALERT_URLS, and the log, of failed runs, failing checks, sensors and schedules that fail, "
         "parts of the daemon and processes of the API that stand still, dead letters and a database that is away: once "
         "for each cause, and once when it is over. Its ticks are Dagster's heartbeats, which the API watches.",
         tags={"reads": "runs, checks, task_events, worker_state", "writes": "worker_state"},
+        required_resource_keys={names.worker},
     )
-    def alert_sensor(context: dg.SensorEvaluationContext, worker: WorkerParam) -> dg.SensorResult:
+    def alert_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        worker = worker_of(context, names)
         state = State.from_text(context.cursor)
-        own = Own(worker.names, location_of(context), worker.alone)
+        own = Own(names, location_of(context), worker.alone)
         look = IncidentSearch(context.instance, own, settings.dagster_ui_url, utc_now())
         position = look.for_failed_runs(state.position, state.known)
-        look.for_failing_checks([worker.names.check(key) for key in keys])
+        look.for_failing_checks(checks)
         look.for_dead_letters(worker.open())
         look.for_silent_apis(worker.open(), state.known)
         for incident in (*failing_ticks(context.instance, own, look.now), *still_daemons(context.instance, look.now)):

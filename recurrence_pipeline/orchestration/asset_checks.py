@@ -1,4 +1,4 @@
-"""Asset checks: what the worker finds in its data, as Dagster shows it. What is asked is maintenance/checks.py.
+"""Asset checks: which there are, and those on how the work goes. Those on the data are built in data_checks.py.
 
 They are named by the good state (promises.py), and belong to the asset they speak of; one check, of worker_health, says
 whether all of them are green. Three groups, by what they cost: a few indexed queries (every 15 minutes), the orphans
@@ -6,165 +6,81 @@ whether all of them are green. Three groups, by what they cost: a few indexed qu
 database that is away fails one check as an error; the others say that they do not know.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import dagster as dg
 
+from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.domain.errors import DatabaseUnavailable, Transient
 from recurrence_pipeline.domain.model import EventStatus
-from recurrence_pipeline.domain.severity import Severity
 from recurrence_pipeline.domain.words import counted
-from recurrence_pipeline.maintenance.checks import (
-    CHECKS,
-    COUNTERS_BEHIND,
-    CURSOR_AHEAD,
-    CURSOR_BEHIND,
-    EVENTS_AHEAD,
-    EVENTS_ENDLESS,
-    EVENTS_STUCK,
-    EVENTS_UNDATED,
-    EVENTS_WAITING,
-    MEMORY_MISSING,
-    ORPHANS,
-    SCHEMA,
-    Check,
-    CheckResult,
-)
-from recurrence_pipeline.orchestration.assets import (
-    counters,
-    performance_report,
-    task_events,
-    task_series,
-    tasks,
-    worker_health,
-)
-from recurrence_pipeline.orchestration.metadata import Table, table
-from recurrence_pipeline.orchestration.promises import PROMISES
-from recurrence_pipeline.orchestration.resources import WorkerParam, WorkerResource, one_line
-from recurrence_pipeline.storage.database_checks import Sample
+from recurrence_pipeline.orchestration.assets import NOT_DEGRADED
+from recurrence_pipeline.orchestration.data_checks import ORPHANS, QUICK, THOROUGH, build_together, key_of, unknown
+from recurrence_pipeline.orchestration.metadata import table
+from recurrence_pipeline.orchestration.naming import Names
+from recurrence_pipeline.orchestration.resources import worker_of
 
-QUICK = (SCHEMA, COUNTERS_BEHIND, EVENTS_STUCK, EVENTS_ENDLESS, EVENTS_WAITING)
-THOROUGH = tuple(check for check in CHECKS if check not in (*QUICK, ORPHANS))
-SPEAKS_OF = {
-    **dict.fromkeys((EVENTS_STUCK, EVENTS_ENDLESS, EVENTS_WAITING, EVENTS_UNDATED, EVENTS_AHEAD), task_events),
-    **dict.fromkeys((MEMORY_MISSING, CURSOR_BEHIND, CURSOR_AHEAD), task_series),
-    COUNTERS_BEHIND: counters,
-    SCHEMA: task_events,
-}
-"""The asset that a check belongs to; all others are of the tasks."""
+DATABASE_REACHABLE, ALL_CHECKS_PASS = "database_reachable", "all_checks_pass"
+SUCCESS_RATE, PROCESSING_TIME, DEAD_LETTERS = "events_succeed", "events_processed_quickly", "no_dead_letters"
+FIGURES = (SUCCESS_RATE, PROCESSING_TIME, DEAD_LETTERS)
 
 
-def _key(check: Check) -> dg.AssetCheckKey:
-    return dg.AssetCheckKey(SPEAKS_OF.get(check, tasks).key, PROMISES[check.name].name)
-
-
-def _description(check: Check) -> str:
-    return f"{PROMISES[check.name].sentence} Where it fails: {check.explanation} {check.hint}"
-
-
-def _specs(checks: Iterable[Check]) -> list[dg.AssetCheckSpec]:
+def few_queries(names: Names) -> list[dg.AssetCheckKey]:
+    """Return the checks that cost a few indexed queries, however many tasks there are."""
     return [
-        dg.AssetCheckSpec(_key(check).name, asset=_key(check).asset_key, description=_description(check))
-        for check in checks
+        names.check("worker_health", DATABASE_REACHABLE),
+        *(key_of(check, names) for check in QUICK),
+        *(names.check("task_events", figure) for figure in FIGURES),
     ]
 
 
-BY_NAME = {_key(check).name: check.name for check in CHECKS}
-"""What the worker calls a check, by what Dagster does. No two assets have a check of the same name."""
+def pass_over_tasks(names: Names) -> list[dg.AssetCheckKey]:
+    """Return the checks that take a pass over all tasks."""
+    return [key_of(check, names) for check in (ORPHANS, *THOROUGH)]
 
 
-@dg.asset_check(asset=worker_health, description="The database answers.")
-def database_reachable(worker: WorkerParam) -> dg.AssetCheckResult:  # noqa: D103
-    health = worker.open().health.status()
-    return dg.AssetCheckResult(
-        passed=health["status"] == "healthy",
-        severity=dg.AssetCheckSeverity.ERROR,
-        description=" ".join(str(health.get("error", "the database answers")).split()),
-        metadata={"status": health["status"], **health["stats"]},
+def sum_of_all(names: Names) -> dg.AssetCheckKey:
+    """Return the check that says of all others whether they pass."""
+    return names.check("worker_health", ALL_CHECKS_PASS)
+
+
+def all_but_the_sum(names: Names) -> list[dg.AssetCheckKey]:
+    """Return every other check; that of the report is the report's own."""
+    return [*few_queries(names), *pass_over_tasks(names), names.check("performance_report", NOT_DEGRADED)]
+
+
+def build_checks(names: Names) -> list[dg.AssetChecksDefinition]:
+    """Build the checks, but for that of the report."""
+    return [
+        _database_reachable(names),
+        build_together(names, "quick_checks", QUICK, "A few indexed queries: is work going on?"),
+        _figures_of_the_day(names),
+        build_together(names, "orphans", [ORPHANS], "Occurrences whose original is gone."),
+        build_together(names, "thorough_checks", THOROUGH, "One pass over all tasks."),
+        _all_checks_pass(names),
+    ]
+
+
+def _database_reachable(names: Names) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=names.key("worker_health"),
+        name=DATABASE_REACHABLE,
+        description="The database answers.",
+        required_resource_keys={names.worker},
     )
+    def database_reachable(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        health = worker_of(context, names).open().health.status()
+        return dg.AssetCheckResult(
+            passed=health["status"] == "healthy",
+            severity=dg.AssetCheckSeverity.ERROR,
+            description=" ".join(str(health.get("error", "the database answers")).split()),
+            metadata={"status": health["status"], **health["stats"]},
+        )
+
+    return database_reachable
 
 
-@dg.multi_asset_check(
-    name="quick_checks", specs=_specs(QUICK), can_subset=True, description="A few indexed queries: is work going on?"
-)
-def quick_checks(context: dg.AssetCheckExecutionContext, worker: WorkerParam) -> Iterator[dg.AssetCheckResult]:  # noqa: D103
-    yield from _results(context.selected_asset_check_keys, worker)
-
-
-@dg.asset_check(asset=tasks.key, name=_key(ORPHANS).name, description=_description(ORPHANS))
-def orphans(worker: WorkerParam) -> dg.AssetCheckResult:  # noqa: D103
-    return orphans_result(worker)
-
-
-def orphans_evaluation(worker: WorkerResource) -> dg.AssetCheckEvaluation:
-    """Return the result of the check for an op that has just cleaned up."""
-    key, result = worker.names.check(_key(ORPHANS)), orphans_result(worker)
-    return dg.AssetCheckEvaluation(
-        asset_key=key.asset_key,
-        check_name=key.name,
-        passed=result.passed,
-        metadata=result.metadata,
-        severity=result.severity,
-        description=result.description,
-    )
-
-
-def orphans_result(worker: WorkerResource) -> dg.AssetCheckResult:
-    """Look for orphans."""
-    (result,) = _results([worker.names.check(_key(ORPHANS))], worker)
-    return result
-
-
-@dg.multi_asset_check(
-    name="thorough_checks", specs=_specs(THOROUGH), can_subset=True, description="One pass over all tasks."
-)
-def thorough_checks(context: dg.AssetCheckExecutionContext, worker: WorkerParam) -> Iterator[dg.AssetCheckResult]:  # noqa: D103
-    yield from _results(context.selected_asset_check_keys, worker)
-
-
-def _results(keys: Iterable[dg.AssetCheckKey], worker: WorkerResource) -> Iterator[dg.AssetCheckResult]:
-    asked = {BY_NAME[key.name]: key for key in keys}
-    try:
-        results = worker.open().consistency.run(only=asked)
-    except (DatabaseUnavailable, Transient) as error:
-        for key in asked.values():
-            yield unknown(key, error)
-    else:
-        for result in results:
-            yield _result(asked[result.name], result)
-
-
-def _result(key: dg.AssetCheckKey, result: CheckResult) -> dg.AssetCheckResult:
-    check, error = result.check, result.check.severity is Severity.ERROR
-    kept = PROMISES[check.name].sentence
-    return dg.AssetCheckResult(
-        passed=result.severity in {Severity.OK, Severity.INFO},
-        asset_key=key.asset_key,
-        check_name=key.name,
-        severity=dg.AssetCheckSeverity.ERROR if error else dg.AssetCheckSeverity.WARN,
-        description=f"{result.count} found. {check.explanation} {check.hint}" if result.count else kept,
-        metadata={"found": result.count, "samples": _table(result.samples)},
-    )
-
-
-def unknown(key: dg.AssetCheckKey, error: Exception) -> dg.AssetCheckResult:
-    """Return the result of a check that could not be made: no error of its own, for one of them says it all."""
-    return dg.AssetCheckResult(
-        passed=False,
-        asset_key=key.asset_key,
-        check_name=key.name,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=f"Not known, for the database cannot be worked with: {one_line(error)}",
-    )
-
-
-def _table(samples: Sequence[Sample]) -> Table:
-    columns = list(dict.fromkeys(name for sample in samples for name in sample))
-    return table(columns, [[sample.get(name) for name in columns] for sample in samples])
-
-
-SUCCESS_RATE, PROCESSING_TIME, DEAD_LETTERS = "events_succeed", "events_processed_quickly", "no_dead_letters"
 MEASURED = {
     SUCCESS_RATE: "success_percent",
     PROCESSING_TIME: "average_processing_ms",
@@ -187,36 +103,39 @@ DESCRIPTIONS = {
 }
 
 
-@dg.multi_asset_check(
-    name="figures_of_the_day",
-    specs=[dg.AssetCheckSpec(name, asset=task_events.key, description=text) for name, text in DESCRIPTIONS.items()],
-    can_subset=True,
-    description="Were the events of the last day processed, and quickly?",
-)
-def figures_of_the_day(  # noqa: D103
-    context: dg.AssetCheckExecutionContext, worker: WorkerParam
-) -> Iterator[dg.AssetCheckResult]:
-    judges: Mapping[str, Callable[[Mapping[str, float]], tuple[bool, float, str]]] = {
-        SUCCESS_RATE: _success,
-        PROCESSING_TIME: _time,
-        DEAD_LETTERS: _dead_letters,
-    }
-    keys = context.selected_asset_check_keys
-    try:
-        figures = worker.open().metrics.latest() | {DEAD_LETTERS: _count_failed(worker)}
-    except (DatabaseUnavailable, Transient) as error:
-        yield from (unknown(key, error) for key in keys)
-        return
-    for key in keys:
-        passed, value, text = judges[key.name](figures)
-        yield dg.AssetCheckResult(
-            passed=passed,
-            asset_key=key.asset_key,
-            check_name=key.name,
-            severity=dg.AssetCheckSeverity.WARN,
-            description=text,
-            metadata={MEASURED[key.name]: value, "events_processed": int(figures.get("tasksProcessed", 0))},
-        )
+def _figures_of_the_day(names: Names) -> dg.AssetChecksDefinition:
+    @dg.multi_asset_check(
+        name=names("figures_of_the_day"),
+        specs=[
+            dg.AssetCheckSpec(name, asset=names.key("task_events"), description=DESCRIPTIONS[name]) for name in FIGURES
+        ],
+        can_subset=True,
+        description="Were the events of the last day processed, and quickly?",
+        required_resource_keys={names.worker},
+    )
+    def figures_of_the_day(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        keys = context.selected_asset_check_keys
+        try:
+            worker = worker_of(context, names).open()
+            figures = worker.metrics.latest() | {DEAD_LETTERS: _count_failed(worker)}
+        except (DatabaseUnavailable, Transient) as error:
+            yield from (unknown(key, error) for key in keys)
+        else:
+            yield from (_judged(key, figures) for key in keys)
+
+    return figures_of_the_day
+
+
+def _judged(key: dg.AssetCheckKey, figures: Mapping[str, float]) -> dg.AssetCheckResult:
+    passed, value, text = JUDGES[key.name](figures)
+    return dg.AssetCheckResult(
+        passed=passed,
+        asset_key=key.asset_key,
+        check_name=key.name,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=text,
+        metadata={MEASURED[key.name]: value, "events_processed": int(figures.get("tasksProcessed", 0))},
+    )
 
 
 def _success(figures: Mapping[str, float]) -> tuple[bool, float, str]:
@@ -234,8 +153,15 @@ def _dead_letters(figures: Mapping[str, float]) -> tuple[bool, float, str]:
     return not failed, failed, f"{counted(int(failed), 'event')} waiting for a person."
 
 
-def _count_failed(worker: WorkerResource) -> float:
-    counts = worker.open().queries.event_counts()
+JUDGES: Mapping[str, Callable[[Mapping[str, float]], tuple[bool, float, str]]] = {
+    SUCCESS_RATE: _success,
+    PROCESSING_TIME: _time,
+    DEAD_LETTERS: _dead_letters,
+}
+
+
+def _count_failed(worker: Worker) -> float:
+    counts = worker.queries.event_counts()
     return float(sum(count for (_, status), count in counts.items() if status == EventStatus.FAILED.value))
 
 
@@ -245,36 +171,42 @@ def evaluation_of(record: Any) -> dg.AssetCheckEvaluation | None:
     return evaluation if isinstance(evaluation, dg.AssetCheckEvaluation) else None
 
 
-WITH_CHECKS = [database_reachable, quick_checks, figures_of_the_day, orphans, thorough_checks, performance_report]
-"""What has checks."""
 LAST = {"dagster/priority": "-10"}
 """Of the steps that may run, Dagster takes the one with the highest number: this one comes when the others are done."""
 
 
-@dg.asset_check(
-    asset=worker_health,
-    description="No check of any asset failed when it was last made. The table has them all, the failing ones first.",
-    op_tags=LAST,
-)
-def all_checks_pass(context: dg.AssetCheckExecutionContext, worker: WorkerParam) -> dg.AssetCheckResult:  # noqa: D103
-    keys = [worker.names.check(key) for each in WITH_CHECKS for key in each.check_keys]
-    found = [(key, context.instance.get_latest_asset_check_evaluation_record(key)) for key in keys]
-    made = [(key, each) for key, record in found if (each := evaluation_of(record)) is not None]
-    failing = [(key, each) for key, each in made if not each.passed]
-    error = any(each.severity is dg.AssetCheckSeverity.ERROR for _, each in failing)
-    rows = sorted((each.passed, key.asset_key.to_user_string(), key.name, each.description) for key, each in made)
+def _all_checks_pass(names: Names) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=names.key("worker_health"),
+        name=ALL_CHECKS_PASS,
+        description="No check of any asset failed when it was last made. The table has them all, the failing ones "
+        "first.",
+        op_tags=LAST,
+    )
+    def all_checks_pass(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        keys = all_but_the_sum(names)
+        latest = context.instance.get_latest_asset_check_evaluation_record
+        return _sum({key: evaluation_of(latest(key)) for key in keys})
+
+    return all_checks_pass
+
+
+def _sum(found: Mapping[dg.AssetCheckKey, dg.AssetCheckEvaluation | None]) -> dg.AssetCheckResult:
+    """Return what checks say together; None stands for one that was never made."""
+    made = {key: each for key, each in found.items() if each is not None}
+    failing = {key: each for key, each in made.items() if not each.passed}
+    error = any(each.severity is dg.AssetCheckSeverity.ERROR for each in failing.values())
+    rows = sorted(
+        (each.passed, key.asset_key.to_user_string(), key.name, each.description) for key, each in made.items()
+    )
     return dg.AssetCheckResult(
         passed=not failing,
         severity=dg.AssetCheckSeverity.ERROR if error else dg.AssetCheckSeverity.WARN,
-        description=", ".join(sorted(key.name for key, _ in failing)) or f"All {len(made)} checks passed.",
+        description=", ".join(sorted(key.name for key in failing)) or f"All {len(made)} checks passed.",
         metadata={
             "checks_failing": len(failing),
             "checks_made": len(made),
-            "checks_never_made": len(keys) - len(made),
+            "checks_never_made": len(found) - len(made),
             "checks": table(["passed", "asset", "check", "says"], rows),
         },
     )
-
-
-CHECK_DEFINITIONS = [*WITH_CHECKS[:-1], all_checks_pass]
-"""All definitions of checks; that of the report is the report's own."""

@@ -4,7 +4,7 @@ Nothing here deletes or changes a document, so that "Materialize all" is harmles
 What is done is the worker's business; when it is done, that of jobs.py and schedules.py.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -19,10 +19,16 @@ from recurrence_pipeline.domain.times import MILLISECOND
 from recurrence_pipeline.monitoring.metrics import LATEST
 from recurrence_pipeline.orchestration.materializations import queue_metadata
 from recurrence_pipeline.orchestration.metadata import figures_metadata, markdown, table
-from recurrence_pipeline.orchestration.resources import WorkerParam, failing_in_one_line, one_line
+from recurrence_pipeline.orchestration.naming import Names
+from recurrence_pipeline.orchestration.resources import failing_in_one_line, one_line, worker_of
 
 APPLICATION, WORKER, REPORTS = "application", "worker", "reports"
 """The groups. Lineage goes from the application's collections to the worker's own and to the reports, never back."""
+
+Asset = dg.AssetsDefinition | dg.AssetSpec
+
+WRITTEN_BY, OURS = "written_by", "worker"
+"""The tag that says who writes what an asset is, and what it says where nobody but the worker does."""
 
 PARTS = ("part", "where", "since", "seenAt", "standsStill")
 NOT_DEGRADED = "no_figure_degraded"
@@ -39,57 +45,73 @@ DAILY = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=36), warn_win
 WEEKLY = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=9), warn_window=timedelta(days=8))
 
 
-def _collection(
-    name: str, group: str, text: str, *after: dg.AssetSpec, written_by: str, freshness: dg.FreshnessPolicy | None = None
-) -> dg.AssetSpec:
-    """Return a collection as Dagster shows it."""
-    tags = {"written_by": written_by}
-    return dg.AssetSpec(
-        name, deps=after, description=text, group_name=group, kinds={"mongodb"}, tags=tags, freshness_policy=freshness
-    )
-
-
 QUEUE = (
     "The queue: one document for each task to look at, because it was created, completed, deleted or changed. Each run "
     "that processes events notes here how deep it is and how long the oldest due event has waited; "
     "`processed_event_sensor` reports every 10 minutes that it was looked at, with what others than Dagster processed."
 )
-task_events = _collection("task_events", APPLICATION, QUEUE, written_by="application", freshness=LOOKED_AT)
 TASKS = (
     "The tasks of all users: originals, and the occurrences that are generated from them. Each run that wrote some "
     "materializes it, and says how many."
 )
-tasks = _collection("tasks", APPLICATION, TASKS, task_events, written_by="both")
 ACTIVITIES = "The activity log of the users; the worker adds what it generated, linked, deleted or could not do."
-useractivities = _collection("useractivities", APPLICATION, ACTIVITIES, task_events, written_by="both")
 NUMBERS = "The last number given to a task and to an activity."
-counters = _collection("counters", APPLICATION, NUMBERS, written_by="both")
 MEMORY = "What the worker knows of each series: how far it is, its rules, what was skipped."
-task_series = _collection("task_series", WORKER, MEMORY, tasks, written_by="worker")
 COPIES = "Copies of the tasks that a cascade or a cleanup deleted, kept for KEEP_DELETED_DAYS days."
-deleted_tasks = _collection("deleted_tasks", WORKER, COPIES, tasks, written_by="worker")
 ARCHIVE = "Activities older than ACTIVITY_RETENTION_DAYS, moved here from useractivities by the daily maintenance."
-useractivities_archive = _collection("useractivities_archive", WORKER, ARCHIVE, useractivities, written_by="worker")
-
-COLLECTIONS = [task_events, tasks, useractivities, counters, task_series, deleted_tasks, useractivities_archive]
 
 
-@dg.asset(
-    deps=[tasks, task_events],
-    description="Whether the worker is well: how long the oldest due event has waited, what failed and why, how the "
-    "events of the last 24 hours went, tasks by kind, which parts (Dagster, the API) are there and which time zone "
-    "data the run used. Its check `all_checks_pass` says whether everything is green. Materializing it only reads.",
-    group_name=WORKER,
-    kinds={"python"},
-    tags={"written_by": "worker"},
-    freshness_policy=LOOKED_AT,
-)
-def worker_health(worker: WorkerParam) -> dg.MaterializeResult[None]:  # noqa: D103
-    try:
-        metadata = {"healthy": 1} | _numbers(worker.open())
-    except (DatabaseUnavailable, Transient) as error:
-        metadata = {"healthy": 0, "error": one_line(error)}  # a finding: the check beside it fails
-    return dg.MaterializeResult(metadata=metadata | {"time_zone_data": str(use_newest_time_zone_data())})
+def build_collections(names: Names) -> list[dg.AssetSpec]:
+    """Build what people, the application and the worker write to."""
+
+    def collection(
+        name: str, group: str, text: str, *after: str, by: str, freshness: dg.FreshnessPolicy | None = None
+    ) -> dg.AssetSpec:
+        return dg.AssetSpec(
+            names.key(name),
+            deps=[names.key(each) for each in after],
+            description=text,
+            group_name=names(group),
+            kinds={"mongodb"},
+            tags={WRITTEN_BY: by},
+            freshness_policy=freshness,
+        )
+
+    return [
+        collection("task_events", APPLICATION, QUEUE, by="application", freshness=LOOKED_AT),
+        collection("tasks", APPLICATION, TASKS, "task_events", by="both"),
+        collection("useractivities", APPLICATION, ACTIVITIES, "task_events", by="both"),
+        collection("counters", APPLICATION, NUMBERS, by="both"),
+        collection("task_series", WORKER, MEMORY, "tasks", by=OURS),
+        collection("deleted_tasks", WORKER, COPIES, "tasks", by=OURS),
+        collection("useractivities_archive", WORKER, ARCHIVE, "useractivities", by=OURS),
+    ]
+
+
+def build_worker_health(names: Names) -> dg.AssetsDefinition:
+    """Build the asset that says whether the worker is well."""
+
+    @dg.asset(
+        key=names.key("worker_health"),
+        deps=[names.key("tasks"), names.key("task_events")],
+        required_resource_keys={names.worker},
+        description="Whether the worker is well: how long the oldest due event has waited, what failed and why, how "
+        "the events of the last 24 hours went, tasks by kind, which parts (Dagster, the API) are there and which time "
+        "zone data the run used. Its check `all_checks_pass` says whether everything is green. Materializing it only "
+        "reads.",
+        group_name=names(WORKER),
+        kinds={"python"},
+        tags={WRITTEN_BY: OURS},
+        freshness_policy=LOOKED_AT,
+    )
+    def worker_health(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        try:
+            metadata = {"healthy": 1} | _numbers(worker_of(context, names).open())
+        except (DatabaseUnavailable, Transient) as error:
+            metadata = {"healthy": 0, "error": one_line(error)}  # a finding: the check beside it fails
+        return dg.MaterializeResult(metadata=metadata | {"time_zone_data": str(use_newest_time_zone_data())})
+
+    return worker_health
 
 
 def _numbers(worker: Worker) -> dict[str, Any]:
@@ -120,64 +142,79 @@ _MOST_URGENT_FIRST = [
 ]  # fmt: skip
 
 
-@dg.asset(
-    deps=[task_events],
-    partitions_def=DAYS,
-    description="How the events that ended on one day (UTC) went: how many, how fast, and what they made. To "
-    "materialize a day only reads; missed days are a backfill, as long as events are kept (EVENT_RETENTION_DAYS).",
-    group_name=REPORTS,
-    kinds={"python"},
-    tags={"written_by": "worker"},
-    freshness_policy=DAILY,
-)
-def daily_figures(context: dg.AssetExecutionContext, worker: WorkerParam) -> dg.MaterializeResult[None]:  # noqa: D103
-    day = context.partition_time_window
-    with failing_in_one_line():
-        return dg.MaterializeResult(metadata=figures_metadata(worker.open().metrics.measure(day.start, day.end)))
+def build_daily_figures(names: Names) -> dg.AssetsDefinition:
+    """Build the report on each day."""
 
-
-@dg.asset(
-    deps=[task_events],
-    partitions_def=WEEKS,
-    check_specs=[
-        dg.AssetCheckSpec(
-            NOT_DEGRADED,
-            asset="performance_report",
-            description="No figure is more than DEGRADATION_THRESHOLD percent worse than in the three weeks before.",
-        )
-    ],
-    description="One week (from Sunday, UTC) compared with the three before. Materializing a week only reads; weeks "
-    "that were missed are a backfill. `recurrence report --output FOLDER` has the pictures.",
-    group_name=REPORTS,
-    kinds={"python"},
-    tags={"written_by": "worker"},
-    freshness_policy=WEEKLY,
-)
-# Beside checks, Dagster takes no type argument.
-def performance_report(context: dg.AssetExecutionContext, worker: WorkerParam) -> dg.MaterializeResult:  # type: ignore[type-arg]  # noqa: D103
-    from recurrence_pipeline.monitoring.report import performance_report as report_on  # noqa: PLC0415 - pandas
-
-    end = context.partition_time_window.end - MILLISECOND  # the last moment of the week
-    with failing_in_one_line():
-        report = report_on(worker.open().metrics, end, threshold=worker.settings.degradation_threshold)
-    worse = "; ".join(map(str, report.worse))
-    check = dg.AssetCheckResult(
-        passed=not report.worse,
-        check_name=NOT_DEGRADED,
-        severity=dg.AssetCheckSeverity.ERROR,
-        description=worse or "No figure is much worse.",
-        metadata={"figures": len(report.worse)},
+    @dg.asset(
+        key=names.key("daily_figures"),
+        deps=[names.key("task_events")],
+        required_resource_keys={names.worker},
+        partitions_def=DAYS,
+        description="How the events that ended on one day (UTC) went: how many, how fast, and what they made. To "
+        "materialize a day only reads; missed days are a backfill, as long as events are kept (EVENT_RETENTION_DAYS).",
+        group_name=names(REPORTS),
+        kinds={"python"},
+        tags={WRITTEN_BY: OURS},
+        freshness_policy=DAILY,
     )
-    return dg.MaterializeResult(metadata={"report": markdown(report.without_pictures())}, check_results=[check])
+    def daily_figures(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        day = context.partition_time_window
+        with failing_in_one_line():
+            measured = worker_of(context, names).open().metrics.measure(day.start, day.end)
+            return dg.MaterializeResult(metadata=figures_metadata(measured))
+
+    return daily_figures
 
 
-def owned(
-    assets: Iterable[dg.AssetsDefinition | dg.AssetSpec], owners: Iterable[str]
-) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """Return the assets with their owners: those of the application's group are not ours to own."""
-    names = list(owners)
+def build_performance_report(names: Names) -> dg.AssetsDefinition:
+    """Build the report on each week, with a check of its own."""
+
+    @dg.asset(
+        key=names.key("performance_report"),
+        deps=[names.key("task_events")],
+        required_resource_keys={names.worker},
+        partitions_def=WEEKS,
+        check_specs=[
+            dg.AssetCheckSpec(
+                NOT_DEGRADED,
+                asset=names.key("performance_report"),
+                description="No figure is more than DEGRADATION_THRESHOLD percent worse than in the three weeks "
+                "before.",
+            )
+        ],
+        description="One week (from Sunday, UTC) compared with the three before. Materializing a week only reads; "
+        "weeks that were missed are a backfill. `recurrence report --output FOLDER` has the pictures.",
+        group_name=names(REPORTS),
+        kinds={"python"},
+        tags={WRITTEN_BY: OURS},
+        freshness_policy=WEEKLY,
+    )
+    # Beside checks, Dagster takes no type argument.
+    def performance_report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        from recurrence_pipeline.monitoring.report import performance_report as report_on  # noqa: PLC0415 - pandas
+
+        worker = worker_of(context, names)
+        end = context.partition_time_window.end - MILLISECOND  # the last moment of the week
+        with failing_in_one_line():
+            report = report_on(worker.open().metrics, end, threshold=worker.settings.degradation_threshold)
+        worse = "; ".join(map(str, report.worse))
+        check = dg.AssetCheckResult(
+            passed=not report.worse,
+            check_name=NOT_DEGRADED,
+            severity=dg.AssetCheckSeverity.ERROR,
+            description=worse or "No figure is much worse.",
+            metadata={"figures": len(report.worse)},
+        )
+        return dg.MaterializeResult(metadata={"report": markdown(report.without_pictures())}, check_results=[check])
+
+    return performance_report
+
+
+def owned(assets: Sequence[Asset], owners: Iterable[str]) -> list[Asset]:
+    """Return the assets with their owners: what others write too is not ours to own."""
+    people = list(owners)
 
     def named(spec: dg.AssetSpec) -> dg.AssetSpec:
-        return spec if spec.group_name == APPLICATION else spec.replace_attributes(owners=names)
+        return spec.replace_attributes(owners=people) if spec.tags[WRITTEN_BY] == OURS else spec
 
     return list(dg.map_asset_specs(named, assets))

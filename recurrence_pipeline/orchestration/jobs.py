@@ -5,10 +5,13 @@ in manual_jobs.py. A run that is told to stop (SIGTERM, Ctrl-C, a deploy) ends w
 and is a success.
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from types import MappingProxyType
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
@@ -18,23 +21,17 @@ from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import DatabaseUnavailable, Transient
 from recurrence_pipeline.domain.model import CHANGES, Operation, TaskEvent
 from recurrence_pipeline.domain.times import lasting
-from recurrence_pipeline.orchestration.asset_checks import (
-    all_checks_pass,
-    database_reachable,
-    figures_of_the_day,
-    orphans,
-    quick_checks,
-    thorough_checks,
-)
-from recurrence_pipeline.orchestration.assets import daily_figures, performance_report, worker_health
+from recurrence_pipeline.orchestration.asset_checks import few_queries, pass_over_tasks, sum_of_all
 from recurrence_pipeline.orchestration.materializations import materialize, queue_metadata
 from recurrence_pipeline.orchestration.metadata import longest_wait, refused_table
+from recurrence_pipeline.orchestration.naming import Names
 from recurrence_pipeline.orchestration.resources import (
     HEALTH_TAG,
     MAINTENANCE_TAG,
     MONGODB,
     REPORT,
     WORK,
+    Resources,
     WorkerParam,
     failing_in_one_line,
 )
@@ -181,56 +178,56 @@ def process_task_events() -> None:  # noqa: D103 (Dagster shows the description 
     summarize([creations, completions, changes, deletions, latecomers])
 
 
-def process_task_events_job(settings: Settings) -> dg.JobDefinition:
+def build_process_task_events(settings: Settings, names: Names, resources: Resources) -> dg.JobDefinition:
     """Build the job that processes what is due; launched without config it takes as much as a run started by itself."""
     return process_task_events.to_job(
-        name=PROCESS_TASK_EVENTS,
+        name=names(PROCESS_TASK_EVENTS),
         config={"ops": {"lease_events": {"config": {"max_events": settings.run_max_events}}}},
         tags=WORK,
         run_tags=WHOLE_RUN_AGAIN,
+        resource_defs=resources,
+        executor_def=dg.in_process_executor,
     )
 
 
-ALL_TASKS = dg.AssetSelection.checks(orphans, thorough_checks)
-"""The checks that take a pass over all tasks."""
-
-HEALTH = dg.AssetSelection.assets(worker_health) | dg.AssetSelection.checks(
-    database_reachable, quick_checks, figures_of_the_day, all_checks_pass
+ABOUT: Mapping[str, str] = MappingProxyType(
+    {
+        "health_checks": "Record the health of the worker, and make every check; it only reads. Runs every 15 minutes "
+        "by itself; then, where there are many tasks, without the checks that take a pass over all of them.",
+        "weekly_maintenance": "Check the consistency of all data, however many tasks there are; it only reads. Runs "
+        "every week by itself.",
+        "daily_report": "How the events of one day went; it only reads. Runs by itself when the day (UTC) is over.",
+        "weekly_report": "Compare one week with the three before; it only reads. Runs by itself when the week (UTC) is "
+        "over.",
+    }
 )
+"""What the jobs of assets do."""
 
-health_checks = dg.define_asset_job(
-    "health_checks",
-    selection=HEALTH | ALL_TASKS,
-    description="Record the health of the worker, and make every check; it only reads. Runs every 15 minutes by "
-    "itself; then, where there are many tasks, without the checks that take a pass over all of them.",
-    tags=HEALTH_TAG,
-    run_tags=WHOLE_RUN_AGAIN,
-)
+AssetJob = Any
+"""What `define_asset_job` returns, for which Dagster has no public name."""
 
-weekly_maintenance = dg.define_asset_job(
-    "weekly_maintenance",
-    selection=HEALTH | ALL_TASKS,
-    description="Check the consistency of all data, however many tasks there are; it only reads. Runs every week by "
-    "itself.",
-    tags=MAINTENANCE_TAG,
-    run_tags=WHOLE_RUN_AGAIN,
-)
 
-daily_report = dg.define_asset_job(
-    "daily_report",
-    selection=dg.AssetSelection.assets(daily_figures),
-    description="How the events of one day went; it only reads. Runs by itself when the day (UTC) is over.",
-    tags=REPORT,
-    run_tags=WHOLE_RUN_AGAIN,
-)
+def build_asset_jobs(names: Names) -> list[AssetJob]:
+    """Build the jobs that make assets and checks."""
+    checks = [*few_queries(names), *pass_over_tasks(names), sum_of_all(names)]
+    health = dg.AssetSelection.assets(names.key("worker_health")) | dg.AssetSelection.checks(*checks)
+    return [
+        _asset_job(names, "health_checks", health, HEALTH_TAG),
+        _asset_job(names, "weekly_maintenance", health, MAINTENANCE_TAG),
+        _asset_job(names, "daily_report", dg.AssetSelection.assets(names.key("daily_figures")), REPORT),
+        _asset_job(names, "weekly_report", dg.AssetSelection.assets(names.key("performance_report")), REPORT),
+    ]
 
-weekly_report = dg.define_asset_job(
-    "weekly_report",
-    selection=dg.AssetSelection.assets(performance_report),
-    description="Compare one week with the three before; it only reads. Runs by itself when the week (UTC) is over.",
-    tags=REPORT,
-    run_tags=WHOLE_RUN_AGAIN,
-)
+
+def _asset_job(names: Names, name: str, selection: dg.AssetSelection, tags: Mapping[str, str]) -> AssetJob:
+    return dg.define_asset_job(
+        names(name),
+        selection=selection,
+        description=ABOUT[name],
+        tags=tags,
+        run_tags=WHOLE_RUN_AGAIN,
+        executor_def=dg.in_process_executor,
+    )
 
 
 def _work_off(

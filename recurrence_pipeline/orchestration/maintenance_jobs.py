@@ -10,11 +10,18 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from recurrence_pipeline.orchestration.asset_checks import orphans_evaluation
+from recurrence_pipeline.orchestration.data_checks import orphans_evaluation
 from recurrence_pipeline.orchestration.materializations import materialize
 from recurrence_pipeline.orchestration.metadata import DRY_RUN
+from recurrence_pipeline.orchestration.naming import Names
 from recurrence_pipeline.orchestration.own import Own, location_of_run
-from recurrence_pipeline.orchestration.resources import MAINTENANCE_TAG, MONGODB, WorkerParam, failing_in_one_line
+from recurrence_pipeline.orchestration.resources import (
+    MAINTENANCE_TAG,
+    MONGODB,
+    Resources,
+    WorkerParam,
+    failing_in_one_line,
+)
 from recurrence_pipeline.orchestration.run_history import remove_old_runs
 
 WRITTEN = {"dry_run": False}
@@ -94,10 +101,7 @@ def _daily(config: MaintenanceConfig) -> dict[str, Any]:
     return {"ops": {"clean_orphans": {"config": config.model_dump()}, **dict.fromkeys(parts, dry_run)}}
 
 
-@dg.job(
-    config=_daily,
-    tags=MAINTENANCE_TAG,
-    run_tags={},
+@dg.graph(
     description="Delete orphans (with copies), forget series that are long gone, have missed slots retired, archive "
     "old activities, and remove Dagster's old runs. It only counts what it would do until `dry_run` is set to false, "
     "as its schedule does every day.",
@@ -108,6 +112,18 @@ def daily_maintenance() -> None:  # noqa: D103 (Dagster shows the description ab
     ask_for_missed_slots()
     archive_activities()
     prune_run_history()
+
+
+def build_daily_maintenance(names: Names, resources: Resources) -> dg.JobDefinition:
+    """Build the job."""
+    return daily_maintenance.to_job(
+        name=names("daily_maintenance"),
+        config=_daily,
+        tags=MAINTENANCE_TAG,
+        run_tags={},
+        resource_defs=resources,
+        executor_def=dg.in_process_executor,
+    )
 
 
 def _counted(config: DryRunConfig, verb: str, done: str, count: int) -> dict[str, Any]:

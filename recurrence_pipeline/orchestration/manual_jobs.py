@@ -27,7 +27,8 @@ from recurrence_pipeline.orchestration.metadata import (
     plan_metadata,
     table,
 )
-from recurrence_pipeline.orchestration.resources import MONGODB, WorkerParam, failing_in_one_line
+from recurrence_pipeline.orchestration.naming import Names
+from recurrence_pipeline.orchestration.resources import MONGODB, Resources, WorkerParam, failing_in_one_line
 from recurrence_pipeline.recovery.replay import AT_MOST, EventFilter, Replay
 from recurrence_pipeline.recovery.restore import Restored
 from recurrence_pipeline.storage.documents import object_id
@@ -103,11 +104,9 @@ def _replay(config: ReplayConfig) -> dict[str, Any]:
     return {"ops": {"replay_refused_events": {"config": config.model_dump()}}}
 
 
-@dg.job(
-    config=_replay,
+@dg.graph(
     description="Another try for failed and rejected events, by id, code, status, operation or time. It only shows "
     "what it would take until `dry_run` is set to false.",
-    tags=BY_HAND,
 )
 def replay_events() -> None:  # noqa: D103
     replay_refused_events()
@@ -149,11 +148,9 @@ def _restore(config: RestoreConfig) -> dict[str, Any]:
     return {"ops": {"restore_deleted_tasks": {"config": config.model_dump()}}}
 
 
-@dg.job(
-    config=_restore,
+@dg.graph(
     description="Put back what a cascade or a cleanup deleted. Without a deletion it lists the latest; with one it "
     "only shows what it would do until `dry_run` is set to false.",
-    tags=BY_HAND,
 )
 def restore_tasks() -> None:  # noqa: D103
     restore_deleted_tasks()
@@ -264,11 +261,27 @@ def _one_task(config: TaskConfig) -> dict[str, Any]:
     return {"ops": {"process_one_task": {"config": config.model_dump()}}}
 
 
-@dg.job(
-    config=_one_task,
+@dg.graph(
     description="One operation on one task, by hand; also update, reopen and skip, which change a series. Without a "
     "task it lists the latest events; with one it only shows what it would do until `dry_run` is set to false.",
-    tags=BY_HAND,
 )
 def process_task() -> None:  # noqa: D103
     process_one_task()
+
+
+CONFIGS = ((process_task, _one_task), (replay_events, _replay), (restore_tasks, _restore))
+"""What each of them is asked."""
+
+
+def build_manual_jobs(names: Names, resources: Resources) -> list[dg.JobDefinition]:
+    """Build the jobs."""
+    return [
+        steps.to_job(
+            name=names(steps.name),
+            config=config,
+            tags=BY_HAND,
+            resource_defs=resources,
+            executor_def=dg.in_process_executor,
+        )
+        for steps, config in CONFIGS
+    ]

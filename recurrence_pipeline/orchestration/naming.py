@@ -72,11 +72,15 @@ class Names:
         """Return the name of a job, sensor, schedule, op, group or resource."""
         return f"{self.prefix}_{name}" if self.prefix else name
 
-    def key(self, key: dg.AssetKey | str) -> dg.AssetKey:
-        """Return the key of an asset."""
-        key = dg.AssetKey(key) if isinstance(key, str) else key
-        return key.with_prefix(self.prefix) if self.prefix else key
+    @property
+    def worker(self) -> str:
+        """The key of the resource that assets, checks, sensors and schedules require; ops know it as `worker`."""
+        return self("worker")
 
-    def check(self, key: dg.AssetCheckKey) -> dg.AssetCheckKey:
+    def key(self, asset: str) -> dg.AssetKey:
+        """Return the key of an asset."""
+        return dg.AssetKey([self.prefix, asset] if self.prefix else asset)
+
+    def check(self, asset: str, name: str) -> dg.AssetCheckKey:
         """Return the key of a check: its asset has the prefix."""
-        return dg.AssetCheckKey(self.key(key.asset_key), key.name)
+        return dg.AssetCheckKey(self.key(asset), name)

@@ -95,7 +95,21 @@ def _worker_of_process(settings: tuple[tuple[str, str], ...], names: Names, *, a
     return worker
 
 
+Resources = Mapping[str, object]
+"""What the jobs of ops of one worker are bound to, by the names that ops know: `worker`, `leases`."""
+
 WorkerParam = dg.ResourceParam[WorkerResource]
+"""What an op gets: its job has the resource `worker`."""
+
+Context = (
+    dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.SensorEvaluationContext | dg.ScheduleEvaluationContext
+)
+
+
+def worker_of(context: Context, names: Names) -> WorkerResource:
+    """Return the worker from what has required it, as `names.worker`: two of them are in the same code location."""
+    worker: WorkerResource = getattr(context.resources, names.worker)
+    return worker
 
 
 def one_line(error: BaseException) -> str:

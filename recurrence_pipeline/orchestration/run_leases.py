@@ -87,22 +87,17 @@ class RunLeases:
                 self._worker.open().tell_host()
 
 
-def build_run_leases(worker: str) -> dg.ResourceDefinition:
-    """Build the resource that holds the events of a run, of the worker under this key."""
-
-    @dg.resource(
-        required_resource_keys={worker},
-        description="The events that a run holds; what is left of them is given back however the run ends, if it can.",
-    )
-    def run_leases(context: dg.InitResourceContext) -> Iterator[RunLeases]:
-        leases = RunLeases(getattr(context.resources, worker), context.instance, context.run)
-        try:
-            yield leases
-        finally:
-            with defer_signals():
-                leases.give_back()
-
-    return run_leases
+@dg.resource(
+    required_resource_keys={"worker"},
+    description="The events that a run holds; what is left of them is given back however the run ends, if it can.",
+)
+def run_leases(context: dg.InitResourceContext) -> Iterator[RunLeases]:  # noqa: D103 (Dagster shows the description above)
+    leases = RunLeases(context.resources.worker, context.instance, context.run)
+    try:
+        yield leases
+    finally:
+        with defer_signals():
+            leases.give_back()
 
 
 @dataclass(frozen=True, slots=True)

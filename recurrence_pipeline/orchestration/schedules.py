@@ -5,10 +5,9 @@ day has twice, it comes once. Where clocks jump over midnight that hour is the n
 was missed while the daemon was down, the last tick is caught up.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import time, timedelta
 from functools import partial
-from typing import Any
 
 import dagster as dg
 import structlog
@@ -18,16 +17,11 @@ from recurrence_pipeline.config.fields import WEEKDAYS
 from recurrence_pipeline.config.maintenance_times import late_maintenance
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import DatabaseUnavailable, Transient
-from recurrence_pipeline.orchestration.asset_checks import (
-    all_checks_pass,
-    database_reachable,
-    figures_of_the_day,
-    quick_checks,
-)
-from recurrence_pipeline.orchestration.assets import worker_health
-from recurrence_pipeline.orchestration.jobs import daily_report, health_checks, weekly_maintenance, weekly_report
+from recurrence_pipeline.orchestration.asset_checks import few_queries, sum_of_all
+from recurrence_pipeline.orchestration.jobs import ABOUT
 from recurrence_pipeline.orchestration.maintenance_jobs import WRITTEN, daily_maintenance
-from recurrence_pipeline.orchestration.resources import WorkerParam, WorkerResource
+from recurrence_pipeline.orchestration.naming import SCHEDULES, Names, ScheduleName
+from recurrence_pipeline.orchestration.resources import WorkerResource, worker_of
 
 EVERY_15_MINUTES = "*/15 * * * *"
 
@@ -44,8 +38,10 @@ Africa/Cairo 23:30, America/Havana 00:30). Other cron strings it leaves to croni
 STARTS = {"recurrence/starts": "runs"}
 """On the schedules; their runs have no tags but Dagster's, which say what started them."""
 
-Job = Any
-"""A job, or what `define_asset_job` returns, for which Dagster has no public name."""
+Request = Callable[[dg.ScheduleEvaluationContext], dg.RunRequest]
+
+DESCRIPTIONS = {**ABOUT, "daily_maintenance": daily_maintenance.description}
+"""A schedule says what its job does."""
 
 log = structlog.get_logger(__name__)
 
@@ -53,37 +49,39 @@ FEW = 20_000
 """So many tasks are passed over in some seconds."""
 
 
-def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
-    """Return the schedules, at the times that the settings name, and warn of days on which those cannot be kept."""
+def build_schedules(
+    settings: Settings, names: Names, running: Collection[ScheduleName] = SCHEDULES
+) -> list[dg.ScheduleDefinition]:
+    """Return the schedules, at the times that the settings name, and warn of days on which those cannot be kept.
+
+    Those that are not to be `running` wait to be turned on.
+    """
     if late := late_maintenance(settings, utc_now().date()):
         log.warning("maintenance a day late", days=late)
     zone = settings.maintenance_timezone
     weekly = _weekly(settings.weekly_maintenance_time, settings.weekly_maintenance_day)
+
+    def schedule(name: ScheduleName, cron: str, zone: str, request: Request, *resources: str) -> dg.ScheduleDefinition:
+        job = name.removesuffix("_schedule")
+        status = dg.DefaultScheduleStatus.RUNNING if name in running else dg.DefaultScheduleStatus.STOPPED
+        return dg.schedule(
+            name=names(name),
+            job_name=names(job),
+            cron_schedule=cron,
+            execution_timezone=zone,
+            default_status=status,
+            description=DESCRIPTIONS[job],
+            tags=STARTS,
+            required_resource_keys=set(resources),
+        )(request)
+
     return [
-        _schedule(daily_maintenance, _daily(settings.daily_maintenance_time), zone, _written),
-        _schedule(weekly_maintenance, weekly, zone, lambda _: dg.RunRequest()),
-        _schedule(daily_report, "10 0 * * *", "UTC", partial(_ended, timedelta(days=1))),
-        _schedule(weekly_report, "20 0 * * 0", "UTC", partial(_ended, timedelta(weeks=1))),
-        _health_schedule(settings),
+        schedule("daily_maintenance_schedule", _daily(settings.daily_maintenance_time), zone, _written),
+        schedule("weekly_maintenance_schedule", weekly, zone, lambda _: dg.RunRequest()),
+        schedule("daily_report_schedule", "10 0 * * *", "UTC", partial(_ended, timedelta(days=1))),
+        schedule("weekly_report_schedule", "20 0 * * 0", "UTC", partial(_ended, timedelta(weeks=1))),
+        schedule("health_checks_schedule", EVERY_15_MINUTES, zone, partial(_affordable, names), names.worker),
     ]
-
-
-def _schedule(
-    job: Job, cron: str, zone: str, request: Callable[[dg.ScheduleEvaluationContext], dg.RunRequest]
-) -> dg.ScheduleDefinition:
-    @dg.schedule(
-        name=f"{job.name}_schedule",
-        job=job,
-        cron_schedule=cron,
-        execution_timezone=zone,
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-        description=job.description,
-        tags=STARTS,
-    )
-    def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        return request(context)
-
-    return schedule
 
 
 def _written(_: dg.ScheduleEvaluationContext) -> dg.RunRequest:
@@ -95,26 +93,13 @@ def _ended(length: timedelta, context: dg.ScheduleEvaluationContext) -> dg.RunRe
     return dg.RunRequest(partition_key=f"{context.scheduled_execution_time - length:%Y-%m-%d}")
 
 
-def _health_schedule(settings: Settings) -> dg.ScheduleDefinition:
-    @dg.schedule(
-        name="health_checks_schedule",
-        job=health_checks,
-        cron_schedule=EVERY_15_MINUTES,
-        execution_timezone=settings.maintenance_timezone,
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-        description=health_checks.description,
-        tags=STARTS,
+def _affordable(names: Names, context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Ask for all checks where tasks are few, else for those that cost no pass over them."""
+    if _are_few(worker_of(context, names)):
+        return dg.RunRequest()
+    return dg.RunRequest(
+        asset_selection=[names.key("worker_health")], asset_check_keys=[*few_queries(names), sum_of_all(names)]
     )
-    def health_checks_schedule(worker: WorkerParam) -> dg.RunRequest:
-        if _are_few(worker):
-            return dg.RunRequest()
-        keys = [worker.names.check(key) for check in _QUICKLY for key in check.check_keys]
-        return dg.RunRequest(asset_selection=[worker.names.key(worker_health.key)], asset_check_keys=keys)
-
-    return health_checks_schedule
-
-
-_QUICKLY = (database_reachable, quick_checks, figures_of_the_day, all_checks_pass)
 
 
 def _are_few(worker: WorkerResource) -> bool:

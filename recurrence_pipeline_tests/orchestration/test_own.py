@@ -20,21 +20,24 @@ from recurrence_pipeline.orchestration.naming import Names
 from recurrence_pipeline.orchestration.own import Own
 from recurrence_pipeline.orchestration.resources import WorkerResource
 from recurrence_pipeline.orchestration.run_history import tidy
-from recurrence_pipeline.orchestration.sensors import dead_run_sensor, task_event_sensor
+from recurrence_pipeline.orchestration.sensors import build_dead_run_sensor, build_task_event_sensor
 from recurrence_pipeline_tests.orchestration.conftest import AT_ONCE, Insert
+from recurrence_pipeline_tests.orchestration.looks import evaluated
 from recurrence_pipeline_tests.orchestration.test_automation import FAILURE, NOW, ticked
 from recurrence_pipeline_tests.waiting import wait_until
 
 JOB = "billing_process_task_events"
 HERE, ELSEWHERE = "ours", "theirs"
 QUEUED, STARTED, FAILED = dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE
-OWN = Own(Names("billing"), HERE)
+BILLING = Names("billing")
+OWN = Own(BILLING, HERE)
+task_event_sensor, dead_run_sensor = build_task_event_sensor(BILLING), build_dead_run_sensor(BILLING)
 
 
 @pytest.fixture
 def billing(mongodb_url: str) -> Iterator[WorkerResource]:
     settings = {"MONGODB_URL": mongodb_url, "WORKER_LEASE": "100", "WORKER_LEASE_MARGIN": "10", **AT_ONCE}
-    resource = WorkerResource(Settings.from_environment(settings), Names("billing"), alone=False)
+    resource = WorkerResource(Settings.from_environment(settings), BILLING, alone=False)
     resource.open().init_db()
     yield resource
     resource.close()
@@ -67,7 +70,7 @@ def at(location: str, instance: dg.DagsterInstance, resource: WorkerResource) ->
         repository_name="__repository__",
         instance=instance,
         code_location_origin=RegisteredCodeLocationOrigin(location),
-        resources={"worker": dg.ResourceDefinition.hardcoded_resource(resource)},
+        resources={"billing_worker": dg.ResourceDefinition.hardcoded_resource(resource)},
     )
 
 
@@ -78,7 +81,7 @@ def test_a_run_is_given_up_by_its_own_worker_alone(instance: dg.DagsterInstance,
     mine = add_run(instance, JOB, HERE, STARTED)  # the last to be silent for two leases
 
     def ended() -> bool:
-        dead_run_sensor(at(HERE, instance, billing))
+        evaluated(dead_run_sensor, at(HERE, instance, billing))
         return status_of(instance, mine) is FAILED
 
     wait_until(ended, "two leases are over")
@@ -94,14 +97,14 @@ def test_runs_of_others_take_no_place_of_the_own(
     add_run(instance, JOB, ELSEWHERE, QUEUED)
     add_run(instance, "crm_process_task_events", HERE, QUEUED)
 
-    assert isinstance(task_event_sensor(at(HERE, instance, billing)), list)
+    assert isinstance(evaluated(task_event_sensor, at(HERE, instance, billing)), list)
 
     add_run(instance, JOB, HERE, QUEUED)
-    assert isinstance(task_event_sensor(at(HERE, instance, billing)), dg.SkipReason)
+    assert isinstance(evaluated(task_event_sensor, at(HERE, instance, billing)), dg.SkipReason)
 
 
 def told(instance: dg.DagsterInstance, resource: WorkerResource) -> str:
-    result = build_alert_sensor(resource.settings, [])(at(HERE, instance, resource))
+    result = evaluated(build_alert_sensor(resource.settings, [], BILLING), at(HERE, instance, resource))
     assert isinstance(result, dg.SensorResult)
     return str(result.skip_reason.skip_message if isinstance(result.skip_reason, dg.SkipReason) else "")
 

@@ -9,10 +9,11 @@ from bson import ObjectId
 
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.clock import utc_now
+from recurrence_pipeline.orchestration.naming import Names
 from recurrence_pipeline.orchestration.resources import WorkerResource
-from recurrence_pipeline.orchestration.sensors import processed_event_sensor
+from recurrence_pipeline.orchestration.sensors import build_processed_event_sensor
 from recurrence_pipeline_tests.orchestration.conftest import USER, Insert
-from recurrence_pipeline_tests.orchestration.looks import everything
+from recurrence_pipeline_tests.orchestration.looks import evaluated, everything
 
 MINUTE = timedelta(minutes=1)
 
@@ -21,7 +22,7 @@ def tick(
     instance: dg.DagsterInstance, resource: WorkerResource, cursor: str | None = None
 ) -> dg.SensorResult | dg.SkipReason:
     with dg.build_sensor_context(instance=instance, cursor=cursor, resources={"worker": resource}) as context:
-        result = processed_event_sensor(context)
+        result = evaluated(build_processed_event_sensor(Names()), context)
     assert isinstance(result, (dg.SensorResult, dg.SkipReason))
     return result
 

@@ -9,18 +9,21 @@ from bson import ObjectId
 
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.orchestration import sensors
+from recurrence_pipeline.orchestration.naming import Names
 from recurrence_pipeline.orchestration.resources import WorkerResource
-from recurrence_pipeline.orchestration.sensors import reconcile_sensor
+from recurrence_pipeline.orchestration.sensors import build_reconcile_sensor
 from recurrence_pipeline.reconciliation.reconciler import ScanResult
 from recurrence_pipeline_tests.orchestration.conftest import Insert
-from recurrence_pipeline_tests.orchestration.looks import everything
+from recurrence_pipeline_tests.orchestration.looks import evaluated, everything
+
+reconcile_sensor = build_reconcile_sensor(Names())
 
 
 def tick(
     instance: dg.DagsterInstance, resource: WorkerResource, cursor: str | None = None
 ) -> dg.SensorResult | dg.SkipReason:
     with dg.build_sensor_context(instance=instance, resources={"worker": resource}, cursor=cursor) as context:
-        result = reconcile_sensor(context)
+        result = evaluated(reconcile_sensor, context)
     assert isinstance(result, (dg.SensorResult, dg.SkipReason))
     return result
 

@@ -11,26 +11,33 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobO
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.orchestration import sensors
+from recurrence_pipeline.orchestration.naming import Names
 from recurrence_pipeline.orchestration.resources import WorkerResource
 from recurrence_pipeline.orchestration.run_leases import IN_FLIGHT, InFlight
-from recurrence_pipeline.orchestration.sensors import dead_run_sensor, patience, runs_to_start, task_event_sensor
+from recurrence_pipeline.orchestration.sensors import (
+    build_dead_run_sensor,
+    build_task_event_sensor,
+    patience,
+    runs_to_start,
+)
 from recurrence_pipeline_tests.orchestration.conftest import AT_ONCE, NO_SERVER, Insert
-from recurrence_pipeline_tests.orchestration.looks import everything
+from recurrence_pipeline_tests.orchestration.looks import evaluated, everything
 from recurrence_pipeline_tests.waiting import wait_until
 
 JOB = "process_task_events"
+task_event_sensor, dead_run_sensor = build_task_event_sensor(Names()), build_dead_run_sensor(Names())
 
 
 def tick(instance: dg.DagsterInstance, resource: WorkerResource) -> list[dg.RunRequest] | dg.SkipReason:
     with dg.build_sensor_context(instance=instance, resources={"worker": resource}) as context:
-        result = task_event_sensor(context)
+        result = evaluated(task_event_sensor, context)
     assert isinstance(result, (list, dg.SkipReason))
     return result
 
 
 def look_for_dead_runs(instance: dg.DagsterInstance, resource: WorkerResource) -> str:
     with dg.build_sensor_context(instance=instance, resources={"worker": resource}) as context:
-        result = dead_run_sensor(context)
+        result = evaluated(dead_run_sensor, context)
     assert isinstance(result, dg.SkipReason)
     return skipped(result)
 
