@@ -41,7 +41,7 @@ from recurrence_pipeline.orchestration.assets import (
 )
 from recurrence_pipeline.orchestration.metadata import Table, table
 from recurrence_pipeline.orchestration.promises import PROMISES
-from recurrence_pipeline.orchestration.resources import WorkerParam, WorkerResource, one_line
+from recurrence_pipeline.orchestration.resources import WorkerParam, WorkerResource, check_key, one_line
 from recurrence_pipeline.storage.database_checks import Sample
 
 QUICK = (SCHEMA, COUNTERS_BEHIND, EVENTS_STUCK, EVENTS_ENDLESS, EVENTS_WAITING)
@@ -70,7 +70,7 @@ def _specs(checks: Iterable[Check]) -> list[dg.AssetCheckSpec]:
     ]
 
 
-BY_KEY = {_key(check): check.name for check in CHECKS}
+BY_NAME = {promise.name: check for check, promise in PROMISES.items()}
 
 
 @dg.asset_check(asset=worker_health, description="The database answers.")
@@ -92,27 +92,23 @@ def quick_checks(context: dg.AssetCheckExecutionContext, worker: WorkerParam) ->
 
 
 @dg.asset_check(asset=tasks.key, name=_key(ORPHANS).name, description=_description(ORPHANS))
-def orphans(worker: WorkerParam) -> dg.AssetCheckResult:  # noqa: D103
-    return orphans_result(worker)
+def orphans(context: dg.AssetCheckExecutionContext, worker: WorkerParam) -> dg.AssetCheckResult:  # noqa: D103
+    (result,) = _results(context.selected_asset_check_keys, worker)
+    return result
 
 
 def orphans_evaluation(worker: WorkerResource) -> dg.AssetCheckEvaluation:
-    """Return the result of the check for an op that has just cleaned up."""
-    result = orphans_result(worker)
+    """Look for orphans, and return what an op that has just cleaned up reports of it."""
+    key = check_key(worker, _key(ORPHANS))
+    (result,) = _results([key], worker)
     return dg.AssetCheckEvaluation(
-        asset_key=_key(ORPHANS).asset_key,
-        check_name=_key(ORPHANS).name,
+        asset_key=key.asset_key,
+        check_name=key.name,
         passed=result.passed,
         metadata=result.metadata,
         severity=result.severity,
         description=result.description,
     )
-
-
-def orphans_result(worker: WorkerResource) -> dg.AssetCheckResult:
-    """Look for orphans."""
-    (result,) = _results([_key(ORPHANS)], worker)
-    return result
 
 
 @dg.multi_asset_check(
@@ -123,7 +119,7 @@ def thorough_checks(context: dg.AssetCheckExecutionContext, worker: WorkerParam)
 
 
 def _results(keys: Iterable[dg.AssetCheckKey], worker: WorkerResource) -> Iterator[dg.AssetCheckResult]:
-    asked = {BY_KEY[key]: key for key in keys}
+    asked = {BY_NAME[key.name]: key for key in keys}
     try:
         results = worker.open().consistency.run(only=asked)
     except (DatabaseUnavailable, Transient) as error:
@@ -200,21 +196,21 @@ def figures_of_the_day(  # noqa: D103
         PROCESSING_TIME: _time,
         DEAD_LETTERS: _dead_letters,
     }
-    names = [key.name for key in context.selected_asset_check_keys]
+    keys = context.selected_asset_check_keys
     try:
         figures = worker.open().metrics.latest() | {DEAD_LETTERS: _count_failed(worker)}
     except (DatabaseUnavailable, Transient) as error:
-        yield from (unknown(dg.AssetCheckKey(task_events.key, name), error) for name in names)
+        yield from (unknown(key, error) for key in keys)
         return
-    for name in names:
-        passed, value, text = judges[name](figures)
+    for key in keys:
+        passed, value, text = judges[key.name](figures)
         yield dg.AssetCheckResult(
             passed=passed,
-            asset_key=task_events.key,
-            check_name=name,
+            asset_key=key.asset_key,
+            check_name=key.name,
             severity=dg.AssetCheckSeverity.WARN,
             description=text,
-            metadata={MEASURED[name]: value, "events_processed": int(figures.get("tasksProcessed", 0))},
+            metadata={MEASURED[key.name]: value, "events_processed": int(figures.get("tasksProcessed", 0))},
         )
 
 
@@ -255,8 +251,8 @@ LAST = {"dagster/priority": "-10"}
     description="No check of any asset failed when it was last made. The table has them all, the failing ones first.",
     op_tags=LAST,
 )
-def all_checks_pass(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:  # noqa: D103
-    keys = [key for each in WITH_CHECKS for key in each.check_keys]
+def all_checks_pass(context: dg.AssetCheckExecutionContext, worker: WorkerParam) -> dg.AssetCheckResult:  # noqa: D103
+    keys = [check_key(worker, key) for each in WITH_CHECKS for key in each.check_keys]
     found = [(key, context.instance.get_latest_asset_check_evaluation_record(key)) for key in keys]
     made = [(key, each) for key, record in found if (each := evaluation_of(record)) is not None]
     failing = [(key, each) for key, each in made if not each.passed]

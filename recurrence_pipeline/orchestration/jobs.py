@@ -36,6 +36,7 @@ from recurrence_pipeline.orchestration.resources import (
     REPORT,
     WORK,
     WorkerParam,
+    asset_key,
     failing_in_one_line,
 )
 from recurrence_pipeline.orchestration.run_leases import RunLeases
@@ -161,9 +162,10 @@ def summarize(
     summary = sum(parts, BatchSummary())
     numbers = summary.numbers()
     context.add_output_metadata({**numbers, "refused": refused_table(summary.refused)})
-    materialize(context, worker.open(), summary.by_collection(), summary.newest)
+    materialize(context, worker, summary.by_collection(), summary.newest)
     with suppress(DatabaseUnavailable, Transient):  # the work is done, and the next run says how the queue is
-        context.log_event(dg.AssetObservation("task_events", metadata={**queue_metadata(worker.open()), **numbers}))
+        metadata = {**queue_metadata(worker.open()), **numbers}
+        context.log_event(dg.AssetObservation(asset_key(worker, "task_events"), metadata=metadata))
     return summary
 
 

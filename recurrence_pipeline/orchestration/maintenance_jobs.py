@@ -46,7 +46,7 @@ def clean_orphans(context: dg.OpExecutionContext, config: MaintenanceConfig, wor
             return
         deleted = maintenance.clean_orphans(confirm=config.confirm)
         context.add_output_metadata({"written": True, "deleted": deleted})
-        materialize(context, worker.open(), {"tasks": {"deleted": deleted}, "deleted_tasks": {"kept": deleted}})
+        materialize(context, worker, {"tasks": {"deleted": deleted}, "deleted_tasks": {"kept": deleted}})
         context.log_event(orphans_evaluation(worker))  # type: ignore[arg-type]  # taken by an op since Dagster 1.5
 
 
@@ -75,7 +75,7 @@ def archive_activities(context: dg.OpExecutionContext, config: DryRunConfig, wor
         context.add_output_metadata(_counted(config, "move", "moved", moved))
         if not config.dry_run:
             archived = {"useractivities": {"archived": moved}, "useractivities_archive": {"moved": moved}}
-            materialize(context, worker.open(), archived)
+            materialize(context, worker, archived)
 
 
 @dg.op(out=dg.Out(dg.Nothing), tags={"kind": "python"})

@@ -141,7 +141,7 @@ def restore_deleted_tasks(context: dg.OpExecutionContext, config: RestoreConfig,
             )
     context.add_output_metadata(metadata)
     if metadata["written"]:
-        materialize(context, worker.open(), {"tasks": {"restored": metadata["restored"]}})
+        materialize(context, worker, {"tasks": {"restored": metadata["restored"]}})
 
 
 @dg.config_mapping
@@ -245,7 +245,7 @@ def process_one_task(context: dg.OpExecutionContext, config: TaskConfig, worker:
     context.add_output_metadata(metadata)
     if metadata["written"]:
         counts = {name: int(number) for name in WRITES if isinstance(number := metadata.get(name), int)}
-        materialize(context, worker.open(), {"tasks": counts})
+        materialize(context, worker, {"tasks": counts})
 
 
 WRITES = ("created", "tasks", "deleted", "appears", "moves", "goes")

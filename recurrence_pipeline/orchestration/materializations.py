@@ -15,18 +15,19 @@ from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.domain.errors import DatabaseUnavailable, Transient
 from recurrence_pipeline.domain.times import lasting
+from recurrence_pipeline.orchestration.resources import WorkerResource, asset_key
 
 ROW_COUNT = "dagster/row_count"
 """The name under which Dagster's pages show how many rows an asset has."""
 
 
 def written(
-    worker: Worker, counts: Mapping[str, Mapping[str, int]], last_event: datetime | None = None
+    worker: WorkerResource, counts: Mapping[str, Mapping[str, int]], last_event: datetime | None = None
 ) -> Iterator[dg.AssetMaterialization]:
     """Yield what was written to each collection, given by its name, where any of its counts is more than 0."""
     rows: Mapping[str, int] = {}
     with suppress(DatabaseUnavailable, Transient):  # the work is done: what cannot be counted now is left out
-        rows = worker.queries.row_counts()
+        rows = worker.open().queries.row_counts()
     for name, numbers in counts.items():
         if not any(numbers.values()):
             continue
@@ -35,12 +36,12 @@ def written(
             metadata["last_event_at"] = dg.MetadataValue.timestamp(last_event)
         if name in rows:
             metadata[ROW_COUNT] = rows[name]
-        yield dg.AssetMaterialization(name, metadata=metadata)
+        yield dg.AssetMaterialization(asset_key(worker, name), metadata=metadata)
 
 
 def materialize(
     context: dg.OpExecutionContext,
-    worker: Worker,
+    worker: WorkerResource,
     counts: Mapping[str, Mapping[str, int]],
     last_event: datetime | None = None,
 ) -> None:

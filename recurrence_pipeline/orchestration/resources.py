@@ -60,6 +60,16 @@ class WorkerResource:
 WorkerParam = dg.ResourceParam[WorkerResource]
 
 
+def asset_key(_: WorkerResource, key: dg.AssetKey | str) -> dg.AssetKey:
+    """Return the key that an asset has in the definitions of a worker."""
+    return dg.AssetKey(key) if isinstance(key, str) else key
+
+
+def check_key(worker: WorkerResource, key: dg.AssetCheckKey) -> dg.AssetCheckKey:
+    """Return the key that a check has in the definitions of a worker."""
+    return dg.AssetCheckKey(asset_key(worker, key.asset_key), key.name)
+
+
 def one_line(error: BaseException) -> str:
     """Return what an error says as one line."""
     return " ".join(str(error).split()) or type(error).__name__

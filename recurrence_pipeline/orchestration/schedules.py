@@ -27,7 +27,7 @@ from recurrence_pipeline.orchestration.asset_checks import (
 from recurrence_pipeline.orchestration.assets import worker_health
 from recurrence_pipeline.orchestration.jobs import daily_report, health_checks, weekly_maintenance, weekly_report
 from recurrence_pipeline.orchestration.maintenance_jobs import WRITTEN, daily_maintenance
-from recurrence_pipeline.orchestration.resources import WorkerParam, WorkerResource
+from recurrence_pipeline.orchestration.resources import WorkerParam, WorkerResource, asset_key, check_key
 
 EVERY_15_MINUTES = "*/15 * * * *"
 
@@ -109,7 +109,10 @@ def _health_schedule(settings: Settings) -> dg.ScheduleDefinition:
         if _are_few(worker):
             return dg.RunRequest()
         keys = [key for check in _QUICKLY for key in check.check_keys]
-        return dg.RunRequest(asset_selection=[worker_health.key], asset_check_keys=keys)
+        return dg.RunRequest(
+            asset_selection=[asset_key(worker, worker_health.key)],
+            asset_check_keys=[check_key(worker, key) for key in keys],
+        )
 
     return health_checks_schedule
 

@@ -25,7 +25,7 @@ from recurrence_pipeline.domain.words import counted
 from recurrence_pipeline.orchestration.assets import task_events
 from recurrence_pipeline.orchestration.jobs import PROCESS_TASK_EVENTS
 from recurrence_pipeline.orchestration.materializations import queue_metadata, written
-from recurrence_pipeline.orchestration.resources import WorkerParam, one_line
+from recurrence_pipeline.orchestration.resources import WorkerParam, asset_key, one_line
 from recurrence_pipeline.orchestration.run_leases import InFlight, dead_runs, runs_in_flight, shards_to_start, tag_of
 from recurrence_pipeline.reconciliation.reconciler import Reconciliation, ScanResult
 
@@ -165,7 +165,7 @@ def reconcile_sensor(  # noqa: D103 (Dagster shows the description above)
         skip_reason=f"{counted(look.asked, 'event')} written for work that was never queued",
         asset_events=[
             dg.AssetObservation(
-                task_events.key,
+                asset_key(worker, task_events.key),
                 description="asked for by reconciliation",
                 metadata={"asked": look.asked, "looked_at": look.looked_at},
             )
@@ -216,7 +216,7 @@ def processed_event_sensor(  # noqa: D103 (Dagster shows the description above)
         cursor=iso(until),
         skip_reason=f"{counted(elsewhere.events, 'event')} processed by others than Dagster",
         asset_events=[
-            dg.AssetMaterialization(task_events.key, metadata={**queue, **numbers}),
-            *written(worker.open(), elsewhere.by_collection(), elsewhere.newest),
+            dg.AssetMaterialization(asset_key(worker, task_events.key), metadata={**queue, **numbers}),
+            *written(worker, elsewhere.by_collection(), elsewhere.newest),
         ],
     )
