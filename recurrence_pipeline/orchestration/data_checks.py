@@ -42,7 +42,7 @@ SPEAKS_OF = {
 }
 """The asset that a check belongs to; all others are of the tasks."""
 
-BY_NAME = {PROMISES[check.name].name: check.name for check in CHECKS}
+BY_NAME = {promise.name: check for check, promise in PROMISES.items()}
 """What the worker calls a check, by what Dagster does. No two assets have a check of the same name."""
 
 
