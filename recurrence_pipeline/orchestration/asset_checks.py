@@ -15,8 +15,9 @@ from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.domain.errors import DatabaseUnavailable, Transient
 from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.domain.words import counted
+from recurrence_pipeline.maintenance.checks import ORPHANS
 from recurrence_pipeline.orchestration.assets import NOT_DEGRADED
-from recurrence_pipeline.orchestration.data_checks import ORPHANS, QUICK, THOROUGH, build_together, key_of, unknown
+from recurrence_pipeline.orchestration.data_checks import QUICK, THOROUGH, build_together, key_of, unknown
 from recurrence_pipeline.orchestration.metadata import table
 from recurrence_pipeline.orchestration.naming import Names
 from recurrence_pipeline.orchestration.resources import worker_of

@@ -200,7 +200,9 @@ def test_assets_of_both_that_one_run_materializes_show_each_its_own_database(
     hand_over(workers["crm_worker"].open(), "call them")
     keys = [dg.AssetKey([name, "worker_health"]) for name in ("billing", "crm")]
 
-    result = together.resolve_implicit_global_asset_job_def().execute_in_process(asset_selection=keys, instance=instance)
+    result = together.resolve_implicit_global_asset_job_def().execute_in_process(
+        asset_selection=keys, instance=instance
+    )
 
     made = {key: result.asset_materializations_for_node(key.to_python_identifier()) for key in keys}
     assert {key.path[0]: event.metadata["tasks"].value for key, (event,) in made.items()} == {"billing": 0, "crm": 1}

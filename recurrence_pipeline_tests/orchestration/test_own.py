@@ -16,13 +16,14 @@ from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.orchestration.alert_sensor import build_alert_sensor
 from recurrence_pipeline.orchestration.automation import failing_ticks
+from recurrence_pipeline.orchestration.factory import worker_definitions
 from recurrence_pipeline.orchestration.naming import Names
 from recurrence_pipeline.orchestration.own import Own
 from recurrence_pipeline.orchestration.resources import WorkerResource
 from recurrence_pipeline.orchestration.run_history import tidy
 from recurrence_pipeline.orchestration.sensors import build_dead_run_sensor, build_task_event_sensor
 from recurrence_pipeline_tests.orchestration.conftest import AT_ONCE, Insert
-from recurrence_pipeline_tests.orchestration.looks import evaluated
+from recurrence_pipeline_tests.orchestration.looks import evaluated, numbers_of
 from recurrence_pipeline_tests.orchestration.test_automation import FAILURE, NOW, ticked
 from recurrence_pipeline_tests.waiting import wait_until
 
@@ -162,8 +163,8 @@ def executed(instance: dg.DagsterInstance, job: str, key: dg.AssetKey) -> str:
     return definitions.resolve_job_def(job).execute_in_process(instance=instance).run_id
 
 
-def test_the_history_of_others_stays(automated: dg.DagsterInstance) -> None:
-    """A team that adds a component to its project must not lose its runs to it, nor what another worker's came to."""
+def old_runs(automated: dg.DagsterInstance) -> tuple[list[str], list[str]]:
+    """Return three runs of ours and three of others, all of which ended long ago."""
     home = Path(automated.root_directory)
     mine = [executed(automated, JOB, ASSET) for _ in range(3)]
     theirs = [executed(automated, "nightly_load", dg.AssetKey("ledger")) for _ in range(3)]
@@ -173,6 +174,13 @@ def test_the_history_of_others_stays(automated: dg.DagsterInstance) -> None:
     ):
         with closing(sqlite3.connect(home / file)) as database, database:
             database.execute(f"UPDATE {table} SET {column} = datetime('now', '-20 days')")  # noqa: S608
+    return mine, theirs
+
+
+def test_the_history_of_others_stays(automated: dg.DagsterInstance) -> None:
+    """A team that adds a component to its project must not lose its runs to it, nor what another worker's came to."""
+    home = Path(automated.root_directory)
+    mine, theirs = old_runs(automated)
     of_nobody = home / "storage" / str(uuid4())
     of_nobody.mkdir(parents=True)
 
@@ -184,3 +192,18 @@ def test_the_history_of_others_stays(automated: dg.DagsterInstance) -> None:
     assert [path.name for path in home.rglob("*") if path.name.startswith((mine[0], mine[1]))] == []
     assert len([path for path in home.rglob("*") if path.name.startswith(tuple(theirs))]) >= len(theirs)
     assert of_nobody.is_dir()
+
+
+def test_the_daily_maintenance_counts_and_removes_runs_of_its_own_worker(
+    automated: dg.DagsterInstance, billing: WorkerResource
+) -> None:
+    mine, theirs = old_runs(automated)
+    worker = dg.ResourceDefinition.hardcoded_resource(billing)
+    job = worker_definitions(billing.settings, worker, BILLING).resolve_job_def("billing_daily_maintenance")
+
+    looked = job.execute_in_process(instance=automated)
+    done = job.execute_in_process(instance=automated, run_config={"dry_run": False})
+
+    assert numbers_of(looked, "prune_run_history") == {"written": False, "would_remove_at_most": len(mine)}
+    assert numbers_of(done, "prune_run_history")["runs"] == len(mine) - 1, "the last of each job stays"
+    assert {run.run_id for run in automated.get_runs()} == {*theirs, mine[-1], looked.run_id, done.run_id}
