@@ -8,9 +8,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import yaml
-from dagster._core.test_utils import create_test_daemon_workspace_context, freeze_time
+from dagster._core.test_utils import freeze_time
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import ModuleTarget
+from dagster._daemon.controller import create_daemon_grpc_server_registry
 from dagster._daemon.freshness import FreshnessDaemon
 
 from recurrence_pipeline.config.clock import utc_now
@@ -39,8 +40,11 @@ def home(tmp_path: Path, empty_history: Path, monkeypatch: pytest.MonkeyPatch) -
 def workspace(home: dg.DagsterInstance) -> Iterator[WorkspaceProcessContext]:
     """Return the code location that is shipped, loaded as the daemon does it."""
     target = ModuleTarget("recurrence_pipeline.definitions", None, str(ROOT), "recurrence_pipeline")
-    with create_test_daemon_workspace_context(target, home) as context:
-        yield context
+    with create_daemon_grpc_server_registry(home) as servers:
+        with WorkspaceProcessContext(home, target, grpc_server_registry=servers) as context:
+            yield context
+        servers.shutdown_all_processes()
+        servers.wait_for_processes()
 
 
 def judged(home: dg.DagsterInstance, workspace: WorkspaceProcessContext, after: timedelta) -> dict[str, str]:
