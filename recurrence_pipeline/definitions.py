@@ -28,7 +28,12 @@ def build_definitions(
         executor=dg.in_process_executor,
         resources={"io_manager": dg.mem_io_manager},
     )
-    return dg.Definitions.merge(worker_definitions(settings, worker or WorkerResource(settings), Names()), whole)
+    resource = worker if isinstance(worker, ConfiguredWorker) else _given(worker or WorkerResource(settings))
+    return dg.Definitions.merge(worker_definitions(settings, resource, Names()), whole)
+
+
+def _given(worker: WorkerResource) -> dg.ResourceDefinition:
+    return dg.ResourceDefinition.hardcoded_resource(worker, description="The recurrence worker, as it was given.")
 
 
 @dg.definitions

@@ -29,7 +29,7 @@ def snapshot(definitions: dg.Definitions) -> dict[str, Any]:
     return {
         "location": {
             name: value.value if isinstance(value, dg.MarkdownMetadataValue) else "..."
-            for name, value in repository.metadata.items()
+            for name, value in (repository.metadata or {}).items()
         },
         "assets": {
             key.to_user_string(): _asset(repository, key) for key in repository.asset_graph.get_all_asset_keys()

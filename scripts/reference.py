@@ -28,6 +28,7 @@ from recurrence_pipeline.local.embedded import EmbeddedServer
 from recurrence_pipeline.maintenance.checks import CHECKS
 from recurrence_pipeline.monitoring import metrics
 from recurrence_pipeline.monitoring.prometheus import Exporter
+from recurrence_pipeline.orchestration.promises import PROMISES
 from recurrence_pipeline.storage.command_errors import DatabaseErrors
 from recurrence_pipeline.storage.schema import required_indexes
 from scripts.http_page import http_page
@@ -262,12 +263,22 @@ def checks_page() -> str:
     return page(
         "Checks of the data",
         "`recurrence check` makes all of them, `--only NAME` one, `--repair` shows what a repair would change, and "
-        "`--repair --yes` does it. Dagster makes them too, as asset checks. `error`: work is lost, undone or refused "
-        "until somebody acts; `warning`: the data contradict themselves, and a person should decide; `info`: right "
-        "as it is.",
+        "`--repair --yes` does it. Dagster makes them too, as asset checks with the names of the good state. `error`: "
+        "work is lost, undone or refused until somebody acts; `warning`: the data contradict themselves, and a person "
+        "should decide; `info`: right as it is.",
         table(
-            ["check", "severity", "repair", "what a find means", "what to do"],
-            [(f"`{c.name}`", c.severity.value, "yes" if c.repairable else "no", c.explanation, c.hint) for c in CHECKS],
+            ["check", "in Dagster", "severity", "repair", "what a find means", "what to do"],
+            [
+                (
+                    f"`{c.name}`",
+                    f"`{PROMISES[c.name].name}`",
+                    c.severity.value,
+                    "yes" if c.repairable else "no",
+                    c.explanation,
+                    c.hint,
+                )
+                for c in CHECKS
+            ],
         ),
     )
 

@@ -108,6 +108,13 @@ def _origins(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _owners(value: tuple[str, ...]) -> tuple[str, ...]:
+    for owner in value:
+        if not re.fullmatch(r"team:\w+|[^@\s]+@[^@\s]+\.[^@\s]+", owner, re.ASCII):
+            raise ValueError(f"holds {owner!r}, which is neither a mail address nor a team such as team:recurrence")
+    return value
+
+
 def _some(value: tuple[str, ...]) -> tuple[str, ...]:
     if not value:
         raise ValueError("holds no address")
@@ -167,6 +174,7 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_list)]
 Addresses = Annotated[Names, AfterValidator(_some)]
 Networks = Annotated[Names, AfterValidator(_networks)]
 Origins = Annotated[Names, AfterValidator(_origins)]
+Owners = Annotated[Names, AfterValidator(_owners)]
 Keys = Annotated[SecretStr, AfterValidator(_keys)]
 AlertUrls = Annotated[SecretStr, AfterValidator(_alert_urls)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]

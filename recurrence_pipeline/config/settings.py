@@ -19,6 +19,7 @@ from recurrence_pipeline.config.fields import (
     MongodbUrl,
     Networks,
     Origins,
+    Owners,
     WebAddress,
     Weekday,
     WholeNumber,
@@ -158,6 +159,9 @@ class Settings(BaseModel):
 
     alert_cooldown: Milliseconds = timedelta(hours=1)
     """How long a cause that gets worse, or is back for less than 10 minutes, is not told again, in ms."""
+
+    dagster_owners: Owners = ()
+    """Who owns the worker's assets in Dagster: mail addresses or `team:NAME`, separated by commas."""
 
     dagster_ui_url: WebAddress = "http://localhost:3000"
     """Where people reach Dagster's web UI: for the links in alerts."""

@@ -3,6 +3,7 @@
 A program that is not there is a warning: not every system has all of them. One that is there and not well is an error.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
@@ -35,7 +36,7 @@ QUESTION = """query ($before: Float!, $most: Int!) {
   assetNodes { assetChecksOrError { ... on AssetChecks { checks {
     name executionForLatestMaterialization { status evaluation { severity } }
   } } } }
-  instance { daemonHealth { allDaemonStatuses { daemonType required healthy } } }
+  instance { info daemonHealth { allDaemonStatuses { daemonType required healthy } } }
   workspaceOrError { ... on Workspace { locationEntries { name locationOrLoadError {
     ... on PythonError { message }
     ... on RepositoryLocation { repositories {
@@ -138,6 +139,7 @@ def look_at_dagster(
     else:
         yield ok("dagster ui", f"Dagster {version} at {url}")
         yield judge_daemon(data["instance"]["daemonHealth"]["allDaemonStatuses"], heartbeat)
+        yield judge_sensors(data["instance"]["info"] or "", settings.watch)
         yield judge_asset_checks(data["assetNodes"])
         yield from judge_code(data["workspaceOrError"].get("locationEntries", []))
         yield judge_history([run["jobName"] for run in data["runsOrError"].get("results", [])], days)
@@ -157,6 +159,16 @@ def judge_daemon(statuses: list[dict[str, Any]], heartbeat: Mapping[str, Any] | 
         advice = "Start dagster-daemon, with the DAGSTER_HOME of the web server. Without it no event is processed."
         return fault("dagster daemon", f"no sign of life: {', '.join(ill) or 'all'}", advice)
     return ok("dagster daemon", f"{len(wanted)} parts are alive")
+
+
+def judge_sensors(instance: str, watch: timedelta) -> HealthCheckResult:
+    """Say whether sensors may wait for work: only where the instance, told as YAML, evaluates them in threads."""
+    if re.search(r"^sensors:\n(?: .*\n)*? +use_threads: true$", instance, re.MULTILINE):
+        return ok("sensors", "evaluated in threads: none holds up another")
+    if not watch:
+        return ok("sensors", "evaluated one after the other; SENSOR_WATCH is 0, so that none waits")
+    advice = "Put sensors: {use_threads: true, num_workers: 8} into dagster.yaml, as the one that is shipped has it."
+    return warn("sensors", "evaluated one after the other: an event may wait for 5 s, for none watches", advice)
 
 
 def judge_asset_checks(nodes: list[dict[str, Any]]) -> HealthCheckResult:
@@ -203,7 +215,7 @@ def judge_history(jobs: list[str], days: int) -> HealthCheckResult:
     overdue = sum(max(count - 1, 0) for count in Counter(jobs).values())
     if overdue:
         found = f"{overdue}{' or more' if len(jobs) == RUNS_ASKED else ''} runs ended more than {days} days ago"
-        advice = "See that daily_maintenance runs, and what its asset run_history says: history fills the disk."
+        advice = "See that daily_maintenance runs, and what its op prune_run_history says: history fills the disk."
         return warn("run history", found, advice)
     return ok("run history", f"runs are kept for {days} days")
 

@@ -39,10 +39,18 @@ class Maintenance:
     def pending(self) -> dict[str, int]:
         """Return how many orphans, series and activities the next maintenance would take; nothing is written."""
         return {
-            "orphansToDelete": self._count_with_what_hangs_below(self._tasks.orphans()),
-            "seriesToForget": self._series.forget_gone(self._clock(), self._keep_deleted, dry_run=True),
-            "activitiesToArchive": self._activities.older_than(self._old()),
+            "orphansToDelete": self.count_orphans(),
+            "seriesToForget": self.forget_series(dry_run=True),
+            "activitiesToArchive": self.count_old_activities(),
         }
+
+    def count_orphans(self) -> int:
+        """Return how many tasks `clean_orphans` would delete."""
+        return self._count_with_what_hangs_below(self._tasks.orphans())
+
+    def count_old_activities(self) -> int:
+        """Return how many activities `archive_activities` would move."""
+        return self._activities.older_than(self._old())
 
     def clean_orphans(self, *, confirm: bool = False) -> int:
         """Delete occurrences whose original is gone, keep copies, tell their users, and return how many went.
@@ -63,9 +71,9 @@ class Maintenance:
             log.info("orphans cleaned", deleted=deleted, found=found)
         return deleted
 
-    def forget_series(self) -> int:
+    def forget_series(self, *, dry_run: bool = False) -> int:
         """Forget what is known of series whose originals have been gone as long as deleted tasks are kept."""
-        return self._series.forget_gone(self._clock(), self._keep_deleted)
+        return self._series.forget_gone(self._clock(), self._keep_deleted, dry_run=dry_run)
 
     def archive_activities(self) -> int:
         """Move activities that have been kept long enough to the archive, and return how many went."""

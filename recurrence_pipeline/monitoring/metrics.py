@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 
 from recurrence_pipeline.domain.times import MILLISECOND
 from recurrence_pipeline.monitoring.figures import ALL, Columns
-from recurrence_pipeline.storage.event_metrics import EventMetrics
+from recurrence_pipeline.storage.event_metrics import EventMetrics, ProcessedEvents
 
 if TYPE_CHECKING:  # at run time it would bring pandas along, which takes half a second
     from recurrence_pipeline.monitoring.frames import Measured
@@ -60,6 +60,14 @@ class Metrics:
         until = now + MILLISECOND if until is None else until  # what ended this millisecond is part of it
         since = min(max(since, now - self._retention), until)
         return Measured.of(Columns.of(self._events.finished(since, until, patient=True)), since, until)
+
+    def processed_without_run(self, since: datetime, until: datetime) -> ProcessedEvents:
+        """Count the events that ended in a span of time, and that the API or a terminal processed, not Dagster.
+
+        Raises:
+            DatabaseUnavailable: the database is away.
+        """
+        return self._events.processed_without_run(max(since, self._clock() - self._retention), until)
 
     def latest(self, window: timedelta = LATEST) -> dict[str, float]:
         """Return the figures of all operations in the last `window`; those without a value are left out.

@@ -20,9 +20,12 @@ from recurrence_pipeline.monitoring.alert_rules import Incident, OpenIncident
 from recurrence_pipeline.monitoring.alerts import Alerts, State
 from recurrence_pipeline.monitoring.channels import open_channels
 from recurrence_pipeline.monitoring.heartbeat_rules import stand_still
+from recurrence_pipeline.orchestration.asset_checks import evaluation_of
 from recurrence_pipeline.orchestration.automation import daemon_id, failing_ticks, still_daemons
+from recurrence_pipeline.orchestration.manual_jobs import BY_HAND
+from recurrence_pipeline.orchestration.naming import Names
 from recurrence_pipeline.orchestration.own import Own, location_of
-from recurrence_pipeline.orchestration.resources import WorkerParam, one_line
+from recurrence_pipeline.orchestration.resources import one_line, worker_of
 from recurrence_pipeline.recovery.replay import EventFilter, Replay
 from recurrence_pipeline.storage.heartbeats import SILENT, Part
 
@@ -38,26 +41,32 @@ RETRIED = ("dagster/will_retry", "true")
 """Dagster starts such a run again by itself: what becomes of that is what counts."""
 
 
-def build_alert_sensor(settings: Settings, checks: Sequence[dg.AssetsDefinition]) -> dg.SensorDefinition:
+def build_alert_sensor(
+    settings: Settings,
+    checks: Sequence[dg.AssetCheckKey],
+    names: Names,
+    status: dg.DefaultSensorStatus = dg.DefaultSensorStatus.RUNNING,
+) -> dg.SensorDefinition:
     """Build the sensor for these settings and checks."""
     alerts = Alerts(open_channels(settings.alert_addresses()), cooldown=settings.alert_cooldown)
-    keys = [key for check in checks for key in check.check_keys]
 
     @dg.sensor(
-        name="alert_sensor",
-        default_status=dg.DefaultSensorStatus.RUNNING,
+        name=names("alert_sensor"),
+        default_status=status,
         minimum_interval_seconds=30,
         description="Tells ALERT_URLS, and the log, of failed runs, failing checks, sensors and schedules that fail, "
         "parts of the daemon and processes of the API that stand still, dead letters and a database that is away: once "
         "for each cause, and once when it is over. Its ticks are Dagster's heartbeats, which the API watches.",
-        tags={"reads": "runs, checks, task_events, worker_state"},
+        tags={"reads": "runs, checks, task_events, worker_state", "writes": "worker_state"},
+        required_resource_keys={names.worker},
     )
-    def alert_sensor(context: dg.SensorEvaluationContext, worker: WorkerParam) -> dg.SensorResult:
+    def alert_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        worker = worker_of(context, names)
         state = State.from_text(context.cursor)
-        own = Own(worker.names, location_of(context), worker.alone)
+        own = Own(names, location_of(context), worker.alone)
         look = IncidentSearch(context.instance, own, settings.dagster_ui_url, utc_now())
         position = look.for_failed_runs(state.position, state.known)
-        look.for_failing_checks([worker.names.check(key) for key in keys])
+        look.for_failing_checks(checks)
         look.for_dead_letters(worker.open())
         look.for_silent_apis(worker.open(), state.known)
         for incident in (*failing_ticks(context.instance, own, look.now), *still_daemons(context.instance, look.now)):
@@ -115,8 +124,8 @@ class IncidentSearch:
         for check in keys:
             key = f"{CHECK}{check.to_user_string()}"
             record = self._instance.get_latest_asset_check_evaluation_record(check)
-            evaluation: object = record.evaluation if record else None
-            if record is None or not isinstance(evaluation, dg.AssetCheckEvaluation):
+            evaluation = evaluation_of(record)
+            if record is None or evaluation is None:
                 self.unseen.add(key)  # never run; or only planned, by a run that is under way or died
             elif not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.ERROR:
                 title = f"check {check.name} of {check.asset_key.to_user_string()} failed"
@@ -163,11 +172,14 @@ class IncidentSearch:
         )
 
     def _counts(self, run_id: str) -> bool:
-        """Say whether a run that failed is the worker's, and is not tried again."""
+        """Say whether a run that failed is the worker's, and nobody sees to it.
+
+        Dagster does, where it starts the run again, and whoever launched it by hand.
+        """
         run = self._instance.get_run_by_id(run_id)
         if run is None:
             return self._own.alone
-        return self._own.is_run(run) and RETRIED not in run.tags.items()
+        return self._own.is_run(run) and {RETRIED, *BY_HAND.items()}.isdisjoint(run.tags.items())
 
     def _works_again(self, job: str) -> bool:
         over = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]

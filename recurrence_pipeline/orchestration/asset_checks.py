@@ -1,128 +1,93 @@
-"""Asset checks: what the worker finds in its data, as Dagster shows it. What is asked is maintenance/checks.py.
+"""Asset checks: which there are, and those on how the work goes. Those on the data are built in data_checks.py.
 
-Three groups, by what they cost: a few indexed queries (every 15 minutes), the orphans (also after each cleanup), and a
-pass over all tasks (also every week; both every 15 minutes where tasks are few). A database that is away fails one
-check as an error; the others say that they do not know.
+They are named by the good state (promises.py), and belong to the asset they speak of; one check, of worker_health, says
+whether all of them are green. Three groups, by what they cost: a few indexed queries (every 15 minutes), the orphans
+(also after each cleanup), and a pass over all tasks (also every week; both every 15 minutes where tasks are few). A
+database that is away fails one check as an error; the others say that they do not know.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import dagster as dg
 
+from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.domain.errors import DatabaseUnavailable, Transient
 from recurrence_pipeline.domain.model import EventStatus
-from recurrence_pipeline.domain.severity import Severity
 from recurrence_pipeline.domain.words import counted
-from recurrence_pipeline.maintenance.checks import (
-    CHECKS,
-    COUNTERS_BEHIND,
-    EVENTS_ENDLESS,
-    EVENTS_STUCK,
-    EVENTS_WAITING,
-    ORPHANS,
-    SCHEMA,
-    Check,
-    CheckResult,
-)
-from recurrence_pipeline.orchestration.assets import counters, orphan_cleanup, task_events, tasks, worker_health
-from recurrence_pipeline.orchestration.metadata import Table, table
-from recurrence_pipeline.orchestration.resources import WorkerParam, WorkerResource, one_line
-from recurrence_pipeline.storage.database_checks import Sample
+from recurrence_pipeline.maintenance.checks import ORPHANS
+from recurrence_pipeline.orchestration.assets import NOT_DEGRADED
+from recurrence_pipeline.orchestration.data_checks import QUICK, THOROUGH, build_together, key_of, unknown
+from recurrence_pipeline.orchestration.metadata import table
+from recurrence_pipeline.orchestration.naming import Names
+from recurrence_pipeline.orchestration.resources import worker_of
 
-QUICK = (SCHEMA, COUNTERS_BEHIND, EVENTS_STUCK, EVENTS_ENDLESS, EVENTS_WAITING)
-THOROUGH = tuple(check for check in CHECKS if check not in (*QUICK, ORPHANS))
+DATABASE_REACHABLE, ALL_CHECKS_PASS = "database_reachable", "all_checks_pass"
+SUCCESS_RATE, PROCESSING_TIME, DEAD_LETTERS = "events_succeed", "events_processed_quickly", "no_dead_letters"
+FIGURES = (SUCCESS_RATE, PROCESSING_TIME, DEAD_LETTERS)
 
 
-def _asset(check: Check) -> dg.AssetKey:
-    if check is COUNTERS_BEHIND:
-        return counters.key
-    return task_events.key if check in QUICK else tasks.key
-
-
-def _specs(checks: Iterable[Check]) -> list[dg.AssetCheckSpec]:
+def few_queries(names: Names) -> list[dg.AssetCheckKey]:
+    """Return the checks that cost a few indexed queries, however many tasks there are."""
     return [
-        dg.AssetCheckSpec(check.name, asset=_asset(check), description=f"{check.explanation} {check.hint}")
-        for check in checks
+        names.check("worker_health", DATABASE_REACHABLE),
+        *(key_of(check, names) for check in QUICK),
+        *(names.check("task_events", figure) for figure in FIGURES),
     ]
 
 
-@dg.asset_check(asset=worker_health, description="The database answers.")
-def database_reachable(worker: WorkerParam) -> dg.AssetCheckResult:  # noqa: D103
-    health = worker.open().health.status()
-    return dg.AssetCheckResult(
-        passed=health["status"] == "healthy",
-        severity=dg.AssetCheckSeverity.ERROR,
-        description=" ".join(str(health.get("error", "the database answers")).split()),
-        metadata={"status": health["status"], **health["stats"]},
+def pass_over_tasks(names: Names) -> list[dg.AssetCheckKey]:
+    """Return the checks that take a pass over all tasks."""
+    return [key_of(check, names) for check in (ORPHANS, *THOROUGH)]
+
+
+def sum_of_all(names: Names) -> dg.AssetCheckKey:
+    """Return the check that says of all others whether they pass."""
+    return names.check("worker_health", ALL_CHECKS_PASS)
+
+
+def all_but_the_sum(names: Names) -> list[dg.AssetCheckKey]:
+    """Return every other check; that of the report is the report's own."""
+    return [*few_queries(names), *pass_over_tasks(names), names.check("performance_report", NOT_DEGRADED)]
+
+
+def build_checks(names: Names) -> list[dg.AssetChecksDefinition]:
+    """Build the checks, but for that of the report."""
+    return [
+        _database_reachable(names),
+        build_together(names, "quick_checks", QUICK, "A few indexed queries: is work going on?"),
+        _figures_of_the_day(names),
+        build_together(names, "orphans", [ORPHANS], "Occurrences whose original is gone."),
+        build_together(names, "thorough_checks", THOROUGH, "One pass over all tasks."),
+        _all_checks_pass(names),
+    ]
+
+
+def _database_reachable(names: Names) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=names.key("worker_health"),
+        name=DATABASE_REACHABLE,
+        description="The database answers.",
+        required_resource_keys={names.worker},
     )
+    def database_reachable(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        health = worker_of(context, names).open().health.status()
+        return dg.AssetCheckResult(
+            passed=health["status"] == "healthy",
+            severity=dg.AssetCheckSeverity.ERROR,
+            description=" ".join(str(health.get("error", "the database answers")).split()),
+            metadata={"status": health["status"], **health["stats"]},
+        )
+
+    return database_reachable
 
 
-@dg.multi_asset_check(
-    name="quick_checks", specs=_specs(QUICK), can_subset=True, description="A few indexed queries: is work going on?"
-)
-def quick_checks(context: dg.AssetCheckExecutionContext, worker: WorkerParam) -> Iterator[dg.AssetCheckResult]:  # noqa: D103
-    yield from _results(context.selected_asset_check_keys, worker)
-
-
-@dg.asset_check(
-    asset=tasks.key,
-    name=ORPHANS.name,
-    additional_deps=[orphan_cleanup],
-    description=f"{ORPHANS.explanation} {ORPHANS.hint}",
-)
-def orphans(context: dg.AssetCheckExecutionContext, worker: WorkerParam) -> dg.AssetCheckResult:  # noqa: D103
-    (result,) = _results(context.selected_asset_check_keys, worker)
-    return result
-
-
-@dg.multi_asset_check(
-    name="thorough_checks", specs=_specs(THOROUGH), can_subset=True, description="One pass over all tasks."
-)
-def thorough_checks(context: dg.AssetCheckExecutionContext, worker: WorkerParam) -> Iterator[dg.AssetCheckResult]:  # noqa: D103
-    yield from _results(context.selected_asset_check_keys, worker)
-
-
-def _results(keys: Iterable[dg.AssetCheckKey], worker: WorkerResource) -> Iterator[dg.AssetCheckResult]:
-    asked = {key.name: key for key in keys}
-    try:
-        results = worker.open().consistency.run(only=asked)
-    except (DatabaseUnavailable, Transient) as error:
-        for key in asked.values():
-            yield unknown(key, error)
-    else:
-        for result in results:
-            yield _result(asked[result.name], result)
-
-
-def _result(key: dg.AssetCheckKey, result: CheckResult) -> dg.AssetCheckResult:
-    check, error = result.check, result.check.severity is Severity.ERROR
-    return dg.AssetCheckResult(
-        passed=result.severity in {Severity.OK, Severity.INFO},
-        asset_key=key.asset_key,
-        check_name=key.name,
-        severity=dg.AssetCheckSeverity.ERROR if error else dg.AssetCheckSeverity.WARN,
-        description=f"{result.count} found. {check.explanation} {check.hint}" if result.count else "None found.",
-        metadata={"found": result.count, "samples": _table(result.samples)},
-    )
-
-
-def unknown(key: dg.AssetCheckKey, error: Exception) -> dg.AssetCheckResult:
-    """Return the result of a check that could not be made: no error of its own, for one of them says it all."""
-    return dg.AssetCheckResult(
-        passed=False,
-        asset_key=key.asset_key,
-        check_name=key.name,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=f"Not known, for the database cannot be worked with: {one_line(error)}",
-    )
-
-
-def _table(samples: Sequence[Sample]) -> Table:
-    columns = list(dict.fromkeys(name for sample in samples for name in sample))
-    return table(columns, [[sample.get(name) for name in columns] for sample in samples])
-
-
-SUCCESS_RATE, PROCESSING_TIME, DEAD_LETTERS = "success_rate", "average_processing_time", "dead_letters"
+MEASURED = {
+    SUCCESS_RATE: "success_percent",
+    PROCESSING_TIME: "average_processing_ms",
+    DEAD_LETTERS: "events_failed",
+}
+"""What is plotted of each."""
 LEAST_SUCCESS = 95.0
 """In percent."""
 SLOW = 1000.0
@@ -139,36 +104,39 @@ DESCRIPTIONS = {
 }
 
 
-@dg.multi_asset_check(
-    name="figures_of_the_day",
-    specs=[dg.AssetCheckSpec(name, asset=task_events.key, description=text) for name, text in DESCRIPTIONS.items()],
-    can_subset=True,
-    description="Were the events of the last day processed, and quickly?",
-)
-def figures_of_the_day(  # noqa: D103
-    context: dg.AssetCheckExecutionContext, worker: WorkerParam
-) -> Iterator[dg.AssetCheckResult]:
-    judges: Mapping[str, Callable[[Mapping[str, float]], tuple[bool, float, str]]] = {
-        SUCCESS_RATE: _success,
-        PROCESSING_TIME: _time,
-        DEAD_LETTERS: _dead_letters,
-    }
-    keys = context.selected_asset_check_keys
-    try:
-        figures = worker.open().metrics.latest() | {DEAD_LETTERS: _count_failed(worker)}
-    except (DatabaseUnavailable, Transient) as error:
-        yield from (unknown(key, error) for key in keys)
-        return
-    for key in keys:
-        passed, value, text = judges[key.name](figures)
-        yield dg.AssetCheckResult(
-            passed=passed,
-            asset_key=key.asset_key,
-            check_name=key.name,
-            severity=dg.AssetCheckSeverity.WARN,
-            description=text,
-            metadata={key.name: value, "events": int(figures.get("tasksProcessed", 0))},
-        )
+def _figures_of_the_day(names: Names) -> dg.AssetChecksDefinition:
+    @dg.multi_asset_check(
+        name=names("figures_of_the_day"),
+        specs=[
+            dg.AssetCheckSpec(name, asset=names.key("task_events"), description=DESCRIPTIONS[name]) for name in FIGURES
+        ],
+        can_subset=True,
+        description="Were the events of the last day processed, and quickly?",
+        required_resource_keys={names.worker},
+    )
+    def figures_of_the_day(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        keys = context.selected_asset_check_keys
+        try:
+            worker = worker_of(context, names).open()
+            figures = worker.metrics.latest() | {DEAD_LETTERS: _count_failed(worker)}
+        except (DatabaseUnavailable, Transient) as error:
+            yield from (unknown(key, error) for key in keys)
+        else:
+            yield from (_judged(key, figures) for key in keys)
+
+    return figures_of_the_day
+
+
+def _judged(key: dg.AssetCheckKey, figures: Mapping[str, float]) -> dg.AssetCheckResult:
+    passed, value, text = JUDGES[key.name](figures)
+    return dg.AssetCheckResult(
+        passed=passed,
+        asset_key=key.asset_key,
+        check_name=key.name,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=text,
+        metadata={MEASURED[key.name]: value, "events_processed": int(figures.get("tasksProcessed", 0))},
+    )
 
 
 def _success(figures: Mapping[str, float]) -> tuple[bool, float, str]:
@@ -186,6 +154,60 @@ def _dead_letters(figures: Mapping[str, float]) -> tuple[bool, float, str]:
     return not failed, failed, f"{counted(int(failed), 'event')} waiting for a person."
 
 
-def _count_failed(worker: WorkerResource) -> float:
-    counts = worker.open().queries.event_counts()
+JUDGES: Mapping[str, Callable[[Mapping[str, float]], tuple[bool, float, str]]] = {
+    SUCCESS_RATE: _success,
+    PROCESSING_TIME: _time,
+    DEAD_LETTERS: _dead_letters,
+}
+
+
+def _count_failed(worker: Worker) -> float:
+    counts = worker.queries.event_counts()
     return float(sum(count for (_, status), count in counts.items() if status == EventStatus.FAILED.value))
+
+
+def evaluation_of(record: Any) -> dg.AssetCheckEvaluation | None:
+    """Return what a check found; None where it was only planned, by a run that is under way or died."""
+    evaluation: object = record.evaluation if record else None
+    return evaluation if isinstance(evaluation, dg.AssetCheckEvaluation) else None
+
+
+LAST = {"dagster/priority": "-10"}
+"""Of the steps that may run, Dagster takes the one with the highest number: this one comes when the others are done."""
+
+
+def _all_checks_pass(names: Names) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=names.key("worker_health"),
+        name=ALL_CHECKS_PASS,
+        description="No check of any asset failed when it was last made. The table has them all, the failing ones "
+        "first.",
+        op_tags=LAST,
+    )
+    def all_checks_pass(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        keys = all_but_the_sum(names)
+        latest = context.instance.get_latest_asset_check_evaluation_record
+        return _sum({key: evaluation_of(latest(key)) for key in keys})
+
+    return all_checks_pass
+
+
+def _sum(found: Mapping[dg.AssetCheckKey, dg.AssetCheckEvaluation | None]) -> dg.AssetCheckResult:
+    """Return what checks say together; None stands for one that was never made."""
+    made = {key: each for key, each in found.items() if each is not None}
+    failing = {key: each for key, each in made.items() if not each.passed}
+    error = any(each.severity is dg.AssetCheckSeverity.ERROR for each in failing.values())
+    rows = sorted(
+        (each.passed, key.asset_key.to_user_string(), key.name, each.description) for key, each in made.items()
+    )
+    return dg.AssetCheckResult(
+        passed=not failing,
+        severity=dg.AssetCheckSeverity.ERROR if error else dg.AssetCheckSeverity.WARN,
+        description=", ".join(sorted(key.name for key in failing)) or f"All {len(made)} checks passed.",
+        metadata={
+            "checks_failing": len(failing),
+            "checks_made": len(made),
+            "checks_never_made": len(found) - len(made),
+            "checks": table(["passed", "asset", "check", "says"], rows),
+        },
+    )

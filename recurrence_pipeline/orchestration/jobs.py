@@ -1,34 +1,42 @@
-"""The jobs that run by themselves: processing events that are due, health checks, maintenance.
+"""The jobs that run by themselves: processing events that are due, health checks, reports.
 
-When they start is in sensors.py and schedules.py; what a person starts is in manual_jobs.py. The parts of a maintenance
-job do not depend on each other: one that fails, or asks for a confirmation, keeps no other from running.
+When they start is in sensors.py and schedules.py; the job that deletes is in maintenance_jobs.py, what a person starts
+in manual_jobs.py. A run that is told to stop (SIGTERM, Ctrl-C, a deploy) ends what it has begun, gives the rest back,
+and is a success.
 """
 
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from types import MappingProxyType
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.settings import Settings
+from recurrence_pipeline.domain.errors import DatabaseUnavailable, Transient
 from recurrence_pipeline.domain.model import CHANGES, Operation, TaskEvent
-from recurrence_pipeline.orchestration.asset_checks import figures_of_the_day, orphans, quick_checks, thorough_checks
-from recurrence_pipeline.orchestration.assets import (
-    missed_slots,
-    orphan_cleanup,
-    performance_report,
-    useractivities_archive,
-    worker_health,
+from recurrence_pipeline.domain.times import lasting
+from recurrence_pipeline.orchestration.asset_checks import few_queries, pass_over_tasks, sum_of_all
+from recurrence_pipeline.orchestration.materializations import materialize, queue_metadata
+from recurrence_pipeline.orchestration.metadata import longest_wait, refused_table
+from recurrence_pipeline.orchestration.naming import Names
+from recurrence_pipeline.orchestration.resources import (
+    HEALTH_TAG,
+    MAINTENANCE_TAG,
+    MONGODB,
+    REPORT,
+    WORK,
+    Resources,
+    WorkerParam,
+    failing_in_one_line,
 )
-from recurrence_pipeline.orchestration.metadata import (
-    longest_wait,
-    refused_table,
-)
-from recurrence_pipeline.orchestration.resources import MONGODB, WorkerParam, failing_in_one_line
-from recurrence_pipeline.orchestration.run_history import run_history
 from recurrence_pipeline.orchestration.run_leases import RunLeases
+from recurrence_pipeline.storage.chunks import chunks
 from recurrence_pipeline.worker.polling import poll_until_idle
 from recurrence_pipeline.worker.summary import BatchSummary
 
@@ -39,6 +47,8 @@ WHOLE_RUN_AGAIN = {"dagster/retry_strategy": "ALL_STEPS"}
 
 BY_SENSOR = "dagster/sensor_name"
 """The tag that Dagster gives to the runs that a sensor asked for."""
+
+LeasesParam = dg.ResourceParam[RunLeases]
 
 LONGEST_STAY = timedelta(minutes=10)
 """How long a run goes on while events keep coming; Dagster ends one that runs for 15 minutes."""
@@ -65,42 +75,49 @@ class LeaseConfig(dg.Config):
 
 
 @dg.op(out=dg.Out(description="The events this run holds."), tags=MONGODB)
-def lease_events(
-    context: dg.OpExecutionContext, config: LeaseConfig, leases: dg.ResourceParam[RunLeases]
-) -> LeasedEvents:
+def lease_events(context: dg.OpExecutionContext, config: LeaseConfig, leases: LeasesParam) -> LeasedEvents:
     """Hold the events that have been due the longest; none where nothing is due."""
-    with failing_in_one_line():
+    with failing_in_one_line(), leases.until_stopped():
         events = tuple(leases.take(config.max_events))
         owed = config.max_events - len(events) if any(event.suspected for event in events) else 0
         leased = LeasedEvents(events, owed)
     numbers = {operation.value: len(leased.of(operation)) for operation in Operation}
-    wait = longest_wait(leased.events).total_seconds()
-    context.add_output_metadata({"leased": len(leased.events), **numbers, "longest_queue_wait_seconds": wait})
+    wait = longest_wait(leased.events)
+    waited = {"longest_queue_wait_seconds": wait.total_seconds(), "longest_queue_wait": lasting(wait)}
+    context.add_output_metadata({"leased": len(leased.events), **waited, **numbers})
     return leased
 
 
 @dg.op(out=dg.Out(description="What the creations came to."), tags=MONGODB)
-def process_creations(context: dg.OpExecutionContext, worker: WorkerParam, leased: LeasedEvents) -> BatchSummary:
+def process_creations(
+    context: dg.OpExecutionContext, worker: WorkerParam, leases: LeasesParam, leased: LeasedEvents
+) -> BatchSummary:
     """Generate the first occurrences of new series."""
-    return _work_off(context, worker.open(), leased, Operation.CREATE)
+    return _work_off(context, worker.open(), leases, leased, Operation.CREATE)
 
 
 @dg.op(ins={"creations_done": dg.In(dg.Nothing)}, out=dg.Out(description="What the completions came to."), tags=MONGODB)
-def process_completions(context: dg.OpExecutionContext, worker: WorkerParam, leased: LeasedEvents) -> BatchSummary:
+def process_completions(
+    context: dg.OpExecutionContext, worker: WorkerParam, leases: LeasesParam, leased: LeasedEvents
+) -> BatchSummary:
     """Link the next occurrence of each completed task, and keep its series 3 ahead."""
-    return _work_off(context, worker.open(), leased, Operation.COMPLETE)
+    return _work_off(context, worker.open(), leases, leased, Operation.COMPLETE)
 
 
 @dg.op(ins={"completions_done": dg.In(dg.Nothing)}, out=dg.Out(description="What the changes came to."), tags=MONGODB)
-def process_changes(context: dg.OpExecutionContext, worker: WorkerParam, leased: LeasedEvents) -> BatchSummary:
+def process_changes(
+    context: dg.OpExecutionContext, worker: WorkerParam, leases: LeasesParam, leased: LeasedEvents
+) -> BatchSummary:
     """Follow edits of originals, completions that were taken back, and slots that are not wanted."""
-    return _work_off(context, worker.open(), leased, *CHANGES)
+    return _work_off(context, worker.open(), leases, leased, *CHANGES)
 
 
 @dg.op(ins={"changes_done": dg.In(dg.Nothing)}, out=dg.Out(description="What the deletions came to."), tags=MONGODB)
-def process_deletions(context: dg.OpExecutionContext, worker: WorkerParam, leased: LeasedEvents) -> BatchSummary:
+def process_deletions(
+    context: dg.OpExecutionContext, worker: WorkerParam, leases: LeasesParam, leased: LeasedEvents
+) -> BatchSummary:
     """Delete what hangs on deleted tasks; last, so that nothing is made under a task that is going."""
-    return _work_off(context, worker.open(), leased, Operation.DELETE)
+    return _work_off(context, worker.open(), leases, leased, Operation.DELETE)
 
 
 @dg.op(
@@ -109,14 +126,15 @@ def process_deletions(context: dg.OpExecutionContext, worker: WorkerParam, lease
     tags=MONGODB,
 )
 def process_latecomers(
-    context: dg.OpExecutionContext, worker: WorkerParam, leases: dg.ResourceParam[RunLeases], leased: LeasedEvents
+    context: dg.OpExecutionContext, worker: WorkerParam, leases: LeasesParam, leased: LeasedEvents
 ) -> BatchSummary:
     """Process what the run was asked for and could not hold together, then what becomes due while it is warm.
 
-    It ends when nothing has come for WORKER_IDLE_TIMEOUT; one that a person launched, with its events.
+    It ends when nothing has come for WORKER_IDLE_TIMEOUT, or at once when it is told to stop; one that a person
+    launched, with its events.
     """
     idle = worker.settings.idle_timeout if leased.events and BY_SENSOR in context.run_tags else timedelta()
-    with failing_in_one_line():
+    with failing_in_one_line(), leases.until_stopped() as go_on:
         summary = poll_until_idle(
             partial(worker.open().process_pending, run_id=context.run_id, shard=leases.shard),
             batch=worker.open().batch_size,
@@ -124,28 +142,26 @@ def process_latecomers(
             idle=idle,
             longest=LONGEST_STAY,
             beat=leases.beat,
+            go_on=go_on,
         )
     context.add_output_metadata(summary.numbers())
     return summary
 
 
 @dg.op(out=dg.Out(description="The numbers of the whole run."), tags={"kind": "python"})
-def summarize(  # noqa: PLR0913, PLR0917 (each is an op before it)
+def summarize(
     context: dg.OpExecutionContext,
     worker: WorkerParam,
-    creations: BatchSummary,
-    completions: BatchSummary,
-    changes: BatchSummary,
-    deletions: BatchSummary,
-    latecomers: BatchSummary,
+    parts: list[BatchSummary],
 ) -> BatchSummary:
-    """Add up the numbers, and list the events that were rejected or failed: they never fail the run."""
-    summary = creations + completions + changes + deletions + latecomers
+    """Add up the numbers, list the events that were rejected or failed (they never fail the run), and report it all."""
+    summary = sum(parts, BatchSummary())
     numbers = summary.numbers()
     context.add_output_metadata({**numbers, "refused": refused_table(summary.refused)})
-    if summary.events:
-        key = worker.names.key("task_events")
-        context.log_event(dg.AssetObservation(key, description="processed by a run", metadata=numbers))
+    materialize(context, worker, summary.by_collection(), summary.newest)
+    with suppress(DatabaseUnavailable, Transient):  # the work is done, and the next run says how the queue is
+        queue = queue_metadata(worker.open())
+        context.log_event(dg.AssetObservation(worker.names.key("task_events"), metadata={**queue, **numbers}))
     return summary
 
 
@@ -159,57 +175,70 @@ def process_task_events() -> None:  # noqa: D103 (Dagster shows the description 
     changes = process_changes(leased, completions_done=completions)
     deletions = process_deletions(leased, changes_done=changes)
     latecomers = process_latecomers(leased, deletions_done=deletions)
-    summarize(creations, completions, changes, deletions, latecomers)
+    summarize([creations, completions, changes, deletions, latecomers])
 
 
-def process_task_events_job(settings: Settings) -> dg.JobDefinition:
+def build_process_task_events(settings: Settings, names: Names, resources: Resources) -> dg.JobDefinition:
     """Build the job that processes what is due; launched without config it takes as much as a run started by itself."""
     return process_task_events.to_job(
-        name=PROCESS_TASK_EVENTS,
+        name=names(PROCESS_TASK_EVENTS),
         config={"ops": {"lease_events": {"config": {"max_events": settings.run_max_events}}}},
-        tags={"trigger": "sensor"},
+        tags=WORK,
         run_tags=WHOLE_RUN_AGAIN,
+        resource_defs=resources,
+        executor_def=dg.in_process_executor,
     )
 
 
-ALL_TASKS = dg.AssetSelection.checks(orphans, thorough_checks)
-"""The checks that take a pass over all tasks."""
-
-HEALTH = dg.AssetSelection.assets(worker_health) | dg.AssetSelection.checks(quick_checks, figures_of_the_day)
-
-MAINTENANCE_JOB = {"purpose": "maintenance"}
-
-health_checks = dg.define_asset_job(
-    "health_checks",
-    selection=HEALTH | ALL_TASKS,
-    description="Record the health of the worker, and make every check. Runs every 15 minutes by itself; then, where "
-    "there are many tasks, without the checks that take a pass over all of them.",
-    tags={"purpose": "health"},
+ABOUT: Mapping[str, str] = MappingProxyType(
+    {
+        "health_checks": "Record the health of the worker, and make every check; it only reads. Runs every 15 minutes "
+        "by itself; then, where there are many tasks, without the checks that take a pass over all of them.",
+        "weekly_maintenance": "Check the consistency of all data, however many tasks there are; it only reads. Runs "
+        "every week by itself.",
+        "daily_report": "How the events of one day went; it only reads. Runs by itself when the day (UTC) is over.",
+        "weekly_report": "Compare one week with the three before; it only reads. Runs by itself when the week (UTC) is "
+        "over.",
+    }
 )
+"""What the jobs of assets do."""
 
-daily_maintenance = dg.define_asset_job(
-    "daily_maintenance",
-    selection=HEALTH
-    | dg.AssetSelection.assets(orphan_cleanup, missed_slots, useractivities_archive, run_history)
-    | dg.AssetSelection.checks(orphans),
-    description="Clean up orphans, have missed slots retired, archive old activities, remove Dagster's old runs, and "
-    "record the health. "
-    "Runs every day by itself.",
-    tags=MAINTENANCE_JOB,
-)
+AssetJob = Any
+"""What `define_asset_job` returns, for which Dagster has no public name."""
 
-weekly_maintenance = dg.define_asset_job(
-    "weekly_maintenance",
-    selection=HEALTH | ALL_TASKS | dg.AssetSelection.assets(performance_report),
-    description="Check the consistency of all data, and report on the performance. Runs every week by itself.",
-    tags=MAINTENANCE_JOB,
-)
+
+def build_asset_jobs(names: Names) -> list[AssetJob]:
+    """Build the jobs that make assets and checks."""
+    checks = [*few_queries(names), *pass_over_tasks(names), sum_of_all(names)]
+    health = dg.AssetSelection.assets(names.key("worker_health")) | dg.AssetSelection.checks(*checks)
+    return [
+        _asset_job(names, "health_checks", health, HEALTH_TAG),
+        _asset_job(names, "weekly_maintenance", health, MAINTENANCE_TAG),
+        _asset_job(names, "daily_report", dg.AssetSelection.assets(names.key("daily_figures")), REPORT),
+        _asset_job(names, "weekly_report", dg.AssetSelection.assets(names.key("performance_report")), REPORT),
+    ]
+
+
+def _asset_job(names: Names, name: str, selection: dg.AssetSelection, tags: Mapping[str, str]) -> AssetJob:
+    return dg.define_asset_job(
+        names(name),
+        selection=selection,
+        description=ABOUT[name],
+        tags=tags,
+        run_tags=WHOLE_RUN_AGAIN,
+        executor_def=dg.in_process_executor,
+    )
 
 
 def _work_off(
-    context: dg.OpExecutionContext, worker: Worker, leased: LeasedEvents, *operations: Operation
+    context: dg.OpExecutionContext, worker: Worker, leases: RunLeases, leased: LeasedEvents, *operations: Operation
 ) -> BatchSummary:
-    with failing_in_one_line():
-        summary = worker.process(leased.of(*operations), run_id=context.run_id)
+    """Process the events of some operations, batch by batch; what a stop leaves is given back at the end of the run."""
+    summary = BatchSummary()
+    with failing_in_one_line(), leases.until_stopped() as go_on:
+        for events in chunks(leased.of(*operations), worker.batch_size):
+            if not go_on():
+                break
+            summary += worker.process(events, run_id=context.run_id)
     context.add_output_metadata(summary.numbers())
     return summary

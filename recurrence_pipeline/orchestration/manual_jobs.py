@@ -1,21 +1,24 @@
 """The jobs that a person starts: one operation, a retry of refused events, undoing a deletion.
 
-What they do is the worker's. Retry and undo, pressed as they are, only look: `dry_run` is true until somebody sets it
-to false.
+What they do is the worker's. Pressed as they are, they only look: `dry_run` is true until somebody sets it to false.
+What they are asked is checked before a run is launched, where a config mapping makes the op's config; whoever launches
+one sees how it ends, and so nobody is alerted of one that fails.
 """
 
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.domain.errors import RecurrenceError
-from recurrence_pipeline.domain.model import CHANGES, REFUSED, EventStatus, Operation
+from recurrence_pipeline.domain.model import CHANGES, REFUSED, EventStatus, Operation, Source
 from recurrence_pipeline.domain.times import instant
+from recurrence_pipeline.orchestration.materializations import materialize
 from recurrence_pipeline.orchestration.metadata import (
+    DRY_RUN,
     MAX_ROWS,
     answer_metadata,
     difference_metadata,
@@ -23,14 +26,19 @@ from recurrence_pipeline.orchestration.metadata import (
     plan_metadata,
     table,
 )
-from recurrence_pipeline.orchestration.resources import MONGODB, WorkerParam, failing_in_one_line
+from recurrence_pipeline.orchestration.naming import Names
+from recurrence_pipeline.orchestration.resources import MONGODB, Resources, WorkerParam, failing_in_one_line, refusing
+from recurrence_pipeline.orchestration.shadow_job import shadow_config, shadow_previous_worker
 from recurrence_pipeline.recovery.replay import AT_MOST, EventFilter, Replay
 from recurrence_pipeline.recovery.restore import Restored
+from recurrence_pipeline.storage.documents import object_id
+from recurrence_pipeline.storage.events import new_event
 
 LISTED = 50
 """Deletions that a run without one lists."""
 
-DRY_RUN = "Only show what would be done; set it to false to do it."
+BY_HAND = {"recurrence/started_by": "hand"}
+"""On the runs of these jobs."""
 
 
 class ReplayConfig(dg.Config):
@@ -46,6 +54,15 @@ class ReplayConfig(dg.Config):
     until: str = Field(default="", description="Only those that ended before this time.")
     limit: int = Field(default=AT_MOST, ge=1, description="At most so many, the longest waiting first.")
     dry_run: bool = Field(default=True, description=DRY_RUN)
+
+    @model_validator(mode="after")
+    def _means_something(self) -> Self:
+        """Refuse what `selection` refuses, and what is no id."""
+        with refusing():
+            self.selection()
+            for event_id in self.event_ids:
+                object_id(event_id, "event_ids")
+        return self
 
     def selection(self) -> EventFilter:
         """Return what is meant.
@@ -73,10 +90,14 @@ def replay_refused_events(context: dg.OpExecutionContext, config: ReplayConfig, 
     context.add_output_metadata(_replay_metadata(replay))
 
 
-@dg.job(
+@dg.config_mapping
+def _replay(config: ReplayConfig) -> dict[str, Any]:
+    return {"ops": {"replay_refused_events": {"config": config.model_dump()}}}
+
+
+@dg.graph(
     description="Another try for failed and rejected events, by id, code, status, operation or time. It only shows "
     "what it would take until `dry_run` is set to false.",
-    tags={"trigger": "manual"},
 )
 def replay_events() -> None:  # noqa: D103
     replay_refused_events()
@@ -88,6 +109,13 @@ class RestoreConfig(dg.Config):
     deletion: str = Field(default="", description="The deletion; without one, the latest are listed.")
     again: bool = Field(default=False, description="Also put back what was put back before and has gone since.")
     dry_run: bool = Field(default=True, description=DRY_RUN)
+
+    @model_validator(mode="after")
+    def _is_id(self) -> Self:
+        with refusing():
+            if self.deletion:
+                object_id(self.deletion, "deletion")
+        return self
 
 
 @dg.op(out=dg.Out(dg.Nothing), tags=MONGODB)
@@ -102,12 +130,18 @@ def restore_deleted_tasks(context: dg.OpExecutionContext, config: RestoreConfig,
                 deletions.restore(config.deletion, dry_run=config.dry_run, again=config.again)
             )
     context.add_output_metadata(metadata)
+    if metadata["written"]:
+        materialize(context, worker, {"tasks": {"restored": metadata["restored"]}})
 
 
-@dg.job(
+@dg.config_mapping
+def _restore(config: RestoreConfig) -> dict[str, Any]:
+    return {"ops": {"restore_deleted_tasks": {"config": config.model_dump()}}}
+
+
+@dg.graph(
     description="Put back what a cascade or a cleanup deleted. Without a deletion it lists the latest; with one it "
     "only shows what it would do until `dry_run` is set to false.",
-    tags={"trigger": "manual"},
 )
 def restore_tasks() -> None:  # noqa: D103
     restore_deleted_tasks()
@@ -164,6 +198,15 @@ class TaskConfig(dg.Config):
     undo: bool = Field(default=False, description="Of skip: the slot is wanted again.")
     dry_run: bool = Field(default=True, description=DRY_RUN)
 
+    @model_validator(mode="after")
+    def _can_be_asked(self) -> Self:
+        """Refuse what no event can say: an id that is none, a deletion of nobody's tasks, a slot of a creation."""
+        if self.task_id:
+            asked = (self.task_id, self.operation, self.user_id or None)
+            with refusing():
+                new_event(*asked, source=Source.MANUAL, now=utc_now(), slot=self.slot, undo=self.undo)
+        return self
+
 
 @dg.op(out=dg.Out(dg.Nothing), tags=MONGODB)
 def process_one_task(context: dg.OpExecutionContext, config: TaskConfig, worker: WorkerParam) -> None:
@@ -188,6 +231,13 @@ def process_one_task(context: dg.OpExecutionContext, config: TaskConfig, worker:
             answer = worker.open().process_task_recurrence(*asked, run_id=context.run_id)
             metadata = answer_metadata(answer)
     context.add_output_metadata(metadata)
+    if metadata["written"]:
+        counts = {name: int(number) for name in WRITES if isinstance(number := metadata.get(name), int)}
+        materialize(context, worker, {"tasks": counts})
+
+
+WRITES = ("created", "tasks", "deleted", "appears", "moves", "goes")
+"""The numbers, of an answer or a difference, that say of the tasks that something was written."""
 
 
 def _rule(worker: Worker, task_id: str) -> dict[str, str]:
@@ -197,10 +247,37 @@ def _rule(worker: Worker, task_id: str) -> dict[str, str]:
     return {}
 
 
-@dg.job(
+@dg.config_mapping
+def _one_task(config: TaskConfig) -> dict[str, Any]:
+    return {"ops": {"process_one_task": {"config": config.model_dump()}}}
+
+
+@dg.graph(
     description="One operation on one task, by hand; also update, reopen and skip, which change a series. Without a "
     "task it lists the latest events; with one it only shows what it would do until `dry_run` is set to false.",
-    tags={"trigger": "manual"},
 )
 def process_task() -> None:  # noqa: D103
     process_one_task()
+
+
+CONFIGS = (
+    (process_task, _one_task),
+    (replay_events, _replay),
+    (restore_tasks, _restore),
+    (shadow_previous_worker, shadow_config),
+)
+"""What each of them is asked."""
+
+
+def build_manual_jobs(names: Names, resources: Resources) -> list[dg.JobDefinition]:
+    """Build the jobs."""
+    return [
+        steps.to_job(
+            name=names(steps.name),
+            config=config,
+            tags=BY_HAND,
+            resource_defs=resources,
+            executor_def=dg.in_process_executor,
+        )
+        for steps, config in CONFIGS
+    ]

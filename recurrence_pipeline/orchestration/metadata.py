@@ -3,15 +3,25 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from math import isnan
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from recurrence_pipeline.domain.difference import ChangeKind, Difference
 from recurrence_pipeline.domain.model import TaskEvent
 from recurrence_pipeline.domain.plan import Plan
+from recurrence_pipeline.domain.times import lasting
 from recurrence_pipeline.domain.words import cut
+from recurrence_pipeline.monitoring.figures import ALL, MILLISECONDS
 from recurrence_pipeline.worker.summary import RefusedOutcome
+
+if TYPE_CHECKING:
+    from recurrence_pipeline.monitoring.frames import Measured
+
+DRY_RUN = "Only show what would be done; set it to false to do it."
+"""What the launchpad says of `dry_run`."""
 
 MAX_ROWS = 50
 MAX_CELL = 200
@@ -66,6 +76,44 @@ def events_table(events: Iterable[Mapping[str, Any]]) -> Table:
         for e in events
     ]
     return table(["created", "operation", "task", "status", "reason"], rows)
+
+
+FIGURES: Mapping[str, str] = MappingProxyType(
+    {
+        "tasksProcessed": "events_processed",
+        "successRate": "success_percent",
+        "errorRate": "error_percent",
+        "p95": "p95_processing_ms",
+        "avgProcessingTime": "average_processing_ms",
+        "maxProcessingTime": "longest_processing_ms",
+        "avgQueueAge": "average_queue_wait_ms",
+        "maxQueueAge": "longest_queue_wait_ms",
+        "retryRate": "retried_percent",
+        "timeoutRate": "timed_out_percent",
+        "recurringInstancesCreated": "occurrences_created",
+        "tasksProcessedPerHour": "events_per_hour",
+        "p50": "p50_processing_ms",
+        "p99": "p99_processing_ms",
+    }
+)
+"""The figures of monitoring/figures.py, the most important first, by the names that have their units."""
+
+
+def figures_metadata(measured: "Measured") -> dict[str, Any]:
+    """Return figures to plot, of all operations, and a table by operation in which durations are as people read them.
+
+    What has no value, such as a rate of nothing, is left out: it cannot be plotted, and 0 would be a lie.
+    """
+    by_operation: Mapping[Any, Mapping[Any, float]] = measured.in_all().round(3).to_dict("index")
+    rows = [[FIGURES[name], *(_figure(name, row[name]) for row in by_operation.values())] for name in FIGURES]
+    plotted = {FIGURES[name]: float(by_operation[ALL][name]) for name in FIGURES if not isnan(by_operation[ALL][name])}
+    return plotted | {"figures": table(["figure", *map(str, by_operation)], rows)}
+
+
+def _figure(name: str, value: float) -> str:
+    if isnan(value):
+        return ""
+    return lasting(timedelta(milliseconds=value)) if name in MILLISECONDS else f"{value:g}"
 
 
 def plan_metadata(event: TaskEvent, plan: Plan) -> dict[str, Any]:

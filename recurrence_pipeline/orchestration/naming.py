@@ -17,12 +17,11 @@ ASSETS = (
     "tasks",
     "useractivities",
     "counters",
+    "task_series",
     "deleted_tasks",
-    "worker_health",
-    "orphan_cleanup",
-    "missed_slots",
     "useractivities_archive",
-    "run_history",
+    "worker_health",
+    "daily_figures",
     "performance_report",
 )
 JOBS = (
@@ -34,9 +33,19 @@ JOBS = (
     "health_checks",
     "daily_maintenance",
     "weekly_maintenance",
+    "daily_report",
+    "weekly_report",
 )
-SensorName = Literal["task_event_sensor", "dead_run_sensor", "reconcile_sensor", "alert_sensor"]
-ScheduleName = Literal["daily_maintenance_schedule", "weekly_maintenance_schedule", "health_checks_schedule"]
+SensorName = Literal[
+    "task_event_sensor", "dead_run_sensor", "reconcile_sensor", "processed_event_sensor", "alert_sensor"
+]
+ScheduleName = Literal[
+    "daily_maintenance_schedule",
+    "weekly_maintenance_schedule",
+    "daily_report_schedule",
+    "weekly_report_schedule",
+    "health_checks_schedule",
+]
 SENSORS: tuple[SensorName, ...] = get_args(SensorName)
 SCHEDULES: tuple[ScheduleName, ...] = get_args(ScheduleName)
 """What there is of each, before a prefix; a test holds the definitions against these."""
@@ -64,11 +73,15 @@ class Names:
         """Return the name of a job, sensor, schedule, op, group or resource."""
         return f"{self.prefix}_{name}" if self.prefix else name
 
-    def key(self, key: dg.AssetKey | str) -> dg.AssetKey:
-        """Return the key of an asset."""
-        key = dg.AssetKey(key) if isinstance(key, str) else key
-        return key.with_prefix(self.prefix) if self.prefix else key
+    @property
+    def worker(self) -> str:
+        """The key of the resource that assets, checks, sensors and schedules require; ops know it as `worker`."""
+        return self("worker")
 
-    def check(self, key: dg.AssetCheckKey) -> dg.AssetCheckKey:
+    def key(self, asset: str) -> dg.AssetKey:
+        """Return the key of an asset."""
+        return dg.AssetKey([self.prefix, asset] if self.prefix else asset)
+
+    def check(self, asset: str, name: str) -> dg.AssetCheckKey:
         """Return the key of a check: its asset has the prefix."""
-        return dg.AssetCheckKey(self.key(key.asset_key), key.name)
+        return dg.AssetCheckKey(self.key(asset), name)

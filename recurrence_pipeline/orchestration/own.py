@@ -62,9 +62,12 @@ class Own:
 
 def is_elsewhere(run: dg.DagsterRun, location: str | None) -> bool:
     """Say whether a run is of another code location; one that was started without a server is of none."""
-    return (
-        location is not None and run.remote_job_origin is not None and run.remote_job_origin.location_name != location
-    )
+    return None not in {location, location_of_run(run)} and location_of_run(run) != location
+
+
+def location_of_run(run: dg.DagsterRun) -> str | None:
+    """Return the code location that a run is of."""
+    return run.remote_job_origin.location_name if run.remote_job_origin else None
 
 
 def location_of(context: dg.SensorEvaluationContext) -> str | None:

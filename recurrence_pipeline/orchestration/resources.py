@@ -13,14 +13,17 @@ from pydantic import Field
 
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.config.settings import Settings, variables
-from recurrence_pipeline.domain.errors import DatabaseUnavailable, RecurrenceError
+from recurrence_pipeline.domain.errors import DatabaseUnavailable, InvalidInput, RecurrenceError
 from recurrence_pipeline.orchestration.naming import Names
 
 MONGODB = {"kind": "mongodb"}
 """The tag of an op that works on the database; the UI shows it as a badge."""
 
-TEAM = "team:recurrence"
-"""Owns the assets. Owners of jobs and sensors are in beta."""
+
+WORK, HEALTH_TAG, MAINTENANCE_TAG, REPORT = (
+    {"recurrence/purpose": purpose} for purpose in ("work", "health", "maintenance", "report")
+)
+"""On jobs, and not on their runs: a run has no tag that says nothing of it alone."""
 
 
 class WorkerResource:
@@ -92,7 +95,21 @@ def _worker_of_process(settings: tuple[tuple[str, str], ...], names: Names, *, a
     return worker
 
 
+Resources = Mapping[str, object]
+"""What the jobs of ops of one worker are bound to, by the names that ops know: `worker`, `leases`."""
+
 WorkerParam = dg.ResourceParam[WorkerResource]
+"""What an op gets: its job has the resource `worker`."""
+
+Context = (
+    dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.SensorEvaluationContext | dg.ScheduleEvaluationContext
+)
+
+
+def worker_of(context: Context, names: Names) -> WorkerResource:
+    """Return the worker from what has required it, as `names.worker`: two of them are in the same code location."""
+    worker: WorkerResource = getattr(context.resources, names.worker)
+    return worker
 
 
 def one_line(error: BaseException) -> str:
@@ -115,3 +132,12 @@ def failing_in_one_line() -> Iterator[None]:
             else one_line(error)
         )
         raise dg.Failure(text, metadata={"code": error.code}, allow_retries=False) from None
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Turn what cannot be meant into what pydantic takes for an answer."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise ValueError(str(error)) from None

@@ -13,16 +13,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import sqlalchemy as sa
 
 from recurrence_pipeline.config.clock import utc_now
-from recurrence_pipeline.orchestration.assets import MAINTENANCE
 from recurrence_pipeline.orchestration.insides import CHECKS, RUN_TAGS, RUNS, folder_of_events, storages
 from recurrence_pipeline.orchestration.naming import Names
 from recurrence_pipeline.orchestration.own import Own
-from recurrence_pipeline.orchestration.resources import TEAM, WorkerParam
 
 EVERYTHING = Own(Names(), alone=True)
 TELLING = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
@@ -44,31 +43,23 @@ class Removed:
     left: bool = False
 
 
-@dg.asset(
-    description="Dagster's own runs. Those that ended more than DAGSTER_RUN_RETENTION_DAYS ago are removed, with their "
-    "events, results of checks and files. The last run of each job stays, and so does the last state of each asset.",
-    group_name=MAINTENANCE,
-    kinds={"python"},
-    tags={"written_by": "worker"},
-    owners=[TEAM],
-)
-def run_history(  # noqa: D103 (Dagster shows the description above)
-    context: dg.AssetExecutionContext, worker: WorkerParam
-) -> dg.MaterializeResult[None]:
-    end = time.monotonic() + LONGEST.total_seconds()
-    days = worker.settings.dagster_run_retention_days
+def remove_old_runs(instance: dg.DagsterInstance, days: int, own: Own, *, dry_run: bool) -> dict[str, Any]:
+    """Remove the runs of one worker that ended more than so many days ago (0: none), or say how many those are.
+
+    What is returned is metadata. The last run of each job that is counted with `dry_run` may stay.
+    """
     before = utc_now() - timedelta(days=days) if days else None
-    origin = context.run.remote_job_origin
-    own = Own(worker.names, origin.location_name if origin else None, worker.alone)
-    removed = tidy(context.instance, before, own, more_time=lambda: time.monotonic() < end)
-    return dg.MaterializeResult(
-        metadata={
-            "runs": removed.runs,
-            "check_results": removed.checks,
-            "files": removed.files,
-            "left_for_next_time": removed.left,
-        }
-    )
+    if dry_run:
+        return {"written": False, "would_remove_at_most": _count_ended(instance, before, own) if before else 0}
+    end = time.monotonic() + LONGEST.total_seconds()
+    removed = tidy(instance, before, own, more_time=lambda: time.monotonic() < end)
+    return {
+        "written": True,
+        "runs": removed.runs,
+        "check_results": removed.checks,
+        "files": removed.files,
+        "left_for_next_time": removed.left,
+    }
 
 
 def tidy(
@@ -85,23 +76,35 @@ def tidy(
     It is called from a run, which is younger than all that goes. So no number of an event is ever given again, by which
     alert_sensor remembers how far it has read.
     """
-    gone: set[str] = set()
-    checks, left = 0, False
+    runs, files, checks, left = 0, 0, 0, False
     if before is not None:
         for run_ids in _ended(instance, before, own):
             if left := not more_time():
                 break
             _forget(instance, run_ids)
-            gone.update(run_ids)
+            runs += len(run_ids)
+            if not own.alone:  # at once: nobody looks for what a crash would leave of them
+                files += _remove_leftovers(instance, of=run_ids)
         checks = _forget_checks(instance, before, own)
-    files = _remove_leftovers(instance, of=None if own.alone else gone)
-    return Removed(len(gone), checks, files, left)
+    if own.alone:
+        files = _remove_leftovers(instance, of=None)
+    return Removed(runs, checks, files, left)
+
+
+def _filters(before: datetime, own: Own) -> list[dg.RunsFilter]:
+    """Return what finds the finished runs that nothing happened to since; a job elsewhere may be called the same."""
+    jobs = [None] if own.alone else own.jobs
+    return [dg.RunsFilter(job_name=job, statuses=FINISHED, updated_before=before) for job in jobs]
+
+
+def _count_ended(instance: dg.DagsterInstance, before: datetime, own: Own) -> int:
+    return sum(instance.get_runs_count(old) for old in _filters(before, own))
 
 
 def _ended(instance: dg.DagsterInstance, before: datetime, own: Own) -> Iterator[list[str]]:
-    """Yield the finished runs that nothing happened to since, the oldest first. A batch must go before the next."""
-    for job in [None] if own.alone else own.jobs:
-        yield from _ended_of(instance, dg.RunsFilter(job_name=job, statuses=FINISHED, updated_before=before), own)
+    """Yield the runs to remove, the oldest of each job first. A batch must go before the next."""
+    for old in _filters(before, own):
+        yield from _ended_of(instance, old, own)
 
 
 def _ended_of(instance: dg.DagsterInstance, old: dg.RunsFilter, own: Own) -> Iterator[list[str]]:

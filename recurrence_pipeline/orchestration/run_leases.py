@@ -9,8 +9,8 @@ everybody until Dagster notices. What a shard is for is in domain/shards.py.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from re import fullmatch
@@ -24,7 +24,7 @@ from recurrence_pipeline.domain.model import TaskEvent
 from recurrence_pipeline.domain.shards import WHOLE_QUEUE, Shard
 from recurrence_pipeline.orchestration.own import is_elsewhere
 from recurrence_pipeline.orchestration.resources import WorkerResource
-from recurrence_pipeline.worker.signals import defer_signals
+from recurrence_pipeline.worker.signals import StopRequest, defer_signals, stop_on_signal
 
 WAITING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
 """Runs that have leased nothing yet. Those that never start are ended by Dagster, after its start timeout."""
@@ -35,8 +35,10 @@ IN_FLIGHT = [*WAITING, *BEGUN]
 
 
 SHARD = "recurrence/shard"
-ALIVE = "recurrence/alive"
-"""The tag of a run that waits for more events and holds none: when it last said that it lives, in Unix seconds."""
+ALIVE = ".dagster/recurrence_alive"
+"""The tag of a run that waits for more events and holds none: when it last said that it lives, in Unix seconds.
+
+Tags with this prefix of Dagster's are on no page."""
 
 
 class RunLeases:
@@ -48,7 +50,18 @@ class RunLeases:
         self._instance = instance
         self._run_id = run.run_id if run else None
         self._taken = False
+        self._requests: list[StopRequest] = []
         self._beaten = utc_now()
+
+    @contextmanager
+    def until_stopped(self) -> Iterator[Callable[[], bool]]:
+        """Take SIGINT or SIGTERM in the block for a request to stop, and yield what says whether to go on.
+
+        Whoever comes to it later in the run is told so too. A second signal acts as Dagster has it.
+        """
+        with stop_on_signal() as request:
+            self._requests.append(request)
+            yield lambda: not any(each.asked() for each in self._requests)
 
     def beat(self) -> None:
         """Say that the run lives, if it has not said so for a third of a lease."""
@@ -74,22 +87,17 @@ class RunLeases:
                 self._worker.open().tell_host()
 
 
-def build_run_leases(worker: str) -> dg.ResourceDefinition:
-    """Build the resource that holds the events of a run, of the worker under this key."""
-
-    @dg.resource(
-        required_resource_keys={worker},
-        description="The events that a run holds; what is left of them is given back however the run ends, if it can.",
-    )
-    def run_leases(context: dg.InitResourceContext) -> Iterator[RunLeases]:
-        leases = RunLeases(getattr(context.resources, worker), context.instance, context.run)
-        try:
-            yield leases
-        finally:
-            with defer_signals():
-                leases.give_back()
-
-    return run_leases
+@dg.resource(
+    required_resource_keys={"worker"},
+    description="The events that a run holds; what is left of them is given back however the run ends, if it can.",
+)
+def run_leases(context: dg.InitResourceContext) -> Iterator[RunLeases]:  # noqa: D103 (Dagster shows the description above)
+    leases = RunLeases(context.resources.worker, context.instance, context.run)
+    try:
+        yield leases
+    finally:
+        with defer_signals():
+            leases.give_back()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +173,9 @@ def _lifeless(records: list[dg.RunRecord], worker: Worker) -> list[dg.DagsterRun
 
 
 def tag_of(shard: Shard) -> dict[str, str]:
-    """Return the tag of a run in this shard, counted from 1 as people do: `2 of 3`."""
+    """Return the tag of a run in this shard, counted from 1 as people do: `2 of 3`; none where there is but one."""
+    if shard.of == 1:
+        return {}
     return {SHARD: f"{shard.number + 1} of {shard.of}"}
 
 

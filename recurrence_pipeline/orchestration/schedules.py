@@ -5,7 +5,9 @@ day has twice, it comes once. Where clocks jump over midnight that hour is the n
 was missed while the daemon was down, the last tick is caught up.
 """
 
-from datetime import time
+from collections.abc import Callable, Collection
+from datetime import time, timedelta
+from functools import partial
 
 import dagster as dg
 import structlog
@@ -15,13 +17,11 @@ from recurrence_pipeline.config.fields import WEEKDAYS
 from recurrence_pipeline.config.maintenance_times import late_maintenance
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import DatabaseUnavailable, Transient
-from recurrence_pipeline.orchestration.asset_checks import database_reachable, figures_of_the_day, quick_checks
-from recurrence_pipeline.orchestration.assets import worker_health
-from recurrence_pipeline.orchestration.jobs import daily_maintenance, health_checks, weekly_maintenance
-from recurrence_pipeline.orchestration.resources import WorkerParam, WorkerResource
-
-BY_SCHEDULE = {"trigger": "schedule"}
-"""On the schedule and the runs that it starts; who starts the same job by hand leaves it out."""
+from recurrence_pipeline.orchestration.asset_checks import few_queries, sum_of_all
+from recurrence_pipeline.orchestration.jobs import ABOUT
+from recurrence_pipeline.orchestration.maintenance_jobs import WRITTEN, daily_maintenance
+from recurrence_pipeline.orchestration.naming import SCHEDULES, Names, ScheduleName
+from recurrence_pipeline.orchestration.resources import WorkerResource, worker_of
 
 EVERY_15_MINUTES = "*/15 * * * *"
 
@@ -35,55 +35,71 @@ or the daemon fails from then on, at each look, until somebody turns the schedul
 Africa/Cairo 23:30, America/Havana 00:30). Other cron strings it leaves to croniter, which is right in all of them.
 """
 
+STARTS = {"recurrence/starts": "runs"}
+"""On the schedules; their runs have no tags but Dagster's, which say what started them."""
+
+Request = Callable[[dg.ScheduleEvaluationContext], dg.RunRequest]
+
+DESCRIPTIONS = {**ABOUT, "daily_maintenance": daily_maintenance.description}
+"""A schedule says what its job does."""
+
 log = structlog.get_logger(__name__)
 
 FEW = 20_000
 """So many tasks are passed over in some seconds."""
 
 
-def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
-    """Return the schedules, at the times that the settings name, and warn of days on which those cannot be kept."""
+def build_schedules(
+    settings: Settings, names: Names, running: Collection[ScheduleName] = SCHEDULES
+) -> list[dg.ScheduleDefinition]:
+    """Return the schedules, at the times that the settings name, and warn of days on which those cannot be kept.
+
+    Those that are not to be `running` wait to be turned on.
+    """
     if late := late_maintenance(settings, utc_now().date()):
         log.warning("maintenance a day late", days=late)
-    crons = [
-        (daily_maintenance, _daily(settings.daily_maintenance_time)),
-        (weekly_maintenance, _weekly(settings.weekly_maintenance_time, settings.weekly_maintenance_day)),
-    ]
-    maintenance = [
-        dg.ScheduleDefinition(
-            name=f"{job.name}_schedule",
-            job=job,
+    zone = settings.maintenance_timezone
+    weekly = _weekly(settings.weekly_maintenance_time, settings.weekly_maintenance_day)
+
+    def schedule(name: ScheduleName, cron: str, zone: str, request: Request, *resources: str) -> dg.ScheduleDefinition:
+        job = name.removesuffix("_schedule")
+        status = dg.DefaultScheduleStatus.RUNNING if name in running else dg.DefaultScheduleStatus.STOPPED
+        return dg.schedule(
+            name=names(name),
+            job_name=names(job),
             cron_schedule=cron,
-            execution_timezone=settings.maintenance_timezone,
-            default_status=dg.DefaultScheduleStatus.RUNNING,
-            description=job.description,
-            tags=BY_SCHEDULE,
-        )
-        for job, cron in crons
+            execution_timezone=zone,
+            default_status=status,
+            description=DESCRIPTIONS[job],
+            tags=STARTS,
+            required_resource_keys=set(resources),
+        )(request)
+
+    return [
+        schedule("daily_maintenance_schedule", _daily(settings.daily_maintenance_time), zone, _written),
+        schedule("weekly_maintenance_schedule", weekly, zone, lambda _: dg.RunRequest()),
+        schedule("daily_report_schedule", "10 0 * * *", "UTC", partial(_ended, timedelta(days=1))),
+        schedule("weekly_report_schedule", "20 0 * * 0", "UTC", partial(_ended, timedelta(weeks=1))),
+        schedule("health_checks_schedule", EVERY_15_MINUTES, zone, partial(_affordable, names), names.worker),
     ]
-    return [*maintenance, _health_schedule(settings)]
 
 
-def _health_schedule(settings: Settings) -> dg.ScheduleDefinition:
-    @dg.schedule(
-        name="health_checks_schedule",
-        job=health_checks,
-        cron_schedule=EVERY_15_MINUTES,
-        execution_timezone=settings.maintenance_timezone,
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-        description=health_checks.description,
-        tags=BY_SCHEDULE,
+def _written(_: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    return dg.RunRequest(run_config=WRITTEN)
+
+
+def _ended(length: timedelta, context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Ask for the partition that ended last, in UTC as the partitions are: of a tick that is made up for, its own."""
+    return dg.RunRequest(partition_key=f"{context.scheduled_execution_time - length:%Y-%m-%d}")
+
+
+def _affordable(names: Names, context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Ask for all checks where tasks are few, else for those that cost no pass over them."""
+    if _are_few(worker_of(context, names)):
+        return dg.RunRequest()
+    return dg.RunRequest(
+        asset_selection=[names.key("worker_health")], asset_check_keys=[*few_queries(names), sum_of_all(names)]
     )
-    def health_checks_schedule(worker: WorkerParam) -> dg.RunRequest:
-        if _are_few(worker):
-            return dg.RunRequest()
-        keys = [key for check in (database_reachable, quick_checks, figures_of_the_day) for key in check.check_keys]
-        return dg.RunRequest(
-            asset_selection=[worker.names.key(worker_health.key)],
-            asset_check_keys=[worker.names.check(key) for key in keys],
-        )
-
-    return health_checks_schedule
 
 
 def _are_few(worker: WorkerResource) -> bool:

@@ -1,13 +1,17 @@
 """What starts runs by itself, gives up those that died, and finds work that was never queued.
 
 What counts as alive is in run_leases.py. An evaluation that hangs is not killed, and overlaps the next: so sensors only
-read the database, but for reconciliation, whose events have derived ids: two that write them ask for the same once.
+read the database, but for two, whose tags say so. The events of reconciliation have derived ids: two that write them
+ask for the same once, and a run for each look would take seconds of CPU, every 5 s. The alert sensor leaves Dagster's
+heartbeat, one small document, which is about the daemon and not about runs.
 Dagster lets a sensor look every 5 s; so that an event need not wait as long, a look at an empty queue watches it for a
-while (long polling), which ends shortly before the next may begin.
+while (long polling), which ends shortly before the next may begin. Where the instance evaluates one sensor after the
+other, that would hold up those of everybody: there a sensor looks once.
 """
 
 import math
 import time
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import dagster as dg
@@ -15,14 +19,18 @@ import dagster as dg
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.domain.errors import DatabaseUnavailable, Transient
+from recurrence_pipeline.domain.errors import DatabaseUnavailable, InvalidInput, Transient
+from recurrence_pipeline.domain.times import instant, iso
 from recurrence_pipeline.domain.words import counted
-from recurrence_pipeline.orchestration.assets import task_events
 from recurrence_pipeline.orchestration.jobs import PROCESS_TASK_EVENTS
+from recurrence_pipeline.orchestration.materializations import queue_metadata, written
+from recurrence_pipeline.orchestration.naming import Names
 from recurrence_pipeline.orchestration.own import location_of
-from recurrence_pipeline.orchestration.resources import WorkerParam, one_line
+from recurrence_pipeline.orchestration.resources import WorkerResource, one_line, worker_of
 from recurrence_pipeline.orchestration.run_leases import InFlight, dead_runs, runs_in_flight, shards_to_start, tag_of
 from recurrence_pipeline.reconciliation.reconciler import Reconciliation, ScanResult
+
+RUNNING = dg.DefaultSensorStatus.RUNNING
 
 MOMENT = timedelta(milliseconds=250)
 """How long an event is left to the runs that are in flight."""
@@ -30,8 +38,8 @@ MOMENT = timedelta(milliseconds=250)
 PAUSE = 0.2
 """In seconds, between two looks at the queue."""
 
-DUE_TAG = "events_due"
-AGE_TAG = "oldest_due_seconds"
+DUE_TAG = "recurrence/events_due"
+"""The tag of a run that says what it was started for; how long that waited is in its first op's metadata."""
 
 NOT_AGAIN = {"dagster/max_retries": "0"}
 """For a run that is given up: Dagster shall not start it again, because task_event_sensor has long started another."""
@@ -39,17 +47,28 @@ NOT_AGAIN = {"dagster/max_retries": "0"}
 GIVEN_UP = "The run has held no event for longer than two leases: it died with its machine. Its events are due again."
 
 
-@dg.sensor(
-    job_name=PROCESS_TASK_EVENTS,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    minimum_interval_seconds=1,
-    description="Starts runs while events are due, as many at a time as WORKER_MAX_RUNS allows.",
-    tags={"reads": "task_events"},
-)
-def task_event_sensor(  # noqa: D103 (Dagster shows the description above)
-    context: dg.SensorEvaluationContext, worker: WorkerParam
+def build_task_event_sensor(names: Names, status: dg.DefaultSensorStatus = RUNNING) -> dg.SensorDefinition:
+    """Build the sensor that starts runs."""
+
+    @dg.sensor(
+        name=names("task_event_sensor"),
+        job_name=names(PROCESS_TASK_EVENTS),
+        default_status=status,
+        minimum_interval_seconds=1,
+        description="Starts runs while events are due, as many at a time as WORKER_MAX_RUNS allows. It only reads.",
+        tags={"reads": "task_events"},
+        required_resource_keys={names.worker},
+    )
+    def task_event_sensor(context: dg.SensorEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
+        return _runs_for_what_is_due(context, worker_of(context, names), names(PROCESS_TASK_EVENTS))
+
+    return task_event_sensor
+
+
+def _runs_for_what_is_due(
+    context: dg.SensorEvaluationContext, worker: WorkerResource, job: str
 ) -> list[dg.RunRequest] | dg.SkipReason:
-    settings, job = worker.settings, worker.names(PROCESS_TASK_EVENTS)
+    settings = worker.settings
 
     def in_flight_at(now: datetime) -> InFlight:
         return runs_in_flight(
@@ -57,7 +76,11 @@ def task_event_sensor(  # noqa: D103 (Dagster shows the description above)
         )
 
     try:
-        watch(worker.open(), settings.watch, moment=MOMENT if in_flight_at(utc_now()).total else timedelta())
+        watch(
+            worker.open(),
+            patience(context.instance, settings),
+            moment=MOMENT if in_flight_at(utc_now()).total else timedelta(),
+        )
         queue = worker.open().queries.queue()
         if queue.oldest is None:
             return dg.SkipReason("nothing is due")
@@ -71,8 +94,7 @@ def task_event_sensor(  # noqa: D103 (Dagster shows the description above)
             f"{in_flight.total} of {counted(settings.max_runs_in_flight, 'run')} in flight, "
             f"{counted(queue.due, 'event')} due"
         )
-    age = int((now - queue.oldest).total_seconds())
-    tags = {DUE_TAG: str(queue.due), AGE_TAG: str(age)}
+    tags = {DUE_TAG: str(queue.due)}
     # No run_key: Dagster launches a key once, for ever, even where that run failed.
     return [
         dg.RunRequest(tags=tags | tag_of(shard))
@@ -80,26 +102,37 @@ def task_event_sensor(  # noqa: D103 (Dagster shows the description above)
     ]
 
 
-@dg.sensor(
-    job_name=PROCESS_TASK_EVENTS,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    minimum_interval_seconds=30,
-    description="Ends runs that died with their machine, which Dagster shows as started and keeps a place for.",
-    tags={"reads": "task_events"},
-)
-def dead_run_sensor(  # noqa: D103 (Dagster shows the description above)
-    context: dg.SensorEvaluationContext, worker: WorkerParam
-) -> dg.SkipReason:
-    instance, lease, location = context.instance, worker.settings.lease, location_of(context)
-    job = worker.names(PROCESS_TASK_EVENTS)
-    try:
-        dead = dead_runs(instance, worker.open(), job=job, location=location, lease=lease, now=utc_now())
-    except (DatabaseUnavailable, Transient) as error:
-        return _away(error)
-    for run in dead:
-        instance.add_run_tags(run.run_id, NOT_AGAIN)
-        instance.report_run_failed(run, GIVEN_UP)
-    return dg.SkipReason(f"given up: {', '.join(run.run_id for run in dead)}" if dead else "no run is dead")
+def build_dead_run_sensor(names: Names, status: dg.DefaultSensorStatus = RUNNING) -> dg.SensorDefinition:
+    """Build the sensor that gives runs up."""
+
+    @dg.sensor(
+        name=names("dead_run_sensor"),
+        job_name=names(PROCESS_TASK_EVENTS),
+        default_status=status,
+        minimum_interval_seconds=30,
+        description="Ends runs that died with their machine, which Dagster shows as started and keeps a place for.",
+        tags={"reads": "task_events"},
+        required_resource_keys={names.worker},
+    )
+    def dead_run_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        worker = worker_of(context, names)
+        instance, lease, location = context.instance, worker.settings.lease, location_of(context)
+        job = names(PROCESS_TASK_EVENTS)
+        try:
+            dead = dead_runs(instance, worker.open(), job=job, location=location, lease=lease, now=utc_now())
+        except (DatabaseUnavailable, Transient) as error:
+            return _away(error)
+        for run in dead:
+            instance.add_run_tags(run.run_id, NOT_AGAIN)
+            instance.report_run_failed(run, GIVEN_UP)
+        return dg.SkipReason(f"given up: {', '.join(run.run_id for run in dead)}" if dead else "no run is dead")
+
+    return dead_run_sensor
+
+
+def patience(instance: dg.DagsterInstance, settings: Settings) -> timedelta:
+    """Return how long a sensor may watch: not at all where the instance evaluates one sensor after the other."""
+    return settings.watch if instance.get_settings("sensors").get("use_threads") else timedelta()
 
 
 def watch(worker: Worker, longest: timedelta, *, moment: timedelta) -> None:
@@ -129,35 +162,44 @@ BETWEEN_LOOKS = timedelta(seconds=5)
 """Of reconciliation; as many as fit into SENSOR_WATCH, for beginning an evaluation costs far more than a look."""
 
 
-@dg.sensor(
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    minimum_interval_seconds=5,
-    description="Asks, with events, for work that was never queued: new recurring tasks, and completed ones whose "
-    "series is behind. Its cursor says how far it is; without one it begins anew, and nothing is lost.",
-    tags={"reads": "tasks", "writes": "task_events"},
-)
-def reconcile_sensor(  # noqa: D103 (Dagster shows the description above)
-    context: dg.SensorEvaluationContext, worker: WorkerParam
-) -> dg.SensorResult | dg.SkipReason:
-    try:
-        look = look_until_found(worker.open().reconciliation, context.cursor, worker.settings.watch)
-    except (DatabaseUnavailable, Transient) as error:
-        return dg.SkipReason(f"the database cannot be worked with: {one_line(error)}")
-    if not look.asked:
-        return dg.SensorResult(
-            cursor=look.position, skip_reason=f"{counted(look.looked_at, 'task')} seen, nothing unqueued"
-        )
-    return dg.SensorResult(
-        cursor=look.position,
-        skip_reason=f"{counted(look.asked, 'event')} written for work that was never queued",
-        asset_events=[
-            dg.AssetObservation(
-                worker.names.key(task_events.key),
-                description="asked for by reconciliation",
-                metadata={"asked": look.asked, "looked_at": look.looked_at},
-            )
-        ],
+def build_reconcile_sensor(names: Names, status: dg.DefaultSensorStatus = RUNNING) -> dg.SensorDefinition:
+    """Build the sensor that finds what was never queued."""
+
+    @dg.sensor(
+        name=names("reconcile_sensor"),
+        default_status=status,
+        minimum_interval_seconds=5,
+        description="Asks, with events, for work that was never queued: new recurring tasks, and completed ones whose "
+        "series is behind. It writes to the database, and may: its events have derived ids, so that asking twice is "
+        "asking once. Its cursor says how far it is; without one it begins anew, and nothing is lost.",
+        tags={"reads": "tasks", "writes": "task_events"},
+        required_resource_keys={names.worker},
     )
+    def reconcile_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        worker = worker_of(context, names)
+        try:
+            look = look_until_found(
+                worker.open().reconciliation, context.cursor, patience(context.instance, worker.settings)
+            )
+        except (DatabaseUnavailable, Transient) as error:
+            return dg.SkipReason(f"the database cannot be worked with: {one_line(error)}")
+        if not look.asked:
+            return dg.SensorResult(
+                cursor=look.position, skip_reason=f"{counted(look.looked_at, 'task')} seen, nothing unqueued"
+            )
+        return dg.SensorResult(
+            cursor=look.position,
+            skip_reason=f"{counted(look.asked, 'event')} written for work that was never queued",
+            asset_events=[
+                dg.AssetObservation(
+                    names.key("task_events"),
+                    description="asked for by reconciliation",
+                    metadata={"asked": look.asked, "looked_at": look.looked_at},
+                )
+            ],
+        )
+
+    return reconcile_sensor
 
 
 def look_until_found(reconciliation: Reconciliation, position: str | None, longest: timedelta) -> ScanResult:
@@ -173,3 +215,43 @@ def look_until_found(reconciliation: Reconciliation, position: str | None, longe
         time.sleep(BETWEEN_LOOKS.total_seconds())
         look = reconciliation.look(look.position)
     return look
+
+
+EVERY_10_MINUTES = 600
+"""In seconds: often enough for the freshness of the queue, and few enough events for years of Dagster's history."""
+
+
+def build_processed_event_sensor(names: Names, status: dg.DefaultSensorStatus = RUNNING) -> dg.SensorDefinition:
+    """Build the sensor that reports what others processed."""
+
+    @dg.sensor(
+        name=names("processed_event_sensor"),
+        default_status=status,
+        minimum_interval_seconds=EVERY_10_MINUTES,
+        description="Reports to the assets, every 10 minutes and in one event for each, how the queue is and what "
+        "others than Dagster processed since: the internal API, `recurrence process`. It only reads.",
+        tags={"reads": "task_events"},
+        required_resource_keys={names.worker},
+    )
+    def processed_event_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        worker = worker_of(context, names)
+        until = utc_now() - worker.settings.lease  # what ended before is written by now: its lease is over
+        since = until - timedelta(seconds=EVERY_10_MINUTES)
+        with suppress(InvalidInput):  # people can write cursors
+            since = instant("cursor", context.cursor, until) or since
+        try:
+            elsewhere = worker.open().metrics.processed_without_run(since, until)
+            queue = queue_metadata(worker.open())
+        except (DatabaseUnavailable, Transient) as error:
+            return _away(error)
+        numbers = {"processed_without_run": elsewhere.events}
+        return dg.SensorResult(
+            cursor=iso(until),
+            skip_reason=f"{counted(elsewhere.events, 'event')} processed by others than Dagster",
+            asset_events=[
+                dg.AssetMaterialization(names.key("task_events"), metadata={**queue, **numbers}),
+                *written(worker, elsewhere.by_collection(), elsewhere.newest),
+            ],
+        )
+
+    return processed_event_sensor

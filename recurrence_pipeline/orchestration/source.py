@@ -9,10 +9,8 @@ import dagster as dg
 
 from recurrence_pipeline.orchestration import assets
 
-Asset = dg.AssetsDefinition | dg.AssetSpec
 
-
-def with_source(asset: Asset, address: str | None) -> Asset:
+def with_source(asset: assets.Asset, address: str | None) -> assets.Asset:
     """Return an asset with a link to its code below this address; as it is, where there is none."""
     if address is None:
         return asset

@@ -127,14 +127,15 @@ class Reconciliation:
                 found.append(UnqueuedWork(sighting, original, reason, step))
         return found
 
-    def ask_for_missed(self) -> int:
+    def ask_for_missed(self, *, dry_run: bool = False) -> int:
         """Ask for all series of which missed slots do not stay, and the time of the next one has come.
 
-        Each look does so for what it comes by; this one reads all of them, piece by piece. Returns how many it asked.
+        Each look does so for what it comes by; this one reads all of them, piece by piece. Returns how many it asked,
+        or with `dry_run` would ask.
         """
         now, mark, asked = self._clock(), self._watermark.read(), 0
         for piece in self._changes.missing_slots(self._step):
-            asked += self._ask(self.findings(piece, mark.watermark), mark.watermark, now)
+            asked += self._ask(self.findings(piece, mark.watermark), mark.watermark, now, dry_run=dry_run)
         return asked
 
     def _sweep(self, at: ScanState, now: datetime) -> tuple[list[TaskVersion], ScanState]:
@@ -150,7 +151,9 @@ class Reconciliation:
                 break
         return found, at
 
-    def _ask(self, findings: list[UnqueuedWork], watermark: datetime | None, now: datetime) -> int:
+    def _ask(
+        self, findings: list[UnqueuedWork], watermark: datetime | None, now: datetime, *, dry_run: bool = False
+    ) -> int:
         """Write the events and return how many are new. Where nothing has to be asked, nothing is written.
 
         What was refused is asked for again only where the task has changed since.
@@ -174,7 +177,10 @@ class Reconciliation:
             return 0
         again = self._changes.read(event.task_id for event in events)
         still = {finding.sighting.task.id for finding in self.findings(again, watermark)}
-        asked = self._events.add([event for event in events if event.task_id in still], available_at=now)
+        events = [event for event in events if event.task_id in still]
+        if dry_run:
+            return len(events)
+        asked = self._events.add(events, available_at=now)
         if asked:
             log.info("work that was never queued", asked=asked)
         return asked

@@ -45,6 +45,11 @@ class Activities:
         return self._activities.estimated_document_count()
 
     @translated()
+    def count_archived(self) -> int:
+        """Return how many are in the archive, as roughly."""
+        return self._archive.estimated_document_count()
+
+    @translated()
     def older_than(self, before: datetime) -> int:
         """Return how many `archive` would move."""
         old = {"timestamp": {"$lt": before}}

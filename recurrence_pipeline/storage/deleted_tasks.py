@@ -64,6 +64,11 @@ class DeletedTasks:
         self._numbering = Counters(mongo, "tasks", "taskId", write_chunk=write_chunk)
 
     @translated()
+    def count_roughly(self) -> int:
+        """Return how many copies there are, roughly where a cluster is moving documents."""
+        return self._deleted.estimated_document_count()
+
+    @translated()
     def keep(self, removals: Sequence[Removal], now: datetime) -> None:
         """Copy what is about to be deleted, with who, when and why.
 

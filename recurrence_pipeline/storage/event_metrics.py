@@ -50,6 +50,30 @@ class NotDone:
     since: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class ProcessedEvents:
+    """How many events ended, what they came to, and when the youngest of them was created."""
+
+    events: int = 0
+    created: int = 0
+    deleted: int = 0
+    newest: datetime | None = None
+
+    def __add__(self, other: "ProcessedEvents") -> "ProcessedEvents":
+        newest = max(filter(None, (self.newest, other.newest)), default=None)
+        return ProcessedEvents(
+            self.events + other.events, self.created + other.created, self.deleted + other.deleted, newest
+        )
+
+    def by_collection(self) -> dict[str, dict[str, int]]:
+        """Return what was written to the collections, by their names; each event leaves activities of its own."""
+        return {
+            "tasks": {"occurrences_created": self.created, "occurrences_deleted": self.deleted},
+            "useractivities": {"events_processed": self.events},
+            "deleted_tasks": {"copies_kept": self.deleted},
+        }
+
+
 class EventMetrics:
     """Reads `task_events` for figures."""
 
@@ -83,6 +107,31 @@ class EventMetrics:
                 while document is not None:
                     yield _finished(document, status)
                     document = next(cursor, None)
+
+    @translated()
+    def processed_without_run(self, since: datetime, until: datetime) -> ProcessedEvents:
+        """Count the events that ended from `since` on and before `until`, and that no Dagster run worked on.
+
+        Most often that is minutes; after a long pause it is read in spans, so that no command takes long.
+        """
+        found = ProcessedEvents()
+        made, is_list = "$result.created", {"$isArray": "$result.created"}
+        group: Mapping[str, Any] = {
+            "_id": None,
+            "events": {"$sum": 1},
+            "created": {"$sum": {"$cond": [is_list, {"$size": {"$cond": [is_list, made, []]}}, 0]}},
+            "deleted": {"$sum": "$result.deleted"},
+            "newest": {"$max": "$createdAt"},
+        }
+        while since < until:
+            ahead = min(since + LONGEST, until)
+            for status in (EventStatus.COMPLETED, *REFUSED):
+                wanted = {"status": status.value, "finishedAt": {"$gte": since, "$lt": ahead}, "runId": None}
+                for row in self._events.aggregate([{"$match": wanted}, {"$group": group}]):
+                    created, deleted = _count(row["created"]) or 0, _count(row["deleted"]) or 0
+                    found += ProcessedEvents(row["events"], created, deleted, _time(row["newest"]))
+            since = ahead
+        return found
 
     @translated()
     def not_done(self) -> list[NotDone]:

@@ -317,6 +317,7 @@ class Batch:
             event, status = outcome.event, outcome.status
             name = RETRIED if status is EventStatus.PENDING else status.value
             self.summary.outcomes[event.operation.value, name] += 1
+            self.summary.newest = max(self.summary.newest or event.created_at, event.created_at)
             if outcome.error is not None and status is not EventStatus.PENDING:
                 error = outcome.error
                 self.summary.refuse(

@@ -53,7 +53,7 @@ def drain(
     return summary
 
 
-def poll_until_idle(
+def poll_until_idle(  # noqa: PLR0913 (what it goes by)
     work: Callable[[int], BatchSummary],
     *,
     batch: int,
@@ -61,6 +61,7 @@ def poll_until_idle(
     longest: timedelta,
     pending: int = 0,
     beat: Callable[[], None] = lambda: None,
+    go_on: Callable[[], bool] = lambda: True,
 ) -> BatchSummary:
     """Process what is pending, and what becomes due until nothing has been due for `idle`, or `longest` is over.
 
@@ -71,14 +72,17 @@ def poll_until_idle(
         longest: when to end even if events keep coming.
         pending: how many events are processed first, as far as so many are due.
         beat: is called at each look at the queue.
+        go_on: says whether to look once more; nothing is held when it is asked.
 
     Raises:
         DatabaseUnavailable: where the database cannot be worked with.
     """
     summary = BatchSummary()
     begin = last = time.monotonic()
-    while (now := time.monotonic()) - begin < longest.total_seconds() and (
-        pending > 0 or now - last < idle.total_seconds()
+    while (
+        go_on()
+        and (now := time.monotonic()) - begin < longest.total_seconds()
+        and (pending > 0 or now - last < idle.total_seconds())
     ):
         beat()
         part = work(min(pending, batch) if pending > 0 else batch)

@@ -75,6 +75,7 @@ class Queries:
         self._events = context.events
         self._log = context.event_queries
         self._activities = context.activities
+        self._deleted = context.deleted
         self._timezone = context.rules.timezone
         self._lease = context.rules.lease
         self._clock = context.clock
@@ -221,6 +222,15 @@ class Queries:
     def queue(self, *, at_most: int = COUNTED_AT_MOST) -> QueueState:
         """Say how many events are due and since when."""
         return self._events.queue(self._clock(), lease=self._lease, at_most=at_most)
+
+    def row_counts(self) -> dict[str, int]:
+        """Return how many documents each collection holds that the worker writes for people, by its name; roughly."""
+        return {
+            "tasks": self._tasks.count_roughly(),
+            "useractivities": self._activities.count(),
+            "deleted_tasks": self._deleted.count_roughly(),
+            "useractivities_archive": self._activities.count_archived(),
+        }
 
     def runs_at_work(self) -> set[str]:
         """Return the ids of the Dagster runs that hold an event under a lease that has not run out."""

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from recurrence_pipeline.domain.difference import SlotChange
@@ -52,6 +53,8 @@ class BatchSummary:
     occurrences_deleted: int = 0
     activities_written: int = 0
     leases_lost: int = 0
+    newest: datetime | None = None
+    """When the youngest of the events was created."""
     refused: list[RefusedOutcome] = field(default_factory=list)
     """The first 50 events that were rejected or failed."""
 
@@ -69,6 +72,15 @@ class BatchSummary:
         if len(self.refused) < MAX_REFUSALS:
             self.refused.append(refused)
 
+    def by_collection(self) -> dict[str, dict[str, int]]:
+        """Return what was written to each collection of the application's and the worker's, by its name."""
+        made = {"occurrences_created": self.occurrences_created, "occurrences_deleted": self.occurrences_deleted}
+        return {
+            "tasks": made | {"events_completed": self.count("completed")},
+            "useractivities": {"activities_written": self.activities_written},
+            "deleted_tasks": {"copies_kept": self.occurrences_deleted},
+        }
+
     def __add__(self, other: "BatchSummary") -> "BatchSummary":
         return BatchSummary(
             self.outcomes + other.outcomes,
@@ -76,6 +88,7 @@ class BatchSummary:
             self.occurrences_deleted + other.occurrences_deleted,
             self.activities_written + other.activities_written,
             self.leases_lost + other.leases_lost,
+            max(filter(None, (self.newest, other.newest)), default=None),
             (self.refused + other.refused)[:MAX_REFUSALS],
         )
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -250,6 +250,28 @@ def test_not_all_is_well_while_an_asset_check_fails_as_an_error() -> None:
     checks += [asset_check("schema", "FAILED"), asset_check("degraded", "FAILED")]
     found = http.judge_asset_checks([{"assetChecksOrError": {"checks": checks}}])
     assert (found.severity, found.found) == (Severity.ERROR, "failed: degraded, schema")
+
+
+SHIPPED = (
+    "telemetry:\n  enabled: false\nsensors:\n  use_threads: true\n  num_workers: 8\nschedules:\n  use_threads: true\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("instance", "watch", "level"),
+    [
+        (SHIPPED, 24, Severity.OK),
+        ("sensors:\n  num_workers: 8\n  use_threads: true\n", 24, Severity.OK),
+        ("sensors:\n  num_workers: 8\nschedules:\n  use_threads: true\n", 24, Severity.WARNING),
+        ("sensors:\n  use_threads: false\n", 24, Severity.WARNING),
+        ("schedules:\n  use_threads: true\n", 24, Severity.WARNING),
+        ("", 0, Severity.OK),
+    ],
+)
+def test_sensors_that_cannot_wait_because_they_would_hold_up_others_are_told(
+    instance: str, watch: int, level: Severity
+) -> None:
+    assert http.judge_sensors(instance, timedelta(seconds=watch)).severity is level
 
 
 def test_code_that_dagster_cannot_load_is_an_error_with_its_last_line() -> None:

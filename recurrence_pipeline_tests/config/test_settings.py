@@ -65,6 +65,14 @@ VARIABLES: list[tuple[str, Any, str, Any, str, str]] = [
     ),
     ("ALERT_COOLDOWN", ms(3_600_000), "0", ms(0), "1h", "'1h' is not a number of milliseconds"),
     (
+        "DAGSTER_OWNERS",
+        (),
+        "team:recurrence, ops@example.org",
+        ("team:recurrence", "ops@example.org"),
+        "me",
+        "'me' holds 'me', which is neither a mail address nor a team such as team:recurrence",
+    ),
+    (
         "DAGSTER_UI_URL",
         "http://localhost:3000",
         "https://ops.example.org/dagster/",

@@ -57,6 +57,13 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 @pytest.fixture
+def in_threads() -> Iterator[dg.DagsterInstance]:
+    """Return an instance that evaluates sensors in threads, as the dagster.yaml that is shipped has it."""
+    with dg.DagsterInstance.ephemeral(settings={"sensors": {"use_threads": True, "num_workers": 2}}) as instance:
+        yield instance
+
+
+@pytest.fixture
 def away() -> Iterator[WorkerResource]:
     """Return a worker whose database does not answer."""
     resource = WorkerResource(Settings.from_environment({"MONGODB_URL": NO_SERVER, "WORKER_TIMEOUT": "100", **AT_ONCE}))

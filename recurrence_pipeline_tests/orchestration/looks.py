@@ -1,5 +1,6 @@
 """What tests look at after a run."""
 
+import inspect
 from typing import Any
 
 import dagster as dg
@@ -32,3 +33,11 @@ def everything(worker: Worker) -> dict[str, list[dict[str, Any]]]:
     """Return every document of the database."""
     names = sorted(worker.mongo.db.list_collection_names())
     return {name: sorted(worker.mongo.db[name].find(), key=lambda d: str(d["_id"])) for name in names}
+
+
+def evaluated(sensor: dg.SensorDefinition, context: dg.SensorEvaluationContext) -> Any:
+    """Return what the function of a sensor returns.
+
+    Dagster's own call of a sensor outside of its daemon hands over required resources as arguments too.
+    """
+    return inspect.unwrap(sensor)(context)  # type: ignore[arg-type]

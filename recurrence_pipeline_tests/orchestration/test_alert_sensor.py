@@ -12,12 +12,13 @@ from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.definitions import build_definitions
 from recurrence_pipeline.orchestration.alert_sensor import build_alert_sensor
-from recurrence_pipeline.orchestration.factory import ALERTED
+from recurrence_pipeline.orchestration.asset_checks import all_but_the_sum, sum_of_all
+from recurrence_pipeline.orchestration.naming import Names
 from recurrence_pipeline.orchestration.resources import WorkerResource
 from recurrence_pipeline.storage.heartbeats import Part, Process
 from recurrence_pipeline_tests.heartbeats import pass_minutes
 from recurrence_pipeline_tests.orchestration.conftest import NO_SERVER, Insert
-from recurrence_pipeline_tests.orchestration.looks import everything
+from recurrence_pipeline_tests.orchestration.looks import evaluated, everything
 from recurrence_pipeline_tests.orchestration.test_automation import FAILURE, SUCCESS, ticked
 from recurrence_pipeline_tests.stub_server import StubServer, answers, stub_server
 
@@ -70,11 +71,11 @@ class Watch:
         self.cursor: str | None = None
 
     def tick(self) -> str:
-        sensor = build_alert_sensor(self.settings, [balanced])
+        sensor = build_alert_sensor(self.settings, [*balanced.check_keys], Names())
         with dg.build_sensor_context(
             instance=self.instance, cursor=self.cursor, resources={"worker": self.resource}
         ) as context:
-            result = sensor(context)
+            result = evaluated(sensor, context)
         assert isinstance(result, dg.SensorResult)
         self.cursor = result.cursor
         return str(result.skip_reason.skip_message if isinstance(result.skip_reason, dg.SkipReason) else "")
@@ -111,6 +112,22 @@ def watch(watched: Settings, worker: Worker, instance: dg.DagsterInstance) -> It
 
 def heard(webhook: StubServer) -> list[str]:
     return [request.body["title"].removeprefix("[").replace("] recurrence", "") for request in webhook.heard]
+
+
+def test_a_run_that_somebody_launched_by_hand_is_seen_by_whom_it_concerns(
+    watch: Watch, webhook: StubServer, definitions: dg.Definitions
+) -> None:
+    """A mistyped id is no reason to wake the person who has the pager."""
+    job = definitions.resolve_job_def("process_task")
+    config = {"task_id": "0" * 24, "operation": "create", "dry_run": False}
+    result = job.execute_in_process(instance=watch.instance, run_config=config, raise_on_error=False)
+    assert not result.success, "there is no such task"
+
+    assert watch.tick() == NOTHING
+    assert heard(webhook) == []
+
+    watch.run(fail=True)
+    assert watch.tick() != NOTHING, "what runs by itself is told of all the same"
 
 
 def test_nothing_wrong_says_nothing_and_logs_nothing(
@@ -225,7 +242,8 @@ def test_every_check_that_is_shipped_is_looked_at(definitions: dg.Definitions) -
 
     assert shipped
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
-    assert {key for check in ALERTED for key in check.check_keys} == shipped
+    assert shipped - {*all_but_the_sum(Names())} == {sum_of_all(Names())}, "which says of others what they say"
+    assert shipped > {*all_but_the_sum(Names())}
 
 
 def test_dead_letters_are_told_with_their_reasons_again_when_there_are_more_and_when_there_are_none(

@@ -10,13 +10,18 @@ from bson import ObjectId
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.maintenance.checks import CHECKS
 from recurrence_pipeline.orchestration import schedules
+from recurrence_pipeline.orchestration.asset_checks import evaluation_of
+from recurrence_pipeline.orchestration.promises import PROMISES
 from recurrence_pipeline.orchestration.resources import WorkerResource
 from recurrence_pipeline.storage.documents import digest
 from recurrence_pipeline_tests.orchestration.conftest import Insert
 from recurrence_pipeline_tests.orchestration.looks import plain
 
 ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
-OF_THE_WORK = ("database_reachable", "success_rate", "average_processing_time", "dead_letters", "degraded")
+OF_THE_WORK = {
+    "database_reachable", "events_succeed", "events_processed_quickly", "no_dead_letters", "all_checks_pass"
+}  # fmt: skip
+ON_DATA = {promise.name for promise in PROMISES.values()}
 LONG_AGO = datetime.now(timezone.utc) - timedelta(hours=1)
 
 Checked = dict[tuple[str, str], dg.AssetCheckEvaluation]
@@ -62,7 +67,7 @@ def test_the_weekly_checks_are_all_checks_and_find_nothing_in_healthy_data(
     check: Callable[[str], Checked], series: ObjectId
 ) -> None:
     checked = check("weekly_maintenance")
-    assert {name for _, name in checked} == {c.name for c in CHECKS} | set(OF_THE_WORK)
+    assert {name for _, name in checked} == ON_DATA | OF_THE_WORK
     assert red(checked) == {}
 
 
@@ -71,13 +76,14 @@ def test_an_unhealthy_database_turns_exactly_the_right_checks_red_and_a_repair_t
 ) -> None:
     checked = check("weekly_maintenance")
     assert red(checked) == {
-        ("tasks", "orphans"): ERROR,
-        ("tasks", "nested_occurrences"): ERROR,
-        ("counters", "counters_behind"): ERROR,
-        ("task_events", "schema"): ERROR,
-        ("task_events", "events_waiting"): ERROR,
+        ("tasks", "no_orphans"): ERROR,
+        ("tasks", "occurrences_hang_on_originals"): ERROR,
+        ("counters", "counters_lead"): ERROR,
+        ("task_events", "schema_as_needed"): ERROR,
+        ("task_events", "no_event_waits_long"): ERROR,
+        ("worker_health", "all_checks_pass"): ERROR,
     }
-    orphans = checked["tasks", "orphans"]
+    orphans = checked["tasks", "no_orphans"]
     assert orphans.metadata["found"].value == 1
     assert "left alone" in str(plain(orphans.metadata["samples"]))
     assert "orphan cleanup" in str(orphans.description)
@@ -99,19 +105,21 @@ def test_open_slots_that_an_older_law_of_time_placed_turn_a_check_yellow_until_t
 
     checked = check("weekly_maintenance")
 
-    assert red(checked) == {("tasks", "instants_outdated"): WARN}
-    assert "recurrence timezones" in str(checked["tasks", "instants_outdated"].description)
-    assert str(last["_id"]) in str(plain(checked["tasks", "instants_outdated"].metadata["samples"]))
+    assert red(checked) == {
+        ("tasks", "instants_show_their_times"): WARN, ("worker_health", "all_checks_pass"): WARN
+    }  # fmt: skip
+    assert "recurrence timezones" in str(checked["tasks", "instants_show_their_times"].description)
+    assert str(last["_id"]) in str(plain(checked["tasks", "instants_show_their_times"].metadata["samples"]))
     worker.time_zones.run(dry_run=False)
     assert red(check("weekly_maintenance")) == {}
 
 
-def test_the_health_checks_are_all_checks_but_for_that_of_the_week(
+def test_the_health_checks_are_all_checks_but_for_that_of_the_report(
     check: Callable[[str], Checked], unhealthy: None
 ) -> None:
     checked = check("health_checks")
-    assert {name for _, name in checked} == ({c.name for c in CHECKS} | set(OF_THE_WORK)) - {"degraded"}
-    assert ("tasks", "orphans") in red(checked)
+    assert {name for _, name in checked} == ON_DATA | OF_THE_WORK
+    assert ("tasks", "no_orphans") in red(checked)
 
 
 def test_where_tasks_are_many_the_schedule_of_the_health_leaves_them_alone(
@@ -136,7 +144,7 @@ def test_where_tasks_are_many_the_schedule_of_the_health_leaves_them_alone(
         .execute_in_process(instance=instance)
     )
     assert {e.check_name for e in result.get_asset_check_evaluations() if not e.passed} == {
-        "counters_behind", "schema", "events_waiting",
+        "counters_lead", "schema_as_needed", "no_event_waits_long", "all_checks_pass",
     }  # fmt: skip
 
 
@@ -158,9 +166,50 @@ def asked_for(
 
 
 def test_the_daily_maintenance_looks_for_orphans_after_it_has_cleaned_up(
-    check: Callable[[str], Checked], unhealthy: None
+    check: Callable[[str], Checked], definitions: dg.Definitions, instance: dg.DagsterInstance, unhealthy: None
 ) -> None:
-    assert check("daily_maintenance")["tasks", "orphans"].passed
+    no_orphans = dg.AssetCheckKey(dg.AssetKey("tasks"), "no_orphans")
+    assert not check("health_checks")["tasks", "no_orphans"].passed
+
+    job = definitions.resolve_job_def("daily_maintenance")
+    assert job.execute_in_process(instance=instance, run_config={"dry_run": False}).success
+
+    record = instance.get_latest_asset_check_evaluation_record(no_orphans)
+    evaluation = evaluation_of(record)
+    assert evaluation is not None
+    assert evaluation.passed
+
+
+def test_every_check_on_the_data_has_a_good_state_to_be_named_by() -> None:
+    assert sorted(c.name for c in CHECKS) == sorted(PROMISES)
+    assert len(ON_DATA) == len(CHECKS)
+    assert not ON_DATA & PROMISES.keys(), "the name of what is wrong says the contrary"
+
+
+def test_each_check_belongs_to_the_asset_that_it_speaks_of(definitions: dg.Definitions) -> None:
+    keys = definitions.resolve_asset_graph().asset_check_keys
+    on = {key.name: key.asset_key.to_user_string() for key in keys}
+    assert (on["no_lease_abandoned"], on["no_cursor_ahead"], on["one_task_per_slot"], on["counters_lead"]) == (
+        "task_events", "task_series", "tasks", "counters"
+    )  # fmt: skip
+    assert {on[name] for name in on if name.startswith(("events_", "no_lease", "no_event"))} == {"task_events"}
+
+
+def test_one_page_says_whether_all_is_green(
+    check: Callable[[str], Checked], worker: Worker, series: ObjectId, insert_task: Insert
+) -> None:
+    """It speaks of every check, whenever that was last made: not of those of the same run alone."""
+    green = check("weekly_maintenance")["worker_health", "all_checks_pass"]
+    assert green.passed
+    assert (green.metadata["checks_failing"].value, green.metadata["checks_never_made"].value) == (0, 1)
+    insert_task("left alone", parentRecurringId=ObjectId(), taskId=0)
+
+    page = check("weekly_maintenance")["worker_health", "all_checks_pass"]
+
+    assert (page.passed, page.severity, page.description) == (False, ERROR, "no_orphans")
+    assert plain(page.metadata["checks"])[0][:3] == ["False", "tasks", "no_orphans"]
+    worker.maintenance.clean_orphans()
+    assert check("weekly_maintenance")["worker_health", "all_checks_pass"].passed
 
 
 def test_a_database_that_is_away_is_one_error_and_for_the_rest_unknown(
@@ -170,9 +219,9 @@ def test_a_database_that_is_away_is_one_error_and_for_the_rest_unknown(
     job = without_database.resolve_job_def("weekly_maintenance")
     result = job.execute_in_process(instance=instance, raise_on_error=False)
     evaluations = {e.check_name: e for e in result.get_asset_check_evaluations()}
-    assert [name for name, e in evaluations.items() if e.severity is ERROR] == ["database_reachable"]
+    assert {n for n, e in evaluations.items() if e.severity is ERROR} == {"database_reachable", "all_checks_pass"}
     assert not any(e.passed for e in evaluations.values())
-    assert str(evaluations["orphans"].description).startswith("Not known, for the database cannot be worked with: ")
+    assert str(evaluations["no_orphans"].description).startswith("Not known, for the database cannot be worked with: ")
 
 
 def finished(worker: Worker, count: int, *, ended: timedelta, duration_ms: int, status: str = "completed") -> None:
@@ -194,22 +243,11 @@ def test_slow_failing_work_turns_the_figures_of_the_day_red(check: Callable[[str
     checked = check("health_checks")
 
     assert red(checked) == {
-        ("task_events", "success_rate"): WARN,
-        ("task_events", "average_processing_time"): WARN,
-        ("task_events", "dead_letters"): WARN,
+        ("task_events", "events_succeed"): WARN,
+        ("task_events", "events_processed_quickly"): WARN,
+        ("task_events", "no_dead_letters"): WARN,
+        ("worker_health", "all_checks_pass"): WARN,
     }
-    assert checked["task_events", "success_rate"].metadata["success_rate"].value == 75.0
-    assert checked["task_events", "average_processing_time"].description == "1200 ms on average."
-    assert checked["task_events", "dead_letters"].description == "10 events waiting for a person."
-
-
-def test_a_week_that_is_much_worse_than_those_before_is_an_error(
-    check: Callable[[str], Checked], worker: Worker
-) -> None:
-    finished(worker, 30, ended=timedelta(days=10), duration_ms=100)
-    finished(worker, 30, ended=timedelta(days=1), duration_ms=900)
-
-    checked = check("weekly_maintenance")
-
-    assert red(checked) == {("performance_report", "degraded"): ERROR}
-    assert "avgProcessingTime rose from 100 ms to 900 ms" in str(checked["performance_report", "degraded"].description)
+    assert checked["task_events", "events_succeed"].metadata["success_percent"].value == 75.0
+    assert checked["task_events", "events_processed_quickly"].description == "1200 ms on average."
+    assert checked["task_events", "no_dead_letters"].description == "10 events waiting for a person."

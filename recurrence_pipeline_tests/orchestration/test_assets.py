@@ -36,37 +36,47 @@ def test_health_is_recorded_in_numbers(
 
     numbers = recorded(report(definitions, instance))
 
+    assert list(numbers)[:5] == [
+        "healthy",
+        "events_due",
+        "oldest_due_age_seconds",
+        "oldest_due_age",
+        "events_failed",
+    ], "what people act on comes first"
     assert numbers.pop("oldest_due_age_seconds") >= 0
+    assert numbers.pop("oldest_due_age").endswith((" ms", " s"))
     assert numbers.pop("dead_letters") == "none"
     assert numbers.pop("parts") == "none"
     assert numbers.pop("time_zone_data") == str(find_time_zone_data())
-    assert ["recurringInstancesCreated", "3", "3"] in numbers.pop("metrics")
-    taken = {numbers.pop(name) for name in ("avgProcessingTime", "maxProcessingTime", "p50", "p95", "p99")}
+    figures = {row[0]: row[1:] for row in numbers.pop("figures")}
+    assert figures["occurrences_created"] == ["3", "3"]
+    assert figures["longest_processing_ms"][0].endswith((" ms", " s")), "as people read it"
+    taken = {numbers.pop(f"{name}_processing_ms") for name in ("average", "longest", "p50", "p95", "p99")}
     assert len(taken) == 1, "there is one event"
-    assert numbers.pop("avgQueueAge") == numbers.pop("maxQueueAge") >= 0
-    assert numbers.pop("tasksProcessedPerHour") == round(1 / 24, 3)
+    assert numbers.pop("average_queue_wait_ms") == numbers.pop("longest_queue_wait_ms") >= 0
+    assert numbers.pop("events_per_hour") == round(1 / 24, 3)
     assert numbers == {
         "healthy": 1,
-        "totalTasks": 5,
-        "recurringTasks": 2,
-        "recurringInstances": 3,
-        "dailyRecurring": 1,
-        "weeklyRecurring": 1,
-        "monthlyRecurring": 0,
-        "yearlyRecurring": 0,
-        "customRecurring": 0,
+        "tasks": 5,
+        "originals": 2,
+        "occurrences": 3,
+        "originals_daily": 1,
+        "originals_weekly": 1,
+        "originals_monthly": 0,
+        "originals_yearly": 0,
+        "originals_custom": 0,
         "events_pending": 1,
         "events_processing": 0,
         "events_completed": 1,
         "events_rejected": 0,
         "events_failed": 0,
         "events_due": 1,
-        "tasksProcessed": 1,
-        "successRate": 100,
-        "errorRate": 0,
-        "retryRate": 0,
-        "timeoutRate": 0,
-        "recurringInstancesCreated": 3,
+        "events_processed": 1,
+        "success_percent": 100,
+        "error_percent": 0,
+        "retried_percent": 0,
+        "timed_out_percent": 0,
+        "occurrences_created": 3,
     }
 
 
@@ -76,8 +86,9 @@ def test_without_events_there_are_no_times_and_no_rates_to_plot(
     """Not a number cannot be plotted, and a 0 would be a lie."""
     numbers = recorded(report(definitions, instance))
 
-    assert (numbers["tasksProcessed"], numbers["recurringInstancesCreated"]) == (0, 0)
-    assert not {"avgProcessingTime", "p95", "successRate", "errorRate", "avgQueueAge"} & set(numbers)
+    assert (numbers["events_processed"], numbers["occurrences_created"]) == (0, 0)
+    assert not [name for name in numbers if name.endswith(("_ms", "_percent"))]
+    assert numbers["oldest_due_age"] == "nothing is due"
 
 
 def test_refused_events_are_counted_and_listed_with_their_reasons(
@@ -146,10 +157,10 @@ def test_every_collection_and_job_says_what_it_is(definitions: dg.Definitions, w
     for key in assets.get_all_asset_keys():
         node = assets.get(key)
         assert node.description
-        assert node.group_name in {"application", "worker", "maintenance"}
+        assert node.group_name in {"application", "worker", "reports"}
         assert node.kinds
-    assert assets.external_asset_keys == {
-        dg.AssetKey(name) for name in ("tasks", "useractivities", "task_events", "deleted_tasks", "counters")
-    }
+    ours = {"deleted_tasks", "task_series", "useractivities_archive"}
+    collections = {"tasks", "useractivities", "task_events", "counters"} | ours
+    assert assets.external_asset_keys == {dg.AssetKey(name) for name in collections}
     for name in ("process_task_events", "process_task", "health_checks"):
         assert definitions.resolve_job_def(name).description

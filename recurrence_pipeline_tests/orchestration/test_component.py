@@ -123,16 +123,89 @@ def test_two_databases_are_processed_side_by_side(
     assert {key.path[0] for event in result.all_events if (key := event.asset_key)} == {"crm"}
 
 
-@pytest.mark.parametrize("job", ["health_checks", "daily_maintenance", "weekly_maintenance"])
-def test_the_maintenance_of_one_database_tells_of_its_own_assets_only(
-    together: dg.Definitions, workers: dict[str, WorkerResource], instance: dg.DagsterInstance, job: str
+DAY, WEEK = "2026-11-10", "2026-11-08"
+
+
+@pytest.mark.parametrize(
+    ("job", "asked"),
+    [
+        ("health_checks", {}),
+        ("weekly_maintenance", {}),
+        ("daily_maintenance", {"run_config": {"dry_run": False}}),
+        ("daily_report", {"partition_key": DAY}),
+        ("weekly_report", {"partition_key": WEEK}),
+    ],
+)
+def test_the_jobs_of_one_database_tell_of_its_own_assets_only(
+    together: dg.Definitions,
+    workers: dict[str, WorkerResource],
+    instance: dg.DagsterInstance,
+    job: str,
+    asked: dict[str, Any],
 ) -> None:
-    result = together.resolve_job_def(f"crm_{job}").execute_in_process(instance=instance)
+    workers["crm_worker"].open().mongo.tasks.insert_one(
+        {"taskId": 1, "userId": USER, "title": "an orphan", "repeatType": "daily", "parentRecurringId": ObjectId()}
+    )
+    result = together.resolve_job_def(f"crm_{job}").execute_in_process(instance=instance, **asked)
 
     told = {key for event in result.all_events if (key := event.asset_key)}
     checked = {check.asset_key for check in result.get_asset_check_evaluations()}
     assert told
     assert {key.path[0] for key in told | checked} == {"crm"}
+
+
+def ticked(together: dg.Definitions, workers: dict[str, WorkerResource], sensor: str, **more: Any) -> Any:
+    with dg.build_sensor_context(resources=workers, **more) as context:
+        return together.resolve_sensor_def(sensor).evaluate_tick(context)
+
+
+def test_what_a_sensor_reports_is_of_its_own_database(
+    together: dg.Definitions, workers: dict[str, WorkerResource], instance: dg.DagsterInstance
+) -> None:
+    for name in ("billing", "crm"):
+        worker = workers[f"{name}_worker"].open()
+        hand_over(worker, name)
+        worker.process_pending()
+        worker.mongo.events.update_many({}, {"$set": {"finishedAt": datetime.now(timezone.utc) - timedelta(minutes=5)}})
+
+        reported = ticked(together, workers, f"{name}_processed_event_sensor", instance=instance).asset_events
+
+        assert {event.asset_key.to_user_string() for event in reported} == {
+            f"{name}/{asset}" for asset in ("task_events", "tasks", "useractivities")
+        }
+
+
+def test_all_checks_pass_in_one_database_where_one_fails_in_the_other(
+    together: dg.Definitions, workers: dict[str, WorkerResource], instance: dg.DagsterInstance
+) -> None:
+    workers["crm_worker"].open().mongo.events.drop_index("taskId_1")
+
+    found = {}
+    for name in ("crm", "billing"):
+        result = together.resolve_job_def(f"{name}_health_checks").execute_in_process(instance=instance)
+        found |= {
+            each.asset_key.path[0]: (each.passed, each.description)
+            for each in result.get_asset_check_evaluations()
+            if each.check_name == "all_checks_pass"
+        }
+
+    assert found["crm"] == (False, "schema_as_needed")
+    assert found["billing"][0]
+
+
+def test_assets_of_both_that_one_run_materializes_show_each_its_own_database(
+    together: dg.Definitions, workers: dict[str, WorkerResource], instance: dg.DagsterInstance
+) -> None:
+    """Dagster puts all assets of a code location into one job: each must ask the worker that is its own."""
+    hand_over(workers["crm_worker"].open(), "call them")
+    keys = [dg.AssetKey([name, "worker_health"]) for name in ("billing", "crm")]
+
+    result = together.resolve_implicit_global_asset_job_def().execute_in_process(
+        asset_selection=keys, instance=instance
+    )
+
+    made = {key: result.asset_materializations_for_node(key.to_python_identifier()) for key in keys}
+    assert {key.path[0]: event.metadata["tasks"].value for key, (event,) in made.items()} == {"billing": 0, "crm": 1}
 
 
 def test_each_sensor_starts_the_job_of_its_own_database_and_counts_its_own_runs(
@@ -141,13 +214,11 @@ def test_each_sensor_starts_the_job_of_its_own_database_and_counts_its_own_runs(
     hand_over(workers["crm_worker"].open(), "call them")
     instance.add_run(dg.DagsterRun(job_name="billing_process_task_events", status=dg.DagsterRunStatus.STARTED))
 
-    def ticked(prefix: str) -> Any:
-        sensor = together.resolve_sensor_def(f"{prefix}_task_event_sensor")
-        with dg.build_sensor_context(instance, resources=workers) as context:
-            return sensor.evaluate_tick(context)
+    of_billing = ticked(together, workers, "billing_task_event_sensor", instance=instance)
+    of_crm = ticked(together, workers, "crm_task_event_sensor", instance=instance)
 
-    assert ticked("billing").skip_message == "nothing is due"
-    assert [request.job_name for request in ticked("crm").run_requests] in ([None], ["crm_process_task_events"])
+    assert of_billing.skip_message == "nothing is due"
+    assert [request.job_name for request in of_crm.run_requests] in ([None], ["crm_process_task_events"])
     assert [target.job_name for target in together.resolve_sensor_def("crm_task_event_sensor").targets] == [
         "crm_process_task_events"
     ]
@@ -232,7 +303,7 @@ def test_what_a_file_says_goes_before_what_the_environment_says(monkeypatch: pyt
     def run_max_events(**settings: Any) -> Any:
         component = RecurrenceWorker(environment_prefix="CRM_", settings=settings)
         job = component.build_defs(dg.ComponentTree.for_test().load_context).resolve_job_def("process_task_events")
-        return job.run_config["ops"]["lease_events"]["config"]["max_events"]
+        return (job.run_config or {})["ops"]["lease_events"]["config"]["max_events"]
 
     assert run_max_events() == 7
     assert run_max_events(WORKER_RUN_MAX_EVENTS=8) == 8
@@ -286,7 +357,9 @@ def cause_of(failing: Callable[[], object]) -> BaseException:
 
 
 def test_every_attribute_is_described_where_a_yaml_file_is_edited() -> None:
-    schema = json.loads(json.dumps(RecurrenceWorker.get_model_cls().model_json_schema()))
+    model = RecurrenceWorker.get_model_cls()
+    assert model is not None
+    schema = json.loads(json.dumps(model.model_json_schema()))
 
     assert [name for name, each in schema["properties"].items() if not each.get("description")] == []
     assert schema["properties"].keys() == {

@@ -1,7 +1,9 @@
 """The real daemon, with the files that are shipped: it finds the events by itself, and what kills it is survived."""
 
 import os
+import re
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +16,10 @@ import pytest
 
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.local import processes
+from recurrence_pipeline.orchestration.run_leases import ALIVE
 from recurrence_pipeline_tests.marked import MARK, Command
 from recurrence_pipeline_tests.orchestration.conftest import Insert
-from recurrence_pipeline_tests.orchestration.test_sensors import add_run
+from recurrence_pipeline_tests.orchestration.test_sensors import add_run, status_of
 from recurrence_pipeline_tests.waiting import wait_until
 
 pytestmark = [pytest.mark.daemon, pytest.mark.timeout(1000)]
@@ -114,3 +117,35 @@ def test_a_machine_that_dies_with_a_full_run_queue_costs_time_and_nothing_else(
         assert worker.queries.event_counts() == {("create", "completed"): count}, again.printed()
         assert worker.mongo.tasks.count_documents({"parentRecurringId": {"$ne": None}}) == 3 * count
         assert not [run for run in runs(history) if run.parent_run_id in dead], "what died is not started again as well"
+
+
+@pytest.mark.parametrize("by", ["signal", "dagster"])
+def test_a_run_that_waits_for_more_work_and_is_told_to_stop_is_no_red_run(
+    home: Path, mongodb_url: str, worker: Worker, insert_task: Insert, history: dg.DagsterInstance, by: str
+) -> None:
+    """A deploy sends SIGTERM to every process; who presses "Terminate" has Dagster send it."""
+    worker.enqueue(insert_task(), "create")
+
+    with daemon(home, mongodb_url, **SHORT_LEASES, WORKER_IDLE_TIMEOUT="3600000") as running:
+        wait_until(lambda: any(ALIVE in run.tags for run in runs(history)), "a run waits for more", timeout=PATIENCE)
+        (waiting,) = runs(history)
+        if by == "signal":
+            os.kill(process_of(history, waiting), signal.SIGTERM)
+        else:
+            assert history.run_launcher.terminate(waiting.run_id)
+        wait_until(lambda: status_of(history, waiting.run_id) in ENDED, "the run ends", timeout=PATIENCE)
+
+        assert status_of(history, waiting.run_id) is dg.DagsterRunStatus.SUCCESS, running.printed()
+        assert worker.queries.event_counts() == {("create", "completed"): 1}
+
+
+ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+
+
+def process_of(history: dg.DagsterInstance, run: dg.DagsterRun) -> int:
+    """Return the id of the process of a run, which is in the log of that."""
+    records = history.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT).records
+    said = "".join(str(record.event_log_entry.get_dagster_event().message) for record in records)
+    found = re.search(r"Executing steps in process \(pid: (\d+)\)", said)
+    assert found is not None, said
+    return int(found[1])

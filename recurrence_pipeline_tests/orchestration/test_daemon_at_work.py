@@ -152,7 +152,7 @@ def test_the_daemon_starts_a_run_for_what_is_due_tells_no_secret_and_goes_on_whe
     assert first.status is dg.DagsterRunStatus.SUCCESS, running.printed()
     assert first.tags["dagster/sensor_name"] == "task_event_sensor"
     assert first.tags["dagster/retry_strategy"] == "ALL_STEPS", "memory of a crashed process cannot be gone on from"
-    assert int(first.tags["events_due"]) >= 1
+    assert int(first.tags["recurrence/events_due"]) >= 1
     assert shown == [], "no secret is in a process list, where everybody on the machine could read it"
     assert files_that_show(home, "canary") == [], "nor in a log, nor in the config, the tags or an event of a run"
 

@@ -16,9 +16,8 @@ OPS = {"replay_events": "replay_refused_events", "restore_tasks": "restore_delet
 def launch(
     definitions: dg.Definitions, instance: dg.DagsterInstance, job: str, **config: Any
 ) -> dg.ExecuteInProcessResult:
-    run_config = {"ops": {OPS[job]: {"config": config}}} if config else None
     return definitions.resolve_job_def(job).execute_in_process(
-        run_config=run_config, instance=instance, raise_on_error=False
+        run_config=config, instance=instance, raise_on_error=False
     )
 
 
@@ -122,19 +121,26 @@ def test_a_deletion_is_shown_first_and_put_back_when_told_to(
             {"since": "soon"},
             "since: 'soon' is neither a length such as 90m, 24h, 7d, 2w nor a time such as 2026-11-24",
         ),
-        ("replay_events", {"event_ids": ["12"]}, "eventId: '12' is not an id of 24 hex digits"),
+        ("replay_events", {"event_ids": ["12"]}, "event_ids: '12' is not an id of 24 hex digits"),
         ("restore_tasks", {"deletion": "12"}, "deletion: '12' is not an id of 24 hex digits"),
-        (
-            "restore_tasks",
-            {"deletion": "0" * 24, "dry_run": False},
-            f"deletion {'0' * 24} took nothing that is still kept (see KEEP_DELETED_DAYS)",
-        ),
     ],
 )
-def test_what_cannot_be_done_fails_the_run_in_one_line(
+def test_what_cannot_be_meant_is_refused_before_there_is_a_run(
     definitions: dg.Definitions, instance: dg.DagsterInstance, job: str, config: dict[str, Any], text: str
 ) -> None:
-    assert failure_of(launch(definitions, instance, job, **config)) == text
+    with pytest.raises(dg.DagsterError) as refused:
+        launch(definitions, instance, job, **config)
+
+    assert text in str(refused.value.__cause__)
+    assert instance.get_runs() == []
+
+
+def test_what_cannot_be_done_fails_the_run_in_one_line(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker
+) -> None:
+    result = launch(definitions, instance, "restore_tasks", deletion="0" * 24, dry_run=False)
+
+    assert failure_of(result) == f"deletion {'0' * 24} took nothing that is still kept (see KEEP_DELETED_DAYS)"
 
 
 @pytest.mark.parametrize("job", ["replay_events", "restore_tasks"])

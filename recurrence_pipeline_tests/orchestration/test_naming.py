@@ -30,7 +30,7 @@ def test_what_people_see_of_the_definitions_is_as_it_was_reviewed() -> None:
 
 
 def test_under_a_prefix_everything_is_the_same_but_for_the_names() -> None:
-    """Else what somebody gives a decorator, and renaming.py does not know, is lost for a worker with a prefix."""
+    """Else somebody has written a name where `names` should be asked."""
     text = as_text(snapshot(definitions_of("zz")))
 
     assert yaml.safe_load(text.replace("zz_", "").replace("zz/", "")) == snapshot(definitions_of(""))
@@ -80,7 +80,7 @@ def test_assets_link_to_their_lines_where_it_is_said_where_the_code_can_be_read(
     address, _, line = urls["worker_health"].partition("#L")
     assert address == "https://git.example.org/worker/blob/main/recurrence_pipeline/orchestration/assets.py"
     decorated = Path(inspect.getfile(assets)).read_text(encoding="utf-8").splitlines()[int(line) - 1 :]
-    assert next(text for text in decorated if text.startswith("def ")).startswith("def worker_health(")
+    assert next(text for text in decorated if "def " in text).strip().startswith("def worker_health(")
     assert urls["tasks"] == address
 
 
@@ -88,9 +88,3 @@ def test_assets_link_to_their_lines_where_it_is_said_where_the_code_can_be_read(
 def test_a_prefix_that_dagster_could_not_take_is_refused_by_name(prefix: str) -> None:
     with pytest.raises(ConfigurationError, match=f"prefix: '{prefix}' is not up to 30"):
         Names(prefix)
-
-
-def test_a_renamed_function_leads_to_the_line_where_it_is_written() -> None:
-    op = definitions_of("zz").resolve_job_def("zz_process_task").graph.node_dict["process_one_task"].definition
-
-    assert inspect.unwrap(op).__module__ == "recurrence_pipeline.orchestration.manual_jobs"

@@ -16,25 +16,29 @@ from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.orchestration.alert_sensor import build_alert_sensor
 from recurrence_pipeline.orchestration.automation import failing_ticks
+from recurrence_pipeline.orchestration.factory import worker_definitions
 from recurrence_pipeline.orchestration.naming import Names
 from recurrence_pipeline.orchestration.own import Own
 from recurrence_pipeline.orchestration.resources import WorkerResource
 from recurrence_pipeline.orchestration.run_history import tidy
-from recurrence_pipeline.orchestration.sensors import dead_run_sensor, task_event_sensor
+from recurrence_pipeline.orchestration.sensors import build_dead_run_sensor, build_task_event_sensor
 from recurrence_pipeline_tests.orchestration.conftest import AT_ONCE, Insert
+from recurrence_pipeline_tests.orchestration.looks import evaluated, numbers_of
 from recurrence_pipeline_tests.orchestration.test_automation import FAILURE, NOW, ticked
 from recurrence_pipeline_tests.waiting import wait_until
 
 JOB = "billing_process_task_events"
 HERE, ELSEWHERE = "ours", "theirs"
 QUEUED, STARTED, FAILED = dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE
-OWN = Own(Names("billing"), HERE)
+BILLING = Names("billing")
+OWN = Own(BILLING, HERE)
+task_event_sensor, dead_run_sensor = build_task_event_sensor(BILLING), build_dead_run_sensor(BILLING)
 
 
 @pytest.fixture
 def billing(mongodb_url: str) -> Iterator[WorkerResource]:
     settings = {"MONGODB_URL": mongodb_url, "WORKER_LEASE": "100", "WORKER_LEASE_MARGIN": "10", **AT_ONCE}
-    resource = WorkerResource(Settings.from_environment(settings), Names("billing"), alone=False)
+    resource = WorkerResource(Settings.from_environment(settings), BILLING, alone=False)
     resource.open().init_db()
     yield resource
     resource.close()
@@ -67,7 +71,7 @@ def at(location: str, instance: dg.DagsterInstance, resource: WorkerResource) ->
         repository_name="__repository__",
         instance=instance,
         code_location_origin=RegisteredCodeLocationOrigin(location),
-        resources={"worker": resource},
+        resources={"billing_worker": dg.ResourceDefinition.hardcoded_resource(resource)},
     )
 
 
@@ -78,7 +82,7 @@ def test_a_run_is_given_up_by_its_own_worker_alone(instance: dg.DagsterInstance,
     mine = add_run(instance, JOB, HERE, STARTED)  # the last to be silent for two leases
 
     def ended() -> bool:
-        dead_run_sensor(at(HERE, instance, billing))
+        evaluated(dead_run_sensor, at(HERE, instance, billing))
         return status_of(instance, mine) is FAILED
 
     wait_until(ended, "two leases are over")
@@ -94,15 +98,14 @@ def test_runs_of_others_take_no_place_of_the_own(
     add_run(instance, JOB, ELSEWHERE, QUEUED)
     add_run(instance, "crm_process_task_events", HERE, QUEUED)
 
-    (request,) = task_event_sensor(at(HERE, instance, billing))
-    assert isinstance(request, dg.RunRequest)
+    assert isinstance(evaluated(task_event_sensor, at(HERE, instance, billing)), list)
 
     add_run(instance, JOB, HERE, QUEUED)
-    assert isinstance(task_event_sensor(at(HERE, instance, billing)), dg.SkipReason)
+    assert isinstance(evaluated(task_event_sensor, at(HERE, instance, billing)), dg.SkipReason)
 
 
 def told(instance: dg.DagsterInstance, resource: WorkerResource) -> str:
-    result = build_alert_sensor(resource.settings, [])(at(HERE, instance, resource))
+    result = evaluated(build_alert_sensor(resource.settings, [], BILLING), at(HERE, instance, resource))
     assert isinstance(result, dg.SensorResult)
     return str(result.skip_reason.skip_message if isinstance(result.skip_reason, dg.SkipReason) else "")
 
@@ -160,8 +163,8 @@ def executed(instance: dg.DagsterInstance, job: str, key: dg.AssetKey) -> str:
     return definitions.resolve_job_def(job).execute_in_process(instance=instance).run_id
 
 
-def test_the_history_of_others_stays(automated: dg.DagsterInstance) -> None:
-    """A team that adds a component to its project must not lose its runs to it, nor what another worker's came to."""
+def old_runs(automated: dg.DagsterInstance) -> tuple[list[str], list[str]]:
+    """Return three runs of ours and three of others, all of which ended long ago."""
     home = Path(automated.root_directory)
     mine = [executed(automated, JOB, ASSET) for _ in range(3)]
     theirs = [executed(automated, "nightly_load", dg.AssetKey("ledger")) for _ in range(3)]
@@ -171,6 +174,13 @@ def test_the_history_of_others_stays(automated: dg.DagsterInstance) -> None:
     ):
         with closing(sqlite3.connect(home / file)) as database, database:
             database.execute(f"UPDATE {table} SET {column} = datetime('now', '-20 days')")  # noqa: S608
+    return mine, theirs
+
+
+def test_the_history_of_others_stays(automated: dg.DagsterInstance) -> None:
+    """A team that adds a component to its project must not lose its runs to it, nor what another worker's came to."""
+    home = Path(automated.root_directory)
+    mine, theirs = old_runs(automated)
     of_nobody = home / "storage" / str(uuid4())
     of_nobody.mkdir(parents=True)
 
@@ -182,3 +192,18 @@ def test_the_history_of_others_stays(automated: dg.DagsterInstance) -> None:
     assert [path.name for path in home.rglob("*") if path.name.startswith((mine[0], mine[1]))] == []
     assert len([path for path in home.rglob("*") if path.name.startswith(tuple(theirs))]) >= len(theirs)
     assert of_nobody.is_dir()
+
+
+def test_the_daily_maintenance_counts_and_removes_runs_of_its_own_worker(
+    automated: dg.DagsterInstance, billing: WorkerResource
+) -> None:
+    mine, theirs = old_runs(automated)
+    worker = dg.ResourceDefinition.hardcoded_resource(billing)
+    job = worker_definitions(billing.settings, worker, BILLING).resolve_job_def("billing_daily_maintenance")
+
+    looked = job.execute_in_process(instance=automated)
+    done = job.execute_in_process(instance=automated, run_config={"dry_run": False})
+
+    assert numbers_of(looked, "prune_run_history") == {"written": False, "would_remove_at_most": len(mine)}
+    assert numbers_of(done, "prune_run_history")["runs"] == len(mine) - 1, "the last of each job stays"
+    assert {run.run_id for run in automated.get_runs()} == {*theirs, mine[-1], looked.run_id, done.run_id}

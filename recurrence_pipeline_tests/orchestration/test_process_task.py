@@ -16,7 +16,7 @@ OP = "process_one_task"
 
 def run(definitions: dg.Definitions, instance: dg.DagsterInstance, **config: Any) -> dg.ExecuteInProcessResult:
     return definitions.resolve_job_def("process_task").execute_in_process(
-        run_config={"ops": {OP: {"config": config}}}, instance=instance, raise_on_error=False
+        run_config=config, instance=instance, raise_on_error=False
     )
 
 
@@ -147,20 +147,25 @@ def test_a_change_that_is_refused_fails_the_run_with_what_stands_in_the_way(
     assert failure_of(result) == f"Task {task_id} is completed: it was not taken back"
 
 
-def test_an_id_that_is_none_fails_the_run_in_one_line(
-    definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker
+@pytest.mark.parametrize(
+    ("config", "text"),
+    [
+        ({"task_id": "12"}, "taskId: '12' is not an id of 24 hex digits"),
+        ({"task_id": "0" * 24, "operation": "delete"}, "userId is required for delete operation"),
+        ({"task_id": "0" * 24, "operation": "delete", "user_id": "me"}, "userId: 'me' is not an id of 24 hex digits"),
+        ({"task_id": "0" * 24, "slot": 2}, "slot: 2 says nothing to create"),
+        ({"task_id": "0" * 24, "operation": "skip", "slot": -1}, "slot: -1 is not a whole number"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_before_there_is_a_run(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, config: dict[str, Any], text: str
 ) -> None:
-    result = run(definitions, instance, task_id="12", operation="create")
+    """The launchpad says so when "Launch" is pressed, and nobody is told of a run that failed."""
+    with pytest.raises(dg.DagsterError) as refused:
+        run(definitions, instance, **config)
 
-    assert failure_of(result) == "taskId: '12' is not an id of 24 hex digits"
-
-
-def test_a_delete_without_a_user_fails_the_run(
-    definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker
-) -> None:
-    result = run(definitions, instance, task_id=str(ObjectId()), operation="delete")
-
-    assert failure_of(result) == "userId is required for delete operation"
+    assert text in str(refused.value.__cause__)
+    assert instance.get_runs() == []
 
 
 def test_a_refusal_fails_the_run_for_here_a_person_asked(

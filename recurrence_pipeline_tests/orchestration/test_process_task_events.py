@@ -1,12 +1,17 @@
 """The job that processes what is due, run in this process on a real database."""
 
+from datetime import timedelta
+from typing import Any
+
 import dagster as dg
 import pytest
 
 from recurrence_pipeline.bootstrap import Worker
+from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.definitions import build_definitions
 from recurrence_pipeline.domain.errors import DatabaseUnavailable
+from recurrence_pipeline.orchestration.materializations import queue_metadata
 from recurrence_pipeline.orchestration.resources import WorkerResource
 from recurrence_pipeline.worker.service import WorkerService
 from recurrence_pipeline_tests.orchestration.conftest import NO_SERVER, USER, Insert
@@ -40,6 +45,7 @@ def test_a_run_works_off_what_is_due_and_reports_the_numbers(
         "leased": 4, "create": 1, "complete": 1, "delete": 1, "skip": 1, "update": 0
     }  # fmt: skip
     assert leased["longest_queue_wait_seconds"] >= 0
+    assert leased["longest_queue_wait"].endswith((" ms", " s"))
     assert numbers_of(result, "process_creations")["occurrences_created"] == 3
     assert numbers_of(result, "process_completions")["completed"] == 1
     changes = numbers_of(result, "process_changes")
@@ -123,15 +129,71 @@ def test_a_bad_event_costs_itself_and_not_the_run(
     assert (operation, outcome, reason) == ("create", "rejected", "Invalid repeat type: hour|ly")
 
 
-def test_a_run_that_did_something_is_seen_on_the_queues_asset(
+def test_a_run_reports_what_it_wrote_to_which_collection(
     definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
 ) -> None:
-    run(definitions, instance)
-    worker.enqueue(insert_task(), "create")
+    task = insert_task()
+    worker.enqueue(task, "create")
+    event = worker.mongo.events.find_one()
+    assert event is not None
     run(definitions, instance)
 
-    observations = instance.fetch_observations(dg.AssetKey("task_events"), limit=10).records
-    assert [o.asset_observation.metadata["completed"].value for o in observations if o.asset_observation] == [1]
+    assert reported(instance, "tasks") == {
+        "occurrences_created": 3,
+        "occurrences_deleted": 0,
+        "events_completed": 1,
+        "last_event_at": event["createdAt"].timestamp(),
+        "dagster/row_count": 4,
+    }
+    assert reported(instance, "useractivities")["activities_written"] == 3
+    assert reported(instance, "useractivities")["dagster/row_count"] == worker.mongo.activities.count_documents({})
+    assert reported(instance, "deleted_tasks") == {}, "nothing was written to it"
+
+    worker.enqueue(task, "delete", str(USER))
+    run(definitions, instance)
+
+    assert reported(instance, "tasks")["occurrences_deleted"] == 3
+    assert reported(instance, "deleted_tasks")["copies_kept"] == 3
+    assert reported(instance, "deleted_tasks")["dagster/row_count"] == 3
+
+
+def reported(instance: dg.DagsterInstance, asset: str) -> dict[str, Any]:
+    """Return the metadata of the last materialization; nothing where there is none."""
+    event = instance.get_latest_materialization_event(dg.AssetKey(asset))
+    if event is None or event.asset_materialization is None:
+        return {}
+    return {name: value.value for name, value in event.asset_materialization.metadata.items()}
+
+
+def test_a_run_with_nothing_to_do_materializes_nothing_and_observes_the_queue(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker
+) -> None:
+    run(definitions, instance)
+
+    assert not any(reported(instance, name) for name in ("tasks", "useractivities", "deleted_tasks", "task_events"))
+    (record,) = instance.fetch_observations(dg.AssetKey("task_events"), limit=10).records
+    assert record.asset_observation is not None
+    shown = {name: value.value for name, value in record.asset_observation.metadata.items()}
+    assert list(shown.items())[:3] == [
+        ("events_due", 0), ("oldest_due_age_seconds", 0.0), ("oldest_due_age", "nothing is due")
+    ]  # fmt: skip
+
+
+def test_a_run_says_how_deep_and_how_old_the_queue_is_that_it_leaves(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
+) -> None:
+    for _ in range(11):  # one run takes on 10
+        worker.enqueue(insert_task(repeatType="none"), "create")
+    long_ago = utc_now() - timedelta(hours=2)
+    run(definitions, instance)
+    worker.enqueue(insert_task(repeatType="none"), "create")
+    worker.mongo.events.update_many({"status": "pending"}, {"$set": {"availableAt": long_ago}})
+
+    shown = queue_metadata(worker)
+
+    assert shown["events_due"] == 2
+    assert shown["oldest_due_age_seconds"] >= 7200
+    assert shown["oldest_due_age"].startswith("2 h")
 
 
 def test_an_outage_fails_the_run_in_one_line(

@@ -9,18 +9,21 @@ from bson import ObjectId
 
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.orchestration import sensors
+from recurrence_pipeline.orchestration.naming import Names
 from recurrence_pipeline.orchestration.resources import WorkerResource
-from recurrence_pipeline.orchestration.sensors import reconcile_sensor
+from recurrence_pipeline.orchestration.sensors import build_reconcile_sensor
 from recurrence_pipeline.reconciliation.reconciler import ScanResult
 from recurrence_pipeline_tests.orchestration.conftest import Insert
-from recurrence_pipeline_tests.orchestration.looks import everything
+from recurrence_pipeline_tests.orchestration.looks import evaluated, everything
+
+reconcile_sensor = build_reconcile_sensor(Names())
 
 
 def tick(
     instance: dg.DagsterInstance, resource: WorkerResource, cursor: str | None = None
 ) -> dg.SensorResult | dg.SkipReason:
     with dg.build_sensor_context(instance=instance, resources={"worker": resource}, cursor=cursor) as context:
-        result = reconcile_sensor(context)
+        result = evaluated(reconcile_sensor, context)
     assert isinstance(result, (dg.SensorResult, dg.SkipReason))
     return result
 
@@ -49,12 +52,12 @@ def test_a_task_inserted_by_any_program_is_asked_for_within_one_tick_and_then_wo
 
 
 def test_a_task_that_is_inserted_while_the_sensor_looks_is_asked_for_in_the_same_tick(
-    instance: dg.DagsterInstance, resource: WorkerResource, insert_task: Insert, monkeypatch: pytest.MonkeyPatch
+    in_threads: dg.DagsterInstance, resource: WorkerResource, insert_task: Insert, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sensors, "BETWEEN_LOOKS", timedelta(milliseconds=50))
     patient = WorkerResource(resource.settings.model_copy(update={"watch": timedelta(seconds=30)}))
     with ThreadPoolExecutor() as pool:
-        result = pool.submit(tick, instance, patient)
+        result = pool.submit(tick, in_threads, patient)
         insert_task()
         assert len(looked(result.result()).asset_events or []) == 1
     patient.close()

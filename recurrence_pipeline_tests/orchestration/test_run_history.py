@@ -15,10 +15,8 @@ import dagster as dg
 import pytest
 
 from recurrence_pipeline.config.clock import utc_now
-from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.orchestration import run_history as history
-from recurrence_pipeline.orchestration.resources import WorkerResource
-from recurrence_pipeline.orchestration.run_history import Removed, run_history, tidy
+from recurrence_pipeline.orchestration.run_history import Removed, remove_old_runs, tidy
 from recurrence_pipeline_tests.world import Crash
 
 ASSET = dg.AssetKey("thing")
@@ -244,15 +242,18 @@ def test_more_runs_than_a_batch_holds_all_go(
     assert there(instance, ids) == {"third", "other last", "unfinished"}
 
 
-@pytest.mark.parametrize(("days", "runs"), [("", 3), ("18", 2), ("0", 0)])
-def test_the_setting_says_how_old_is_old(instance: dg.DagsterInstance, days: str, runs: int) -> None:
-    worker = WorkerResource(Settings.from_environment({"DAGSTER_RUN_RETENTION_DAYS": days}))
-    result = dg.materialize([run_history], resources={"worker": worker}, instance=instance)
-    (event,) = result.asset_materializations_for_node("run_history")
-    assert {name: value.value for name, value in event.metadata.items()} == {
+@pytest.mark.parametrize(("days", "runs"), [(14, 3), (18, 2), (0, 0)])
+def test_the_setting_says_how_old_is_old(instance: dg.DagsterInstance, days: int, runs: int) -> None:
+    before = len(instance.get_runs())
+    asked = remove_old_runs(instance, days, dry_run=True)
+    assert asked["written"] is False
+    assert asked["would_remove_at_most"] >= runs
+    assert len(instance.get_runs()) == before
+
+    assert remove_old_runs(instance, days, dry_run=False) == {
+        "written": True,
         "runs": runs,
-        "check_results": 0 if days == "0" else runs - 1,
+        "check_results": 0 if days == 0 else runs - 1,
         "files": runs,
         "left_for_next_time": False,
     }
-    worker.close()

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
+from recurrence_pipeline.orchestration.naming import Names
 from recurrence_pipeline.orchestration.scheduler import NewestTimeZones
 from recurrence_pipeline.orchestration.schedules import build_schedules
 from recurrence_pipeline_tests.time_zones import OLDER, asked, on_system, system_data
@@ -23,7 +24,7 @@ SHIPPED = Path(__file__).parents[2] / "dagster.yaml"
 
 
 def schedules(**environment: str) -> dict[str, dg.ScheduleDefinition]:
-    return {schedule.job.name: schedule for schedule in build_schedules(Settings.from_environment(environment))}
+    return {each.job_name: each for each in build_schedules(Settings.from_environment(environment), Names())}
 
 
 def ticks(schedule: dg.ScheduleDefinition, after: datetime, count: int) -> Sequence[str]:

@@ -11,26 +11,33 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobO
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.orchestration import sensors
+from recurrence_pipeline.orchestration.naming import Names
 from recurrence_pipeline.orchestration.resources import WorkerResource
 from recurrence_pipeline.orchestration.run_leases import IN_FLIGHT, InFlight
-from recurrence_pipeline.orchestration.sensors import dead_run_sensor, runs_to_start, task_event_sensor
+from recurrence_pipeline.orchestration.sensors import (
+    build_dead_run_sensor,
+    build_task_event_sensor,
+    patience,
+    runs_to_start,
+)
 from recurrence_pipeline_tests.orchestration.conftest import AT_ONCE, NO_SERVER, Insert
-from recurrence_pipeline_tests.orchestration.looks import everything
+from recurrence_pipeline_tests.orchestration.looks import evaluated, everything
 from recurrence_pipeline_tests.waiting import wait_until
 
 JOB = "process_task_events"
+task_event_sensor, dead_run_sensor = build_task_event_sensor(Names()), build_dead_run_sensor(Names())
 
 
 def tick(instance: dg.DagsterInstance, resource: WorkerResource) -> list[dg.RunRequest] | dg.SkipReason:
     with dg.build_sensor_context(instance=instance, resources={"worker": resource}) as context:
-        result = task_event_sensor(context)
+        result = evaluated(task_event_sensor, context)
     assert isinstance(result, (list, dg.SkipReason))
     return result
 
 
 def look_for_dead_runs(instance: dg.DagsterInstance, resource: WorkerResource) -> str:
     with dg.build_sensor_context(instance=instance, resources={"worker": resource}) as context:
-        result = dead_run_sensor(context)
+        result = evaluated(dead_run_sensor, context)
     assert isinstance(result, dg.SkipReason)
     return skipped(result)
 
@@ -92,8 +99,7 @@ def test_due_events_start_a_run_that_says_why(
 
     (request,) = requests(tick(instance, resource))
 
-    assert request.tags["events_due"] == "2"
-    assert int(request.tags["oldest_due_seconds"]) >= 0
+    assert request.tags == {"recurrence/events_due": "2"}, "each tag is on every page that lists runs"
     assert request.run_key is None, "Dagster would launch a key once, for ever"
 
 
@@ -106,6 +112,31 @@ def test_a_sensor_only_reads(
     tick(instance, resource)
 
     assert everything(worker) == before
+
+
+def test_each_sensor_writes_to_what_it_says_and_to_nothing_else(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    resource: WorkerResource,
+    worker: Worker,
+    insert_task: Insert,
+) -> None:
+    """An evaluation that hangs overlaps the next: what writes has to say so, and why it may."""
+    insert_task()
+    written: dict[str, set[str]] = {}
+    repository = definitions.get_repository_def()
+    for sensor in repository.sensor_defs:
+        before = everything(worker)
+        with dg.build_sensor_context(
+            instance=instance, resources={"worker": resource}, repository_def=repository
+        ) as context:
+            sensor.evaluate_tick(context)
+        after = everything(worker)
+        written[sensor.name] = {name for name in after if after[name] != before.get(name)}
+
+    said = {sensor.name: set(filter(None, [sensor.tags.get("writes")])) for sensor in repository.sensor_defs}
+    assert written == said
+    assert {name for name in said if said[name]} == {"reconcile_sensor", "alert_sensor"}
 
 
 def test_an_event_that_is_not_due_yet_starts_nothing(
@@ -194,7 +225,7 @@ def test_a_run_that_died_with_its_machine_does_not_count_once_its_leases_have_ru
     wait_until(lambda: worker.queries.queue().due == 2, "the lease runs out")
 
     (request,) = requests(tick(instance, short_lease))
-    assert request.tags["events_due"] == "2"
+    assert request.tags["recurrence/events_due"] == "2"
 
 
 @pytest.mark.parametrize("holder", [None, "another run"])
@@ -304,13 +335,22 @@ def watching(mongodb_url: str, worker: Worker) -> Iterator[WorkerResource]:
 
 
 def test_an_event_that_comes_while_the_sensor_watches_starts_a_run_in_the_same_look(
-    watching: WorkerResource, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
+    watching: WorkerResource, in_threads: dg.DagsterInstance, worker: Worker, insert_task: Insert
 ) -> None:
     """Dagster lets it look only every 5 s."""
     with ThreadPoolExecutor() as pool:
-        look = pool.submit(tick, instance, watching)
+        look = pool.submit(tick, in_threads, watching)
         make_due(worker, insert_task, 1)
         assert len(requests(look.result())) == 1
+
+
+def test_where_sensors_are_evaluated_one_after_the_other_none_waits(
+    watching: WorkerResource, instance: dg.DagsterInstance, in_threads: dg.DagsterInstance
+) -> None:
+    """Dagster's own default: a sensor that waits would hold up those of everybody in the instance."""
+    assert patience(in_threads, watching.settings) == timedelta(seconds=30)
+    assert patience(instance, watching.settings) == timedelta()
+    assert skipped(tick(instance, watching)) == "nothing is due"
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,11 @@
 from datetime import datetime, timezone
 
 import dagster as dg
+import pytest
 
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline_tests.orchestration.conftest import Insert
-from recurrence_pipeline_tests.orchestration.looks import everything, failure_of, numbers_of
+from recurrence_pipeline_tests.orchestration.looks import everything, numbers_of
 
 JOB, OP = "shadow_previous_worker", "compare_with_previous_worker"
 
@@ -20,12 +21,13 @@ def test_it_says_what_the_previous_worker_left_out_and_writes_nothing(
     before = everything(worker)
 
     def launch(since: str) -> dg.ExecuteInProcessResult:
-        config = {"ops": {OP: {"config": {"since": since}}}}
         job = definitions.resolve_job_def(JOB)
-        return job.execute_in_process(run_config=config, instance=instance, raise_on_error=False)
+        return job.execute_in_process(run_config={"since": since}, instance=instance, raise_on_error=False)
 
     told = numbers_of(launch("2000-01-01"), OP)
     assert everything(worker) == before
     assert (told["series: it lost"], told["series: same"]) == (1, 0)
     assert "### Pay rent: it lost" in told["report"]
-    assert "since: 'soon'" in failure_of(launch("soon"))
+    with pytest.raises(dg.DagsterConfigMappingFunctionError) as refused:
+        launch("soon")
+    assert "since: 'soon'" in str(refused.value.__cause__)

@@ -1,16 +1,18 @@
 """What the UI shows of the definitions: each says what it is, and each job can be launched as its launchpad opens."""
 
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 
 import dagster as dg
 import pytest
 
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.definitions import build_definitions
-from recurrence_pipeline.orchestration.resources import TEAM
 from recurrence_pipeline_tests.orchestration.conftest import NO_SERVER
 
-DEFINITIONS = build_definitions(Settings.from_environment({"MONGODB_URL": NO_SERVER}))
+TEAM = "team:recurrence"
+SETTINGS = Settings.from_environment({"MONGODB_URL": NO_SERVER, "DAGSTER_OWNERS": f"{TEAM}, ops@example.org"})
+DEFINITIONS = build_definitions(SETTINGS)
 REPOSITORY = DEFINITIONS.get_repository_def()
 ASSETS = DEFINITIONS.resolve_asset_graph()
 NODES = [ASSETS.get(key) for key in ASSETS.get_all_asset_keys()]
@@ -51,11 +53,37 @@ def test_everything_has_tags() -> None:
     assert [name for name, tags in tagged.items() if not tags] == []
 
 
-def test_what_only_the_worker_writes_is_owned_by_its_team() -> None:
-    owned = {node.key.to_user_string(): node.owners for node in NODES if node.tags["written_by"] == "worker"}
+def test_what_only_the_worker_writes_is_owned_by_whom_the_setting_names() -> None:
+    owners = {node.key.to_user_string(): node.owners for node in NODES}
+    ours = {node.key.to_user_string() for node in NODES if node.tags["written_by"] == "worker"}
 
-    assert owned
-    assert [name for name, owners in owned.items() if TEAM not in owners] == []
+    assert ours
+    assert {name for name in owners if owners[name]} == ours
+    assert {tuple(owners[name]) for name in ours} == {(TEAM, "ops@example.org")}
+
+
+def test_where_nobody_is_named_nothing_has_an_owner() -> None:
+    """A team that nobody is in would be alerted in vain."""
+    assets = build_definitions(Settings.from_environment({"MONGODB_URL": NO_SERVER})).resolve_asset_graph()
+    assert [key for key in assets.get_all_asset_keys() if assets.get(key).owners] == []
+
+
+def test_lineage_between_groups_has_no_cycle() -> None:
+    """Else the picture of the groups says that each comes before the other."""
+    groups = {node.key: node.group_name for node in NODES}
+    above: dict[str, set[str]] = {group: set() for group in groups.values()}
+    for node in NODES:
+        above[node.group_name] |= {groups[key] for key in node.parent_keys} - {node.group_name}
+
+    assert next(iter(TopologicalSorter(above).static_order())) == "application"
+    assert above == {"application": set(), "worker": {"application"}, "reports": {"application"}}
+
+
+def test_the_tags_of_a_job_that_runs_by_itself_are_not_on_its_runs() -> None:
+    """A tag that is the same on each run of a job is noise on the page that lists them."""
+    shown = {job.name: {tag for tag in job.run_tags if not tag.startswith("dagster/")} for job in JOBS}
+    assert {name for name, tags in shown.items() if tags} == {"process_task", "replay_events", "restore_tasks"}
+    assert {tag.split("/")[0] for job in JOBS for tag in job.tags} == {"recurrence"}
 
 
 @pytest.mark.parametrize("job", JOBS, ids=lambda job: job.name)
@@ -63,10 +91,11 @@ def test_the_launchpad_opens_with_a_config_that_can_be_launched(job: dg.JobDefin
     assert dg.validate_run_config(job, job.run_config or {})
 
 
-@pytest.mark.parametrize("name", ["process_task", "replay_events", "restore_tasks"])
+@pytest.mark.parametrize("name", ["process_task", "replay_events", "restore_tasks", "daily_maintenance"])
 def test_a_job_by_hand_only_looks_until_it_is_told_to_act(name: str) -> None:
     """Else a person who presses the button to see what comes of it has done it."""
     job = REPOSITORY.get_job(name)
 
-    (config,) = dg.validate_run_config(job, {})["ops"].values()
-    assert config["config"]["dry_run"] is True
+    configs = [op["config"] for op in dg.validate_run_config(job, {})["ops"].values()]
+    assert configs
+    assert all(config["dry_run"] is True for config in configs)

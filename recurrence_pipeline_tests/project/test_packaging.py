@@ -91,6 +91,7 @@ def test_the_wheel_brings_the_command_and_asks_for_what_pyproject_names(
 ) -> None:
     scripts = wheel[f"recurrence_pipeline-{VERSION}.dist-info/entry_points.txt"].decode()
     assert "recurrence = recurrence_pipeline.cli:main" in scripts
+    assert "[dagster_dg_cli.registry_modules]\nrecurrence_pipeline = recurrence_pipeline.component" in scripts
     assert metadata["Requires-Python"] == ">=3.11"
     assert set(metadata.get_all("Provides-Extra", [])) >= {"embedded", "report", "dev"}
     needed = [Requirement(line) for line in metadata.get_all("Requires-Dist", [])]
