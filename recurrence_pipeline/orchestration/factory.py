@@ -15,7 +15,6 @@ from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.orchestration.alert_sensor import build_alert_sensor
 from recurrence_pipeline.orchestration.asset_checks import all_but_the_sum, build_checks
 from recurrence_pipeline.orchestration.assets import (
-    Asset,
     build_collections,
     build_daily_figures,
     build_performance_report,
@@ -62,7 +61,10 @@ def worker_definitions(
         sensors: which of them run by themselves; the others are there, and wait until somebody turns them on.
         schedules: likewise.
     """
-    assets: list[Asset] = [*build_collections(names), *(build(names) for build in REPORTING)]
+    assets: list[dg.AssetsDefinition | dg.AssetSpec] = [
+        *build_collections(names),
+        *(build(names) for build in REPORTING),
+    ]
     bound = {"worker": worker, "leases": run_leases, "io_manager": dg.mem_io_manager}
     return dg.Definitions(
         assets=[with_source(each, settings.dagster_source_url) for each in owned(assets, settings.dagster_owners)],
