@@ -40,4 +40,4 @@ def evaluated(sensor: dg.SensorDefinition, context: dg.SensorEvaluationContext) 
 
     Dagster's own call of a sensor outside of its daemon hands over required resources as arguments too.
     """
-    return inspect.unwrap(sensor)(context)  # type: ignore[arg-type]
+    return inspect.unwrap(sensor)(context)

@@ -180,7 +180,7 @@ def test_all_checks_pass_in_one_database_where_one_fails_in_the_other(
 ) -> None:
     workers["crm_worker"].open().mongo.events.drop_index("taskId_1")
 
-    found = {}
+    found: dict[str, tuple[bool, str | None]] = {}
     for name in ("crm", "billing"):
         result = together.resolve_job_def(f"{name}_health_checks").execute_in_process(instance=instance)
         found |= {

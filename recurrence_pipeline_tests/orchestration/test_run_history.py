@@ -16,7 +16,7 @@ import pytest
 
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.orchestration import run_history as history
-from recurrence_pipeline.orchestration.run_history import Removed, remove_old_runs, tidy
+from recurrence_pipeline.orchestration.run_history import EVERYTHING, Removed, remove_old_runs, tidy
 from recurrence_pipeline_tests.world import Crash
 
 ASSET = dg.AssetKey("thing")
@@ -245,12 +245,12 @@ def test_more_runs_than_a_batch_holds_all_go(
 @pytest.mark.parametrize(("days", "runs"), [(14, 3), (18, 2), (0, 0)])
 def test_the_setting_says_how_old_is_old(instance: dg.DagsterInstance, days: int, runs: int) -> None:
     before = len(instance.get_runs())
-    asked = remove_old_runs(instance, days, dry_run=True)
+    asked = remove_old_runs(instance, days, EVERYTHING, dry_run=True)
     assert asked["written"] is False
     assert asked["would_remove_at_most"] >= runs
     assert len(instance.get_runs()) == before
 
-    assert remove_old_runs(instance, days, dry_run=False) == {
+    assert remove_old_runs(instance, days, EVERYTHING, dry_run=False) == {
         "written": True,
         "runs": runs,
         "check_results": 0 if days == 0 else runs - 1,
