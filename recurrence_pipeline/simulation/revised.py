@@ -59,8 +59,11 @@ def wanted(history: History) -> Iterator[Wanted]:
     behind += [task.occurrence_at for task in done if numbers[task.id] is None]
     last = max((at for at in behind if at is not None), default=None)
     lacking, known = history.recurrence.horizon + 1, set(places.values())
+    made = history.memory.added if history.memory is not None else frozenset[datetime]()
     numbered = ((slot.at, slot.number) for slot in slots if slot.number >= max(finished, 0))
-    for at, number in merge(numbered, ((at, None) for at in dates if at not in known), key=lambda each: each[0]):
+    for at, number in merge(
+        numbered, ((at, None) for at in dates if at not in known or at in made), key=lambda each: each[0]
+    ):
         if is_unwanted(history, at, number):
             continue
         yield at, number
