@@ -167,7 +167,8 @@ def _histories(session: Session, first: int, count: int, *, as_json: bool) -> in
         task = bar.add_task("histories", total=count)
         for tally in run_on_all_cores(first, count):
             rate = tally.histories / max(monotonic() - began, 0.001)
-            bar.update(task, completed=tally.histories, description=f"{tally.histories:,} histories, {rate:,.0f}/s")
+            said = f"{tally.histories:,} histories, {rate:,.0f}/s, all up to seed {tally.next}"
+            bar.update(task, completed=tally.histories, description=said)
     seconds = round(monotonic() - began, 1)
     data = {"first": first, **asdict(tally), "seconds": seconds}
     session.show(data, histories_view, as_json=as_json)

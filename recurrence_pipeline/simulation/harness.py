@@ -44,6 +44,8 @@ class Tally:
     steps: int = 0
     tasks: int = 0
     broken: list[Broken] = field(default_factory=list)
+    next: int | None = None
+    """The seed to go on with: every one before it was run."""
 
     def __iadd__(self, other: "Tally") -> "Tally":
         self.histories += other.histories
@@ -74,15 +76,21 @@ def run_on_all_cores(first: int, count: int) -> Iterator[Tally]:
     It ends early where many are broken.
     """
     chunks = [range(begin, min(begin + CHUNK, first + count)) for begin in range(first, first + count, CHUNK)]
-    tally = Tally()
+    tally = Tally(next=first)
     if len(chunks) == 1:
-        yield run(chunks[0])
+        tally += run(chunks[0])
+        tally.next = chunks[0].stop
+        yield tally
         return
+    open_ends = {chunk.stop: chunk.start for chunk in chunks}
     # A fork is a copy of the threads' locks, too: a process that begins anew has none of them.
     with ProcessPoolExecutor(cpu_count(), mp_context=get_context("spawn")) as pool:
         try:
-            for done in as_completed([pool.submit(run, chunk) for chunk in chunks]):
+            running = {pool.submit(run, chunk): chunk for chunk in chunks}
+            for done in as_completed(running):
                 tally += done.result()
+                del open_ends[running[done].stop]
+                tally.next = min(open_ends.values(), default=first + count)
                 yield tally
                 if len(tally.broken) >= MAX_FAILURES:
                     return

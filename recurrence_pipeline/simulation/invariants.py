@@ -1,21 +1,22 @@
 """What must hold in every history, each as a name, a sentence and a function; what is expected is expected.py's."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from random import Random
 
 from recurrence_pipeline.domain.calendar import in_utc
 from recurrence_pipeline.domain.instances import instances
-from recurrence_pipeline.domain.model import Action, Operation, SeriesMemory, Task, TaskEvent, activity_id
+from recurrence_pipeline.domain.model import Action, Operation, Task, TaskEvent, activity_id
 from recurrence_pipeline.domain.plan import Plan
 from recurrence_pipeline.domain.recurrence import NONE, Missed, Recurrence, read_recurrence
+from recurrence_pipeline.simulation.comparing import difference
 from recurrence_pipeline.simulation.expected import counted_from, expected, place, slots, time_has_come
 from recurrence_pipeline.simulation.forks import Fork
 from recurrence_pipeline.simulation.history import ASKING, History, Visit
 from recurrence_pipeline.simulation.random_series import ORIGINAL, edited
-from recurrence_pipeline.simulation.revised import added, ahead, due_of, is_unwanted, is_void, line, wanted
+from recurrence_pipeline.simulation.revised import is_void, lacks_slots, many_ahead, off_the_line, unfollowed
 from recurrence_pipeline.simulation.store import Store, plan_of
 
 VISIT = "65920082" + "00" * 8
@@ -177,7 +178,7 @@ def _a_year_away(history: History) -> str | None:
                 write()
     if there.removed.keys() != away.removed.keys():
         return f"visited, {sorted(there.removed)} are removed; else {sorted(away.removed)}"
-    return _difference(there, away)
+    return difference(there, away)
 
 
 def _not_undone(history: History) -> str | None:
@@ -195,10 +196,10 @@ def _not_undone(history: History) -> str | None:
         if history.reopened:  # an earlier completion may stand in the way that could not be taken back
             return None
         return f"reopening {history.name(task)} is refused: {next(iter(plan.refusals.values()))}"
-    if (unlike := _difference(before, fork.store)) is not None:
+    if (unlike := difference(before, fork.store)) is not None:
         return f"completed and reopened {history.name(task)}: {unlike}"
     fork.complete(task)
-    unlike = _difference(completed, fork.store)
+    unlike = difference(completed, fork.store)
     return None if unlike is None else f"completed {history.name(task)} again: {unlike}"
 
 
@@ -287,67 +288,8 @@ def _edits_nothing(history: History) -> str | None:
     plan = fork.update(fork.store.tasks[ORIGINAL])
     if plan.refusals:
         return f"an update that changes nothing is refused: {next(iter(plan.refusals.values()))}"
-    unlike = _difference(before, fork.store)
+    unlike = difference(before, fork.store)
     return None if unlike is None else f"an update that changes nothing: {unlike}"
-
-
-def _not_on_the_line(history: History) -> str | None:
-    if not _is_in_line(history):
-        return None
-    slots, dates = {slot.number: slot for slot in line(history)}, added(history)
-    for task in ahead(history):
-        at, number = task.occurrence_at, task.occurrence_number
-        slot = slots.get(number) if number is not None else None
-        if at is None or (at not in dates if number is None else slot is None or slot.at != at):
-            return f"{history.name(task)} is on no slot: {slot}"
-        if is_unwanted(history, at, number):
-            return f"{history.name(task)} is not wanted"
-        if task.due_date != due_of(history, at, slot.zone if slot is not None else None):
-            return f"{history.name(task)} is due at {task.due_date}"
-    return None
-
-
-def _lacks_slots(history: History) -> str | None:
-    if not _is_in_line(history) or {t.id for t in history.done} - history.store.tasks.keys():
-        return None  # where what was completed is gone, nobody knows how far it was
-    numbers = {task.occurrence_number for task in history.store.tasks.values()} | history.deleted_slots | {0}
-    for at, number in wanted(history):
-        if number is not None and number not in numbers and due_of(history, at) > history.now:
-            return f"slot {number} ({at:%a %Y-%m-%d %H:%M}) has no task"
-    return None
-
-
-def _many_open(history: History) -> str | None:
-    if not history.is_changed or not history.is_calm or not history.is_followed or history.is_untraced:
-        return None
-    if not history.recurrence.from_completion:
-        return None
-    first = history.memory.current.first if history.memory is not None else 0
-    found = [task for task in ahead(history) if (task.occurrence_number or 0) >= first]
-    return f"{len(found)} are open: {', '.join(map(history.name, found))}" if len(found) > 1 else None
-
-
-def _is_in_line(history: History) -> bool:
-    """Say whether a series that was changed by people should be as it says now."""
-    is_rest = history.is_changed and history.is_calm and _has_ended(history.visit)
-    is_known = history.is_followed and not history.is_untraced
-    return is_rest and is_known and not history.recurrence.from_completion
-
-
-def _has_ended(visit: Visit | None) -> bool:
-    return visit is not None and not visit.died
-
-
-def _stays_unfollowed(history: History) -> str | None:
-    if not (history.is_over and history.is_calm) or history.is_followed or history.head.repeat_type == NONE:
-        return None
-    if history.memory is None or any(e.operation is Operation.UPDATE for e in _refused(history)):
-        return None
-    return f"{history.head.recurrence or history.head.repeat_type} is not followed, and no event says why"
-
-
-def _refused(history: History) -> list[TaskEvent]:
-    return [event for event in history.finished if event.id in history.refusals]
 
 
 def _touched_changed(history: History) -> str | None:
@@ -395,7 +337,7 @@ def _order_matters(history: History) -> str | None:
     for event in sorted(visit.events, key=lambda event: event.id[::-1], reverse=len(visit.events) % 2 == 0):
         for write in other.writes(plan_of(other, [event], visit.now, history.planner), visit.now):
             write()
-    return _difference(visit.after, other)
+    return difference(visit.after, other)
 
 
 def _asking(visit: Visit) -> list[TaskEvent]:
@@ -407,51 +349,6 @@ def _written(plan: Plan, store: Store) -> str:
     counts = {name: len(getattr(plan, name)) for name in names}
     counts["retirements"] = sum(store.may_retire(each, i) for each in plan.retirements for i in each.task_ids)
     return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-
-
-def _difference(one: Store, other: Store) -> str | None:
-    """Say what differs between what two ways ended in, but for who made what."""
-    a, b = one.tasks, other.tasks
-    if a.keys() != b.keys():
-        return f"one way there are {sorted(a.keys() - b.keys())}, the other way {sorted(b.keys() - a.keys())}"
-    unlike = (f"{i}: {_facts(a[i])}, the other way {_facts(b[i])}" for i in a if _facts(a[i]) != _facts(b[i]))
-    if (found := next(unlike, None)) is not None:
-        return found
-    known, known_else = _known(one), _known(other)
-    names = (each.name for each in fields(SeriesMemory))
-    said = (
-        f"{name} {getattr(known[i], name)}, the other way {getattr(known_else[i], name)}"
-        for name in names
-        for i in known
-        if i in known_else and getattr(known[i], name) != getattr(known_else[i], name)
-    )
-    return None if known == known_else else "; ".join(said) or f"{known.keys()}, the other way {known_else.keys()}"
-
-
-def _known(store: Store) -> dict[str, SeriesMemory]:
-    """Return what is remembered, as far as something follows from it.
-
-    Which slots were passed over matters behind the highest completed one, where they are slots still and nobody asked
-    for that. From completion, the task says when the last slot is.
-    """
-    numbers = (task.occurrence_number or 0 for task in store.tasks.values() if task.is_completed)
-    finished = max(numbers, default=-1)
-    return {i: _that_matters(memory, finished) for i, memory in store.memories.items()}
-
-
-def _that_matters(memory: SeriesMemory, finished: int) -> SeriesMemory:
-    number = memory.number
-    while number > 0 and (str(number) in memory.skipped or is_void(memory, number)):
-        number -= 1  # nobody has those
-    passed = frozenset(n for n in memory.passed if n > finished and str(n) not in memory.skipped)
-    if len(memory.revisions) > 1:  # what an earlier rule passed over is forgotten once a later slot is completed
-        passed = frozenset()
-    at = memory.at if number == memory.number and not (memory.skipped or memory.current.from_completion) else None
-    return replace(memory, number=number, passed=passed, at=at)
-
-
-def _facts(task: Task) -> tuple[object, ...]:
-    return task.title, task.due_date, task.is_completed, task.occurrence_number, task.occurrence_at
 
 
 INVARIANTS = (
@@ -548,22 +445,22 @@ INVARIANTS = (
     Invariant(
         "an_edit_is_followed_or_refused",
         "In the end every edit of rule and options is followed, told or untold, or an event says why it cannot be.",
-        _stays_unfollowed,
+        unfollowed,
     ),
     Invariant(
         "what_is_ahead_is_in_line",
         "Whatever was edited, skipped and taken back: an untouched task ahead is on a slot that is wanted now.",
-        _not_on_the_line,
+        off_the_line,
     ),
     Invariant(
         "what_is_ahead_is_there",
         "Whatever was edited, skipped and taken back: every slot ahead, as far as the horizon, has its task.",
-        _lacks_slots,
+        lacks_slots,
     ),
     Invariant(
         "one_ahead_from_completion",
         "An edit to `from: completion` leaves one untouched task ahead at most.",
-        _many_open,
+        many_ahead,
     ),
     Invariant(
         "touched_is_never_changed",

@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 from recurrence_pipeline.domain.calendar import in_utc
 from recurrence_pipeline.domain.instances import instances, last_moment
-from recurrence_pipeline.domain.model import Revision, SeriesMemory, Task
+from recurrence_pipeline.domain.model import Operation, Revision, SeriesMemory, Task, TaskEvent
 from recurrence_pipeline.domain.recurrence import NONE, read_rule
 from recurrence_pipeline.domain.rules import Rule
 from recurrence_pipeline.domain.zones import time_zone, wall_text
-from recurrence_pipeline.simulation.history import History
+from recurrence_pipeline.simulation.history import History, Visit
 from recurrence_pipeline.simulation.random_series import ORIGINAL
 
 
@@ -59,8 +59,11 @@ def wanted(history: History) -> Iterator[Wanted]:
     behind += [task.occurrence_at for task in done if numbers[task.id] is None]
     last = max((at for at in behind if at is not None), default=None)
     lacking, known = history.recurrence.horizon + 1, set(places.values())
+    made = history.memory.added if history.memory is not None else frozenset[datetime]()
     numbered = ((slot.at, slot.number) for slot in slots if slot.number >= max(finished, 0))
-    for at, number in merge(numbered, ((at, None) for at in dates if at not in known), key=lambda each: each[0]):
+    for at, number in merge(
+        numbered, ((at, None) for at in dates if at not in known or at in made), key=lambda each: each[0]
+    ):
         if is_unwanted(history, at, number):
             continue
         yield at, number
@@ -113,6 +116,7 @@ def _known(history: History, revision: Revision) -> list[tuple[int, datetime]]:
 
 
 def _slots(revision: Revision, rule: Rule, top: int) -> Iterator[tuple[int, datetime]]:
+    times: Iterator[datetime]
     if revision.start is None:
         times = chain([revision.anchor], instances(rule, revision.anchor))
     else:
@@ -135,3 +139,66 @@ def added(history: History) -> list[datetime]:
 def due_of(history: History, at: datetime, zone: tzinfo | None = None) -> datetime:
     """Return when a slot is due, shifted as the original says; that of another rule may be on other clocks."""
     return in_utc(history.recurrence.moved(at) or at, zone or history.zone)
+
+
+def off_the_line(history: History) -> str | None:
+    """Say which untouched task ahead is on no slot that is wanted now."""
+    if not _is_in_line(history):
+        return None
+    slots, dates = {slot.number: slot for slot in line(history)}, added(history)
+    for task in ahead(history):
+        at, number = task.occurrence_at, task.occurrence_number
+        slot = slots.get(number) if number is not None else None
+        if at is None or (at not in dates if number is None else slot is None or slot.at != at):
+            return f"{history.name(task)} is on no slot: {slot}"
+        if is_unwanted(history, at, number):
+            return f"{history.name(task)} is not wanted"
+        if task.due_date != due_of(history, at, slot.zone if slot is not None else None):
+            return f"{history.name(task)} is due at {task.due_date}"
+    return None
+
+
+def lacks_slots(history: History) -> str | None:
+    """Say which slot ahead, as far as the horizon, has no task."""
+    if not _is_in_line(history) or {t.id for t in history.done} - history.store.tasks.keys():
+        return None  # where what was completed is gone, nobody knows how far it was
+    numbers = {task.occurrence_number for task in history.store.tasks.values()} | history.deleted_slots | {0}
+    for at, number in wanted(history):
+        if number is not None and number not in numbers and due_of(history, at) > history.now:
+            return f"slot {number} ({at:%a %Y-%m-%d %H:%M}) has no task"
+    return None
+
+
+def many_ahead(history: History) -> str | None:
+    """Say which untouched tasks are ahead together, where completions are counted from."""
+    if not history.is_changed or not history.is_calm or not history.is_followed or history.is_untraced:
+        return None
+    if not history.recurrence.from_completion:
+        return None
+    first = history.memory.current.first if history.memory is not None else 0
+    found = [task for task in ahead(history) if (task.occurrence_number or 0) >= first]
+    return f"{len(found)} are open: {', '.join(map(history.name, found))}" if len(found) > 1 else None
+
+
+def _is_in_line(history: History) -> bool:
+    """Say whether a series that was changed by people should be as it says now."""
+    is_rest = history.is_changed and history.is_calm and _has_ended(history.visit)
+    is_known = history.is_followed and not history.is_untraced
+    return is_rest and is_known and not history.recurrence.from_completion
+
+
+def _has_ended(visit: Visit | None) -> bool:
+    return visit is not None and not visit.died
+
+
+def unfollowed(history: History) -> str | None:
+    """Say what edit is not followed in the end, and was not refused either."""
+    if not (history.is_over and history.is_calm) or history.is_followed or history.head.repeat_type == NONE:
+        return None
+    if history.memory is None or any(e.operation is Operation.UPDATE for e in _refused(history)):
+        return None
+    return f"{history.head.recurrence or history.head.repeat_type} is not followed, and no event says why"
+
+
+def _refused(history: History) -> list[TaskEvent]:
+    return [event for event in history.finished if event.id in history.refusals]

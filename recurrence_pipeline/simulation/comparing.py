@@ -1,0 +1,52 @@
+"""What two stores differ in, as far as it matters: two ways of the same history must end in the same. Pure."""
+
+from dataclasses import fields, replace
+
+from recurrence_pipeline.domain.model import SeriesMemory, Task
+from recurrence_pipeline.simulation.revised import is_void
+from recurrence_pipeline.simulation.store import Store
+
+
+def difference(one: Store, other: Store) -> str | None:
+    """Say what differs between what two ways ended in, but for who made what."""
+    a, b = one.tasks, other.tasks
+    if a.keys() != b.keys():
+        return f"one way there are {sorted(a.keys() - b.keys())}, the other way {sorted(b.keys() - a.keys())}"
+    unlike = (f"{i}: {_facts(a[i])}, the other way {_facts(b[i])}" for i in a if _facts(a[i]) != _facts(b[i]))
+    if (found := next(unlike, None)) is not None:
+        return found
+    known, known_else = _known(one), _known(other)
+    names = (each.name for each in fields(SeriesMemory))
+    said = (
+        f"{name} {getattr(known[i], name)}, the other way {getattr(known_else[i], name)}"
+        for name in names
+        for i in known
+        if i in known_else and getattr(known[i], name) != getattr(known_else[i], name)
+    )
+    return None if known == known_else else "; ".join(said) or f"{known.keys()}, the other way {known_else.keys()}"
+
+
+def _known(store: Store) -> dict[str, SeriesMemory]:
+    """Return what is remembered, as far as something follows from it.
+
+    Which slots were passed over matters behind the highest completed one, where they are slots still and nobody asked
+    for that. From completion, the task says when the last slot is.
+    """
+    numbers = (task.occurrence_number or 0 for task in store.tasks.values() if task.is_completed)
+    finished = max(numbers, default=-1)
+    return {i: _that_matters(memory, finished) for i, memory in store.memories.items()}
+
+
+def _that_matters(memory: SeriesMemory, finished: int) -> SeriesMemory:
+    number = memory.number
+    while number > 0 and (str(number) in memory.skipped or is_void(memory, number)):
+        number -= 1  # nobody has those
+    passed = frozenset(n for n in memory.passed if n > finished and str(n) not in memory.skipped)
+    if len(memory.revisions) > 1:  # what an earlier rule passed over is forgotten once a later slot is completed
+        passed = frozenset()
+    at = memory.at if number == memory.number and not (memory.skipped or memory.current.from_completion) else None
+    return replace(memory, number=number, passed=passed, at=at)
+
+
+def _facts(task: Task) -> tuple[object, ...]:
+    return task.title, task.due_date, task.is_completed, task.occurrence_number, task.occurrence_at
