@@ -20,7 +20,8 @@ from benchmarks.side import Found
 from benchmarks.size import Size
 
 HERE = Path(__file__).parents[1]
-BUILDS = HERE / "benchmarks" / "builds"
+BUILDS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "recurrence-bench"
+"""Not among our own files, where each tool would take them for ours."""
 SIDE = Path(__file__).with_name("side.py")
 BATCH = 500
 
@@ -61,7 +62,7 @@ def earlier(commit: str) -> Build:
         with tarfile.open(fileobj=io.BytesIO(packed)) as files:
             files.extractall(folder, filter="data")
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder / ".venv"], check=True)
-        pip = [build.python, "-m", "pip", "install", "-qqq", "--disable-pip-version-check"]
+        pip: list[str | Path] = [build.python, "-m", "pip", "install", "-qqq", "--disable-pip-version-check"]
         subprocess.run([*pip, "--no-deps", "--require-hashes", "-r", folder / "requirements.lock"], check=True)
         subprocess.run([*pip, "--no-deps", "--editable", folder], check=True)
         ready.touch()
