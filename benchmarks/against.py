@@ -10,17 +10,18 @@ import os
 import subprocess
 import sys
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from benchmarks.report import Figures
+from benchmarks.report import Figures, Row
 from benchmarks.side import Found
 from benchmarks.size import Size
 
 HERE = Path(__file__).parents[1]
-BUILDS = HERE / "benchmarks" / "builds"
+BUILDS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "recurrence-bench"
+"""Not among our own files, where each tool would take them for ours."""
 SIDE = Path(__file__).with_name("side.py")
 BATCH = 500
 
@@ -61,28 +62,29 @@ def earlier(commit: str) -> Build:
         with tarfile.open(fileobj=io.BytesIO(packed)) as files:
             files.extractall(folder, filter="data")
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder / ".venv"], check=True)
-        pip = [build.python, "-m", "pip", "install", "-qqq", "--disable-pip-version-check"]
+        pip: list[str | Path] = [build.python, "-m", "pip", "install", "-qqq", "--disable-pip-version-check"]
         subprocess.run([*pip, "--no-deps", "--require-hashes", "-r", folder / "requirements.lock"], check=True)
-        subprocess.run([*pip, "matplotlib", "psutil"], check=True)  # what its benchmarks import beside
+        subprocess.run([*pip, "--no-deps", "--editable", folder], check=True)
         ready.touch()
     return build
 
 
-def compared(size: Size, now: Build, then: Build) -> Sequence[Mapping[str, str | float]]:
-    """Measure two builds in turns; each ratio is the median of those of the rounds."""
-    rounds = [(now.measured(size), then.measured(size)) for _ in range(size.rounds)]
+def compared(rounds: Sequence[tuple[Found, Found]]) -> list[Row]:
+    """Hold what was found of the build of now against that of then, round by round."""
     names = [name for name in rounds[0][0] if name in rounds[0][1]]
     return [
         {
             "what": name,
-            "then": median(before[name] for _, before in rounds),
-            "now": median(after[name] for after, _ in rounds),
-            "ratio": median(after[name] / before[name] if before[name] else 1.0 for after, before in rounds),
+            "then": median(then[name] for _, then in rounds),
+            "now": median(now[name] for now, _ in rounds),
+            "ratio": median(now[name] / then[name] if then[name] else 1.0 for now, then in rounds),
         }
         for name in names
     ]
 
 
 def main(size: Size, commit: str) -> Figures:
-    """Compare this build with that of a commit."""
-    return Figures(f"This build against {commit}", compared(size, THIS, earlier(commit)))
+    """Measure this build and that of a commit, in turns."""
+    then = earlier(commit)
+    rounds = [(THIS.measured(size), then.measured(size)) for _ in range(size.rounds)]
+    return Figures(f"This build against {commit}", compared(rounds))

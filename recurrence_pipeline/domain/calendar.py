@@ -19,7 +19,7 @@ from recurrence_pipeline.domain.errors import InvalidRecurrence
 from recurrence_pipeline.domain.families import DRIFT, Counted, Family, Known, family_of
 from recurrence_pipeline.domain.instances import last_moment
 from recurrence_pipeline.domain.rules import Rule, rule_of
-from recurrence_pipeline.domain.zones import UTC, aware, offset_period, time_zone, utc_offset, wall_clock
+from recurrence_pipeline.domain.zones import aware, time_zone, utc_offset, wall_clock
 
 MAX_SAMPLES = 100
 """How many times are heard where an anchor is looked for."""
@@ -83,8 +83,6 @@ def slots(
 ) -> list[datetime]:
     """Return `count` slots from number `first` on, or fewer where the rule ends.
 
-    Mostly the clocks do not change between them: then the zone need not be asked about each.
-
     Raises:
         InvalidRecurrence: as `slot` does.
     """
@@ -105,17 +103,7 @@ def timed(
     Raises:
         InvalidRecurrence: as `slot` does.
     """
-    pattern = _pattern(rule)
-    if not pattern.ends and zone is UTC:
-        found = _instants(wall, zone, pattern.family, first, count, known)
-        return list(zip(found, found, strict=True))
-    shown = _walls(wall, zone, pattern, first, count, known)
-    if not shown:
-        return []
-    spell = offset_period(zone, shown[0].year, shown[0].month)
-    if spell.shown_begin <= shown[0] and shown[-1] < spell.shown_end:
-        return [(each, each - spell.offset) for each in shown]
-    return [(each, in_utc(each, zone)) for each in shown]
+    return [(each, in_utc(each, zone)) for each in _walls(wall, zone, _pattern(rule), first, count, known)]
 
 
 def has_slots(rule: str | Rule, wall: datetime) -> bool:
@@ -256,17 +244,8 @@ def _instants(
     """Return `count` slots from number `first`, which may be negative here, of an anchor on the wall clock."""
     try:
         spans = family.spans(wall, first, count, known)
-        if zone is UTC:
-            return [wall + span for span in spans]
-        if spans and not first:  # arithmetic would not keep the fold of the anchor
-            return [in_utc(wall + span if span else wall, zone) for span in spans]
-        if spans:
-            begin, end = wall + spans[0], wall + spans[-1]
-            spell = offset_period(zone, begin.year, begin.month)
-            if spell.shown_begin <= begin and end < spell.shown_end:
-                start = wall - spell.offset
-                return [start + span for span in spans]
-        return [in_utc(wall + span, zone) for span in spans]
+        # Arithmetic would not keep the fold of the anchor.
+        return [in_utc(wall + span if span else wall, zone) for span in spans]
     except (OverflowError, ValueError) as error:
         if count > 1:  # which of them it is, only each by itself can tell
             each = (_instants(wall, zone, family, number, 1, known) for number in range(first, first + count))

@@ -1,20 +1,15 @@
-"""Time zones: what clocks show, and for how long they go on without a change. Slots are calendar.py's business."""
+"""Time zones: what their clocks show. Slots are calendar.py's business."""
 
-from datetime import MAXYEAR, MINYEAR, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from datetime import timezone as fixed_offset
 from functools import lru_cache
-from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from recurrence_pipeline.domain.errors import InvalidRecurrence
 
 UTC = fixed_offset.utc
 
-OFFSET_PERIOD_DAYS = 64
-"""How long a spell is at most."""
-
 _ZERO = timedelta(0)
-_DAY = timedelta(days=1)
 
 
 def time_zone(name: str | None) -> tzinfo:
@@ -39,7 +34,6 @@ def _load_zone(name: str) -> tzinfo:
 def forget_zones() -> None:
     """Load zones anew from now on: other time zone data are there."""
     _load_zone.cache_clear()
-    offset_period.cache_clear()
 
 
 def aware(field: str, time: datetime) -> datetime:
@@ -76,47 +70,13 @@ def wall_clock(field: str, time: datetime, zone: tzinfo) -> datetime:
     Raises:
         InvalidRecurrence: for a naive time, or where the clocks would show a year outside 1 to 9999.
     """
-    if isinstance(time, datetime) and time.tzinfo is UTC:
-        if zone is UTC:
-            return time
-        spell = offset_period(zone, time.year, time.month)
-        if spell.begin <= time < spell.end:
-            return time + spell.offset
+    if isinstance(time, datetime) and time.tzinfo is zone is UTC:
+        return time
     try:
         return aware(field, time).astimezone(zone).replace(tzinfo=UTC)
     except OverflowError as error:
         message = f"{field}: {time.isoformat()} lies outside the years 1 to 9999 in {zone}"
         raise InvalidRecurrence(message, field=field, value=time) from error
-
-
-class OffsetPeriod(NamedTuple):
-    """A time in which the clocks of a zone do not change, what they are ahead of UTC in it, and what they show."""
-
-    begin: datetime
-    end: datetime
-    offset: timedelta
-    shown_begin: datetime
-    shown_end: datetime
-
-
-_LAST, _FIRST = datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC)
-_NEVER = OffsetPeriod(_LAST, _FIRST, _ZERO, _LAST, _FIRST)
-
-
-@lru_cache(maxsize=4096)
-def offset_period(zone: tzinfo, year: int, month: int) -> OffsetPeriod:
-    """Return the spell that begins with a month on the wall clock, of `OFFSET_PERIOD_DAYS` at most.
-
-    Its end is looked for day by day: no zone ever changed its clocks and changed them back in less than four. In the
-    first year of the calendar and the last two it has no time in it.
-    """
-    if not MINYEAR < year < MAXYEAR - 1:  # the calendar might end before `OFFSET_PERIOD_DAYS` steps
-        return _NEVER
-    begin = end = datetime(year, month, 1, tzinfo=UTC)
-    offset = utc_offset(zone, begin)
-    while (end - begin).days < OFFSET_PERIOD_DAYS and utc_offset(zone, end + _DAY) == offset:
-        end += _DAY
-    return OffsetPeriod(begin - offset, end - offset, offset, begin, end)
 
 
 def utc_offset(zone: tzinfo, wall: datetime) -> timedelta:

@@ -6,6 +6,7 @@ test_mongo.py's business.
 """
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pymongo.common
@@ -17,6 +18,7 @@ from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.domain.errors import DatabaseUnavailable, RecurrenceError, Transient
 from recurrence_pipeline.domain.model import Operation
 from recurrence_pipeline.storage.documents import Document
+from recurrence_pipeline.worker.service import OperationRequest
 from recurrence_pipeline_tests.waiting import wait_until
 from recurrence_pipeline_tests.worker.faults import Choice, Command, alike, at, from_then_on
 from recurrence_pipeline_tests.worker.trial import Trial
@@ -28,6 +30,8 @@ WRITES = {"insert", "update", "delete", "findAndModify"}
 
 LAST_LOOKS = 4
 """The commands that find nothing more to do: what ran out, what is due, and what no time is known of."""
+
+FIRST_INSERT = ("insert", "tasks")
 
 BREAKS = {"closeConnection": True}
 CODES = [10107, 91, 13, 18, 462, 11600]
@@ -309,3 +313,53 @@ def _names(value: object, wanted: ObjectId) -> bool:
     if isinstance(value, list):
         return any(_names(part, wanted) for part in value)
     return value == wanted
+
+
+def requests_of(trial: Trial) -> list[OperationRequest]:
+    """Return a group of requests with a creation, a completion, a deletion, and one that cannot be."""
+    world = trial.world
+    tasks = [world.add_task(world.now + timedelta(days=300), "daily") for _ in range(3)]
+    for task in tasks[1:]:
+        world.worker.process_task_recurrence(str(task), "create")
+    world.complete(tasks[1])
+    operations = ("create", "complete", "delete")
+    asked = [OperationRequest(str(i), each, str(world.user)) for i, each in zip(tasks, operations, strict=True)]
+    return [*asked, OperationRequest(str(ObjectId()), "create")]
+
+
+def what_came_of(trial: Trial, requests: list[OperationRequest]) -> list[int]:
+    """Return how many tasks each of the series has."""
+    return [len(trial.world.occurrences(ObjectId(request.task_id))) for request in requests]
+
+
+def test_an_outage_at_any_command_of_a_group_of_requests_is_told_to_all_and_asked_again_they_are_done_once(
+    trial: Trial,
+) -> None:
+    trial.faults.plan({}, lambda _: False)
+    with trial.failing_worker() as worker:
+        requests = requests_of(trial)
+        worker.process_requests(requests)
+        commands = list(trial.faults.sent)
+    assert what_came_of(trial, requests) == [3, 4, 0, 0]
+
+    for command in commands:
+        requests = requests_of(trial)
+        trial.faults.plan(BREAKS, at(command))
+        with trial.failing_worker() as worker, pytest.raises(DatabaseUnavailable):
+            worker.process_requests(requests)
+        trial.recover()
+        replies = trial.world.worker.process_requests(requests)
+        assert [isinstance(reply, dict) for reply in replies] == [True, True, True, False], str(command)
+        assert what_came_of(trial, requests) == [3, 4, 0, 0], str(command)
+
+
+def test_a_transient_error_of_a_group_of_requests_is_not_for_the_others_to_wait_for(trial: Trial) -> None:
+    """It may be about one of them alone: as nobody knows which, they are processed again, apart."""
+    requests = requests_of(trial)
+    trial.faults.plan({"errorCode": 50}, lambda c: not trial.faults.struck and (c.name, c.collection) == FIRST_INSERT)
+    with trial.failing_worker() as worker:
+        replies = worker.process_requests(requests)
+
+    assert len(trial.faults.struck) == 1
+    assert [isinstance(reply, dict) for reply in replies] == [True, True, True, False]
+    assert what_came_of(trial, requests) == [3, 4, 0, 0]

@@ -7,6 +7,7 @@ two things remain: an insert brings back what was deleted meanwhile, and a delet
 Documents are compared with every field, times and all.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +19,9 @@ from bson import ObjectId
 from recurrence_pipeline.domain.model import Operation
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.worker.context import WriteStep
+from recurrence_pipeline.worker.service import OperationRequest
 from recurrence_pipeline_tests.worker.crashing import (
+    Trace,
     Work,
     frozen_after_look,
     frozen_after_step,
@@ -96,6 +99,26 @@ class Frozen(Scenario):
         return deleted
 
 
+class FrozenRequests(Frozen):
+    """Callers wait for all of it together, instead of events that wait."""
+
+    asked: Sequence[OperationRequest] = ()
+
+    def calm(self, work: Work | None = None) -> Trace:
+        events = self.world.worker.mongo.events
+        waiting = list(events.find({"status": "pending"}))
+        self.asked = [OperationRequest(str(e["taskId"]), e["operation"], str(e["userId"])) for e in waiting]
+        events.delete_many({"_id": {"$in": [event["_id"] for event in waiting]}})
+        return super().calm(work)
+
+    def work(self) -> Work:
+        return replace(super().work(), asked=self.asked)
+
+    def taken_over(self) -> None:
+        self.set_clock(PAST_THE_LEASE)
+        trace(replace(self.at_the_wall_clock(), asked=()))
+
+
 @pytest.fixture
 def frozen(world: World, tmp_path: Path) -> Frozen:
     return Frozen(world, tmp_path, *A_LITTLE_OF_EVERYTHING)
@@ -126,6 +149,21 @@ def test_a_worker_that_was_frozen_between_reading_and_writing_changes_nothing_an
             expected = frozen.raw()
         assert frozen.raw() == expected, f"frozen after look {place} of {frozen.looks}"
         assert woken.numbers["leases_lost"] > 0
+        frozen.check_numbers()
+
+
+def test_a_worker_that_was_frozen_while_callers_waited_for_a_group_changes_nothing_when_another_has_done_it(
+    world: World, tmp_path: Path
+) -> None:
+    frozen = FrozenRequests(world, tmp_path, creations, completions, deletions, count=1)
+    assert len(frozen.asked) == 3
+    for place in range(1, len(frozen.steps)):
+        frozen.put_back()
+        with frozen_after_step(frozen.at_the_wall_clock(), place):
+            frozen.taken_over()
+            expected = frozen.raw()
+        assert {event["status"] for event in expected["task_events"]} == {"completed"}
+        assert frozen.raw() == expected, f"frozen after step {place}: {frozen.steps[place - 1].value}"
         frozen.check_numbers()
 
 
