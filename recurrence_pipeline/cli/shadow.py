@@ -22,7 +22,7 @@ def shadow(
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """Compare what the previous worker made with what this one would have made.
+    """Hold what the previous worker made against what this one would.
 
     It only reads: a database user with the role `read` is enough, and `init-db` is not needed. What people did since
     then (tasks created, completed) is put to the planner, series by series; the tasks that it would have made are held

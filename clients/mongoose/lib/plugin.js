@@ -159,6 +159,15 @@ function castFilter(query) {
   return copy.getFilter();
 }
 
+/** The filter of an operation in a bulk; none where it cannot be cast: Mongoose says so, and an unordered bulk goes on. */
+function castFilterOf(model, filter) {
+  try {
+    return [castFilter(model.find(filter ?? {}))];
+  } catch {
+    return [];
+  }
+}
+
 /** The id that an upsert will give: only so is it known, where the answer is the document from before. */
 function idOfUpsert(query, look) {
   const update = query.getUpdate();
@@ -274,7 +283,7 @@ async function lookAtBulk(model, ops, options) {
   const whole = writes.some(([name]) => !name.startsWith("update")) || updates.includes(null);
   const touched = whole ? null : [...new Set(updates.flat())];
   const look = new Look(model, sessionOf(model, options), touched);
-  const filters = writes.map(([, part]) => castFilter(model.find(part.filter ?? {})));
+  const filters = writes.flatMap(([, part]) => castFilterOf(model, part.filter));
   const onlyDeletes = writes.every(([name]) => name.startsWith("delete"));
   if (filters.length) await look.before(filters, onlyDeletes ? concernedByDeletion : concerned(touched));
   return look;

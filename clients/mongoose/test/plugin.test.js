@@ -241,6 +241,27 @@ for (const version of VERSIONS) {
       );
     });
 
+    it("tells of what an updateMany did before it failed", async () => {
+      const [one, two] = [await stored(), await stored()];
+      await assert.rejects(Task.updateMany({}, { isCompleted: true, taskId: 7 }), { code: 11000 });
+      const [done, ...others] = await Task.find({ isCompleted: true });
+      assert.equal(others.length, 0);
+      assert.ok([one, two].some((task) => task._id.equals(done._id)));
+      assert.deepEqual(await operations(), is(done, "complete"));
+    });
+
+    it("lets an unordered bulkWrite go on behind an operation that cannot be cast", async () => {
+      const task = await stored();
+      await Task.bulkWrite(
+        [
+          { updateOne: { filter: { _id: "no id" }, update: { isCompleted: true } } },
+          { updateOne: { filter: { _id: task._id }, update: { isCompleted: true } } },
+        ],
+        { ordered: false },
+      );
+      assert.deepEqual(await operations(), is(task, "complete"));
+    });
+
     it("tells once of each document of a bulkSave", async () => {
       const task = await stored();
       task.isCompleted = true;
