@@ -43,6 +43,7 @@ from recurrence_pipeline.storage.mongo import Listener, Mongo
 from recurrence_pipeline.storage.sample import is_empty, sample_loaded, wants_sample
 from recurrence_pipeline.storage.schema import SchemaReport, ensure_schema, require_schema
 from recurrence_pipeline.storage.series_migration import inherit, revert
+from recurrence_pipeline.storage.series_heads import SeriesHeads
 from recurrence_pipeline.storage.series_pages import SeriesPages
 from recurrence_pipeline.storage.task_changes import TaskChanges
 from recurrence_pipeline.storage.task_edits import TaskEdits
@@ -57,6 +58,8 @@ from recurrence_pipeline.worker.context import WorkerConfig, WorkerContext, Writ
 from recurrence_pipeline.worker.polling import drain
 from recurrence_pipeline.worker.processor import Processor
 from recurrence_pipeline.worker.queries import Queries
+from recurrence_pipeline.worker.series_list import SeriesList
+from recurrence_pipeline.worker.series_story import SeriesStories
 from recurrence_pipeline.worker.service import WorkerService
 from recurrence_pipeline.worker.summary import BatchSummary
 
@@ -75,6 +78,8 @@ class Worker(WorkerService):
         self.mongo = mongo
         self.queries = Queries(context)
         self.calendar = Calendar(context)
+        self.series_list = SeriesList(context)
+        self.series_stories = SeriesStories(context, self.queries)
         self.reconciliation = Reconciliation(context)
         self.backfill = Backfill(context, self.reconciliation)
         self.maintenance = Maintenance(context)
@@ -211,6 +216,7 @@ def open_worker(
         tasks=Tasks(mongo, **chunks),
         series=TaskSeries(mongo, **chunks, time_zone_data=zone_data.version),
         series_pages=SeriesPages(mongo, read_chunk=settings.read_chunk),
+        series_heads=SeriesHeads(mongo),
         activities=Activities(mongo, **chunks),
         events=Events(mongo, **chunks),
         event_queries=EventQueries(mongo, read_chunk=settings.read_chunk),

@@ -14,6 +14,7 @@ from recurrence_pipeline.storage.event_queries import EventQueries
 from recurrence_pipeline.storage.events import Events
 from recurrence_pipeline.storage.heartbeats import HeartbeatStore
 from recurrence_pipeline.storage.hosts import Hosts
+from recurrence_pipeline.storage.series_heads import SeriesHeads
 from recurrence_pipeline.storage.series_pages import SeriesPages
 from recurrence_pipeline.storage.task_changes import TaskChanges
 from recurrence_pipeline.storage.task_edits import TaskEdits
@@ -89,6 +90,7 @@ class WorkerContext:
     tasks: Tasks
     series: TaskSeries
     series_pages: SeriesPages
+    series_heads: SeriesHeads
     activities: Activities
     events: Events
     event_queries: EventQueries
