@@ -42,8 +42,8 @@ from recurrence_pipeline.storage.import_jsonl import (
 from recurrence_pipeline.storage.mongo import Listener, Mongo
 from recurrence_pipeline.storage.sample import is_empty, sample_loaded, wants_sample
 from recurrence_pipeline.storage.schema import SchemaReport, ensure_schema, require_schema
-from recurrence_pipeline.storage.series_migration import inherit, revert
 from recurrence_pipeline.storage.series_heads import SeriesHeads
+from recurrence_pipeline.storage.series_migration import inherit, revert
 from recurrence_pipeline.storage.series_pages import SeriesPages
 from recurrence_pipeline.storage.task_changes import TaskChanges
 from recurrence_pipeline.storage.task_edits import TaskEdits

@@ -19,6 +19,7 @@ from recurrence_pipeline.config.fields import (
     MongodbUrl,
     Networks,
     Origins,
+    TaskAddress,
     WebAddress,
     Weekday,
     WholeNumber,
@@ -161,6 +162,9 @@ class Settings(BaseModel):
 
     dagster_ui_url: WebAddress = "http://localhost:3000"
     """Where people reach Dagster's web UI: for the links in alerts."""
+
+    task_url: TaskAddress | None = None
+    """Where people reach a task in the application, such as https://app.example.org/tasks/{taskId}."""
 
     port: Annotated[WholeNumber, bounded(0, 65_535)] = 3000
     """Where the internal API listens; 0 takes a free port."""

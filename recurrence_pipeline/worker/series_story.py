@@ -13,7 +13,7 @@ from recurrence_pipeline.domain.explain import Explanation, SlotViews
 from recurrence_pipeline.domain.model import Series
 from recurrence_pipeline.domain.series import SeriesState
 from recurrence_pipeline.domain.status import SeriesStatus, status_of
-from recurrence_pipeline.domain.zones import UTC, time_zone, wall_clock
+from recurrence_pipeline.domain.zones import UTC, wall_clock
 from recurrence_pipeline.worker.context import WorkerContext
 from recurrence_pipeline.worker.queries import Queries, SeriesView
 
@@ -64,7 +64,9 @@ class SeriesStories:
         today = wall_clock("now", now, UTC if state is None else state.zone).date()
         year = today.year if year is None else year
         days: list[Explanation] = []
-        status = SeriesStatus.STOPPED if series.original and series.original.repeat_type == "none" else SeriesStatus.REFUSED
+        status = (
+            SeriesStatus.STOPPED if series.original and series.original.repeat_type == "none" else SeriesStatus.REFUSED
+        )
         if state is not None:
             status = status_of(state, now)
             days = _days(SlotViews(series, state, now), year)
