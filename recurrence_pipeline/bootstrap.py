@@ -17,6 +17,7 @@ from recurrence_pipeline.maintenance.consistency import Consistency
 from recurrence_pipeline.maintenance.time_zones import TimeZones
 from recurrence_pipeline.maintenance.zone_moves import ZoneMoving
 from recurrence_pipeline.monitoring.health import Health
+from recurrence_pipeline.monitoring.last_day import LastDay
 from recurrence_pipeline.monitoring.metrics import Metrics
 from recurrence_pipeline.monitoring.parts import Parts
 from recurrence_pipeline.reconciliation.backfill import Backfill
@@ -25,6 +26,7 @@ from recurrence_pipeline.recovery.replay import DeadLetters
 from recurrence_pipeline.recovery.restore import Deletions
 from recurrence_pipeline.recovery.resume import Resuming
 from recurrence_pipeline.storage.activities import Activities
+from recurrence_pipeline.storage.audit_log import AuditLog
 from recurrence_pipeline.storage.database_checks import DatabaseChecks
 from recurrence_pipeline.storage.deleted_tasks import DeletedTasks
 from recurrence_pipeline.storage.event_metrics import EventMetrics
@@ -58,6 +60,7 @@ from recurrence_pipeline.worker.context import WorkerConfig, WorkerContext, Writ
 from recurrence_pipeline.worker.polling import drain
 from recurrence_pipeline.worker.processor import Processor
 from recurrence_pipeline.worker.queries import Queries
+from recurrence_pipeline.worker.series_actions import SeriesActions
 from recurrence_pipeline.worker.series_list import SeriesList
 from recurrence_pipeline.worker.series_story import SeriesStories
 from recurrence_pipeline.worker.service import WorkerService
@@ -78,6 +81,7 @@ class Worker(WorkerService):
         self.mongo = mongo
         self.queries = Queries(context)
         self.calendar = Calendar(context)
+        self.series_actions = SeriesActions(context, self)
         self.series_list = SeriesList(context)
         self.series_stories = SeriesStories(context, self.queries)
         self.reconciliation = Reconciliation(context)
@@ -92,6 +96,7 @@ class Worker(WorkerService):
         self.parts = Parts(context.heartbeats, context.hosts.this.name)
         self.health = Health(mongo, context.tasks, context.event_queries, self.parts, clock=context.clock)
         self.metrics = Metrics(context.event_metrics, retention=context.rules.event_retention, clock=context.clock)
+        self.last_day = LastDay(context.event_metrics, context.event_queries, clock=context.clock)
         self.context = context
 
     @property
@@ -218,6 +223,7 @@ def open_worker(
         series_pages=SeriesPages(mongo, read_chunk=settings.read_chunk),
         series_heads=SeriesHeads(mongo),
         activities=Activities(mongo, **chunks),
+        audit=AuditLog(mongo),
         events=Events(mongo, **chunks),
         event_queries=EventQueries(mongo, read_chunk=settings.read_chunk),
         event_metrics=EventMetrics(mongo),

@@ -124,6 +124,9 @@ class Settings(BaseModel):
     activity_retention_days: Annotated[WholeNumber, bounded(1, 36_500)] = 90
     """How long activities stay in useractivities before they move to useractivities_archive."""
 
+    audit_retention_days: Annotated[WholeNumber, bounded(1, 36_500)] = 365
+    """How long it is kept who did what from the pages of the API."""
+
     dagster_run_retention_days: Annotated[WholeNumber, bounded(0, 36_500)] = 14
     """How long Dagster's own runs are kept after their end, with their files; 0 for ever."""
 

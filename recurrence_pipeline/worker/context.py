@@ -7,6 +7,7 @@ from enum import Enum
 
 from recurrence_pipeline.domain.retries import RetryPolicy
 from recurrence_pipeline.storage.activities import Activities
+from recurrence_pipeline.storage.audit_log import AuditLog
 from recurrence_pipeline.storage.database_checks import DatabaseChecks
 from recurrence_pipeline.storage.deleted_tasks import DeletedTasks
 from recurrence_pipeline.storage.event_metrics import EventMetrics
@@ -92,6 +93,7 @@ class WorkerContext:
     series_pages: SeriesPages
     series_heads: SeriesHeads
     activities: Activities
+    audit: AuditLog
     events: Events
     event_queries: EventQueries
     event_metrics: EventMetrics

@@ -1,103 +1,36 @@
-"""The paths of the pages: who sees what, and the calls of the worker behind them."""
+"""The paths of the pages: what each shows, and the calls of the worker behind it. What writes is in acting.py."""
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl, unquote
 
-from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from recurrence_pipeline.api.auth import AuthDependencies, Caller
-from recurrence_pipeline.api.errors import ApiError, bad_request, error_from
-from recurrence_pipeline.api.requests import read_body
+from recurrence_pipeline.api.auth import AuthDependencies
+from recurrence_pipeline.api.errors import error_from
 from recurrence_pipeline.api.threads import Threads
 from recurrence_pipeline.api.ui import rendering
+from recurrence_pipeline.api.ui.acting import FIELDS, Acting, is_id, wanted_from
+from recurrence_pipeline.api.ui.audit_page import audit_values, notice_of
 from recurrence_pipeline.api.ui.clocks import Clock
 from recurrence_pipeline.api.ui.list_page import list_values
+from recurrence_pipeline.api.ui.queue import QueuePages
 from recurrence_pipeline.api.ui.series_page import Links, series_values
-from recurrence_pipeline.api.ui.session import (
-    COOKIE,
-    LASTS,
-    PATH,
-    Session,
-    Sessions,
-    expiry_of,
-    form_token,
-    keep_form_token,
-    require_own_form,
-    set_cookie,
-    sign_out,
-)
+from recurrence_pipeline.api.ui.session import COOKIE, LASTS, PATH, expiry_of, set_cookie, sign_out
+from recurrence_pipeline.api.ui.visits import ZONE_COOKIE, Gate, Handler, PageRoute, Visit
 from recurrence_pipeline.bootstrap import Worker
-from recurrence_pipeline.domain.errors import InvalidInput, RecurrenceError
+from recurrence_pipeline.domain.difference import Difference
+from recurrence_pipeline.domain.errors import DatabaseUnavailable, InvalidInput, RecurrenceError
 from recurrence_pipeline.domain.status import SeriesStatus
+from recurrence_pipeline.worker.series_actions import told
 from recurrence_pipeline.worker.series_list import ListOrder, ListQuery
 
 AT_A_TIME = 2
 """Pages that are made at a time: whoever looks must not keep those waiting who hand over work."""
 PATIENCE = timedelta(seconds=30)
-ZONE_COOKIE = "recurrence_zone"
 ZONE_LASTS = timedelta(days=365)
 ID_LENGTH = 24
-
-Form = Mapping[str, str]
-Handler = Callable[["Visit"], Awaitable[Response]]
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """One request for a page, by somebody who may make it. `form` is what a form of ours has sent."""
-
-    request: Request
-    caller: Caller | None
-    session: Session | None
-    form: Form
-
-    @property
-    def query(self) -> Mapping[str, str]:
-        """What the address asks for."""
-        return self.request.query_params
-
-    @property
-    def clock(self) -> Clock:
-        """The clock of whoever looks."""
-        return Clock(unquote(self.request.cookies.get(ZONE_COOKIE, "UTC")))
-
-    def page(self, template: str, values: Mapping[str, Any], status: int = 200) -> Response:
-        """Return a page with what all pages have around it."""
-        sees_all = self.caller is not None and self.caller.user_id is None
-        who = {
-            "name": self.caller.name if self.caller is not None else "",
-            "has_session": self.session is not None,
-            "sees_all": sees_all,
-        }
-        around = {"who": who, "csrf": form_token(self.request, self.session), "zone": self.clock.name, "pages": ()}
-        response = rendering.page(template, around | dict(values), status)
-        keep_form_token(self.request, response)
-        return response
-
-
-class PageRoute(APIRoute):
-    """A path that answers with pages, also where it refuses."""
-
-    def __init__(self, path: str, answer: Callable[[Request], Awaitable[Response]], method: str) -> None:
-        self._answer = answer
-        super().__init__(path, _nothing, methods=[method], include_in_schema=False)
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what takes a request to its response."""
-
-        async def respond(request: Request) -> Response:
-            return await self._answer(request)
-
-        return respond
-
-
-async def _nothing() -> None:
-    """Stand where the framework looks for a signature."""
+AUDIT_PAGE = 50
 
 
 class Pages:
@@ -106,61 +39,34 @@ class Pages:
     def __init__(self, worker: Worker, guard: AuthDependencies) -> None:
         settings = worker.settings
         self._worker = worker
-        self._guard = guard
-        self._sessions = Sessions(settings)
+        self._gate = Gate(settings, guard)
         self._call = Threads(at_a_time=AT_A_TIME, patience=min(PATIENCE, settings.worker_timeout))
         self._links = Links(settings.task_url or "", settings.dagster_ui_url)
+        self._acting = Acting(worker, self._call)
+        self._queue = QueuePages(worker, self._call, self._acting, self._links)
 
     def routes(self) -> list[PageRoute]:
         """Return the paths."""
+        gate, acting = self._gate, self._acting
+        everything: dict[str, Any] = {"everything": True}
+        do: dict[str, Any] = {"method": "POST", **everything}
         return [
-            self._open(PATH + "/style.css", _part("style.css")),
-            self._open(PATH + "/page.js", _part("page.js")),
-            self._open(PATH + "/sign-in", self.sign_in_page),
-            self._open(PATH + "/sign-in", self.sign_in, "POST"),
-            self._open(PATH + "/sign-out", self.sign_out, "POST"),
-            self._open(PATH + "/zone", self.choose_zone, "POST"),
-            self._guarded(PATH, self.list),
-            self._guarded(PATH + "/series/{task_id}", self.series),
+            gate.open(f"{PATH}/style.css", _part("style.css")),
+            gate.open(f"{PATH}/page.js", _part("page.js")),
+            gate.open(f"{PATH}/icon.svg", _part("icon.svg")),
+            gate.open(f"{PATH}/sign-in", self.sign_in_page),
+            gate.open(f"{PATH}/sign-in", self.sign_in, "POST"),
+            gate.open(f"{PATH}/sign-out", self.sign_out, "POST"),
+            gate.open(f"{PATH}/zone", self.choose_zone, "POST"),
+            gate.guarded(PATH, self.list),
+            gate.guarded(f"{PATH}/series/{{task_id}}", self.series),
+            gate.guarded(f"{PATH}/series/{{task_id}}/do", acting.do, **do),
+            gate.guarded(f"{PATH}/deletions/{{deletion}}", acting.look_at_deletion, **everything),
+            gate.guarded(f"{PATH}/deletions/{{deletion}}/restore", acting.restore, **do),
+            gate.guarded(f"{PATH}/queue", self._queue.show, **everything),
+            gate.guarded(f"{PATH}/queue/replay", self._queue.replay, **do),
+            gate.guarded(f"{PATH}/audit", self.audit, **everything),
         ]
-
-    # Who sees what
-
-    def _open(self, path: str, handler: Handler, method: str = "GET") -> PageRoute:
-        """Return a path for everybody."""
-
-        async def answer(request: Request) -> Response:
-            visit = Visit(request, None, self._sessions.read(request), {})
-            try:
-                self._guard.count(request)
-                if method == "POST":
-                    visit = Visit(request, None, visit.session, await _own_form(request, visit.session))
-                return await handler(visit)
-            except ApiError as error:
-                return _refusal(visit, error)
-
-        return PageRoute(path, answer, method)
-
-    def _guarded(self, path: str, handler: Handler, method: str = "GET", *, everything: bool = False) -> PageRoute:
-        """Return a path for those who may ask; `everything`: not for users, who only read what is theirs."""
-
-        async def answer(request: Request) -> Response:
-            session = self._sessions.read(request)
-            visit = Visit(request, None, session, {})
-            try:
-                caller = await self._guard.visitor(request, session.caller if session else None, everything=everything)
-                visit = Visit(request, caller, session, {})
-                if method == "POST":
-                    visit = Visit(request, caller, session, await _own_form(request, session))
-                return await handler(visit)
-            except RecurrenceError as error:
-                return _refusal(visit, error_from(error))
-            except ApiError as error:
-                if visit.caller is None and error.status == 403 and self._guard.has_keys:
-                    return RedirectResponse(PATH + "/sign-in", 303)
-                return _refusal(visit, error)
-
-        return PageRoute(path, answer, method)
 
     async def sign_in_page(self, visit: Visit) -> Response:
         """Ask for a key."""
@@ -169,13 +75,13 @@ class Pages:
     async def sign_in(self, visit: Visit) -> Response:
         """Take a key, or a token, and send the cookie that stands for it."""
         typed = visit.form.get("key", "").strip()
-        caller = self._guard.key_holder(visit.request, typed)
+        caller = self._gate.guard.key_holder(visit.request, typed)
         if caller is None:
             refused = "No key and no token that is known here"
             return visit.page("sign_in.html.j2", {"refused": refused}, 403)
         until = expiry_of(typed) if caller.user_id is not None else None
         response = RedirectResponse(PATH, 303)
-        set_cookie(visit.request, response, COOKIE, self._sessions.begin(caller, until=until), LASTS)
+        set_cookie(visit.request, response, COOKIE, self._gate.sessions.begin(caller, until=until), LASTS)
         return response
 
     async def sign_out(self, _visit: Visit) -> Response:
@@ -197,20 +103,49 @@ class Pages:
 
     async def list(self, visit: Visit) -> Response:
         """Show the series there are."""
-        own = visit.caller is not None and visit.caller.user_id is not None
+        own = visit.user_id is not None
         query = _list_query(visit)
-        if len(query.search) == ID_LENGTH and _is_hex(query.search):
+        if is_id(query.search):
             return RedirectResponse(f"{PATH}/series/{query.search.lower()}", 303)
         found = await self._call(lambda: self._worker.series_list.page(query))
         return visit.page("list.html.j2", list_values(query, found, visit.clock, own=own))
 
     async def series(self, visit: Visit) -> Response:
-        """Show one series."""
+        """Show one series, and what would happen if."""
         task_id = visit.request.path_params["task_id"]
         year = _year(visit.query.get("year"))
-        user_id = visit.caller.user_id if visit.caller else None
-        story = await self._call(lambda: self._worker.series_stories.story(task_id, year=year, user_id=user_id))
-        return visit.page("series.html.j2", series_values(story, visit.clock, self._links))
+        stories, audit = self._worker.series_stories, self._worker.context.audit
+        story = await self._call(lambda: stories.story(task_id, year=year, user_id=visit.user_id))
+        difference, refused, status = await self._difference(visit, story.view.id)
+        entry = visit.query.get("entry", "") if visit.sees_all else ""
+        done = await self._call(lambda: audit.entry(entry)) if is_id(entry) else None
+        values = series_values(story, visit.clock, self._links, difference) | {
+            "asked": {name: visit.query.get(name, "") for name in ("try", *FIELDS)},
+            "refused": refused,
+            "difference": None if difference is None else told(difference),
+            "may_write": visit.sees_all,
+            "notice": None if done is None else notice_of(done),
+        }
+        return visit.page("series_live.html.j2", values, status)
+
+    async def _difference(self, visit: Visit, series_id: str) -> tuple[Difference | None, str, int]:
+        """Return what an act would come to, where one is asked about; else why it would be refused, and its status."""
+        if not visit.query.get("try"):
+            return None, "", 200
+        try:
+            wanted = wanted_from(visit.query, series_id)
+            return await self._call(lambda: self._worker.series_actions.look(wanted)), "", 200
+        except DatabaseUnavailable:
+            raise
+        except RecurrenceError as error:
+            answer = error_from(error)
+            return None, str(answer.body["message"]), answer.status
+
+    async def audit(self, visit: Visit) -> Response:
+        """Show who did what."""
+        before = _time(visit.query.get("before"))
+        entries = await self._call(lambda: self._worker.context.audit.newest(AUDIT_PAGE, before=before))
+        return visit.page("audit.html.j2", audit_values(entries, visit.clock, AUDIT_PAGE))
 
 
 def _part(name: str) -> Handler:
@@ -220,29 +155,9 @@ def _part(name: str) -> Handler:
     return answer
 
 
-async def _own_form(request: Request, session: Session | None) -> Form:
-    """Return what a form of ours has sent."""
-    body = await read_body(request)
-    try:
-        form = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=50))
-    except ValueError:
-        raise bad_request("The form cannot be read") from None
-    require_own_form(request, session, form)
-    return form
-
-
-def _refusal(visit: Visit, error: ApiError) -> Response:
-    """Return a refusal as a page."""
-    values = {"heading": error.body["error"], "text": error.body["message"]}
-    response = visit.page("message.html.j2", values, error.status)
-    response.headers.update(error.headers)
-    return response
-
-
 def _list_query(visit: Visit) -> ListQuery:
     asked = visit.query
-    own = visit.caller.user_id if visit.caller is not None else None
-    user_id = own or asked.get("user", "").strip().lower() or None
+    user_id = visit.user_id or asked.get("user", "").strip().lower() or None
     return ListQuery(
         user_id=user_id,
         search=asked.get("search", "").strip(),
@@ -272,8 +187,13 @@ def _year(text: str | None) -> int | None:
     return int(text)
 
 
-def _is_hex(text: str) -> bool:
-    return all(each in "0123456789abcdefABCDEF" for each in text)
+def _time(text: str | None) -> datetime | None:
+    if not text:
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidInput(f"before: {text[:ID_LENGTH]!r} is not a time such as 2027-01-31T09:00:00.000Z") from None
 
 
 def _back(request: Request) -> str:
