@@ -44,6 +44,7 @@ class Wanted:
     """One act. `task_id` is any task of the series, of a completion the one that is done."""
 
     act: Act
+    series_id: str
     task_id: str
     slot: int | None = None
     rule: str = ""
@@ -64,17 +65,17 @@ class SeriesActions:
             InvalidInput: what is asked for cannot be right, naming the field.
             RecurrenceError: why nothing would be done.
         """
+        original = self._original(wanted)
         match wanted.act:
             case Act.SKIP:
                 return self._service.change(wanted.task_id, Operation.SKIP.value, slot=wanted.slot, dry_run=True)
             case Act.RULE | Act.PAUSE:
-                return self._look_at_edit(wanted)
-        series_id, user_id = self._whose(wanted.task_id)
-        named = wanted.task_id if wanted.act is Act.COMPLETE else series_id
-        event, plan = self._service.plan(named, wanted.act.value, user_id)
+                return self._look_at_edit(wanted, original)
+        named = wanted.task_id if wanted.act is Act.COMPLETE else original.id
+        event, plan = self._service.plan(named, wanted.act.value, original.user_id)
         if event.id in plan.refusals:
             raise plan.refusals[event.id]
-        return Difference(series_id, tuple(self._changes(plan)))
+        return Difference(original.id, tuple(self._changes(plan)))
 
     def do(self, wanted: Wanted) -> str:
         """Do it, and say in one line what came of it.
@@ -83,34 +84,37 @@ class SeriesActions:
             InvalidInput, ChangeRefused: as `look`, and where somebody edited the original at the same moment.
             ProcessingFailed: with the cause's code, and whether it is being tried again.
         """
+        original = self._original(wanted)
         match wanted.act:
             case Act.SKIP:
                 return told(self._change(wanted.task_id, Operation.SKIP, slot=wanted.slot))
             case Act.RULE | Act.PAUSE:
-                document, fields = self._edit(wanted)
+                document, fields = self._edit(wanted, original)
                 if fields and not self._context.edits.edit_original(TaskEdit(document, fields), self._context.clock()):
                     raise ChangeRefused("somebody edited the original at the same moment: look again")
                 return told(self._change(wanted.task_id, Operation.UPDATE))
-        series_id, user_id = self._whose(wanted.task_id)
-        named = wanted.task_id if wanted.act is Act.COMPLETE else series_id
+        user_id, named = original.user_id, wanted.task_id if wanted.act is Act.COMPLETE else original.id
         done = self._service.process_task_recurrence(named, wanted.act.value, user_id, source=Source.API)["result"]
         return f"tasks deleted: {done}" if wanted.act is Act.DELETE else f"tasks made: {len(done['createdTasks'])}"
 
     def _change(self, task_id: str, operation: Operation, slot: int | None = None) -> Difference:
         return self._service.change(task_id, operation.value, slot=slot, dry_run=False, source=Source.API)
 
-    def _whose(self, task_id: str) -> tuple[str, str | None]:
-        """Return the series of a task, and whose it is."""
-        original = self._original(task_id)
-        return original.id, original.user_id
+    def _original(self, wanted: Wanted) -> Task:
+        """Return the original of the series.
 
-    def _original(self, task_id: str) -> Task:
-        tasks = self._context.tasks.climb([str(object_id(task_id))])
-        task = tasks.get(task_id)
+        Raises:
+            InvalidInput: the task is none of it.
+            OriginalNotFound: the task, or the original, is not there.
+        """
+        tasks = self._context.tasks.climb([str(object_id(wanted.task_id))])
+        task = tasks.get(wanted.task_id)
         while task is not None and task.parent_recurring_id is not None:
             task = tasks.get(task.parent_recurring_id)
         if task is None:
-            raise OriginalNotFound(f"Task {task_id}, or the original of its series, is not there")
+            raise OriginalNotFound(f"Task {wanted.task_id}, or the original of its series, is not there")
+        if task.id != wanted.series_id:
+            raise InvalidInput(f"task: {wanted.task_id!r} is none of this series")
         return task
 
     def _changes(self, plan: Plan) -> Iterator[SlotChange]:
@@ -131,9 +135,8 @@ class SeriesActions:
 
     # Edits of the original
 
-    def _look_at_edit(self, wanted: Wanted) -> Difference:
-        original = self._original(wanted.task_id)
-        _, fields = self._edit(wanted)
+    def _look_at_edit(self, wanted: Wanted, original: Task) -> Difference:
+        _, fields = self._edit(wanted, original)
         event = new_event(original.id, Operation.UPDATE.value, None, source=Source.API, now=self._context.clock())
         snapshot = load_for_changes(self._context, [event])
         series = snapshot.series_of(original.id)
@@ -148,9 +151,8 @@ class SeriesActions:
             raise plan.refusals[event.id]
         return Difference(series.id, plan.changes.get(event.id, ()))
 
-    def _edit(self, wanted: Wanted) -> tuple[Document, Mapping[str, Any]]:
+    def _edit(self, wanted: Wanted, original: Task) -> tuple[Document, Mapping[str, Any]]:
         """Return the original as it is stored, and the fields to set; none where it says so already."""
-        original = self._original(wanted.task_id)
         document = self._context.tasks.documents([original.id])[original.id]
         options = document.get("recurrence")
         options = dict(options) if isinstance(options, Mapping) else {}

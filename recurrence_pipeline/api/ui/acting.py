@@ -44,6 +44,7 @@ def wanted_from(said: Mapping[str, str], series_id: str) -> Wanted:
         raise InvalidInput(f"try: {name[:MAX_SHOWN]!r} is not one of {', '.join(act.value for act in Act)}")
     return Wanted(
         act=Act(name),
+        series_id=series_id,
         task_id=said.get("task", "").strip().lower() or series_id,
         slot=_slot(said.get("slot", "").strip()),
         rule=said.get("rule", "").strip(),

@@ -23,7 +23,7 @@ class Visitor:
 
     def get(self, path: str = "", **asked: str) -> httpx.Response:
         """Open a page."""
-        return self.client.get(UI + path, params=asked)
+        return self.client.get(UI + path, params=asked or None)
 
     def post(self, path: str, **fields: str) -> httpx.Response:
         """Send a form of the page that has it; the token of the page is in it."""
