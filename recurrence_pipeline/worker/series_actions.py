@@ -16,7 +16,7 @@ from recurrence_pipeline.domain.difference import ChangeKind, Difference, SlotCh
 from recurrence_pipeline.domain.english import typed_rule
 from recurrence_pipeline.domain.errors import ChangeRefused, InvalidInput, OriginalNotFound
 from recurrence_pipeline.domain.model import Operation, Source, Task
-from recurrence_pipeline.domain.plan import Plan
+from recurrence_pipeline.domain.plan import Plan, Removal, Retirement
 from recurrence_pipeline.domain.recurrence import CUSTOM, NONE, read_recurrence
 from recurrence_pipeline.domain.zones import time_zone, wall_clock
 from recurrence_pipeline.storage.documents import Document, object_id
@@ -119,7 +119,8 @@ class SeriesActions:
 
     def _changes(self, plan: Plan) -> Iterator[SlotChange]:
         """Yield what a plan makes and takes away, in the order of time."""
-        going = {i: each.reason for each in (*plan.removals, *plan.retirements) for i in each.task_ids}
+        leaving: list[Removal | Retirement] = [*plan.removals, *plan.retirements]
+        going = {i: each.reason for each in leaving for i in each.task_ids}
         tasks = self._context.tasks.climb(going)
         changes = [
             SlotChange(ChangeKind.APPEARS, new.id, new.slot, new.due, "the series has a slot there")

@@ -1,4 +1,4 @@
-"""One series as a person looks at it: its tasks, its events, every day of a year explained, what was deleted of it.
+"""One series as a person looks at it: its tasks, its events, every slot of a year told, what was deleted of it.
 
 Reads only. How it is drawn is the business of whoever asks.
 """
@@ -6,10 +6,10 @@ Reads only. How it is drawn is the business of whoever asks.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from recurrence_pipeline.domain.errors import InvalidInput, OriginalNotFound, Permanent, RecurrenceError
-from recurrence_pipeline.domain.explain import Explanation, SlotViews
+from recurrence_pipeline.domain.explain import SlotView, SlotViews
 from recurrence_pipeline.domain.model import Series
 from recurrence_pipeline.domain.series import SeriesState
 from recurrence_pipeline.domain.status import SeriesStatus, status_of
@@ -20,10 +20,19 @@ from recurrence_pipeline.worker.queries import Queries, SeriesView
 FIRST_YEAR, LAST_YEAR = 1, 9998
 
 
+class ToldSlot(NamedTuple):
+    """A slot on a day of the wall clock, and what became of it in one line; one that was moved is on two days."""
+
+    day: date
+    slot: SlotView
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class SeriesStory:
-    """All that is shown of a series. `days` are those of `year` on its wall clock, none where it cannot be worked on.
+    """All that is shown of a series. `slots` are those of `year`, by day, of a day the one to tell first.
 
+    A series that cannot be worked on has none.
     `deletions` are rows of `{deletion, deletedAt, deletedBy, reason, tasks, restored}`, newest first.
     """
 
@@ -32,7 +41,7 @@ class SeriesStory:
     now: datetime
     today: date
     year: int
-    days: Sequence[Explanation]
+    slots: Sequence[ToldSlot]
     deletions: Sequence[Mapping[str, Any]]
 
 
@@ -63,14 +72,14 @@ class SeriesStories:
         state = self._state(series, now)
         today = wall_clock("now", now, UTC if state is None else state.zone).date()
         year = today.year if year is None else year
-        days: list[Explanation] = []
+        slots: list[ToldSlot] = []
         status = (
             SeriesStatus.STOPPED if series.original and series.original.repeat_type == "none" else SeriesStatus.REFUSED
         )
         if state is not None:
             status = status_of(state, now)
-            days = _days(SlotViews(series, state, now), year)
-        return SeriesStory(view, status, now, today, year, days, self._deleted.of_series(view.id))
+            slots = _slots(SlotViews(series, state, now), year)
+        return SeriesStory(view, status, now, today, year, slots, self._deleted.of_series(view.id))
 
     def _state(self, series: Series, now: datetime) -> SeriesState | None:
         if series.original is None or series.original.repeat_type == "none":
@@ -81,11 +90,13 @@ class SeriesStories:
             return None  # the view has a remark that says why
 
 
-def _days(views: SlotViews, year: int) -> list[Explanation]:
-    """Explain every day of a year; nothing is said of those that cannot be explained."""
+def _slots(views: SlotViews, year: int) -> list[ToldSlot]:
+    """Return the slots of every day of a year; none of a series that ends in an error on the way."""
     days = (date(year, 1, 1) + timedelta(days=each) for each in range(366))
     try:
-        return [views.on(day) for day in days if day.year == year]
+        return [
+            ToldSlot(day, slot, views.line(slot)) for day in days if day.year == year for slot in views.slots_on(day)
+        ]
     except Permanent:
         return []
 

@@ -13,10 +13,9 @@ from recurrence_pipeline.api.ui.heatmap import MONTHS, heatmap
 from recurrence_pipeline.api.ui.list_page import LIST, LONGEST_TITLE
 from recurrence_pipeline.api.ui.marks import WORDS, Mark, mark_of, mark_of_task
 from recurrence_pipeline.domain.difference import ChangeKind, Difference, SlotChange
-from recurrence_pipeline.domain.explain import Explanation, SlotView
 from recurrence_pipeline.domain.words import cut
 from recurrence_pipeline.domain.zones import time_zone, wall_clock
-from recurrence_pipeline.worker.series_story import SeriesStory
+from recurrence_pipeline.worker.series_story import SeriesStory, ToldSlot
 
 TASKS_SHOWN = 100
 CHANGES: Mapping[ChangeKind, str] = {
@@ -135,13 +134,15 @@ class _Timeline:
         self._zone = story.view.timezone
         self._owner = story.view.original.user_id if story.view.original else None
         self._tasks = {member.task.id: member.task for member in story.view.members}
-        self.items = [self._item(day, day.slot) for day in story.days if day.slot is not None]
+        slots = {(told.slot.number, told.slot.at): told for told in story.slots}
+        self.items = sorted(map(self._item, slots.values()), key=lambda item: item.at)
 
-    def _item(self, day: Explanation, slot: SlotView) -> Item:
+    def _item(self, told: ToldSlot) -> Item:
+        slot = told.slot
         number = "added" if slot.number is None else str(slot.number)
         link = self._links.to_task(slot.task_id, self._owner) if slot.task_id else None
         due = self._clock.time(slot.utc, self._zone)
-        return Item(slot.utc, mark_of(slot, self._tasks), day.text, due, number, slot.task_id, link)
+        return Item(slot.utc, mark_of(slot, self._tasks), told.text, due, number, slot.task_id, link)
 
     def add(self, changes: Iterable[SlotChange]) -> None:
         """Put what a dry run says beside the slots that it speaks of, and between them what is on none."""
@@ -166,15 +167,15 @@ class _Timeline:
 
 
 def _marks(story: SeriesStory, items: Sequence[Item]) -> dict[date, tuple[str, str]]:
-    """Return how each day of the year is drawn that has anything."""
-    zone = time_zone(story.view.timezone if story.days else None)
-    drawn = {}
+    """Return how each day of the year is drawn that has anything: as its first slot is, or as a dry run changes it."""
+    tasks = {member.task.id: member.task for member in story.view.members}
+    drawn = {told.day: (mark_of(told.slot, tasks).value, told.text) for told in reversed(story.slots)}
+    zone = time_zone(story.view.timezone if story.slots else None)
     for item in items:
         day = wall_clock("due", item.at, zone).date()
-        if day.year == story.year:
-            mark = item.mark.value if item.mark is not None else "off"
-            said = " ".join(each for each in (item.text, item.change_text) if each)
-            drawn[day] = (f"{mark} {item.change}".strip(), said)
+        if item.change and day.year == story.year:
+            mark, said = drawn.get(day, ("off", ""))
+            drawn[day] = (f"{mark} {item.change}", f"{said} {item.change_text}".strip())
     return drawn
 
 
