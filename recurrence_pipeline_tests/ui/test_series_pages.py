@@ -147,7 +147,10 @@ def test_what_would_happen_is_drawn_done_and_told_in_the_audit_log(look: Open, s
     page.get_by_text("Nothing is written yet").wait_for()
     assert page.locator(".timeline li.change").count() > 2
     assert site.world.everything() == before
-    page.screenshot(path=SCREENSHOTS / "what-if.png", full_page=True)
+    top = page.locator("#ask").evaluate("e => e.getBoundingClientRect().top + scrollY") - 20
+    page.screenshot(
+        path=SCREENSHOTS / "what-if.png", full_page=True, clip={"x": 0, "y": top, "width": 1280, "height": 1000}
+    )
 
     page.get_by_role("button", name="Do it").click()
     page.get_by_role("status").filter(has_text="rule").wait_for()

@@ -17,7 +17,9 @@ from recurrence_pipeline.domain.words import cut
 from recurrence_pipeline.domain.zones import time_zone, wall_clock
 from recurrence_pipeline.worker.series_story import SeriesStory, ToldSlot
 
-TASKS_SHOWN = 100
+SHOWN = 30
+"""How many tasks, and how many events."""
+LEAVES = "leaves"
 CHANGES: Mapping[ChangeKind, str] = {
     ChangeKind.APPEARS: "would appear",
     ChangeKind.MOVES: "would move here",
@@ -116,9 +118,10 @@ def series_values(
         "heatmap": heatmap(story.year, _marks(story, items), story.today),
         "legend": [(mark.value, word) for mark, word in WORDS.items()],
         "months": list(_months(items, story)),
-        "tasks": tasks[:TASKS_SHOWN],
-        "more_tasks": max(len(tasks) - TASKS_SHOWN, 0),
-        "events": [_event(event, clock, links) for event in view.events],
+        "tasks": tasks[:SHOWN],
+        "more_tasks": max(len(tasks) - SHOWN, 0),
+        "events": [_event(event, clock, links) for event in view.events[:SHOWN]],
+        "more_events": max(len(view.events) - SHOWN, 0),
         "deletions": [_deletion(row, clock) for row in story.deletions],
         "href": f"{LIST}/series/{view.id}",
     }
@@ -155,6 +158,13 @@ class _Timeline:
                 item = self._between(change)
                 self.items.append(item)
             was = self._clock.time(change.was, self._zone) if moves else None
+            if moves and change.task_id in of_task:
+                before, to = of_task[change.task_id], self._clock.time(change.due, self._zone)
+                before.change, before.change_text, before.why = (
+                    LEAVES,
+                    f"would move to {to.text if to else ''}",
+                    change.why,
+                )
             item.change, item.why = change.kind.value, change.why
             item.change_text = CHANGES[change.kind] + (f", from {was.text}" if was is not None else "")
         self.items.sort(key=lambda item: item.at)
