@@ -15,7 +15,18 @@ from rich.console import Console
 from benchmarks.report import RESULTS, Figures, circumstances, keep, page, plot, show
 from benchmarks.size import FULL, QUICK, Size
 
-NAMES = ("slots", "throughput", "batch_size", "http_latency", "maintenance", "growth", "run_history", "rest", "backlog")
+NAMES = (
+    "slots",
+    "throughput",
+    "batch_size",
+    "http_latency",
+    "pages",
+    "maintenance",
+    "growth",
+    "run_history",
+    "rest",
+    "backlog",
+)
 """The quick ones first."""
 
 WHAT = "Measure, print tables, and write the figures to benchmarks/results/*.json."
