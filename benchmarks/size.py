@@ -38,8 +38,8 @@ TINY = Size(
 )  # fmt: skip
 QUICK = Size(
     events=500, rounds=1, batches=(50, 500), backlogs=(100, 1000), tasks=(2000,), upkeep=UPKEEP, series=(100, 1000),
-    looks=10, clients=(1, 10), requests=60, arrivals=3, seldom=0, rested=1, idle_timeout=5, idle=5, flood=200, repeats=100,
-    seconds=0.002, peers=False,
+    looks=10, clients=(1, 10), requests=60, arrivals=3, seldom=0, rested=1, idle_timeout=5, idle=5, flood=200,
+    repeats=100, seconds=0.002, peers=False,
 )  # fmt: skip
 FULL = Size(
     events=1000, rounds=3, batches=(1, 10, 50, 100, 250, 500, 1000), backlogs=(100, 1000, 10_000, 100_000),

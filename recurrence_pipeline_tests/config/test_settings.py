@@ -54,6 +54,7 @@ VARIABLES: list[tuple[str, Any, str, Any, str, str]] = [
     ("ORPHAN_CLEANUP_LIMIT", 1000, "0", 0, "-1", "'-1' is not between 0 and 1000000000"),
     ("RECONCILE_STEP", 500, "10000", 10_000, "0", "'0' is not between 1 and 10000"),
     ("FOLLOW_EDITS", False, "true", True, "perhaps", "'perhaps' is neither true nor false"),
+    ("AUDIT_RETENTION_DAYS", 365, "30", 30, "0", "'0' is not between 1 and 36500"),
     ("DEGRADATION_THRESHOLD", 50, "100", 100, "0", "'0' is not between 1 and 1000000"),
     (
         "ALERT_URLS",
@@ -71,6 +72,14 @@ VARIABLES: list[tuple[str, Any, str, Any, str, str]] = [
         "https://ops.example.org/dagster",
         "ops.example.org",
         "'ops.example.org' is not an address such as https://dagster.example.org",
+    ),
+    (
+        "TASK_URL",
+        None,
+        "https://app.example.org/#/tasks/{taskId}?from=worker",
+        "https://app.example.org/#/tasks/{taskId}?from=worker",
+        "javascript:alert({taskId})",
+        "is not an address such as https://app.example.org/tasks/{taskId}",
     ),
     ("PORT", 3000, "0", 0, "65536", "'65536' is not between 0 and 65535"),
     ("HOST", ("127.0.0.1", "::1"), "10.0.0.5, ::", ("10.0.0.5", "::"), " , ", "holds no address"),

@@ -74,8 +74,8 @@ def _lived(world: World) -> ObjectId:
 @pytest.fixture(scope="module")
 def site(mongodb_server: str, mongodb_janitor: MongoClient[Document]) -> Iterator[Site]:
     name = f"test_{uuid4().hex}"
-    settings = {"INTERNAL_API_KEY": KEY, "JWT_SECRET": SECRET, "TASK_URL": "https://app.example.org/tasks/{taskId}"}
-    world = World(with_database(mongodb_server, name), **settings)
+    url = with_database(mongodb_server, name)
+    world = World(url, INTERNAL_API_KEY=KEY, JWT_SECRET=SECRET, TASK_URL="https://app.example.org/tasks/{taskId}")
     with serving(world.worker) as url:
         yield Site(world, url)
     world.close()

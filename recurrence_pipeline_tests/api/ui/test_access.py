@@ -1,5 +1,7 @@
 """Who sees the pages, and who may do anything from them."""
 
+import hashlib
+import hmac
 import time
 from http.cookies import SimpleCookie
 
@@ -7,7 +9,8 @@ import jwt
 import pytest
 from bson import ObjectId
 
-from recurrence_pipeline.api.ui.session import COOKIE, FORM_COOKIE, LASTS
+from recurrence_pipeline.api.auth import key_name
+from recurrence_pipeline.api.ui.session import COOKIE, FORM_COOKIE, LASTS, USERS
 from recurrence_pipeline_tests.api.conftest import OpenApi
 from recurrence_pipeline_tests.api.serving import Api
 from recurrence_pipeline_tests.api.ui.visitor import KEY, SECRET, UI, Visitor, text
@@ -129,6 +132,18 @@ def test_a_session_lasts_no_longer_than_the_token_that_it_stands_for(locked: Vis
     ends = int(time.time()) + 600
     locked.sign_in(token_of(ObjectId(), exp=ends))
     assert jwt.decode(locked.client.cookies[COOKIE], options={"verify_signature": False})["exp"] == ends
+
+
+def test_the_secret_of_the_tokens_opens_no_more_than_a_token_does(locked: Visitor) -> None:
+    """The application knows it, and has not got a key for that."""
+    signer = hmac.digest(SECRET.encode(), b"recurrence session", hashlib.sha256)
+    for user in (None, str(ObjectId())):
+        said = {"exp": int(time.time()) + 60, "csrf": "x"} | ({"sub": user} if user else {})
+        for name in (USERS, f"key {key_name(KEY.encode())}"):
+            locked.client.cookies.clear()
+            locked.client.cookies.set(COOKIE, jwt.encode(said, signer, "HS256", headers={"kid": name}))
+            is_known = name == USERS and user is not None
+            assert locked.get("/audit").status_code == (403 if is_known else 303)
 
 
 def test_a_form_of_another_page_does_nothing(api: Api) -> None:

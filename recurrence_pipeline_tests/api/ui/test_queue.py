@@ -1,7 +1,7 @@
 """The page of the queue: how deep it is and was, what nobody tries again, and a replay of that."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -47,12 +47,12 @@ def test_success_and_time_are_those_of_the_events_that_ended_in_the_hour() -> No
     st.lists(st.integers(0, 200_000_000).map(lambda ago: NOW - timedelta(milliseconds=ago))),
 )
 def test_the_depth_of_an_hour_is_the_number_of_events_made_before_its_end_and_not_ended(
-    done: list[tuple[timedelta, timedelta]], waiting: list[timedelta]
+    done: list[tuple[timedelta, timedelta]], waiting: list[datetime]
 ) -> None:
-    hours = by_hour([ended(at, waited=waited) for at, waited in done], waiting, NOW)  # type: ignore[arg-type]
+    hours = by_hour([ended(at, waited=waited) for at, waited in done], waiting, NOW)
     spans = [(NOW - at - waited, NOW - at) for at, waited in done] + [(created, NOW + HOUR) for created in waiting]
     for hour in hours:
-        through = [hour.end - created for created, end in spans if created <= hour.end < end]  # type: ignore[operator]
+        through = [hour.end - created for created, end in spans if created <= hour.end < end]
         assert hour.depth == len(through)
         assert hour.oldest == max(through, default=timedelta())
     assert sum(hour.ended for hour in hours) == len(done)
