@@ -46,6 +46,7 @@ VARIABLES: list[tuple[str, Any, str, Any, str, str]] = [
     ("KEEP_DELETED_DAYS", 30, "7", 7, "40000", "'40000' is not between 1 and 36500"),
     ("EVENT_RETENTION_DAYS", 30, "7", 7, "0", "'0' is not between 1 and 36500"),
     ("ACTIVITY_RETENTION_DAYS", 90, "365", 365, "0", "'0' is not between 1 and 36500"),
+    ("AUDIT_RETENTION_DAYS", 365, "30", 30, "0", "'0' is not between 1 and 36500"),
     ("DAGSTER_RUN_RETENTION_DAYS", 14, "0", 0, "-1", "'-1' is not between 0 and 36500"),
     ("DAILY_MAINTENANCE_TIME", time(2), "4:30", time(4, 30), "24:00", "'24:00' is not a time of day such as 02:00"),
     ("WEEKLY_MAINTENANCE_DAY", "sunday", "Monday", "monday", "Sonntag", "'Sonntag' is not one of sunday, monday, "),
@@ -54,7 +55,6 @@ VARIABLES: list[tuple[str, Any, str, Any, str, str]] = [
     ("ORPHAN_CLEANUP_LIMIT", 1000, "0", 0, "-1", "'-1' is not between 0 and 1000000000"),
     ("RECONCILE_STEP", 500, "10000", 10_000, "0", "'0' is not between 1 and 10000"),
     ("FOLLOW_EDITS", False, "true", True, "perhaps", "'perhaps' is neither true nor false"),
-    ("AUDIT_RETENTION_DAYS", 365, "30", 30, "0", "'0' is not between 1 and 36500"),
     ("DEGRADATION_THRESHOLD", 50, "100", 100, "0", "'0' is not between 1 and 1000000"),
     (
         "ALERT_URLS",
