@@ -8,10 +8,14 @@ from recurrence_pipeline.domain.times import iso
 from recurrence_pipeline.domain.zones import time_zone
 
 MAX_NAME = 64
+DAY = len("Mon 2027-01-04")
 
 
 class Shown(NamedTuple):
-    """One time: for programs, on the viewer's clock, and on the series' own, empty where both clocks are one."""
+    """One time: for programs, on the viewer's clock, and on the series' own, empty where both clocks are one.
+
+    Where both clocks have the same day, it is not said twice.
+    """
 
     iso: str
     text: str
@@ -31,7 +35,8 @@ class Clock:
         beside = ""
         if series is not None and series != self.name:
             _, zone = _known(series)
-            beside = f"{_text(time, zone)} {series}"
+            day = _text(time, self.zone)[:DAY]
+            beside = f"{_text(time, zone).removeprefix(day).strip()} {series}"
         return Shown(iso(time), _text(time, self.zone), beside)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from bson import ObjectId
 
+from recurrence_pipeline.api.ui.clocks import Clock, Shown
 from recurrence_pipeline.api.ui.heatmap import STEP, TOP, heatmap
 from recurrence_pipeline_tests.api.conftest import OpenApi
 from recurrence_pipeline_tests.api.serving import Api
@@ -124,9 +125,18 @@ def test_times_are_on_the_clock_of_whoever_looks_with_that_of_the_series_beside(
     page = text(visitor.get(f"/series/{series}"))
 
     assert chosen.status_code == 303
-    assert "Tue 2024-01-02 04:00 Tue 2024-01-02 18:00 Asia/Tokyo" in page
+    assert "Tue 2024-01-02 04:00 18:00 Asia/Tokyo" in page
     assert visitor.post("/zone", zone="Mars/Base").status_code == 303
-    assert "Tue 2024-01-02 09:00 Tue 2024-01-02 18:00 Asia/Tokyo" in text(visitor.get(f"/series/{series}"))
+    assert "Tue 2024-01-02 09:00 18:00 Asia/Tokyo" in text(visitor.get(f"/series/{series}"))
+
+
+def test_a_day_that_is_another_on_the_clock_of_the_series_is_said() -> None:
+    shown = Clock("America/New_York").time(utc(2024, 1, 2, 20), "Asia/Tokyo")
+    assert shown == Shown("2024-01-02T20:00:00.000Z", "Tue 2024-01-02 15:00", "Wed 2024-01-03 05:00 Asia/Tokyo")
+    assert Clock("Asia/Tokyo").time(utc(2024, 1, 2), "Asia/Tokyo") == Shown(
+        "2024-01-02T00:00:00.000Z", "Tue 2024-01-02 09:00", ""
+    )
+    assert Clock("nowhere").time("soon") is None
 
 
 def test_tasks_lead_to_the_application_and_events_to_dagster(open_api: OpenApi) -> None:
