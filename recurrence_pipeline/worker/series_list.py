@@ -94,6 +94,8 @@ class SeriesList:
         """
         if len(query.search) > MAX_SEARCH:
             raise InvalidInput(f"search: {query.search[:20]!r}... is longer than {MAX_SEARCH} characters")
+        if "\0" in query.search:  # a server takes it for the end of what it compares, or refuses it
+            raise InvalidInput(f"search: {query.search!r} holds a character that no text has")
         if query.user_id is not None:
             object_id(query.user_id, "userId")
         if query.order is ListOrder.DUE:

@@ -120,6 +120,7 @@ def test_a_search_that_finds_little_ends_and_says_that_it_goes_on(api: Api, visi
         ({"order": "size"}, "order: 'size' is not one of newest, oldest, due"),
         ({"order": "due"}, "order: 'due' needs a user"),
         ({"after": "<b>"}, "after: '<b>' is not what a page says of the next one"),
+        ({"search": "a\0b"}, "search: 'a\\x00b' holds a character that no text has"),
         ({"search": "x" * 101}, "is longer than 100 characters"),
     ],
 )
