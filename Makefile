@@ -43,7 +43,7 @@ fuzz: $(INSTALLED) ## Send the internal API odd requests for some minutes (the t
 chaos: $(INSTALLED) ## Kill and freeze workers, Dagster and the database for minutes, then check the data (the tests do so for seconds)
 	@$(BIN)/python -m recurrence_pipeline_tests.chaos
 
-ui-test: $(UI_INSTALLED) ## Look at Dagster's UI, with the system running and a headless Chromium (apt install chromium)
+ui-test: $(UI_INSTALLED) ## Look at Dagster's UI and at the pages of series with a headless Chromium (apt install chromium)
 	@$(BIN)/pytest -n 0 -m ui recurrence_pipeline_tests/ui
 
 cluster-test: $(INSTALLED) ## Three hosts process backlogs together, and two of them are lost (root, apt install postgresql redis-server)
@@ -93,7 +93,7 @@ diagrams: $(UI_INSTALLED) ## Draw docs/images/*.svg from their Mermaid sources (
 	@$(BIN)/python -m scripts.diagram
 
 screenshots: $(UI_INSTALLED) ## Take the pictures of the UI in docs/images anew (needs Chromium; a minute or two)
-	@$(BIN)/pytest -n 0 -m ui recurrence_pipeline_tests/ui -k 'a_run_shows or health_of_the_worker'
+	@$(BIN)/pytest -n 0 -m ui recurrence_pipeline_tests/ui -k 'a_run_shows or health_of_the_worker or picture'
 	@$(BIN)/python -m scripts.screenshots
 
 dist: $(INSTALLED) ## Build the sdist, and the wheel from it, into dist

@@ -17,7 +17,18 @@ from benchmarks import against
 from benchmarks.report import RESULTS, Figures, circumstances, keep, page, plot, show
 from benchmarks.size import FULL, QUICK, Size
 
-NAMES = ("slots", "throughput", "batch_size", "http_latency", "maintenance", "growth", "run_history", "rest", "backlog")
+NAMES = (
+    "slots",
+    "throughput",
+    "batch_size",
+    "http_latency",
+    "pages",
+    "maintenance",
+    "growth",
+    "run_history",
+    "rest",
+    "backlog",
+)
 """The quick ones first."""
 
 AGAINST = "against"

@@ -16,6 +16,8 @@ class Size:
     backlogs: tuple[int, ...]
     tasks: tuple[int, ...]
     upkeep: tuple[str, ...]
+    series: tuple[int, ...]
+    looks: int
     clients: tuple[int, ...]
     requests: int
     arrivals: int
@@ -30,17 +32,18 @@ class Size:
 
 
 TINY = Size(
-    events=12, rounds=1, batches=(5, 10), backlogs=(10, 30), tasks=(40,), upkeep=("stats",), clients=(1, 2), requests=4,
-    arrivals=2, seldom=0, rested=1, idle_timeout=1, idle=2, flood=20, repeats=20,
+    events=12, rounds=1, batches=(5, 10), backlogs=(10, 30), tasks=(40,), upkeep=("stats",), series=(3,), looks=2,
+    clients=(1, 2), requests=4, arrivals=2, seldom=0, rested=1, idle_timeout=1, idle=2, flood=20, repeats=20,
     seconds=0, peers=False,
 )  # fmt: skip
 QUICK = Size(
-    events=500, rounds=1, batches=(50, 500), backlogs=(100, 1000), tasks=(2000,), upkeep=UPKEEP, clients=(1, 10),
-    requests=60, arrivals=3, seldom=0, rested=1, idle_timeout=5, idle=5, flood=200, repeats=100,
-    seconds=0.002, peers=False,
+    events=500, rounds=1, batches=(50, 500), backlogs=(100, 1000), tasks=(2000,), upkeep=UPKEEP, series=(100, 1000),
+    looks=10, clients=(1, 10), requests=60, arrivals=3, seldom=0, rested=1, idle_timeout=5, idle=5, flood=200,
+    repeats=100, seconds=0.002, peers=False,
 )  # fmt: skip
 FULL = Size(
     events=1000, rounds=3, batches=(1, 10, 50, 100, 250, 500, 1000), backlogs=(100, 1000, 10_000, 100_000),
-    tasks=(10_000, 100_000), upkeep=UPKEEP, clients=(1, 10, 50), requests=450, arrivals=20, seldom=8,
+    tasks=(10_000, 100_000), upkeep=UPKEEP, series=(1000, 100_000), looks=50, clients=(1, 10, 50), requests=450,
+    arrivals=20, seldom=8,
     rested=5, idle_timeout=60, idle=60, flood=2000, repeats=2000, seconds=0.1, peers=True,
 )  # fmt: skip

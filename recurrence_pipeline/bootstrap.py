@@ -17,6 +17,7 @@ from recurrence_pipeline.maintenance.consistency import Consistency
 from recurrence_pipeline.maintenance.time_zones import TimeZones
 from recurrence_pipeline.maintenance.zone_moves import ZoneMoving
 from recurrence_pipeline.monitoring.health import Health
+from recurrence_pipeline.monitoring.last_day import LastDay
 from recurrence_pipeline.monitoring.metrics import Metrics
 from recurrence_pipeline.monitoring.parts import Parts
 from recurrence_pipeline.reconciliation.backfill import Backfill
@@ -26,6 +27,7 @@ from recurrence_pipeline.recovery.restore import Deletions
 from recurrence_pipeline.recovery.resume import Resuming
 from recurrence_pipeline.shadow.service import Shadow
 from recurrence_pipeline.storage.activities import Activities
+from recurrence_pipeline.storage.audit_log import AuditLog
 from recurrence_pipeline.storage.database_checks import DatabaseChecks
 from recurrence_pipeline.storage.deleted_tasks import DeletedTasks
 from recurrence_pipeline.storage.event_metrics import EventMetrics
@@ -43,6 +45,7 @@ from recurrence_pipeline.storage.import_jsonl import (
 from recurrence_pipeline.storage.mongo import Listener, Mongo
 from recurrence_pipeline.storage.sample import is_empty, sample_loaded, wants_sample
 from recurrence_pipeline.storage.schema import SchemaReport, ensure_schema, require_schema
+from recurrence_pipeline.storage.series_heads import SeriesHeads
 from recurrence_pipeline.storage.series_migration import inherit, revert
 from recurrence_pipeline.storage.series_pages import SeriesPages
 from recurrence_pipeline.storage.shadow_reads import ShadowReads
@@ -59,6 +62,9 @@ from recurrence_pipeline.worker.context import WorkerConfig, WorkerContext, Writ
 from recurrence_pipeline.worker.polling import drain
 from recurrence_pipeline.worker.processor import Processor
 from recurrence_pipeline.worker.queries import Queries
+from recurrence_pipeline.worker.series_actions import SeriesActions
+from recurrence_pipeline.worker.series_list import SeriesList
+from recurrence_pipeline.worker.series_story import SeriesStories
 from recurrence_pipeline.worker.service import WorkerService
 from recurrence_pipeline.worker.summary import BatchSummary
 
@@ -77,6 +83,9 @@ class Worker(WorkerService):
         self.mongo = mongo
         self.queries = Queries(context)
         self.calendar = Calendar(context)
+        self.series_actions = SeriesActions(context, self)
+        self.series_list = SeriesList(context)
+        self.series_stories = SeriesStories(context, self.queries)
         self.reconciliation = Reconciliation(context)
         self.backfill = Backfill(context, self.reconciliation)
         self.maintenance = Maintenance(context)
@@ -90,6 +99,7 @@ class Worker(WorkerService):
         self.parts = Parts(context.heartbeats, context.hosts.this.name)
         self.health = Health(mongo, context.tasks, context.event_queries, self.parts, clock=context.clock)
         self.metrics = Metrics(context.event_metrics, retention=context.rules.event_retention, clock=context.clock)
+        self.last_day = LastDay(context.event_metrics, context.event_queries, clock=context.clock)
         self.context = context
 
     @property
@@ -214,7 +224,9 @@ def open_worker(
         tasks=Tasks(mongo, **chunks),
         series=TaskSeries(mongo, **chunks, time_zone_data=zone_data.version),
         series_pages=SeriesPages(mongo, read_chunk=settings.read_chunk),
+        series_heads=SeriesHeads(mongo),
         activities=Activities(mongo, **chunks),
+        audit=AuditLog(mongo),
         events=Events(mongo, **chunks),
         event_queries=EventQueries(mongo, read_chunk=settings.read_chunk),
         event_metrics=EventMetrics(mongo),

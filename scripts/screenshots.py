@@ -13,7 +13,7 @@ COLOURS = 64
 
 def main() -> int:
     """Take over the pictures that the documentation shows."""
-    for name in ("run.png", "health.png"):
+    for name in ("run.png", "health.png", "series.png", "what-if.png"):
         with Image.open(SEEN / name) as seen:
             few = seen.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
             few.save(IMAGES / name, optimize=True)

@@ -34,6 +34,7 @@ PURPOSES = {
     "counters": "The last number given, for `tasks` and for `useractivities`. The application takes its numbers here "
     "too.",
     "deleted_tasks": "A copy of each task that the worker deleted, for KEEP_DELETED_DAYS.",
+    "audit_log": "Who did what from the [pages of the API](../how-to/look-at-series.md), for AUDIT_RETENTION_DAYS.",
     "worker_state": "What the worker keeps about itself: a handful of small documents, told apart by `_id`.",
 }
 
@@ -147,6 +148,17 @@ FIELDS: dict[str, list[Stored]] = {
         Stored("task", "object", "worker", "the whole task, as it was"),
         Stored("restoring", "object", "worker", "a restoration has begun: `original`, `at`"),
         Stored("restoredAt", DATE, "worker", "the task was put back"),
+    ],
+    "audit_log": [
+        Stored("_id", ID, "worker", ""),
+        Stored("at", DATE, "worker", "when it began"),
+        Stored("who", "string", "worker", "`key` and the key's name in logs, or an address where no key is set"),
+        Stored("act", "string", "worker", "`complete`, `skip`, `rule`, `pause`, `delete`, `restore` or `replay`"),
+        Stored("subject", "string", "worker", "the series, or the deletion; `queue` of a replay"),
+        Stored("details", "object", "worker", "what was asked for, as it was typed"),
+        Stored("endedAt", DATE, "worker", "not there: it is still being done, or the process died meanwhile"),
+        Stored("result", "string", "worker", "what came of it, or why it was refused; at most 1000 characters"),
+        Stored("ok", "bool", "worker", "whether it was done"),
     ],
     "worker_state": [
         Stored("_id", "string", "worker", "such as `reconciliation`, `host NAME`, `heartbeat NAME`"),

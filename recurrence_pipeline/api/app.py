@@ -18,6 +18,7 @@ from recurrence_pipeline.api.errors import ApiError, bad_request, error_from, fa
 from recurrence_pipeline.api.middleware import REFUSAL, REQUEST_ID, RequestMiddleware
 from recurrence_pipeline.api.responses import error_response
 from recurrence_pipeline.api.routes import Handlers, build_routes
+from recurrence_pipeline.api.ui.routes import Pages
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.domain.errors import DatabaseUnavailable, RecurrenceError
 
@@ -44,6 +45,7 @@ def create_app(worker: Worker) -> FastAPI:
     is_user = handlers.is_user if settings.jwt_require_user else None
     guard = AuthDependencies(access, RateLimit(settings.rate_limit_per_minute), is_user=is_user)
     app.router.routes.extend(build_routes(handlers, guard))
+    app.router.routes.extend(Pages(worker, guard).routes())
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
 
     async def respond(request: Request, error: Any) -> Response:

@@ -124,6 +124,19 @@ class Authenticator:
         objection = self._pages.objection(headers)
         return AccessRefused(address, objection) if objection else Caller(address)
 
+    @property
+    def has_keys(self) -> bool:
+        """Whether there is a key, or a secret of tokens."""
+        return bool(self._keys or self._secret)
+
+    def holder(self, typed: str) -> Caller | None:
+        """Return who has a key, or a token, that a person typed; None for nobody that is known."""
+        name = self._key([typed.encode().decode("latin-1")])
+        if name is not None:
+            return Caller(f"key {name}")
+        found = self._user(typed, UNKNOWN) if self._secret else None
+        return found if isinstance(found, Caller) else None
+
     def address(self, peer: str | None, forwarded: Sequence[str] = ()) -> str:
         """Return the address of whoever asks: the peer's or, behind trusted proxies, the last that none of them has."""
         if peer is None:
@@ -225,6 +238,38 @@ class AuthDependencies:
         """
         await self._require_user(self._known(request, request.query_params.get(IN_ADDRESS)))
 
+    async def visitor(self, request: Request, known: Caller | None, *, everything: bool) -> Caller:
+        """Let in whoever looks at pages: by a session, which says who that is, or as everywhere.
+
+        Raises:
+            ApiError: 403 or 429.
+        """
+        if known is None:
+            caller = self._known(request)
+        else:
+            self._limit.count(known.name)
+            request.state.caller = caller = known
+        if everything and caller.user_id is not None:
+            raise self._sent_away("a user's token does not open this", caller=caller.name)
+        await self._require_user(caller)
+        return caller
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether there is anything to sign in with."""
+        return self._access.has_keys
+
+    def key_holder(self, request: Request, typed: str) -> Caller | None:
+        """Return who has this key, or this token; None for nobody that is known."""
+        found = self._access.holder(typed)
+        if found is None:
+            log.warning(
+                "authentication failed",
+                reason="signing in to the pages",
+                address=self._access.address(_peer(request), request.headers.getlist("x-forwarded-for")),
+            )
+        return found
+
     async def _require_user(self, caller: Caller) -> None:
         if caller.user_id is not None and self._is_user is not None and not await self._is_user(caller.user_id):
             raise self._sent_away("the token's user is not in the collection users", caller=caller.name)
@@ -251,11 +296,15 @@ class AuthDependencies:
         headers = {name: request.headers.getlist(name) for name in CALLER_HEADERS}
         if token is not None and not headers["authorization"]:
             headers["authorization"] = [f"Bearer {token}"]
-        return self._access.identify(request.client.host if request.client else None, headers)
+        return self._access.identify(_peer(request), headers)
 
     def _sent_away(self, reason: str, **who: str) -> ApiError:
         log.warning("authentication failed", reason=reason, **who)
         return forbidden(self._access.refusal)
+
+
+def _peer(request: Request) -> str | None:
+    return request.client.host if request.client else None
 
 
 def caller_of(request: Request) -> Caller:

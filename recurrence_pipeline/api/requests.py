@@ -252,7 +252,7 @@ async def read_json(request: Request) -> Any:
     Raises:
         ApiError: 413 too large, 415 not JSON, 400 malformed.
     """
-    body = await _body(request)
+    body = await read_body(request)
     if not body:
         return {}
     if not _says_json(request):
@@ -276,7 +276,12 @@ def _says_json(request: Request) -> bool:
     return is_json and plain and (charset is None or UTF.fullmatch(charset[1].lower()) is not None)
 
 
-async def _body(request: Request) -> bytes:
+async def read_body(request: Request) -> bytes:
+    """Return the body.
+
+    Raises:
+        ApiError: 413; it is too large.
+    """
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > DISCARDED_AT_MOST:
         raise _too_large()

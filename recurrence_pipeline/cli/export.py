@@ -37,13 +37,13 @@ def export(
     with session.worker() as worker:
         worker.require_schema()
         pieces = calendar_text(worker.calendar.pages(user_id, counts=counts))
-        _write(pieces, file)
+        write(pieces, file)
     left_out = f", {counts.left_out.total()} left out: recurrence check says why" if counts.left_out else ""
     session.err.print(f"recurrence: {counts.told} series{left_out}", markup=False, highlight=False, soft_wrap=True)
     return OK
 
 
-def _write(pieces: Iterable[str], file: Path | None) -> None:
+def write(pieces: Iterable[str], file: Path | None) -> None:
     """Write to the output, or to a file that is there as a whole or not at all.
 
     Raises:

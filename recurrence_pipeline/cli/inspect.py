@@ -1,4 +1,4 @@
-"""Looking, without changing anything: `preview`, `series`, `stats` and `version`."""
+"""Looking, without changing anything: `preview`, `explain`, `stats` and `version`."""
 
 import platform
 from datetime import date as calendar_date
@@ -58,18 +58,6 @@ def explain(
     with session.worker() as worker:
         explanation = worker.queries.explain(task_id, day)
     session.show(explanation_data(task_id, explanation), explanation_view, as_json=as_json)
-    return OK
-
-
-@app.command(rich_help_panel=Panel.LOOK, epilog="Example: recurrence series 6b046c55c5f3b9749e06fec5")
-def series(context: typer.Context, task_id: TaskId, *, as_json: Json = False) -> int:
-    """Show a task's series, and why nothing more came."""
-    from recurrence_pipeline.views.common import series_data, series_view
-
-    session: Session = context.obj
-    with session.worker() as worker:
-        view = worker.queries.series(task_id)
-    session.show(series_data(view), series_view, as_json=as_json)
     return OK
 
 

@@ -142,6 +142,13 @@ def _web_address(value: str) -> str:
     return value.rstrip("/")
 
 
+def _task_address(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.netloc or "{taskId}" not in value.partition(parts.netloc)[2]:
+        raise ValueError("is not an address such as https://app.example.org/tasks/{taskId}")
+    return value
+
+
 def bounded(low: int, high: int) -> Any:
     """Return the check that a whole number is within both bounds."""
 
@@ -177,6 +184,7 @@ Origins = Annotated[Names, AfterValidator(_origins)]
 Owners = Annotated[Names, AfterValidator(_owners)]
 Keys = Annotated[SecretStr, AfterValidator(_keys)]
 AlertUrls = Annotated[SecretStr, AfterValidator(_alert_urls)]
+TaskAddress = Annotated[str, AfterValidator(_task_address)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 MongodbUrl = Annotated[str, AfterValidator(_mongodb_url)]
 Zone = Annotated[str, AfterValidator(_zone)]

@@ -20,6 +20,7 @@ from recurrence_pipeline.config.fields import (
     Networks,
     Origins,
     Owners,
+    TaskAddress,
     WebAddress,
     Weekday,
     WholeNumber,
@@ -124,6 +125,9 @@ class Settings(BaseModel):
     activity_retention_days: Annotated[WholeNumber, bounded(1, 36_500)] = 90
     """How long activities stay in useractivities before they move to useractivities_archive."""
 
+    audit_retention_days: Annotated[WholeNumber, bounded(1, 36_500)] = 365
+    """How long it is kept who did what from the pages of the API."""
+
     dagster_run_retention_days: Annotated[WholeNumber, bounded(0, 36_500)] = 14
     """How long Dagster's own runs are kept after their end, with their files; 0 for ever."""
 
@@ -171,6 +175,9 @@ class Settings(BaseModel):
         description="Where people read this version's code, such as https://git.example.org/tasks/worker/blob/v0.1.0: "
         "assets in Dagster's UI then link to their lines.",
     )
+
+    task_url: TaskAddress | None = None
+    """Where people reach a task in the application, such as https://app.example.org/tasks/{taskId}."""
 
     port: Annotated[WholeNumber, bounded(0, 65_535)] = 3000
     """Where the internal API listens; 0 takes a free port."""

@@ -132,15 +132,21 @@ class SlotViews:
             else:
                 passed_over += 1
 
+    def slots_on(self, day: date) -> list[SlotView]:
+        """Return the slots that are on a day by the rule, or as added dates, or moved there: the one to tell first."""
+        own, moved = ([self._view(*place) for place in found] for found in (self._on(day), self._moved_to(day)))
+        return sorted(
+            [*own, *moved], key=lambda each: (each.code in _NOTHING_COMES, each in moved, each.task_id is None)
+        )
+
     def on(self, day: date) -> Explanation:
         """Explain a day of the wall clock of the series."""
         progress = self._progress
-        own, moved = ([self._view(*place) for place in found] for found in (self._on(day), self._moved_to(day)))
-        if slots := [*own, *moved]:
-            slot = min(slots, key=lambda each: (each.code in _NOTHING_COMES, each in moved, each.task_id is None))
-            others = [f"{_what(each)} of {_named(each.at.date())}" for each in moved if each is not slot]
+        if slots := self.slots_on(day):
+            slot = slots[0]
+            others = [f"{_what(each)} of {_named(each.at.date())}" for each in slots[1:] if each.at.date() != day]
             more = f" Moved to that day, too: {', '.join(others)}." if others else ""
-            return Explanation(day, slot.code, self._line(slot) + more, slot)
+            return Explanation(day, slot.code, self.line(slot) + more, slot)
         if day < progress.wall.date():
             text = f"The series begins on {progress.wall:%Y-%m-%d}."
             return Explanation(day, DayCode.BEFORE_START, text)
@@ -236,7 +242,8 @@ class SlotViews:
             return DayCode.EXCLUDED
         return DayCode.DAY_OFF if recurrence.pause_at(at) is None else DayCode.PAUSED
 
-    def _line(self, slot: SlotView) -> str:
+    def line(self, slot: SlotView) -> str:
+        """Say in one line what became of a slot."""
         recurrence = self._progress.recurrence
         pause = _told(recurrence.pause_at(slot.at))
         said = _SAID[slot.code].format(horizon=recurrence.horizon, task=slot.task_id, pause=pause)

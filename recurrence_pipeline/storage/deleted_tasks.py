@@ -119,16 +119,25 @@ class DeletedTasks:
 
         Rows of `{deletion, deletedAt, deletedBy, reason, tasks, restored, title}`; the title is that of one task.
         """
+        with long_read(self._deleted.database):
+            return self._by_deletion(limit)
+
+    @translated()
+    def of_series(self, series_id: str, limit: int = 100) -> list[Document]:
+        """Return the latest deletions that took something of a series, as `recent` does; they count that alone."""
+        return self._by_deletion(limit, {"$match": {"task.parentRecurringId": ObjectId(series_id)}})
+
+    def _by_deletion(self, limit: int, *only: Mapping[str, Any]) -> list[Document]:
         first = {name: {"$first": f"${name}"} for name in ("deletedBy", "reason")}
         restored = {"$sum": {"$cond": [{"$gt": ["$restoredAt", None]}, 1, 0]}}
         counts = {"deletedAt": {"$max": "$deletedAt"}, "tasks": {"$sum": 1}, "restored": restored}
         pipeline: list[Mapping[str, Any]] = [
+            *only,
             {"$group": {"_id": "$deletion", **counts, **first, "title": {"$first": "$task.title"}}},
             {"$sort": {"deletedAt": -1, "_id": -1}},
             {"$limit": limit},
         ]
-        with long_read(self._deleted.database):
-            found = list(self._deleted.aggregate(pipeline, allowDiskUse=True))
+        found = list(self._deleted.aggregate(pipeline, allowDiskUse=True))
         return [{"deletion": row.pop("_id"), **row} for row in found]
 
     @translated()

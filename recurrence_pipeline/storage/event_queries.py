@@ -79,6 +79,13 @@ class EventQueries:
         ]
 
     @translated()
+    def created_of_waiting(self, at_most: int) -> list[datetime]:
+        """Return when events were made that are pending or being worked on: of so many, those due first."""
+        waiting = {"status": {"$in": [EventStatus.PENDING.value, EventStatus.PROCESSING.value]}}
+        found = self._events.find(waiting, {"createdAt": 1}).sort("availableAt", 1).limit(at_most)
+        return [event["createdAt"] for event in found if isinstance(event.get("createdAt"), datetime)]
+
+    @translated()
     def totals(self) -> dict[str, int]:
         """Return how many occurrences the events kept have `created` and `deleted`, in all their attempts."""
         made = {"$cond": [{"$isArray": "$result.created"}, {"$size": "$result.created"}, 0]}

@@ -81,6 +81,7 @@ class Mongo:
         self.series = self.db["task_series"]
         self.archive = self.db["useractivities_archive"]
         self.state = self.db["worker_state"]
+        self.audit = self.db["audit_log"]
 
     def numbered(self, counter: str) -> Collection[Document]:
         """Return the collection whose numbers come from the counter of that name."""

@@ -159,6 +159,7 @@ def required_indexes(settings: Settings) -> list[Index]:
         Index("deleted_tasks", (("deletion", 1),)),
         Index("deleted_tasks", (("task.parentRecurringId", 1),)),
         Index("deleted_tasks", (("deletedAt", 1),), _kept_for(settings.keep_deleted_days)),
+        Index("audit_log", (("at", 1),), _kept_for(settings.audit_retention_days)),
     ]
 
 

@@ -35,6 +35,12 @@ class TaskEdits:
         self._write_chunk = write_chunk
 
     @translated()
+    def edit_original(self, edit: TaskEdit, now: datetime) -> bool:
+        """Make an edit of an original, as the application does: it has no digest. Say whether it was as it was seen."""
+        change = {"$set": {**edit.fields, "updatedAt": now}}
+        return self._tasks.update_one(as_seen(edit.seen), change).matched_count == 1
+
+    @translated()
     def rewrite(self, edits: Sequence[TaskEdit], now: datetime) -> set[str]:
         """Make the edits, and return the ids of the tasks that are as wanted now, by this call or an earlier one."""
         wanted: dict[ObjectId, str] = {}

@@ -7,6 +7,7 @@ from enum import Enum
 
 from recurrence_pipeline.domain.retries import RetryPolicy
 from recurrence_pipeline.storage.activities import Activities
+from recurrence_pipeline.storage.audit_log import AuditLog
 from recurrence_pipeline.storage.database_checks import DatabaseChecks
 from recurrence_pipeline.storage.deleted_tasks import DeletedTasks
 from recurrence_pipeline.storage.event_metrics import EventMetrics
@@ -14,6 +15,7 @@ from recurrence_pipeline.storage.event_queries import EventQueries
 from recurrence_pipeline.storage.events import Events
 from recurrence_pipeline.storage.heartbeats import HeartbeatStore
 from recurrence_pipeline.storage.hosts import Hosts
+from recurrence_pipeline.storage.series_heads import SeriesHeads
 from recurrence_pipeline.storage.series_pages import SeriesPages
 from recurrence_pipeline.storage.task_changes import TaskChanges
 from recurrence_pipeline.storage.task_edits import TaskEdits
@@ -89,7 +91,9 @@ class WorkerContext:
     tasks: Tasks
     series: TaskSeries
     series_pages: SeriesPages
+    series_heads: SeriesHeads
     activities: Activities
+    audit: AuditLog
     events: Events
     event_queries: EventQueries
     event_metrics: EventMetrics
