@@ -102,17 +102,17 @@ class Frozen(Scenario):
 class FrozenRequests(Frozen):
     """Callers wait for all of it together, instead of events that wait."""
 
-    asked: Sequence[OperationRequest] = ()
+    requests: Sequence[OperationRequest] = ()
 
     def calm(self, work: Work | None = None) -> Trace:
         events = self.world.worker.mongo.events
         waiting = list(events.find({"status": "pending"}))
-        self.asked = [OperationRequest(str(e["taskId"]), e["operation"], str(e["userId"])) for e in waiting]
+        self.requests = [OperationRequest(str(e["taskId"]), e["operation"], str(e["userId"])) for e in waiting]
         events.delete_many({"_id": {"$in": [event["_id"] for event in waiting]}})
         return super().calm(work)
 
     def work(self) -> Work:
-        return replace(super().work(), asked=self.asked)
+        return replace(super().work(), asked=self.requests)
 
     def taken_over(self) -> None:
         self.set_clock(PAST_THE_LEASE)
