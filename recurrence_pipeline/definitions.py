@@ -8,7 +8,7 @@ from recurrence_pipeline.config.logs import configure
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
 from recurrence_pipeline.orchestration.factory import worker_definitions
-from recurrence_pipeline.orchestration.naming import Names
+from recurrence_pipeline.orchestration.naming import ALONE
 from recurrence_pipeline.orchestration.resources import ConfiguredWorker, WorkerResource
 
 
@@ -29,7 +29,7 @@ def build_definitions(
         resources={"io_manager": dg.mem_io_manager},
     )
     resource = worker if isinstance(worker, ConfiguredWorker) else _given(worker or WorkerResource(settings))
-    return dg.Definitions.merge(worker_definitions(settings, resource, Names()), whole)
+    return dg.Definitions.merge(worker_definitions(settings, resource, ALONE), whole)
 
 
 def _given(worker: WorkerResource) -> dg.ResourceDefinition:

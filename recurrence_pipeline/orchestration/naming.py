@@ -85,3 +85,7 @@ class Names:
     def check(self, asset: str, name: str) -> dg.AssetCheckKey:
         """Return the key of a check: its asset has the prefix."""
         return dg.AssetCheckKey(self.key(asset), name)
+
+
+ALONE = Names()
+"""The names where there is one worker."""

@@ -14,7 +14,7 @@ from pydantic import Field
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.config.settings import Settings, variables
 from recurrence_pipeline.domain.errors import DatabaseUnavailable, InvalidInput, RecurrenceError
-from recurrence_pipeline.orchestration.naming import Names
+from recurrence_pipeline.orchestration.naming import ALONE, Names
 
 MONGODB = {"kind": "mongodb"}
 """The tag of an op that works on the database; the UI shows it as a badge."""
@@ -34,7 +34,7 @@ class WorkerResource:
     """
 
     def __init__(self, settings: Settings | None = None, names: Names | None = None, *, alone: bool = True) -> None:
-        self.names = names or Names()
+        self.names = names or ALONE
         self.alone = alone
         self._settings = settings
         self._worker: Worker | None = None

@@ -20,10 +20,10 @@ import sqlalchemy as sa
 
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.orchestration.insides import CHECKS, RUN_TAGS, RUNS, folder_of_events, storages
-from recurrence_pipeline.orchestration.naming import Names
+from recurrence_pipeline.orchestration.naming import ALONE
 from recurrence_pipeline.orchestration.own import Own
 
-EVERYTHING = Own(Names(), alone=True)
+EVERYTHING = Own(ALONE, alone=True)
 TELLING = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
 FINISHED = [*TELLING, dg.DagsterRunStatus.CANCELED]
 BATCH = 50

@@ -20,7 +20,7 @@ from recurrence_pipeline.domain.errors import DatabaseUnavailable, Transient
 from recurrence_pipeline.orchestration.asset_checks import few_queries, sum_of_all
 from recurrence_pipeline.orchestration.jobs import ABOUT
 from recurrence_pipeline.orchestration.maintenance_jobs import WRITTEN, daily_maintenance
-from recurrence_pipeline.orchestration.naming import SCHEDULES, Names, ScheduleName
+from recurrence_pipeline.orchestration.naming import ALONE, SCHEDULES, Names, ScheduleName
 from recurrence_pipeline.orchestration.resources import WorkerResource, worker_of
 
 EVERY_15_MINUTES = "*/15 * * * *"
@@ -50,7 +50,7 @@ FEW = 20_000
 
 
 def build_schedules(
-    settings: Settings, names: Names, running: Collection[ScheduleName] = SCHEDULES
+    settings: Settings, names: Names = ALONE, running: Collection[ScheduleName] = SCHEDULES
 ) -> list[dg.ScheduleDefinition]:
     """Return the schedules, at the times that the settings name, and warn of days on which those cannot be kept.
 
