@@ -1,5 +1,8 @@
 """The sockets that the API listens on."""
 
+import asyncio
+import socket
+
 import pytest
 
 from recurrence_pipeline.api.server import listen
@@ -41,3 +44,23 @@ def test_a_port_that_is_taken_is_a_wrong_setting_and_leaves_nothing_open() -> No
     taken.close()
     (free_again,) = listen(["127.0.0.1"], port)
     free_again.close()
+
+
+def test_an_answer_is_sent_at_once_on_the_event_loop_that_python_brings() -> None:
+    """Else the second part of each waits until the client has confirmed the first: 40 ms, on Linux."""
+
+    async def asked_for() -> int:
+        (listening,) = listen(["127.0.0.1"], 0)
+        connected: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        class Accepting(asyncio.Protocol):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                accepted = transport.get_extra_info("socket")
+                connected.set_result(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+        async with await asyncio.get_running_loop().create_server(Accepting, sock=listening):
+            _, writer = await asyncio.open_connection(*listening.getsockname())
+            writer.close()
+            return await connected
+
+    assert asyncio.run(asked_for()) == 1
