@@ -15,7 +15,9 @@ def main() -> int:
     """Take over the pictures that the documentation shows."""
     for name in ("run.png", "health.png", "series.png", "what-if.png"):
         with Image.open(SEEN / name) as seen:
-            few = seen.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+            # Of a colour with few pixels, such as that of one day of a year, there must be as much left as of white.
+            every = seen.convert("RGB")
+            few = every.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
             few.save(IMAGES / name, optimize=True)
         sys.stdout.write(f"docs/images/{name}: taken\n")
     return 0

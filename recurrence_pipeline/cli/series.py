@@ -34,7 +34,7 @@ def series(  # noqa: PLR0913 (what is asked for)
     count: Annotated[int, typer.Option("-n", "--count", metavar="N", min=1, max=MOST, help="List so many.")] = 50,
     as_json: Json = False,
 ) -> int:
-    """Show a task's series, and why nothing more came; or list the series there are.
+    """List series, or show one and why nothing more came.
 
     With --html the page that the API shows of it is written to a file, which needs nothing beside it.
     """

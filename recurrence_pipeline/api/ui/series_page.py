@@ -189,14 +189,15 @@ def _marks(story: SeriesStory, items: Sequence[Item]) -> dict[date, tuple[str, s
     return drawn
 
 
-def _months(items: Iterable[Item], story: SeriesStory) -> Iterator[Month]:
-    """Yield the months that have slots. Open are those around today, and those in which a dry run changes anything."""
+def _months(items: Sequence[Item], story: SeriesStory) -> Iterator[Month]:
+    """Yield the months that have slots. Open are those in which a dry run changes anything, or those around today."""
     months: dict[tuple[int, int], Month] = {}
+    is_dry_run = any(item.change for item in items)
     for item in items:
         at = item.at
         month = months.setdefault((at.year, at.month), Month(f"{MONTHS[at.month - 1]} {at.year}", is_open=False))
         near = abs((at.year - story.today.year) * 12 + at.month - story.today.month) <= 1
-        month.is_open |= near or item.change not in {"", ChangeKind.STAYS.value}
+        month.is_open |= item.change not in {"", ChangeKind.STAYS.value} if is_dry_run else near
         month.items.append(item)
     if months and not any(month.is_open for month in months.values()):
         next(iter(months.values())).is_open = True
