@@ -57,6 +57,8 @@ def align(
     free = [] if only_new else [t for t in ahead if t.is_touched is False]
     doubles = _doubles(state, series, free)
     going = [t for t in free if t.id in doubles or not _has_slot(state, t)]
+    for task in going:  # the horizon is not counted from what goes
+        state.open.pop(task.id)
     kept = [state.slots[t.id] for t in series.occurrences if t.id in state.slots and t not in free]
     appearing = list(_appearing(state, event_id, now, behind=max(kept, default=0), only_new=only_new))
     wanted = sorted((new for new, exists in appearing if not exists), key=lambda new: new.at)

@@ -290,6 +290,7 @@ class SeriesState:
         """Note that a member takes the slot of an occurrence that was to be made."""
         for each in (self.slots, self.open, self._places):
             each.pop(new.id, None)
+        self.open[task_id] = self.original.id
         if new.slot is not None:
             self.slots[task_id] = new.slot
         self._places[task_id] = new.at
