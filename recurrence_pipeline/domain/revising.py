@@ -84,7 +84,9 @@ def remembering(state: SeriesState, memory: SeriesMemory, revision: Revision | N
 
 def stopped(memory: SeriesMemory, replaces: int) -> SeriesMemory:
     """Return the memory of a series that does not recur any more, from a slot on."""
-    end = replace(memory.current, rule=NONE, first=max(memory.number + 1, memory.current.first), replaces=replaces, start=None)
+    end = replace(
+        memory.current, rule=NONE, first=max(memory.number + 1, memory.current.first), replaces=replaces, start=None
+    )
     return replace(memory, revisions=_with(memory, end), followed=None)
 
 

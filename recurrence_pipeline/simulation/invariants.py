@@ -188,6 +188,8 @@ def _not_undone(history: History) -> str | None:
     found = fork.open_tasks()
     if not found or found[0].id in history.reopened:  # what its earlier completion made goes along
         return None
+    if ORIGINAL not in fork.store.memories:  # its creation was refused: a completion begins it, for good
+        return None
     task, before = found[0], fork.store.copy()
     fork.complete(task)
     completed = fork.store.copy()
@@ -424,7 +426,8 @@ INVARIANTS = (
     ),
     Invariant(
         "reopen_undoes_complete",
-        "A completion that is taken back leaves what was there before; completed again, what was there then.",
+        "A completion that is taken back leaves what was there before, in a series that had begun; "
+        "completed again, what was there then.",
         _not_undone,
     ),
     Invariant(
@@ -454,7 +457,8 @@ INVARIANTS = (
     ),
     Invariant(
         "what_is_ahead_is_there",
-        "Whatever was edited, skipped and taken back: every slot ahead, as far as the horizon, has its task.",
+        "Whatever was edited, skipped and taken back: every slot ahead, as far as the horizon, has its task, "
+        "but for those before a task that was ever completed.",
         lacks_slots,
     ),
     Invariant(
