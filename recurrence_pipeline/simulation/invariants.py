@@ -188,9 +188,8 @@ def _not_undone(history: History) -> str | None:
     found = fork.open_tasks()
     if not found or found[0].id in history.reopened:  # what its earlier completion made goes along
         return None
-    if ORIGINAL not in fork.store.memories:  # its creation was refused: a completion begins it, for good
-        return None
     task, before = found[0], fork.store.copy()
+    has_begun = ORIGINAL in before.memories  # one whose creation was refused is begun by a completion, for good
     fork.complete(task)
     completed = fork.store.copy()
     plan = fork.reopen(task)
@@ -198,7 +197,7 @@ def _not_undone(history: History) -> str | None:
         if history.reopened:  # an earlier completion may stand in the way that could not be taken back
             return None
         return f"reopening {history.name(task)} is refused: {next(iter(plan.refusals.values()))}"
-    if (unlike := difference(before, fork.store)) is not None:
+    if has_begun and (unlike := difference(before, fork.store)) is not None:
         return f"completed and reopened {history.name(task)}: {unlike}"
     fork.complete(task)
     unlike = difference(completed, fork.store)
