@@ -57,6 +57,8 @@ def align(
     free = [] if only_new else [t for t in ahead if t.is_touched is False]
     doubles = _doubles(state, series, free)
     going = [t for t in free if t.id in doubles or not _has_slot(state, t)]
+    for task in going:  # the horizon is not counted from what goes
+        state.open.pop(task.id)
     kept = [state.slots[t.id] for t in series.occurrences if t.id in state.slots and t not in free]
     appearing = list(_appearing(state, event_id, now, behind=max(kept, default=0), only_new=only_new))
     wanted = sorted((new for new, exists in appearing if not exists), key=lambda new: new.at)
@@ -195,9 +197,8 @@ def _trim(done: Alignment, state: SeriesState, series: Series, free: Iterable[Ta
             break
         top -= 1
     top = min(top, state.cursor)
-    passed = frozenset(n for n in state.passed if state.finished < n <= top)
     at = memory.at if top == memory.number else state.at(top)
-    done.lowered = replace(memory, number=top, at=at, passed=passed)
+    done.lowered = replace(memory, number=top, at=at, passed=state.passed_up_to(top))
     trimmed = {task.id for task in done.going} - gone
     done.edits = [edit for edit in done.edits if edit.task_id not in trimmed]
 

@@ -145,7 +145,8 @@ class SeriesMemory:
     added: frozenset[datetime] = frozenset()
     """The added dates, which have no numbers, that were ever generated."""
     passed: frozenset[int] = frozenset()
-    """The slots up to `number`, behind the highest completed one, for which no task was made: passed over, not lost."""
+    """The slots up to `number` for which no task was made: passed over, not lost. Those far behind the highest
+    completed one are forgotten."""
     skipped: Mapping[str, Skipped] = field(default_factory=dict)
     """The slots that are not wanted: by number, or by the text of an added date."""
     followed: str | None = None

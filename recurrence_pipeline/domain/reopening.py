@@ -10,8 +10,7 @@ from datetime import datetime
 
 from recurrence_pipeline.domain.errors import ChangeRefused
 from recurrence_pipeline.domain.model import Operation, Series, SeriesMemory, Task, TaskEvent, occurrence_id
-from recurrence_pipeline.domain.series import SeriesState
-from recurrence_pipeline.domain.slot_line import Slot
+from recurrence_pipeline.domain.series import KEPT_PASSED, SeriesState
 from recurrence_pipeline.domain.zones import wall_text
 
 Maker = tuple[str, str]
@@ -52,18 +51,15 @@ def taken_back(
         return TakenBack((), memory)
     added = memory.added - {state.dates[t.id] for t in dates} - _announced_dates(state, memory, event)
     number = memory.number if not numbers else _highest_before(state, min(numbers))
-    known = set(state.slots.values())
+    passed = state.passed_up_to(number) | _forgotten(state, event, number)
+    return TakenBack(going, replace(memory, number=number, at=state.at(number), passed=passed, added=added))
 
-    def skips(slot: Slot) -> bool:  # from completion, a number alone says no day
-        stretch = state.line.stretch_of(slot.number)
-        return stretch is not None and not stretch.is_known_alone and state.skips(slot.at, slot.number)
 
-    passed = {
-        s.number
-        for s in state.line.timed(state.finished + 1, max(number - state.finished, 0), endless=True)
-        if s.number <= number and s.number not in known and (s.number in memory.passed or skips(s))
-    }
-    return TakenBack(going, replace(memory, number=number, at=state.at(number), passed=frozenset(passed), added=added))
+def _forgotten(state: SeriesState, event: TaskEvent, number: int) -> frozenset[int]:
+    """Return the slots up to a number that are passed over, and too far behind what was completed to be remembered."""
+    last = min(state.slots.get(event.task_id, 0) - KEPT_PASSED, number)
+    found = state.passed_over(state.finished + 1, last) - set(state.slots.values())
+    return frozenset(each for each in found if state.line.stretch_of(each) is not None)
 
 
 def _from_above(

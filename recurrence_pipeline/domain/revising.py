@@ -12,7 +12,7 @@ from recurrence_pipeline.domain.calendar import in_utc
 from recurrence_pipeline.domain.errors import InvalidRecurrence
 from recurrence_pipeline.domain.instances import instances, require_instance
 from recurrence_pipeline.domain.memory import anchor_of_memory, digest_of
-from recurrence_pipeline.domain.model import Revision, SeriesMemory, Task
+from recurrence_pipeline.domain.model import Revision, SeriesMemory, Task, occurrence_id
 from recurrence_pipeline.domain.recurrence import NONE, Recurrence, is_same_rule, read_recurrence
 from recurrence_pipeline.domain.series import SeriesState
 from recurrence_pipeline.domain.slot_line import Slot
@@ -61,7 +61,7 @@ def revised(
         return None
     anchor, anchored_at = _anchor(original, memory, zone, is_moved=is_moved)
     replaces = _first_to_change(state, asked, now, from_slot)
-    first = max(state.cursor + 1, replaces)
+    first = max(_behind_all_given(state), replaces)
     revision = Revision(asked.text, anchor, zone, anchored_at, first, replaces, from_completion=asked.from_completion)
     if asked.from_completion:
         return revision
@@ -84,7 +84,9 @@ def remembering(state: SeriesState, memory: SeriesMemory, revision: Revision | N
 
 def stopped(memory: SeriesMemory, replaces: int) -> SeriesMemory:
     """Return the memory of a series that does not recur any more, from a slot on."""
-    end = replace(memory.current, rule=NONE, first=memory.number + 1, replaces=replaces, start=None)
+    end = replace(
+        memory.current, rule=NONE, first=max(memory.number + 1, memory.current.first), replaces=replaces, start=None
+    )
     return replace(memory, revisions=_with(memory, end), followed=None)
 
 
@@ -134,6 +136,12 @@ def _first_to_come(state: SeriesState, now: datetime) -> int:
     still_open = {state.slots[i]: state.at(state.slots[i]) for i in state.open if i in state.slots}
     to_come = (number for number, at in still_open.items() if at is not None and in_utc(at, state.zone) > now)
     return min(to_come, default=state.cursor + 1)
+
+
+def _behind_all_given(state: SeriesState) -> int:
+    """Return the first number that no task has an id of: the cursor may have gone back, or be behind a dead worker."""
+    made = (number for task_id, number in state.slots.items() if task_id == occurrence_id(state.original.id, number))
+    return max(state.cursor + 1, state.revisions[-1].first, 1 + max(made, default=0))
 
 
 def _time_taken(state: SeriesState, replaces: int) -> datetime | None:

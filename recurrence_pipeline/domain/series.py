@@ -21,6 +21,9 @@ from recurrence_pipeline.domain.slot_line import Slot
 from recurrence_pipeline.domain.validation import creation_time, require_date
 from recurrence_pipeline.domain.zones import time_zone, wall_clock, wall_text, wall_time
 
+KEPT_PASSED = 100
+"""So far behind the highest completed slot it is kept which were passed over: its completion may be taken back."""
+
 
 class SeriesState:
     """How far a series is: which slot each member has, the cursor, and the highest completed slot.
@@ -290,6 +293,7 @@ class SeriesState:
         """Note that a member takes the slot of an occurrence that was to be made."""
         for each in (self.slots, self.open, self._places):
             each.pop(new.id, None)
+        self.open[task_id] = self.original.id
         if new.slot is not None:
             self.slots[task_id] = new.slot
         self._places[task_id] = new.at
@@ -314,7 +318,7 @@ class SeriesState:
         if memory is not None and number <= memory.number and made == memory.added:
             return []
         reached = number if memory is None else max(number, memory.number)
-        passed = frozenset(n for n in self.passed if n > self.finished)
+        passed = self.passed_up_to(reached)
         at = self._last.at if self._last is not None and self._last.number == reached else self.at(reached)
         if memory is not None:
             moved = replace(memory, number=reached, at=at, added=made, passed=passed)
@@ -322,6 +326,10 @@ class SeriesState:
         followed = digest_of(self.original, self.original.timezone or self.timezone)
         memory = SeriesMemory(reached, self.revisions, self.original_slot, at, made, passed, self.skipped, followed)
         return [CursorMove(self.original.id, memory, is_new=True)]
+
+    def passed_up_to(self, number: int) -> frozenset[int]:
+        """Return what is remembered of the slots that were passed over, where the cursor is at `number`."""
+        return frozenset(n for n in self.passed if self.finished - KEPT_PASSED < n <= number)
 
     def at(self, number: int) -> datetime | None:
         """Return when a slot is on the wall clock; None past the end of the series, and where the number is void."""

@@ -149,6 +149,7 @@ def reopen(history: History) -> str | None:
     history.store.put(again)
     history.done = [each for each in history.done if each.id != task.id]
     history.reopened.add(task.id)
+    history.once_done = max(history.once_done, task.occurrence_number or 0)
     history.is_changed = True
     if task.id in history.touched:
         history.touched[task.id] = again

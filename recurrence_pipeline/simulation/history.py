@@ -72,6 +72,8 @@ class History:
     """What people changed, as they left it."""
     reopened: set[str] = field(default_factory=set)
     """What people ever un-completed."""
+    once_done: int = -1
+    """The highest slot of those, as it was then."""
     is_changed: bool = False
     """Whether a person ever changed the series itself, took a completion back, or did not want a slot."""
     is_untraced: bool = False

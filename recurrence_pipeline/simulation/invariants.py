@@ -189,6 +189,7 @@ def _not_undone(history: History) -> str | None:
     if not found or found[0].id in history.reopened:  # what its earlier completion made goes along
         return None
     task, before = found[0], fork.store.copy()
+    has_begun = ORIGINAL in before.memories  # one whose creation was refused is begun by a completion, for good
     fork.complete(task)
     completed = fork.store.copy()
     plan = fork.reopen(task)
@@ -196,7 +197,7 @@ def _not_undone(history: History) -> str | None:
         if history.reopened:  # an earlier completion may stand in the way that could not be taken back
             return None
         return f"reopening {history.name(task)} is refused: {next(iter(plan.refusals.values()))}"
-    if (unlike := difference(before, fork.store)) is not None:
+    if has_begun and (unlike := difference(before, fork.store)) is not None:
         return f"completed and reopened {history.name(task)}: {unlike}"
     fork.complete(task)
     unlike = difference(completed, fork.store)
@@ -424,7 +425,8 @@ INVARIANTS = (
     ),
     Invariant(
         "reopen_undoes_complete",
-        "A completion that is taken back leaves what was there before; completed again, what was there then.",
+        "A completion that is taken back leaves what was there before, in a series that had begun; "
+        "completed again, what was there then.",
         _not_undone,
     ),
     Invariant(
@@ -454,7 +456,8 @@ INVARIANTS = (
     ),
     Invariant(
         "what_is_ahead_is_there",
-        "Whatever was edited, skipped and taken back: every slot ahead, as far as the horizon, has its task.",
+        "Whatever was edited, skipped and taken back: every slot ahead, as far as the horizon, has its task, "
+        "but for those before a task that was ever completed.",
         lacks_slots,
     ),
     Invariant(

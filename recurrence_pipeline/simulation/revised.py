@@ -159,12 +159,17 @@ def off_the_line(history: History) -> str | None:
 
 
 def lacks_slots(history: History) -> str | None:
-    """Say which slot ahead, as far as the horizon, has no task."""
+    """Say which slot ahead, as far as the horizon, has no task; none is owed before one that was ever completed."""
     if not _is_in_line(history) or {t.id for t in history.done} - history.store.tasks.keys():
         return None  # where what was completed is gone, nobody knows how far it was
     numbers = {task.occurrence_number for task in history.store.tasks.values()} | history.deleted_slots | {0}
     for at, number in wanted(history):
-        if number is not None and number not in numbers and due_of(history, at) > history.now:
+        if (
+            number is not None
+            and number > history.once_done
+            and number not in numbers
+            and due_of(history, at) > history.now
+        ):
             return f"slot {number} ({at:%a %Y-%m-%d %H:%M}) has no task"
     return None
 

@@ -129,3 +129,80 @@ def test_from_completion_a_task_reopened_behind_a_completed_one_takes_what_it_ma
     edit(world, head, isCompleted=False)
     change(world, "reopen", head)
     assert days(world, head) == before
+
+
+def test_no_number_is_given_twice(world: World) -> None:
+    """Else a task that moved is taken for that of its old number, and a date of the new rule has none."""
+    head = world.create(MONDAY, "weekly", recurrence={"excluded": ["2024-01-15"]})
+    edit(world, head, repeatType="daily", recurrence={})
+    change(world, "update", head, slot=4)
+    assert days(world, head) == ["01-08", "01-15", "01-22"]
+    edit(world, head, repeatType="custom", recurrence={"rule": "FREQ=WEEKLY;BYDAY=TU"})
+    change(world, "update", head)
+    assert days(world, head) == ["01-09", "01-16", "01-23"]
+    assert red(world) == {}
+
+
+def test_a_task_that_a_dead_worker_left_is_none_of_those_counted_from_completion(world: World) -> None:
+    head = world.create(MONDAY, "weekly")
+    finish(world, head)
+    world.worker.mongo.series.update_one({}, {"$set": {"cursor.number": 3, "cursor.at": "2024-01-22T09:00"}})
+    edit(world, head, repeatType="daily", recurrence={"from": "completion"})
+    change(world, "update", head)
+    assert days(world, head) == ["01-08"]
+    assert red(world) == {}
+
+
+def test_an_update_that_takes_everything_has_nothing_left_to_take(world: World) -> None:
+    """What goes counts for no horizon: else the same update once more would take what is remembered further back."""
+    head = world.create(MONDAY, "daily", recurrence={"excluded": ["2024-01-02"]})
+    finish(world, head)
+    edit(world, head, repeatType="custom", recurrence={"rule": "FREQ=DAILY;COUNT=1"})
+    change(world, "update", head)
+    once = world.worker.mongo.series.find_one({})
+    change(world, "update", head)
+    assert days(world, head) == []
+    assert world.worker.mongo.series.find_one({}) == once
+
+
+def test_what_a_person_deleted_is_not_taken_for_an_excluded_date_when_a_completion_is_taken_back(world: World) -> None:
+    head = world.create(MONDAY, "weekly")
+    finish(world, head)
+    first, second, *_ = (task["_id"] for task in world.occurrences(head))
+    world.worker.mongo.tasks.delete_one({"_id": first})
+    edit(world, head, recurrence={"excluded": ["2024-01-08"]})
+    change(world, "update", head)
+    finish(world, second)
+    edit(world, second, isCompleted=False)
+    change(world, "reopen", second)
+    edit(world, head, recurrence={})
+    change(world, "update", head)
+    assert days(world, head) == ["01-15", "01-22", "01-29", "02-05"]
+
+
+@pytest.mark.parametrize("last", ["2024-01-08", "2026-06-01"])
+def test_a_date_before_what_is_open_again_is_there_once_it_is_wanted_again(world: World, last: str) -> None:
+    """However many there are: those far behind what was completed are told by what the series says."""
+    head = world.create(MONDAY, "weekly", recurrence={"paused": [{"from": "2024-01-08", "until": last}]})
+    named = world.occurrences(head)[0]["_id"]
+    finish(world, named)
+    edit(world, named, isCompleted=False)
+    change(world, "reopen", named)
+    edit(world, head, recurrence={})
+    change(world, "update", head)
+    assert days(world, head)[:3] == ["01-08", "01-15", "01-22"]
+
+
+def test_a_date_that_was_excluded_when_one_behind_it_was_done_comes_with_the_update_after_that_is_open(
+    world: World,
+) -> None:
+    head = world.create(MONDAY, "weekly", recurrence={"excluded": ["2024-01-08"]})
+    second = world.occurrences(head)[0]["_id"]
+    finish(world, second)
+    edit(world, head, recurrence={})
+    change(world, "update", head)
+    assert "01-08" not in days(world, head)
+    edit(world, second, isCompleted=False)
+    change(world, "reopen", second)
+    change(world, "update", head)
+    assert days(world, head) == ["01-08", "01-15", "01-22"]
