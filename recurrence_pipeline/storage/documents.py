@@ -34,6 +34,7 @@ MEMBER_FIELDS = (
     "shiftedTo", "createdByEvent", "recurrenceCursor", "originalSlot",
 )  # fmt: skip
 """What planning reads of an original, and what is told and judged of any task."""
+MEMBER = dict.fromkeys(MEMBER_FIELDS, 1)
 
 ID_FIELDS = ("_id", "userId", "parentRecurringId", "parentTaskId")
 """The ids of a task; each is an ObjectId where the application stored it."""

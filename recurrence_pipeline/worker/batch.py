@@ -245,7 +245,7 @@ class Batch:
         """
         if not removals:
             return 0
-        below = self._context.tasks.subtasks(_ids(removals))
+        below = self._context.tasks.subtasks.below(_ids(removals))
         along = [removal_of_subtasks(removal, below) for removal in removals]
         self._write(WriteStep.KEEP_DELETED, self._context.deleted.keep, [*removals, *along], self._now)
         if subtasks := _ids(along):
