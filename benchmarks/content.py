@@ -15,7 +15,7 @@ from recurrence_pipeline.domain.model import SeriesMemory, occurrence_id
 from recurrence_pipeline.domain.plan import CursorMove
 from recurrence_pipeline.domain.recurrence import HORIZON
 from recurrence_pipeline.storage.documents import Document
-from recurrence_pipeline.storage.task_series import series_document
+from recurrence_pipeline.storage.series_documents import series_document
 
 OPERATIONS = ("create", "complete", "delete")
 RULES = ("daily", "weekly", "monthly")

@@ -24,7 +24,8 @@ from conformance.peers import PEERS, Answer, NotInstalled, Question, ask, instal
 from recurrence_pipeline.domain import families
 from recurrence_pipeline.domain.calendar import slots
 from recurrence_pipeline.domain.families import Known
-from recurrence_pipeline.domain.instances import days_of_month, instances
+from recurrence_pipeline.domain.instances import instances
+from recurrence_pipeline.domain.named_days import days_of_month
 from recurrence_pipeline.domain.rules import Rule, parse_rule
 from recurrence_pipeline.domain.zones import UTC
 

@@ -13,9 +13,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from recurrence_pipeline.api import openapi
-from recurrence_pipeline.api.auth import KEY_HEADER, AuthDependencies, Authenticator, RateLimit
+from recurrence_pipeline.api.auth import KEY_HEADER, AuthDependencies, Authenticator
 from recurrence_pipeline.api.errors import ApiError, bad_request, error_from, failure, no_such_path
 from recurrence_pipeline.api.middleware import REFUSAL, REQUEST_ID, RequestMiddleware
+from recurrence_pipeline.api.rate_limit import RateLimit
 from recurrence_pipeline.api.responses import error_response
 from recurrence_pipeline.api.routes import Handlers, build_routes
 from recurrence_pipeline.api.ui.routes import Pages

@@ -10,9 +10,7 @@
 import hashlib
 import hmac
 import ipaddress
-import math
 import re
-import time
 import warnings
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -20,37 +18,14 @@ from dataclasses import dataclass
 import jwt
 import structlog
 from jwt.warnings import InsecureKeyLengthWarning
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 from starlette.requests import Request
 
-from recurrence_pipeline.api.errors import ApiError, failure, forbidden
+from recurrence_pipeline.api.errors import ApiError, forbidden
+from recurrence_pipeline.api.rate_limit import RateLimit
 from recurrence_pipeline.api.schemas import HEX
 from recurrence_pipeline.api.web_pages import Headers, WebPages
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import ConfigurationError
-
-
-class RateLimit:
-    """Counts requests by caller, in this process alone."""
-
-    def __init__(self, per_minute: int) -> None:
-        self._item = RateLimitItemPerMinute(per_minute) if per_minute else None
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
-
-    def count(self, caller: str) -> None:
-        """Count a request.
-
-        Raises:
-            ApiError: 429; it is one too many.
-        """
-        if self._item is None or self._limiter.hit(self._item, caller):
-            return
-        reset = self._limiter.get_window_stats(self._item, caller).reset_time
-        wait = max(math.ceil(reset - time.time()), 1)
-        raise failure("RATE_LIMITED", per_minute=self._item.amount, retry_after=wait)
-
 
 IS_ID = re.compile(HEX).fullmatch
 KEY_HEADER = "x-internal-api-key"

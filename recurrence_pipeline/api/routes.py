@@ -13,7 +13,7 @@ from recurrence_pipeline.api import openapi
 from recurrence_pipeline.api.auth import AuthDependencies, Caller, caller_of
 from recurrence_pipeline.api.errors import CutOff, error_from, failure, forbidden, invalid_recurrence, no_such_path
 from recurrence_pipeline.api.group_commit import GroupCommit
-from recurrence_pipeline.api.requests import (
+from recurrence_pipeline.api.request_schemas import (
     CalendarQuery,
     EventsQuery,
     ExplainQuery,
@@ -36,16 +36,14 @@ from recurrence_pipeline.api.routing import Route
 from recurrence_pipeline.api.schemas import (
     CleanupResponse,
     EventsResponse,
-    ExplanationResponse,
     HealthResponse,
-    PreviewResponse,
     RecurrenceResponse,
     ReplayResponse,
     StatsResponse,
     ValidationResponse,
 )
 from recurrence_pipeline.api.series_requests import ReopenRequest, SkipRequest, UpdateRequest
-from recurrence_pipeline.api.series_schemas import ChangeResponse
+from recurrence_pipeline.api.series_schemas import ChangeResponse, ExplanationResponse, PreviewResponse
 from recurrence_pipeline.api.threads import Threads
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.clock import utc_now

@@ -2,15 +2,13 @@
 
 A response is a plain dict of one of these types; none is copied, checked or cut while somebody waits for it. Values of
 tasks are what the application stored, so their types are as wide as what can be found there. What requests look like is
-in requests.py, what errors look like in errors.py.
+in request_schemas.py, what errors look like in errors.py; series_schemas.py has what is answered about one series.
 """
 
 from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import BaseModel, ConfigDict, Field, with_config
 from typing_extensions import TypedDict
-
-from recurrence_pipeline.domain.explain import DayCode
 
 HEX = r"^[0-9a-fA-F]{24}$"
 ID = "6b046c55c5f3b9749e06fec5"
@@ -290,48 +288,3 @@ class ReplayResponse(Shape):
     success: Literal[True]
     message: Annotated[str, Field(examples=[f"Event {EVENT} is pending"])]
     data: ReplayData
-
-
-class Slot(Shape):
-    """One date of a series; `local` and `utc` are the same instant, `note` says what is odd about it."""
-
-    slot: Annotated[int | None, Field(examples=[1], description="Its number; an added date has none.")]
-    local: Annotated[str, Field(examples=["2024-02-29T09:00:00+00:00"])]
-    utc: Annotated[When, Field(examples=["2024-02-29T09:00:00.000Z"])]
-    offset: Annotated[str, Field(examples=["+00:00"])]
-    note: Annotated[str, Field(examples=["31 clamped to 29"])]
-    state: Annotated[DayCode, Field(examples=["ahead"])]
-    taskId: Annotated[str | None, Field(pattern=HEX, description="The task that stands on it.")]
-
-
-class PreviewData(Shape):
-    """Slots of a task's series."""
-
-    taskId: Id
-    rule: Annotated[str, Field(examples=["FREQ=MONTHLY;SKIP=BACKWARD"])]
-    words: Annotated[str, Field(examples=["day 31 of every month, or its last day"])]
-    slots: list[Slot]
-
-
-class PreviewResponse(Shape):
-    """When a task comes next."""
-
-    success: Literal[True]
-    data: PreviewData
-
-
-class ExplanationData(Shape):
-    """Why there is, or is not, a task of the series on a day."""
-
-    taskId: Id
-    date: Annotated[str, Field(examples=["2024-02-29"], description="On the wall clock of the series.")]
-    code: DayCode
-    text: Annotated[str, Field(examples=["Slot 1, Thu 2024-02-29 09:00 (31 clamped to 29): not made yet."])]
-    slot: Slot | None
-
-
-class ExplanationResponse(Shape):
-    """A day, explained."""
-
-    success: Literal[True]
-    data: ExplanationData

@@ -1,11 +1,11 @@
-"""What a request says that changes a series. Beside requests.py, by the same rules."""
+"""What a request says that changes a series. Beside request_schemas.py, by the same rules."""
 
 from typing import Annotated
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo
 from pydantic.alias_generators import to_camel
 
-from recurrence_pipeline.api.requests import RequestSchema, wrong
+from recurrence_pipeline.api.request_schemas import RequestSchema, wrong
 from recurrence_pipeline.domain.members import MAX_NUMBER
 
 

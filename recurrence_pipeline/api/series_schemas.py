@@ -1,14 +1,15 @@
-"""What is answered to a change of a series. Beside schemas.py, by the same rules.
+"""What is answered about the slots of a series, and to its changes. Beside schemas.py, by the same rules.
 
-The examples are what the worker answers for a monthly series from 2024-01-31 on; a test asks it.
+The examples of changes are what the worker answers for a monthly series from 2024-01-31 on; a test asks it.
 """
 
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from recurrence_pipeline.api.schemas import ID, Id, Shape, When
+from recurrence_pipeline.api.schemas import HEX, ID, Id, Shape, When
 from recurrence_pipeline.domain.difference import ChangeKind
+from recurrence_pipeline.domain.explain import DayCode
 
 
 class SlotChange(Shape):
@@ -79,3 +80,48 @@ EXAMPLES = {
     ),
 }
 """By operation. They are no part of the schemas, for the framework leaves nulls out of those."""
+
+
+class Slot(Shape):
+    """One date of a series; `local` and `utc` are the same instant, `note` says what is odd about it."""
+
+    slot: Annotated[int | None, Field(examples=[1], description="Its number; an added date has none.")]
+    local: Annotated[str, Field(examples=["2024-02-29T09:00:00+00:00"])]
+    utc: Annotated[When, Field(examples=["2024-02-29T09:00:00.000Z"])]
+    offset: Annotated[str, Field(examples=["+00:00"])]
+    note: Annotated[str, Field(examples=["31 clamped to 29"])]
+    state: Annotated[DayCode, Field(examples=["ahead"])]
+    taskId: Annotated[str | None, Field(pattern=HEX, description="The task that stands on it.")]
+
+
+class PreviewData(Shape):
+    """Slots of a task's series."""
+
+    taskId: Id
+    rule: Annotated[str, Field(examples=["FREQ=MONTHLY;SKIP=BACKWARD"])]
+    words: Annotated[str, Field(examples=["day 31 of every month, or its last day"])]
+    slots: list[Slot]
+
+
+class PreviewResponse(Shape):
+    """When a task comes next."""
+
+    success: Literal[True]
+    data: PreviewData
+
+
+class ExplanationData(Shape):
+    """Why there is, or is not, a task of the series on a day."""
+
+    taskId: Id
+    date: Annotated[str, Field(examples=["2024-02-29"], description="On the wall clock of the series.")]
+    code: DayCode
+    text: Annotated[str, Field(examples=["Slot 1, Thu 2024-02-29 09:00 (31 clamped to 29): not made yet."])]
+    slot: Slot | None
+
+
+class ExplanationResponse(Shape):
+    """A day, explained."""
+
+    success: Literal[True]
+    data: ExplanationData

@@ -5,7 +5,7 @@ from typing import Any
 
 from recurrence_pipeline.domain.fingerprint import content_text
 from recurrence_pipeline.domain.model import Task
-from recurrence_pipeline.domain.recurrence import MAX_COPIED, NOT_COPIED, is_field_name, is_text
+from recurrence_pipeline.domain.options import MAX_COPIED, NOT_COPIED, is_field_name, is_text
 
 COPIED_FIELDS = (
     "userId", "title", "description", "priority", "category", "repeatType", "recurrence", "links", "additionalNotes",

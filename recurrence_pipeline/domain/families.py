@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 from typing_extensions import override
 
-from recurrence_pipeline.domain.instances import days_after, days_in_month, days_of_month
+from recurrence_pipeline.domain.instances import days_after
+from recurrence_pipeline.domain.named_days import days_in_month, days_of_month
 from recurrence_pipeline.domain.rules import Frequency, Rule, Skip
 
 IN_EVERY_MONTH = 28

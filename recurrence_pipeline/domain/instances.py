@@ -6,23 +6,27 @@ begins at the period of whatever day is asked about, so that a series of any age
 filled in first, and nothing else depends on it but the time of day and the count of periods.
 """
 
-from calendar import isleap
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import MAXYEAR, MINYEAR, date, datetime, time, tzinfo
-from functools import lru_cache
 from typing import assert_never
 
 from recurrence_pipeline.domain.errors import InvalidRecurrence
-from recurrence_pipeline.domain.rules import Frequency, Rule, Skip, WeekdayNum
+from recurrence_pipeline.domain.named_days import (
+    LAST_DAY,
+    days_in_month,
+    is_month_day,
+    month_of,
+    named_in_month,
+    named_in_year,
+    week_of,
+)
+from recurrence_pipeline.domain.rules import Frequency, Rule, WeekdayNum
 from recurrence_pipeline.domain.zones import wall_clock
 
 GIVES_UP_AFTER = 400
 """Years without an instance: the Gregorian calendar repeats itself then, weekdays and all."""
-
-_MONTH_DAYS = (0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-_LAST = date.max.toordinal()
 
 
 def instances(rule: Rule, anchor: datetime, after: datetime | None = None) -> Iterator[datetime]:
@@ -58,12 +62,6 @@ def days_after(rule: Rule, anchor: date, after: int) -> Iterator[int]:
     """Yield the days of a rule behind both the anchor's and day `after`, as ordinals; its end is the caller's."""
     begin = anchor.toordinal()
     return _days_from(filled(rule, anchor), anchor, max(begin, after))
-
-
-@lru_cache(maxsize=16384)
-def days_of_month(rule: Rule, year: int, month: int) -> tuple[int, ...]:
-    """Return the days that BYDAY or BYMONTHDAY name in a month, as ordinals."""
-    return tuple(sorted(set(_of_month(replace(rule, by_month=()), year, month))))
 
 
 def last_moment(rule: Rule, anchor: datetime, zone: tzinfo | None = None) -> datetime | None:
@@ -116,7 +114,7 @@ def _days_from(rule: Rule, anchor: date, last: int) -> Iterator[int]:
         if begins > gives_up:
             return
         for day in _chosen(days, rule.by_set_pos):
-            if last < day <= _LAST:
+            if last < day <= LAST_DAY:
                 yield day
                 last = day
                 gives_up = last + GIVES_UP_AFTER * 366
@@ -147,7 +145,7 @@ def _periods(rule: Rule, anchor: date, last: int) -> Iterator[tuple[int, Iterabl
 def _daily(rule: Rule, first: int, last: int) -> Iterator[tuple[int, Iterable[int]]]:
     step = rule.interval
     if not (rule.by_month or rule.by_month_day or rule.by_day):
-        for day in range(first + max(last - first, 0) // step * step, _LAST + 1, step):
+        for day in range(first + max(last - first, 0) // step * step, LAST_DAY + 1, step):
             yield day, [day]
         return
     seen = date.fromordinal(max(last, first))
@@ -162,11 +160,11 @@ def _daily(rule: Rule, first: int, last: int) -> Iterator[tuple[int, Iterable[in
 
 
 def _weekly(rule: Rule, anchor: int, last: int) -> Iterator[tuple[int, Iterable[int]]]:
-    first, step = _week_of(anchor, rule.week_start), 7 * rule.interval
+    first, step = week_of(anchor, rule.week_start), 7 * rule.interval
     offsets = [(day.weekday - rule.week_start) % 7 for day in rule.by_day]
-    for week in range(first + max(last - first, 0) // step * step, _LAST + 1, step):
+    for week in range(first + max(last - first, 0) // step * step, LAST_DAY + 1, step):
         days = [week + offset for offset in offsets]
-        yield week, [day for day in days if _month(day) in rule.by_month] if rule.by_month else days
+        yield week, [day for day in days if month_of(day) in rule.by_month] if rule.by_month else days
 
 
 def _monthly(rule: Rule, anchor: date, last: date) -> Iterator[tuple[int, Iterable[int]]]:
@@ -174,7 +172,7 @@ def _monthly(rule: Rule, anchor: date, last: date) -> Iterator[tuple[int, Iterab
     at = begin + max(last.year * 12 + last.month - 1 - begin, 0) // step * step
     for number in range(at, (MAXYEAR + 1) * 12, step):
         year, index = divmod(number, 12)
-        yield date(year, index + 1, 1).toordinal(), _of_month(rule, year, index + 1)
+        yield date(year, index + 1, 1).toordinal(), named_in_month(rule, year, index + 1)
 
 
 def _yearly(rule: Rule, anchor: int, last: int) -> Iterator[tuple[int, Iterable[int]]]:
@@ -182,135 +180,12 @@ def _yearly(rule: Rule, anchor: int, last: int) -> Iterator[tuple[int, Iterable[
     step, back = rule.interval, 1 if rule.by_week_no else 0
     at = anchor + max(last - back - anchor, 0) // step * step
     for year in range(max(at - back * step, MINYEAR), MAXYEAR + 1, step):
-        yield date(year, 1, 1).toordinal(), _of_year(rule, year)
+        yield date(year, 1, 1).toordinal(), named_in_year(rule, year)
 
 
 def _is_named(rule: Rule, day: int) -> bool:
     """Say whether a day of a month that is named is one that the other parts of a daily rule leave."""
     when = date.fromordinal(day)
-    return (not rule.by_month_day or _is_month_day(rule, when)) and (
+    return (not rule.by_month_day or is_month_day(rule, when)) and (
         not rule.by_day or any(each.weekday == when.weekday() for each in rule.by_day)
     )
-
-
-def _is_month_day(rule: Rule, when: date) -> bool:
-    length = days_in_month(when.year, when.month)
-    return when.day in rule.by_month_day or when.day - length - 1 in rule.by_month_day
-
-
-def _of_month(rule: Rule, year: int, month: int) -> list[int]:
-    if rule.by_month and month not in rule.by_month:
-        return []
-    first, length = date(year, month, 1).toordinal(), days_in_month(year, month)
-    if not rule.by_month_day:
-        return [day for each in rule.by_day for day in _weekdays(each, first, length)]
-    days = [day for number in rule.by_month_day for day in _counted(number, first, length, rule.skip)]
-    return _limited(days, rule.by_day, first, length)
-
-
-def _of_year(rule: Rule, year: int) -> list[int]:
-    first, length = date(year, 1, 1).toordinal(), 366 if isleap(year) else 365
-    if rule.by_week_no:
-        days = [day for week in _weeks(rule, year) for day in range(week, week + 7)]
-        return [day for day in _limited(days, rule.by_day, first, length) if _fits(rule, day)]
-    if rule.by_year_day:
-        days = [day for number in rule.by_year_day for day in _counted(number, first, length, rule.skip)]
-        return [day for day in _limited_in_year(rule, days, year) if _fits(rule, day)]
-    if rule.by_month or rule.by_month_day:
-        months = rule.by_month or range(1, 13)
-        if rule.by_month or not rule.by_day:
-            return [day for month in months for day in _of_month(rule, year, month)]
-        days = [day for month in months for day in _of_month(replace(rule, by_day=()), year, month)]
-        return _limited(days, rule.by_day, first, length)
-    return [day for each in rule.by_day for day in _weekdays(each, first, length)]
-
-
-def _limited_in_year(rule: Rule, days: list[int], year: int) -> list[int]:
-    """Leave the days that BYDAY names: its numbers count within the month where BYMONTH is given, else the year."""
-    if not rule.by_month:
-        return _limited(days, rule.by_day, date(year, 1, 1).toordinal(), 366 if isleap(year) else 365)
-    return [
-        day
-        for month in rule.by_month
-        for day in _limited(days, rule.by_day, date(year, month, 1).toordinal(), days_in_month(year, month))
-        if _month(day) == month
-    ]
-
-
-def _fits(rule: Rule, day: int) -> bool:
-    """Say whether a day of a week or year is in the months, and on the days of months, that are named besides."""
-    if not (rule.by_month or rule.by_month_day or (rule.by_week_no and rule.by_year_day)):
-        return True
-    when = date.fromordinal(day)
-    of_year = day - date(when.year, 1, 1).toordinal() + 1
-    return (
-        (not rule.by_month or when.month in rule.by_month)
-        and (not rule.by_month_day or _is_month_day(rule, when))
-        and (
-            not (rule.by_week_no and rule.by_year_day)
-            or of_year in rule.by_year_day
-            or of_year - (366 if isleap(when.year) else 365) - 1 in rule.by_year_day
-        )
-    )
-
-
-def _counted(number: int, first: int, length: int, skip: Skip) -> list[int]:
-    """Return the day with a number in a month or year, from its end where it is negative; none, or another, if none."""
-    if abs(number) <= length:
-        return [first + number - 1 if number > 0 else first + length + number]
-    if skip is Skip.OMIT:
-        return []
-    before = first + length - 1 if number > 0 else first - 1
-    return [before if skip is Skip.BACKWARD else before + 1]
-
-
-def _limited(days: list[int], by_day: tuple[WeekdayNum, ...], first: int, length: int) -> list[int]:
-    """Leave the days that BYDAY names; its numbers count within the month or year that `first` and `length` say."""
-    if not by_day:
-        return days
-    return [day for day in days if any(_is_weekday(each, day, first, length) for each in by_day)]
-
-
-def _is_weekday(each: WeekdayNum, day: int, first: int, length: int) -> bool:
-    if (day - 1) % 7 != each.weekday:
-        return False
-    return not each.ordinal or day in _weekdays(each, first, length)
-
-
-def _weekdays(each: WeekdayNum, first: int, length: int) -> Iterable[int]:
-    """Return the days of a month or year on a weekday, or the one that the ordinal says; none if there is none."""
-    begin = first + (each.weekday - (first - 1)) % 7
-    days = range(begin, first + length, 7)
-    if not each.ordinal:
-        return days
-    index = each.ordinal - 1 if each.ordinal > 0 else len(days) + each.ordinal
-    return [days[index]] if 0 <= index < len(days) else []
-
-
-def _weeks(rule: Rule, year: int) -> Iterator[int]:
-    """Yield the first days of the weeks that BYWEEKNO names in a year."""
-    first = _first_week(year, rule.week_start)
-    count = (_first_week(year + 1, rule.week_start) - first) // 7
-    for number in rule.by_week_no:
-        if abs(number) <= count:
-            yield first + 7 * (number - 1 if number > 0 else count + number)
-
-
-def _first_week(year: int, week_start: int) -> int:
-    """Return the first day of the first week that has four days of the year (ISO 8601, for weeks from any day on)."""
-    fourth = date(min(year, MAXYEAR), 1, 4).toordinal() + (365 if year > MAXYEAR else 0)
-    return _week_of(fourth, week_start)
-
-
-def _week_of(day: int, week_start: int) -> int:
-    """Return the first day of the week of a day."""
-    return day - ((day - 1) % 7 - week_start) % 7
-
-
-def _month(day: int) -> int:
-    return date.fromordinal(day).month if 1 <= day <= _LAST else 0
-
-
-def days_in_month(year: int, month: int) -> int:
-    """Return how many days a month has."""
-    return 29 if month == 2 and isleap(year) else _MONTH_DAYS[month]

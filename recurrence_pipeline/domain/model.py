@@ -81,16 +81,6 @@ class Action(str, Enum):
     SKIP_FAILED = "WORKER_SKIP_FAILED"
 
 
-FAILURE_ACTIONS: Mapping[Operation, Action] = {
-    Operation.CREATE: Action.CREATE_FAILED,
-    Operation.COMPLETE: Action.COMPLETE_FAILED,
-    Operation.DELETE: Action.DELETE_FAILED,
-    Operation.UPDATE: Action.UPDATE_FAILED,
-    Operation.REOPEN: Action.REOPEN_FAILED,
-    Operation.SKIP: Action.SKIP_FAILED,
-}
-
-
 @dataclass(frozen=True, slots=True)
 class Cursor:
     """The last slot ever generated for a series, and the repeatType it was counted in."""
@@ -329,42 +319,3 @@ def activity_id(action: Action, subject_id: str) -> str:
 
 REFUSED = (EventStatus.FAILED, EventStatus.REJECTED)
 """The states in which an event waits for a person."""
-OUTCOMES = (EventStatus.COMPLETED, *REFUSED)
-"""The states in which an event has ended."""
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedEvent:
-    """What matters of an event here. `code` and `reason` are those of its last error."""
-
-    id: str
-    operation: str
-    status: str
-    code: str = ""
-    reason: str = ""
-    finished_at: datetime | None = None
-
-
-class FinishedEvent(NamedTuple):
-    """One event that has ended. Times are whole milliseconds, None where the event does not say."""
-
-    id: str
-    operation: str
-    status: EventStatus
-    finished_at: datetime
-    duration_ms: int | None = None
-    """From the lease under which it ended to its end. The events of a batch are held together: each has the time that
-    the batch had taken until its outcome was known, so it grows with WORKER_BATCH_SIZE."""
-    waited_ms: int | None = None
-    """From its creation to that lease: time in the queue, with the waits between its tries."""
-    failures: int = 0
-    """How many of its tries failed."""
-    timed_out: bool = False
-    """A time limit of the database ended one of its tries (the last five are known), or one of its leases ran out."""
-    created: int = 0
-    deleted: int = 0
-
-    @property
-    def retries(self) -> int:
-        """How often it was tried again: a completed one once for each failure, another once less."""
-        return self.failures if self.status is EventStatus.COMPLETED else max(self.failures - 1, 0)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import NamedTuple
 
-from recurrence_pipeline.domain.instances import days_in_month
+from recurrence_pipeline.domain.named_days import days_in_month
 from recurrence_pipeline.domain.rules import WEEKDAYS
 from recurrence_pipeline.domain.zones import UTC
 

@@ -120,10 +120,20 @@ def removal_of_subtasks(removal: Removal, below: Mapping[str, Sequence[Task]]) -
     return replace(removal, task_ids=tuple(t.id for t in hanging if t.user_id == removal.event.user_id))
 
 
-def failure_activity(action: Action, event: TaskEvent, task: Task | None, error: str) -> NewActivity | None:
+FAILURE_ACTIONS: Mapping[Operation, Action] = {
+    Operation.CREATE: Action.CREATE_FAILED,
+    Operation.COMPLETE: Action.COMPLETE_FAILED,
+    Operation.DELETE: Action.DELETE_FAILED,
+    Operation.UPDATE: Action.UPDATE_FAILED,
+    Operation.REOPEN: Action.REOPEN_FAILED,
+    Operation.SKIP: Action.SKIP_FAILED,
+}
+
+
+def failure_activity(event: TaskEvent, task: Task | None, error: str) -> NewActivity | None:
     """Return the line that tells a user what could not be done; None where it is not known whose it is."""
     user_id = event.user_id or (task.user_id if task else None)
-    return NewActivity.of(action, user_id, event.task_id, error=error) if user_id else None
+    return NewActivity.of(FAILURE_ACTIONS[event.operation], user_id, event.task_id, error=error) if user_id else None
 
 
 def _plan_series(plan: Plan, begin: Callable[[], SeriesState], events: Sequence[TaskEvent], snapshot: Snapshot) -> None:

@@ -21,8 +21,9 @@ from typing import NamedTuple
 
 from recurrence_pipeline.domain.calendar import in_utc
 from recurrence_pipeline.domain.errors import InvalidRecurrence
-from recurrence_pipeline.domain.instances import days_in_month, filled, is_instance, last_moment
+from recurrence_pipeline.domain.instances import filled, is_instance, last_moment
 from recurrence_pipeline.domain.model import Series, Task
+from recurrence_pipeline.domain.named_days import days_in_month
 from recurrence_pipeline.domain.rules import Frequency, Rule, Skip
 from recurrence_pipeline.domain.series import SeriesState
 from recurrence_pipeline.domain.zones import wall_clock

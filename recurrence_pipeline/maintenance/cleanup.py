@@ -117,7 +117,7 @@ class Maintenance:
         owned = [(task.id, task.user_id) for task in orphans if task.user_id is not None]
         self._activities.write((NewActivity.of(Action.ORPHAN_CLEANED, user, task) for task, user in owned), now)
         ids = tuple(task.id for task in orphans)
-        below, owners = self._tasks.subtasks(ids), {task.id: task.user_id for task in orphans}
+        below, owners = self._tasks.subtasks.below(ids), {task.id: task.user_id for task in orphans}
         subtasks = tuple(t.id for i, tasks in below.items() for t in tasks if t.user_id == owners[i])
         self._deleted.keep([Removal(cause, (*subtasks, *ids), "orphan")], now)
         self._tasks.delete(subtasks)

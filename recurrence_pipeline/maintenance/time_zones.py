@@ -120,7 +120,8 @@ def find_changes(context: WorkerContext, tasks: Iterable[Task]) -> list[tuple[Ti
 
     suspects = [change for task in heads_and_suspects if (change := judged(task)) is not None]
     found: list[tuple[TimeZoneChange, Document]] = [(change, {}) for change in suspects if change.due is None]
-    for document in context.edits.documents(change.task.id for change in suspects if change.due is not None):
+    changing = (change.task.id for change in suspects if change.due is not None)
+    for document in context.tasks.documents(changing).values():
         task = replace(task_from(document), is_touched=is_touched(document))
         change = judged(task) if is_ahead(task, context.clock()) else None
         if change is not None:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from recurrence_pipeline.domain.model import EventStatus, FinishedEvent
+from recurrence_pipeline.domain.finished_events import FinishedEvent
+from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.domain.times import MILLISECOND
 from recurrence_pipeline.storage.event_metrics import EventMetrics
 from recurrence_pipeline.storage.event_queries import EventQueries

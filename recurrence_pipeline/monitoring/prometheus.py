@@ -21,20 +21,14 @@ from datetime import datetime, timedelta
 from importlib.metadata import version
 
 import structlog
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    ProcessCollector,
-    disable_created_metrics,
-)
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.domain.errors import RecurrenceError
-from recurrence_pipeline.domain.model import OUTCOMES, REFUSED, EventStatus, FinishedEvent, Operation
+from recurrence_pipeline.domain.finished_events import OUTCOMES, FinishedEvent
+from recurrence_pipeline.domain.model import REFUSED, EventStatus, Operation
 from recurrence_pipeline.storage.command_errors import DatabaseErrors
 from recurrence_pipeline.storage.event_metrics import EventMetrics, NotDone
 

@@ -13,7 +13,8 @@ from typing import Any
 import structlog
 
 from recurrence_pipeline.domain.errors import InvalidInput
-from recurrence_pipeline.domain.model import REFUSED, EventStatus, Operation, RefusedEvent
+from recurrence_pipeline.domain.finished_events import RefusedEvent
+from recurrence_pipeline.domain.model import REFUSED, EventStatus, Operation
 from recurrence_pipeline.storage.documents import object_id
 from recurrence_pipeline.storage.event_queries import EventQueries
 

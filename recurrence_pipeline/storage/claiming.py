@@ -16,8 +16,9 @@ from recurrence_pipeline.domain.errors import InvalidInput
 from recurrence_pipeline.domain.model import ErrorRecord, EventStatus, TaskEvent
 from recurrence_pipeline.domain.shards import Shard
 from recurrence_pipeline.storage.chunks import chunks
-from recurrence_pipeline.storage.documents import EVENT_FIELDS, Document, error_document, event_from
+from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.due_events import DueEventWindow
+from recurrence_pipeline.storage.event_documents import EVENT_FIELDS, error_document, event_from
 from recurrence_pipeline.storage.event_updates import KEPT_ERRORS
 from recurrence_pipeline.storage.leasing import (
     LET_GO,

@@ -1,4 +1,4 @@
-"""Between values and documents.
+"""Between tasks and activities, and their documents. What events look like is in event_documents.py.
 
 Reading is total: a field of the wrong type reads as absent (or as it is, where validation has to name it), so one odd
 document never costs a batch. Dates are UTC, whether or not the driver says so.
@@ -15,15 +15,8 @@ from recurrence_pipeline.domain.calendar import in_utc
 from recurrence_pipeline.domain.content import COPIED_FIELDS, content_for, named_to_copy
 from recurrence_pipeline.domain.errors import InvalidInput
 from recurrence_pipeline.domain.fingerprint import DIGEST, fingerprint, fingerprint_of_new
-from recurrence_pipeline.domain.model import (
-    Cursor,
-    ErrorRecord,
-    Operation,
-    Source,
-    Task,
-    TaskEvent,
-)
-from recurrence_pipeline.domain.plan import Answer, NewActivity, NewOccurrence
+from recurrence_pipeline.domain.model import Cursor, Task
+from recurrence_pipeline.domain.plan import NewActivity, NewOccurrence
 from recurrence_pipeline.domain.zones import wall_clock, wall_text, wall_time
 from recurrence_pipeline.storage.json_dates import read_date
 
@@ -41,15 +34,11 @@ MEMBER_FIELDS = (
     "shiftedTo", "createdByEvent", "recurrenceCursor", "originalSlot",
 )  # fmt: skip
 """What planning reads of an original, and what is told and judged of any task."""
+MEMBER = dict.fromkeys(MEMBER_FIELDS, 1)
 
 ID_FIELDS = ("_id", "userId", "parentRecurringId", "parentTaskId")
 """The ids of a task; each is an ObjectId where the application stored it."""
 
-EVENT_FIELDS = (
-    "operation", "taskId", "createdAt", "userId", "source", "attempts", "lease", "startedAt", "errors", "deleting",
-    "slot", "fromSlot", "undo",
-)  # fmt: skip
-"""What the worker reads of an event."""
 
 NOT_OF_A_COPY = frozenset(("completedAt", "dueDate", "originalDueDate", DIGEST))
 """What the copy of a sub-task does not have of it."""
@@ -57,13 +46,11 @@ NOT_OF_A_COPY = frozenset(("completedAt", "dueDate", "originalDueDate", DIGEST))
 NOTHING = (None, "", 0, False)
 """What JavaScript takes for it, of what JSON can say."""
 
-_SOURCES = {source.value: source for source in Source}
 
 EPOCH = datetime.fromtimestamp(0, timezone.utc)
 _BARE_EPOCH = EPOCH.replace(tzinfo=None)
 MAX_ERROR = 1000
 MAX_MESSAGE = 500
-MAX_CODE = 100
 MAX_WHOLE = 2**53
 """Above it a double skips numbers; and what is read must fit in 64 bits when it is written back, one higher."""
 
@@ -79,13 +66,14 @@ def object_id(value: object, field: str = "taskId") -> ObjectId:
     raise InvalidInput(f"{field}: {value!r} is not an id of 24 hex digits")
 
 
-def _id(value: object) -> str | None:
+def id_of(value: object) -> str | None:
+    """Return the text of an ObjectId; None for anything else."""
     return value.binary.hex() if isinstance(value, ObjectId) else None
 
 
 def _user_id(value: object) -> str | None:
     """Return the id of a user, which some importers store as text."""
-    return value.lower() if isinstance(value, str) and _is_id_text(value) else _id(value)
+    return value.lower() if isinstance(value, str) and _is_id_text(value) else id_of(value)
 
 
 def owner_of(task: Mapping[str, Any]) -> str | None:
@@ -104,7 +92,7 @@ def _is_id_text(value: str) -> bool:
 
 def _parent_task(value: object) -> str | None:
     """Return what a sub-task hangs on; what is no ObjectId makes it a sub-task all the same."""
-    return _id(value) or (str(value) if not _is_absent(value) else None)
+    return id_of(value) or (str(value) if not _is_absent(value) else None)
 
 
 def _is_absent(value: object) -> bool:
@@ -117,7 +105,8 @@ def _odd_ids(doc: Mapping[str, Any]) -> Mapping[str, object] | None:
     return {n: v for n, v in ids if not isinstance(v, ObjectId) and (n == "_id" or not _is_absent(v))} or None
 
 
-def _date(value: object) -> datetime | None:
+def date_of(value: object) -> datetime | None:
+    """Return a date, which says that it is UTC; None for anything else."""
     return _utc(value) if isinstance(value, datetime) else None
 
 
@@ -135,18 +124,6 @@ def whole(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return int(value) if abs(value) <= MAX_WHOLE and value == value // 1 else None
-
-
-def _count(value: object) -> int:
-    return max(whole(value) or 0, 0)
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _list(value: object) -> list[object]:
-    return value if isinstance(value, list) else []
 
 
 def _cursor(value: object) -> Cursor | None:
@@ -167,17 +144,17 @@ def task_from(doc: Mapping[str, Any], *, with_content: bool = False) -> Task:
         due_date=_date_or_as_it_is(doc.get("dueDate")),
         original_due_date=_date_or_as_it_is(doc.get("originalDueDate")),
         is_completed=doc.get("isCompleted") is True,
-        completed_at=_date(doc.get("completedAt")),
+        completed_at=date_of(doc.get("completedAt")),
         parent_task_id=_parent_task(doc.get("parentTaskId")),
-        parent_recurring_id=_id(doc.get("parentRecurringId")),
-        created_at=_date(doc.get("createdAt")),
-        updated_at=_date(doc.get("updatedAt")),
+        parent_recurring_id=id_of(doc.get("parentRecurringId")),
+        created_at=date_of(doc.get("createdAt")),
+        updated_at=date_of(doc.get("updatedAt")),
         timezone=str(zone) if zone else None,
         occurrence_number=whole(doc.get("occurrenceNumber")),
         occurrence_at=wall_time(doc.get("occurrenceAt")),
         shifted_to=wall_time(doc.get("shiftedTo")),
         recurrence=doc.get("recurrence"),
-        created_by_event=_id(doc.get("createdByEvent")),
+        created_by_event=id_of(doc.get("createdByEvent")),
         cursor=_cursor(doc.get("recurrenceCursor")),
         original_slot=whole(doc.get("originalSlot")) or 0,
         odd_ids=_odd_ids(doc),
@@ -308,124 +285,6 @@ def activity_document(activity: NewActivity, now: datetime, number: int) -> Docu
         message = f"User attempted {activity.action.value} :: {activity.task_id} :: ERROR: {activity.error}"
         document["error"] = activity.error[:MAX_ERROR]
     return document | {"message": message[:MAX_MESSAGE]}
-
-
-def event_document(event: TaskEvent, *, available_at: datetime, status: str = "pending") -> Document:
-    """Write an event as a producer does; `userId` only where it is known."""
-    document: Document = {
-        "_id": ObjectId(event.id),
-        "operation": event.operation.value,
-        "taskId": object_id(event.task_id),
-        "status": status,
-        "source": event.source.value,
-        "createdAt": event.created_at,
-        "availableAt": available_at,
-        "attempts": event.attempts,
-    }
-    if event.user_id:
-        document["userId"] = object_id(event.user_id, "userId")
-    if event.slot is not None:
-        document[name_of_slot(event.operation)] = event.slot
-    return document | ({"undo": True} if event.undo else {})
-
-
-def event_from(doc: Mapping[str, Any]) -> TaskEvent:
-    """Read a held event.
-
-    What only workers count is believed as far as leases bear it out: no event failed, or killed its holder, more often
-    than it was held before.
-
-    Raises:
-        InvalidInput: it does not say what is asked for; the field and its value are named.
-    """
-    lease = doc["lease"] if isinstance(doc.get("lease"), dict) else {}
-    deaths = [death for death in _list(lease.get("deaths")) if isinstance(death, dict)]
-    term = _count(lease.get("term"))
-    before = max(term - 1, 0)
-    operation = _operation(doc.get("operation"))
-    return TaskEvent(
-        id=_required_id(doc, "_id"),
-        operation=operation,
-        task_id=_required_id(doc, "taskId"),
-        created_at=_date(doc.get("createdAt")) or EPOCH,
-        user_id=_id(doc.get("userId")),
-        source=_source(doc.get("source")),
-        attempts=min(_count(doc.get("attempts")), before),
-        term=term,
-        owner=_text(lease.get("owner")),
-        suspected=bool(deaths),
-        holder_deaths=min(sum(1 for death in deaths if whole(death.get("size")) == 1), before),
-        leased_until=_date(lease.get("until")),
-        started_at=_date(doc.get("startedAt")),
-        errors=tuple(_error_from(error) for error in _list(doc.get("errors")) if isinstance(error, dict)),
-        deleting=tuple(task_id for task_id in map(_id, _list(doc.get("deleting"))) if task_id),
-        slot=_slot(doc, operation),
-        undo=operation is Operation.SKIP and _undo(doc.get("undo")),
-    )
-
-
-def _required_id(doc: Mapping[str, Any], field: str) -> str:
-    if (found := _id(doc.get(field))) is None:
-        raise InvalidInput(f"{field}: {doc.get(field)!r:.200} is not an ObjectId")
-    return found
-
-
-def _operation(value: object) -> Operation:
-    try:
-        return Operation(value)
-    except ValueError:
-        raise InvalidInput(f"operation: {value!r:.200} is not one of {', '.join(Operation)}") from None
-
-
-def _slot(doc: Mapping[str, Any], operation: Operation) -> int | None:
-    """Return the slot that is named: one that cannot be read must not become another change than was asked for."""
-    value = doc.get(name := name_of_slot(operation))
-    if operation not in {Operation.UPDATE, Operation.SKIP} or value is None:
-        return None
-    if (slot := whole(value)) is None or slot < 0:
-        raise InvalidInput(f"{name}: {value!r:.200} is not the number of a slot")
-    return slot
-
-
-def _undo(value: object) -> bool:
-    if value is None or isinstance(value, bool):
-        return value is True
-    raise InvalidInput(f"undo: {value!r:.200} is not true or false")
-
-
-def name_of_slot(operation: Operation) -> str:
-    """Return the field of an event that names a slot."""
-    return "fromSlot" if operation is Operation.UPDATE else "slot"
-
-
-def _source(value: object) -> Source:
-    return _SOURCES.get(str(value), Source.OUTBOX)
-
-
-def _error_from(doc: Mapping[str, Any]) -> ErrorRecord:
-    at = _date(doc.get("at")) or EPOCH
-    kind, code, message = (str(doc.get(name)) for name in ("kind", "code", "message"))
-    return ErrorRecord(kind[:MAX_CODE], code[:MAX_CODE], message[:MAX_ERROR], at, _count(doc.get("attempt")))
-
-
-def error_document(error: ErrorRecord) -> Document:
-    """Write one failed try."""
-    return {
-        "kind": error.kind,
-        "code": error.code,
-        "message": error.message[:MAX_ERROR],
-        "at": error.at,
-        "attempt": error.attempt,
-    }
-
-
-def result_document(answer: Answer) -> Document:
-    """Write what an event came to."""
-    return {
-        "created": [ObjectId(i) for i in answer.created],
-        "updated": ObjectId(answer.updated) if answer.updated else None,
-        "deleted": answer.deleted,
-    } | ({"changed": [ObjectId(i) for i in answer.changed]} if answer.changed else {})
 
 
 def as_contract(value: Any) -> Any:

@@ -10,7 +10,8 @@ from typing import Any
 
 from bson import ObjectId
 
-from recurrence_pipeline.domain.model import REFUSED, EventStatus, RefusedEvent
+from recurrence_pipeline.domain.finished_events import RefusedEvent
+from recurrence_pipeline.domain.model import REFUSED, EventStatus
 from recurrence_pipeline.storage.chunks import id_chunks
 from recurrence_pipeline.storage.documents import EPOCH, Document, of_user, owner_of
 from recurrence_pipeline.storage.mongo import Mongo, translated, translating

@@ -16,7 +16,7 @@ from pymongo import UpdateMany, UpdateOne
 from recurrence_pipeline.domain.model import ErrorRecord, EventStatus, TaskEvent
 from recurrence_pipeline.domain.plan import Answer
 from recurrence_pipeline.storage.chunks import chunks
-from recurrence_pipeline.storage.documents import error_document, result_document
+from recurrence_pipeline.storage.event_documents import error_document, result_document
 from recurrence_pipeline.storage.leasing import LET_GO, held_by
 
 KEPT_ERRORS = 5

@@ -18,7 +18,8 @@ from recurrence_pipeline.domain.shards import WHOLE_QUEUE, Shard
 from recurrence_pipeline.domain.words import counted
 from recurrence_pipeline.storage.chunks import chunks, id_chunks
 from recurrence_pipeline.storage.claiming import Claiming
-from recurrence_pipeline.storage.documents import EPOCH, Document, event_document, name_of_slot, new_id, object_id
+from recurrence_pipeline.storage.documents import EPOCH, Document, new_id, object_id
+from recurrence_pipeline.storage.event_documents import event_document, name_of_slot
 from recurrence_pipeline.storage.event_updates import Outcome, Update, announcements, endings
 from recurrence_pipeline.storage.leasing import (
     ANY_TIME,

@@ -16,7 +16,8 @@ from bson.errors import BSONError
 
 from recurrence_pipeline.domain.errors import InvalidInput
 from recurrence_pipeline.domain.model import Operation, TaskEvent, derived_id
-from recurrence_pipeline.storage.documents import Document, event_document
+from recurrence_pipeline.storage.documents import Document
+from recurrence_pipeline.storage.event_documents import event_document
 
 OPTIONS = json_util.JSONOptions(
     tz_aware=True, tzinfo=timezone.utc, datetime_conversion=DatetimeConversion.DATETIME_AUTO

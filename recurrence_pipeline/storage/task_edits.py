@@ -12,7 +12,7 @@ from bson import ObjectId
 from pymongo import DeleteOne, UpdateOne
 
 from recurrence_pipeline.domain.fingerprint import DIGEST, OWN_FIELDS
-from recurrence_pipeline.storage.chunks import chunks, id_chunks
+from recurrence_pipeline.storage.chunks import chunks
 from recurrence_pipeline.storage.documents import Document, covered_fields, digest
 from recurrence_pipeline.storage.mongo import Mongo, translated
 
@@ -71,15 +71,6 @@ class TaskEdits:
         return sum(
             self._tasks.bulk_write(chunk, ordered=False).deleted_count for chunk in chunks(requests, self._write_chunk)
         )
-
-    @translated()
-    def documents(self, task_ids: Iterable[str]) -> list[Document]:
-        """Return whole documents."""
-        return [
-            document
-            for chunk in id_chunks(task_ids, self._read_chunk)
-            for document in self._tasks.find({"_id": {"$in": chunk}})
-        ]
 
 
 def as_seen(document: Mapping[str, Any]) -> Document:

@@ -16,12 +16,11 @@ from recurrence_pipeline.domain.model import Action, Task, derived_id
 from recurrence_pipeline.domain.plan import NewActivity
 from recurrence_pipeline.domain.times import iso
 from recurrence_pipeline.storage.chunks import id_chunks
-from recurrence_pipeline.storage.documents import Document, is_touched, of_user, owner_of, task_from
+from recurrence_pipeline.storage.documents import MEMBER, Document, is_touched, of_user, owner_of, task_from
 from recurrence_pipeline.storage.mongo import Mongo, translated, translating
 from recurrence_pipeline.storage.partitions import ANY_ID
 from recurrence_pipeline.storage.task_edits import TaskEdit
 from recurrence_pipeline.storage.task_scan import matching
-from recurrence_pipeline.storage.tasks import MEMBER
 
 MOVE = "lastMove"
 """The field of a task that has the record."""

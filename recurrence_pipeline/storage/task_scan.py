@@ -13,10 +13,9 @@ from recurrence_pipeline.domain.model import Action, Task, activity_id
 from recurrence_pipeline.domain.plan import CastId, DateFromDue
 from recurrence_pipeline.storage.activities import known_activities
 from recurrence_pipeline.storage.chunks import chunks
-from recurrence_pipeline.storage.documents import Document, task_from
+from recurrence_pipeline.storage.documents import MEMBER, Document, task_from
 from recurrence_pipeline.storage.mongo import Mongo, translated, translating
 from recurrence_pipeline.storage.partitions import partitions
-from recurrence_pipeline.storage.tasks import MEMBER
 from recurrence_pipeline.storage.timeouts import long_read
 
 SOMETHING = {"$nin": [None, ""]}

@@ -15,13 +15,19 @@ from bson import ObjectId
 from pymongo import ReplaceOne, UpdateMany, UpdateOne
 from pymongo.errors import BulkWriteError
 
-from recurrence_pipeline.domain.model import Revision, RuleVersion, SeriesMemory, Skipped
+from recurrence_pipeline.domain.model import RuleVersion, SeriesMemory
 from recurrence_pipeline.domain.plan import CursorMove, MemoryChange, SlotSkip
-from recurrence_pipeline.domain.recurrence import NONE, is_rule
-from recurrence_pipeline.domain.zones import wall_text, wall_time
+from recurrence_pipeline.domain.zones import wall_text
 from recurrence_pipeline.storage.chunks import chunks
-from recurrence_pipeline.storage.documents import MAX_WHOLE, Document, whole
+from recurrence_pipeline.storage.documents import MAX_WHOLE, Document
 from recurrence_pipeline.storage.mongo import Mongo, refusals, translated
+from recurrence_pipeline.storage.series_documents import (
+    cursor_document,
+    memory_fields,
+    memory_from,
+    series_document,
+    skipped_document,
+)
 
 
 class TaskSeries:
@@ -40,7 +46,7 @@ class TaskSeries:
         found: dict[str, SeriesMemory] = {}
         for chunk in chunks(map(ObjectId, series_ids), self._read_chunk):
             for document in self._series.find({"_id": {"$in": chunk}}, batch_size=len(chunk) + 1):
-                memory = _memory(document)
+                memory = memory_from(document)
                 if memory is not None:
                     found[document["_id"].binary.hex()] = memory
         return found
@@ -90,7 +96,11 @@ class TaskSeries:
         if matched == len(requests):
             return {change.series_id for change in changes}
         now = self.read(change.series_id for change in changes)
-        return {c.series_id for c in changes if (known := now.get(c.series_id)) and _changed(known) == _changed(c.new)}
+        return {
+            c.series_id
+            for c in changes
+            if (known := now.get(c.series_id)) and memory_fields(known) == memory_fields(c.new)
+        }
 
     @translated()
     def skip(self, skips: Sequence[SlotSkip]) -> set[str]:
@@ -155,7 +165,7 @@ class TaskSeries:
                 ReplaceOne(_as_seen(document), self._document(there[document["_id"]]))
                 for chunk in chunks(there, self._read_chunk)
                 for document in self._series.find({"_id": {"$in": chunk}})
-                if _memory(document) is None
+                if memory_from(document) is None
             ]
             if replacements:
                 self._series.bulk_write(replacements, ordered=False)
@@ -167,26 +177,8 @@ class TaskSeries:
         return series_document(move) | ({} if version is None else {"timeZoneData": version})
 
 
-def series_document(move: CursorMove) -> Document:
-    """Write what is known of a series as it is remembered for the first time."""
-    memory = move.memory
-    document = {"_id": ObjectId(move.series_id), **_changed(memory)}
-    if memory.original_slot:
-        document["originalSlot"] = memory.original_slot
-    if memory.added:
-        document["added"] = sorted(map(wall_text, memory.added))
-    if memory.skipped:
-        document["skipped"] = {slot: _skipped_document(skipped) for slot, skipped in memory.skipped.items()}
-    return document
-
-
-def _changed(memory: SeriesMemory) -> Document:
-    followed = {} if memory.followed is None else {"followed": memory.followed}
-    return {"cursor": _cursor(memory), "revisions": [_revision_document(r) for r in memory.revisions], **followed}
-
-
 def _changing(change: MemoryChange) -> Document:
-    update: Document = {"$set": _changed(change.new)}
+    update: Document = {"$set": memory_fields(change.new)}
     if gone := change.seen.added - change.new.added:
         update["$pullAll"] = {"added": sorted(map(wall_text, gone))}
     if new := change.new.added - change.seen.added:
@@ -220,36 +212,7 @@ def _may_skip(memory: SeriesMemory | None, skip: SlotSkip) -> bool:
 
 def _skipping(skip: SlotSkip) -> Document:
     name = f"skipped.{skip.slot}"
-    return {"$unset": {name: ""}} if skip.skipped is None else {"$set": {name: _skipped_document(skip.skipped)}}
-
-
-def _skipped_document(skipped: Skipped) -> Document:
-    return {"by": ObjectId(skipped.event_id)} | ({"task": ObjectId(skipped.task_id)} if skipped.task_id else {})
-
-
-def _revision_document(revision: Revision) -> Document:
-    document: Document = {
-        "rule": revision.rule,
-        "anchor": wall_text(revision.anchor),
-        "timezone": revision.timezone,
-        "anchoredAt": revision.anchored_at,
-    }
-    if revision.from_completion:
-        document["from"] = "completion"
-    if revision.first:
-        document |= {"first": revision.first, "replaces": revision.replaces}
-    return document if revision.start is None else document | {"start": wall_text(revision.start)}
-
-
-def _added(value: object) -> frozenset[datetime]:
-    times = map(wall_time, value) if isinstance(value, list) else ()
-    return frozenset(time for time in times if time is not None)
-
-
-def _cursor(memory: SeriesMemory) -> Document:
-    at, revision = memory.at, len(memory.revisions) - 1
-    passed = {"passed": sorted(memory.passed)} if memory.passed else {}
-    return {"number": memory.number, "at": None if at is None else wall_text(at), "revision": revision, **passed}
+    return {"$unset": {name: ""}} if skip.skipped is None else {"$set": {name: skipped_document(skip.skipped)}}
 
 
 def _raising(moves: Sequence[CursorMove], version: RuleVersion | None) -> UpdateMany:
@@ -259,7 +222,7 @@ def _raising(moves: Sequence[CursorMove], version: RuleVersion | None) -> Update
     """
     ids = [ObjectId(move.series_id) for move in moves]
     place = {"$indexOfArray": [{"$literal": ids}, "$_id"]}
-    new = {"$arrayElemAt": [{"$literal": [_cursor(move.memory) for move in moves]}, place]}
+    new = {"$arrayElemAt": [{"$literal": [cursor_document(move.memory) for move in moves]}, place]}
     number = {"$arrayElemAt": [{"$literal": [move.memory.number for move in moves]}, place]}
     stored = {"$convert": {"input": "$cursor.number", "to": "double", "onError": -1, "onNull": -1}}
     is_lower = {"$or": [{"$lt": [stored, number]}, {"$gt": [stored, MAX_WHOLE]}]}
@@ -277,74 +240,3 @@ def _adding(move: CursorMove) -> UpdateOne:
 def _as_seen(document: Mapping[str, Any]) -> Document:
     fields = {name: {"$eq": document.get(name)} for name in ("cursor", "revisions")}
     return {"_id": document["_id"], **fields}
-
-
-def _memory(document: Mapping[str, Any]) -> SeriesMemory | None:
-    match document:
-        case {"cursor": {"number": number, **cursor}, "revisions": [*_, _] as stored} if (
-            (reached := whole(number)) is not None
-            and reached >= 0
-            and (revisions := _revisions(stored)) is not None
-            and (passed := _passed(cursor.get("passed"))) is not None
-            and isinstance(document.get("added", []), list)
-            and isinstance(document.get("skipped", {}), Mapping)
-        ):
-            followed = document.get("followed")
-            return SeriesMemory(
-                reached,
-                revisions,
-                whole(document.get("originalSlot")) or 0,
-                wall_time(cursor.get("at")),
-                _added(document.get("added")),
-                passed,
-                _skipped(document.get("skipped")),
-                followed if isinstance(followed, str) else None,
-            )
-    return None
-
-
-def _revisions(stored: Sequence[Any]) -> tuple[Revision, ...] | None:
-    """Return the revisions; None where one of them makes no sense, for none could be changed then (`_unchanged`)."""
-    found = tuple(revision for each in stored if (revision := _revision(each)) is not None)
-    return found if len(found) == len(stored) else None
-
-
-def _passed(stored: object) -> frozenset[int] | None:
-    """Return the slots that were passed over; None where that is no list of numbers in order, as we write it."""
-    if stored is None:
-        return frozenset()
-    found = {n for each in (stored if isinstance(stored, list) else ()) if (n := whole(each))}
-    return frozenset(found) if sorted(found) == stored else None
-
-
-def _revision(value: object) -> Revision | None:
-    if not isinstance(value, dict):
-        return None
-    rule, wall, zone, since = (
-        value.get("rule"),
-        wall_time(value.get("anchor")),
-        value.get("timezone"),
-        value.get("anchoredAt"),
-    )
-    if wall is None or not isinstance(rule, str) or not isinstance(zone, str) or not (rule == NONE or is_rule(rule)):
-        return None
-    return Revision(
-        rule,
-        wall,
-        zone,
-        since if isinstance(since, datetime) else None,
-        whole(value.get("first")) or 0,
-        whole(value.get("replaces")) or 0,
-        wall_time(value.get("start")),
-        value.get("from") == "completion",
-    )
-
-
-def _skipped(value: object) -> Mapping[str, Skipped]:
-    found = {}
-    for slot, each in value.items() if isinstance(value, Mapping) else ():
-        match each:
-            case {"by": ObjectId() as by, **more}:
-                task = more.get("task")
-                found[str(slot)] = Skipped(str(by), str(task) if isinstance(task, ObjectId) else None)
-    return found

@@ -1,4 +1,4 @@
-"""The application's tasks: reading what a batch speaks of, and the writes of a plan.
+"""The application's tasks: reading what a batch speaks of, and the writes of a plan. Their sub-tasks: subtasks.py.
 
 Reads go out in chunks of `read_chunk` ids per `$in`, writes in chunks of `write_chunk` documents: how many commands
 that makes depends on the size of a batch only.
@@ -16,12 +16,12 @@ from bson import ObjectId
 from pymongo import DeleteMany, UpdateOne
 
 from recurrence_pipeline.domain.content import COPIED_FIELDS, content_digest, named_to_copy
-from recurrence_pipeline.domain.model import Series, Task, derived_id
+from recurrence_pipeline.domain.model import Series, Task
 from recurrence_pipeline.domain.plan import MAX_NESTING, NewOccurrence, Reparent, Snapshot
 from recurrence_pipeline.storage.chunks import chunks, id_chunks
 from recurrence_pipeline.storage.counters import Counters, Inserted
 from recurrence_pipeline.storage.documents import (
-    MEMBER_FIELDS,
+    MEMBER,
     PLANNED_FIELDS,
     Document,
     is_touched,
@@ -35,16 +35,13 @@ from recurrence_pipeline.storage.documents import (
 from recurrence_pipeline.storage.evidence import Evidence, Forgotten
 from recurrence_pipeline.storage.mongo import BARE_DATES, Mongo, translated
 from recurrence_pipeline.storage.partitions import ANY_ID, partitions
+from recurrence_pipeline.storage.subtasks import A_PAGE, Subtasks
 from recurrence_pipeline.storage.task_edits import TaskEdit
 from recurrence_pipeline.storage.task_series import TaskSeries
 from recurrence_pipeline.storage.timeouts import long_read
 
-MEMBER = dict.fromkeys(MEMBER_FIELDS, 1)
 ORIGINAL = MEMBER | dict.fromkeys(COPIED_FIELDS, 1)
 PLANNED = dict.fromkeys(PLANNED_FIELDS, 1)
-
-A_PAGE = 1000
-"""Documents that one answer brings: the first one of a server has but 101 unless more are asked for."""
 
 
 class Tasks:
@@ -56,6 +53,7 @@ class Tasks:
         self._bare = mongo.tasks.with_options(BARE_DATES)
         self._read_chunk = read_chunk
         self._write_chunk = write_chunk
+        self.subtasks = Subtasks(mongo, chunk=write_chunk)
         self._series = TaskSeries(mongo, read_chunk=read_chunk, write_chunk=write_chunk)
         self._evidence = Evidence(mongo, read_chunk=read_chunk)
         self._numbering = Counters(mongo, "tasks", "taskId", write_chunk=write_chunk)
@@ -91,7 +89,7 @@ class Tasks:
         snapshot = self._load(set(task_ids), PLANNED, every=True)
         still_open = {t.id for series in snapshot.series.values() for t in series.occurrences if not t.is_completed}
         whole = {i: task_as_written(document) for i, document in self.documents(still_open).items()}
-        for task_id, below in self.subtasks(still_open, whole=True).items():
+        for task_id, below in self.subtasks.below(still_open, whole=True).items():
             if task_id in whole and any(task.is_touched for task in below):
                 whole[task_id] = replace(whole[task_id], is_touched=True)
         series = {
@@ -123,27 +121,16 @@ class Tasks:
         documents = {
             new.id: partial(occurrence_document, new, now, content_digest(new.original)) for new in occurrences
         }
-        for source, new, copy_id, parent in self._copies(occurrences):
+        for source, new, copy_id, parent in self.subtasks.copies(occurrences):
             documents[copy_id] = partial(subtask_document, source, new, copy_id, parent, now)
         return self._numbering.insert(documents)
 
     @translated()
     def following(self, moved: Sequence[NewOccurrence]) -> list[TaskEdit]:
         """Return the edits with which copies of sub-tasks follow occurrences that move; those that are touched stay."""
-        wanted = {copy_id: subtask_due(source, new) for source, new, copy_id, _ in self._copies(moved)}
+        wanted = {copy_id: subtask_due(source, new) for source, new, copy_id, _ in self.subtasks.copies(moved)}
         there = {i: found for i, found in self.documents(wanted).items() if not is_touched(found)}
         return [TaskEdit(there[i], {"dueDate": wanted[i]}) for i in there if wanted[i] != there[i].get("dueDate")]
-
-    def _copies(self, occurrences: Iterable[NewOccurrence]) -> Iterator[tuple[Document, NewOccurrence, str, str]]:
-        """Yield each sub-task to copy, for which occurrence, the id of its copy, and the id of the task above that."""
-        with_subtasks = [new for new in occurrences if new.subtasks is not None]
-        sources = self._subtasks_below({new.original.id for new in with_subtasks}) if with_subtasks else {}
-        for new in with_subtasks:
-            copies = {new.original.id: new.id}
-            for source in sources.get(new.original.id, ()):
-                source_id = str(source["_id"])
-                copies[source_id] = copy_id = derived_id(new.id, "subtask", source_id)
-                yield source, new, copy_id, copies[str(source["parentTaskId"])]
 
     @translated()
     def link(self, links: Iterable[Reparent], now: datetime) -> int:
@@ -207,27 +194,6 @@ class Tasks:
                 for row in self._tasks.aggregate([{"$match": piece}, *pipeline], allowDiskUse=True):
                     gone[row["_id"].binary.hex()] += row["count"]
         return dict(gone)
-
-    @translated()
-    def subtasks(self, task_ids: Iterable[str], *, whole: bool = False) -> dict[str, list[Task]]:
-        """Return the sub-tasks of tasks, and theirs in turn, by the task of these that they belong to in the end.
-
-        Read as a `whole`, each says whether somebody touched it.
-        """
-        found: dict[str, list[Task]] = defaultdict(list)
-        above = {i: i for i in task_ids}
-        seen = set(above)
-        while above:
-            below: dict[str, str] = {}
-            for document in self._subtasks(above, None if whole else MEMBER):
-                task = task_as_written(document) if whole else task_from(document)
-                if task.misread is None and task.parent_recurring_id is None and task.id not in seen:
-                    head = above[task.parent_task_id or ""]
-                    found[head].append(task)
-                    below[task.id] = head
-            seen |= below.keys()
-            above = below
-        return found
 
     @translated()
     def hanging_on(self, parents: Iterable[str]) -> list[Task]:
@@ -301,31 +267,6 @@ class Tasks:
             if isinstance(parent, ObjectId) and isinstance(document["_id"], ObjectId):
                 children[parent.binary.hex()].append(task_from(document, with_content=fields is ORIGINAL))
         return children
-
-    def _subtasks_below(self, task_ids: Iterable[str]) -> dict[str, list[Document]]:
-        """Return whole sub-tasks of tasks, and theirs in turn, each behind what it hangs on.
-
-        Raises:
-            TooManySubtasks: a task has more than can be copied with each occurrence.
-        """
-        found: dict[str, list[Document]] = defaultdict(list)
-        above, seen = {i: i for i in task_ids}, set[str]()
-        while above:
-            below: dict[str, str] = {}
-            for document in self._subtasks(above, None):
-                task = task_from(document)
-                if task.misread is None and task.parent_recurring_id is None and task.id not in seen:
-                    head = above[task.parent_task_id or ""]
-                    found[head].append(document)
-                    below[task.id] = head
-            seen |= below.keys()
-            above = below
-        return found
-
-    def _subtasks(self, task_ids: Iterable[str], fields: Mapping[str, int] | None) -> Iterator[Document]:
-        """Yield what is a sub-task of tasks. Most have none: then a server answers for many ids as fast as for few."""
-        for chunk in id_chunks(task_ids, self._write_chunk):
-            yield from self._bare.find({"parentTaskId": {"$in": chunk}}, fields, batch_size=A_PAGE)
 
     def _find(self, field: str, ids: Iterable[str], projection: Mapping[str, int]) -> Iterator[Document]:
         for chunk in id_chunks(ids, self._read_chunk):

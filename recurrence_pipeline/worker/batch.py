@@ -25,15 +25,7 @@ from recurrence_pipeline.domain.errors import (
     PoisonEvent,
     RecurrenceError,
 )
-from recurrence_pipeline.domain.model import (
-    CHANGES,
-    FAILURE_ACTIONS,
-    ErrorRecord,
-    EventStatus,
-    Operation,
-    Source,
-    TaskEvent,
-)
+from recurrence_pipeline.domain.model import CHANGES, ErrorRecord, EventStatus, Operation, Source, TaskEvent
 from recurrence_pipeline.domain.plan import (
     ORIGINAL_GONE,
     Answer,
@@ -45,7 +37,12 @@ from recurrence_pipeline.domain.plan import (
     SlotSkip,
     Snapshot,
 )
-from recurrence_pipeline.domain.planning import failure_activity, plan_batch, plan_deletions, removal_of_subtasks
+from recurrence_pipeline.domain.planning import (
+    failure_activity,
+    plan_batch,
+    plan_deletions,
+    removal_of_subtasks,
+)
 from recurrence_pipeline.domain.retries import Reject, RetryAt, after_failure
 from recurrence_pipeline.domain.scan import TaskVersion
 from recurrence_pipeline.domain.words import counted
@@ -245,7 +242,7 @@ class Batch:
         """
         if not removals:
             return 0
-        below = self._context.tasks.subtasks(_ids(removals))
+        below = self._context.tasks.subtasks.below(_ids(removals))
         along = [removal_of_subtasks(removal, below) for removal in removals]
         self._write(WriteStep.KEEP_DELETED, self._context.deleted.keep, [*removals, *along], self._now)
         if subtasks := _ids(along):
@@ -277,9 +274,7 @@ class Batch:
         """Record what became of each event, after telling the users about those that failed for good."""
         outcomes = [self._outcome(event, plan, snapshot) for event in events]
         failures = [
-            failure_activity(
-                FAILURE_ACTIONS[o.event.operation], o.event, snapshot.tasks.get(o.event.task_id), o.error.message
-            )
+            failure_activity(o.event, snapshot.tasks.get(o.event.task_id), o.error.message)
             for o in outcomes
             if o.error is not None and o.status is not EventStatus.PENDING
         ]

@@ -56,8 +56,8 @@ class ChangeWriter:
         if not retirements:
             return 0, set()
         reason_of = {task_id: each for each in retirements for task_id in each.task_ids}
-        found = {str(document["_id"]): document for document in self._context.edits.documents(reason_of)}
-        below = self._context.tasks.subtasks(found, whole=True)
+        found = self._context.tasks.documents(reason_of)
+        below = self._context.tasks.subtasks.below(found, whole=True)
         going = {i: d for i, d in found.items() if _may_go(d, reason_of[i], below.get(i, ()))}
         removals = [Removal(r.event, tuple(i for i in r.task_ids if i in going), r.reason) for r in retirements]
         along = [
@@ -94,7 +94,7 @@ class ChangeWriter:
         return back
 
     def _edit(self, edits: Mapping[str, SlotEdit]) -> set[str]:
-        found = {str(document["_id"]): document for document in self._context.edits.documents(edits)}
+        found = self._context.tasks.documents(edits)
         free = {task_id: document for task_id, document in found.items() if not is_touched(document)}
         moved = [replace(slot, id=i) for i in free if (slot := edits[i].slot) is not None]
         following = self._context.tasks.following(moved)

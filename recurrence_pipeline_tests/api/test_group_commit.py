@@ -11,7 +11,7 @@ from bson import ObjectId
 from pymongo import monitoring
 
 from recurrence_pipeline.api.group_commit import GroupCommit
-from recurrence_pipeline.api.requests import RecurrenceRequest
+from recurrence_pipeline.api.request_schemas import RecurrenceRequest
 from recurrence_pipeline.api.routes import Handlers
 from recurrence_pipeline.api.threads import Threads
 from recurrence_pipeline.bootstrap import open_worker

@@ -2,7 +2,8 @@
 
 import pytest
 
-from recurrence_pipeline.domain.model import OUTCOMES, EventStatus, FinishedEvent
+from recurrence_pipeline.domain.finished_events import OUTCOMES, FinishedEvent
+from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline_tests.world import utc
 
 UNFINISHED = {EventStatus.PENDING, EventStatus.PROCESSING}

@@ -132,9 +132,9 @@ def test_nothing_is_removed_while_the_original_may_still_become_visible() -> Non
 def test_a_failure_is_told_to_the_user_of_the_event_or_else_of_the_task() -> None:
     named, unnamed = create(user_id=an_id(3)), create()
     text = "Due date must be a valid date"
-    told = failure_activity(Action.CREATE_FAILED, named, an_original(), text)
+    told = failure_activity(named, an_original(), text)
     assert told == NewActivity(
         activity_id(Action.CREATE_FAILED, ORIGINAL), Action.CREATE_FAILED, an_id(3), ORIGINAL, text
     )
-    assert failure_activity(Action.CREATE_FAILED, unnamed, an_original(), text) == replace(told, user_id=ALICE)
-    assert failure_activity(Action.CREATE_FAILED, unnamed, None, text) is None
+    assert failure_activity(unnamed, an_original(), text) == replace(told, user_id=ALICE)
+    assert failure_activity(unnamed, None, text) is None

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from recurrence_pipeline.domain.errors import InvalidInput
-from recurrence_pipeline.domain.model import EventStatus, Operation, RefusedEvent
+from recurrence_pipeline.domain.finished_events import RefusedEvent
+from recurrence_pipeline.domain.model import EventStatus, Operation
 from recurrence_pipeline.domain.times import instant
 from recurrence_pipeline.recovery.replay import EventFilter
 

@@ -13,14 +13,8 @@ from hypothesis import strategies as st
 from recurrence_pipeline.domain.errors import InvalidInput
 from recurrence_pipeline.domain.model import Action, ErrorRecord, Operation, Source, TaskEvent, activity_id
 from recurrence_pipeline.domain.plan import Answer, NewActivity
-from recurrence_pipeline.storage.documents import (
-    Document,
-    activity_document,
-    error_document,
-    event_document,
-    event_from,
-    result_document,
-)
+from recurrence_pipeline.storage.documents import Document, activity_document
+from recurrence_pipeline.storage.event_documents import error_document, event_document, event_from, result_document
 from recurrence_pipeline_tests.storage.values import NOW, ORIGINAL, USER, counts, ids, moments, odd_documents, stored
 
 events = st.builds(

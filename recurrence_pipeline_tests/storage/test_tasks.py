@@ -366,7 +366,7 @@ def test_sub_tasks_are_found_with_theirs_and_by_the_task_that_they_belong_to(tas
     grandchild = add(parentTaskId=ObjectId(child), repeatType="none")
     add(second, parentTaskId=ObjectId(first))  # an occurrence of a series is that series' own
 
-    below = tasks.subtasks([first, second])
+    below = tasks.subtasks.below([first, second])
 
     assert {i: {t.id for t in found} for i, found in below.items()} == {first: {child, grandchild}}
 
@@ -378,4 +378,4 @@ def test_sub_tasks_in_a_circle_are_found_once(tasks: Tasks, add: Add, mongo: Mon
     mongo.tasks.update_one({"_id": ObjectId(child)}, {"$set": {"parentTaskId": ObjectId(other)}})
     mongo.tasks.update_one({"_id": ObjectId(head)}, {"$set": {"parentTaskId": ObjectId(other)}})
 
-    assert {t.id for t in tasks.subtasks([other])[other]} == {child, head}
+    assert {t.id for t in tasks.subtasks.below([other])[other]} == {child, head}
