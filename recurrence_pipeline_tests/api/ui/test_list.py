@@ -99,6 +99,24 @@ def test_each_state_is_told_and_can_be_asked_for(api: Api, visitor: Visitor) -> 
     assert "recurrence.rule: FREQ=NEVER" in text(visitor.get(status="refused"))
 
 
+def test_a_task_whose_fields_are_of_other_types_costs_the_others_nothing(api: Api, visitor: Visitor) -> None:
+    odd: list[dict[str, Any]] = [
+        {"repeatType": {"every": "day"}},
+        {"repeatType": ["daily"], "title": ["a", 1]},
+        {"dueDate": "tomorrow", "title": None, "userId": "somebody"},
+        {"recurrence": "FREQ=DAILY", "timezone": "Mars/Base"},
+    ]
+    added = [api.world.add_task(DUE, "weekly", **fields) for fields in odd]
+    answers = [visitor.get(f"/series/{series}") for series in added]
+    assert [answer.status_code for answer in answers] == [200, 200, 422, 200]
+    assert "userId: &#39;somebody&#39; is not an ObjectId" in answers[2].text
+    api.world.worker.mongo.tasks.insert_one({"_id": "text", "taskId": 900, "repeatType": "daily", "title": "By text"})
+    api.world.create(DUE, "weekly", title="As it should be")
+    assert len(titles(visitor.get().text)) == 5
+    assert every_page(visitor, status="behind") == []
+    assert every_page(visitor, status="running") == ["As it should be"]
+
+
 def test_a_search_that_finds_little_ends_and_says_that_it_goes_on(api: Api, visitor: Visitor) -> None:
     """Else one page would read everything there is."""
     api.world.worker.mongo.counters.update_one({"_id": "tasks"}, {"$set": {"sequence_value": 100_000}})
