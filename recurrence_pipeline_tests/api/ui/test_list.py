@@ -52,9 +52,13 @@ def test_a_user_is_listed_alone_and_in_the_order_in_which_theirs_are_due(api: Ap
     user = ObjectId()
     many(api, 2)
     for day in (5, 3, 4):
-        api.world.create(utc(2024, 1, day), "weekly", userId=user, title=f"On the {day}th")
-    assert every_page(visitor, user=str(user), order="due") == ["On the 3th", "On the 4th", "On the 5th"]
-    assert every_page(visitor, user=str(user).upper()) == ["On the 4th", "On the 3th", "On the 5th"]
+        api.world.create(utc(2024, 1, day), "monthly", userId=user, title=f"Day {day}")
+    assert every_page(visitor, user=str(user), order="due") == ["Day 3", "Day 4", "Day 5"]
+    assert every_page(visitor, user=str(user).upper()) == ["Day 4", "Day 3", "Day 5"]
+    api.world.now = utc(2024, 1, 4, 12)
+    late = visitor.get(user=str(user), order="due")
+    assert titles(late.text) == ["Day 3", "Day 4", "Day 5"]
+    assert "1 , since Wed 2024-01-03 00:00" in text(late).replace("1,", "1 ,")
     for _ in range(60):
         api.world.add_task(DUE, "weekly", userId=user, title="More")
     assert sorted(every_page(visitor, user=str(user), order="due")) == sorted(every_page(visitor, user=str(user)))
