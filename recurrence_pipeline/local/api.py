@@ -15,7 +15,7 @@ from recurrence_pipeline.local.processes import HOST
 from recurrence_pipeline.local.supervisor import ManagedProcess, PortTaken, stop, wait_for
 
 READY_TIMEOUT = timedelta(seconds=60)
-DOCS = "/internal/docs"
+DOCS, PAGES = "/internal/docs", "/internal/ui"
 PORT = "PORT"
 EVERYWHERE = frozenset({"0.0.0.0", "::", "localhost"})  # noqa: S104 (names them, binds nothing)
 """What HOST may say where loopback is among what it means."""
@@ -39,8 +39,13 @@ class LocalApi:
 
     @property
     def docs_url(self) -> str:
-        """Where people look."""
+        """Where people look who write programs."""
         return self.url + DOCS
+
+    @property
+    def pages_url(self) -> str:
+        """Where people look at series."""
+        return self.url + PAGES
 
     def client(self, settings: Settings) -> httpx.Client:
         """Return a client of it, which has the key where one is set."""

@@ -68,6 +68,7 @@ def _write_down(system: LocalStack, home: Path) -> None:
 def _tell(system: LocalStack, home: Path, console: Console) -> None:
     console.print(f"\n  Dagster  {system.dagster.url}", highlight=False)
     console.print(f"  API      {system.api.url} (its page: {system.api.docs_url})", highlight=False, soft_wrap=True)
+    console.print(f"  Series   {system.api.pages_url}", highlight=False)
     console.print(f"  MongoDB  {without_password(system.mongodb_url)}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"  Logs     {home / 'logs'}", markup=False, highlight=False, soft_wrap=True)
     console.print("\nCtrl-C stops everything; the data stay. Commands that are started in this folder find it.")

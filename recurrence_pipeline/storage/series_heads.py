@@ -19,6 +19,9 @@ WINDOW = 1000
 OF_A_USER = 5000
 """How many heads of one user are looked at: those of the lowest numbers are left out where there are more."""
 
+QUIET = ("none", None, "")
+"""What `repeatType` says of a task that does not recur."""
+
 _NOTHING = {"$in": [None, ""]}
 _FIELDS = {"taskId": 1, "repeatType": 1}
 
@@ -64,7 +67,8 @@ class SeriesHeads:
     @translated()
     def of_user(self, user_id: str, *, oldest_first: bool, title: str = "") -> list[Head]:
         """Return the heads of a user's series in order."""
-        return self._heads(of_user(user_id), title, oldest_first=oldest_first)[:OF_A_USER]
+        newest = self._heads(of_user(user_id), title, oldest_first=False)[:OF_A_USER]
+        return newest[::-1] if oldest_first else newest
 
     def _heads(self, where: Document, title: str, *, oldest_first: bool) -> list[Head]:
         """Return the tasks of a selection that recur, and those that did: the worker remembers them."""
@@ -76,9 +80,9 @@ class SeriesHeads:
             {"$project": _FIELDS},
         ]
         tasks = [task for task in self._tasks.aggregate(pipeline) if isinstance(task["_id"], ObjectId)]
-        quiet = [task["_id"] for task in tasks if task.get("repeatType") in {"none", None, ""}]
+        quiet = [task["_id"] for task in tasks if task.get("repeatType") in QUIET]
         known = {each["_id"] for each in self._series.find({"_id": {"$in": quiet}}, {"_id": 1})} if quiet else set()
-        heads = (task for task in tasks if task["_id"] in known or task.get("repeatType") not in {"none", None, ""})
+        heads = (task for task in tasks if task["_id"] in known or task.get("repeatType") not in QUIET)
         found = (Head(whole(task.get("taskId")) or 0, task["_id"].binary.hex()) for task in heads)
         return sorted(found, reverse=not oldest_first)
 

@@ -24,6 +24,7 @@ def list_data(rows: "Iterable[SeriesRow]") -> list[dict[str, Any]]:
             "reason": row.reason,
             "nextDue": row.next_due,
             "overdue": row.overdue,
+            "overdueSince": row.overdue_since,
             "timezone": row.timezone,
         }
         for row in rows

@@ -67,6 +67,7 @@ class SeriesRow:
     timezone: str
     next_due: datetime | None = None
     overdue: int = 0
+    overdue_since: datetime | None = None
     reason: str = ""
 
 
@@ -168,6 +169,7 @@ class SeriesList:
             timezone=zone,
             next_due=next((each for each in due if each >= now), None),
             overdue=sum(each < now for each in due),
+            overdue_since=next((each for each in due if each < now), None),
         )
         if original.repeat_type == "none":
             return row
@@ -192,7 +194,7 @@ def _head_at(after: str, *, oldest_first: bool) -> Head:
 
 
 def _due_key(row: SeriesRow) -> str:
-    """Return a text that sorts as the series are due: the overdue first, those with nothing open last."""
-    if row.overdue:
-        return f"0~{row.id}"
+    """Return a text that sorts as the series are due: the longest overdue first, those with nothing open last."""
+    if row.overdue_since is not None:
+        return f"0~{iso(row.overdue_since)}~{row.id}"
     return f"1~{iso(row.next_due)}~{row.id}" if row.next_due else f"2~{row.id}"

@@ -25,6 +25,7 @@ class ShownRow:
     reason: str
     due: Shown | None
     overdue: int
+    since: Shown | None
     user_id: str
 
 
@@ -63,5 +64,6 @@ def _shown(row: SeriesRow, clock: Clock) -> ShownRow:
         reason=row.reason,
         due=clock.time(row.next_due, row.timezone),
         overdue=row.overdue,
+        since=clock.time(row.overdue_since, row.timezone),
         user_id=row.user_id or "",
     )

@@ -52,9 +52,13 @@ def test_a_user_is_listed_alone_and_in_the_order_in_which_theirs_are_due(api: Ap
     user = ObjectId()
     many(api, 2)
     for day in (5, 3, 4):
-        api.world.create(utc(2024, 1, day), "weekly", userId=user, title=f"On the {day}th")
-    assert every_page(visitor, user=str(user), order="due") == ["On the 3th", "On the 4th", "On the 5th"]
-    assert every_page(visitor, user=str(user).upper()) == ["On the 4th", "On the 3th", "On the 5th"]
+        api.world.create(utc(2024, 1, day), "monthly", userId=user, title=f"Day {day}")
+    assert every_page(visitor, user=str(user), order="due") == ["Day 3", "Day 4", "Day 5"]
+    assert every_page(visitor, user=str(user).upper()) == ["Day 4", "Day 3", "Day 5"]
+    api.world.now = utc(2024, 1, 4, 12)
+    late = visitor.get(user=str(user), order="due")
+    assert titles(late.text) == ["Day 3", "Day 4", "Day 5"]
+    assert "1 , since Wed 2024-01-03 00:00" in text(late).replace("1,", "1 ,")
     for _ in range(60):
         api.world.add_task(DUE, "weekly", userId=user, title="More")
     assert sorted(every_page(visitor, user=str(user), order="due")) == sorted(every_page(visitor, user=str(user)))
@@ -97,6 +101,24 @@ def test_each_state_is_told_and_can_be_asked_for(api: Api, visitor: Visitor) -> 
     }
     assert every_page(visitor, overdue="yes") == ["is behind time"]
     assert "recurrence.rule: FREQ=NEVER" in text(visitor.get(status="refused"))
+
+
+def test_a_task_whose_fields_are_of_other_types_costs_the_others_nothing(api: Api, visitor: Visitor) -> None:
+    odd: list[dict[str, Any]] = [
+        {"repeatType": {"every": "day"}},
+        {"repeatType": ["daily"], "title": ["a", 1]},
+        {"dueDate": "tomorrow", "title": None, "userId": "somebody"},
+        {"recurrence": "FREQ=DAILY", "timezone": "Mars/Base"},
+    ]
+    added = [api.world.add_task(DUE, "weekly", **fields) for fields in odd]
+    answers = [visitor.get(f"/series/{series}") for series in added]
+    assert [answer.status_code for answer in answers] == [200, 200, 422, 200]
+    assert "userId: &#39;somebody&#39; is not an ObjectId" in answers[2].text
+    api.world.worker.mongo.tasks.insert_one({"_id": "text", "taskId": 900, "repeatType": "daily", "title": "By text"})
+    api.world.create(DUE, "weekly", title="As it should be")
+    assert len(titles(visitor.get().text)) == 5
+    assert every_page(visitor, status="behind") == []
+    assert every_page(visitor, status="running") == ["As it should be"]
 
 
 def test_a_search_that_finds_little_ends_and_says_that_it_goes_on(api: Api, visitor: Visitor) -> None:
