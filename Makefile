@@ -93,7 +93,7 @@ diagrams: $(UI_INSTALLED) ## Draw docs/images/*.svg from their Mermaid sources (
 	@$(BIN)/python -m scripts.diagram
 
 screenshots: $(UI_INSTALLED) ## Take the pictures of the UI in docs/images anew (needs Chromium; a minute or two)
-	@$(BIN)/pytest -n 0 -m ui recurrence_pipeline_tests/ui -k 'a_run_shows or health_of_the_worker or picture'
+	@$(BIN)/pytest -n 0 -m ui recurrence_pipeline_tests/ui -k 'a_run_shows or health_of_the_worker or picture or would_happen'
 	@$(BIN)/python -m scripts.screenshots
 
 dist: $(INSTALLED) ## Build the sdist, and the wheel from it, into dist

@@ -9,7 +9,7 @@ from recurrence_pipeline.cli.session import OK, TIMES, Json, Panel, Session, app
 from recurrence_pipeline.domain.errors import InvalidInput
 
 
-@app.command(rich_help_panel=Panel.LOOK, epilog="Example: recurrence shadow --since 30d --output shadow")
+@app.command(rich_help_panel=Panel.LOOK, epilog="Example: recurrence shadow --since 30d --output FOLDER")
 def shadow(
     context: typer.Context,
     *,
