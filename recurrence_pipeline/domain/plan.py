@@ -1,6 +1,6 @@
 """What planning reads and what it comes to, as values: a Snapshot in, a Plan out.
 
-How one follows from the other is in planning.py; how a plan is carried out, in worker/batch.py.
+How one follows from the other is in planning.py; how a plan is carried out, in worker/plan_writer.py.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence

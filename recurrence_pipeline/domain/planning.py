@@ -1,7 +1,7 @@
 """What should exist, compared with what does: events + snapshot + now -> Plan. Pure: nothing is read or written here.
 
 The plan of a series does not depend on which event asked ("level-triggered"), so an event may come twice, late, out of
-order or in two workers at once, and every path ends in the same documents. A plan is applied by worker/batch.py.
+order or in two workers at once, and every path ends in the same documents. A plan is applied by worker/plan_writer.py.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -169,7 +169,7 @@ def _deletions_metadata(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _restored_metadata(done: Restored) -> dict[str, Any]:
-    originals = [(new.task_id, new.replaces, new.slot, new.anchor) for new in done.plan.originals.values()]
+    originals = [(new.task_id, new.replaces, new.slot, new.anchor) for new in done.originals.values()]
     return {
         "written": done.written,
         "tasks": done.tasks,

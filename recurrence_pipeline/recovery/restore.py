@@ -1,32 +1,37 @@
-"""Undo: what a cascade or a cleanup deleted is put back. What hangs on what then is decided in domain/restore.py."""
+"""Undo: what a cascade or a cleanup deleted is put back: load -> plan -> apply.
+
+What may be put back, and what hangs on what then, is decided in domain/restore.py.
+"""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import structlog
 
-from recurrence_pipeline.domain.errors import Permanent, RestoreRefused
-from recurrence_pipeline.domain.model import EventStatus
-from recurrence_pipeline.domain.plan import MAX_NESTING, RETIRED, CursorMove
-from recurrence_pipeline.domain.restore import Restoration, SeriesOfUser, plan_restoration
+from recurrence_pipeline.domain.errors import Permanent
+from recurrence_pipeline.domain.plan import MAX_NESTING, CursorMove
+from recurrence_pipeline.domain.restore import (
+    DeletedTask,
+    Deletion,
+    NewOriginal,
+    RestorePlan,
+    SeriesOfUser,
+    plan_restore,
+)
 from recurrence_pipeline.domain.series import SeriesState
-from recurrence_pipeline.storage.deleted_tasks import DeletedTask
+from recurrence_pipeline.storage.deleted_tasks import RestoreResult
 from recurrence_pipeline.storage.documents import as_contract, object_id
 from recurrence_pipeline.storage.tasks import PLANNED
 from recurrence_pipeline.worker.context import WorkerContext, WriteStep
 
-NAMED_AT_MOST = 5
-"""Task ids in the text of a refusal."""
-
-UNFINISHED = {EventStatus.PENDING.value, EventStatus.PROCESSING.value}
-
 log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Restored:
     """What a restoration came to or, where nothing was `written`, would come to."""
 
@@ -37,17 +42,17 @@ class Restored:
     written: bool
     tasks: int
     """How many tasks the deletion took."""
-    restored: int = 0
+    restored: int
     """How many of them this call put back, or would."""
-    there: int = 0
+    there: int
     """How many were back, or had never gone."""
-    gone: int = 0
+    gone: int
     """How many were put back before and have gone since: left alone unless asked for again."""
-    before: bool = False
+    before: bool
     """Whether all of it was put back before this call."""
-    plan: Restoration = field(default_factory=Restoration)
-    renumbered: dict[str, int] = field(default_factory=dict)
-    refused: dict[str, str] = field(default_factory=dict)
+    originals: Mapping[str, NewOriginal]
+    renumbered: Mapping[str, int]
+    refused: Mapping[str, str]
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -64,7 +69,7 @@ class Restored:
             "restoredBefore": self.before,
             "newOriginals": [
                 {"taskId": new.task_id, "replaces": new.replaces, "slot": new.slot, "anchor": new.anchor}
-                for new in self.plan.originals.values()
+                for new in self.originals.values()
             ],
             "renumbered": [{"taskId": task_id, "number": number} for task_id, number in self.renumbered.items()],
             "refused": [{"taskId": task_id, "reason": reason} for task_id, reason in self.refused.items()],
@@ -96,59 +101,34 @@ class Deletions:
             InvalidInput: `deletion` is not an id.
             RestoreRefused: there is no such deletion, it is not over, or a task is there again.
         """
-        deletion = str(object_id(deletion, "deletion"))
-        copies = self._copies(deletion)
-        gone = self._gone_since(copies)
-        begun = [copy for copy in copies if not copy.is_restored or (again and copy.task.id in gone)]
-        missing = self._missing(deletion, begun)
-        plan = self._plan(copies, begun)
-        first = copies[0]
-        done = Restored(deletion, first.deleted_at, first.deleted_by, first.reason, not dry_run, len(copies))
-        done.plan = Restoration(originals={i: new for i, new in plan.originals.items() if i in missing})
-        done.gone = 0 if again else len(gone)
-        done.restored, done.there, done.before = len(missing), len(copies) - len(missing) - done.gone, not begun
-        if begun and not dry_run:
-            self._write(done, plan, begun, missing)
-            numbers = {"restored": done.restored, "tasks": done.tasks, "new_originals": len(done.plan.originals)}
-            log.info("deletion put back", deletion=deletion, renumbered=len(done.renumbered), **numbers)
+        found = self._load(str(object_id(deletion, "deletion")))
+        plan = plan_restore(found, again=again, timezone=self._context.rules.timezone)
+        if dry_run or not plan.done:
+            return _restored(found, plan, RestoreResult(set(plan.missing)), written=not dry_run)
+        done = _restored(found, plan, self._apply(found, plan), written=True)
+        numbers = {"restored": done.restored, "tasks": done.tasks, "new_originals": len(done.originals)}
+        log.info("deletion put back", deletion=found.id, renumbered=len(done.renumbered), **numbers)
         return done
 
-    def _copies(self, deletion: str) -> Sequence[DeletedTask]:
+    def _load(self, deletion: str) -> Deletion:
         copies = self._deleted.copies(deletion)
-        if not copies:
-            raise RestoreRefused(f"deletion {deletion} took nothing that is still kept (see KEEP_DELETED_DAYS)")
-        event = self._context.events.get(deletion)
-        if event is not None and event.get("status") in UNFINISHED:
-            raise RestoreRefused(f"deletion {deletion} is not over: its event is {event['status']}")
-        return copies
+        event = self._context.events.get(deletion) or {}
+        there = self._context.tasks.existing({copy.task.id for copy in copies})
+        never_back = {copy.task.id for copy in copies if not copy.is_restored}
+        return Deletion(
+            deletion,
+            tuple(copies),
+            event.get("status"),
+            there=frozenset(there),
+            differing=frozenset(self._deleted.differing(deletion, there & never_back)),
+            standing=self._standing(copies),
+            memories=self._context.series.read({copy.series[0] for copy in copies if copy.series is not None}),
+        )
 
-    def _gone_since(self, copies: Sequence[DeletedTask]) -> set[str]:
-        """Return the tasks that were put back before and are not there."""
-        restored = {copy.task.id for copy in copies if copy.is_restored}
-        return restored - self._context.tasks.existing(restored)
-
-    def _missing(self, deletion: str, begun: Sequence[DeletedTask]) -> set[str]:
-        """Return the tasks to put back.
-
-        Raises:
-            RestoreRefused: where ids are taken by other tasks.
-        """
-        ids = {copy.task.id for copy in begun}
-        there = self._context.tasks.existing(ids)
-        if taken := sorted(self._deleted.differing(deletion, there)):
-            names = ", ".join(taken[:NAMED_AT_MOST]) + (" ..." if len(taken) > NAMED_AT_MOST else "")
-            raise RestoreRefused(f"{len(taken)} of its tasks are there again and differ: {names}; nothing was restored")
-        return ids - there
-
-    def _plan(self, copies: Sequence[DeletedTask], begun: Sequence[DeletedTask]) -> Restoration:
-        settled = {_series(copy): copy.original for copy in copies if copy.original}
-        asked = {series: settled.get(series, series[0]) for copy in begun if (series := _series(copy))[0]}
-        tasks = [copy.task for copy in copies if _series(copy) in asked]
-        memories = self._context.series.read({series for series, _ in asked})
-        return plan_restoration(tasks, self._standing(asked), memories, timezone=self._context.rules.timezone)
-
-    def _standing(self, asked: Mapping[SeriesOfUser, str]) -> dict[SeriesOfUser, str]:
-        """Return the originals that are there: those asked for, or what took their place."""
+    def _standing(self, copies: Sequence[DeletedTask]) -> dict[SeriesOfUser, str]:
+        """Return the originals that are there: what copies say, those of before, or what took their place."""
+        settled = {copy.series: copy.original for copy in copies if copy.original}
+        asked = {series: settled.get(series, series[0]) for copy in copies if (series := copy.series) is not None}
         standing: dict[SeriesOfUser, str] = {}
         for _ in range(MAX_NESTING):
             there = self._context.tasks.existing(set(asked.values()))
@@ -160,32 +140,32 @@ class Deletions:
             asked = {s: replaced[head, s[1]] for s, head in gone.items() if (head, s[1]) in replaced}
         return standing
 
-    def _write(self, done: Restored, plan: Restoration, begun: Sequence[DeletedTask], missing: set[str]) -> None:
+    def _apply(self, deletion: Deletion, plan: RestorePlan) -> RestoreResult:
         """Note, insert the originals, then what hangs on them, and note again: an orphan is there at no moment."""
         now = self._context.clock()
-        waiting = [copy for copy in begun if copy.task.id in plan.parents]
-        parents = {c.task.id: parent for c in waiting if (parent := plan.parents[c.task.id]) != c.original}
-        self._deleted.begin(done.deletion, parents, now)
+        self._deleted.begin(deletion.id, plan.marks, now)
         self._context.on_step(WriteStep.RESTORING)
-        originals = missing & plan.originals.keys()
-        memories = [(i, memory) for i in originals if (memory := plan.originals[i].memory) is not None]
+        memories = [(i, new.memory) for i, new in plan.originals.items() if new.memory is not None]
         self._context.series.move([CursorMove(i, memory, is_new=True) for i, memory in memories])
         self._context.on_step(WriteStep.REMEMBERED)
-        written = self._put_back(done, plan, originals, now)
+        result = self._put_back(deletion, plan, plan.originals.keys(), now)
         self._context.on_step(WriteStep.ORIGINALS_BACK)
-        above = {copy.task.id: copy.task.parent_task_id for copy in begun if copy.task.parent_task_id is not None}
-        subtasks = missing & above.keys()
-        occurrences = missing - originals - subtasks
-        for ids, hanging_on, what in ((occurrences, plan.parents, "original"), (subtasks, above, "task")):
-            homeless = {i for i in ids if hanging_on.get(i) in done.refused}
-            done.refused |= dict.fromkeys(homeless, f"its {what} could not be put back")
-            written += self._put_back(done, plan, ids - homeless, now)
-        if done.reason in RETIRED:
-            self._catch_up(set(plan.parents.values()))
+        below = (plan.occurrences, plan.hanging.parents, "original"), (plan.subtasks.keys(), plan.subtasks, "task")
+        for ids, above, what in below:
+            homeless = {i for i in ids if above.get(i) in result.refused}
+            result.refused |= dict.fromkeys(homeless, f"its {what} could not be put back")
+            result.add(self._put_back(deletion, plan, ids - homeless, now))
+        if plan.to_stay:
+            self._catch_up(set(plan.hanging.parents.values()))
         self._context.on_step(WriteStep.OCCURRENCES_BACK)
-        done.restored, done.there = written, done.tasks - written - len(done.refused) - done.gone
-        self._deleted.finish(done.deletion, {copy.task.id for copy in begun} - done.refused.keys(), now)
+        self._deleted.finish(deletion.id, plan.done - result.refused.keys(), now)
         self._context.on_step(WriteStep.RESTORED)
+        return result
+
+    def _put_back(
+        self, deletion: Deletion, plan: RestorePlan, task_ids: AbstractSet[str], now: datetime
+    ) -> RestoreResult:
+        return self._deleted.put_back(deletion.id, task_ids, plan.hanging, now, to_stay=plan.to_stay)
 
     def _catch_up(self, heads: set[str]) -> None:
         """Move cursors past what is back: a change may have taken them behind it."""
@@ -196,13 +176,21 @@ class Deletions:
                 state = SeriesState(series, series.original, self._context.rules.timezone)
                 self._context.series.move(state.moves(state.unbroken()))
 
-    def _put_back(self, done: Restored, plan: Restoration, task_ids: set[str], now: datetime) -> int:
-        to_stay = done.reason in RETIRED
-        put_back = self._deleted.put_back(done.deletion, task_ids, plan, now, to_stay=to_stay)
-        done.renumbered |= put_back.renumbered
-        done.refused |= put_back.refused
-        return len(put_back.written)
 
-
-def _series(copy: DeletedTask) -> SeriesOfUser:
-    return copy.task.parent_recurring_id or "", copy.task.user_id
+def _restored(deletion: Deletion, plan: RestorePlan, result: RestoreResult, *, written: bool) -> Restored:
+    first, tasks, gone = deletion.copies[0], len(deletion.copies), len(plan.gone)
+    return Restored(
+        deletion.id,
+        first.deleted_at,
+        first.deleted_by,
+        first.reason,
+        written,
+        tasks,
+        restored=len(result.written),
+        there=tasks - len(result.written) - len(result.refused) - gone,
+        gone=gone,
+        before=not plan.done,
+        originals=plan.originals,
+        renumbered=result.renumbered,
+        refused=result.refused,
+    )

@@ -16,7 +16,7 @@ from pymongo import UpdateOne
 from recurrence_pipeline.domain.fingerprint import DIGEST
 from recurrence_pipeline.domain.model import Task, derived_id
 from recurrence_pipeline.domain.plan import Removal
-from recurrence_pipeline.domain.restore import NewOriginal, Restoration, SeriesOfUser
+from recurrence_pipeline.domain.restore import DeletedTask, NewOriginal, Restoration, SeriesOfUser
 from recurrence_pipeline.storage.chunks import chunks, id_chunks
 from recurrence_pipeline.storage.counters import Counters
 from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, digest, is_touched, task_from
@@ -28,21 +28,6 @@ COPY = {"deletedAt": 1, "deletedBy": 1, "reason": 1, "restoring": 1, "restoredAt
 }
 
 
-@dataclass(frozen=True, slots=True)
-class DeletedTask:
-    """What is known of one deleted task, without its content.
-
-    `original` is what it was to hang on when a restoration began; `is_restored` says that this one is done.
-    """
-
-    task: Task
-    deleted_at: datetime
-    deleted_by: str | None
-    reason: str
-    original: str | None = None
-    is_restored: bool = False
-
-
 @dataclass(slots=True)
 class RestoreResult:
     """What became of tasks: `written` by this call, `renumbered` where their taskId was taken, `refused` with why."""
@@ -50,6 +35,12 @@ class RestoreResult:
     written: set[str] = field(default_factory=set)
     renumbered: dict[str, int] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+
+    def add(self, other: "RestoreResult") -> None:
+        """Add what became of other tasks."""
+        self.written |= other.written
+        self.renumbered |= other.renumbered
+        self.refused |= other.refused
 
 
 class DeletedTasks:
@@ -194,9 +185,7 @@ class DeletedTasks:
             for document in documents.values() if to_stay else ():
                 document.pop(DIGEST, None)
             inserted, renumbered = self._numbering.insert_with_their_numbers(documents)
-            result.written |= inserted.written
-            result.renumbered |= renumbered
-            result.refused |= inserted.refused
+            result.add(RestoreResult(inserted.written, renumbered, inserted.refused))
         return result
 
     @translated()

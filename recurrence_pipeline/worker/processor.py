@@ -23,9 +23,10 @@ from recurrence_pipeline.domain.model import CHANGES, Operation, TaskEvent
 from recurrence_pipeline.domain.plan import Plan
 from recurrence_pipeline.domain.planning import plan_batch, plan_deletions
 from recurrence_pipeline.domain.shards import WHOLE_QUEUE, Shard
-from recurrence_pipeline.worker.batch import Batch, load, load_for_changes
+from recurrence_pipeline.worker.batch import Batch
 from recurrence_pipeline.worker.context import WorkerContext
 from recurrence_pipeline.worker.lease import LeaseHolder
+from recurrence_pipeline.worker.loading import load, load_for_changes
 from recurrence_pipeline.worker.signals import defer_signals
 from recurrence_pipeline.worker.summary import BatchSummary, Results
 

@@ -22,8 +22,8 @@ from recurrence_pipeline.domain.zones import time_zone, wall_clock
 from recurrence_pipeline.storage.documents import Document, object_id
 from recurrence_pipeline.storage.events import new_event
 from recurrence_pipeline.storage.task_edits import TaskEdit
-from recurrence_pipeline.worker.batch import load_for_changes
 from recurrence_pipeline.worker.context import WorkerContext
+from recurrence_pipeline.worker.loading import load_for_changes
 from recurrence_pipeline.worker.service import WorkerService
 
 

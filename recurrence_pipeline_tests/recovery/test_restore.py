@@ -62,7 +62,7 @@ def test_what_hung_on_an_original_that_is_there_comes_back_as_it_was(world: Worl
 
     done = restore(world, deletion)
 
-    assert (done.tasks, done.restored, done.there, done.plan.originals) == (3, 3, 0, {})
+    assert (done.tasks, done.restored, done.there, done.originals) == (3, 3, 0, {})
     assert {i: t for i, t in tasks(world).items() if i != original} == {
         i: t for i, t in before.items() if i != original
     }
@@ -82,7 +82,7 @@ def test_where_the_original_is_gone_for_good_the_earliest_open_task_becomes_it(w
 
     done = restore(world, deletion)
 
-    assert {(new.task_id, new.replaces, new.slot) for new in done.plan.originals.values()} == {
+    assert {(new.task_id, new.replaces, new.slot) for new in done.originals.values()} == {
         (str(first), str(original), 1)
     }
     head = world.task(first)
@@ -155,7 +155,7 @@ def test_what_the_orphan_cleanup_took_from_several_series_comes_back_as_several(
     done = restore(world, deletion["deletion"])
 
     assert (done.restored, done.reason) == (9, "orphan")
-    assert {new.replaces for new in done.plan.originals.values()} == {str(original) for original in originals}
+    assert {new.replaces for new in done.originals.values()} == {str(original) for original in originals}
     assert world.worker.maintenance.clean_orphans() == 0
 
 
@@ -170,7 +170,7 @@ def test_an_earlier_deletion_of_the_series_comes_back_under_the_new_original(wor
 
     done = restore(world, early)
 
-    assert (done.restored, done.plan.originals) == (3, {})
+    assert (done.restored, done.originals) == (3, {})
     assert {t["parentRecurringId"] for i, t in tasks(world).items() if i != head} == {head}
     known = world.worker.mongo.series.find_one({"_id": head}) or {}
     assert known["originalSlot"] == 4
@@ -398,10 +398,10 @@ def test_a_restoration_that_was_killed_and_whose_original_then_went_makes_no_orp
         restore(world, deletion)
     world.worker.mongo.tasks.delete_one({"_id": original})
 
-    assert set(restore(world, deletion).plan.originals) == {str(head)}
+    assert set(restore(world, deletion).originals) == {str(head)}
 
     assert world.worker.maintenance.clean_orphans() == 0
-    assert restore(world, early).plan.originals == {}, "the copies say which original it is now"
+    assert restore(world, early).originals == {}, "the copies say which original it is now"
     assert len(world.occurrences(head)) == 3
 
 
