@@ -13,8 +13,8 @@ from recurrence_pipeline.domain.families import Known, family_of
 from recurrence_pipeline.domain.instances import instances
 from recurrence_pipeline.domain.rules import parse_rule
 from recurrence_pipeline.domain.zones import UTC
+from recurrence_pipeline_tests.domain.in_memory import utc
 from recurrence_pipeline_tests.domain.rule_texts import rule_texts
-from recurrence_pipeline_tests.domain.world import utc
 
 anchors = st.datetimes(
     min_value=datetime(1990, 1, 1),  # noqa: DTZ001
