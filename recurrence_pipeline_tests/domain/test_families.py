@@ -8,8 +8,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from recurrence_pipeline.domain.calendar import is_counted, next_occurrence, slot, slot_number, slots
+from recurrence_pipeline.domain.counting import Known
 from recurrence_pipeline.domain.errors import InvalidRecurrence
-from recurrence_pipeline.domain.families import Known, family_of
+from recurrence_pipeline.domain.families import family_of
 from recurrence_pipeline.domain.instances import instances
 from recurrence_pipeline.domain.rules import parse_rule
 from recurrence_pipeline.domain.zones import UTC
