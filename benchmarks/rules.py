@@ -21,9 +21,9 @@ from benchmarks.report import Row
 from benchmarks.size import Size
 from conformance import peer as program
 from conformance.peers import PEERS, Answer, NotInstalled, Question, ask, install
-from recurrence_pipeline.domain import families
+from recurrence_pipeline.domain import counting, families
 from recurrence_pipeline.domain.calendar import slots
-from recurrence_pipeline.domain.families import Known
+from recurrence_pipeline.domain.counting import Known
 from recurrence_pipeline.domain.instances import instances
 from recurrence_pipeline.domain.named_days import days_of_month
 from recurrence_pipeline.domain.rules import Rule, parse_rule
@@ -131,7 +131,7 @@ def at_first(asked: Asked) -> Answer:
     """Return what we find, and how fast with nothing remembered but the rule."""
     times = []
     for _ in range(BEST_OF):
-        for remembered in (families._days_of, families._month_spans, days_of_month):
+        for remembered in (counting._days_of, families._month_spans, days_of_month):
             remembered.cache_clear()
         begin = perf_counter()
         found = ours(asked)

@@ -15,8 +15,9 @@ from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
+from recurrence_pipeline.domain.counting import DRIFT, Counted, Family, Known
 from recurrence_pipeline.domain.errors import InvalidRecurrence
-from recurrence_pipeline.domain.families import DRIFT, Counted, Family, Known, family_of
+from recurrence_pipeline.domain.families import family_of
 from recurrence_pipeline.domain.instances import last_moment
 from recurrence_pipeline.domain.rules import Rule, rule_of
 from recurrence_pipeline.domain.zones import aware, time_zone, utc_offset, wall_clock

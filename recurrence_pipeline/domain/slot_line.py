@@ -10,8 +10,8 @@ from datetime import datetime, tzinfo
 from typing import NamedTuple
 
 from recurrence_pipeline.domain.calendar import in_utc, next_number, timed
+from recurrence_pipeline.domain.counting import Known
 from recurrence_pipeline.domain.errors import InvalidRecurrence
-from recurrence_pipeline.domain.families import Known
 from recurrence_pipeline.domain.rules import Rule
 
 

@@ -11,8 +11,8 @@ from datetime import datetime, tzinfo
 from enum import Enum
 
 from recurrence_pipeline.domain.calendar import in_utc, timed
+from recurrence_pipeline.domain.counting import Known
 from recurrence_pipeline.domain.errors import InvalidRecurrence
-from recurrence_pipeline.domain.families import Known
 from recurrence_pipeline.domain.model import SeriesMemory, Task
 from recurrence_pipeline.domain.zones import UTC, time_zone, wall_clock
 

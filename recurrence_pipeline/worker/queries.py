@@ -4,7 +4,6 @@ Reads only, but for the retry of a refused event that its own user asks for.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import islice
 from typing import Any, NamedTuple
@@ -15,15 +14,15 @@ from recurrence_pipeline.domain.errors import (
     OriginalNotFound,
     Permanent,
     PermissionDenied,
-    RecurrenceError,
 )
-from recurrence_pipeline.domain.explain import DayCode, Explanation, SlotView, SlotViews, words_of
+from recurrence_pipeline.domain.explain import DayCode, Explanation, SlotView, SlotViews
 from recurrence_pipeline.domain.members import require_member
 from recurrence_pipeline.domain.model import EventStatus, Series, Task
 from recurrence_pipeline.domain.series import SeriesState
 from recurrence_pipeline.storage.documents import as_contract, object_id
 from recurrence_pipeline.storage.events import QueueState
 from recurrence_pipeline.worker.context import WorkerContext
+from recurrence_pipeline.worker.series_view import SeriesView, view_of
 
 Event = Mapping[str, Any]
 """An event as the application sees it: the names and types of its document."""
@@ -33,38 +32,12 @@ COUNTED_AT_MOST = 10_000
 """How far a look at the queue counts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One task of a series, with the slot it stands on (None where it has no date)."""
-
-    task: Task
-    slot: int | None
-
-
 class Preview(NamedTuple):
     """Slots of a series, and its rule: as RFC 5545 writes it, and in words."""
 
     rule: str
     words: str
     slots: Sequence[SlotView]
-
-
-@dataclass(frozen=True, slots=True)
-class SeriesView:
-    """All that is known of a series: its members by slot, its events newest first, and why nothing more came.
-
-    `rule` and `words` are those of a series that can be worked on.
-    """
-
-    id: str
-    original: Task | None
-    timezone: str
-    cursor: int | None
-    members: tuple[Member, ...]
-    events: tuple[Mapping[str, Any], ...]
-    remarks: tuple[str, ...]
-    rule: str | None = None
-    words: str | None = None
 
 
 class Queries:
@@ -145,26 +118,8 @@ class Queries:
         original = series.original or snapshot.tasks.get(series.id)
         if original is None and not series.occurrences and not events:
             raise OriginalNotFound(f"Task {task_id} is not there, nothing hangs on it, and no event names it")
-        zone = (original.timezone if original else None) or self._timezone
-        progress, remarks = self._progress(series)
-        members = _members(series, progress)
-        cursor = series.memory.number if series.memory else None
-        if progress is not None:
-            remarks += _remarks(progress, cursor, members, self._clock())
-        if series.strangers:
-            remarks.append(f"Other users' tasks hang on it, and are none of it: {len(series.strangers)}.")
-        rule = progress.recurrence.rule if progress is not None else None
-        return SeriesView(
-            series.id,
-            original,
-            zone,
-            cursor,
-            members,
-            tuple(as_contract(e) for e in events),
-            tuple(remarks),
-            None if rule is None else str(rule),
-            None if rule is None or progress is None else words_of(rule, progress.wall),
-        )
+        told = tuple(as_contract(event) for event in events)
+        return view_of(series, original, told, timezone=self._timezone, now=self._clock())
 
     # Events
 
@@ -251,50 +206,3 @@ class Queries:
     def totals(self) -> dict[str, int]:
         """Return what all events kept came to: occurrences `created` and `deleted`, and all `activities` there are."""
         return self._log.totals() | {"activities": self._activities.count()}
-
-    def _progress(self, series: Series) -> tuple[SeriesState | None, list[str]]:
-        """Return how far a series is or, where that cannot be said, why."""
-        if series.original is None:
-            return None, ["The original is gone: nothing more is made, and the orphan cleanup removes the rest."]
-        if series.original.repeat_type == "none":
-            return None, ["The task does not recur."]
-        try:
-            return SeriesState(series, series.original, self._timezone, now=self._clock()), []
-        except RecurrenceError as error:
-            return None, [f"Nothing is made: {error}"]
-
-
-def _members(series: Series, progress: SeriesState | None) -> tuple[Member, ...]:
-    tasks = [series.original, *series.occurrences] if series.original else list(series.occurrences)
-    if progress is None:
-        return tuple(Member(task, task.occurrence_number) for task in tasks)
-    members = (Member(task, progress.slots.get(task.id)) for task in tasks)
-    return tuple(sorted(members, key=lambda each: (each.slot is None, each.slot or 0, each.task.id)))
-
-
-def _remarks(progress: SeriesState, cursor: int | None, members: Sequence[Member], now: datetime) -> list[str]:
-    reach = progress.reach()
-    wanted, remarks = reach.number, []
-    if cursor is None:
-        remarks.append("No event of this series has been processed yet: it has no cursor.")
-    elif progress.is_behind:
-        slots = f"Slots {cursor + 1} to {wanted}" if wanted > cursor else "Added dates"
-        remarks.append(f"{slots} are due to be made: the next event of this series makes them.")
-    elif reach.ends:
-        remarks.append(f"The series has ended: {progress.recurrence.rule} has no slot after {wanted}.")
-    else:
-        highest = "none is completed" if progress.finished < 0 else f"slot {progress.finished} is the highest completed"
-        remarks.append(f"Slot {cursor} was the last made, because {highest}: completing a later one makes more.")
-    there = {member.slot for member in members} | progress.passed_over(1, cursor or 0)
-    removed = [number for number in range(1, (cursor or 0) + 1) if number not in there]
-    if removed:
-        shown = ", ".join(map(str, removed[:10])) + (" ..." if len(removed) > 10 else "")
-        remarks.append(f"Once made, or passed over, and not there now (never made again): slots {shown}.")
-    overdue = sum(
-        1
-        for m in members
-        if not m.task.is_completed and isinstance(m.task.due_date, datetime) and m.task.due_date < now
-    )
-    if overdue:
-        remarks.append(f"{overdue} open tasks are overdue.")
-    return remarks

@@ -15,7 +15,8 @@ from recurrence_pipeline.domain.series import SeriesState
 from recurrence_pipeline.domain.status import SeriesStatus, status_of
 from recurrence_pipeline.domain.zones import UTC, wall_clock
 from recurrence_pipeline.worker.context import WorkerContext
-from recurrence_pipeline.worker.queries import Queries, SeriesView
+from recurrence_pipeline.worker.queries import Queries
+from recurrence_pipeline.worker.series_view import SeriesView
 
 FIRST_YEAR, LAST_YEAR = 1, 9998
 

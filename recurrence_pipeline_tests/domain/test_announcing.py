@@ -5,7 +5,7 @@ from dataclasses import replace
 from recurrence_pipeline.domain.announcing import believed
 from recurrence_pipeline.domain.model import Series
 from recurrence_pipeline.domain.plan import Snapshot
-from recurrence_pipeline_tests.domain.world import BOB, ORIGINAL, an_id, an_original, delete, ours
+from recurrence_pipeline_tests.domain.in_memory import BOB, ORIGINAL, an_id, an_original, delete, ours
 
 
 def test_what_was_kept_and_what_hangs_on_the_task_is_believed_and_nothing_else() -> None:

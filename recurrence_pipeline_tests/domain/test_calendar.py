@@ -6,14 +6,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from recurrence_pipeline.domain.calendar import (
-    next_occurrence,
-    occurrences,
-    slot,
-    slot_number,
-)
+from recurrence_pipeline.domain.calendar import next_occurrence, occurrences, slot, slot_number
+from recurrence_pipeline.domain.counting import DRIFT
 from recurrence_pipeline.domain.errors import InvalidRecurrence
-from recurrence_pipeline.domain.families import DRIFT
 from recurrence_pipeline.domain.rules import REPEAT_TYPES
 from recurrence_pipeline.domain.zones import UTC, time_zone
 

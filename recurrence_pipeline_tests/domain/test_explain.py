@@ -13,8 +13,8 @@ from recurrence_pipeline.domain.explain import DayCode, SlotView, SlotViews
 from recurrence_pipeline.domain.model import Series, Task, occurrence_id
 from recurrence_pipeline.domain.rules import REPEAT_TYPES
 from recurrence_pipeline.domain.series import SeriesState
+from recurrence_pipeline_tests.domain.in_memory import ORIGINAL, InMemoryTasks, an_original, complete, create, ours, utc
 from recurrence_pipeline_tests.domain.test_planning_laws import ANCHOR, options
-from recurrence_pipeline_tests.domain.world import ORIGINAL, World, an_original, complete, create, ours, utc
 
 
 def local(zone: str, *parts: int) -> datetime:
@@ -98,11 +98,11 @@ def test_the_anchor_itself_is_never_odd() -> None:
 
 
 @st.composite
-def lives(draw: st.DrawFn) -> tuple[World, datetime]:
+def lives(draw: st.DrawFn) -> tuple[InMemoryTasks, datetime]:
     """Draw a series that was created, had some of its tasks completed and some deleted, and a moment to look at it."""
     said = draw(options())
     word = draw(st.sampled_from(sorted(REPEAT_TYPES))) if said is None else "custom"
-    world = World.of(replace(an_original(word, ANCHOR), recurrence=said))
+    world = InMemoryTasks.of(replace(an_original(word, ANCHOR), recurrence=said))
     world.apply(world.plan(create()))
     for _ in range(draw(st.integers(0, 4))):
         chosen = draw(st.sampled_from(sorted(world.tasks)))
@@ -114,7 +114,7 @@ def lives(draw: st.DrawFn) -> tuple[World, datetime]:
     return world, ANCHOR + timedelta(days=draw(st.integers(-5, 90)))
 
 
-def looked_at(world: World, now: datetime) -> tuple[SeriesState, SlotViews]:
+def looked_at(world: InMemoryTasks, now: datetime) -> tuple[SeriesState, SlotViews]:
     series = world.snapshot().series[ORIGINAL]
     assert series.original is not None
     state = SeriesState(series, series.original, None)
@@ -122,7 +122,7 @@ def looked_at(world: World, now: datetime) -> tuple[SeriesState, SlotViews]:
 
 
 @given(life=lives())
-def test_every_day_has_one_answer_and_it_is_what_the_worker_does(life: tuple[World, datetime]) -> None:
+def test_every_day_has_one_answer_and_it_is_what_the_worker_does(life: tuple[InMemoryTasks, datetime]) -> None:
     world, now = life
     state, views = looked_at(world, now)
     tasks = sorted(
@@ -143,7 +143,7 @@ def test_every_day_has_one_answer_and_it_is_what_the_worker_does(life: tuple[Wor
 
 
 @given(life=lives())
-def test_a_preview_and_an_explanation_say_the_same_of_a_slot(life: tuple[World, datetime]) -> None:
+def test_a_preview_and_an_explanation_say_the_same_of_a_slot(life: tuple[InMemoryTasks, datetime]) -> None:
     _, views = looked_at(*life)
     slots = list(islice(views.since(None), 30))
     assert [slot.at for slot in slots] == sorted({slot.at for slot in slots})
@@ -170,7 +170,7 @@ def test_a_preview_and_an_explanation_say_the_same_of_a_slot(life: tuple[World, 
 def test_a_day_is_explained_in_one_line(day: str, code: str, text: str) -> None:
     said = {"rule": "FREQ=WEEKLY;COUNT=5", "excluded": ["2027-01-11"], "added": ["2027-01-12"], "horizon": 2}
     original = replace(an_original("custom", utc(2027, 1, 4, 9)), recurrence=said, created_at=utc(2027, 1, 1))
-    _, views = looked_at(World.of(original), utc(2027, 1, 5))
+    _, views = looked_at(InMemoryTasks.of(original), utc(2027, 1, 5))
     found = views.on(date.fromisoformat(day))
     assert (found.code.value, found.text[: len(text)]) == (code, text)
 
@@ -178,7 +178,7 @@ def test_a_day_is_explained_in_one_line(day: str, code: str, text: str) -> None:
 def test_of_two_slots_of_a_day_the_one_that_has_a_task_counts() -> None:
     """Else a day would be called empty on which a task stands, because another of that day was deleted."""
     original = replace(an_original("daily"), recurrence={"added": ["2024-02-02T15:00"], "horizon": 2})
-    world = World.of(original)
+    world = InMemoryTasks.of(original)
     world.apply(world.plan(create()))
     _, views = looked_at(world, utc(2024, 2, 1))
     assert said_of(views, "2024-02-02")[1].startswith("Slot 1, ")
@@ -214,7 +214,7 @@ def test_a_paused_day_is_explained_with_the_pause_and_what_was_written_about_it(
         {"from": "2027-06-01"},
     ]
     original = replace(an_original("daily", FRIDAY), recurrence={"paused": paused}, created_at=utc(2027, 4, 1))
-    _, views = looked_at(World.of(original), FRIDAY)
+    _, views = looked_at(InMemoryTasks.of(original), FRIDAY)
 
     assert [said_of(views, f"2027-{day}") for day in ("05-02", "05-10", "06-02")] == [
         ("paused", "Slot 2, Sun 2027-05-02 09:00: paused from 2027-05-01 until 2027-05-02: {away}"),
@@ -227,7 +227,7 @@ def test_a_paused_day_is_explained_with_the_pause_and_what_was_written_about_it(
 def test_what_is_excluded_is_that_before_it_is_paused_or_off() -> None:
     said = {"excluded": ["2027-05-01"], "paused": [{"from": "2027-05-01"}], "shift": {"to": "skip"}}
     original = replace(an_original("daily", FRIDAY), recurrence=said, created_at=utc(2027, 4, 1))
-    _, views = looked_at(World.of(original), FRIDAY)
+    _, views = looked_at(InMemoryTasks.of(original), FRIDAY)
 
     assert [said_of(views, f"2027-05-0{day}")[0] for day in (1, 2)] == ["excluded", "paused"]
 
@@ -276,7 +276,7 @@ def test_a_day_has_the_slot_of_its_own_and_names_those_that_were_moved_there() -
 def test_where_the_days_own_slot_is_passed_over_the_one_that_was_moved_there_counts() -> None:
     said = {"excluded": ["2027-05-03"], "shift": {"to": "next"}}
     original = replace(an_original("daily", FRIDAY), recurrence=said, created_at=utc(2027, 4, 1))
-    _, views = looked_at(World.of(original), FRIDAY)
+    _, views = looked_at(InMemoryTasks.of(original), FRIDAY)
 
     code, text = said_of(views, "2027-05-03")
     assert code == "to_be_made"
@@ -308,7 +308,7 @@ def test_a_task_that_was_moved_is_found_there_when_days_off_are_no_longer_named(
 def test_the_original_stays_where_it_is_on_a_day_off() -> None:
     said = {"shift": {"to": "next"}}
     original = replace(an_original("daily", utc(2027, 5, 1, 9)), recurrence=said, created_at=utc(2027, 4, 1))
-    _, views = looked_at(World.of(original), FRIDAY)
+    _, views = looked_at(InMemoryTasks.of(original), FRIDAY)
 
     assert said_of(views, "2027-05-01") == ("open", f"Slot 0, Sat 2027-05-01 09:00: task {ORIGINAL} is open.")
 
@@ -341,7 +341,7 @@ def test_a_preview_ends_where_a_series_rests_or_never_goes_on(
     """Else it would be looked through to the year 9999."""
     word = "custom" if "rule" in options else "daily"
     original = replace(an_original(word, FRIDAY), recurrence=options, created_at=utc(2027, 4, 1))
-    _, views = looked_at(World.of(original), FRIDAY)
+    _, views = looked_at(InMemoryTasks.of(original), FRIDAY)
     assert [slot.number for slot in views.since(None)] == numbers
 
 

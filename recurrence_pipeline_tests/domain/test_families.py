@@ -8,13 +8,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from recurrence_pipeline.domain.calendar import is_counted, next_occurrence, slot, slot_number, slots
+from recurrence_pipeline.domain.counting import Known
 from recurrence_pipeline.domain.errors import InvalidRecurrence
-from recurrence_pipeline.domain.families import Known, family_of
+from recurrence_pipeline.domain.families import family_of
 from recurrence_pipeline.domain.instances import instances
 from recurrence_pipeline.domain.rules import parse_rule
 from recurrence_pipeline.domain.zones import UTC
+from recurrence_pipeline_tests.domain.in_memory import utc
 from recurrence_pipeline_tests.domain.rule_texts import rule_texts
-from recurrence_pipeline_tests.domain.world import utc
 
 anchors = st.datetimes(
     min_value=datetime(1990, 1, 1),  # noqa: DTZ001

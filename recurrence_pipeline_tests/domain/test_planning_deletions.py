@@ -8,11 +8,11 @@ import pytest
 from recurrence_pipeline.domain.errors import InvalidInput
 from recurrence_pipeline.domain.model import Action, Task
 from recurrence_pipeline.domain.plan import Answer, NewActivity, Plan
-from recurrence_pipeline_tests.domain.world import (
+from recurrence_pipeline_tests.domain.in_memory import (
     ALICE,
     BOB,
     ORIGINAL,
-    World,
+    InMemoryTasks,
     a_running_series,
     an_id,
     an_original,
@@ -39,7 +39,7 @@ def ids(*tasks: Task) -> set[str]:
 
 def test_what_hangs_on_a_deleted_original_goes_with_it() -> None:
     event = delete()
-    plan = World.of(ours(1), ours(2, completed=True), older(3, utc(2024, 2, 4))).plan_deletions(event)
+    plan = InMemoryTasks.of(ours(1), ours(2, completed=True), older(3, utc(2024, 2, 4))).plan_deletions(event)
     assert removed(plan) == ids(ours(1), ours(2), older(3, utc(2024, 2, 4)))
     assert plan.answers == {event.id: Answer(deleted=3)}
     assert plan.activities == [NewActivity.of(Action.DELETED, ALICE, ORIGINAL, subject=event.id)]
@@ -50,7 +50,7 @@ def test_an_occurrence_made_again_after_it_was_deleted_goes_and_its_siblings_sta
     """Else the deletion of one task, met by a worker that is slow or died, would take the whole series."""
     event = delete(ours(2).id)
     back = replace(ours(2, by=create().id), created_at=event.created_at + timedelta(milliseconds=1))
-    plan = World.of(an_original(), ours(1), back, ours(3)).plan_deletions(event)
+    plan = InMemoryTasks.of(an_original(), ours(1), back, ours(3)).plan_deletions(event)
     assert removed(plan) == ids(back)
     assert plan.answers[event.id].deleted == 1
 
@@ -59,12 +59,12 @@ def test_a_task_of_the_application_that_claims_to_be_younger_than_its_deletion_i
     """The clocks of two machines differ, and people import tasks with dates of their own."""
     event = delete()
     young = replace(an_original(), created_at=event.created_at + timedelta(days=1))
-    assert removed(World.of(young, ours(1), ours(2)).plan_deletions(event)) == ids(ours(1), ours(2))
+    assert removed(InMemoryTasks.of(young, ours(1), ours(2)).plan_deletions(event)) == ids(ours(1), ours(2))
 
 
 def test_what_hangs_on_the_original_but_is_another_user_s_stays() -> None:
     event = delete()
-    plan = World.of(ours(1), ours(2, user=BOB)).plan_deletions(event)
+    plan = InMemoryTasks.of(ours(1), ours(2, user=BOB)).plan_deletions(event)
     assert removed(plan) == ids(ours(1))
     assert plan.answers[event.id].deleted == 1
 
@@ -73,7 +73,7 @@ def test_what_hangs_on_the_original_but_is_another_user_s_stays() -> None:
 def test_where_nothing_hangs_on_it_nothing_is_deleted_and_nothing_is_said(task_id: str) -> None:
     """A deleted occurrence leaves its siblings alone: the application has removed it before it asks."""
     event = delete(task_id)
-    plan = World.of(an_original(), ours(2, user=BOB)).plan_deletions(event)
+    plan = InMemoryTasks.of(an_original(), ours(2, user=BOB)).plan_deletions(event)
     assert plan == Plan(answers={event.id: Answer(deleted=0)}, series_of_event={event.id: task_id})
 
 
@@ -99,7 +99,7 @@ def test_a_deletion_must_say_whose() -> None:
 
 
 def test_the_cursor_moves_past_what_is_deleted_where_the_original_stays() -> None:
-    world = World.of(with_cursor(an_original(), 2), ours(1), ours(2), ours(5))
+    world = InMemoryTasks.of(with_cursor(an_original(), 2), ours(1), ours(2), ours(5))
     plan = world.plan_deletions(delete())
     assert cursors(plan) == {ORIGINAL: (5, "daily")}
     world.apply(plan)
@@ -108,7 +108,7 @@ def test_the_cursor_moves_past_what_is_deleted_where_the_original_stays() -> Non
 
 @pytest.mark.parametrize("members", [(ours(1), ours(2), ours(3)), (older(1, utc(2024, 2, 2, 9)), ours(3))])
 def test_a_cursor_that_is_missing_is_set_by_a_deletion(members: tuple[Task, ...]) -> None:
-    plan = World.of(an_original(), *members).plan_deletions(delete())
+    plan = InMemoryTasks.of(an_original(), *members).plan_deletions(delete())
     assert cursors(plan) == {ORIGINAL: (3, "daily")}
 
 
@@ -116,7 +116,7 @@ def test_deleting_a_series_inside_a_series_moves_the_cursor_of_the_outer_one() -
     """The previous worker started one for a create on an occurrence; its tasks lie on slots of the outer series."""
     outer = [older(n, utc(2024, 2, 1 + n, 9)) for n in (1, 2)]
     inner = [older(n, utc(2024, 2, 1 + n, 9), parent=outer[1].id) for n in (3, 4, 5)]
-    world = World.of(an_original(), *outer, *inner)
+    world = InMemoryTasks.of(an_original(), *outer, *inner)
     plan = world.plan_deletions(delete(outer[1].id))
     assert removed(plan) == ids(*inner)
     assert cursors(plan) == {ORIGINAL: (5, "daily")}
@@ -125,13 +125,13 @@ def test_deleting_a_series_inside_a_series_moves_the_cursor_of_the_outer_one() -
 
 
 def test_a_cursor_that_is_past_it_all_stays() -> None:
-    world = World.of(with_cursor(an_original(), 5), ours(1), ours(2))
+    world = InMemoryTasks.of(with_cursor(an_original(), 5), ours(1), ours(2))
     assert world.plan_deletions(delete()).cursors == []
 
 
 @pytest.mark.parametrize("original", [an_original("none"), with_cursor(an_original("weekly"), 3, "daily")])
 def test_a_series_that_does_not_go_on_is_deleted_like_any_other(original: Task) -> None:
-    plan = World.of(original, ours(1)).plan_deletions(delete())
+    plan = InMemoryTasks.of(original, ours(1)).plan_deletions(delete())
     assert removed(plan) == ids(ours(1))
     assert plan.cursors == []
 
@@ -150,14 +150,14 @@ def test_two_deletions_of_one_series_count_each_task_once() -> None:
 def test_the_count_after_a_crash_is_what_was_announced_and_what_came_since() -> None:
     """Of three announced, the crash left one."""
     event = delete(deleting=(ours(1).id, ours(2).id, ours(3).id))
-    plan = World.of(ours(3), ours(4)).plan_deletions(event)
+    plan = InMemoryTasks.of(ours(3), ours(4)).plan_deletions(event)
     assert plan.answers == {event.id: Answer(deleted=4)}
     assert removed(plan) == ids(ours(1), ours(2), ours(3), ours(4))
 
 
 def test_the_cursor_still_moves_where_the_crash_came_right_after_announcing() -> None:
     event = delete(deleting=(ours(1).id, ours(2).id))
-    plan = World.of(an_original(), ours(1), ours(2)).plan_deletions(event)
+    plan = InMemoryTasks.of(an_original(), ours(1), ours(2)).plan_deletions(event)
     assert cursors(plan) == {ORIGINAL: (2, "daily")}
 
 
@@ -178,6 +178,6 @@ def test_an_attempt_after_a_crash_does_not_turn_to_the_siblings() -> None:
 
 def test_an_attempt_after_a_crash_goes_on_with_the_siblings_it_had_announced() -> None:
     event = delete(ours(1).id, deleting=(ours(1).id, ours(2).id))
-    plan = World.of(replace(an_original(), cursor=None), ours(1), ours(2)).plan_deletions(event)
+    plan = InMemoryTasks.of(replace(an_original(), cursor=None), ours(1), ours(2)).plan_deletions(event)
     assert removed(plan) == ids(ours(1), ours(2))
     assert cursors(plan) == {ORIGINAL: (2, "daily")}

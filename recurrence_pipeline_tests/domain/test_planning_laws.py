@@ -17,9 +17,9 @@ from recurrence_pipeline.simulation.acts import change, delete_all, edit, reopen
 from recurrence_pipeline.simulation.acts import complete as complete_one
 from recurrence_pipeline.simulation.acts import delete as delete_one
 from recurrence_pipeline.simulation.history import History
-from recurrence_pipeline_tests.domain.world import (
+from recurrence_pipeline_tests.domain.in_memory import (
     ORIGINAL,
-    World,
+    InMemoryTasks,
     an_original,
     complete,
     create,
@@ -62,7 +62,7 @@ def options(draw: st.DrawFn) -> dict[str, object] | None:
 
 
 @st.composite
-def worlds(draw: st.DrawFn) -> World:
+def worlds(draw: st.DrawFn) -> InMemoryTasks:
     """Draw a series in any state: new, running, half made, the previous worker's, with gaps, twins and nested tasks."""
     said = draw(options())
     word = draw(st.sampled_from(sorted(REPEAT_TYPES))) if said is None else "custom"
@@ -77,11 +77,11 @@ def worlds(draw: st.DrawFn) -> World:
     original = replace(an_original(word, ANCHOR, completed=draw(st.booleans())), recurrence=said)
     reached = max(numbered | unnumbered, default=0)
     cursor = draw(st.none() | st.integers(reached, reached + 3).map(lambda number: Cursor(number, rule)))
-    return World.of(replace(original, cursor=cursor), *tasks)
+    return InMemoryTasks.of(replace(original, cursor=cursor), *tasks)
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> tuple[World, list[TaskEvent]]:
+def histories(draw: st.DrawFn) -> tuple[InMemoryTasks, list[TaskEvent]]:
     """Draw a world, and creations and completions that speak of its tasks."""
     world = draw(worlds())
     asks = st.tuples(st.sampled_from((create, complete)), st.sampled_from(sorted(world.tasks)))
@@ -99,20 +99,20 @@ def writes(plan: Plan) -> tuple[Sequence[object], ...]:
     return plan.occurrences, plan.links, plan.cursors, plan.removals
 
 
-def after(world: World, *plans: Plan) -> World:
+def after(world: InMemoryTasks, *plans: Plan) -> InMemoryTasks:
     copy = deepcopy(world)
     for plan in plans:
         copy.apply(plan)
     return copy
 
 
-def generated(world: World) -> dict[str, Task]:
+def generated(world: InMemoryTasks) -> dict[str, Task]:
     """Return the tasks without what depends on who asked when: what they hang on, and which event made them."""
     return {i: replace(task, parent_recurring_id=None, created_by_event=None) for i, task in world.tasks.items()}
 
 
 @given(history=histories())
-def test_a_plan_applied_leaves_nothing_to_plan(history: tuple[World, list[TaskEvent]]) -> None:
+def test_a_plan_applied_leaves_nothing_to_plan(history: tuple[InMemoryTasks, list[TaskEvent]]) -> None:
     world, events = history
     once = after(world, world.plan(*events))
     again = once.plan(*events)
@@ -121,7 +121,7 @@ def test_a_plan_applied_leaves_nothing_to_plan(history: tuple[World, list[TaskEv
 
 
 @given(history=histories())
-def test_applying_a_plan_twice_equals_applying_it_once(history: tuple[World, list[TaskEvent]]) -> None:
+def test_applying_a_plan_twice_equals_applying_it_once(history: tuple[InMemoryTasks, list[TaskEvent]]) -> None:
     world, events = history
     plan = world.plan(*events)
     assert after(world, plan, plan) == after(world, plan)
@@ -129,7 +129,7 @@ def test_applying_a_plan_twice_equals_applying_it_once(history: tuple[World, lis
 
 @given(history=histories(), data=st.data())
 def test_any_order_and_duplication_of_events_gives_the_same_tasks(
-    history: tuple[World, list[TaskEvent]], data: st.DataObject
+    history: tuple[InMemoryTasks, list[TaskEvent]], data: st.DataObject
 ) -> None:
     """Which task is the next one, and is linked, depends on when it is asked; which tasks there are does not."""
     world, events = history
@@ -199,7 +199,7 @@ def test_any_order_and_repetition_of_all_that_can_be_told_ends_in_what_a_person_
 
 @given(history=histories(), data=st.data())
 def test_each_occurrence_is_told_of_by_the_event_that_made_it_and_by_no_other(
-    history: tuple[World, list[TaskEvent]], data: st.DataObject
+    history: tuple[InMemoryTasks, list[TaskEvent]], data: st.DataObject
 ) -> None:
     """So that the occurrences that all events together created are as many as there are."""
     world, events = history
@@ -212,7 +212,7 @@ def test_each_occurrence_is_told_of_by_the_event_that_made_it_and_by_no_other(
 
 @given(history=histories(), data=st.data())
 def test_two_workers_that_read_the_same_moment_end_in_the_tasks_of_one(
-    history: tuple[World, list[TaskEvent]], data: st.DataObject
+    history: tuple[InMemoryTasks, list[TaskEvent]], data: st.DataObject
 ) -> None:
     world, events = history
     cut = data.draw(st.integers(0, len(events)))
@@ -224,7 +224,7 @@ def test_two_workers_that_read_the_same_moment_end_in_the_tasks_of_one(
 
 @given(history=histories(), data=st.data())
 def test_a_crash_among_the_inserts_loses_no_slot_and_makes_none_twice(
-    history: tuple[World, list[TaskEvent]], data: st.DataObject
+    history: tuple[InMemoryTasks, list[TaskEvent]], data: st.DataObject
 ) -> None:
     world, events = history
     plan = world.plan(*events)
@@ -236,7 +236,7 @@ def test_a_crash_among_the_inserts_loses_no_slot_and_makes_none_twice(
 
 
 @given(history=histories())
-def test_three_slots_stay_ahead_of_the_highest_completed_one(history: tuple[World, list[TaskEvent]]) -> None:
+def test_three_slots_stay_ahead_of_the_highest_completed_one(history: tuple[InMemoryTasks, list[TaskEvent]]) -> None:
     """Whatever was there before, the cursor ends at least three past the slot after the last completed one."""
     world, events = history
     assume(world.tasks[ORIGINAL].recurrence is None)
@@ -248,7 +248,7 @@ def test_three_slots_stay_ahead_of_the_highest_completed_one(history: tuple[Worl
 
 
 @given(history=histories())
-def test_what_a_cascade_deleted_never_comes_back(history: tuple[World, list[TaskEvent]]) -> None:
+def test_what_a_cascade_deleted_never_comes_back(history: tuple[InMemoryTasks, list[TaskEvent]]) -> None:
     world, events = history
     deletion = world.plan_deletions(delete())
     deleted = {task_id for removal in deletion.removals for task_id in removal.task_ids}

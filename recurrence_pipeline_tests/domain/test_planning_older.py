@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from recurrence_pipeline.domain.model import Cursor, occurrence_id
-from recurrence_pipeline_tests.domain.world import (
+from recurrence_pipeline_tests.domain.in_memory import (
     ORIGINAL,
-    World,
+    InMemoryTasks,
     an_original,
     complete,
     create,
@@ -18,9 +18,11 @@ from recurrence_pipeline_tests.domain.world import (
 )
 
 
-def weekly_review(*weeks: int) -> World:
+def weekly_review(*weeks: int) -> InMemoryTasks:
     """Return a weekly series due 02-01, with the occurrences of the weeks after."""
-    return World.of(an_original("weekly", utc(2024, 2, 1, 9)), *(older(n, utc(2024, 2, 1 + 7 * n, 9)) for n in weeks))
+    return InMemoryTasks.of(
+        an_original("weekly", utc(2024, 2, 1, 9)), *(older(n, utc(2024, 2, 1 + 7 * n, 9)) for n in weeks)
+    )
 
 
 def test_completing_a_weekly_review_with_two_ahead_makes_the_third_and_the_fourth() -> None:
@@ -52,7 +54,7 @@ def test_a_slot_below_the_last_one_is_not_filled_in() -> None:
 def test_drifted_month_ends_are_the_slots_of_their_months() -> None:
     """Counted from the last result, Jan 31 became Feb 29 and then Mar 29: March must not get a second report."""
     drifted = (older(1, utc(2024, 2, 29, 17)), older(2, utc(2024, 3, 29, 17)))
-    plan = World.of(an_original("monthly", utc(2024, 1, 31, 17)), *drifted).plan(complete())
+    plan = InMemoryTasks.of(an_original("monthly", utc(2024, 1, 31, 17)), *drifted).plan(complete())
     assert [new.due for new in plan.occurrences] == [utc(2024, 4, 30, 17), utc(2024, 5, 31, 17)]
 
 
@@ -83,7 +85,7 @@ def test_a_missing_cursor_is_counted_from_the_older_tasks_alone() -> None:
 def test_the_day_is_that_of_the_series_zone_and_not_of_utc() -> None:
     """20:00 in New York is the next day in UTC, before and after the change of its clock."""
     original = replace(an_original("daily", utc(2024, 3, 9, 1)), timezone="America/New_York")
-    world = World.of(original, older(1, utc(2024, 3, 10, 1)), older(2, utc(2024, 3, 11, 0)))
+    world = InMemoryTasks.of(original, older(1, utc(2024, 3, 10, 1)), older(2, utc(2024, 3, 11, 0)))
     plan = world.plan(complete())
     assert [new.due for new in plan.occurrences] == [utc(2024, 3, 12, 0), utc(2024, 3, 13, 0)]
 

@@ -9,11 +9,11 @@ from recurrence_pipeline.domain.errors import OriginalNotFound, TaskNotVisibleYe
 from recurrence_pipeline.domain.model import Action, ErrorRecord, Source, Task, activity_id, occurrence_id
 from recurrence_pipeline.domain.plan import Answer, NewActivity, Plan, Reparent
 from recurrence_pipeline.domain.planning import failure_activity
-from recurrence_pipeline_tests.domain.world import (
+from recurrence_pipeline_tests.domain.in_memory import (
     ALICE,
     NOW,
     ORIGINAL,
-    World,
+    InMemoryTasks,
     a_running_series,
     an_id,
     an_original,
@@ -40,7 +40,7 @@ def test_an_event_that_names_an_occurrence_speaks_of_its_series() -> None:
 
 
 def test_a_create_on_an_occurrence_completes_its_series_and_starts_none_inside_it() -> None:
-    plan = World.of(an_original(), ours(1)).plan(create(occurrence_id(ORIGINAL, 1)))
+    plan = InMemoryTasks.of(an_original(), ours(1)).plan(create(occurrence_id(ORIGINAL, 1)))
     assert new_slots(plan) == [2, 3]
     assert {new.original.id for new in plan.occurrences} == {ORIGINAL}
 
@@ -48,18 +48,18 @@ def test_a_create_on_an_occurrence_completes_its_series_and_starts_none_inside_i
 def test_the_next_occurrence_is_linked_to_the_original_where_it_hangs_on_another_task() -> None:
     middle, nested = older(1, utc(2024, 2, 2, 9)), older(2, utc(2024, 2, 3, 9), parent=an_id(1))
     event = complete(middle.id)
-    plan = World.of(an_original(completed=True), middle, nested).plan(event)
+    plan = InMemoryTasks.of(an_original(completed=True), middle, nested).plan(event)
     assert plan.links == [Reparent(nested.id, middle.id, ORIGINAL)]
     assert plan.answers[event.id].updated == nested.id
 
 
 def test_tasks_that_hang_on_each_other_in_a_circle_end_the_search() -> None:
     a, b = older(1, utc(2024, 2, 2), parent=an_id(2)), older(2, utc(2024, 2, 3), parent=an_id(1))
-    assert isinstance(refusal(World.of(a, b).plan(create(a.id))), OriginalNotFound)
+    assert isinstance(refusal(InMemoryTasks.of(a, b).plan(create(a.id))), OriginalNotFound)
 
 
 def test_a_series_goes_on_by_its_rule_until_an_edit_of_it_is_followed() -> None:
-    world = World.of(with_cursor(an_original("weekly"), 3, "daily"), ours(1), ours(2), ours(3))
+    world = InMemoryTasks.of(with_cursor(an_original("weekly"), 3, "daily"), ours(1), ours(2), ours(3))
     plan = world.plan(complete())
     assert new_days(plan) == ["02-05"]
     assert cursors(plan) == {ORIGINAL: (4, "daily")}
@@ -68,7 +68,7 @@ def test_a_series_goes_on_by_its_rule_until_an_edit_of_it_is_followed() -> None:
 def test_one_bad_series_costs_the_others_nothing() -> None:
     bad_series = replace(an_original("hourly"), id=an_id(77))
     good, bad = create(), create(bad_series.id)
-    plan = World.of(an_original(), bad_series).plan(bad, good)
+    plan = InMemoryTasks.of(an_original(), bad_series).plan(bad, good)
     assert list(plan.refusals) == [bad.id]
     assert list(plan.answers) == [good.id]
     assert new_slots(plan) == [1, 2, 3]
@@ -80,41 +80,41 @@ def test_one_bad_series_costs_the_others_nothing() -> None:
 def test_a_task_that_a_young_outbox_event_names_is_waited_for() -> None:
     """The application may write the event a moment before the task can be read."""
     event = create(created_at=NOW - timedelta(seconds=29))
-    error = refusal(World().plan(event))
+    error = refusal(InMemoryTasks().plan(event))
     assert isinstance(error, TaskNotVisibleYet)
     assert error.until == NOW + timedelta(seconds=1)
 
 
 @pytest.mark.parametrize("source", [Source.API, Source.RECONCILE, Source.MANUAL])
 def test_everybody_else_is_answered_at_once(source: Source) -> None:
-    assert isinstance(refusal(World().plan(create(created_at=NOW, source=source))), OriginalNotFound)
+    assert isinstance(refusal(InMemoryTasks().plan(create(created_at=NOW, source=source))), OriginalNotFound)
 
 
 def test_an_outbox_event_of_30_seconds_is_waited_for_no_longer() -> None:
-    assert isinstance(refusal(World().plan(create(created_at=NOW - timedelta(seconds=30)))), OriginalNotFound)
+    assert isinstance(refusal(InMemoryTasks().plan(create(created_at=NOW - timedelta(seconds=30)))), OriginalNotFound)
 
 
 @pytest.mark.parametrize("ahead", [timedelta(minutes=10), timedelta(days=1), timedelta(days=3650)])
 def test_an_event_from_the_future_is_waited_for_as_one_written_now(ahead: timedelta) -> None:
     """Its first failed try says since when: else an event that names no task waits until the clock that wrote it."""
     first = create(created_at=NOW + ahead)
-    error = refusal(World().plan(first))
+    error = refusal(InMemoryTasks().plan(first))
     assert isinstance(error, TaskNotVisibleYet)
     assert error.until == NOW + timedelta(seconds=30)
 
     tried = ErrorRecord("transient", "TASK_NOT_VISIBLE_YET", "", NOW - timedelta(seconds=30), 1)
-    assert isinstance(refusal(World().plan(replace(first, errors=(tried,)))), OriginalNotFound)
+    assert isinstance(refusal(InMemoryTasks().plan(replace(first, errors=(tried,)))), OriginalNotFound)
 
 
 def test_an_occurrence_whose_original_is_gone_is_refused_and_left_where_it_is_at_first() -> None:
-    assert str(refusal(World.of(ours(1)).plan(complete(ours(1).id, term=1)))) == "Original task not found"
+    assert str(refusal(InMemoryTasks.of(ours(1)).plan(complete(ours(1).id, term=1)))) == "Original task not found"
 
 
 @pytest.mark.parametrize("names", [ORIGINAL, occurrence_id(ORIGINAL, 2)])
 def test_a_later_attempt_removes_what_an_earlier_one_left_under_a_gone_original(names: str) -> None:
     event = create(names, term=2)
     of_others: list[Task] = [older(1, utc(2024, 2, 2, 9)), ours(3), ours(4, by=create().id)]
-    plan = World.of(ours(1, by=event.id), ours(2, by=event.id), *of_others).plan(event)
+    plan = InMemoryTasks.of(ours(1, by=event.id), ours(2, by=event.id), *of_others).plan(event)
     (removal,) = plan.removals
     assert isinstance(plan.refusals[event.id], OriginalNotFound)
     assert removal.event == replace(event, user_id=ours(1).user_id), "whose tasks they are, whoever asked"
@@ -123,7 +123,7 @@ def test_a_later_attempt_removes_what_an_earlier_one_left_under_a_gone_original(
 
 def test_nothing_is_removed_while_the_original_may_still_become_visible() -> None:
     event = create(term=2, created_at=NOW)
-    assert World.of(ours(1)).plan(event).removals == []
+    assert InMemoryTasks.of(ours(1)).plan(event).removals == []
 
 
 # What users are told of failures

@@ -13,7 +13,7 @@ from recurrence_pipeline.domain.days_off import WORKDAYS, Shift, ShiftTo
 from recurrence_pipeline.domain.errors import InvalidRecurrence
 from recurrence_pipeline.domain.recurrence import Missed, Pause, Recurrence, read_recurrence
 from recurrence_pipeline.domain.zones import UTC
-from recurrence_pipeline_tests.domain.world import utc
+from recurrence_pipeline_tests.domain.in_memory import utc
 from recurrence_pipeline_tests.storage.values import odd_values
 
 NEXT = {"to": "next"}

@@ -17,8 +17,8 @@ from recurrence_pipeline.domain.recurrence_set import RecurrenceSet, recurrence_
 from recurrence_pipeline.domain.rules import REPEAT_TYPES, Skip, parse_rule
 from recurrence_pipeline.domain.series import SeriesState
 from recurrence_pipeline.domain.zones import UTC, wall_text
+from recurrence_pipeline_tests.domain.in_memory import an_id, an_original, ours, utc
 from recurrence_pipeline_tests.domain.rule_texts import rule_texts
-from recurrence_pipeline_tests.domain.world import an_id, an_original, ours, utc
 
 START = utc(2024, 1, 31, 9)
 

@@ -1,16 +1,36 @@
 """What hangs on what when a deletion is put back, and that the series then goes on as if it had never happened."""
 
+import re
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from recurrence_pipeline.domain.calendar import slot
+from recurrence_pipeline.domain.errors import RestoreRefused
 from recurrence_pipeline.domain.model import Cursor, SeriesMemory, Task
-from recurrence_pipeline.domain.restore import NewOriginal, Restoration, plan_restoration
-from recurrence_pipeline_tests.domain.world import ALICE, BOB, ORIGINAL, World, an_id, complete, new_slots, older, utc
+from recurrence_pipeline.domain.restore import (
+    DeletedTask,
+    Deletion,
+    NewOriginal,
+    Restoration,
+    plan_restoration,
+    plan_restore,
+)
+from recurrence_pipeline_tests.domain.in_memory import (
+    ALICE,
+    BOB,
+    ORIGINAL,
+    InMemoryTasks,
+    an_id,
+    complete,
+    new_slots,
+    older,
+    utc,
+)
 
 JAN_31 = utc(2024, 1, 31, 9)
 NEW_YORK = "America/New_York"
@@ -44,15 +64,15 @@ def plan(*tasks: Task, standing: dict[tuple[str, str | None], str] | None = None
     return plan_restoration(tasks, standing or {}, {}, timezone="UTC")
 
 
-def put_back(*tasks: Task) -> World:
-    """Return a world in which the tasks hang together as planned."""
+def put_back(*tasks: Task) -> InMemoryTasks:
+    """Return the tasks as they hang together then."""
     done = plan(*tasks)
     world = {}
     for task in tasks:
         new = done.originals.get(task.id)
         parent = done.parents[task.id]
         world[task.id] = replace(task, parent_recurring_id=parent) if new is None else promoted(task, new)
-    return World(world)
+    return InMemoryTasks(world)
 
 
 def promoted(task: Task, new: NewOriginal) -> Task:
@@ -215,3 +235,55 @@ def test_two_tasks_in_a_row_are_enough_for_the_slots_to_come_to_be_where_they_we
     assert new.anchor is not None
     told = {slot(new.anchor, repeat_type, n, zone) for n in range(first, first + 30)}
     assert told == {slot(start, repeat_type, n, zone) for n in range(first, first + 30)}
+
+
+# What may be put back
+
+
+def a_deletion(*tasks: Task, back: tuple[int, ...] = (), **fields: Any) -> Deletion:
+    """Return a cascade that took the tasks, those of the numbers in `back` put back before, and nothing there of it."""
+    copies = tuple(DeletedTask(t, JAN_31, ALICE, "cascade", is_restored=t.occurrence_number in back) for t in tasks)
+    found: dict[str, Any] = {"status": "completed", "there": set(), "differing": set(), "standing": {}, "memories": {}}
+    return Deletion(an_id(0xD), copies, **found | fields)
+
+
+def test_originals_come_first_then_occurrences_then_sub_tasks() -> None:
+    subtask = replace(occurrence(7), parent_recurring_id=None, parent_task_id=an_id(2))
+
+    found = plan_restore(a_deletion(occurrence(1), occurrence(2), subtask), again=False, timezone="UTC")
+
+    assert (set(found.originals), found.occurrences, found.subtasks) == ({an_id(1)}, {an_id(2)}, {an_id(7): an_id(2)})
+    assert found.marks == {an_id(1): an_id(1), an_id(2): an_id(1)}
+
+
+def test_what_is_there_is_not_inserted_and_counts_as_back() -> None:
+    deletion = a_deletion(occurrence(1), occurrence(2), there={an_id(1)}, standing={(ORIGINAL, ALICE): an_id(1)})
+
+    found = plan_restore(deletion, again=False, timezone="UTC")
+
+    assert (found.missing, found.done) == ({an_id(2)}, {an_id(1), an_id(2)})
+
+
+@pytest.mark.parametrize(("again", "missing", "gone"), [(False, {2}, {1}), (True, {1, 2}, set())])
+def test_what_was_put_back_and_went_comes_again_only_where_that_is_asked_for(
+    *, again: bool, missing: set[int], gone: set[int]
+) -> None:
+    found = plan_restore(a_deletion(occurrence(1), occurrence(2), back=(1,)), again=again, timezone="UTC")
+
+    assert (found.missing, found.gone) == (set(map(an_id, missing)), set(map(an_id, gone)))
+
+
+@pytest.mark.parametrize(
+    ("deletion", "why"),
+    [
+        (a_deletion(), "took nothing that is still kept"),
+        (a_deletion(occurrence(1), status="processing"), "is not over: its event is processing"),
+        (
+            a_deletion(*map(occurrence, range(1, 8)), differing={an_id(n) for n in range(1, 8)}),
+            f"7 of its tasks are there again and differ: {', '.join(map(an_id, range(1, 6)))} ...; nothing was",
+        ),
+    ],
+)
+def test_what_cannot_be_put_back_is_refused_as_a_whole(deletion: Deletion, why: str) -> None:
+    with pytest.raises(RestoreRefused, match=re.escape(why)):
+        plan_restore(deletion, again=False, timezone="UTC")

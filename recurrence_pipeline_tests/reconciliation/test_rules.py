@@ -22,12 +22,12 @@ from recurrence_pipeline.reconciliation.rules import (
     reason_to_ask,
     request,
 )
-from recurrence_pipeline_tests.domain.world import (
+from recurrence_pipeline_tests.domain.in_memory import (
     BOB,
     CREATED,
     NOW,
     ORIGINAL,
-    World,
+    InMemoryTasks,
     an_event,
     an_id,
     an_original,
@@ -254,7 +254,7 @@ def test_a_completed_task_is_asked_for_until_its_series_reaches_4_further() -> N
 def test_what_is_asked_for_is_what_the_planner_finds_something_to_do_for(completed: list[int], cursor: int) -> None:
     """An event for a series that is not behind would be written for nothing, and one too few loses a task's future."""
     original = with_cursor(an_original(completed=0 in completed), cursor)
-    world = World.of(original, *(ours(n, completed=n in completed) for n in range(1, cursor + 1)))
+    world = InMemoryTasks.of(original, *(ours(n, completed=n in completed) for n in range(1, cursor + 1)))
     tasks = list(world.tasks.values())
     asked = [task for task in tasks if reason(task, original) is not None]
     events = [an_event(Operation.COMPLETE, task.id) for task in tasks if task.is_completed]

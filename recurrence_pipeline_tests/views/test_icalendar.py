@@ -17,7 +17,7 @@ from recurrence_pipeline.domain.model import Cursor, Series, Task
 from recurrence_pipeline.domain.recurrence_set import RecurrenceSet, recurrence_set
 from recurrence_pipeline.domain.series import SeriesState
 from recurrence_pipeline.views.icalendar import HEAD, TAIL, calendar_text, zone_text
-from recurrence_pipeline_tests.domain.world import ORIGINAL, an_original, ours, utc
+from recurrence_pipeline_tests.domain.in_memory import ORIGINAL, an_original, ours, utc
 
 START = utc(2024, 1, 31, 9)
 

@@ -21,9 +21,9 @@ from recurrence_pipeline.domain.rules import REPEAT_TYPES, parse_rule
 from recurrence_pipeline.domain.series import SeriesState
 from recurrence_pipeline.domain.zones import UTC, time_zone, wall_text
 from recurrence_pipeline.views.icalendar import calendar_text
+from recurrence_pipeline_tests.domain.in_memory import ALICE, ORIGINAL
 from recurrence_pipeline_tests.domain.rule_texts import rule_texts
 from recurrence_pipeline_tests.domain.test_calendar_laws import ZONES
-from recurrence_pipeline_tests.domain.world import ALICE, ORIGINAL
 
 WINDOW = timedelta(days=800)
 NEAR = timedelta(days=40)

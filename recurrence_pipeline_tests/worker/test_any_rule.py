@@ -324,7 +324,7 @@ def test_a_series_put_back_goes_on_by_its_rule(world: World) -> None:
     world.work()
     assert world.occurrences(head) == []
     done = world.worker.deletions.restore(str(event), dry_run=False)
-    (new,) = done.plan.originals
+    (new,) = done.originals
     assert f"{world.task(ObjectId(new))['dueDate']:%m-%d}" == "01-04", "an added date does not become the original"
     finish(world, ObjectId(new))
     assert days(world, ObjectId(new)) == ["01-03", "01-08", "01-11", "01-15", "01-18"]

@@ -104,7 +104,7 @@ def series_of(original: Task, *occurrences: Task, **fields: Any) -> Series:
 
 
 @dataclass
-class World:
+class InMemoryTasks:
     """A collection of tasks, with the log of what was said about them.
 
     A cursor on an original stands for what the worker remembers of its series.
@@ -116,8 +116,8 @@ class World:
     """The added dates that are remembered of each series."""
 
     @classmethod
-    def of(cls, *tasks: Task) -> "World":
-        """Return a world of these tasks."""
+    def of(cls, *tasks: Task) -> "InMemoryTasks":
+        """Return a collection of these tasks."""
         return cls({task.id: task for task in tasks})
 
     def snapshot(self) -> Snapshot:
@@ -171,7 +171,7 @@ class World:
                 self.tasks.pop(task_id, None)
         return plan
 
-    def work_off(self, *batches: Sequence[TaskEvent]) -> "World":
+    def work_off(self, *batches: Sequence[TaskEvent]) -> "InMemoryTasks":
         """Plan and apply batch after batch."""
         for batch in batches:
             self.apply(self.plan(*batch))
@@ -229,7 +229,7 @@ def refusal(plan: Plan) -> Exception:
     return error
 
 
-def a_running_series(*, completed: tuple[int, ...] = ()) -> World:
+def a_running_series(*, completed: tuple[int, ...] = ()) -> InMemoryTasks:
     """Return a daily series with slots 1 to 3, and some of 0 to 3 completed."""
     original = with_cursor(an_original(completed=0 in completed), 3)
-    return World.of(original, *(ours(n, completed=n in completed) for n in (1, 2, 3)))
+    return InMemoryTasks.of(original, *(ours(n, completed=n in completed) for n in (1, 2, 3)))
