@@ -176,7 +176,7 @@ def series_document(move: CursorMove) -> Document:
     if memory.added:
         document["added"] = sorted(map(wall_text, memory.added))
     if memory.skipped:
-        document["skipped"] = {slot: _skipped_document(skipped) for slot, skipped in memory.skipped.items()}
+        document["skipped"] = _skips_document(memory)
     return document
 
 
@@ -196,8 +196,18 @@ def _changing(change: MemoryChange) -> Document:
 
 def _unchanged(change: MemoryChange) -> Document:
     seen = change.seen
+    skipped = _as_skipped(seen) if change.new.revisions != seen.revisions else {}
     passed = {"cursor.passed": sorted(seen.passed)} if seen.passed else {"cursor.passed.0": {"$exists": False}}
-    return {"_id": ObjectId(change.series_id), "cursor.number": seen.number, **passed, **_of_rule(seen.rule_version)}
+    rule = _of_rule(seen.rule_version)
+    return {"_id": ObjectId(change.series_id), "cursor.number": seen.number, **passed, **rule, **skipped}
+
+
+def _as_skipped(memory: SeriesMemory) -> Document:
+    return {"skipped": _skips_document(memory) if memory.skipped else {"$in": [None, {}]}}
+
+
+def _skips_document(memory: SeriesMemory) -> Document:
+    return {slot: _skipped_document(skipped) for slot, skipped in memory.skipped.items()}
 
 
 def _of_rule(version: RuleVersion) -> Document:
@@ -288,6 +298,7 @@ def _memory(document: Mapping[str, Any]) -> SeriesMemory | None:
             and (passed := _passed(cursor.get("passed"))) is not None
             and isinstance(document.get("added", []), list)
             and isinstance(document.get("skipped", {}), Mapping)
+            and (skipped := _skipped(document.get("skipped"))) is not None
         ):
             followed = document.get("followed")
             return SeriesMemory(
@@ -297,7 +308,7 @@ def _memory(document: Mapping[str, Any]) -> SeriesMemory | None:
                 wall_time(cursor.get("at")),
                 _added(document.get("added")),
                 passed,
-                _skipped(document.get("skipped")),
+                skipped,
                 followed if isinstance(followed, str) else None,
             )
     return None
@@ -340,11 +351,15 @@ def _revision(value: object) -> Revision | None:
     )
 
 
-def _skipped(value: object) -> Mapping[str, Skipped]:
+def _skipped(value: object) -> Mapping[str, Skipped] | None:
+    """Return what is not wanted; None where some of it makes no sense: no rule could be changed then (`_unchanged`)."""
     found = {}
     for slot, each in value.items() if isinstance(value, Mapping) else ():
         match each:
-            case {"by": ObjectId() as by, **more}:
-                task = more.get("task")
-                found[str(slot)] = Skipped(str(by), str(task) if isinstance(task, ObjectId) else None)
+            case {"by": ObjectId() as by, "task": ObjectId() as task}:
+                found[str(slot)] = Skipped(str(by), str(task))
+            case {"by": ObjectId() as by}:
+                found[str(slot)] = Skipped(str(by))
+        if str(slot) not in found or _skipped_document(found[str(slot)]) != each:
+            return None
     return found
