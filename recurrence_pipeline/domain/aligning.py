@@ -25,8 +25,9 @@ BEYOND = "further ahead than the series is kept"
 class Alignment:
     """What brings a series in line.
 
-    `begun` are occurrences that an earlier try may not have given all their sub-tasks, `vacated` the slots that lose
-    their tasks and have a place in the series still, `lowered` what is remembered in the end, where that is less.
+    `begun` are occurrences that a worker which died may have told nobody of, nor given all their sub-tasks; `vacated`
+    the slots that lose their tasks and have a place in the series still, `lowered` what is remembered in the end, where
+    that is less.
     """
 
     new: list[NewOccurrence] = field(default_factory=list)
@@ -62,7 +63,7 @@ def align(
     kept = [state.slots[t.id] for t in series.occurrences if t.id in state.slots and t not in free]
     appearing = list(_appearing(state, event_id, now, behind=max(kept, default=0), only_new=only_new))
     wanted = sorted((new for new, exists in appearing if not exists), key=lambda new: new.at)
-    done.begun = [new for new, exists in appearing if exists and new.subtasks is not None]
+    done.begun = [new for new, exists in appearing if exists]
     to_come = [new for new in wanted if new.slot is not None and new.due > now]
     moving = dict(_paired([t for t in going if _is_void(state, t)], to_come))
     done.new = [new for new in wanted if new.id not in {each.id for each in moving.values()}]

@@ -288,9 +288,9 @@ class _Change:
 
     def _take(self, state: SeriesState, done: Alignment, reason: str, changes: Sequence[SlotChange] = ()) -> None:
         part = self._part
-        part.occurrences += [*done.new, *done.begun]
+        part.occurrences += [*done.new, *(new for new in done.begun if new.subtasks is not None)]
         created = state.in_order({*state.made_by(self._event.id), *(new.id for new in done.new)})
-        for task_id in created:
+        for task_id in dict.fromkeys([*created, *(new.id for new in done.begun)]):
             self._tell(Action.CREATED, task_id)
         part.edits += done.edits
         for edit in done.edits:

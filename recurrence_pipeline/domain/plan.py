@@ -134,7 +134,10 @@ class CursorMove:
 
 @dataclass(frozen=True, slots=True)
 class MemoryChange:
-    """Write the cursor and the revisions of `new`, where the series is remembered as it was `seen`."""
+    """Write the cursor and the revisions of `new`, where the series is remembered as it was `seen`.
+
+    That is the cursor and the rule; where the rule changes, also which slots are not wanted: their numbers stay taken.
+    """
 
     series_id: str
     seen: SeriesMemory

@@ -13,6 +13,7 @@ from recurrence_pipeline.domain.errors import InvalidRecurrence
 from recurrence_pipeline.domain.instances import instances, require_instance
 from recurrence_pipeline.domain.memory import anchor_of_memory, digest_of
 from recurrence_pipeline.domain.model import Revision, SeriesMemory, Task, occurrence_id
+from recurrence_pipeline.domain.reach import MAX_NEW_PER_SERIES
 from recurrence_pipeline.domain.recurrence import NONE, Recurrence, is_same_rule, read_recurrence
 from recurrence_pipeline.domain.series import SeriesState
 from recurrence_pipeline.domain.slot_line import Slot
@@ -139,9 +140,13 @@ def _first_to_come(state: SeriesState, now: datetime) -> int:
 
 
 def _behind_all_given(state: SeriesState) -> int:
-    """Return the first number that no task has an id of: the cursor may have gone back, or be behind a dead worker."""
-    made = (number for task_id, number in state.slots.items() if task_id == occurrence_id(state.original.id, number))
-    return max(state.cursor + 1, state.revisions[-1].first, 1 + max(made, default=0))
+    """Return the first number that means nothing yet: no task has an id of it, and nobody asked for it to be skipped.
+
+    The cursor may have gone back, and be behind what a dead worker made.
+    """
+    given = [number for task_id, number in state.slots.items() if task_id == occurrence_id(state.original.id, number)]
+    given += [int(slot) for slot in state.skipped if slot.isdigit() and int(slot) <= state.cursor + MAX_NEW_PER_SERIES]
+    return max(state.cursor + 1, state.revisions[-1].first, 1 + max(given, default=0))
 
 
 def _time_taken(state: SeriesState, replaces: int) -> datetime | None:

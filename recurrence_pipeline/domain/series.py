@@ -498,8 +498,8 @@ class SeriesState:
         if at in as_written(self.wall):
             return True
         if len(self.revisions) > 1:
-            number = self.line.first_after(in_utc(at, self.zone), at)
-            return any(at in as_written(slot.at) for slot in self.line.timed(max(number - 2, 0), 4))
+            begin = self.line.before(self.line.before(self.line.first_after(in_utc(at, self.zone), at)))
+            return any(at in as_written(slot.at) for slot in self.line.timed(begin, 4))
         day = at.toordinal()
         clocks = {each.time() for each in as_written(self.wall)}
         rule = self.recurrence.rule

@@ -119,6 +119,13 @@ class SlotLine:
                 return max(number + 1, stretch.first)
         return number + 1
 
+    def before(self, number: int) -> int:
+        """Return the number that another follows on, void ones passed over; 0 where there is none."""
+        for stretch in reversed(self.stretches):
+            if number > stretch.first:
+                return number - 1 if stretch.last is None else min(number - 1, stretch.last)
+        return 0
+
     def first_after(self, time: datetime, wall: datetime) -> int:
         """Return the number of the first slot behind a time, which is `wall` on the clock, be it past the end."""
         for stretch in self.stretches:

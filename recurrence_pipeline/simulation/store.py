@@ -228,7 +228,8 @@ class Store:
         known, seen, new = self.memories.get(change.series_id), change.seen, change.new
         if known is None:
             return False
-        if (known.number, known.passed, known.rule_version) != (seen.number, seen.passed, seen.rule_version):
+        is_same = (known.number, known.passed, known.rule_version) == (seen.number, seen.passed, seen.rule_version)
+        if not is_same or (new.revisions != seen.revisions and known.skipped != seen.skipped):
             wanted = (new.number, new.passed, new.at, new.revisions, new.followed)
             return (known.number, known.passed, known.at, known.revisions, known.followed) == wanted
         self.memories[change.series_id] = replace(

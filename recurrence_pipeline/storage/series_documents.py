@@ -25,7 +25,7 @@ def series_document(move: CursorMove) -> Document:
     if memory.added:
         document["added"] = sorted(map(wall_text, memory.added))
     if memory.skipped:
-        document["skipped"] = {slot: skipped_document(skipped) for slot, skipped in memory.skipped.items()}
+        document["skipped"] = skips_document(memory)
     return document
 
 
@@ -37,6 +37,11 @@ def memory_fields(memory: SeriesMemory) -> Document:
         "revisions": [_revision_document(r) for r in memory.revisions],
         **followed,
     }
+
+
+def skips_document(memory: SeriesMemory) -> Document:
+    """Write which slots are not wanted."""
+    return {slot: skipped_document(skipped) for slot, skipped in memory.skipped.items()}
 
 
 def skipped_document(skipped: Skipped) -> Document:
@@ -80,6 +85,7 @@ def memory_from(document: Mapping[str, Any]) -> SeriesMemory | None:
             and (passed := _passed(cursor.get("passed"))) is not None
             and isinstance(document.get("added", []), list)
             and isinstance(document.get("skipped", {}), Mapping)
+            and (skipped := _skipped(document.get("skipped"))) is not None
         ):
             followed = document.get("followed")
             return SeriesMemory(
@@ -89,7 +95,7 @@ def memory_from(document: Mapping[str, Any]) -> SeriesMemory | None:
                 wall_time(cursor.get("at")),
                 _added(document.get("added")),
                 passed,
-                _skipped(document.get("skipped")),
+                skipped,
                 followed if isinstance(followed, str) else None,
             )
     return None
@@ -132,11 +138,15 @@ def _revision(value: object) -> Revision | None:
     )
 
 
-def _skipped(value: object) -> Mapping[str, Skipped]:
+def _skipped(value: object) -> Mapping[str, Skipped] | None:
+    """Return what is not wanted; None where some of it makes no sense: no rule could be changed then (`_unchanged`)."""
     found = {}
     for slot, each in value.items() if isinstance(value, Mapping) else ():
         match each:
-            case {"by": ObjectId() as by, **more}:
-                task = more.get("task")
-                found[str(slot)] = Skipped(str(by), str(task) if isinstance(task, ObjectId) else None)
+            case {"by": ObjectId() as by, "task": ObjectId() as task}:
+                found[str(slot)] = Skipped(str(by), str(task))
+            case {"by": ObjectId() as by}:
+                found[str(slot)] = Skipped(str(by))
+        if str(slot) not in found or skipped_document(found[str(slot)]) != each:
+            return None
     return found

@@ -27,6 +27,7 @@ from recurrence_pipeline.storage.series_documents import (
     memory_from,
     series_document,
     skipped_document,
+    skips_document,
 )
 
 
@@ -188,8 +189,14 @@ def _changing(change: MemoryChange) -> Document:
 
 def _unchanged(change: MemoryChange) -> Document:
     seen = change.seen
+    skipped = _as_skipped(seen) if change.new.revisions != seen.revisions else {}
     passed = {"cursor.passed": sorted(seen.passed)} if seen.passed else {"cursor.passed.0": {"$exists": False}}
-    return {"_id": ObjectId(change.series_id), "cursor.number": seen.number, **passed, **_of_rule(seen.rule_version)}
+    rule = _of_rule(seen.rule_version)
+    return {"_id": ObjectId(change.series_id), "cursor.number": seen.number, **passed, **rule, **skipped}
+
+
+def _as_skipped(memory: SeriesMemory) -> Document:
+    return {"skipped": skips_document(memory) if memory.skipped else {"$in": [None, {}]}}
 
 
 def _of_rule(version: RuleVersion) -> Document:

@@ -206,3 +206,22 @@ def test_a_date_that_was_excluded_when_one_behind_it_was_done_comes_with_the_upd
     change(world, "reopen", second)
     change(world, "update", head)
     assert days(world, head) == ["01-08", "01-15", "01-22"]
+
+
+def test_a_date_where_an_earlier_rule_has_a_slot_is_not_added_beside_it(world: World) -> None:
+    """Whatever lies between the two rules' numbers: two edits leave some that nobody has."""
+    head = world.create(MONDAY, "weekly")
+    edit(world, head, repeatType="custom", recurrence={"rule": "FREQ=WEEKLY;BYDAY=TU"})
+    change(world, "update", head, slot=2)
+    edit(world, head, recurrence={"rule": "FREQ=WEEKLY;BYDAY=WE", "added": ["2024-01-08"]})
+    change(world, "update", head, slot=4)
+    assert days(world, head) == ["01-08", "01-17", "01-24"]
+
+
+def test_a_slot_that_was_skipped_before_it_was_there_is_none_of_another_rule(world: World) -> None:
+    head = world.create(MONDAY, "weekly")
+    change(world, "skip", head, slot=5)
+    edit(world, head, repeatType="custom", recurrence={"rule": "FREQ=WEEKLY;BYDAY=TU"})
+    change(world, "update", head)
+    finish(world, head)
+    assert days(world, head) == ["01-09", "01-16", "01-23", "01-30"]
