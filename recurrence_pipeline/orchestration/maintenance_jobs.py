@@ -54,7 +54,8 @@ def clean_orphans(context: dg.OpExecutionContext, config: MaintenanceConfig, wor
             return
         deleted = maintenance.clean_orphans(confirm=config.confirm)
         context.add_output_metadata({"written": True, "deleted": deleted})
-        materialize(context, worker, {"tasks": {"deleted": deleted}, "deleted_tasks": {"kept": deleted}})
+        written = {"tasks": "deleted", "deleted_tasks": "kept", "useractivities": "orphans_told_of"}
+        materialize(context, worker, {name: {count: deleted} for name, count in written.items()})
         context.log_event(orphans_evaluation(worker))  # type: ignore[arg-type]  # taken by an op since Dagster 1.5
 
 

@@ -33,6 +33,7 @@ from recurrence_pipeline.recovery.replay import AT_MOST, EventFilter, Replay
 from recurrence_pipeline.recovery.restore import Restored
 from recurrence_pipeline.storage.documents import object_id
 from recurrence_pipeline.storage.events import new_event
+from recurrence_pipeline.worker.summary import Results
 
 LISTED = 50
 """Deletions that a run without one lists."""
@@ -211,33 +212,26 @@ class TaskConfig(dg.Config):
 @dg.op(out=dg.Out(dg.Nothing), tags=MONGODB)
 def process_one_task(context: dg.OpExecutionContext, config: TaskConfig, worker: WorkerParam) -> None:
     """List events; show what an operation on one task would come to or, without `dry_run`, process it at once."""
-    asked = (config.task_id, config.operation, config.user_id or None)
+    results = Results()
     with failing_in_one_line():
-        if not config.task_id:
-            metadata = {"written": False, "events": events_table(worker.open().queries.events(limit=MAX_ROWS))}
-        elif config.operation in set(CHANGES):
-            difference = worker.open().change(
-                config.task_id,
-                config.operation,
-                slot=config.slot,
-                undo=config.undo,
-                dry_run=config.dry_run,
-                run_id=context.run_id,
-            )
-            metadata = difference_metadata(difference)
-        elif config.dry_run:
-            metadata = plan_metadata(*worker.open().plan(*asked)) | _rule(worker.open(), config.task_id)
-        else:
-            answer = worker.open().process_task_recurrence(*asked, run_id=context.run_id)
-            metadata = answer_metadata(answer)
+        metadata = _processed(worker.open(), config, context.run_id, results)
     context.add_output_metadata(metadata)
     if metadata["written"]:
-        counts = {name: int(number) for name in WRITES if isinstance(number := metadata.get(name), int)}
-        materialize(context, worker, {"tasks": counts})
+        materialize(context, worker, results.summary.by_collection(), results.summary.newest)
 
 
-WRITES = ("created", "tasks", "deleted", "appears", "moves", "goes")
-"""The numbers, of an answer or a difference, that say of the tasks that something was written."""
+def _processed(worker: Worker, config: TaskConfig, run_id: str, results: Results) -> dict[str, Any]:
+    """Do what the config asks for, and return what it came to or would come to; the numbers are in the results."""
+    if not config.task_id:
+        return {"written": False, "events": events_table(worker.queries.events(limit=MAX_ROWS))}
+    if config.operation in set(CHANGES):
+        options: dict[str, Any] = {"slot": config.slot, "undo": config.undo, "dry_run": config.dry_run}
+        difference = worker.change(config.task_id, config.operation, **options, run_id=run_id, results=results)
+        return difference_metadata(difference)
+    asked = (config.task_id, config.operation, config.user_id or None)
+    if config.dry_run:
+        return plan_metadata(*worker.plan(*asked)) | _rule(worker, config.task_id)
+    return answer_metadata(worker.process_task_recurrence(*asked, run_id=run_id, results=results))
 
 
 def _rule(worker: Worker, task_id: str) -> dict[str, str]:

@@ -77,7 +77,10 @@ class WorkerService:
         Raises:
             DatabaseUnavailable: where the database cannot be worked with; what was not finished is given back.
         """
-        return self._processor.process(events, run_id=run_id, results=results)
+        summary = self._processor.process(events, run_id=run_id, results=results)
+        if results is not None:
+            results.summary += summary
+        return summary
 
     def release(self, events: Sequence[TaskEvent]) -> None:
         """Give held events back: due at once, and no failure counted. Those processed, or held by others, stay."""
@@ -96,6 +99,7 @@ class WorkerService:
         *,
         source: Source = Source.MANUAL,
         run_id: str | None = None,
+        results: Results | None = None,
     ) -> dict[str, Any]:
         """Process one operation at once and return `{success, operation, taskId, result}`.
 
@@ -107,22 +111,30 @@ class WorkerService:
             ProcessingFailed: with the cause's code, and whether it is being tried again.
             DatabaseUnavailable: the database is away.
         """
-        (reply,) = self.process_requests([OperationRequest(task_id, operation, user_id)], source=source, run_id=run_id)
+        request = OperationRequest(task_id, operation, user_id)
+        (reply,) = self.process_requests([request], source=source, run_id=run_id, results=results)
         if isinstance(reply, RecurrenceError):
             raise reply
         return reply
 
     def process_requests(
-        self, requests: Sequence[OperationRequest], *, source: Source = Source.MANUAL, run_id: str | None = None
+        self,
+        requests: Sequence[OperationRequest],
+        *,
+        source: Source = Source.MANUAL,
+        run_id: str | None = None,
+        results: Results | None = None,
     ) -> list[Reply]:
         """Process operations at once and together, and return what each comes to: one that cannot be costs itself.
+
+        Whoever wants the numbers too gives `results` to be filled in.
 
         Raises:
             DatabaseUnavailable: the database is away; it may be that some were processed.
         """
         asked = [self._event_or_why_not(request, source) for request in requests]
         events = [event for event in asked if isinstance(event, TaskEvent)]
-        results = Results()
+        results = results or Results()
         self.process(self._processor.hold_new(events, run_id=run_id), run_id=run_id, results=results)
         told = answers(events, results, self._context.tasks)
         replies = list[Reply]()
@@ -146,6 +158,7 @@ class WorkerService:
         dry_run: bool = True,
         source: Source = Source.MANUAL,
         run_id: str | None = None,
+        results: Results | None = None,
     ) -> Difference:
         """Follow an edit, a completion taken back or a skip at once, or with `dry_run` only say what that comes to.
 
@@ -165,7 +178,7 @@ class WorkerService:
             if event.id in plan.refusals:
                 raise plan.refusals[event.id]
             return Difference(plan.series_of_event[event.id], plan.changes.get(event.id, ()))
-        results = Results()
+        results = results or Results()
         self.process(self._processor.hold_new([event], run_id=run_id), run_id=run_id, results=results)
         outcome = results.outcomes.get(event.id)
         if outcome is None or outcome.status is not EventStatus.COMPLETED:

@@ -29,18 +29,6 @@ class RefusedOutcome:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Results:
-    """What is kept of a batch for callers who wait for it, event by event."""
-
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
-    """What was recorded of each event last, by its id; nothing of one that was left to another worker."""
-    told: dict[str, Document] = field(default_factory=dict)
-    """Tasks that callers are told of and that need not be read again, by id: what was inserted, for one."""
-    changes: dict[str, Sequence[SlotChange]] = field(default_factory=dict)
-    """What each change came to, slot by slot, by the id of its event."""
-
-
 @dataclass(slots=True)
 class BatchSummary:
     """The numbers of one batch, or of many added up.
@@ -111,6 +99,20 @@ class BatchSummary:
         return {_camel(name): number for name, number in self.numbers().items()} | {
             "outcomes": [{"operation": o, "outcome": s, "count": n} for (o, s), n in sorted(self.outcomes.items())]
         }
+
+
+@dataclass(slots=True)
+class Results:
+    """What is kept of a batch for callers who wait for it, event by event."""
+
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    """What was recorded of each event last, by its id; nothing of one that was left to another worker."""
+    told: dict[str, Document] = field(default_factory=dict)
+    """Tasks that callers are told of and that need not be read again, by id: what was inserted, for one."""
+    changes: dict[str, Sequence[SlotChange]] = field(default_factory=dict)
+    """What each change came to, slot by slot, by the id of its event."""
+    summary: BatchSummary = field(default_factory=BatchSummary)
+    """The numbers of it all."""
 
 
 def _camel(name: str) -> str:

@@ -21,6 +21,16 @@ def plain(value: dg.MetadataValue[Any]) -> Any:
     return value.value
 
 
+def materialized(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, Any]]:
+    """Return what a run reported of each asset that it wrote to, in all its reports together."""
+    found: dict[str, dict[str, Any]] = {}
+    for event in result.filter_events(lambda event: event.event_type is dg.DagsterEventType.ASSET_MATERIALIZATION):
+        assert event.asset_key is not None
+        shown = {name: value.value for name, value in event.materialization.metadata.items()}
+        found.setdefault(event.asset_key.to_user_string(), {}).update(shown)
+    return found
+
+
 def failure_of(result: dg.ExecuteInProcessResult) -> str:
     """Return what the op that failed says."""
     (event,) = [e for e in result.all_events if e.event_type is dg.DagsterEventType.STEP_FAILURE]

@@ -12,21 +12,12 @@ from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.definitions import build_definitions
 from recurrence_pipeline.orchestration.resources import WorkerResource
 from recurrence_pipeline_tests.orchestration.conftest import Insert
-from recurrence_pipeline_tests.orchestration.looks import everything, numbers_of
+from recurrence_pipeline_tests.orchestration.looks import everything, materialized, numbers_of
 
 
 def run_daily(definitions: dg.Definitions, instance: dg.DagsterInstance, **config: Any) -> dg.ExecuteInProcessResult:
     job = definitions.resolve_job_def("daily_maintenance")
     return job.execute_in_process(instance=instance, raise_on_error=False, run_config=config)
-
-
-def materialized(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, Any]]:
-    """Return what was reported of each asset."""
-    return {
-        event.asset_key.to_user_string(): {name: value.value for name, value in event.materialization.metadata.items()}
-        for event in result.filter_events(lambda event: event.event_type is dg.DagsterEventType.ASSET_MATERIALIZATION)
-        if event.asset_key
-    }
 
 
 @pytest.fixture
@@ -63,7 +54,7 @@ def test_as_its_schedule_starts_it_the_daily_maintenance_cleans_and_archives_and
     reported = materialized(result)
     assert reported["tasks"] == {"deleted": 3, "dagster/row_count": 0}
     assert reported["deleted_tasks"] == {"kept": 3, "dagster/row_count": 3}
-    assert reported["useractivities"]["archived"] == 1
+    assert (reported["useractivities"]["archived"], reported["useractivities"]["orphans_told_of"]) == (1, 3)
     assert reported["useractivities_archive"] == {"moved": 1, "dagster/row_count": 1}
 
 

@@ -9,7 +9,7 @@ from bson import ObjectId
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.domain.model import CHANGES, Operation
 from recurrence_pipeline_tests.orchestration.conftest import USER, Insert
-from recurrence_pipeline_tests.orchestration.looks import everything, failure_of, numbers_of
+from recurrence_pipeline_tests.orchestration.looks import everything, failure_of, materialized, numbers_of
 
 OP = "process_one_task"
 
@@ -116,6 +116,36 @@ def test_told_to_it_works_the_operation_off_and_shows_the_tasks(
     )
     assert gone["deleted"] == 4
     assert worker.queries.unfinished() == 0
+
+
+def test_each_collection_that_an_operation_by_hand_wrote_to_is_told_of_it(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
+) -> None:
+    task_id = insert_task()
+    asked: dict[str, Any] = {"task_id": task_id, "dry_run": False}
+
+    made = materialized(run(definitions, instance, **asked, operation="create"))
+    assert (made["tasks"]["occurrences_created"], made["tasks"]["dagster/row_count"]) == (3, 4)
+    assert (made["useractivities"]["activities_written"], made["useractivities"]["dagster/row_count"]) == (3, 3)
+    assert "deleted_tasks" not in made
+
+    again = materialized(run(definitions, instance, **asked, operation="create"))
+    assert again["tasks"]["occurrences_created"] == 0, "those that are there were not made by this run"
+
+    skipped = materialized(run(definitions, instance, **asked, operation="skip", slot=2))
+    assert skipped["tasks"]["occurrences_deleted"] == 1
+
+    gone = materialized(run(definitions, instance, **asked, operation="delete", user_id=str(USER)))
+    assert gone["tasks"]["occurrences_deleted"] == 3
+    assert gone["deleted_tasks"]["copies_kept"] == 3
+    assert gone["deleted_tasks"]["dagster/row_count"] == worker.mongo.deleted.count_documents({})
+    assert "activities_written" in gone["useractivities"]
+
+
+def test_a_look_tells_no_collection_of_anything(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, insert_task: Insert
+) -> None:
+    assert materialized(run(definitions, instance, task_id=insert_task(), operation="create")) == {}
 
 
 def test_a_change_is_shown_slot_by_slot_and_made_when_it_is_told_to(
