@@ -25,9 +25,9 @@ from pydantic_core import PydanticCustomError
 
 from recurrence_pipeline.api.schemas import HEX, USER, Id
 from recurrence_pipeline.domain.model import CONTRACT, EventStatus, Operation
+from recurrence_pipeline.worker.queries import MAX_PREVIEW
 
 MAX_EVENTS = 500
-MAX_PREVIEW = 1000
 HEX_OR_NOTHING = r"^([0-9a-fA-F]{24})?$"
 
 

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from recurrence_pipeline.cli.session import FAILED, OK, TIMES, Json, Panel, Session, app
-from recurrence_pipeline.domain.errors import InvalidInput
+from recurrence_pipeline.cli.session import FAILED, OK, TIMES, Json, Panel, Session, app, written
 
 
 @app.command(rich_help_panel=Panel.CARE, epilog="Example: recurrence report --since 7d --output report")
@@ -41,12 +40,7 @@ def report(
     with session.prepared() as worker:
         threshold = worker.settings.degradation_threshold
         made = performance_report(worker.metrics, now, threshold=threshold, window=window)
-    files: list[str] = []
-    if output is not None:
-        try:
-            files = [str(path) for path in made.write(output)]
-        except OSError as error:
-            raise InvalidInput(f"output: {str(output)!r} cannot be written to: {error.strerror}") from error
+    files = written(made.write, output)
     data = {"worse": [each.as_json() for each in made.worse], "files": files, "markdown": made.markdown}
     session.show(data, lambda _: "\n".join(files) if files else Markdown(made.without_pictures()), as_json=as_json)
     return OK

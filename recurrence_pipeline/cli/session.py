@@ -3,7 +3,7 @@
 The commands themselves are in the modules beside this one, one module for each kind of thing people want to do.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -14,6 +14,7 @@ import typer
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from recurrence_pipeline.domain.errors import InvalidInput
 from recurrence_pipeline.domain.words import counted
 
 if TYPE_CHECKING:
@@ -54,6 +55,18 @@ Folder = Annotated[
     Path,
     typer.Option("--folder", metavar="FOLDER", help="In it, `.recurrence` holds the database and Dagster's files."),
 ]
+
+
+def written(write: Callable[[Path], Iterable[Path]], folder: Path | None) -> list[str]:
+    """Return what was written to the folder for which people asked, if they did.
+
+    Raises:
+        InvalidInput: it cannot be written to.
+    """
+    try:
+        return [] if folder is None else [str(path) for path in write(folder)]
+    except OSError as error:
+        raise InvalidInput(f"output: {str(folder)!r} cannot be written to: {error.strerror}") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from recurrence_pipeline.cli.session import OK, TIMES, Json, Panel, Session, app
-from recurrence_pipeline.domain.errors import InvalidInput
+from recurrence_pipeline.cli.session import OK, TIMES, Json, Panel, Session, app, written
 
 
 @app.command(rich_help_panel=Panel.LOOK, epilog="Example: recurrence shadow --since 30d --output FOLDER")
@@ -37,12 +36,7 @@ def shadow(
     begin = beginning("since", since, utc_now())
     with session.worker() as worker, session.counting("comparing") as advance:
         made = worker.shadow.compare(begin, advance)
-    files: list[str] = []
-    if output is not None:
-        try:
-            files = [str(path) for path in made.write(output)]
-        except OSError as error:
-            raise InvalidInput(f"output: {str(output)!r} cannot be written to: {error.strerror}") from error
+    files = written(made.write, output)
     data = made.as_json() | {"files": files}
     session.show(data, lambda _: "\n".join(files) if files else Markdown(made.without_pictures()), as_json=as_json)
     return OK

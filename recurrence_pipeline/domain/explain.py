@@ -14,6 +14,7 @@ from recurrence_pipeline.domain.days_off import MAX_DAYS, ShiftTo
 from recurrence_pipeline.domain.english import read
 from recurrence_pipeline.domain.instances import days_after, filled
 from recurrence_pipeline.domain.model import Series, Task
+from recurrence_pipeline.domain.reach import MAX_PASSED_OVER
 from recurrence_pipeline.domain.recurrence import Pause
 from recurrence_pipeline.domain.rules import Rule
 from recurrence_pipeline.domain.series import SeriesState
@@ -21,8 +22,6 @@ from recurrence_pipeline.domain.slot_notes import note_of
 
 _PAGE = 64
 _NEAR = timedelta(days=MAX_DAYS)
-MAX_PASSED_OVER = 20_000
-"""After so many in a row, a series is taken for one that never goes on."""
 MAX_NOTE = 200
 """How much is said of what a person wrote about a pause."""
 

@@ -27,7 +27,7 @@ from recurrence_pipeline.domain.options import (
     read_text,
     refused,
 )
-from recurrence_pipeline.domain.rules import REPEAT_TYPES, Rule, parse_rule
+from recurrence_pipeline.domain.rules import REPEAT_TYPES, WEEKDAYS, Rule, parse_rule
 
 HORIZON = 3
 """How many occurrences a series stays ahead of its next one, unless it says otherwise."""
@@ -36,8 +36,6 @@ CUSTOM = "custom"
 NONE = "none"
 REPEAT_WORDS = (*REPEAT_TYPES, CUSTOM)
 """What `repeatType` may say of a task that repeats."""
-
-WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 
 
 class Missed(str, Enum):

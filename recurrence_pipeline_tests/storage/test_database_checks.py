@@ -90,7 +90,7 @@ def test_catching_up_raises_counters_and_lowers_none(mongo: Mongo, database_chec
 def test_each_missing_index_is_named_and_completing_makes_them(
     mongo: Mongo, database_checks: DatabaseChecks, settings: Settings
 ) -> None:
-    for name in ("tasks", "task_events", "useractivities", "deleted_tasks"):
+    for name in {index.collection for index in required_indexes(settings)}:
         mongo.db[name].drop_indexes()
 
     faults = database_checks.schema_faults()

@@ -193,6 +193,8 @@ def test_one_operation_at_once_costs_few_commands(world: World, operation: str, 
     if operation != "create":
         world.add_event("create", original)
         world.work()
+    if operation == "complete":
+        world.complete(original)
 
     with counted(world) as (worker, commands):
         worker.process_task_recurrence(str(original), operation, str(world.user))
