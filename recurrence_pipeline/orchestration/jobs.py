@@ -22,6 +22,7 @@ from recurrence_pipeline.domain.errors import DatabaseUnavailable, Transient
 from recurrence_pipeline.domain.model import CHANGES, Operation, TaskEvent
 from recurrence_pipeline.domain.times import lasting
 from recurrence_pipeline.orchestration.asset_checks import few_queries, pass_over_tasks, sum_of_all
+from recurrence_pipeline.orchestration.executor import stoppable_executor
 from recurrence_pipeline.orchestration.materializations import materialize, queue_metadata
 from recurrence_pipeline.orchestration.metadata import longest_wait, refused_table
 from recurrence_pipeline.orchestration.naming import Names
@@ -77,8 +78,8 @@ class LeaseConfig(dg.Config):
 @dg.op(out=dg.Out(description="The events this run holds."), tags=MONGODB)
 def lease_events(context: dg.OpExecutionContext, config: LeaseConfig, leases: LeasesParam) -> LeasedEvents:
     """Hold the events that have been due the longest; none where nothing is due."""
-    with failing_in_one_line(), leases.until_stopped():
-        events = tuple(leases.take(config.max_events))
+    with failing_in_one_line(), leases.until_stopped() as go_on:
+        events = tuple(leases.take(config.max_events) if go_on() else ())
         owed = config.max_events - len(events) if any(event.suspected for event in events) else 0
         leased = LeasedEvents(events, owed)
     numbers = {operation.value: len(leased.of(operation)) for operation in Operation}
@@ -152,16 +153,18 @@ def process_latecomers(
 def summarize(
     context: dg.OpExecutionContext,
     worker: WorkerParam,
+    leases: LeasesParam,
     parts: list[BatchSummary],
 ) -> BatchSummary:
     """Add up the numbers, list the events that were rejected or failed (they never fail the run), and report it all."""
     summary = sum(parts, BatchSummary())
     numbers = summary.numbers()
     context.add_output_metadata({**numbers, "refused": refused_table(summary.refused)})
-    materialize(context, worker, summary.by_collection(), summary.newest)
-    with suppress(DatabaseUnavailable, Transient):  # the work is done, and the next run says how the queue is
-        queue = queue_metadata(worker.open())
-        context.log_event(dg.AssetObservation(worker.names.key("task_events"), metadata={**queue, **numbers}))
+    with leases.until_stopped():  # nothing is left to stop
+        materialize(context, worker, summary.by_collection(), summary.newest)
+        with suppress(DatabaseUnavailable, Transient):  # the work is done, and the next run says how the queue is
+            queue = queue_metadata(worker.open())
+            context.log_event(dg.AssetObservation(worker.names.key("task_events"), metadata={**queue, **numbers}))
     return summary
 
 
@@ -186,7 +189,7 @@ def build_process_task_events(settings: Settings, names: Names, resources: Resou
         tags=WORK,
         run_tags=WHOLE_RUN_AGAIN,
         resource_defs=resources,
-        executor_def=dg.in_process_executor,
+        executor_def=stoppable_executor,
     )
 
 

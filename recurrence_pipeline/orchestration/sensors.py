@@ -107,7 +107,6 @@ def build_dead_run_sensor(names: Names, status: dg.DefaultSensorStatus = RUNNING
 
     @dg.sensor(
         name=names("dead_run_sensor"),
-        job_name=names(PROCESS_TASK_EVENTS),
         default_status=status,
         minimum_interval_seconds=30,
         description="Ends runs that died with their machine, which Dagster shows as started and keeps a place for.",
