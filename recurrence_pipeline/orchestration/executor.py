@@ -39,8 +39,12 @@ class StoppableExecutor(dg.Executor):
                 yield event
 
 
-@dg.executor(name="in_process", config_schema=dg.in_process_executor.config_schema)
-def stoppable_executor(context: dg.InitExecutorContext) -> StoppableExecutor:
-    """Execute in one process, and stop between two ops where a signal asks for it."""
-    create: Any = dg.in_process_executor.executor_creation_fn
-    return StoppableExecutor(create(context))
+DAGSTERS: Any = dg.in_process_executor
+"""What is wrapped; it takes the same config."""
+
+stoppable_executor = dg.ExecutorDefinition(
+    "in_process",
+    config_schema=DAGSTERS.config_schema,
+    executor_creation_fn=lambda context: StoppableExecutor(DAGSTERS.executor_creation_fn(context)),
+    description="One process, in which a signal between two ops is a request to stop.",
+)
