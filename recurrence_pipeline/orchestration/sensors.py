@@ -217,7 +217,7 @@ def look_until_found(reconciliation: Reconciliation, position: str | None, longe
 
 
 EVERY_10_MINUTES = 600
-"""In seconds: often enough for the freshness of the queue, and few enough events for years of Dagster's history."""
+"""In seconds: often enough for the freshness of the queue, and few events in Dagster's history."""
 
 
 def build_processed_event_sensor(names: Names, status: dg.DefaultSensorStatus = RUNNING) -> dg.SensorDefinition:
