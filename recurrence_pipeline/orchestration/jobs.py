@@ -94,7 +94,7 @@ def process_creations(
     context: dg.OpExecutionContext, worker: WorkerParam, leases: LeasesParam, leased: LeasedEvents
 ) -> BatchSummary:
     """Generate the first occurrences of new series."""
-    return _work_off(context, worker.open(), leases, leased, Operation.CREATE)
+    return _process(context, worker.open(), leases, leased, Operation.CREATE)
 
 
 @dg.op(ins={"creations_done": dg.In(dg.Nothing)}, out=dg.Out(description="What the completions came to."), tags=MONGODB)
@@ -102,7 +102,7 @@ def process_completions(
     context: dg.OpExecutionContext, worker: WorkerParam, leases: LeasesParam, leased: LeasedEvents
 ) -> BatchSummary:
     """Link the next occurrence of each completed task, and keep its series 3 ahead."""
-    return _work_off(context, worker.open(), leases, leased, Operation.COMPLETE)
+    return _process(context, worker.open(), leases, leased, Operation.COMPLETE)
 
 
 @dg.op(ins={"completions_done": dg.In(dg.Nothing)}, out=dg.Out(description="What the changes came to."), tags=MONGODB)
@@ -110,15 +110,15 @@ def process_changes(
     context: dg.OpExecutionContext, worker: WorkerParam, leases: LeasesParam, leased: LeasedEvents
 ) -> BatchSummary:
     """Follow edits of originals, completions that were taken back, and slots that are not wanted."""
-    return _work_off(context, worker.open(), leases, leased, *CHANGES)
+    return _process(context, worker.open(), leases, leased, *CHANGES)
 
 
 @dg.op(ins={"changes_done": dg.In(dg.Nothing)}, out=dg.Out(description="What the deletions came to."), tags=MONGODB)
 def process_deletions(
     context: dg.OpExecutionContext, worker: WorkerParam, leases: LeasesParam, leased: LeasedEvents
 ) -> BatchSummary:
-    """Delete what hangs on deleted tasks; last, so that nothing is made under a task that is going."""
-    return _work_off(context, worker.open(), leases, leased, Operation.DELETE)
+    """Delete the occurrences of deleted tasks; last, so that nothing is made under a task that is going."""
+    return _process(context, worker.open(), leases, leased, Operation.DELETE)
 
 
 @dg.op(
@@ -233,7 +233,7 @@ def _asset_job(names: Names, name: str, selection: dg.AssetSelection, tags: Mapp
     )
 
 
-def _work_off(
+def _process(
     context: dg.OpExecutionContext, worker: Worker, leases: RunLeases, leased: LeasedEvents, *operations: Operation
 ) -> BatchSummary:
     """Process the events of some operations, batch by batch; what a stop leaves is given back at the end of the run."""

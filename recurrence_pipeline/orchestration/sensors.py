@@ -12,7 +12,7 @@ other, that would hold up those of everybody: there a sensor looks once.
 import math
 import time
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import dagster as dg
 
@@ -69,23 +69,13 @@ def _runs_for_what_is_due(
     context: dg.SensorEvaluationContext, worker: WorkerResource, job: str
 ) -> list[dg.RunRequest] | dg.SkipReason:
     settings = worker.settings
-
-    def in_flight_at(now: datetime) -> InFlight:
-        return runs_in_flight(
-            context.instance, worker.open(), job=job, location=location_of(context), lease=settings.lease, now=now
-        )
-
     try:
-        watch(
-            worker.open(),
-            patience(context.instance, settings),
-            moment=MOMENT if in_flight_at(utc_now()).total else timedelta(),
-        )
+        moment = MOMENT if _in_flight(context, worker, job).total else timedelta()
+        watch(worker.open(), patience(context.instance, settings), moment=moment)
         queue = worker.open().queries.queue()
         if queue.oldest is None:
             return dg.SkipReason("nothing is due")
-        now = utc_now()
-        in_flight = in_flight_at(now)
+        in_flight = _in_flight(context, worker, job)
     except (DatabaseUnavailable, Transient) as error:
         return _away(error)
     runs = runs_to_start(queue.due, in_flight, settings)
@@ -100,6 +90,11 @@ def _runs_for_what_is_due(
         dg.RunRequest(tags=tags | tag_of(shard))
         for shard in shards_to_start(runs, settings.lane_count(), in_flight.shards)
     ]
+
+
+def _in_flight(context: dg.SensorEvaluationContext, worker: WorkerResource, job: str) -> InFlight:
+    location, lease = location_of(context), worker.settings.lease
+    return runs_in_flight(context.instance, worker.open(), job=job, location=location, lease=lease, now=utc_now())
 
 
 def build_dead_run_sensor(names: Names, status: dg.DefaultSensorStatus = RUNNING) -> dg.SensorDefinition:
