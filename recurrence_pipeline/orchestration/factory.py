@@ -39,7 +39,7 @@ ABOUT = (
     "Makes the next occurrences of recurring tasks in a MongoDB, from events in `task_events`, and cleans up after "
     "deletions. Begin with the asset `worker_health`; its settings are on the page of the resource `worker`."
 )
-"""What the code location says of itself."""
+"""What the code location says of itself. Dagster 1.13 keeps it with the definitions, and has no page for it yet."""
 REPORTING = (build_worker_health, build_daily_figures, build_performance_report)
 """The assets that are materialized."""
 

@@ -15,6 +15,13 @@ import sqlalchemy as sa
 from dagster._core.scheduler import DagsterDaemonScheduler
 
 RUNS, RUN_TAGS = (sa.table(name, sa.column("run_id")) for name in ("runs", "run_tags"))
+EVENTS = sa.table(
+    "event_logs",
+    *map(sa.column, ("id", "run_id", "asset_key", "dagster_event_type", "partition")),
+    sa.column("timestamp", sa.DateTime),
+)
+NO_RUN = ""
+"""What stands for the run of an event that a sensor, or the daemon, reports."""
 CHECKS = sa.table(
     "asset_check_executions",
     *map(sa.column, ("id", "asset_key", "check_name", "partition", "execution_status")),
@@ -31,6 +38,9 @@ class EventLog(Protocol):
 
     def index_connection(self) -> AbstractContextManager[sa.Connection]:
         """Connect to what all runs share."""
+
+    def run_connection(self, run_id: str) -> AbstractContextManager[sa.Connection]:
+        """Connect to what a run has: on SQLite a file of its own, else the same."""
 
     def delete_events_for_run(self, conn: sa.Connection, run_id: str) -> None:
         """Delete the events of a run there."""

@@ -22,6 +22,7 @@ from recurrence_pipeline.domain.errors import DatabaseUnavailable, Transient
 from recurrence_pipeline.domain.model import CHANGES, Operation, TaskEvent
 from recurrence_pipeline.domain.times import lasting
 from recurrence_pipeline.orchestration.asset_checks import few_queries, pass_over_tasks, sum_of_all
+from recurrence_pipeline.orchestration.executor import stoppable_executor
 from recurrence_pipeline.orchestration.materializations import materialize, queue_metadata
 from recurrence_pipeline.orchestration.metadata import longest_wait, refused_table
 from recurrence_pipeline.orchestration.naming import Names
@@ -77,8 +78,8 @@ class LeaseConfig(dg.Config):
 @dg.op(out=dg.Out(description="The events this run holds."), tags=MONGODB)
 def lease_events(context: dg.OpExecutionContext, config: LeaseConfig, leases: LeasesParam) -> LeasedEvents:
     """Hold the events that have been due the longest; none where nothing is due."""
-    with failing_in_one_line(), leases.until_stopped():
-        events = tuple(leases.take(config.max_events))
+    with failing_in_one_line(), leases.until_stopped() as go_on:
+        events = tuple(leases.take(config.max_events) if go_on() else ())
         owed = config.max_events - len(events) if any(event.suspected for event in events) else 0
         leased = LeasedEvents(events, owed)
     numbers = {operation.value: len(leased.of(operation)) for operation in Operation}
@@ -93,7 +94,7 @@ def process_creations(
     context: dg.OpExecutionContext, worker: WorkerParam, leases: LeasesParam, leased: LeasedEvents
 ) -> BatchSummary:
     """Generate the first occurrences of new series."""
-    return _work_off(context, worker.open(), leases, leased, Operation.CREATE)
+    return _process(context, worker.open(), leases, leased, Operation.CREATE)
 
 
 @dg.op(ins={"creations_done": dg.In(dg.Nothing)}, out=dg.Out(description="What the completions came to."), tags=MONGODB)
@@ -101,7 +102,7 @@ def process_completions(
     context: dg.OpExecutionContext, worker: WorkerParam, leases: LeasesParam, leased: LeasedEvents
 ) -> BatchSummary:
     """Link the next occurrence of each completed task, and keep its series 3 ahead."""
-    return _work_off(context, worker.open(), leases, leased, Operation.COMPLETE)
+    return _process(context, worker.open(), leases, leased, Operation.COMPLETE)
 
 
 @dg.op(ins={"completions_done": dg.In(dg.Nothing)}, out=dg.Out(description="What the changes came to."), tags=MONGODB)
@@ -109,15 +110,15 @@ def process_changes(
     context: dg.OpExecutionContext, worker: WorkerParam, leases: LeasesParam, leased: LeasedEvents
 ) -> BatchSummary:
     """Follow edits of originals, completions that were taken back, and slots that are not wanted."""
-    return _work_off(context, worker.open(), leases, leased, *CHANGES)
+    return _process(context, worker.open(), leases, leased, *CHANGES)
 
 
 @dg.op(ins={"changes_done": dg.In(dg.Nothing)}, out=dg.Out(description="What the deletions came to."), tags=MONGODB)
 def process_deletions(
     context: dg.OpExecutionContext, worker: WorkerParam, leases: LeasesParam, leased: LeasedEvents
 ) -> BatchSummary:
-    """Delete what hangs on deleted tasks; last, so that nothing is made under a task that is going."""
-    return _work_off(context, worker.open(), leases, leased, Operation.DELETE)
+    """Delete the occurrences of deleted tasks; last, so that nothing is made under a task that is going."""
+    return _process(context, worker.open(), leases, leased, Operation.DELETE)
 
 
 @dg.op(
@@ -152,16 +153,18 @@ def process_latecomers(
 def summarize(
     context: dg.OpExecutionContext,
     worker: WorkerParam,
+    leases: LeasesParam,
     parts: list[BatchSummary],
 ) -> BatchSummary:
     """Add up the numbers, list the events that were rejected or failed (they never fail the run), and report it all."""
     summary = sum(parts, BatchSummary())
     numbers = summary.numbers()
     context.add_output_metadata({**numbers, "refused": refused_table(summary.refused)})
-    materialize(context, worker, summary.by_collection(), summary.newest)
-    with suppress(DatabaseUnavailable, Transient):  # the work is done, and the next run says how the queue is
-        queue = queue_metadata(worker.open())
-        context.log_event(dg.AssetObservation(worker.names.key("task_events"), metadata={**queue, **numbers}))
+    with leases.until_stopped():  # nothing is left to stop
+        materialize(context, worker, summary.by_collection(), summary.newest)
+        with suppress(DatabaseUnavailable, Transient):  # the work is done, and the next run says how the queue is
+            queue = queue_metadata(worker.open())
+            context.log_event(dg.AssetObservation(worker.names.key("task_events"), metadata={**queue, **numbers}))
     return summary
 
 
@@ -186,7 +189,7 @@ def build_process_task_events(settings: Settings, names: Names, resources: Resou
         tags=WORK,
         run_tags=WHOLE_RUN_AGAIN,
         resource_defs=resources,
-        executor_def=dg.in_process_executor,
+        executor_def=stoppable_executor,
     )
 
 
@@ -230,7 +233,7 @@ def _asset_job(names: Names, name: str, selection: dg.AssetSelection, tags: Mapp
     )
 
 
-def _work_off(
+def _process(
     context: dg.OpExecutionContext, worker: Worker, leases: RunLeases, leased: LeasedEvents, *operations: Operation
 ) -> BatchSummary:
     """Process the events of some operations, batch by batch; what a stop leaves is given back at the end of the run."""

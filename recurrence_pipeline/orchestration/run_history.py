@@ -1,8 +1,9 @@
 """Dagster keeps its runs for ever; here the old ones go, with all that they left. How old is a setting.
 
 A run is its record, its events, results of checks, and files: what its ops printed and, on SQLite, a file of events of
-its own. The files of events go last, and the record before them: what a crash leaves, the next pass finds. Ticks of
-sensors and schedules are none of this module's business: Dagster purges them itself (dagster.yaml).
+its own. The files of events go last, and the record before them: what a crash leaves, the next pass finds. What sensors
+report of assets is in no run, and goes by its age. Ticks of sensors and schedules are none of this module's business:
+Dagster purges them itself (dagster.yaml).
 """
 
 import re
@@ -19,7 +20,7 @@ import dagster as dg
 import sqlalchemy as sa
 
 from recurrence_pipeline.config.clock import utc_now
-from recurrence_pipeline.orchestration.insides import CHECKS, RUN_TAGS, RUNS, folder_of_events, storages
+from recurrence_pipeline.orchestration.insides import CHECKS, EVENTS, NO_RUN, RUN_TAGS, RUNS, folder_of_events, storages
 from recurrence_pipeline.orchestration.naming import ALONE
 from recurrence_pipeline.orchestration.own import Own
 
@@ -39,6 +40,7 @@ class Removed:
 
     runs: int = 0
     checks: int = 0
+    reports: int = 0
     files: int = 0
     left: bool = False
 
@@ -57,6 +59,7 @@ def remove_old_runs(instance: dg.DagsterInstance, days: int, own: Own, *, dry_ru
         "written": True,
         "runs": removed.runs,
         "check_results": removed.checks,
+        "events_without_run": removed.reports,
         "files": removed.files,
         "left_for_next_time": removed.left,
     }
@@ -76,7 +79,7 @@ def tidy(
     It is called from a run, which is younger than all that goes. So no number of an event is ever given again, by which
     alert_sensor remembers how far it has read.
     """
-    runs, files, checks, left = 0, 0, 0, False
+    runs, files, checks, reports, left = 0, 0, 0, 0, False
     if before is not None:
         for run_ids in _ended(instance, before, own):
             if left := not more_time():
@@ -86,9 +89,10 @@ def tidy(
             if not own.alone:  # at once: nobody looks for what a crash would leave of them
                 files += _remove_leftovers(instance, of=run_ids)
         checks = _forget_checks(instance, before, own)
+        reports = _forget_reports(instance, before, own)
     if own.alone:
         files = _remove_leftovers(instance, of=None)
-    return Removed(runs, checks, files, left)
+    return Removed(runs, checks, reports, files, left)
 
 
 def _filters(before: datetime, own: Own) -> list[dg.RunsFilter]:
@@ -151,12 +155,35 @@ def _forget_checks(instance: dg.DagsterInstance, before: datetime, own: Own) -> 
     events, _ = storages(instance)
     kind = (CHECKS.c.asset_key, CHECKS.c.check_name, CHECKS.c.partition, CHECKS.c.execution_status)
     last = sa.select(sa.func.max(CHECKS.c.id)).group_by(*kind)
-    written_before = CHECKS.c.create_timestamp < before.astimezone(timezone.utc).replace(tzinfo=None)
-    old = CHECKS.delete().where(written_before, CHECKS.c.id.not_in(last))
+    old = CHECKS.delete().where(CHECKS.c.create_timestamp < _as_stored(before), CHECKS.c.id.not_in(last))
     if not own.alone:
-        old = old.where(CHECKS.c.asset_key.in_(sorted(key.to_string() for key in own.assets)))
+        old = old.where(CHECKS.c.asset_key.in_(_stored_keys(own)))
     with events.index_connection() as connection:
         return int(connection.execute(old).rowcount)
+
+
+def _forget_reports(instance: dg.DagsterInstance, before: datetime, own: Own) -> int:
+    """Remove what sensors and the daemon said of assets, in no run; the last of each kind is the state of its asset."""
+    events, _ = storages(instance)
+    kind = (EVENTS.c.asset_key, EVENTS.c.dagster_event_type, EVENTS.c.partition)
+    no_run = EVENTS.c.run_id == NO_RUN
+    last = sa.select(sa.func.max(EVENTS.c.id)).where(no_run).group_by(*kind)
+    old = EVENTS.delete().where(no_run, EVENTS.c.timestamp < _as_stored(before), EVENTS.c.id.not_in(last))
+    old = old.where(EVENTS.c.asset_key.is_not(None) if own.alone else EVENTS.c.asset_key.in_(_stored_keys(own)))
+    with events.index_connection() as connection:
+        gone = int(connection.execute(old).rowcount)
+    if gone:  # where nothing was ever reported, there is no such file
+        with events.run_connection(NO_RUN) as connection:
+            connection.execute(old)
+    return gone
+
+
+def _as_stored(at: datetime) -> datetime:
+    return at.astimezone(timezone.utc).replace(tzinfo=None)
+
+
+def _stored_keys(own: Own) -> list[str]:
+    return sorted(key.to_string() for key in own.assets)
 
 
 def _remove_leftovers(instance: dg.DagsterInstance, of: Collection[str] | None) -> int:

@@ -22,6 +22,7 @@ from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.domain.errors import InvalidInput, RecurrenceError
 from recurrence_pipeline.domain.model import TaskEvent
 from recurrence_pipeline.domain.shards import WHOLE_QUEUE, Shard
+from recurrence_pipeline.orchestration.executor import ASKED
 from recurrence_pipeline.orchestration.own import is_elsewhere
 from recurrence_pipeline.orchestration.resources import WorkerResource
 from recurrence_pipeline.worker.signals import StopRequest, defer_signals, stop_on_signal
@@ -50,7 +51,8 @@ class RunLeases:
         self._instance = instance
         self._run_id = run.run_id if run else None
         self._taken = False
-        self._requests: list[StopRequest] = []
+        between_ops = ASKED.get()
+        self._requests: list[StopRequest] = [between_ops] if between_ops else []
         self._beaten = utc_now()
 
     @contextmanager
@@ -96,7 +98,8 @@ def run_leases(context: dg.InitResourceContext) -> Iterator[RunLeases]:  # noqa:
     try:
         yield leases
     finally:
-        with defer_signals():
+        # The run ends by itself: no signal need end it.
+        with stop_on_signal(), defer_signals():
             leases.give_back()
 
 

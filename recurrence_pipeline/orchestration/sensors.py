@@ -12,7 +12,7 @@ other, that would hold up those of everybody: there a sensor looks once.
 import math
 import time
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import dagster as dg
 
@@ -69,23 +69,13 @@ def _runs_for_what_is_due(
     context: dg.SensorEvaluationContext, worker: WorkerResource, job: str
 ) -> list[dg.RunRequest] | dg.SkipReason:
     settings = worker.settings
-
-    def in_flight_at(now: datetime) -> InFlight:
-        return runs_in_flight(
-            context.instance, worker.open(), job=job, location=location_of(context), lease=settings.lease, now=now
-        )
-
     try:
-        watch(
-            worker.open(),
-            patience(context.instance, settings),
-            moment=MOMENT if in_flight_at(utc_now()).total else timedelta(),
-        )
+        moment = MOMENT if _in_flight(context, worker, job).total else timedelta()
+        watch(worker.open(), patience(context.instance, settings), moment=moment)
         queue = worker.open().queries.queue()
         if queue.oldest is None:
             return dg.SkipReason("nothing is due")
-        now = utc_now()
-        in_flight = in_flight_at(now)
+        in_flight = _in_flight(context, worker, job)
     except (DatabaseUnavailable, Transient) as error:
         return _away(error)
     runs = runs_to_start(queue.due, in_flight, settings)
@@ -102,12 +92,16 @@ def _runs_for_what_is_due(
     ]
 
 
+def _in_flight(context: dg.SensorEvaluationContext, worker: WorkerResource, job: str) -> InFlight:
+    location, lease = location_of(context), worker.settings.lease
+    return runs_in_flight(context.instance, worker.open(), job=job, location=location, lease=lease, now=utc_now())
+
+
 def build_dead_run_sensor(names: Names, status: dg.DefaultSensorStatus = RUNNING) -> dg.SensorDefinition:
     """Build the sensor that gives runs up."""
 
     @dg.sensor(
         name=names("dead_run_sensor"),
-        job_name=names(PROCESS_TASK_EVENTS),
         default_status=status,
         minimum_interval_seconds=30,
         description="Ends runs that died with their machine, which Dagster shows as started and keeps a place for.",
@@ -218,7 +212,7 @@ def look_until_found(reconciliation: Reconciliation, position: str | None, longe
 
 
 EVERY_10_MINUTES = 600
-"""In seconds: often enough for the freshness of the queue, and few enough events for years of Dagster's history."""
+"""In seconds: often enough for the freshness of the queue, and few events in Dagster's history."""
 
 
 def build_processed_event_sensor(names: Names, status: dg.DefaultSensorStatus = RUNNING) -> dg.SensorDefinition:

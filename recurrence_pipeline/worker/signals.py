@@ -60,6 +60,18 @@ def stop_on_signal() -> Iterator[StopRequest]:
         restore()
 
 
+@contextmanager
+def restoring_handlers() -> Iterator[None]:
+    """Put the handlers of SIGINT and SIGTERM back at the end of the block, whoever has set others in it."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                _set(number, handler)
+
+
 def _handle(handler: Callable[[int, FrameType | None], Any]) -> Callable[[], None]:
     """Set a handler and return what undoes it, as often as it is called."""
     if threading.current_thread() is not threading.main_thread():
@@ -68,8 +80,11 @@ def _handle(handler: Callable[[int, FrameType | None], Any]) -> Callable[[], Non
 
     def restore() -> None:
         while previous:
-            number, before = previous.popitem()
-            # None: a handler that was not set from Python, and that cannot be set again from here.
-            signal.signal(number, signal.SIG_DFL if before is None else before)
+            _set(*previous.popitem())
 
     return restore
+
+
+def _set(number: int, handler: Any) -> None:
+    # None: a handler that was not set from Python, and that cannot be set again from here.
+    signal.signal(number, signal.SIG_DFL if handler is None else handler)

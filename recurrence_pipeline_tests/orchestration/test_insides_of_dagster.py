@@ -7,11 +7,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import sqlalchemy as sa
+from dagster._core.instance import RUNLESS_RUN_ID
 from dagster_postgres.event_log import PostgresEventLogStorage
 from dagster_postgres.run_storage import PostgresRunStorage
 
 import recurrence_pipeline
-from recurrence_pipeline.orchestration.insides import CHECKS, RUN_TAGS, RUNS, folder_of_events, storages
+from recurrence_pipeline.orchestration.insides import CHECKS, EVENTS, NO_RUN, RUN_TAGS, RUNS, folder_of_events, storages
 
 PACKAGE = Path(recurrence_pipeline.__path__[0])
 USED = {("orchestration/insides.py", "dagster._core.scheduler", "DagsterDaemonScheduler")}
@@ -33,16 +34,20 @@ def test_no_more_is_used_of_dagster_s_insides_than_is_held_here() -> None:
     assert set(imported()) == USED
 
 
-@pytest.mark.parametrize("table", [RUNS, RUN_TAGS, CHECKS], ids=lambda table: table.name)
+@pytest.mark.parametrize("table", [RUNS, RUN_TAGS, CHECKS, EVENTS], ids=lambda table: table.name)
 def test_the_tables_of_the_history_have_the_columns_that_are_asked_for(
     automated: dg.DagsterInstance, table: sa.TableClause
 ) -> None:
     """Dagster has no function that removes a run for good without a trace of it: run_history.py works on the tables."""
     events, records = storages(automated)
-    with events.index_connection() if table is CHECKS else records.connect() as connection:
+    with events.index_connection() if table in (CHECKS, EVENTS) else records.connect() as connection:
         columns = {column["name"] for column in sa.inspect(connection).get_columns(table.name)}
 
     assert {column.name for column in table.c} <= columns
+
+
+def test_what_a_sensor_reports_of_an_asset_is_in_no_run() -> None:
+    assert NO_RUN == RUNLESS_RUN_ID
 
 
 def test_on_sqlite_each_run_has_a_file_of_events(automated: dg.DagsterInstance) -> None:
@@ -53,6 +58,6 @@ def test_on_sqlite_each_run_has_a_file_of_events(automated: dg.DagsterInstance) 
 
 
 def test_postgresql_is_asked_in_the_same_way() -> None:
-    assert {"index_connection", "delete_events_for_run"} <= set(dir(PostgresEventLogStorage))
+    assert {"index_connection", "run_connection", "delete_events_for_run"} <= set(dir(PostgresEventLogStorage))
     assert "connect" in dir(PostgresRunStorage)
     assert "path_for_shard" not in dir(PostgresEventLogStorage)

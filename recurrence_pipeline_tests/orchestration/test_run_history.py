@@ -16,6 +16,8 @@ import pytest
 
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.orchestration import run_history as history
+from recurrence_pipeline.orchestration.naming import ALONE
+from recurrence_pipeline.orchestration.own import Own
 from recurrence_pipeline.orchestration.run_history import EVERYTHING, Removed, remove_old_runs, tidy
 from recurrence_pipeline_tests.world import Crash
 
@@ -170,6 +172,38 @@ def test_the_last_run_of_each_job_stays_and_so_does_the_state_of_assets_and_chec
     assert check_results(home) == {ids["third"], ids["unfinished"]}, "the last that is known, and what is under way"
 
 
+def test_what_sensors_reported_long_ago_goes_but_for_the_last_of_each_asset(
+    instance: dg.DagsterInstance, home: Path
+) -> None:
+    """Else a report every 10 minutes is there for ever, in two files."""
+    mine, theirs = dg.AssetKey("task_events"), dg.AssetKey("theirs")
+    for _ in range(3):
+        for key in (mine, theirs, dg.AssetKey("tasks")):
+            instance.report_runless_asset_event(dg.AssetMaterialization(key))
+    instance.report_runless_asset_event(dg.AssetObservation(mine))
+    for file in (EVENTS_DB, EVENTS_DB.replace("index.db", ".db")):
+        write(home, file, "UPDATE event_logs SET timestamp = datetime('now', '-40 days') WHERE run_id = ''")
+    instance.report_runless_asset_event(dg.AssetMaterialization(mine))
+
+    assert tidy(instance, days_ago(30), Own(ALONE)).reports == 5, "of three both but the last, and what is younger"
+    assert tidy(instance, days_ago(30), Own(ALONE)).reports == 0
+    assert len(instance.fetch_materializations(theirs, limit=9).records) == 3, "others see to theirs"
+    assert len(instance.fetch_materializations(mine, limit=9).records) == 1
+    assert len(instance.fetch_observations(mine, limit=9).records) == 1
+    assert rows_in_no_run(home) == [6, 6]
+
+    assert tidy(instance, days_ago(30)).reports == 2, "where nobody else is, all is ours"
+
+
+def rows_in_no_run(home: Path) -> list[int]:
+    """Return how many events in no run there are, in the file that all runs share and in that of their own."""
+    counts = []
+    for file in (EVENTS_DB, EVENTS_DB.replace("index.db", ".db")):
+        with closing(sqlite3.connect(home / file)) as database:
+            counts += database.execute("SELECT COUNT(*) FROM event_logs WHERE run_id = ''").fetchone()
+    return counts
+
+
 @pytest.mark.parametrize("step", ["delete_logs", "delete_events_for_run", "RUN_TAGS", "_remove_leftovers"])
 def test_a_pass_that_dies_is_completed_by_the_next(
     instance: dg.DagsterInstance, home: Path, ids: dict[str, str], step: str, monkeypatch: pytest.MonkeyPatch
@@ -254,6 +288,7 @@ def test_the_setting_says_how_old_is_old(instance: dg.DagsterInstance, days: int
         "written": True,
         "runs": runs,
         "check_results": 0 if days == 0 else runs - 1,
+        "events_without_run": 0,
         "files": runs,
         "left_for_next_time": False,
     }

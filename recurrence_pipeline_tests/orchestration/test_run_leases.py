@@ -11,6 +11,8 @@ from types import SimpleNamespace
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run
 from dagster._core.storage.tags import TagType, get_tag_type
 
 from recurrence_pipeline.bootstrap import Worker, open_worker
@@ -81,27 +83,41 @@ def test_a_run_that_is_stopped_finishes_its_batch_gives_the_rest_back_and_is_a_s
     resource.close()
 
 
-@dg.success_hook(name="stop_between_ops")
-def stop_between_ops(context: dg.HookContext) -> None:
-    if context.op.name == "process_creations":
-        os.kill(os.getpid(), signal.SIGTERM)
-
-
-def test_a_run_that_is_stopped_between_two_ops_gives_back_what_the_next_would_have_done(
-    definitions: dg.Definitions, instance: dg.DagsterInstance, worker: Worker, insert_task: Insert
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("ended", [None, "lease_events", "process_creations", "process_latecomers", "summarize"])
+def test_a_run_that_is_stopped_between_two_ops_gives_back_what_the_next_would_have_done_and_is_a_success(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    worker: Worker,
+    insert_task: Insert,
+    ended: str | None,
+    number: int,
 ) -> None:
     """Else its events would wait for a lease and count a death: and they would be suspected of it."""
     worker.enqueue(insert_task(), "create")
     worker.enqueue(insert_task(), "complete")
-    job = definitions.resolve_job_def(JOB).with_hooks({stop_between_ops})
+    job = definitions.resolve_job_def(JOB)
+    run = instance.create_run_for_job(job)
+    kind = dg.DagsterEventType.STEP_SUCCESS if ended else dg.DagsterEventType.RESOURCE_INIT_SUCCESS
 
-    with pytest.raises(dg.DagsterExecutionInterruptedError):  # Dagster's own doing, and nobody is asked before
-        job.execute_in_process(instance=instance)
+    def stop(entry: dg.EventLogEntry, _cursor: str) -> None:
+        event = entry.dagster_event
+        if event is not None and event.event_type is kind and event.step_key == ended:
+            os.kill(os.getpid(), number)
 
-    assert worker.queries.event_counts() == {("create", "completed"): 1, ("complete", "pending"): 1}
-    assert worker.queries.queue().due == 1
+    instance.watch_event_logs(run.run_id, None, stop)
+    before = signal.getsignal(number)
+    execute_run(InMemoryJob(job), run, instance)
+
     (run,) = instance.get_runs()
-    assert run.is_finished
+    assert run.status is dg.DagsterRunStatus.SUCCESS
+    assert worker.queries.event_counts() == {
+        ("create", "completed" if ended not in {None, "lease_events"} else "pending"): 1,
+        ("complete", "completed" if ended in {"process_latecomers", "summarize"} else "pending"): 1,
+    }
+    assert worker.queries.queue().due == worker.queries.unfinished()
+    assert worker.mongo.events.count_documents({"lease.deaths.0": {"$exists": True}}) == 0
+    assert signal.getsignal(number) is before
 
 
 def test_a_run_that_only_waits_for_more_work_ends_at_once_when_it_is_told_to(
