@@ -33,7 +33,7 @@ from recurrence_pipeline.storage.leasing import (
     latest_end,
     waiting,
 )
-from recurrence_pipeline.storage.mongo import Mongo, insert_new, translated
+from recurrence_pipeline.storage.mongo import Mongo, before_the_journal, insert_new, translated
 from recurrence_pipeline.storage.strays import Strays
 
 
@@ -82,6 +82,7 @@ class Events:
 
     def __init__(self, mongo: Mongo, *, read_chunk: int, write_chunk: int) -> None:
         self._events = mongo.events
+        self._begun = before_the_journal(mongo.events)
         self._strays = Strays(mongo.events)
         self._claiming = Claiming(mongo, self._strays, read_chunk=read_chunk)
         self._read_chunk = read_chunk
@@ -191,7 +192,8 @@ class Events:
     ) -> list[TaskEvent]:
         """Insert events that their writer processes itself, and return those that are new, held together.
 
-        If the writer dies, the lease runs out like any other.
+        If the writer dies, the lease runs out like any other. If the server dies as well, they may be gone: nobody has
+        been told yet that they were taken.
         """
         held = [replace(event, owner=owner, term=1, leased_until=until, started_at=now) for event in events]
         lease = {"owner": owner, "term": 1, "until": until, "size": len(held)}
@@ -200,7 +202,7 @@ class Events:
             event_document(event, available_at=now, status=PROCESSING) | {"lease": lease, "startedAt": now}
             for event in held
         ]
-        there = {document["_id"] for document in insert_new(self._events, documents)} if documents else set()
+        there = {document["_id"] for document in insert_new(self._begun, documents)} if documents else set()
         return [event for event in held if ObjectId(event.id) not in there]
 
     @translated()

@@ -14,6 +14,7 @@ from pymongo import MongoClient, ReadPreference, errors
 from pymongo.collection import Collection
 from pymongo.monitoring import CommandListener
 from pymongo.uri_parser import parse_uri
+from pymongo.write_concern import WriteConcern
 
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import (
@@ -104,6 +105,18 @@ class Mongo:
     def close(self) -> None:
         """Close every connection."""
         self.client.close()
+
+
+def before_the_journal(collection: Collection[Document]) -> Collection[Document]:
+    """Return a collection for writes that do not wait for the server's journal, where MONGODB_URL has all others wait.
+
+    For what nobody is told of before another write, that does wait, has followed. The journal keeps their order: it has
+    them both then and, after a crash in between, at most this one. What else the URL asks of writes is asked of these.
+    """
+    asked = collection.write_concern.document
+    if not asked.get("j"):
+        return collection
+    return collection.with_options(write_concern=WriteConcern(**{**asked, "j": False}))
 
 
 @dataclass(frozen=True, slots=True)
