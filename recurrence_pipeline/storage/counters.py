@@ -17,7 +17,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from recurrence_pipeline.domain.errors import Transient
 from recurrence_pipeline.storage.documents import MAX_WHOLE, Document
-from recurrence_pipeline.storage.mongo import Mongo, before_the_journal, refusals
+from recurrence_pipeline.storage.mongo import Mongo, refusals
 
 ROUNDS = 5
 """How often a lagging counter is moved past the numbers in use before a document is given up."""
@@ -89,7 +89,7 @@ class Counters:
     def __init__(self, mongo: Mongo, counter: str, number_field: str, *, write_chunk: int) -> None:
         self._collection: Collection[Document] = mongo.numbered(counter)
         self._counters: Collection[Document] = mongo.counters
-        self._taking = before_the_journal(mongo.counters)  # a number is nobody's until it is on a document
+        self._taking = mongo.before_the_journal().counters  # a number is nobody's until it is on a document
         self._counter = counter
         self._field = number_field
         self._write_chunk = write_chunk

@@ -33,7 +33,7 @@ from recurrence_pipeline.storage.leasing import (
     latest_end,
     waiting,
 )
-from recurrence_pipeline.storage.mongo import Mongo, before_the_journal, insert_new, translated
+from recurrence_pipeline.storage.mongo import Mongo, insert_new, translated
 from recurrence_pipeline.storage.strays import Strays
 
 
@@ -82,7 +82,7 @@ class Events:
 
     def __init__(self, mongo: Mongo, *, read_chunk: int, write_chunk: int) -> None:
         self._events = mongo.events
-        self._begun = before_the_journal(mongo.events)
+        self._begun = mongo.before_the_journal().events
         self._strays = Strays(mongo.events)
         self._claiming = Claiming(mongo, self._strays, read_chunk=read_chunk)
         self._read_chunk = read_chunk

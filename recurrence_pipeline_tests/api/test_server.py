@@ -1,9 +1,11 @@
-"""The sockets that the API listens on."""
+"""The sockets that the API listens on, and what listens to its commands."""
 
 import pytest
 
-from recurrence_pipeline.api.server import listen
+from recurrence_pipeline.api.server import listen, listeners
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import ConfigurationError
+from recurrence_pipeline.storage.command_errors import DatabaseErrors
 
 ELSEWHERE = "192.0.2.1"
 """RFC 5737: an address of nobody, so not of this machine."""
@@ -41,3 +43,10 @@ def test_a_port_that_is_taken_is_a_wrong_setting_and_leaves_nothing_open() -> No
     taken.close()
     (free_again,) = listen(["127.0.0.1"], port)
     free_again.close()
+
+
+def test_commands_are_listened_to_only_where_metrics_are_asked_for() -> None:
+    """Each listener costs each command, and a request sends a dozen."""
+    errors = DatabaseErrors()
+    assert listeners(Settings.from_environment({}), errors) == []
+    assert listeners(Settings.from_environment({"PROMETHEUS_METRICS": "true"}), errors) == [errors]

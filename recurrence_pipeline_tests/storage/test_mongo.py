@@ -22,7 +22,6 @@ from recurrence_pipeline.storage.mongo import (
     BARE_DATES,
     Mongo,
     Refusal,
-    before_the_journal,
     refusals,
     translated,
     translating,
@@ -232,8 +231,9 @@ def test_what_need_not_be_in_the_journal_yet_is_written_as_the_url_says_in_all_e
     nobody_listens: str, asked: str, before: WriteConcern
 ) -> None:
     mongo = opened(f"mongodb://{nobody_listens}/?{asked}")
-    assert before_the_journal(mongo.counters).write_concern == before
-    assert before_the_journal(mongo.counters).read_preference == ReadPreference.PRIMARY
+    assert mongo.before_the_journal().counters.write_concern == before
+    assert mongo.before_the_journal().numbered("tasks").write_concern == before
+    assert mongo.before_the_journal().counters.read_preference == ReadPreference.PRIMARY
     mongo.close()
 
 
