@@ -213,6 +213,7 @@ def _before_the_journal(context: WorkerContext, mongo: Mongo, settings: Settings
         activities=Activities(early, **chunks),
         deleted=DeletedTasks(early, **chunks),
         edits=TaskEdits(early, **chunks),
+        events=Events(mongo, **chunks, early=early),
     )
 
 
@@ -243,7 +244,7 @@ def open_worker(
         series_heads=SeriesHeads(mongo),
         activities=Activities(mongo, **chunks),
         audit=AuditLog(mongo),
-        events=Events(mongo, **chunks),
+        events=Events(mongo, **chunks, early=mongo),
         event_queries=EventQueries(mongo, read_chunk=settings.read_chunk),
         event_metrics=EventMetrics(mongo),
         deleted=DeletedTasks(mongo, **chunks),

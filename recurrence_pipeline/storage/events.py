@@ -78,10 +78,11 @@ def new_event(  # noqa: PLR0913 (what an event says)
 
 
 class Events:
-    """Reads and writes `task_events`."""
+    """Reads and writes `task_events`; `early` is what announcements are written with, the same where it is not said."""
 
-    def __init__(self, mongo: Mongo, *, read_chunk: int, write_chunk: int) -> None:
+    def __init__(self, mongo: Mongo, *, read_chunk: int, write_chunk: int, early: Mongo | None = None) -> None:
         self._events = mongo.events
+        self._mongo, self._early = mongo, early or mongo
         self._begun = mongo.before_the_journal().events
         self._strays = Strays(mongo.events)
         self._claiming = Claiming(mongo, self._strays, read_chunk=read_chunk)
@@ -143,7 +144,8 @@ class Events:
         Raises:
             LeaseLost: where one of the events is not ours any more.
         """
-        self._update_held(announcements(deletions.values(), at_most=self._read_chunk), len(deletions))
+        updates = announcements(deletions.values(), at_most=self._read_chunk)
+        self._update_held(self._early, updates, len(deletions))
 
     @translated()
     def finish(self, outcomes: Sequence[Outcome], *, now: datetime, run_id: str | None = None) -> None:
@@ -152,7 +154,8 @@ class Events:
         Raises:
             LeaseLost: where one of the events was not ours any more; the others are recorded.
         """
-        self._update_held(endings(outcomes, now=now, run_id=run_id, at_most=self._read_chunk), len(outcomes))
+        updates = endings(outcomes, now=now, run_id=run_id, at_most=self._read_chunk)
+        self._update_held(self._mongo, updates, len(outcomes))
 
     @translated()
     def release(self, events: Sequence[TaskEvent]) -> None:
@@ -279,10 +282,10 @@ class Events:
             for chunk in chunks(ids, self._read_chunk):
                 yield {"_id": {"$in": chunk}, "lease.owner": owner, "status": PROCESSING}
 
-    def _update_held(self, updates: Iterable[Update], events: int) -> None:
+    def _update_held(self, mongo: Mongo, updates: Iterable[Update], events: int) -> None:
         matched = 0
         for chunk in chunks(updates, self._write_chunk):
-            matched += self._events.bulk_write(chunk, ordered=False).matched_count
+            matched += mongo.events.bulk_write(chunk, ordered=False).matched_count
         if matched != events:
             raise LeaseLost(f"{events - matched} of {counted(events, 'event')} held by another worker now")
 

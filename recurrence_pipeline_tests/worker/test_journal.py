@@ -47,10 +47,8 @@ def test_of_an_operation_only_that_it_ends_waits_for_the_journal(journaled: Worl
                 worker.change(str(original), operation, dry_run=False)
             else:
                 worker.process_task_recurrence(str(original), operation, str(journaled.user))
-            waits = [name for name, waits in writes.sent if waits]
-            assert writes.sent[0] == ("insert task_events", False)
-            assert waits == ["update task_events"] * len(waits), "what it announces, and how it ends"
-            assert len(waits) == (2 if operation == "delete" else 1)
+            assert len(writes.sent) > 4
+            assert not any(waits for _, waits in writes.sent[:-1])
             assert writes.sent[-1] == ("update task_events", True), "the answer is given after a wait"
 
 
@@ -60,7 +58,8 @@ def test_in_a_cluster_all_that_stays_waits_for_the_journal(journaled: World, mon
     original = journaled.add_task(ANCHOR, "daily")
     writes = Writes()
     with open_worker(journaled.settings, clock=lambda: journaled.now, listeners=[writes]) as worker:
-        worker.process_task_recurrence(str(original), "create")
+        for operation in ("create", "delete"):
+            worker.process_task_recurrence(str(original), operation, str(journaled.user))
 
     assert {name for name, waits in writes.sent if not waits} == {"insert task_events", "findAndModify counters"}
 
