@@ -19,6 +19,7 @@ from recurrence_pipeline.api.presence import present
 from recurrence_pipeline.api.watch import Watch
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.logs import ROOT
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import ConfigurationError
 from recurrence_pipeline.monitoring.heartbeat_rules import EVERY
 from recurrence_pipeline.monitoring.prometheus import Exporter
@@ -39,7 +40,8 @@ def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT, and finish what has begun.
 
-    `errors` has been listening to the worker's client: the metrics, where PROMETHEUS_METRICS asks for them, have it.
+    `errors` has been listening to the worker's client where PROMETHEUS_METRICS asks for metrics, which have it; see
+    `listeners`.
     `listening` is told the URLs of the API and of the metrics, once they take requests. Meanwhile it leaves heartbeats,
     and watches Dagster; see watch.py.
 
@@ -72,6 +74,11 @@ def serve(
         finally:
             signal.signal(signal.SIGTERM, before)
         log.info("stopped listening")
+
+
+def listeners(settings: Settings, errors: DatabaseErrors) -> list[DatabaseErrors]:
+    """Return what is to listen to the worker's client: only the metrics ask for it, and each command costs it time."""
+    return [errors] if settings.prometheus_metrics else []
 
 
 def configuration(worker: Worker) -> uvicorn.Config:

@@ -49,7 +49,7 @@ def api(context: typer.Context) -> int:
     With PROMETHEUS_METRICS=true, METRICS_PORT has metrics for Prometheus, without a key.
     """
     from recurrence_pipeline.api.presence import present
-    from recurrence_pipeline.api.server import serve
+    from recurrence_pipeline.api.server import listeners, serve
     from recurrence_pipeline.storage.command_errors import DatabaseErrors
 
     session: Session = context.obj
@@ -60,6 +60,6 @@ def api(context: typer.Context) -> int:
                 session.out.print(f"{name}: {', '.join(found)}", soft_wrap=True)
 
     errors = DatabaseErrors()
-    with session.worker(listeners=[errors]) as worker, present(worker.tell_host):
+    with session.worker(listeners=listeners(session.settings(), errors)) as worker, present(worker.tell_host):
         serve(worker, errors, listening=listening)
     return OK

@@ -89,6 +89,7 @@ class Counters:
     def __init__(self, mongo: Mongo, counter: str, number_field: str, *, write_chunk: int) -> None:
         self._collection: Collection[Document] = mongo.numbered(counter)
         self._counters: Collection[Document] = mongo.counters
+        self._taking = mongo.before_the_journal().counters  # a number is nobody's until it is on a document
         self._counter = counter
         self._field = number_field
         self._write_chunk = write_chunk
@@ -100,7 +101,7 @@ class Counters:
             Transient: the counter cannot be made to count.
         """
         for _ in range(ROUNDS):
-            document = self._counters.find_one_and_update(
+            document = self._taking.find_one_and_update(
                 {"_id": self._counter, "sequence_value": COUNTABLE},
                 {"$inc": {"sequence_value": count}},
                 return_document=ReturnDocument.AFTER,

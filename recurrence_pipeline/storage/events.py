@@ -79,10 +79,12 @@ def new_event(  # noqa: PLR0913 (what an event says)
 
 
 class Events:
-    """Reads and writes `task_events`."""
+    """Reads and writes `task_events`; `early` is what announcements are written with, the same where it is not said."""
 
-    def __init__(self, mongo: Mongo, *, read_chunk: int, write_chunk: int) -> None:
+    def __init__(self, mongo: Mongo, *, read_chunk: int, write_chunk: int, early: Mongo | None = None) -> None:
         self._events = mongo.events
+        self._mongo, self._early = mongo, early or mongo
+        self._begun = mongo.before_the_journal().events
         self._strays = Strays(mongo.events)
         self._claiming = Claiming(mongo, self._strays, read_chunk=read_chunk)
         self._read_chunk = read_chunk
@@ -143,7 +145,8 @@ class Events:
         Raises:
             LeaseLost: where one of the events is not ours any more.
         """
-        self._update_held(announcements(deletions.values(), at_most=self._read_chunk), len(deletions))
+        updates = announcements(deletions.values(), at_most=self._read_chunk)
+        self._update_held(self._early, updates, len(deletions))
 
     @translated()
     def finish(self, outcomes: Sequence[Outcome], *, now: datetime, run_id: str | None = None) -> None:
@@ -152,7 +155,8 @@ class Events:
         Raises:
             LeaseLost: where one of the events was not ours any more; the others are recorded.
         """
-        self._update_held(endings(outcomes, now=now, run_id=run_id, at_most=self._read_chunk), len(outcomes))
+        updates = endings(outcomes, now=now, run_id=run_id, at_most=self._read_chunk)
+        self._update_held(self._mongo, updates, len(outcomes))
 
     @translated()
     def release(self, events: Sequence[TaskEvent]) -> None:
@@ -192,7 +196,8 @@ class Events:
     ) -> list[TaskEvent]:
         """Insert events that their writer processes itself, and return those that are new, held together.
 
-        If the writer dies, the lease runs out like any other.
+        If the writer dies, the lease runs out like any other. If the server dies as well, they may be gone: nobody has
+        been told yet that they were taken.
         """
         held = [replace(event, owner=owner, term=1, leased_until=until, started_at=now) for event in events]
         lease = {"owner": owner, "term": 1, "until": until, "size": len(held)}
@@ -201,7 +206,7 @@ class Events:
             event_document(event, available_at=now, status=PROCESSING) | {"lease": lease, "startedAt": now}
             for event in held
         ]
-        there = {document["_id"] for document in insert_new(self._events, documents)} if documents else set()
+        there = {document["_id"] for document in insert_new(self._begun, documents)} if documents else set()
         return [event for event in held if ObjectId(event.id) not in there]
 
     @translated()
@@ -278,10 +283,10 @@ class Events:
             for chunk in chunks(ids, self._read_chunk):
                 yield {"_id": {"$in": chunk}, "lease.owner": owner, "status": PROCESSING}
 
-    def _update_held(self, updates: Iterable[Update], events: int) -> None:
+    def _update_held(self, mongo: Mongo, updates: Iterable[Update], events: int) -> None:
         matched = 0
         for chunk in chunks(updates, self._write_chunk):
-            matched += self._events.bulk_write(chunk, ordered=False).matched_count
+            matched += mongo.events.bulk_write(chunk, ordered=False).matched_count
         if matched != events:
             raise LeaseLost(f"{events - matched} of {counted(events, 'event')} held by another worker now")
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from functools import wraps
 from types import MappingProxyType
@@ -12,8 +13,10 @@ from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.errors import BSONError
 from pymongo import MongoClient, ReadPreference, errors
 from pymongo.collection import Collection
+from pymongo.database import Database
 from pymongo.monitoring import CommandListener
 from pymongo.uri_parser import parse_uri
+from pymongo.write_concern import WriteConcern
 
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import (
@@ -37,6 +40,9 @@ BARE_DATES: CodecOptions[Document] = CodecOptions(
 
 Listener = CommandListener
 """What is told of every command that is sent (PyMongo, "monitoring")."""
+
+ONE_JOURNAL = frozenset({"Standalone", "RSPrimary"})
+"""What the driver calls servers that write everything themselves (PyMongo, `server_type_name`)."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -71,7 +77,10 @@ class Mongo:
             raise ConfigurationError(f"MONGODB_URL: {_without_password(settings.mongodb_url, error)}") from None
         # What was written is read back, to see what was won: a secondary, even if the URL asks for one, may lag behind.
         name = parsed["database"] or DEFAULT_DATABASE
-        self.db = self.client.get_database(name, read_preference=ReadPreference.PRIMARY)
+        self._use(self.client.get_database(name, read_preference=ReadPreference.PRIMARY))
+
+    def _use(self, db: Database[Document]) -> None:
+        self.db = db
         self.tasks = self.db["tasks"]
         self.users = self.db["users"]
         self.activities = self.db["useractivities"]
@@ -86,6 +95,26 @@ class Mongo:
     def numbered(self, counter: str) -> Collection[Document]:
         """Return the collection whose numbers come from the counter of that name."""
         return self.db[counter]
+
+    def before_the_journal(self) -> "Mongo":
+        """Return the same for writes that do not wait for the server's journal, where MONGODB_URL has all others wait.
+
+        For what nobody is told of before another write, that does wait, has followed: see `has_one_journal`. What else
+        the URL asks of writes is asked of these.
+        """
+        early, asked = copy(self), self.db.write_concern.document
+        if asked.get("j"):
+            early._use(self.db.with_options(write_concern=WriteConcern(**{**asked, "j": False})))
+        return early
+
+    @property
+    def has_one_journal(self) -> bool:
+        """Whether one server takes all writes, as far as the driver has seen.
+
+        Its journal keeps their order: with a write, it has all that were before it. A cluster has one for each shard.
+        """
+        servers = self.client.topology_description.server_descriptions().values()
+        return not ONE_JOURNAL.isdisjoint(server.server_type_name for server in servers)
 
     def ping(self) -> None:
         """Ask the server for a sign of life.

@@ -1,12 +1,14 @@
-"""The sockets that the API listens on."""
+"""The sockets that the API listens on, and what listens to its commands."""
 
 import asyncio
 import socket
 
 import pytest
 
-from recurrence_pipeline.api.server import listen
+from recurrence_pipeline.api.server import listen, listeners
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import ConfigurationError
+from recurrence_pipeline.storage.command_errors import DatabaseErrors
 
 ELSEWHERE = "192.0.2.1"
 """RFC 5737: an address of nobody, so not of this machine."""
@@ -64,3 +66,10 @@ def test_an_answer_is_sent_at_once_on_the_event_loop_that_python_brings() -> Non
             return await connected
 
     assert asyncio.run(asked_for()) == 1
+
+
+def test_commands_are_listened_to_only_where_metrics_are_asked_for() -> None:
+    """Each listener costs each command, and a request sends a dozen."""
+    errors = DatabaseErrors()
+    assert listeners(Settings.from_environment({}), errors) == []
+    assert listeners(Settings.from_environment({"PROMETHEUS_METRICS": "true"}), errors) == [errors]

@@ -18,7 +18,14 @@ from recurrence_pipeline.domain.errors import (
     Transient,
     WriteRejected,
 )
-from recurrence_pipeline.storage.mongo import BARE_DATES, Mongo, Refusal, refusals, translated, translating
+from recurrence_pipeline.storage.mongo import (
+    BARE_DATES,
+    Mongo,
+    Refusal,
+    refusals,
+    translated,
+    translating,
+)
 from recurrence_pipeline_tests.storage.conftest import FailPoint
 
 
@@ -207,6 +214,26 @@ def test_reads_go_to_the_primary_whatever_the_url_says(nobody_listens: str) -> N
     assert mongo.events.read_preference == ReadPreference.PRIMARY
     assert mongo.numbered("tasks").read_preference == ReadPreference.PRIMARY
     assert mongo.tasks.write_concern == WriteConcern("majority"), "how safely to write is the operator's choice"
+    mongo.close()
+
+
+@pytest.mark.parametrize(
+    ("asked", "before"),
+    [
+        ("journal=true", WriteConcern(j=False)),
+        ("journal=true&w=majority&wtimeoutMS=900", WriteConcern("majority", wtimeout=900, j=False)),
+        ("w=majority", WriteConcern("majority")),
+        ("journal=false", WriteConcern(j=False)),
+        ("", WriteConcern()),
+    ],
+)
+def test_what_need_not_be_in_the_journal_yet_is_written_as_the_url_says_in_all_else(
+    nobody_listens: str, asked: str, before: WriteConcern
+) -> None:
+    mongo = opened(f"mongodb://{nobody_listens}/?{asked}")
+    assert mongo.before_the_journal().counters.write_concern == before
+    assert mongo.before_the_journal().numbered("tasks").write_concern == before
+    assert mongo.before_the_journal().counters.read_preference == ReadPreference.PRIMARY
     mongo.close()
 
 

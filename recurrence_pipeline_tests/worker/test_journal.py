@@ -1,0 +1,92 @@
+"""Which writes wait for the database's journal, where MONGODB_URL asks for it: the last of what somebody is told of."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from pymongo import monitoring
+
+from recurrence_pipeline.bootstrap import open_worker
+from recurrence_pipeline.local.embedded import EmbeddedServer
+from recurrence_pipeline_tests.world import World, utc
+
+ANCHOR = utc(2024, 1, 15, 9)
+
+
+class Writes(monitoring.CommandListener):
+    """Notes each write that is sent, and whether it waits."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, bool]] = []
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        if concern := event.command.get("writeConcern"):
+            self.sent.append((f"{event.command_name} {event.command[event.command_name]}", concern["j"]))
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None: ...
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None: ...
+
+
+@pytest.fixture
+def journaled(mongodb_url: str) -> Iterator[World]:
+    with closing(World(f"{mongodb_url}&journal=true")) as world:
+        yield world
+
+
+def test_of_an_operation_only_that_it_ends_waits_for_the_journal(journaled: World) -> None:
+    """Each wait is one for the disk, and the last takes along what is not in the journal yet."""
+    original = journaled.add_task(ANCHOR, "daily")
+    writes = Writes()
+    with open_worker(journaled.settings, clock=lambda: journaled.now, listeners=[writes]) as worker:
+        for operation in ("create", "update", "delete"):
+            writes.sent.clear()
+            if operation == "update":
+                journaled.worker.mongo.tasks.update_one({"_id": original}, {"$set": {"repeatType": "weekly"}})
+                worker.change(str(original), operation, dry_run=False)
+            else:
+                worker.process_task_recurrence(str(original), operation, str(journaled.user))
+            assert len(writes.sent) > 4
+            assert not any(waits for _, waits in writes.sent[:-1])
+            assert writes.sent[-1] == ("update task_events", True), "the answer is given after a wait"
+
+
+def test_in_a_cluster_all_that_stays_waits_for_the_journal(journaled: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each shard has a journal of its own: what one has written says nothing of another."""
+    monkeypatch.setattr("recurrence_pipeline.storage.mongo.ONE_JOURNAL", frozenset[str]())  # no server is such a one
+    original = journaled.add_task(ANCHOR, "daily")
+    writes = Writes()
+    with open_worker(journaled.settings, clock=lambda: journaled.now, listeners=[writes]) as worker:
+        for operation in ("create", "delete"):
+            worker.process_task_recurrence(str(original), operation, str(journaled.user))
+
+    assert {name for name, waits in writes.sent if not waits} == {"insert task_events", "findAndModify counters"}
+
+
+def test_events_of_the_queue_wait_for_the_journal(journaled: World) -> None:
+    """Whoever hands one over is told that it is kept."""
+    original = journaled.add_task(ANCHOR, "daily")
+    writes = Writes()
+    with open_worker(journaled.settings, clock=lambda: journaled.now, listeners=[writes]) as worker:
+        worker.enqueue(str(original), "create")
+
+    assert writes.sent == [("insert task_events", True)]
+
+
+def test_what_was_answered_survives_kill_minus_9_of_the_database(tmp_path: Path) -> None:
+    """All of it, though its last write alone waited for the journal."""
+    server = EmbeddedServer.start(tmp_path)
+    with closing(World(server.url("killed"))) as world:
+        original = world.add_task(ANCHOR, "daily")
+        for operation in ("create", "complete"):
+            world.worker.process_task_recurrence(str(original), operation)
+        answered = world.everything()
+    server.kill()
+    server = EmbeddedServer.start(tmp_path)
+    with closing(World(server.url("killed"))) as world:
+        kept = world.everything()
+        statuses = [event["status"] for event in world.worker.mongo.events.find()]
+    server.kill()
+    assert kept == answered
+    assert statuses == ["completed", "completed"]
