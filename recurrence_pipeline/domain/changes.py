@@ -171,6 +171,10 @@ class _Change:
 
     def _reopen(self) -> None:
         self._require_open()
+        series = self._series
+        if series.memory is None and series.recalled is None and not series.occurrences:  # nothing was ever made
+            self._answer([])
+            return
         memory, state = self._remembered(), self._state()
         back = taken_back(state, self._series, memory, self._event, self._makers)
         if back.memory == memory and not back.tasks:

@@ -186,8 +186,8 @@ def _not_undone(history: History) -> str | None:
         return None
     fork = Fork(history)
     found = fork.open_tasks()
-    if not found or found[0].id in history.reopened:  # what its earlier completion made goes along
-        return None
+    if not found or found[0].id in history.reopened or _made_by_completions_of(found, fork):
+        return None  # what an earlier completion made goes along
     task, before = found[0], fork.store.copy()
     has_begun = ORIGINAL in before.memories  # one whose creation was refused is begun by a completion, for good
     fork.complete(task)
@@ -202,6 +202,12 @@ def _not_undone(history: History) -> str | None:
     fork.complete(task)
     unlike = difference(completed, fork.store)
     return None if unlike is None else f"completed {history.name(task)} again: {unlike}"
+
+
+def _made_by_completions_of(tasks: list[Task], fork: Fork) -> bool:
+    completions = {(Operation.COMPLETE.value, task.id) for task in tasks}
+    makers = (task.created_by_event for task in fork.store.tasks.values())
+    return any(fork.store.events.get(maker or "") in completions for maker in makers)
 
 
 def _skip_stays(history: History) -> str | None:

@@ -56,7 +56,7 @@ def wanted(history: History) -> Iterator[Wanted]:
     places = {slot.number: slot.at for slot in slots}
     finished = max((number for task in done if (number := numbers[task.id]) in places), default=-1)
     behind = [places.get(finished, task.occurrence_at) for task in done if numbers[task.id] == finished]
-    behind += [task.occurrence_at for task in done if numbers[task.id] is None]
+    behind += [task.occurrence_at for task in done if numbers[task.id] is None and task.occurrence_at in dates]
     last = max((at for at in behind if at is not None), default=None)
     lacking, known = history.recurrence.horizon + 1, set(places.values())
     made = history.memory.added if history.memory is not None else frozenset[datetime]()
