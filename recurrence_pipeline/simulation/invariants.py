@@ -253,7 +253,9 @@ def _not_followed(history: History) -> str | None:
     wrong = None if is_counted else _off_the_rule(history, fork, followed)
     if wrong is not None:
         return said + wrong
-    again = history.planner.changes([fork.last], fork.store.load([ORIGINAL]), now=fork.now)
+    update = fork.last
+    fork.ask(Operation.CREATE, ORIGINAL)  # as reconciliation does: an added date may be where the rule had a slot
+    again = history.planner.changes([update], fork.store.load([ORIGINAL]), now=fork.now)
     return f"{said}the same once more would write {written}" if (written := _written(again, fork.store)) else None
 
 
@@ -447,7 +449,8 @@ INVARIANTS = (
     ),
     Invariant(
         "an_edit_is_followed",
-        "After an update untouched tasks ahead are on the new rule, no other is changed; a third one changes nothing.",
+        "After an update untouched tasks ahead are on the new rule, no other is changed; "
+        "once reconciliation has looked, another one changes nothing.",
         _not_followed,
     ),
     Invariant(
