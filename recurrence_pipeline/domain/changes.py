@@ -207,6 +207,8 @@ class _Change:
                 self._series = replace(self._series, memory=replace(memory, skipped={**memory.skipped, slot: skipped}))
                 state = self._state()
             if task is not None:
+                if state.slots.get(task.id, 0) > state.cursor:  # a worker that died may have told nobody of it
+                    self._tell(Action.CREATED, task.id)
                 self._retire(state, [task.id], SKIPPED, Action.SKIPPED, whatever=True)
                 state.open.pop(task.id, None)
         changes = [_goes(task, "skipped")] if task is not None and not event.undo else self._gone
