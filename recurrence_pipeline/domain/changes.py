@@ -171,6 +171,10 @@ class _Change:
 
     def _reopen(self) -> None:
         self._require_open()
+        series = self._series
+        if series.memory is None and series.recalled is None and not series.occurrences:  # nothing was ever made
+            self._answer([])
+            return
         memory, state = self._remembered(), self._state()
         back = taken_back(state, self._series, memory, self._event, self._makers)
         if back.memory == memory and not back.tasks:
@@ -203,6 +207,8 @@ class _Change:
                 self._series = replace(self._series, memory=replace(memory, skipped={**memory.skipped, slot: skipped}))
                 state = self._state()
             if task is not None:
+                if state.slots.get(task.id, 0) > state.cursor:  # a worker that died may have told nobody of it
+                    self._tell(Action.CREATED, task.id)
                 self._retire(state, [task.id], SKIPPED, Action.SKIPPED, whatever=True)
                 state.open.pop(task.id, None)
         changes = [_goes(task, "skipped")] if task is not None and not event.undo else self._gone

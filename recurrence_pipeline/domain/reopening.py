@@ -50,7 +50,9 @@ def taken_back(
     if not numbers and not dates:
         return TakenBack((), memory)
     added = memory.added - {state.dates[t.id] for t in dates} - _announced_dates(state, memory, event)
-    number = memory.number if not numbers else _highest_before(state, min(numbers))
+    number = memory.number
+    if numbers:
+        number = min(number, max(_target(state), _highest_before(state, min(numbers))))
     passed = state.passed_up_to(number) | _forgotten(state, event, number)
     return TakenBack(going, replace(memory, number=number, at=state.at(number), passed=passed, added=added))
 

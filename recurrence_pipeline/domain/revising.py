@@ -118,6 +118,8 @@ def _first_to_change(state: SeriesState, asked: Recurrence, now: datetime, from_
     if state.is_stopped:
         return state.cursor + 1
     replaces = max(state.line.after(state.finished), state.original_slot + 1, _first_to_come(state, now))
+    if not state.timed(state.cursor + 1, 1):  # nobody needs the numbers behind its end
+        replaces = min(replaces, state.cursor + 1)
     if asked.from_completion:  # one task stays open
         replaces = max(
             replaces, min((state.slots[i] for i in state.open if i in state.slots), default=replaces - 1) + 1

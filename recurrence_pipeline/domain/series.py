@@ -137,7 +137,8 @@ class SeriesState:
     def _finish(self, task: Task, moment: datetime | None) -> bool:
         date, number = self.dates.get(task.id), self.slots.get(task.id)
         if date is not None:
-            self._finished_date = max(self._finished_date or date, date)
+            if date in self.added():  # as with numbers: what is no slot any more says nothing of how far it is
+                self._finished_date = max(self._finished_date or date, date)
         elif number is not None and number > self.finished and self.line.stretch_of(number) is not None:
             self.finished, self._finished_at, self._finished_id = number, moment, task.id
         return date is not None or number is not None

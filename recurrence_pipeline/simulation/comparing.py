@@ -1,5 +1,6 @@
 """What two stores differ in, as far as it matters: two ways of the same history must end in the same. Pure."""
 
+from collections.abc import Collection
 from dataclasses import fields, replace
 
 from recurrence_pipeline.domain.model import SeriesMemory, Task
@@ -30,21 +31,25 @@ def _known(store: Store) -> dict[str, SeriesMemory]:
     """Return what is remembered, as far as something follows from it.
 
     Which slots were passed over matters behind the highest completed one, where they are slots still and nobody asked
-    for that. From completion, the task says when the last slot is.
+    for that. A task behind the cursor says the same as a cursor that has passed it, and when its slot is.
     """
     numbers = (task.occurrence_number or 0 for task in store.tasks.values() if task.is_completed)
     finished = max(numbers, default=-1)
-    return {i: _that_matters(memory, finished) for i, memory in store.memories.items()}
+    there = {task.occurrence_number for task in store.tasks.values()}
+    return {i: _that_matters(memory, finished, there) for i, memory in store.memories.items()}
 
 
-def _that_matters(memory: SeriesMemory, finished: int) -> SeriesMemory:
+def _that_matters(memory: SeriesMemory, finished: int, there: Collection[int | None]) -> SeriesMemory:
     number = memory.number
+    while number + 1 in there:
+        number += 1
     while number > 0 and (str(number) in memory.skipped or is_void(memory, number)):
         number -= 1  # nobody has those
     passed = frozenset(n for n in memory.passed if n > finished and str(n) not in memory.skipped)
     if len(memory.revisions) > 1:  # what an earlier rule passed over is forgotten once a later slot is completed
         passed = frozenset()
-    at = memory.at if number == memory.number and not (memory.skipped or memory.current.from_completion) else None
+    is_told = number != memory.number or number in there or memory.skipped or memory.current.from_completion
+    at = None if is_told else memory.at
     return replace(memory, number=number, passed=passed, at=at)
 
 

@@ -186,8 +186,8 @@ def _not_undone(history: History) -> str | None:
         return None
     fork = Fork(history)
     found = fork.open_tasks()
-    if not found or found[0].id in history.reopened:  # what its earlier completion made goes along
-        return None
+    if not found or found[0].id in history.reopened or _made_by_completions_of(found, fork):
+        return None  # what an earlier completion made goes along
     task, before = found[0], fork.store.copy()
     has_begun = ORIGINAL in before.memories  # one whose creation was refused is begun by a completion, for good
     fork.complete(task)
@@ -202,6 +202,12 @@ def _not_undone(history: History) -> str | None:
     fork.complete(task)
     unlike = difference(completed, fork.store)
     return None if unlike is None else f"completed {history.name(task)} again: {unlike}"
+
+
+def _made_by_completions_of(tasks: list[Task], fork: Fork) -> bool:
+    completions = {(Operation.COMPLETE.value, task.id) for task in tasks}
+    makers = (task.created_by_event for task in fork.store.tasks.values())
+    return any(fork.store.events.get(maker or "") in completions for maker in makers)
 
 
 def _skip_stays(history: History) -> str | None:
@@ -247,7 +253,9 @@ def _not_followed(history: History) -> str | None:
     wrong = None if is_counted else _off_the_rule(history, fork, followed)
     if wrong is not None:
         return said + wrong
-    again = history.planner.changes([fork.last], fork.store.load([ORIGINAL]), now=fork.now)
+    update = fork.last
+    fork.ask(Operation.CREATE, ORIGINAL)  # as reconciliation does: an added date may be where the rule had a slot
+    again = history.planner.changes([update], fork.store.load([ORIGINAL]), now=fork.now)
     return f"{said}the same once more would write {written}" if (written := _written(again, fork.store)) else None
 
 
@@ -441,7 +449,8 @@ INVARIANTS = (
     ),
     Invariant(
         "an_edit_is_followed",
-        "After an update untouched tasks ahead are on the new rule, no other is changed; a third one changes nothing.",
+        "After an update untouched tasks ahead are on the new rule, no other is changed; "
+        "once reconciliation has looked, another one changes nothing.",
         _not_followed,
     ),
     Invariant(

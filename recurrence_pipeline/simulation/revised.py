@@ -54,12 +54,14 @@ def wanted(history: History) -> Iterator[Wanted]:
     numbers = {task.id: 0 if task.id == ORIGINAL else task.occurrence_number for task in history.store.tasks.values()}
     done = [task for task in history.store.tasks.values() if task.is_completed]
     places = {slot.number: slot.at for slot in slots}
-    finished = max((number for task in done if (number := numbers[task.id]) in places), default=-1)
+    memory = history.memory  # what is done counts past the end of its rule, too, where no other took its slot
+    counted = (numbers[t.id] for t in done if memory is None or not is_void(memory, numbers[t.id] or 0))
+    finished = max((number for number in counted if number is not None), default=-1)
     behind = [places.get(finished, task.occurrence_at) for task in done if numbers[task.id] == finished]
-    behind += [task.occurrence_at for task in done if numbers[task.id] is None]
+    behind += [task.occurrence_at for task in done if numbers[task.id] is None and task.occurrence_at in dates]
     last = max((at for at in behind if at is not None), default=None)
     lacking, known = history.recurrence.horizon + 1, set(places.values())
-    made = history.memory.added if history.memory is not None else frozenset[datetime]()
+    made = memory.added if memory is not None else frozenset[datetime]()
     numbered = ((slot.at, slot.number) for slot in slots if slot.number >= max(finished, 0))
     for at, number in merge(
         numbered, ((at, None) for at in dates if at not in known or at in made), key=lambda each: each[0]
