@@ -15,6 +15,9 @@ from recurrence_pipeline_tests.world import World
 
 OpenApi = Callable[..., Api]
 
+BUSY = 60.0
+"""In seconds: how long a machine at work may take for an answer; a client's own 5 s are a user's."""
+
 
 @pytest.fixture
 def open_api(mongodb_url: str) -> Iterator[OpenApi]:
@@ -25,7 +28,7 @@ def open_api(mongodb_url: str) -> Iterator[OpenApi]:
             world = World(mongodb_url, now=None, **environment)
             stack.callback(world.close)
             url = stack.enter_context(serving(world.worker))
-            client = httpx.Client(base_url=url, headers=headers, trust_env=False, verify=NO_AUTHORITIES)
+            client = httpx.Client(base_url=url, headers=headers, trust_env=False, verify=NO_AUTHORITIES, timeout=BUSY)
             return Api(world, stack.enter_context(client))
 
         yield opened
@@ -42,7 +45,10 @@ def shared_api(mongodb_server: str, mongodb_janitor: MongoClient[Document]) -> I
     """Return an API for requests that change nothing: one for all of a module, and nothing is stored in the end."""
     name = f"test_{uuid4().hex}"
     world = World(with_database(mongodb_server, name))
-    with serving(world.worker) as url, httpx.Client(base_url=url, trust_env=False, verify=NO_AUTHORITIES) as client:
+    with (
+        serving(world.worker) as url,
+        httpx.Client(base_url=url, trust_env=False, verify=NO_AUTHORITIES, timeout=BUSY) as client,
+    ):
         yield Api(world, client)
     stored = {name: len(documents) for name, documents in world.everything().items()}
     events = world.worker.mongo.events.count_documents({})
