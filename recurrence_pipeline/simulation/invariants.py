@@ -262,8 +262,8 @@ def _not_followed(history: History) -> str | None:
 def _off_the_rule(history: History, fork: Fork, recurrence: Recurrence) -> str | None:
     """Say which untouched task ahead is not on the rule that is followed now."""
     endless = recurrence.rule.without_end()
-    current = fork.store.memories[ORIGINAL].current
-    dates = recurrence.added_at(fork.store.memories[ORIGINAL].revisions[0].anchor)
+    memory = fork.store.memories[ORIGINAL]
+    current, dates = memory.current, recurrence.added_at(memory.revisions[0].anchor, memory.added)
     done = max((place(history, t) for t in fork.store.tasks.values() if t.is_completed), default=history.wall)
     for task in fork.open_tasks():
         at = task.occurrence_at
