@@ -2,12 +2,17 @@
 
 import os
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
 from bson import ObjectId
 
+from recurrence_pipeline.doctor.database import Diagnostics
+from recurrence_pipeline.domain.model import REFUSED, Operation
 from recurrence_pipeline.domain.recurrence import NONE
+from recurrence_pipeline.domain.severity import Severity
+from recurrence_pipeline.recovery.replay import EventFilter
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.simulation.living import Life
 from recurrence_pipeline_tests.world import World, utc
@@ -223,3 +228,53 @@ def test_a_restoration_of_a_series_of_two_rules_puts_back_what_was_taken_and_not
     world.work()
     assert [row for row in lived.seen() if row[-1] not in made] == before
     assert red(world) == {}
+
+
+@pytest.mark.parametrize("operation", [each.value for each in Operation])
+def test_a_dead_letter_of_a_series_of_two_rules_is_replayed_and_the_series_is_as_if_it_had_not_died(
+    world: World, operation: str
+) -> None:
+    lived = Lived(world)
+    named = lived.head if operation in {"create", "update", "delete"} else lived.numbers[0]
+    if operation == "update":
+        lived.edit(lived.head, title="Weekly standup")
+    if operation in {"complete", "reopen"}:
+        lived.edit(named, isCompleted=True)
+        lived.tell("complete", named)
+    if operation == "reopen":
+        lived.edit(named, isCompleted=False)
+    if operation == "delete":
+        lived.mongo.tasks.delete_many({"$or": [{"_id": lived.head}, {"parentTaskId": lived.head}]})
+    before = lived.seen()
+    event = lived.world.add_event(operation, named, status="failed", attempts=5)
+    replay = world.worker.dead_letters.replay(EventFilter(statuses=REFUSED), [str(event)], dry_run=False)
+    assert replay.replayed == 1
+    lived.world.work()
+
+    assert (lived.mongo.events.find_one({"_id": event}) or {})["status"] == "completed"
+    assert (lived.seen() == before) == (operation in {"create", "complete"}), "which had nothing left to do"
+    assert red(world) == {}
+
+
+def test_a_series_of_two_rules_that_stopped_goes_on_by_the_second_when_a_person_asks(world: World) -> None:
+    lived = Lived(world)
+    gone = lived.numbers
+    lived.mongo.tasks.delete_many({"$or": [{"_id": {"$in": gone}}, {"parentTaskId": {"$in": gone}}]})
+    reached = lived.memory["cursor"]["number"]
+    assert "series_stopped" in red(world)
+
+    done = world.worker.resumption.resume(str(lived.head), dry_run=False)
+
+    assert min(new.slot or 0 for new in done.occurrences) > reached
+    assert {new.due.strftime("%a") for new in done.occurrences} <= {"Tue", "Fri"}
+    assert len(lived.numbers) == len(done.occurrences) == 5
+    assert red(world) == {}
+
+
+def test_the_doctor_has_nothing_to_say_of_a_series_of_two_rules(replica_set_url: str) -> None:
+    """Of a standalone server it warns, and the world's clock is not the server's."""
+    with closing(World(replica_set_url)) as world:
+        Lived(world)
+        worker = world.worker
+        found = Diagnostics(worker.context, worker.consistency, worker.parts).look()
+        assert [each for each in found if each.name != "clock" and each.severity is not Severity.OK] == []

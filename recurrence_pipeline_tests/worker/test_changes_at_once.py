@@ -9,7 +9,7 @@ A third of the pairs is tried, at one command of the first, drawn for it; with R
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from itertools import combinations, permutations
 from random import Random
@@ -52,6 +52,12 @@ BY_A_PERSON: dict[str, Callable[["Pair"], None]] = {
 }
 AFTER_A_STOP = {"repeat_type_differs"}
 """What was done or touched still says how the series repeated."""
+ELSEWHERE = {
+    WriteStep.RESTORING, WriteStep.REMEMBERED, WriteStep.ORIGINALS_BACK, WriteStep.OCCURRENCES_BACK, WriteStep.RESTORED,
+    WriteStep.MOVED, WriteStep.MOVES_TOLD, WriteStep.MOVES_NOTED, WriteStep.CLOCKS_MOVED, WriteStep.ORIGINALS_MOVED,
+    WriteStep.CLOCKS_FOLLOWED,
+}  # fmt: skip
+"""Of restorations and of moves to another instant, which have suites of their own."""
 INTERRUPTED = [WriteStep.REVISIONS, WriteStep.SKIPS, WriteStep.KEEP_RETIRED, WriteStep.RETIRE, WriteStep.CURSORS]
 TOLD = {
     "create": Operation.CREATE,
@@ -313,6 +319,17 @@ def test_no_operation_is_missing_from_what_happens_at_once() -> None:
         {TOLD[first] for first, _ in PAIRS} == {TOLD[second] for _, second in PAIRS if second in TOLD} == set(Operation)
     )
     assert {act for acts in PAIRS for act in acts} == {*TOLD, *BY_A_PERSON}
+
+
+def test_no_step_of_a_change_is_missing_from_what_happens_at_once(pair: Pair) -> None:
+    """A worker that somebody gives another write stands still before that, too."""
+    seen = set[WriteStep]()
+    with closing(open_worker(pair.world.settings, clock=pair._clock, on_step=seen.add)) as worker:
+        for what in TOLD:
+            pair.restore()
+            pair.prepare(what)
+            pair.act(worker, what)
+    assert set(WriteStep) - seen == ELSEWHERE
 
 
 def test_what_stays_because_a_person_touched_it_keeps_its_sub_task_and_leaves_no_copy(pair: Pair) -> None:
