@@ -434,7 +434,8 @@ INVARIANTS = (
     Invariant(
         "reopen_undoes_complete",
         "A completion that is taken back leaves what was there before, in a series that had begun; "
-        "completed again, what was there then.",
+        "completed again, what was there then. Not where the task had been completed and taken back before, and what "
+        "that made is still there.",
         _not_undone,
     ),
     Invariant(
