@@ -12,6 +12,7 @@ from recurrence_pipeline.domain.errors import RecurrenceError
 from recurrence_pipeline.domain.explain import words_of
 from recurrence_pipeline.domain.model import Series, Task
 from recurrence_pipeline.domain.series import SeriesState
+from recurrence_pipeline.domain.words import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,5 +109,5 @@ def _remarks(progress: SeriesState, cursor: int | None, members: Sequence[Member
         if not m.task.is_completed and isinstance(m.task.due_date, datetime) and m.task.due_date < now
     )
     if overdue:
-        remarks.append(f"{overdue} open tasks are overdue.")
+        remarks.append(f"{counted(overdue, 'open task')} {'is' if overdue == 1 else 'are'} overdue.")
     return remarks

@@ -877,3 +877,10 @@ def test_what_was_done_by_a_rule_whose_end_was_taken_away_is_right_as_it_is(worl
     edit(world, head, repeatType="daily", recurrence={})
     world.worker.change(str(head), "update", dry_run=False)
     assert red(world) == {}
+
+
+def test_it_is_said_how_many_open_tasks_are_overdue(world: World) -> None:
+    head = world.create(MONDAY, "daily")
+    for days_later, said in ((1, "1 open task is overdue."), (1, "2 open tasks are overdue.")):
+        world.pass_time(days=days_later)
+        assert said in world.worker.queries.series(str(head)).remarks
