@@ -411,7 +411,7 @@ for (const version of VERSIONS) {
       const schema = new mongoose.Schema({ _id: Number, title: String });
       schema.plugin(recurring, options);
       const Odd = mongoose.model(name, schema, name);
-      await Odd.createCollection();
+      await Odd.init();
       return Odd;
     }
   });

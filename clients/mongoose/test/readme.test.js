@@ -28,6 +28,7 @@ describe("the first lines of the README", () => {
       const [before, writes] = FIRST.split("\n\nawait");
       new Function("require", "taskSchema", before)((name) => (assert.equal(name, "recurrence-mongoose"), require("..")), taskSchema);
       const Task = mongoose.model("Task", taskSchema);
+      await Task.init(); // as in support.js
       const events = mongoose.connection.collection("task_events");
       const known = { _id: (await Task.insertMany([{ repeatType: "daily" }], { recurring: false }))[0]._id, userId: new ObjectId() };
 

@@ -108,6 +108,7 @@ async function application(version, url, { plugin, ...options } = {}) {
   const schema = taskSchema(mongoose);
   if (plugin) schema.plugin(plugin, options);
   const Task = mongoose.model("Task", schema);
+  await Task.init(); // the embedded server may never end a first insert that comes while the collection is created
   const user = new mongoose.Types.ObjectId();
   const DUE = new Date("2100-01-01T09:00:00Z");
   let number = Math.floor(Math.random() * 1e9);
