@@ -27,7 +27,6 @@ def text(name: str) -> str:
 
 
 @pytest.mark.long
-@pytest.mark.skipif("RECURRENCE_NODE_TESTS" not in os.environ, reason="the embedded server can get stuck")
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_it_does_what_its_own_tests_say(program: str, request: pytest.FixtureRequest) -> None:
     packages = packages_of(PACKAGE, request.config)
