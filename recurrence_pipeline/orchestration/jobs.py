@@ -22,7 +22,7 @@ from recurrence_pipeline.domain.errors import DatabaseUnavailable, Transient
 from recurrence_pipeline.domain.model import CHANGES, Operation, TaskEvent
 from recurrence_pipeline.domain.times import lasting
 from recurrence_pipeline.orchestration.asset_checks import few_queries, pass_over_tasks, sum_of_all
-from recurrence_pipeline.orchestration.executor import stoppable_executor
+from recurrence_pipeline.orchestration.executor import cancelable_executor, stoppable_executor
 from recurrence_pipeline.orchestration.materializations import materialize, queue_metadata
 from recurrence_pipeline.orchestration.metadata import longest_wait, refused_table
 from recurrence_pipeline.orchestration.naming import Names
@@ -215,21 +215,27 @@ def build_asset_jobs(names: Names) -> list[AssetJob]:
     checks = [*few_queries(names), *pass_over_tasks(names), sum_of_all(names)]
     health = dg.AssetSelection.assets(names.key("worker_health")) | dg.AssetSelection.checks(*checks)
     return [
-        _asset_job(names, "health_checks", health, HEALTH_TAG),
+        _asset_job(names, "health_checks", health, HEALTH_TAG, cancelable_executor),  # it comes again soon
         _asset_job(names, "weekly_maintenance", health, MAINTENANCE_TAG),
         _asset_job(names, "daily_report", dg.AssetSelection.assets(names.key("daily_figures")), REPORT),
         _asset_job(names, "weekly_report", dg.AssetSelection.assets(names.key("performance_report")), REPORT),
     ]
 
 
-def _asset_job(names: Names, name: str, selection: dg.AssetSelection, tags: Mapping[str, str]) -> AssetJob:
+def _asset_job(
+    names: Names,
+    name: str,
+    selection: dg.AssetSelection,
+    tags: Mapping[str, str],
+    executor: dg.ExecutorDefinition = dg.in_process_executor,
+) -> AssetJob:
     return dg.define_asset_job(
         names(name),
         selection=selection,
         description=ABOUT[name],
         tags=tags,
         run_tags=WHOLE_RUN_AGAIN,
-        executor_def=dg.in_process_executor,
+        executor_def=executor,
     )
 
 

@@ -84,6 +84,28 @@ def test_a_run_that_is_stopped_finishes_its_batch_gives_the_rest_back_and_is_a_s
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("kind", [dg.DagsterEventType.RESOURCE_INIT_SUCCESS, dg.DagsterEventType.STEP_SUCCESS])
+def test_a_look_at_the_health_that_is_cut_off_is_canceled_and_not_red(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, kind: dg.DagsterEventType, number: int
+) -> None:
+    """A deploy would else leave a red run whenever it comes at a quarter of an hour."""
+    job = definitions.resolve_job_def("health_checks")
+    run = instance.create_run_for_job(job)
+    sent: list[int] = []
+
+    def stop(entry: dg.EventLogEntry, _cursor: str) -> None:
+        if not sent and entry.dagster_event is not None and entry.dagster_event.event_type is kind:
+            sent.append(number)
+            os.kill(os.getpid(), number)
+
+    instance.watch_event_logs(run.run_id, None, stop)
+    execute_run(InMemoryJob(job), run, instance)
+
+    (run,) = instance.get_runs()
+    assert (sent, run.status) == ([number], dg.DagsterRunStatus.CANCELED)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("ended", [None, "lease_events", "process_creations", "process_latecomers", "summarize"])
 def test_a_run_that_is_stopped_between_two_ops_gives_back_what_the_next_would_have_done_and_is_a_success(
     definitions: dg.Definitions,
