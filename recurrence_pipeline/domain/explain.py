@@ -160,7 +160,7 @@ class SlotViews:
         added = [at for at in progress.added() if at.date() == day]
         begin = datetime.combine(day, datetime.min.time(), progress.wall.tzinfo)
         if self._is_named(day):
-            first = max(progress.first_after(in_utc(begin, progress.zone)) - 1, 0)
+            first = progress.line.before(progress.first_after(in_utc(begin, progress.zone)))
             found = progress.line.timed(first, 3, endless=True) if endless else progress.timed(first, 3)
             yield from ((at, number) for number, at, _ in found if at.date() == day and at not in added)
         yield from ((at, None) for at in added)

@@ -5,7 +5,7 @@ slots do not stay, behind the one whose time it is. From completion, one task is
 day on which it is completed.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from typing import NamedTuple
@@ -74,6 +74,13 @@ class Progress:
         numbered = (slot.at for slot in self._backward(self.now))
         dates = (at for at in reversed(self.added) if not self.passes_over(None, at) and self._due(at) <= self.now)
         return max((at for at in (next(numbered, None), next(dates, None)) if at is not None), default=None)
+
+    def missed(self, places: Iterable[datetime]) -> set[datetime]:
+        """Return the slots whose time has come, as has that of a later one: days off may turn their order around."""
+        begin, now = self.due_now(), self.now
+        if begin is None or now is None:
+            return set()
+        return {at for at in places if at < begin and self._due(at) <= now}
 
     def _due(self, at: datetime) -> datetime:
         return in_utc(self.recurrence.moved(at) or at, self.zone)

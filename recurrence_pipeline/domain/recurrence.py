@@ -86,11 +86,11 @@ class Recurrence:
 
     def excludes(self, wall: datetime) -> bool:
         """Say whether a slot is excluded, by its time or its day."""
-        return not self.excluded.isdisjoint((*as_written(wall), wall.date()))
+        return bool(self.excluded) and not self.excluded.isdisjoint((*as_written(wall), wall.date()))
 
     def pause_at(self, wall: datetime) -> Pause | None:
         """Return the pause that a slot lies in."""
-        return next((pause for pause in self.paused if pause.holds(wall.date())), None)
+        return next((pause for pause in self.paused if pause.holds(wall.date())), None) if self.paused else None
 
     def moved(self, wall: datetime) -> datetime | None:
         """Return where a slot is, moved from a day off; None where it is passed over there."""

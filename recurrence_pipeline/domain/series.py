@@ -245,10 +245,9 @@ class SeriesState:
 
     def was_missed(self, at: datetime) -> bool:
         """Say whether the task of a slot, if it was open, did not stay because its time passed."""
-        if self.recurrence.missed is Missed.EACH or self._now is None:
+        if self.recurrence.missed is Missed.EACH:
             return False
-        begin = self._progress().due_now()
-        return begin is not None and at < begin
+        return bool(self._progress().missed([at]))
 
     def passed_over(self, first: int, last: int) -> set[int]:
         """Return which of these slots have no task because they are passed over, or void."""
@@ -388,9 +387,11 @@ class SeriesState:
 
     def missed(self) -> list[str]:
         """Return the open occurrences that should not stay, because their time passed and the next one's has come."""
-        if self.recurrence.missed is Missed.EACH or (begin := self._progress().due_now()) is None:
+        if self.recurrence.missed is Missed.EACH:
             return []
-        passed = sorted((place, i) for i in self.open if (place := self.place(i)) < begin)
+        places = {i: self.place(i) for i in self.open}
+        missed = self._progress().missed(places.values())
+        passed = sorted((place, i) for i, place in places.items() if place in missed)
         if self.recurrence.missed is Missed.LATEST:
             passed = passed[:-1]
         return [i for _, i in passed]

@@ -11,6 +11,7 @@ from itertools import count
 from recurrence_pipeline.domain.calendar import in_utc, timed
 from recurrence_pipeline.domain.instances import instances
 from recurrence_pipeline.domain.model import Task
+from recurrence_pipeline.domain.reach import NEAR
 from recurrence_pipeline.domain.recurrence import Missed
 from recurrence_pipeline.domain.zones import time_zone, wall_clock
 from recurrence_pipeline.simulation.history import History
@@ -35,10 +36,16 @@ def time_has_come(history: History) -> datetime | None:
         return None
     passed = None
     for at in due_times(history):
-        if in_utc(history.recurrence.moved(at) or at, history.zone) > history.now:
+        if due_of(history, at) <= history.now:
+            passed = at
+        elif in_utc(at, history.zone) > history.now + NEAR:
             return passed
-        passed = at
     return passed
+
+
+def due_of(history: History, at: datetime) -> datetime:
+    """Return when a time is due, moved from a day off."""
+    return in_utc(history.recurrence.moved(at) or at, history.zone)
 
 
 def due_times(history: History) -> Iterator[datetime]:

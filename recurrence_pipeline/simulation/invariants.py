@@ -12,7 +12,7 @@ from recurrence_pipeline.domain.model import Action, Operation, Task, TaskEvent,
 from recurrence_pipeline.domain.plan import Plan
 from recurrence_pipeline.domain.recurrence import NONE, Missed, Recurrence, read_recurrence
 from recurrence_pipeline.simulation.comparing import difference
-from recurrence_pipeline.simulation.expected import counted_from, expected, place, slots, time_has_come
+from recurrence_pipeline.simulation.expected import counted_from, due_of, expected, place, slots, time_has_come
 from recurrence_pipeline.simulation.forks import Fork
 from recurrence_pipeline.simulation.history import ASKING, History, Visit
 from recurrence_pipeline.simulation.random_series import ORIGINAL, edited
@@ -156,7 +156,10 @@ def _missed_stays(history: History) -> str | None:
     if not history.is_calm or missed is Missed.EACH or not _was_visited(history):
         return None
     beginning = time_has_come(history)
-    passed = [t for t in history.open_tasks() if t.id != ORIGINAL and beginning and place(history, t) < beginning]
+    if beginning is None:
+        return None
+    others = ((place(history, task), task) for task in history.open_tasks() if task.id != ORIGINAL)
+    passed = [task for at, task in others if at < beginning and due_of(history, at) <= history.now]
     stays = [task for task in (passed[:-1] if missed is Missed.LATEST else passed) if not task.is_touched]
     return next((f"{history.name(task)} was missed, and is still open" for task in stays), None)
 

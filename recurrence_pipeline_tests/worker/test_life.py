@@ -142,6 +142,22 @@ def test_of_missed_slots_those_stay_that_should(world: World, missed: str, left:
 
 
 @pytest.mark.parametrize("missed", ["latest", "next"])
+def test_what_moved_to_later_today_is_not_missed_yet_though_the_slots_behind_it_are_due(
+    world: World, missed: str
+) -> None:
+    world.now = utc(2024, 1, 2, 8)
+    recurrence = {"added": ["2024-01-05T15:30"], "missed": missed, "shift": {"to": "next", "workdays": ["TU"]}}
+    head = world.create(utc(2024, 1, 3), "daily", recurrence=recurrence)
+    for hour, is_open in ((9, True), (16, False)):
+        world.now = utc(2024, 1, 9, hour)
+        world.add_event("create", head)
+        world.work()
+        added = [task for task in world.occurrences(head) if task["dueDate"] == utc(2024, 1, 9, 15, 30)]
+        assert bool(added) is is_open
+    assert red(world) == {}
+
+
+@pytest.mark.parametrize("missed", ["latest", "next"])
 def test_a_year_away_makes_the_same_documents_as_a_year_of_days(mongodb_url: str, missed: str) -> None:
     day = utc(2024, 1, 1, 8)
     world = World(mongodb_url, now=day)
