@@ -717,6 +717,16 @@ def test_slots_that_are_missed_are_found_as_time_goes_by(world: World) -> None:
     assert red(world) == {}
 
 
+def test_the_last_midnight_of_an_earlier_rule_is_explained_as_the_slot_that_it_is(world: World) -> None:
+    head = world.create(utc(2024, 1, 3), "daily")
+    world.work()
+    edit(world, head, repeatType="weekly")
+    change(world, "update", head, slot=3)
+    assert days(world, head) == ["01-04", "01-05", "01-10"]
+    codes = [world.worker.queries.explain(str(head), date(2024, 1, day)).code for day in (5, 6, 10)]
+    assert codes == [DayCode.OPEN, DayCode.NOT_ON_RULE, DayCode.OPEN]
+
+
 def test_it_is_explained_what_became_of_slots(world: World) -> None:
     head = world.create(MONDAY, "daily", recurrence={"missed": "next"})
     world.worker.change(str(head), "skip", slot=2, dry_run=False)
