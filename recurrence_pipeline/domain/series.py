@@ -1,36 +1,32 @@
 """How far one series is, and which slots it still lacks. Who asked, and what else a batch holds, is planning.py's.
 
-Where slots lie is slot_line.py's business, how far they should have been generated reach.py's.
+Which slots it has, and who is on them, is series_slots.py's business, how far it should have been generated reach.py's.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import datetime, tzinfo
+from datetime import datetime
 from itertools import islice
 
-from recurrence_pipeline.domain.calendar import in_utc, slot_number
-from recurrence_pipeline.domain.errors import InvalidRecurrence, WrongType
-from recurrence_pipeline.domain.instances import days_after
-from recurrence_pipeline.domain.members import added_dates, first_revision, recurrence_of, slot_line
+from recurrence_pipeline.domain.calendar import in_utc
+from recurrence_pipeline.domain.errors import InvalidRecurrence
 from recurrence_pipeline.domain.memory import digest_of
-from recurrence_pipeline.domain.model import Cursor, Series, SeriesMemory, Task, occurrence_id
-from recurrence_pipeline.domain.plan import CursorMove, NewOccurrence, SubtaskCopies
+from recurrence_pipeline.domain.model import Series, SeriesMemory, Task, occurrence_id
+from recurrence_pipeline.domain.plan import CursorMove, NewOccurrence
 from recurrence_pipeline.domain.reach import MAX_NEW_PER_SERIES, MAX_PASSED_OVER, Progress, Reach, slots_from_completion
-from recurrence_pipeline.domain.recurrence import NONE, Missed, as_written
+from recurrence_pipeline.domain.recurrence import NONE, Missed
+from recurrence_pipeline.domain.series_slots import SeriesSlots
 from recurrence_pipeline.domain.slot_line import Slot
-from recurrence_pipeline.domain.validation import creation_time, require_date
-from recurrence_pipeline.domain.zones import time_zone, wall_clock, wall_text, wall_time
+from recurrence_pipeline.domain.zones import wall_clock, wall_time
 
 KEPT_PASSED = 100
 """So far behind the highest completed slot it is kept which were passed over: its completion may be taken back."""
 
 
-class SeriesState:
-    """How far a series is: which slot each member has, the cursor, and the highest completed slot.
+class SeriesState(SeriesSlots):
+    """How far a series is: its cursor, what is done, what is open, and how far it should be by now.
 
-    A series that we remember goes on by the rule and from the anchor that it is remembered with, wherever its
-    original's dates were moved; an edit counts once it is followed (changes.py). One of which nothing was made yet is
-    validated as of `asked_at`, or else as of the original's creation. Without `now` nothing is missed.
+    Without `now` nothing is missed.
     """
 
     def __init__(
@@ -42,51 +38,17 @@ class SeriesState:
         asked_at: datetime | None = None,
         now: datetime | None = None,
     ) -> None:
-        self.original = original
-        self.memory = memory = series.memory
-        if original.misread is not None:
-            raise WrongType(original.misread)
-        reached = series.recalled if memory is None else Cursor(memory.number, memory.current.rule)
-        self.recurrence = recurrence_of(original, reached, memory)
-        zone = original.timezone or timezone
-        if reached is None and not series.occurrences:
-            require_date(original, self.recurrence, asked_at=asked_at or creation_time(original), timezone=zone)
-        self.revisions = (first_revision(original, self.recurrence, zone),) if memory is None else memory.revisions
-        time_zone(zone)  # one that is none is refused, even where another one is remembered
-        self.timezone = zone if memory is None else memory.current.timezone
-        self.zone = time_zone(self.timezone)
-        self.wall = self.revisions[0].anchor
-        """The anchor on the wall clock."""
-        self.original_slot = original.original_slot if memory is None else memory.original_slot
-        self.line = slot_line(series, self.revisions, self.recurrence)
-        self.skipped = dict(memory.skipped) if memory is not None else {}
-        self.dates = added_dates(series)
-        """The added date that each member without a number is on."""
-        self.slots = {task.id: number for task in series.occurrences if (number := self.number(task)) is not None}
-        self.slots[original.id] = self.original_slot
-        self.makers = {task.id: task.created_by_event for task in series.occurrences}
-        self.cursor = 0 if reached is None else reached.number
-        if memory is None:  # what the previous worker made has no number
-            older = (self.slots.get(t.id, 0) for t in series.occurrences if t.occurrence_number is None)
-            self.cursor = max(self.cursor, 0, *older)
+        super().__init__(series, original, timezone, asked_at)
+        memory = self.memory
         self.passed = memory.passed if memory is not None else frozenset[int]()
         self.wanted_again = set[int]()
         """The passed-over slots that a person wants, even if their time has come."""
-        self.made = memory.added if memory is not None else frozenset[datetime]()
-        """The added dates that were ever generated, as far as that is remembered."""
-        if memory is None and reached is not None and original.cursor is None:  # forgotten: as with numbers
-            passed = self._wall_of(self.cursor)
-            self.made = frozenset(at for at in self._dates_beside(self.dates.values()) if at <= passed)
-        self._were_added = self.made.union(self.dates.values())
         self._has_skips = bool(self._were_added or self.skipped or self.passed or not self.recurrence.is_plain)
-        self._added: list[datetime] | None = None
         self._now = now
         self.finished, self._finished_id = -1, original.id
         self._finished_date: datetime | None = None
         self._finished_at: datetime | None = None
         """When the task of the highest completed slot was completed."""
-        self._places = {original.id: self.wall}
-        self._places |= {t.id: t.occurrence_at for t in series.occurrences if t.occurrence_at is not None}
         self.open = {t.id: t.parent_recurring_id for t in series.occurrences if not t.is_completed and self._has(t.id)}
         """What each open occurrence hangs on."""
         self._note_completed((original, *series.occurrences))
@@ -115,17 +77,6 @@ class SeriesState:
         """Whether slots are still to be generated."""
         reach = self.reach()
         return self.cursor < reach.number or not self.made.issuperset(reach.dates)
-
-    def number(self, task: Task) -> int | None:
-        """Return the slot of a member; None where it has neither a number nor a date, or is on an added date."""
-        if task.id == self.original.id:
-            return self.original_slot
-        if task.occurrence_number is not None:
-            return task.occurrence_number
-        if task.id in self.dates or not isinstance(task.anchor, datetime):
-            return None
-        first = self.revisions[0]
-        return slot_number(in_utc(first.anchor, time_zone(first.timezone)), first.rule, task.anchor, first.timezone)
 
     def complete(self, task: Task, moment: datetime | None = None) -> bool:
         """Count a task as completed, whatever its flag says, and say whether it is on a slot."""
@@ -195,32 +146,6 @@ class SeriesState:
         places = {self.slots[i]: at for i, at in self._places.items() if self.cursor < self.slots.get(i, 0) < number}
         return [Slot(each, places[each], in_utc(places[each], self.zone)) for each in sorted(places)]
 
-    def occurrence(self, slot: Slot, event_id: str) -> NewOccurrence:
-        """Return the occurrence of a slot."""
-        new_id = occurrence_id(self.original.id, slot.number)
-        return self._occurrence(new_id, slot.number, slot.at, slot.due, event_id)
-
-    def on_date(self, at: datetime, event_id: str) -> NewOccurrence:
-        """Return the occurrence of an added date."""
-        new_id = occurrence_id(self.original.id, wall_text(at))
-        return self._occurrence(new_id, None, at, in_utc(at, self.zone), event_id)
-
-    def _occurrence(self, new_id: str, number: int | None, at: datetime, due: datetime, event_id: str) -> NewOccurrence:
-        moved = self.recurrence.moved(at) or at
-        new = NewOccurrence(new_id, self.original, number, due, event_id, at)
-        if moved != at:
-            new.due, new.shifted_to = in_utc(moved, self._zone_of(number)), moved
-        if self.original.timezone not in {None, self.timezone}:  # an edit that is not followed yet
-            new.timezone = self.timezone
-        if self.recurrence.subtasks:
-            new.subtasks = SubtaskCopies(self.zone, moved - self.wall)
-        return new
-
-    def _zone_of(self, number: int | None) -> tzinfo:
-        """Return on whose clocks a slot is: one of an earlier rule may be on others."""
-        stretch = self.line.stretch_of(number) if number is not None and len(self.revisions) > 1 else None
-        return self.zone if stretch is None else stretch.zone
-
     def timed(self, first: int, count: int) -> list[Slot]:
         """Return slots from number `first` on, up to the end of the series, or as they would be completed when due."""
         if not self.recurrence.from_completion:
@@ -232,16 +157,6 @@ class SeriesState:
         if not self.recurrence.from_completion:
             return self.line.onward(first, size)
         return (slot for slot in self._as_completed() if slot.number >= first)
-
-    def skips(self, at: datetime, number: int | None = None) -> bool:
-        """Say whether a slot is passed over: it is not wanted, or was there before as an added date."""
-        if self.skipped and self.is_skipped(at, number):
-            return True
-        return (number is not None and at in self._were_added) or self.recurrence.passes_over(at)
-
-    def is_skipped(self, at: datetime, number: int | None) -> bool:
-        """Say whether somebody asked for a slot to be skipped."""
-        return (wall_text(at) if number is None else str(number)) in self.skipped
 
     def was_missed(self, at: datetime) -> bool:
         """Say whether the task of a slot, if it was open, did not stay because its time passed."""
@@ -307,10 +222,6 @@ class SeriesState:
             self.made -= {at}
         self._reach = None
 
-    def has_date(self, at: datetime) -> bool:
-        """Say whether an added date was generated."""
-        return at in self.made or at in self.dates.values()
-
     def moves(self, number: int, dates: Iterable[datetime] = ()) -> list[CursorMove]:
         """Return the move that brings the memory to a slot, and to added dates; none where it has them already."""
         memory = self.memory
@@ -349,22 +260,6 @@ class SeriesState:
         at = self.place(task.id)
         places = ((place, i) for i in self.open if (place := self.place(i)) > at)
         return min(places, default=(at, None))[1]
-
-    def in_order(self, task_ids: Collection[str]) -> list[str]:
-        """Return members in the order of their slots, each slot once."""
-        if self.dates:
-            return sorted(task_ids, key=self.place)
-        return [i for _, i in sorted({self.slots[i]: i for i in task_ids}.items())]
-
-    def place(self, task_id: str) -> datetime:
-        """Return where a member stands on the wall clock, be it past the end of the rule."""
-        if task_id in self.dates:
-            return self.dates[task_id]
-        return self._wall_of(self.slots[task_id], self._places.get(task_id))
-
-    def _wall_of(self, number: int, known: datetime | None = None) -> datetime:
-        at = self.line.at(max(number, 0))
-        return at or known or datetime.max.replace(tzinfo=self.wall.tzinfo)
 
     # What should exist
 
@@ -436,11 +331,6 @@ class SeriesState:
             number = self.line.after(number)
         return None
 
-    @property
-    def original_date(self) -> datetime:
-        """The instant of the anchor."""
-        return in_utc(self.wall, self.zone)
-
     def _counted_from(self, day: datetime) -> Iterator[datetime]:
         return slots_from_completion(self.recurrence, self.revisions[-1].anchor, day, self.recurrence.passes_over)
 
@@ -479,35 +369,3 @@ class SeriesState:
             passes_over=lambda number, at: self.skips(at, number),
             now=self._now,
         )
-
-    def _counts(self, at: datetime) -> bool:
-        """Say whether an added date is one of those kept ahead: one that was made is, unless it was skipped."""
-        return not self.skips(at) or (at in self.made and not self.is_skipped(at, None))
-
-    def added(self) -> list[datetime]:
-        """Return the added dates that are no slots with a number, in order."""
-        if self._added is None:
-            self._added = self._dates_beside(self._were_added)
-        return self._added
-
-    def _dates_beside(self, made: Collection[datetime]) -> list[datetime]:
-        dates = self.recurrence.added_at(self.wall, made)
-        reached = self._wall_of(self.cursor) if dates else self.wall
-        return [at for at in dates if at in made or not self._is_numbered(at, reached)]
-
-    def _is_numbered(self, at: datetime, reached: datetime) -> bool:
-        """Say whether a time is that of a slot with a number: before the end of the rule, or before where it was."""
-        if at in as_written(self.wall):
-            return True
-        if len(self.revisions) > 1:
-            begin = self.line.before(self.line.before(self.line.first_after(in_utc(at, self.zone), at)))
-            return any(at in as_written(slot.at) for slot in self.line.timed(begin, 4))
-        day = at.toordinal()
-        clocks = {each.time() for each in as_written(self.wall)}
-        rule = self.recurrence.rule
-        if at.time() not in clocks or next(days_after(rule, self.wall.date(), day - 1), None) != day:
-            return False
-        if at <= reached or not rule.ends:
-            return True
-        number = self.first_after(in_utc(at, self.zone))
-        return any(at in as_written(slot.at) for slot in self.timed(max(number - 2, 0), 4))
