@@ -43,6 +43,11 @@ class Visit:
     now: datetime
     died: bool
 
+    @property
+    def asking(self) -> list[TaskEvent]:
+        """Those of the events that ask for slots."""
+        return [event for event in self.events if event.operation in ASKING]
+
 
 @dataclass
 class History:
