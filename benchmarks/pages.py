@@ -19,7 +19,7 @@ from benchmarks.size import Size
 from benchmarks.stage import Stage, server, stage
 from recurrence_pipeline.domain.recurrence import HORIZON
 from recurrence_pipeline.local.api import running_api
-from recurrence_pipeline.worker.series_list import ListQuery
+from recurrence_pipeline.queries.series_list import ListQuery
 
 PIECE = 2000
 """Series that are built at a time."""

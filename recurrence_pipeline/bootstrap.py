@@ -21,6 +21,11 @@ from recurrence_pipeline.monitoring.health import Health
 from recurrence_pipeline.monitoring.last_day import LastDay
 from recurrence_pipeline.monitoring.metrics import Metrics
 from recurrence_pipeline.monitoring.parts import Parts
+from recurrence_pipeline.queries.calendar import Calendar
+from recurrence_pipeline.queries.series_actions import SeriesActions
+from recurrence_pipeline.queries.series_list import SeriesList
+from recurrence_pipeline.queries.series_story import SeriesStories
+from recurrence_pipeline.queries.tasks import Queries
 from recurrence_pipeline.reconciliation.backfill import Backfill
 from recurrence_pipeline.reconciliation.reconciler import Reconciliation
 from recurrence_pipeline.recovery.replay import DeadLetters
@@ -58,14 +63,9 @@ from recurrence_pipeline.storage.task_series import TaskSeries
 from recurrence_pipeline.storage.tasks import Tasks
 from recurrence_pipeline.storage.watermark import Watermark
 from recurrence_pipeline.storage.zones import Zones
-from recurrence_pipeline.worker.calendar import Calendar
 from recurrence_pipeline.worker.context import WorkerConfig, WorkerContext, WriteStep
 from recurrence_pipeline.worker.polling import drain
 from recurrence_pipeline.worker.processor import Processor
-from recurrence_pipeline.worker.queries import Queries
-from recurrence_pipeline.worker.series_actions import SeriesActions
-from recurrence_pipeline.worker.series_list import SeriesList
-from recurrence_pipeline.worker.series_story import SeriesStories
 from recurrence_pipeline.worker.service import WorkerService
 from recurrence_pipeline.worker.summary import BatchSummary
 

@@ -25,7 +25,7 @@ from pydantic_core import PydanticCustomError
 
 from recurrence_pipeline.api.schemas import HEX, USER, Id
 from recurrence_pipeline.domain.model import CONTRACT, EventStatus, Operation
-from recurrence_pipeline.worker.queries import MAX_PREVIEW
+from recurrence_pipeline.queries.tasks import MAX_PREVIEW
 
 MAX_EVENTS = 500
 HEX_OR_NOTHING = r"^([0-9a-fA-F]{24})?$"

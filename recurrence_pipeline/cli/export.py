@@ -27,8 +27,8 @@ def export(
     Each series is one to-do with its rule; occurrences that are done or were moved stand beside it. Series that cannot
     be worked on are left out and counted; `recurrence check` names them.
     """
+    from recurrence_pipeline.queries.calendar import CalendarCounts
     from recurrence_pipeline.views.icalendar import calendar_text
-    from recurrence_pipeline.worker.calendar import CalendarCounts
 
     if not ics:
         raise InvalidInput("export: say as what: --ics is the one format there is")

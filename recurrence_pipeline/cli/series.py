@@ -10,7 +10,7 @@ from recurrence_pipeline.domain.errors import InvalidInput
 
 if TYPE_CHECKING:
     from recurrence_pipeline.bootstrap import Worker
-    from recurrence_pipeline.worker.series_list import ListQuery, SeriesRow
+    from recurrence_pipeline.queries.series_list import ListQuery, SeriesRow
 
 MOST = 10_000
 
@@ -38,9 +38,9 @@ def series(  # noqa: PLR0913 (what is asked for)
 
     With --html the page that the API shows of it is written to a file, which needs nothing beside it.
     """
+    from recurrence_pipeline.queries.series_list import ListQuery
     from recurrence_pipeline.views.common import series_data, series_view
     from recurrence_pipeline.views.series_list import list_data, list_view
-    from recurrence_pipeline.worker.series_list import ListQuery
 
     session: Session = context.obj
     query = ListQuery(user_id=user_id, search=search, overdue=overdue)

@@ -24,8 +24,8 @@ from recurrence_pipeline.local.demo_changes import USER, export_of, shown_change
 from recurrence_pipeline.local.stack import LocalStack, running
 from recurrence_pipeline.local.supervisor import Stopped, locked
 from recurrence_pipeline.local.up_file import KEPT_IN
+from recurrence_pipeline.queries.series_view import SeriesView
 from recurrence_pipeline.views.common import events_data, events_table, figures_table
-from recurrence_pipeline.worker.series_view import SeriesView
 
 LONGEST_STANDSTILL = timedelta(minutes=5)
 """How long nothing may come of it before the demo gives up."""

@@ -18,7 +18,7 @@ from recurrence_pipeline.domain.times import iso
 from recurrence_pipeline.domain.words import counted, cut
 
 if TYPE_CHECKING:  # at run time it would bring the database along
-    from recurrence_pipeline.worker.series_view import Member, SeriesView
+    from recurrence_pipeline.queries.series_view import Member, SeriesView
 
 Data = Mapping[str, Any]
 

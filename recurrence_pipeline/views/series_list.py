@@ -9,7 +9,7 @@ from rich.text import Text
 from recurrence_pipeline.views.common import Data, plain, table_of, when
 
 if TYPE_CHECKING:  # at run time it would bring the database along
-    from recurrence_pipeline.worker.series_list import SeriesRow
+    from recurrence_pipeline.queries.series_list import SeriesRow
 
 
 def list_data(rows: "Iterable[SeriesRow]") -> list[dict[str, Any]]:

@@ -19,8 +19,8 @@ from recurrence_pipeline.api.ui.visits import Visit
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.domain.errors import InvalidInput, RecurrenceError
 from recurrence_pipeline.domain.members import MAX_NUMBER
+from recurrence_pipeline.queries.series_actions import Act, Wanted
 from recurrence_pipeline.storage.documents import object_id
-from recurrence_pipeline.worker.series_actions import Act, Wanted
 
 FIELDS = ("task", "slot", "rule", "until")
 """What an act is asked with, beside itself."""

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from recurrence_pipeline.api.ui.clocks import Clock, Shown
 from recurrence_pipeline.domain.status import SeriesStatus
 from recurrence_pipeline.domain.words import cut
-from recurrence_pipeline.worker.series_list import ListOrder, ListQuery, SeriesListPage, SeriesRow
+from recurrence_pipeline.queries.series_list import ListOrder, ListQuery, SeriesListPage, SeriesRow
 
 LIST = "/internal/ui"
 LONGEST_TITLE = 200

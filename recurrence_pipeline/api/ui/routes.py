@@ -22,8 +22,8 @@ from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.domain.difference import Difference
 from recurrence_pipeline.domain.errors import DatabaseUnavailable, InvalidInput, RecurrenceError
 from recurrence_pipeline.domain.status import SeriesStatus
-from recurrence_pipeline.worker.series_actions import told
-from recurrence_pipeline.worker.series_list import ListOrder, ListQuery
+from recurrence_pipeline.queries.series_actions import told
+from recurrence_pipeline.queries.series_list import ListOrder, ListQuery
 
 AT_A_TIME = 2
 """Pages that are made at a time: whoever looks must not keep those waiting who hand over work."""

@@ -15,7 +15,7 @@ from recurrence_pipeline.api.ui.marks import WORDS, Mark, mark_of, mark_of_task
 from recurrence_pipeline.domain.difference import ChangeKind, Difference, SlotChange
 from recurrence_pipeline.domain.words import cut
 from recurrence_pipeline.domain.zones import time_zone, wall_clock
-from recurrence_pipeline.worker.series_story import SeriesStory, ToldSlot
+from recurrence_pipeline.queries.series_story import SeriesStory, ToldSlot
 
 SHOWN = 30
 """How many tasks, and how many events."""

@@ -14,9 +14,9 @@ from recurrence_pipeline.domain.model import Series
 from recurrence_pipeline.domain.series import SeriesState
 from recurrence_pipeline.domain.status import SeriesStatus, status_of
 from recurrence_pipeline.domain.zones import UTC, wall_clock
+from recurrence_pipeline.queries.series_view import SeriesView
+from recurrence_pipeline.queries.tasks import Queries
 from recurrence_pipeline.worker.context import WorkerContext
-from recurrence_pipeline.worker.queries import Queries
-from recurrence_pipeline.worker.series_view import SeriesView
 
 FIRST_YEAR, LAST_YEAR = 1, 9998
 

@@ -19,10 +19,10 @@ from recurrence_pipeline.domain.explain import DayCode, Explanation, SlotView, S
 from recurrence_pipeline.domain.members import require_member
 from recurrence_pipeline.domain.model import EventStatus, Series, Task
 from recurrence_pipeline.domain.series import SeriesState
+from recurrence_pipeline.queries.series_view import SeriesView, view_of
 from recurrence_pipeline.storage.documents import as_contract, object_id
 from recurrence_pipeline.storage.events import QueueState
 from recurrence_pipeline.worker.context import WorkerContext
-from recurrence_pipeline.worker.series_view import SeriesView, view_of
 
 Event = Mapping[str, Any]
 """An event as the application sees it: the names and types of its document."""

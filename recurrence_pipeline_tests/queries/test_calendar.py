@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from icalendar import Calendar
 
+from recurrence_pipeline.queries.calendar import CalendarCounts
 from recurrence_pipeline.views.icalendar import calendar_text
-from recurrence_pipeline.worker.calendar import CalendarCounts
 from recurrence_pipeline_tests.world import World, utc
 
 ANCHOR = utc(2024, 1, 15, 9)
