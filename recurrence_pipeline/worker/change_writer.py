@@ -87,8 +87,12 @@ class ChangeWriter:
     def _put_back(self, event_ids: set[str]) -> set[str]:
         deleted, back = self._context.deleted, set[str]()
         for event_id in event_ids:
-            copies = {copy.task.id for copy in deleted.copies(event_id) if copy.reason == SKIPPED}
-            copies -= deleted.put_back(event_id, copies, Restoration(), self._now).refused.keys()
+            skipped = {copy.task.id: copy.task for copy in deleted.copies(event_id) if copy.reason == SKIPPED}
+            copies = skipped.keys() - deleted.put_back(event_id, skipped, Restoration(), self._now).refused.keys()
+            originals = {head for task in skipped.values() if (head := task.parent_recurring_id) is not None}
+            if originals - self._context.tasks.existing(originals):  # the series was deleted meanwhile
+                self._context.tasks.delete(copies)
+                continue
             deleted.finish(event_id, copies, self._now)
             back |= copies
         return back

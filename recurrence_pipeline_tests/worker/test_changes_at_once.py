@@ -98,6 +98,7 @@ CLOSE_PAIRS = [
     ("shorten", "a person touches the last"),
     ("skip", "update"),
     ("unskip", "skip"),
+    ("unskip", "delete the series"),
     ("exclude", "delete the series"),
 ]
 """Of which each once lost a slot, made one twice, or left something behind."""
@@ -282,7 +283,7 @@ def test_whatever_comes_between_two_commands_of_a_change_it_ends_as_in_some_orde
         sent = pair.at_once(first, second, place=place)
         require_some_order(pair, (first, second), f"{second} before command {place} of {first}")
         place += 1
-    assert place > 5, "the worker sends that many commands"
+    assert place > 4, "the worker sends that many commands"
 
 
 @pytest.mark.parametrize("acts", DRAWN, ids=", ".join)
@@ -301,7 +302,8 @@ def require_some_order(pair: Pair, acts: tuple[str, ...], told: str) -> None:
     assert pair.mongo.events.distinct("status", {"status": {"$nin": ["completed", "rejected"]}}) == []
     if is_seen_by_neither_order(acts):
         assert len({due for due, *_ in outcome}) == len(outcome)
-        assert sum(not done for _, _, done, _ in outcome) >= (4 if len(acts) == 2 else 1)
+        still_open = sum(not done for _, _, done, _ in outcome)
+        assert still_open >= (4 if len(acts) == 2 else "stop" not in acts)
     else:
         assert outcome in pair.in_any_order(*acts), told
 
