@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -13,6 +14,11 @@ from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
 from recurrence_pipeline.domain.retries import RetryPolicy
+from recurrence_pipeline.domain.shards import WHOLE_QUEUE, Shard
+from recurrence_pipeline.follower.looks import QueueLooks, TaskLooks
+from recurrence_pipeline.follower.pulse import Pulse
+from recurrence_pipeline.follower.service import Follower
+from recurrence_pipeline.follower.watcher import Watcher
 from recurrence_pipeline.maintenance.cleanup import Maintenance
 from recurrence_pipeline.maintenance.consistency import Consistency
 from recurrence_pipeline.maintenance.time_zones import TimeZones
@@ -29,6 +35,7 @@ from recurrence_pipeline.recovery.resume import Resuming
 from recurrence_pipeline.shadow.service import Shadow
 from recurrence_pipeline.storage.activities import Activities
 from recurrence_pipeline.storage.audit_log import AuditLog
+from recurrence_pipeline.storage.change_stream import ChangeStreams
 from recurrence_pipeline.storage.database_checks import DatabaseChecks
 from recurrence_pipeline.storage.deleted_tasks import DeletedTasks
 from recurrence_pipeline.storage.event_metrics import EventMetrics
@@ -103,6 +110,9 @@ class Worker(WorkerService):
         self.metrics = Metrics(context.event_metrics, retention=context.rules.event_retention, clock=context.clock)
         self.last_day = LastDay(context.event_metrics, context.event_queries, clock=context.clock)
         self.context = context
+        timeout = settings.worker_timeout
+        self.watcher = Watcher(ChangeStreams(mongo, timeout=timeout) if settings.change_streams else None)
+        self.task_looks = TaskLooks(self.reconciliation, self.watcher, interval=settings.look_interval)
 
     @property
     def service(self) -> Self:
@@ -191,8 +201,29 @@ class Worker(WorkerService):
             wait=wait,
         )
 
+    def follow(self, go_on: Callable[[], bool], *, shard: Shard = WHOLE_QUEUE) -> BatchSummary:
+        """Process what is due as it comes, and find what was never queued, as long as it is to `go_on`.
+
+        An outage is waited for. See follower/service.py.
+        """
+        queue = self.queue_looks()
+        pulse = Pulse(self.parts, self.watcher)
+        work = partial(self.process_pending, shard=shard)
+        try:
+            follower = Follower(
+                work, queue, self.task_looks, self.watcher, batch=self.settings.batch_size, beat=pulse.beat
+            )
+            return follower.run(go_on)
+        finally:
+            pulse.end()
+
+    def queue_looks(self) -> QueueLooks:
+        """Return what says when to look at the queue again, for one who does."""
+        return QueueLooks(self.watcher, self.next_due, interval=self.settings.look_interval, clock=self.context.clock)
+
     def close(self) -> None:
         """Close the connections."""
+        self.watcher.close()
         self.mongo.close()
 
     def __enter__(self) -> Self:

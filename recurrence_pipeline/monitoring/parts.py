@@ -15,16 +15,18 @@ class Parts:
         """Return who leaves heartbeats: a process of this host."""
         return Process(part, self._host, process_id, port)
 
-    def beat(self, process: Process) -> Heartbeats:
+    def beat(self, process: Process, *, stream: str | None = None) -> Heartbeats:
         """Leave a heartbeat where the last one is not fresh, and return those that were there before.
+
+        `stream` is how its change stream is, if it listens to one.
 
         Raises:
             DatabaseUnavailable, Transient: the database cannot be worked with.
         """
         found = Heartbeats(*self._store.read())
         own = found.of(process)
-        if own is None or not found.is_fresh(own):
-            self._store.write(process, starting=own is None)
+        if own is None or own.stream != stream or not found.is_fresh(own):
+            self._store.write(process, starting=own is None, stream=stream)
         self._store.remove_old(found.obsolete)
         return found
 
@@ -33,5 +35,5 @@ class Parts:
         self._store.remove(process)
 
     def rows(self) -> list[dict[str, object]]:
-        """Return the parts that should be there: `{part, where, since, seenAt, standsStill}`."""
+        """Return the parts that should be there: `{part, where, since, seenAt, standsStill, changeStream}`."""
         return as_rows(Heartbeats(*self._store.read()))

@@ -1,0 +1,85 @@
+"""A worker that stays: it processes what is due as it comes, and finds what was never queued, until it is told to stop.
+
+It is a loop and no more: the processor and the reconciliation are those that Dagster's runs and sensors call, with the
+same leases. So any number of followers, runs and APIs work side by side. When to look is looks.py's business.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+
+import structlog
+
+from recurrence_pipeline.domain.errors import DatabaseUnavailable, Transient
+from recurrence_pipeline.follower.looks import STEP, QueueLooks, TaskLooks
+from recurrence_pipeline.follower.watcher import Watcher
+from recurrence_pipeline.worker.summary import BatchSummary
+
+SHORTEST_REST, LONGEST_REST = timedelta(seconds=1), timedelta(seconds=30)
+"""While the database is away; doubled each time that it still is."""
+
+log = structlog.get_logger(__name__)
+
+
+class Follower:
+    """Works until told to stop. `work` processes so many due events at most, `beat` says that it lives."""
+
+    def __init__(
+        self,
+        work: Callable[[int], BatchSummary],
+        queue: QueueLooks,
+        tasks: TaskLooks,
+        watcher: Watcher,
+        *,
+        batch: int,
+        beat: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._work = work
+        self._queue = queue
+        self._tasks = tasks
+        self._watcher = watcher
+        self._batch = batch
+        self._beat = beat
+        self._away = False
+        self._rest = SHORTEST_REST
+
+    def run(self, go_on: Callable[[], bool]) -> BatchSummary:
+        """Work while it is to `go_on`, which is asked when nothing is held. An outage is waited for.
+
+        What a stream has told of by then is asked for in the end; what is due is left to others.
+        """
+        self._watcher.start()
+        summary = BatchSummary()
+        while go_on():
+            try:
+                summary += self._turn()
+            except (DatabaseUnavailable, Transient) as error:
+                self._wait_for_database(error, go_on)
+            else:
+                self._away, self._rest = False, SHORTEST_REST
+                self._watcher.wait(min(self._queue.pause(), self._tasks.pause(), STEP))
+        with suppress(DatabaseUnavailable, Transient):  # then looks find it
+            self._tasks.look(all_of_them=True)
+        return summary
+
+    def _turn(self) -> BatchSummary:
+        """Process a batch if the queue is to be looked at, and look for what was never queued if that is to be."""
+        part = BatchSummary()
+        if self._watcher.ready(tasks=False) or self._queue.pause() == 0:
+            self._queue.begin()
+            part = self._work(self._batch)
+            self._queue.end(found=bool(part.events or part.leases_lost))
+        if (self._watcher.ready(queue=False) or self._tasks.pause() == 0) and self._tasks.look():
+            self._queue.end(found=True)
+        self._beat()
+        return part
+
+    def _wait_for_database(self, error: Exception, go_on: Callable[[], bool]) -> None:
+        if not self._away:
+            log.warning("the database cannot be worked with: waiting for it", error=str(error))
+        self._away = True
+        end = time.monotonic() + self._rest.total_seconds()
+        self._rest = min(2 * self._rest, LONGEST_REST)
+        while go_on() and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, STEP))
