@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -14,7 +13,6 @@ from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
 from recurrence_pipeline.domain.retries import RetryPolicy
-from recurrence_pipeline.domain.shards import WHOLE_QUEUE, Shard
 from recurrence_pipeline.follower.looks import QueueLooks, TaskLooks
 from recurrence_pipeline.follower.pulse import Pulse
 from recurrence_pipeline.follower.service import Follower
@@ -110,9 +108,18 @@ class Worker(WorkerService):
         self.metrics = Metrics(context.event_metrics, retention=context.rules.event_retention, clock=context.clock)
         self.last_day = LastDay(context.event_metrics, context.event_queries, clock=context.clock)
         self.context = context
-        timeout = settings.worker_timeout
-        self.watcher = Watcher(ChangeStreams(mongo, timeout=timeout) if settings.change_streams else None)
-        self.task_looks = TaskLooks(self.reconciliation, self.watcher, interval=settings.look_interval)
+        streams = ChangeStreams(mongo, timeout=settings.worker_timeout) if settings.change_streams else None
+        self.watcher, often = Watcher(streams), settings.look_interval
+        self.queue_looks = QueueLooks(self.watcher, self.next_due, interval=often, clock=context.clock)
+        self.task_looks = TaskLooks(self.reconciliation, self.watcher, interval=often)
+        self.follower = Follower(
+            self.process_pending,
+            self.queue_looks,
+            self.task_looks,
+            self.watcher,
+            Pulse(self.parts, self.watcher),
+            batch=settings.batch_size,
+        )
 
     @property
     def service(self) -> Self:
@@ -200,26 +207,6 @@ class Worker(WorkerService):
             go_on=go_on,
             wait=wait,
         )
-
-    def follow(self, go_on: Callable[[], bool], *, shard: Shard = WHOLE_QUEUE) -> BatchSummary:
-        """Process what is due as it comes, and find what was never queued, as long as it is to `go_on`.
-
-        An outage is waited for. See follower/service.py.
-        """
-        queue = self.queue_looks()
-        pulse = Pulse(self.parts, self.watcher)
-        work = partial(self.process_pending, shard=shard)
-        try:
-            follower = Follower(
-                work, queue, self.task_looks, self.watcher, batch=self.settings.batch_size, beat=pulse.beat
-            )
-            return follower.run(go_on)
-        finally:
-            pulse.end()
-
-    def queue_looks(self) -> QueueLooks:
-        """Return what says when to look at the queue again, for one who does."""
-        return QueueLooks(self.watcher, self.next_due, interval=self.settings.look_interval, clock=self.context.clock)
 
     def close(self) -> None:
         """Close the connections."""

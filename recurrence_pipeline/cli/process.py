@@ -78,7 +78,7 @@ def _follow(session: Session, shard: str | None, *, as_json: bool) -> int:
     preferred = WHOLE_QUEUE if shard is None else shard_from(shard)
     with session.prepared() as worker, present(worker.tell_host), stop_on_signal() as stop:
         session.err.print("Following the queue; Ctrl-C or SIGTERM ends it", soft_wrap=True)
-        summary = worker.follow(lambda: not stop.asked(), shard=preferred)
+        summary = worker.follower.run(lambda: not stop.asked(), shard=preferred)
     session.show(summary.as_json(), lambda data: figures_table("Processed", data), as_json=as_json)
     return OK if stop.signal == SIGTERM else stop.exit_code
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from recurrence_pipeline.follower.watcher import Told, Watcher
-from recurrence_pipeline.reconciliation.reconciler import Reconciliation
+from recurrence_pipeline.reconciliation.reconciler import Reconciliation, ScanResult
 
 QUEUE_PAUSE = timedelta(milliseconds=200)
 """Between two looks at the queue, without a stream."""
@@ -54,6 +54,11 @@ class QueueLooks:
         if not found and self._watcher.alive and (due := self._next_due()) is not None:
             self._due = self._looked + (due - self._clock()).total_seconds()
 
+    def wait(self, end: float) -> None:
+        """Wait until it is time to look, or until `end`."""
+        while (left := min(self.pause(), end - time.monotonic())) > 0 and not self._watcher.ready(tasks=False):
+            self._watcher.wait(min(left, STEP), tasks=False)
+
     def pause(self) -> float:
         """Return in how many seconds the queue is to be looked at, whatever a stream tells."""
         interval = self._interval if self._watcher.alive else QUEUE_PAUSE
@@ -74,7 +79,7 @@ class TaskLooks:
         self._looked = NEVER
         self._rounds = ROUNDS
         self.position: str | None = None
-        """Of the look before, for the next one."""
+        """Where the walks through all tasks are; see `Reconciliation.look`."""
 
     def pause(self) -> float:
         """Return in how many seconds to look, whatever a stream tells."""
@@ -82,28 +87,42 @@ class TaskLooks:
         interval = self._interval if rarely else BETWEEN_LOOKS
         return max(self._looked + interval.total_seconds() - time.monotonic(), 0)
 
-    def look(self, *, all_of_them: bool = False) -> int:
-        """Look at what a stream told of, and at the next piece of everything if its time has come; return the events.
+    def wait(self, end: float) -> bool:
+        """Wait until it is time to look, and say so; False where it is not before `end`."""
+        while (pause := self.pause()) > 0 and not self._watcher.ready(queue=False):
+            left = end - time.monotonic()
+            if left <= 0 or (left < pause and not self._watcher.alive):
+                return False
+            self._watcher.wait(min(pause, left, STEP), queue=False)
+        return True
+
+    def look(self, *, at_all: bool = False) -> ScanResult:
+        """Look at what a stream told of; and at the next piece of all tasks, if its time has come or it is wanted.
 
         Raises:
             DatabaseUnavailable, Transient: the database cannot be worked with; the same is looked at the next time.
         """
-        told = self._watcher.take_tasks(all_of_them=all_of_them)
+        told = self._watcher.take_tasks()
         try:
-            return self._look(told)
+            at_all |= told.gap or self.pause() == 0
+            if told.gap:
+                self._rounds = ROUNDS
+            looked_at, asked = self._look_at(told)
+            if at_all:
+                found = self._reconciliation.look(self.position)
+                self._looked, self.position = time.monotonic(), found.position
+                self._rounds -= found.came_round
+                looked_at, asked = looked_at + found.looked_at, asked + found.asked
         except BaseException:
             self._watcher.give_back(told)
             raise
+        return ScanResult(self.position or "", looked_at, asked)
 
-    def _look(self, told: Told) -> int:
-        if told.gap:
-            self._rounds = ROUNDS
-        asked = 0
-        if told.tasks or told.deleted:
-            asked = self._reconciliation.look_at(told.tasks, told.deleted)
-        if told.gap or self.pause() == 0:
-            found = self._reconciliation.look(self.position)
-            self._looked, self.position = time.monotonic(), found.position
-            self._rounds -= found.came_round
-            asked += found.asked
-        return asked
+    def look_at_all_told(self) -> None:
+        """Look at what a stream told of up to now, for one who ends: nobody will tell of it again."""
+        self._look_at(self._watcher.take_tasks(all_of_them=True))
+
+    def _look_at(self, told: Told) -> tuple[int, int]:
+        if not told.tasks and not told.deleted:
+            return 0, 0
+        return len(told.tasks) + len(told.deleted), self._reconciliation.look_at(told.tasks, told.deleted)

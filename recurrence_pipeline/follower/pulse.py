@@ -22,7 +22,7 @@ class Pulse:
         self._parts = parts
         self._watcher = watcher
         self._process = parts.process(Part.WORKER, str(os.getpid()))
-        self._last: tuple[float, str] | None = None
+        self._last: tuple[float, str | None] | None = None
 
     def beat(self) -> None:
         """Leave a heartbeat if it is time; one that cannot be left costs nothing, and the next is tried in its time."""

@@ -8,11 +8,14 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
+from typing import Protocol
 
 import structlog
 
 from recurrence_pipeline.domain.errors import DatabaseUnavailable, Transient
+from recurrence_pipeline.domain.shards import WHOLE_QUEUE, Shard
 from recurrence_pipeline.follower.looks import STEP, QueueLooks, TaskLooks
+from recurrence_pipeline.follower.pulse import Pulse
 from recurrence_pipeline.follower.watcher import Watcher
 from recurrence_pipeline.worker.summary import BatchSummary
 
@@ -22,57 +25,60 @@ SHORTEST_REST, LONGEST_REST = timedelta(seconds=1), timedelta(seconds=30)
 log = structlog.get_logger(__name__)
 
 
+class Work(Protocol):
+    """What processes due events, at most `limit`, those of a shard first."""
+
+    def __call__(self, limit: int, *, shard: Shard) -> BatchSummary:
+        """Return what that came to."""
+
+
 class Follower:
-    """Works until told to stop. `work` processes so many due events at most, `beat` says that it lives."""
+    """Works until told to stop."""
 
     def __init__(
-        self,
-        work: Callable[[int], BatchSummary],
-        queue: QueueLooks,
-        tasks: TaskLooks,
-        watcher: Watcher,
-        *,
-        batch: int,
-        beat: Callable[[], None] = lambda: None,
+        self, work: Work, queue: QueueLooks, tasks: TaskLooks, watcher: Watcher, pulse: Pulse, *, batch: int
     ) -> None:
         self._work = work
         self._queue = queue
         self._tasks = tasks
         self._watcher = watcher
+        self._pulse = pulse
         self._batch = batch
-        self._beat = beat
         self._away = False
         self._rest = SHORTEST_REST
 
-    def run(self, go_on: Callable[[], bool]) -> BatchSummary:
+    def run(self, go_on: Callable[[], bool], *, shard: Shard = WHOLE_QUEUE) -> BatchSummary:
         """Work while it is to `go_on`, which is asked when nothing is held. An outage is waited for.
 
-        What a stream has told of by then is asked for in the end; what is due is left to others.
+        What a stream has told of tasks by then is asked for in the end; what is due then is left to others.
         """
         self._watcher.start()
         summary = BatchSummary()
-        while go_on():
-            try:
-                summary += self._turn()
-            except (DatabaseUnavailable, Transient) as error:
-                self._wait_for_database(error, go_on)
-            else:
-                self._away, self._rest = False, SHORTEST_REST
-                self._watcher.wait(min(self._queue.pause(), self._tasks.pause(), STEP))
-        with suppress(DatabaseUnavailable, Transient):  # then looks find it
-            self._tasks.look(all_of_them=True)
+        try:
+            while go_on():
+                try:
+                    summary += self._turn(shard)
+                except (DatabaseUnavailable, Transient) as error:
+                    self._wait_for_database(error, go_on)
+                else:
+                    self._away, self._rest = False, SHORTEST_REST
+                    self._watcher.wait(min(self._queue.pause(), self._tasks.pause(), STEP))
+        finally:
+            with suppress(DatabaseUnavailable, Transient):  # then looks find it
+                self._tasks.look_at_all_told()
+            self._pulse.end()
         return summary
 
-    def _turn(self) -> BatchSummary:
+    def _turn(self, shard: Shard) -> BatchSummary:
         """Process a batch if the queue is to be looked at, and look for what was never queued if that is to be."""
         part = BatchSummary()
         if self._watcher.ready(tasks=False) or self._queue.pause() == 0:
             self._queue.begin()
-            part = self._work(self._batch)
+            part = self._work(self._batch, shard=shard)
             self._queue.end(found=bool(part.events or part.leases_lost))
-        if (self._watcher.ready(queue=False) or self._tasks.pause() == 0) and self._tasks.look():
+        if (self._watcher.ready(queue=False) or self._tasks.pause() == 0) and self._tasks.look().asked:
             self._queue.end(found=True)
-        self._beat()
+        self._pulse.beat()
         return part
 
     def _wait_for_database(self, error: Exception, go_on: Callable[[], bool]) -> None:

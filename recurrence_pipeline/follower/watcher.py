@@ -67,14 +67,14 @@ class Watcher:
         self._token: Mapping[str, Any] | None = None
         self._closed = threading.Event()
         self._started = False
-        self._reason = OFF if streams is None else "not open yet"
+        self._reason: str | None = OFF if streams is None else None
 
     def start(self) -> None:
         """Begin to listen, once; without streams there is nothing to begin."""
         with self._woken:
             if self._streams is None or self._started or self._closed.is_set():
                 return
-            self._started = True
+            self._started, self._reason = True, "not open yet"
         threading.Thread(target=self._listen, args=(self._streams,), name="change-stream", daemon=True).start()
 
     def close(self) -> None:
@@ -90,8 +90,8 @@ class Watcher:
         return self._clock() - answered <= (self._streams.longest_wait + LATE).total_seconds()
 
     @property
-    def state(self) -> str:
-        """For people: `alive`, or why it is not."""
+    def state(self) -> str | None:
+        """For people: `alive`, or why it is not; None of one that was not started."""
         return ALIVE if self.alive else self._reason
 
     def ready(self, *, queue: bool = True, tasks: bool = True) -> bool:
@@ -146,6 +146,7 @@ class Watcher:
         while not self._closed.is_set():
             try:
                 self._follow(streams.open(self._token))
+                return
             except RecurrenceError as error:
                 outage = isinstance(error, DatabaseUnavailable) and not isinstance(error, NoChangeStream)
                 answered = self._lost(str(error), goes_on=outage)

@@ -30,6 +30,15 @@ class Parts:
         self._store.remove_old(found.obsolete)
         return found
 
+    def has_workers(self) -> bool:
+        """Say whether a worker that stays is alive.
+
+        Raises:
+            DatabaseUnavailable, Transient: the database cannot be worked with.
+        """
+        found = Heartbeats(*self._store.read())
+        return any(beat.process.part is Part.WORKER and not found.is_silent(beat) for beat in found.all)
+
     def leave(self, process: Process) -> None:
         """Take the heartbeat back: who ends cleanly is not missed."""
         self._store.remove(process)
