@@ -18,7 +18,7 @@ from benchmarks.content import Content, content
 from benchmarks.http_latency import percentiles
 from benchmarks.report import Figures
 from benchmarks.size import Size
-from benchmarks.stage import Stage, free_number, processor_seconds, server, stage, store
+from benchmarks.stage import Stage, asked, free_number, processor_seconds, server, stage, store
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.local.supervisor import ManagedProcess, stop
 
@@ -122,19 +122,13 @@ def _followed(at: Stage, original: object, occurrences: int, change: Callable[[]
 
 def _at_rest(at: Stage, program: ManagedProcess, seconds: float) -> dict[str, Any]:
     """Return what the database is asked, and how much CPU the worker and the database use, while nothing happens."""
-    before = _asked(at), processor_seconds(program.process.pid), at.database.cpu()
+    before = asked(at.worker.mongo), processor_seconds(program.process.pid), at.database.cpu()
     time.sleep(seconds)
-    after = _asked(at), processor_seconds(program.process.pid), at.database.cpu()
-    asked, cpu, server_cpu = (now - then for now, then in zip(after, before, strict=True))
-    of_ours = 1  # our own question, of how much was asked
+    after = asked(at.worker.mongo), processor_seconds(program.process.pid), at.database.cpu()
+    requests, cpu, server_cpu = (now - then for now, then in zip(after, before, strict=True))
     return {
-        "commands/s": (asked - of_ours) / seconds,
+        "commands/s": (requests - 1) / seconds,
         "CPU %": cpu / seconds * 100,
         "server CPU %": server_cpu / seconds * 100,
         "seconds": seconds,
     }
-
-
-def _asked(at: Stage) -> int:
-    """Return how many requests the server has had, of whomever (`serverStatus`, "network.numRequests")."""
-    return int(at.worker.mongo.client.admin.command("serverStatus")["network"]["numRequests"])

@@ -1,7 +1,7 @@
 """Which parts of the system are there: heartbeats left and read. What they say is decided in heartbeat_rules.py."""
 
 from recurrence_pipeline.monitoring.heartbeat_rules import Heartbeats, as_rows
-from recurrence_pipeline.storage.heartbeats import HeartbeatStore, Part, Process
+from recurrence_pipeline.storage.heartbeats import ALIVE, OFF, HeartbeatStore, Part, Process
 
 
 class Parts:
@@ -38,6 +38,16 @@ class Parts:
         """
         found = Heartbeats(*self._store.read())
         return any(beat.process.part is Part.WORKER and not found.is_silent(beat) for beat in found.all)
+
+    def streams(self) -> list[bool]:
+        """Return whether its change stream is alive, of each process that is alive and listens to one.
+
+        Raises:
+            DatabaseUnavailable, Transient: the database cannot be worked with.
+        """
+        found = Heartbeats(*self._store.read())
+        listening = (beat for beat in found.counted if beat.stream not in {None, OFF} and not found.is_silent(beat))
+        return [beat.stream == ALIVE for beat in listening]
 
     def leave(self, process: Process) -> None:
         """Take the heartbeat back: who ends cleanly is not missed."""

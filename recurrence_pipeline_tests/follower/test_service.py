@@ -213,7 +213,8 @@ def test_a_signal_ends_it_with_a_summary_and_nothing_held(
         for _ in range(300):
             world.add_event("create", world.add_task(ANCHOR, "daily", createdAt=ANCHOR))
         environment = {"MONGODB_URL": replica_set_url, "WORKER_BATCH_SIZE": "5", "LOG_LEVEL": "error", **SELDOM}
-        with recurrence("process", "--follow", "--json", folder=tmp_path, environment=environment) as process:
+        command = ("process", "--follow", "--shard", "1/2", "--json")
+        with recurrence(*command, folder=tmp_path, environment=environment) as process:
             wait_until(lambda: world.worker.queries.unfinished() < 300, "the first batch is processed")
             wait_until(
                 lambda: [row["part"] for row in world.worker.parts.rows()] == ["worker"], "it says that it lives"
