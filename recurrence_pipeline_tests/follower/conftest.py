@@ -36,7 +36,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def live(replica_set_url: str) -> Iterator[World]:
     """Return a world whose server has change streams."""
-    with closing(World(replica_set_url, **SELDOM)) as world:
+    with closing(World(replica_set_url, now=None, **SELDOM)) as world:
         yield world
 
 

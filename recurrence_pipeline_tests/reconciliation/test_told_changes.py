@@ -149,7 +149,8 @@ def test_a_sweep_says_when_it_has_come_round(world: World) -> None:
     reconciliation = world.worker.reconciliation
     assert reconciliation.look().came_round
     with open_worker(world.settings.model_copy(update={"reconcile_step": 1}), clock=lambda: world.now) as worker:
-        looks, position = [], None
+        looks: list[bool] = []
+        position = None
         while not looks or not looks[-1]:
             found = worker.reconciliation.look(position)
             position = found.position
