@@ -26,6 +26,7 @@ NAMES = (
     "maintenance",
     "growth",
     "run_history",
+    "follow",
     "rest",
     "backlog",
 )

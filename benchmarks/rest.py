@@ -16,7 +16,7 @@ from benchmarks.content import content
 from benchmarks.http_latency import percentiles
 from benchmarks.report import Figures
 from benchmarks.size import Size
-from benchmarks.stage import SERVER, free_number, processor_seconds, store
+from benchmarks.stage import SERVER, asked, free_number, processor_seconds, store
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.local.dagster import running_dagster
 from recurrence_pipeline.local.stack import LocalStack, running
@@ -95,11 +95,18 @@ def finished(system: LocalStack, event_id: object) -> datetime:
 
 
 def idle(system: LocalStack, seconds: float) -> dict[str, Any]:
-    """Return the CPU that each program uses while nothing happens, in percent of one core, and the runs it starts."""
+    """Return the CPU that programs use while nothing happens, in percent of one core, and what they ask and start."""
     wait_for_rest(system)
     runs = our_runs(system)
+    before = asked(system.worker.mongo)
     used = used_by(system.programs, seconds)
-    return {"what": f"idle for {seconds} s", **used, "runs": len(our_runs(system).keys() - runs.keys())}
+    commands = (asked(system.worker.mongo) - before) / seconds
+    return {
+        "what": f"idle for {seconds} s",
+        **used,
+        "commands/s": commands,
+        "runs": len(our_runs(system).keys() - runs.keys()),
+    }
 
 
 def dagster_alone(home: Path, environment: Mapping[str, str], seconds: int) -> dict[str, Any]:

@@ -127,6 +127,11 @@ def store(mongo: Mongo, content: Content) -> None:
             collection.insert_many(chunk, ordered=False)
 
 
+def asked(mongo: Mongo) -> int:
+    """Return how many requests the server has had, of whomever (`serverStatus`, "network.numRequests")."""
+    return int(mongo.client.admin.command("serverStatus")["network"]["numRequests"])
+
+
 def free_number(mongo: Mongo) -> int:
     """Return the lowest number that no task has."""
     counter = mongo.counters.find_one({"_id": "tasks"}) or {"sequence_value": 0}

@@ -13,6 +13,10 @@ from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
 from recurrence_pipeline.domain.retries import RetryPolicy
+from recurrence_pipeline.follower.looks import QueueLooks, TaskLooks
+from recurrence_pipeline.follower.pulse import Pulse
+from recurrence_pipeline.follower.service import Follower
+from recurrence_pipeline.follower.watcher import Watcher
 from recurrence_pipeline.maintenance.cleanup import Maintenance
 from recurrence_pipeline.maintenance.consistency import Consistency
 from recurrence_pipeline.maintenance.time_zones import TimeZones
@@ -34,6 +38,7 @@ from recurrence_pipeline.recovery.resume import Resuming
 from recurrence_pipeline.shadow.service import Shadow
 from recurrence_pipeline.storage.activities import Activities
 from recurrence_pipeline.storage.audit_log import AuditLog
+from recurrence_pipeline.storage.change_stream import ChangeStreams
 from recurrence_pipeline.storage.database_checks import DatabaseChecks
 from recurrence_pipeline.storage.deleted_tasks import DeletedTasks
 from recurrence_pipeline.storage.event_metrics import EventMetrics
@@ -103,6 +108,18 @@ class Worker(WorkerService):
         self.metrics = Metrics(context.event_metrics, retention=context.rules.event_retention, clock=context.clock)
         self.last_day = LastDay(context.event_metrics, context.event_queries, clock=context.clock)
         self.context = context
+        streams = ChangeStreams(mongo, timeout=settings.worker_timeout) if settings.change_streams else None
+        self.watcher, often = Watcher(streams), settings.look_interval
+        self.queue_looks = QueueLooks(self.watcher, self.next_due, interval=often, clock=context.clock)
+        self.task_looks = TaskLooks(self.reconciliation, self.watcher, interval=often)
+        self.follower = Follower(
+            self.process_pending,
+            self.queue_looks,
+            self.task_looks,
+            self.watcher,
+            Pulse(self.parts, self.watcher),
+            batch=settings.batch_size,
+        )
 
     @property
     def service(self) -> Self:
@@ -193,6 +210,7 @@ class Worker(WorkerService):
 
     def close(self) -> None:
         """Close the connections."""
+        self.watcher.close()
         self.mongo.close()
 
     def __enter__(self) -> Self:

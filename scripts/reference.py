@@ -228,7 +228,7 @@ def _fields_of(collection: str) -> str:
 
 def metrics_page(worker: Worker) -> str:
     """Tell of the figures, and of the metrics for Prometheus."""
-    exporter = Exporter(worker.context.event_metrics, DatabaseErrors(), lateness=timedelta(0))
+    exporter = Exporter(worker.context.event_metrics, DatabaseErrors(), worker.parts, lateness=timedelta(0))
     exporter.refresh()
     families = sorted(exporter.registry.collect(), key=lambda family: family.name)
     rows = [

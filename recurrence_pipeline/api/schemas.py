@@ -164,13 +164,16 @@ class Services(Shape):
 
 
 class PartOfSystem(Shape):
-    """Dagster, or a process of the API, by its heartbeats: since when they have come, and the last one."""
+    """Dagster, a process of the API, or a worker, by its heartbeats: since when they have come, and the last one."""
 
-    part: Annotated[Literal["dagster", "api"], Field(examples=["dagster"])]
+    part: Annotated[Literal["dagster", "api", "worker"], Field(examples=["dagster"])]
     where: Annotated[str, Field(examples=["worker-1"])]
     since: When
     seenAt: When
     standsStill: Annotated[bool, Field(description="No heartbeat for 3 minutes, and it was not stopped.")]
+    changeStream: Annotated[
+        str | None, Field(description="`alive`, or why it listens to no change stream; null of the API.")
+    ]
 
 
 class HealthData(Shape):

@@ -56,7 +56,7 @@ def serve(
         if settings.prometheus_metrics:
             found = listen(settings.host, settings.metrics_port, variable="METRICS_PORT")
             scraped += [stack.enter_context(each) for each in found]
-            exporter = Exporter(worker.context.event_metrics, errors, lateness=settings.lease)
+            exporter = Exporter(worker.context.event_metrics, errors, worker.parts, lateness=settings.lease)
             stack.enter_context(exporting(exporter, scraped, patience=settings.request_timeout))
         logging.getLogger("uvicorn").handlers = logging.getLogger(ROOT).handlers
         logging.getLogger("uvicorn").setLevel("WARNING")

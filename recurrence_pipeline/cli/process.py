@@ -1,5 +1,6 @@
 """Processing events, or asking for it: `process` and `trigger`."""
 
+from signal import SIGTERM
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,16 +25,32 @@ def process(
     limit: Annotated[
         int | None, typer.Option("-n", "--limit", metavar="N", min=1, help="Process at most so many events.")
     ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Stay, process events as they come, and find what was never queued.")
+    ] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard", metavar="N/M", help="With --follow, of M workers side by side: which events this one prefers."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """Process due events here and now, without Dagster.
 
     Ctrl-C or SIGTERM lets the batch that has begun finish, and the summary tells what was done.
+    With --follow it is a service: it waits for an outage to end, and SIGTERM is no failure.
     """
     from recurrence_pipeline.views.common import figures_table
     from recurrence_pipeline.worker.signals import stop_on_signal
 
     session: Session = context.obj
+    if follow and (until_empty or limit is not None):
+        raise InvalidInput(f"follow: says nothing to --{'until-empty' if until_empty else 'limit'}")
+    if shard is not None and not follow:
+        raise InvalidInput("shard: says nothing without --follow")
+    if follow:
+        return _follow(session, shard, as_json=as_json)
     with session.prepared() as worker, session.progress(MofNCompleteColumn()) as bar:
         task = bar.add_task("events", total=worker.queries.unfinished())
 
@@ -49,6 +66,21 @@ def process(
     data = summary.as_json() | {"unfinished": unfinished}
     session.show(data, lambda data: figures_table("Processed", data), as_json=as_json)
     return stop.exit_code
+
+
+def _follow(session: Session, shard: str | None, *, as_json: bool) -> int:
+    """Work until a signal comes; SIGTERM is a wish that was granted."""
+    from recurrence_pipeline.api.presence import present
+    from recurrence_pipeline.domain.shards import WHOLE_QUEUE, shard_from
+    from recurrence_pipeline.views.common import figures_table
+    from recurrence_pipeline.worker.signals import stop_on_signal
+
+    preferred = WHOLE_QUEUE if shard is None else shard_from(shard)
+    with session.prepared() as worker, present(worker.tell_host), stop_on_signal() as stop:
+        session.err.print("Following the queue; Ctrl-C or SIGTERM ends it", soft_wrap=True)
+        summary = worker.follower.run(lambda: not stop.asked(), shard=preferred)
+    session.show(summary.as_json(), lambda data: figures_table("Processed", data), as_json=as_json)
+    return OK if stop.signal == SIGTERM else stop.exit_code
 
 
 @app.command(

@@ -104,6 +104,16 @@ class Settings(BaseModel):
         "ms: a second less than a multiple of 5 s, at which Dagster lets it look again. 0: it looks once.",
     )
 
+    change_streams: Flag = True
+    """Whether changes are listened to where the server is a replica set (true or false)."""
+
+    look_interval: Annotated[Duration, at_most(timedelta(minutes=10))] = Field(
+        timedelta(seconds=30),
+        alias="WORKER_LOOK_INTERVAL",
+        description="How often `recurrence process --follow` looks by itself while a change stream is alive, in ms; "
+        "without one it looks at the queue every 200 ms and for unqueued work every 5 s.",
+    )
+
     lease: Duration = Field(timedelta(seconds=60), alias="WORKER_LEASE")
     """How long a worker holds an event without renewing, in ms: what a killed worker costs."""
 

@@ -23,6 +23,7 @@ from recurrence_pipeline.doctor.rules import (
     judge_hosts,
     judge_parts,
     judge_queue,
+    judge_streams,
     judge_version,
     judge_watermark,
     judge_worker,
@@ -44,6 +45,7 @@ from recurrence_pipeline.maintenance.consistency import Consistency
 from recurrence_pipeline.maintenance.rules import Issue
 from recurrence_pipeline.maintenance.scan import ConsistencyScan, ScanProgress
 from recurrence_pipeline.monitoring.parts import Parts
+from recurrence_pipeline.storage.database_checks import Server
 from recurrence_pipeline.storage.heartbeats import Part
 from recurrence_pipeline.storage.timeouts import time_limit
 from recurrence_pipeline.worker.context import WorkerContext
@@ -87,7 +89,7 @@ class Diagnostics:
         yield ok("database", "answers")
         yield from (judge_version(server), judge_writes(server), judge_clock(server, self._context.rules.lease_margin))
         yield from asked("time zones of hosts", self._hosts)
-        yield from asked("parts", self._judge_parts)
+        yield from asked("parts", lambda: self._judge_parts(server))
         yield from asked("watermark", self._watermark)
         for name, label in LABELS.items():
             yield from asked(label, partial(self._check, name, label))
@@ -95,10 +97,10 @@ class Diagnostics:
         yield from asked("dead letters", self._dead_letters)
         yield from asked("data", lambda: self._data(progress))
 
-    def _judge_parts(self) -> list[HealthCheckResult]:
+    def _judge_parts(self, server: Server) -> list[HealthCheckResult]:
         rows = self._parts.rows()
         self.dagster = next((row for row in rows if row["part"] == Part.DAGSTER.value), None)
-        return [judge_parts(rows)]
+        return [judge_parts(rows), judge_streams(rows, server)]
 
     def _hosts(self) -> list[HealthCheckResult]:
         now, hosts = self._context.clock(), self._context.hosts

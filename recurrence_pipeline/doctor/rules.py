@@ -13,6 +13,7 @@ from recurrence_pipeline.domain.severity import Severity
 from recurrence_pipeline.domain.times import lasting
 from recurrence_pipeline.maintenance.checks import CheckResult
 from recurrence_pipeline.storage.database_checks import Server
+from recurrence_pipeline.storage.heartbeats import ALIVE, OFF
 from recurrence_pipeline.storage.hosts import HostSeen
 
 OLDEST_SERVER = (5, 0)
@@ -124,8 +125,21 @@ def judge_parts(parts: Sequence[Mapping[str, Any]]) -> HealthCheckResult:
         advice = "Its log may say why; start it again. One that is gone for good is forgotten after 2 days."
         return fault("parts", f"stands still: {found}", advice)
     alive = ", ".join(f"{part['part']} on {part['where']}" for part in parts)
-    found = f"alive: {alive}" if alive else "neither Dagster nor the API has run lately"
+    found = f"alive: {alive}" if alive else "neither Dagster, the API nor a worker that stays has run lately"
     return ok("parts", found)
+
+
+def judge_streams(parts: Sequence[Mapping[str, Any]], server: Server) -> HealthCheckResult:
+    """Say who is woken by changes. Without a stream nothing is lost, and whoever waits looks all the time instead."""
+    name = "change streams"
+    listeners = [part for part in parts if part["changeStream"] is not None and not part["standsStill"]]
+    if not listeners:
+        return ok(name, "nobody listens")
+    found = ", ".join(f"{part['part']} on {part['where']}: {part['changeStream']}" for part in listeners)
+    if server.replica_set is not None and any(part["changeStream"] not in {ALIVE, OFF} for part in listeners):
+        advice = "Work is found by looking, with more queries. Its log says more; the role needed is readWrite."
+        return warn(name, found, advice)
+    return ok(name, found)
 
 
 def judge_watermark(watermark: datetime | None, now: datetime) -> HealthCheckResult:

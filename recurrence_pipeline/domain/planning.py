@@ -98,6 +98,10 @@ def plan_deletions(events: Sequence[TaskEvent], snapshot: Snapshot, *, timezone:
         if named is not None and named.misread is not None:
             plan.refuse([event], WrongType(named.misread))
             continue
+        if named is not None and event.source is Source.RECONCILE and not event.deleting:  # seen to be gone, and back
+            plan.answers[event.id] = Answer(deleted=0)
+            plan.series_of_event[event.id] = snapshot.series_of(event.task_id).id
+            continue
         series = _series_to_delete(event, snapshot)
         found = [t.id for t in series.hanging if t.user_id == event.user_id and t.id not in taken]
         ids = (*event.deleting, *found)

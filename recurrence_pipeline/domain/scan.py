@@ -51,6 +51,16 @@ class TaskVersion:
         return self.updated_at or creation_time(self.task)
 
 
+@dataclass(frozen=True, slots=True)
+class DeletedOriginal:
+    """An original that was deleted: whose it was, and when by the server's clock, as `seconds` and a number in them."""
+
+    task_id: str
+    user_id: str
+    seconds: int
+    number: int
+
+
 def _seconds(time: datetime) -> int:
     """Return a time as an ObjectId holds it."""
     return min(max((time - EPOCH) // timedelta(seconds=1), 0), 2**32 - 1)

@@ -8,8 +8,11 @@ worker has died loses nothing but the preference.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
+from re import fullmatch
 from typing import TypeVar
 from zlib import crc32
+
+from recurrence_pipeline.domain.errors import InvalidInput
 
 Event = TypeVar("Event")
 
@@ -36,6 +39,18 @@ class Shard:
         begin = len(due) * self.number // self.of
         others = [event for event, _ in (*due[begin:], *due[:begin])]
         return others[: min(limit, max(ceil(len(others) / self.of), SMALL))]
+
+
+def shard_from(text: str) -> Shard:
+    """Read `N/M`: shard N of M, counted from 1.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    found = fullmatch(r"(\d{1,4})/(\d{1,4})", text)
+    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        raise InvalidInput(f"shard: {text!r} is not N/M, such as 1/2 and 2/2 for two workers")
+    return Shard(int(found[1]) - 1, int(found[2]))
 
 
 WHOLE_QUEUE = Shard(0, 1)

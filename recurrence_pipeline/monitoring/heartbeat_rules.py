@@ -1,7 +1,7 @@
 """Which part of the system stands still as a whole, by the heartbeats that each leaves. Pure: nothing is read or sent.
 
-The parts watch each other: Dagster, in a tick of its alert sensor, the processes of the API, and these Dagster. All
-times are the database's, so that the clocks of hosts do not matter.
+The parts watch each other: Dagster, in a tick of its alert sensor, the processes of the API and the workers that stay;
+the processes of the API Dagster and the workers. All times are the database's: the clocks of hosts do not matter.
 """
 
 from dataclasses import dataclass
@@ -70,13 +70,13 @@ class Heartbeats:
         return self.now - beat.seen > SILENT_AFTER
 
     def _is_replaced(self, beat: Heartbeat) -> bool:
-        """Say whether an API has begun on its host since: one that was killed and started again at another port.
+        """Say whether another of its kind has begun on its host since: it was killed, and started again.
 
         One that is frozen while another on its host is started again looks the same.
         """
         mine = beat.process
         return (
-            mine.part is Part.API
+            mine.part is not Part.DAGSTER
             and self.is_silent(beat)
             and any(
                 (other.process.part, other.process.host) == (mine.part, mine.host)
@@ -94,7 +94,7 @@ def stand_still(found: Heartbeats, watcher: Part, link: str) -> list[Incident]:
 
 
 def as_rows(found: Heartbeats) -> list[dict[str, object]]:
-    """Return the parts as health shows them: `{part, where, since, seenAt, standsStill}`."""
+    """Return the parts as health shows them: `{part, where, since, seenAt, standsStill, changeStream}`."""
     return [
         {
             "part": beat.process.part.value,
@@ -102,6 +102,7 @@ def as_rows(found: Heartbeats) -> list[dict[str, object]]:
             "since": beat.since,
             "seenAt": beat.seen,
             "standsStill": found.is_silent(beat),
+            "changeStream": beat.stream,
         }
         for beat in sorted(found.counted, key=lambda beat: beat.process.name)
     ]
@@ -121,5 +122,11 @@ def _incident(beat: Heartbeat, now: datetime, link: str) -> Incident:
             text = (
                 f"No sign of life for {ago}, and it was not stopped: it was killed, is frozen, or does not "
                 "reach the database. Restart it."
+            )
+        case Part.WORKER:
+            title = f"the worker on {where} stands still"
+            text = (
+                f"`recurrence process --follow` has shown no sign of life for {ago}, and it was not stopped: it was "
+                "killed, is frozen, or does not reach the database. Restart it."
             )
     return Incident(beat.key, title, text, link, beat.seen)

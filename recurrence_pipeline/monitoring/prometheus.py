@@ -29,6 +29,7 @@ from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.domain.errors import RecurrenceError
 from recurrence_pipeline.domain.finished_events import OUTCOMES, FinishedEvent
 from recurrence_pipeline.domain.model import REFUSED, EventStatus, Operation
+from recurrence_pipeline.monitoring.parts import Parts
 from recurrence_pipeline.storage.command_errors import DatabaseErrors
 from recurrence_pipeline.storage.event_metrics import EventMetrics, NotDone
 
@@ -54,6 +55,7 @@ class Exporter(Collector):
         self,
         events: EventMetrics,
         errors: DatabaseErrors,
+        parts: Parts,
         *,
         lateness: timedelta,
         clock: Callable[[], datetime] = utc_now,
@@ -63,11 +65,12 @@ class Exporter(Collector):
         self.registry = CollectorRegistry()
         self._events = events
         self._errors = errors
+        self._parts = parts
         self._lateness = lateness
         self._clock = clock
         self._began = self._read_to = clock()
         self._seen: dict[tuple[str, datetime], None] = {}
-        self._waiting: tuple[datetime, list[NotDone]] | None = None
+        self._waiting: tuple[datetime, list[NotDone], list[bool]] | None = None
         self._counters()
         ProcessCollector(registry=self.registry)
         build = Gauge(
@@ -110,7 +113,7 @@ class Exporter(Collector):
         """Read what ended since the last look, and what waits; a database that is away is a figure, and no error."""
         try:
             self._count_finished()
-            self._waiting = self._clock(), self._events.not_done()
+            self._waiting = self._clock(), self._events.not_done(), self._parts.streams()
         except RecurrenceError as error:
             self._waiting = None
             log.warning("no metrics from the database", error=str(error))
@@ -154,7 +157,7 @@ class Exporter(Collector):
             self._duration.labels(event.operation, event.status.value).observe(event.duration_ms / 1000)
 
 
-def _gauges(now: datetime, rows: list[NotDone]) -> Iterator[Metric]:
+def _gauges(now: datetime, rows: list[NotDone], streams: list[bool]) -> Iterator[Metric]:
     queue = GaugeMetricFamily("recurrence_queue_events", "Events that wait or are worked on.", labels=["status"])
     age = GaugeMetricFamily(
         "recurrence_queue_age_seconds",
@@ -173,4 +176,9 @@ def _gauges(now: datetime, rows: list[NotDone]) -> Iterator[Metric]:
     for operation in Operation:
         for status in REFUSED:
             dead.add_metric([operation.value, status.value], counts.get((operation.value, status), 0))
-    yield from (queue, age, dead)
+    listeners = GaugeMetricFamily(
+        "recurrence_change_streams", "Processes that listen to changes, by whether they hear any.", labels=["state"]
+    )
+    for state, alive in (("alive", True), ("none", False)):
+        listeners.add_metric([state], streams.count(alive))
+    yield from (queue, age, dead, listeners)

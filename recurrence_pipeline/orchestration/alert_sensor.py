@@ -160,7 +160,7 @@ class IncidentSearch:
             return  # the time of a tick is not spent on waiting for it once more
         dagster = worker.parts.process(Part.DAGSTER, daemon_id(self._instance))
         with suppress(RecurrenceError):
-            found = worker.parts.beat(dagster)
+            found = worker.parts.beat(dagster, stream=worker.watcher.state)
             if found.is_watchful(dagster):
                 self.unseen -= silent
                 self.forgotten = found.forgotten

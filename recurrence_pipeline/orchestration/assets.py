@@ -30,7 +30,7 @@ Asset = dg.AssetsDefinition | dg.AssetSpec
 WRITTEN_BY, OURS = "written_by", "worker"
 """The tag that says who writes what an asset is, and what it says where nobody but the worker does."""
 
-PARTS = ("part", "where", "since", "seenAt", "standsStill")
+PARTS = ("part", "where", "since", "seenAt", "standsStill", "changeStream")
 NOT_DEGRADED = "no_figure_degraded"
 """The check that belongs to the performance report."""
 

@@ -5,7 +5,8 @@ read the database, but for two, whose tags say so. The events of reconciliation 
 ask for the same once, and a run for each look would take seconds of CPU, every 5 s. The alert sensor leaves Dagster's
 heartbeat, one small document, which is about the daemon and not about runs.
 Dagster lets a sensor look every 5 s; so that an event need not wait as long, a look at an empty queue watches it for a
-while (long polling), which ends shortly before the next may begin. Where the instance evaluates one sensor after the
+while (long polling), which ends shortly before the next may begin; where a change stream is alive it is asked seldom,
+and the stream ends the wait. Where the instance evaluates one sensor after the
 other, that would hold up those of everybody: there a sensor looks once.
 """
 
@@ -28,15 +29,12 @@ from recurrence_pipeline.orchestration.naming import Names
 from recurrence_pipeline.orchestration.own import location_of
 from recurrence_pipeline.orchestration.resources import WorkerResource, one_line, worker_of
 from recurrence_pipeline.orchestration.run_leases import InFlight, dead_runs, runs_in_flight, shards_to_start, tag_of
-from recurrence_pipeline.reconciliation.reconciler import Reconciliation, ScanResult
+from recurrence_pipeline.reconciliation.reconciler import ScanResult
 
 RUNNING = dg.DefaultSensorStatus.RUNNING
 
 MOMENT = timedelta(milliseconds=250)
-"""How long an event is left to the runs that are in flight."""
-
-PAUSE = 0.2
-"""In seconds, between two looks at the queue."""
+"""How long an event is left to the runs that are in flight, and to workers that stay."""
 
 DUE_TAG = "recurrence/events_due"
 """The tag of a run that says what it was started for; how long that waited is in its first op's metadata."""
@@ -70,7 +68,8 @@ def _runs_for_what_is_due(
 ) -> list[dg.RunRequest] | dg.SkipReason:
     settings = worker.settings
     try:
-        moment = MOMENT if _in_flight(context, worker, job).total else timedelta()
+        others = _in_flight(context, worker, job).total or worker.open().parts.has_workers()
+        moment = MOMENT if others else timedelta()
         watch(worker.open(), patience(context.instance, settings), moment=moment)
         queue = worker.open().queries.queue()
         if queue.oldest is None:
@@ -134,12 +133,16 @@ def watch(worker: Worker, longest: timedelta, *, moment: timedelta) -> None:
 
     A run that is warm takes it at once; what is still there a moment later is worth another run.
     """
-    end = time.monotonic() + longest.total_seconds()
+    if longest:
+        worker.watcher.start()
+    end, looks = time.monotonic() + longest.total_seconds(), worker.queue_looks
     while time.monotonic() < end:
+        looks.begin()
         oldest = worker.queries.queue(at_most=1).oldest
         if oldest is not None and utc_now() - oldest >= moment:
             return
-        time.sleep(PAUSE)
+        looks.end(found=False)
+        looks.wait(end)
 
 
 def runs_to_start(due: int, in_flight: InFlight, settings: Settings) -> int:
@@ -150,10 +153,6 @@ def runs_to_start(due: int, in_flight: InFlight, settings: Settings) -> int:
 
 def _away(error: Exception) -> dg.SkipReason:
     return dg.SkipReason(f"the database is away: {one_line(error)}")
-
-
-BETWEEN_LOOKS = timedelta(seconds=5)
-"""Of reconciliation; as many as fit into SENSOR_WATCH, for beginning an evaluation costs far more than a look."""
 
 
 def build_reconcile_sensor(names: Names, status: dg.DefaultSensorStatus = RUNNING) -> dg.SensorDefinition:
@@ -172,9 +171,7 @@ def build_reconcile_sensor(names: Names, status: dg.DefaultSensorStatus = RUNNIN
     def reconcile_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         worker = worker_of(context, names)
         try:
-            look = look_until_found(
-                worker.open().reconciliation, context.cursor, patience(context.instance, worker.settings)
-            )
+            look = look_until_found(worker.open(), context.cursor, patience(context.instance, worker.settings))
         except (DatabaseUnavailable, Transient) as error:
             return dg.SkipReason(f"the database cannot be worked with: {one_line(error)}")
         if not look.asked:
@@ -196,18 +193,22 @@ def build_reconcile_sensor(names: Names, status: dg.DefaultSensorStatus = RUNNIN
     return reconcile_sensor
 
 
-def look_until_found(reconciliation: Reconciliation, position: str | None, longest: timedelta) -> ScanResult:
+def look_until_found(worker: Worker, position: str | None, longest: timedelta) -> ScanResult:
     """Look again and again until there is something to ask for, at most for `longest`; return the last look.
+
+    As many looks as fit into SENSOR_WATCH: beginning an evaluation costs far more than a look.
 
     Raises:
         DatabaseUnavailable, Transient: the database cannot be worked with. The looks before can be made again: they
             found nothing.
     """
-    end = time.monotonic() + longest.total_seconds()
-    look = reconciliation.look(position)
-    while not look.asked and time.monotonic() + BETWEEN_LOOKS.total_seconds() < end:
-        time.sleep(BETWEEN_LOOKS.total_seconds())
-        look = reconciliation.look(look.position)
+    if longest:
+        worker.watcher.start()
+    end, looks = time.monotonic() + longest.total_seconds(), worker.task_looks
+    looks.position = position
+    look = looks.look(at_all=True)
+    while not look.asked and looks.wait(end):
+        look = looks.look()
     return look
 
 

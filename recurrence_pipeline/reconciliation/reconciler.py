@@ -1,10 +1,10 @@
-"""Reconciliation: finds the work that was never queued, and asks for it with events. It deletes nothing.
+"""Reconciliation: finds the work that was never queued, and asks for it with events. It deletes nothing itself.
 
 A look reads a bounded number of tasks and returns the position to go on from. It moves only after the events are
 written, and they have derived ids: a look that is cut off, repeated or made by two at once asks for the same once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,7 +12,7 @@ import structlog
 
 from recurrence_pipeline.domain.model import Series, Task
 from recurrence_pipeline.domain.plan import Snapshot
-from recurrence_pipeline.domain.scan import KeysetPosition, TaskVersion
+from recurrence_pipeline.domain.scan import DeletedOriginal, KeysetPosition, TaskVersion
 from recurrence_pipeline.reconciliation.rules import (
     START,
     Looking,
@@ -24,6 +24,7 @@ from recurrence_pipeline.reconciliation.rules import (
     may_miss,
     reason_to_ask,
     request,
+    request_deletion,
 )
 from recurrence_pipeline.storage.tasks import PLANNED
 from recurrence_pipeline.storage.timeouts import time_limit
@@ -54,11 +55,15 @@ class UnqueuedWork:
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """What one look came to: where the next one goes on, how many tasks it read, how many events it wrote."""
+    """What one look came to: where the next one goes on, how many tasks it read, how many events it wrote.
+
+    `came_round` says that the sweep has seen the last of all tasks.
+    """
 
     position: str
     looked_at: int
     asked: int
+    came_round: bool = False
 
 
 class Reconciliation:
@@ -96,7 +101,40 @@ class Reconciliation:
             sightings = (*recent.sightings, *undated.sightings, *odd, *swept)
             seen = {sighting.task.id: sighting for sighting in sightings}
             asked = self._ask(self.findings(seen.values(), mark.watermark), mark.watermark, now)
-        return ScanResult(at.text(), len(seen), asked)
+        return ScanResult(at.text(), len(seen), asked, came_round=at.sweep == START)
+
+    def look_at(self, task_ids: Collection[str], deleted: Collection[DeletedOriginal] = ()) -> int:
+        """Look at tasks that are known to have changed, and at originals that were `deleted`; return how many it asked.
+
+        Raises:
+            DatabaseUnavailable, Transient: the database cannot be worked with; the same look can be made again.
+        """
+        asked, now = 0, self._clock()
+        if task_ids:
+            mark = self._watermark.read()
+            seen = self._changes.read(task_ids)
+            asked += self._ask(self.findings(seen, mark.watermark), mark.watermark, now)
+        if deleted:
+            asked += self._ask_to_delete(deleted, now)
+        return asked
+
+    def _ask_to_delete(self, deleted: Collection[DeletedOriginal], now: datetime) -> int:
+        """Ask for the deletion of what hangs on originals that are gone.
+
+        Nothing is asked where one is back already, or nothing hangs on it: somebody told of it, and it is done.
+        """
+        ids = {original.task_id for original in deleted}
+        orphaned = {(task.parent_recurring_id, task.user_id) for task in self._tasks.hanging_on(ids)}
+        ids -= self._tasks.existing(ids) if orphaned else ids
+        events = [
+            request_deletion(each, now)
+            for each in deleted
+            if each.task_id in ids and (each.task_id, each.user_id) in orphaned
+        ]
+        asked = self._events.add(events, available_at=now) if events else 0
+        if asked:
+            log.info("deletions that nobody told of", asked=asked)
+        return asked
 
     def findings(self, sightings: Iterable[TaskVersion], watermark: datetime | None) -> list[UnqueuedWork]:
         """Return what should be asked for among the given tasks, announced or not."""

@@ -15,7 +15,15 @@ from recurrence_pipeline.domain.errors import Permanent
 from recurrence_pipeline.domain.model import Operation, Series, SeriesMemory, Source, Task, TaskEvent, derived_id
 from recurrence_pipeline.domain.recurrence import Missed
 from recurrence_pipeline.domain.revising import is_edited
-from recurrence_pipeline.domain.scan import EPOCH, HIGHEST, LOWEST, KeysetPosition, TaskVersion, _seconds
+from recurrence_pipeline.domain.scan import (
+    EPOCH,
+    HIGHEST,
+    LOWEST,
+    DeletedOriginal,
+    KeysetPosition,
+    TaskVersion,
+    _seconds,
+)
 from recurrence_pipeline.domain.series import SeriesState
 from recurrence_pipeline.domain.times import MILLISECOND
 from recurrence_pipeline.domain.validation import creation_time
@@ -195,6 +203,13 @@ def request(sighting: TaskVersion, reason: Reason, now: datetime, *, due: tuple[
     if reason is Reason.EDITED:
         operation = Operation.UPDATE
     return TaskEvent(event_id, operation, task.id, now, task.user_id, Source.RECONCILE)
+
+
+def request_deletion(original: DeletedOriginal, now: datetime) -> TaskEvent:
+    """Return the event that asks for what hangs on a deleted original to go. The same deletion is asked for once."""
+    base = f"{original.seconds:08x}{original.task_id}"
+    event_id = derived_id(base, "reconcile", "deleted", original.seconds, original.number)
+    return TaskEvent(event_id, Operation.DELETE, original.task_id, now, original.user_id, Source.RECONCILE)
 
 
 def due(series: Series, by: Looking) -> tuple[object, ...]:

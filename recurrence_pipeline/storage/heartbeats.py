@@ -11,6 +11,9 @@ from enum import Enum
 from recurrence_pipeline.storage.documents import EPOCH, Document
 from recurrence_pipeline.storage.mongo import Mongo, translated
 
+ALIVE, OFF = "alive", "off"
+"""What is said of a change stream that is open, and of one that nobody wants; else there is a reason why not."""
+
 SILENT = "silent:"
 """What the keys of these causes of an alert begin with."""
 
@@ -20,13 +23,14 @@ class Part(str, Enum):
 
     DAGSTER = "dagster"  # its daemon and the code server: a tick of the alert sensor needs both
     API = "api"
+    WORKER = "worker"  # one that stays: `recurrence process --follow`
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """Who leaves a heartbeat. Each API process has one of its own; Dagster has one, wherever it runs.
+    """Who leaves a heartbeat. Each process of the API, and each worker that stays, has one of its own; Dagster has one.
 
-    `id` is another one after a start. Only the API has a `port`.
+    `id` is another one after a start; of a worker it is the number of its process. Only the API has a `port`.
     """
 
     part: Part
@@ -36,7 +40,9 @@ class Process:
 
     @property
     def where(self) -> str:
-        """The host, or host and port."""
+        """The host, or host and port, or host and process."""
+        if self.part is Part.WORKER:
+            return f"{self.host}, process {self.id}"
         return self.host if self.port is None else f"{self.host}:{self.port}"
 
     @property
@@ -47,11 +53,15 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """The last heartbeat of a process, and since when they have come without a gap."""
+    """The last heartbeat of a process, and since when they have come without a gap.
+
+    `stream` is what it said of its change stream: "alive", or why there is none; None of whoever listens to none.
+    """
 
     process: Process
     since: datetime
     seen: datetime
+    stream: str | None = None
 
     @property
     def key(self) -> str:
@@ -76,13 +86,14 @@ class HeartbeatStore:
         return (stored[0]["now"] if stored else EPOCH), beats
 
     @translated()
-    def write(self, process: Process, *, starting: bool) -> None:
+    def write(self, process: Process, *, starting: bool, stream: str | None = None) -> None:
         """Leave a heartbeat; `starting` says that a new line of them begins."""
         said = A_HEARTBEAT | {
             "part": process.part.value,
             "host": process.host,
             "port": process.port,
             "process": process.id,
+            "changeStream": stream,
         }
         times = {"seenAt": True} | ({"since": True} if starting else {})
         self._state.update_one({"_id": _id(process)}, {"$set": said, "$currentDate": times}, upsert=True)
@@ -109,5 +120,7 @@ def _heartbeat(stored: Document) -> Heartbeat | None:
         process = Process(Part(stored["part"]), str(stored["host"]), str(stored["process"]), stored.get("port"))
     except (KeyError, ValueError):
         return None
-    since, seen = stored.get("since"), stored.get("seenAt")
-    return Heartbeat(process, since, seen) if isinstance(since, datetime) and isinstance(seen, datetime) else None
+    since, seen, stream = stored.get("since"), stored.get("seenAt"), stored.get("changeStream")
+    if not isinstance(since, datetime) or not isinstance(seen, datetime):
+        return None
+    return Heartbeat(process, since, seen, None if stream is None else str(stream))

@@ -249,7 +249,7 @@ def test_health_has_the_services_and_the_figures(api: Api) -> None:
 def test_health_names_the_part_that_stands_still_and_stays_healthy(api: Api) -> None:
     """It says whether this process can work; who watches `status` must not take the API out because of Dagster."""
     parts, state = api.world.worker.parts, api.world.worker.mongo.state
-    parts.beat(Process(Part.DAGSTER, "worker-1", "d1"))
+    parts.beat(Process(Part.DAGSTER, "worker-1", "d1"), stream="alive")
     pass_minutes(state, 4)
     parts.beat(Process(Part.API, "web-1", "a1", 3000))
     data = api.client.get(HEALTH).json()["data"]
@@ -258,8 +258,8 @@ def test_health_names_the_part_that_stands_still_and_stays_healthy(api: Api) -> 
         assert DATE.fullmatch(part.pop("since"))
         assert not part.pop("seenAt").startswith("2024"), "the time is the server's, and not this host's"
     assert data["parts"] == [
-        {"part": "api", "where": "web-1:3000", "standsStill": False},
-        {"part": "dagster", "where": "worker-1", "standsStill": True},
+        {"part": "api", "where": "web-1:3000", "standsStill": False, "changeStream": None},
+        {"part": "dagster", "where": "worker-1", "standsStill": True, "changeStream": "alive"},
     ]
 
 

@@ -59,10 +59,14 @@ class Application:
 
     def work(self, events: int, pause: Callable[[], float]) -> None:
         """Go on until so many events are written."""
-        while len(self.events) < events and not self._stopped.is_set():
+        while self.done() < events and not self._stopped.is_set():
             act = self._chance.choices([self._create, self._complete, self._delete], weights=[4, 5, 2])[0]
             act()
             self._stopped.wait(pause())
+
+    def done(self) -> int:
+        """Return how much it has done: the events that it wrote."""
+        return len(self.events)
 
     def _create(self) -> None:
         repeat_type = self._chance.choice(["daily", "weekly", "monthly"])
@@ -165,6 +169,19 @@ class Application:
                 self.retries += 1
                 if self._stopped.wait(PAUSE):
                     raise
+
+
+class QuietApplication(Application):
+    """Does the same and tells nobody: what it has done is in the tasks, and in nothing else."""
+
+    changes = 0
+
+    def done(self) -> int:
+        """Return how often it has changed a task."""
+        return self.changes
+
+    def _tell(self, operation: str, task_id: ObjectId, series: Series) -> None:  # noqa: ARG002 (nothing is told)
+        self.changes += 1
 
 
 def _now() -> datetime:

@@ -17,10 +17,12 @@ from typing import Any
 from uuid import uuid4
 
 import dagster as dg
+from pymongo import MongoClient
 
 from recurrence_pipeline.local import processes
 from recurrence_pipeline.local.dagster import shipped
 from recurrence_pipeline.local.embedded import EmbeddedServer, FolderInUse
+from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.marked import MARK, Command
 from recurrence_pipeline_tests.waiting import wait_until
 
@@ -34,6 +36,11 @@ SETTINGS = {
     "LOG_LEVEL": "error",
 }
 LETTING_GO = timedelta(seconds=30)
+HOW_STREAMS_BREAK: tuple[Mapping[str, Any], ...] = (
+    {"closeConnection": True},
+    {"errorCode": 237},  # CursorKilled
+    {"errorCode": 286},  # ChangeStreamHistoryLost: the oplog has rolled over
+)
 
 
 @dataclass
@@ -48,11 +55,15 @@ class Part:
 
 @dataclass
 class Machine:
-    """Everything that runs. `killed`, `frozen` and `started` count by kind of part."""
+    """Everything that runs. `killed`, `frozen` and `started` count by kind of part.
+
+    Workers process what is there and end or, where they `follow`, stay; then their streams can be killed, too.
+    """
 
     folder: Path
     workers: int
     daemon: bool
+    follow: bool = False
     killed: Counter[str] = field(default_factory=Counter)
     frozen: Counter[str] = field(default_factory=Counter)
     started: Counter[str] = field(default_factory=Counter)
@@ -62,7 +73,8 @@ class Machine:
         self._port = 0
         self._thaws: list[tuple[float, int]] = []
         self._parts = [
-            Part("worker", [sys.executable, "-c", WORKER, "process", "--until-empty"]) for _ in range(self.workers)
+            Part("worker", [sys.executable, "-c", WORKER, "process", "--follow" if self.follow else "--until-empty"])
+            for _ in range(self.workers)
         ]
         if self.daemon:
             self._parts.append(Part("daemon", [sys.executable, "-m", "dagster._daemon", "run", "-w", "workspace.yaml"]))
@@ -70,7 +82,7 @@ class Machine:
     @property
     def kinds(self) -> list[str]:
         """What can be killed."""
-        return ["database", "worker", *(["daemon", "run"] if self.daemon else [])]
+        return ["database", "worker", *(["daemon", "run"] if self.daemon else []), *(["stream"] if self.follow else [])]
 
     @property
     def url(self) -> str:
@@ -89,7 +101,12 @@ class Machine:
 
         def start() -> bool:
             try:
-                server = EmbeddedServer.start(self.folder / "mongodb", port=self._port, log_file=self._log("database"))
+                server = EmbeddedServer.start(
+                    self.folder / "mongodb",
+                    port=self._port,
+                    log_file=self._log("database"),
+                    arguments=["--enable-test-commands"] if self.follow else [],
+                )
             except FolderInUse:  # by the one that was killed just now
                 return False
             self._server, self._port = server, server.port
@@ -119,6 +136,8 @@ class Machine:
 
     def kill(self, kind: str, choice: float) -> bool:
         """Kill -9 one part of a kind, with all its children, if there is one; `choice`, from 0 up to 1, says which."""
+        if kind == "stream":
+            return self._kill_stream(choice)
         found = self._living(kind)
         if not found:
             return False
@@ -146,6 +165,15 @@ class Machine:
         _signal(chosen, signal.SIGSTOP)
         self._thaws.append((time.monotonic() + seconds, chosen))
         self.frozen[kind] += 1
+        return True
+
+    def _kill_stream(self, choice: float) -> bool:
+        """Break the next answer to one who listens, in one of the ways in which streams break."""
+        how = HOW_STREAMS_BREAK[int(choice * len(HOW_STREAMS_BREAK))]
+        with MongoClient[Document](self.url) as client:
+            point = {"failCommands": ["getMore"], **how}
+            client.admin.command("configureFailPoint", "failCommand", mode={"times": 1}, data=point)
+        self.killed["stream"] += 1
         return True
 
     def thaw(self, now: float = math.inf) -> None:

@@ -21,9 +21,11 @@ from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.chaos.application import Application, Fate, Series
 from recurrence_pipeline_tests.chaos.findings import Data, findings
 from recurrence_pipeline_tests.chaos.running import Scale, run_chaos
+from recurrence_pipeline_tests.chaos.untold import UntoldScale, run_untold
 from recurrence_pipeline_tests.urls import with_database
 
 SHORT = Scale(events=250, workers=2, daemon=False, between_kills=(0.5, 2.5), between_acts=(0, 0.06))
+QUIET = UntoldScale(changes=300, kills=4)
 
 
 @pytest.mark.long
@@ -39,6 +41,19 @@ def test_whatever_is_killed_or_frozen_every_event_ends_and_the_data_are_right(tm
     struck = {name: number for name, number in report.numbers.items() if name.endswith((" killed", " frozen"))}
     assert sum(struck.values()) >= 3, said
     assert any(struck[f"{kind} killed"] for kind in ("database", "worker")), said
+
+
+@pytest.mark.long
+@pytest.mark.timeout(400)
+def test_whatever_streams_and_workers_are_killed_what_nobody_told_of_is_followed(tmp_path: Path) -> None:
+    said: list[str] = []
+    seed = int(os.environ.get("RECURRENCE_CHAOS_SEED") or Random().randrange(10**6))
+
+    report = run_untold(QUIET, seed=seed, folder=tmp_path, say=said.append)
+
+    assert report.findings == [], f"RECURRENCE_CHAOS_SEED={seed}: {report.numbers}\n" + "\n".join(said)
+    assert report.numbers["changes that nobody told of"] >= QUIET.changes
+    assert report.numbers["streams killed"] + report.numbers["workers killed"] == QUIET.kills
 
 
 class Weather:

@@ -39,6 +39,8 @@ VARIABLES: list[tuple[str, Any, str, Any, str, str]] = [
     ("WORKER_SHARDS", None, "1", 1, "65", "'65' is not between 1 and 64"),
     ("WORKER_IDLE_TIMEOUT", ms(60_000), "0", ms(0), "-1", "'-1' is not a number of milliseconds"),
     ("SENSOR_WATCH", ms(24_000), "0", ms(0), "60000", "'60000' is more than 30000 milliseconds"),
+    ("CHANGE_STREAMS", True, "no", False, "maybe", "true"),
+    ("WORKER_LOOK_INTERVAL", timedelta(seconds=30), "5000", timedelta(seconds=5), "600001", "600"),
     ("WORKER_LEASE", ms(60_000), "30000", ms(30_000), "0", "'0' must be more than 0 milliseconds"),
     ("WORKER_LEASE_MARGIN", ms(10_000), "500", ms(500), "0", "'0' must be more than 0 milliseconds"),
     ("MONGODB_READ_CHUNK", 100, "50", 50, "0", "'0' is not between 1 and 10000"),

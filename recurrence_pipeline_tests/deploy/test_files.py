@@ -43,7 +43,9 @@ def expressions() -> list[str]:
 def exported(mongodb_server: str) -> Iterator[set[str]]:
     """Return the names under which Prometheus knows what is exported."""
     world = World(mongodb_server.replace("/?", "/test_deploy?"))
-    exporter = Exporter(world.worker.context.event_metrics, DatabaseErrors(), lateness=timedelta(minutes=1))
+    exporter = Exporter(
+        world.worker.context.event_metrics, DatabaseErrors(), world.worker.parts, lateness=timedelta(minutes=1)
+    )
     exporter.refresh()
     families = [family for family in exporter.registry.collect() if family.name.startswith("recurrence_")]
     yield {family.name + suffix for family in families for suffix in SUFFIXES[family.type]}

@@ -80,7 +80,7 @@ def systemd_analyze(folder: Path, *arguments: str) -> str:
 
 def test_systemd_takes_every_unit_without_a_word(installed: Path) -> None:
     units = [str(installed / path.name) for path in UNITS.iterdir() if path.suffix in {".service", ".target", ".timer"}]
-    assert len(units) == 9
+    assert len(units) == 10
     said = systemd_analyze(installed, "verify", "--man=no", *units)
     assert [line for line in said.splitlines() if "recurrence" in line] == []
 
@@ -144,6 +144,14 @@ def test_a_worker_host_starts_what_executes_runs_and_nothing_of_the_control_host
     assert "recurrence-worker.service" not in words("recurrence.target", "Unit", "Wants")
 
 
+def test_a_worker_that_stays_is_started_again_for_ever_where_somebody_wants_it() -> None:
+    unit = read("recurrence-follower.service")
+    assert unit["Service", "Restart"] == ["always"]
+    assert unit["Service", "ExecStart"] == [f"{INSTALLED}recurrence process --follow"]
+    assert words("recurrence-follower.service", "Unit", "After") >= {"recurrence-prepare.service"}
+    assert "recurrence-follower.service" not in words("recurrence.target", "Unit", "Wants")
+
+
 def test_the_code_server_starts_before_what_asks_it_and_stops_after_that() -> None:
     """Systemd stops in the reverse order: first nobody starts runs any more, then the runs end."""
     for name in ("recurrence-daemon.service", "recurrence-webserver.service"):
@@ -156,9 +164,8 @@ def test_stopping_waits_as_long_as_the_work_may_take_and_no_longer() -> None:
     settings = Settings.from_environment({})
     lease, timeout = settings.lease.total_seconds(), settings.worker_timeout.total_seconds()
     assert lease < seconds("recurrence-codeserver.service", "TimeoutStopSec") <= 2 * lease
-    assert seconds("recurrence-worker.service", "TimeoutStopSec") == seconds(
-        "recurrence-codeserver.service", "TimeoutStopSec"
-    )
+    for name in ("recurrence-worker.service", "recurrence-follower.service"):
+        assert seconds(name, "TimeoutStopSec") == seconds("recurrence-codeserver.service", "TimeoutStopSec")
     assert seconds("recurrence-api.service", "TimeoutStopSec") > timeout + LAST_ANSWERS.total_seconds()
 
 

@@ -22,6 +22,9 @@ from recurrence_pipeline_tests.world import World, utc
 PROGRAMS = {"demo", "up", "api", "doctor", "test-alert", "import"}
 """They run until they are stopped, look at the whole machine, or want an empty database: other tests run them."""
 
+STAYS = "--follow"
+"""With this option a command runs until it is stopped, too."""
+
 NAMED_ONLY = {"trigger"}
 """Pages speak of it, and of no way to call it."""
 
@@ -37,7 +40,9 @@ def commands(page: Path) -> Iterator[str]:
     lines = "".join(blocks(page, "sh")).splitlines() + re.findall(r"`([^`\n]+)`", page.read_text(encoding="utf-8"))
     for line in lines:
         found = SHOWN.match(line.removeprefix("$ "))
-        if found and found[1].split()[0] not in PROGRAMS and found[1] not in NAMED_ONLY:
+        if not found or STAYS in found[1].split():
+            continue
+        if found[1].split()[0] not in PROGRAMS and found[1] not in NAMED_ONLY:
             yield found[1].strip()
 
 

@@ -142,7 +142,7 @@ def test_a_database_that_is_away_is_the_only_finding() -> None:
 
 def test_a_part_that_stands_still_is_found_by_its_heartbeats(world: World) -> None:
     parts, state = world.worker.parts, world.worker.mongo.state
-    assert look(world)["parts"].found == "neither Dagster nor the API has run lately"
+    assert look(world)["parts"].found == "neither Dagster, the API nor a worker that stays has run lately"
     parts.beat(Process(Part.DAGSTER, "worker-1", "d1"))
     parts.beat(Process(Part.API, "web-1", "a1", 3000))
     assert look(world)["parts"].found == "alive: api on web-1:3000, dagster on worker-1"

@@ -15,6 +15,7 @@ from recurrence_pipeline.doctor.rules import (
     judge_dead_letters,
     judge_hosts,
     judge_queue,
+    judge_streams,
     judge_version,
     judge_watermark,
     judge_worker,
@@ -42,6 +43,31 @@ def helped(diagnosis: HealthCheckResult) -> Severity:
     assert diagnosis.found
     assert diagnosis.advice or diagnosis.severity is Severity.OK
     return diagnosis.severity
+
+
+def part(stream: str | None, *, still: bool = False) -> dict[str, object]:
+    return {"part": "worker", "where": "here", "changeStream": stream, "standsStill": still}
+
+
+@pytest.mark.parametrize(
+    ("parts", "replica_set", "level", "found"),
+    [
+        ([part("alive")], "rs0", Severity.OK, "worker on here: alive"),
+        ([part("not authorized")], "rs0", Severity.WARNING, "worker on here: not authorized"),
+        ([part("alive"), part("not authorized")], "rs0", Severity.WARNING, "not authorized"),
+        ([part("off")], "rs0", Severity.OK, "worker on here: off"),
+        ([part("the server is no replica set")], None, Severity.OK, "the server is no replica set"),
+        ([part("not authorized", still=True)], "rs0", Severity.OK, "nobody listens"),
+        ([part(None)], "rs0", Severity.OK, "nobody listens"),
+        ([], "rs0", Severity.OK, "nobody listens"),
+    ],
+)
+def test_a_change_stream_that_could_be_there_and_is_not_is_a_warning(
+    parts: list[dict[str, object]], replica_set: str | None, level: Severity, found: str
+) -> None:
+    judged = judge_streams(parts, server(replica_set=replica_set))
+    assert helped(judged) is level
+    assert found in judged.found
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from recurrence_pipeline.domain.errors import InvalidInput
-from recurrence_pipeline.domain.model import Action, Task
+from recurrence_pipeline.domain.model import Action, Source, Task
 from recurrence_pipeline.domain.plan import Answer, NewActivity, Plan
 from recurrence_pipeline_tests.domain.in_memory import (
     ALICE,
@@ -44,6 +44,17 @@ def test_what_hangs_on_a_deleted_original_goes_with_it() -> None:
     assert plan.answers == {event.id: Answer(deleted=3)}
     assert plan.activities == [NewActivity.of(Action.DELETED, ALICE, ORIGINAL, subject=event.id)]
     assert plan.cursors == [], "no series goes on"
+
+
+def test_a_deletion_that_was_only_seen_takes_nothing_where_its_original_is_back() -> None:
+    """Who tells of a deletion means it. What was seen may have been a program that stores a task anew."""
+    tasks = InMemoryTasks.of(an_original(), ours(1), ours(2))
+    seen, told = delete(source=Source.RECONCILE), delete()
+    assert removed(tasks.plan_deletions(seen)) == set()
+    assert tasks.plan_deletions(seen).answers == {seen.id: Answer(deleted=0)}
+    assert removed(tasks.plan_deletions(told)) == ids(ours(1), ours(2))
+    begun = delete(source=Source.RECONCILE, deleting=(ours(1).id,))
+    assert removed(tasks.plan_deletions(begun)) == ids(ours(1), ours(2)), "what has begun is completed"
 
 
 def test_an_occurrence_made_again_after_it_was_deleted_goes_and_its_siblings_stay() -> None:

@@ -2,11 +2,13 @@
 
 from itertools import chain
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recurrence_pipeline.domain.errors import InvalidInput
 from recurrence_pipeline.domain.model import occurrence_id
-from recurrence_pipeline.domain.shards import SMALL, WHOLE_QUEUE, Shard, lane_of
+from recurrence_pipeline.domain.shards import SMALL, WHOLE_QUEUE, Shard, lane_of, shard_from
 
 task_ids = st.integers(0, 2**96 - 1).map(lambda number: f"{number:024x}")
 queues = st.lists(task_ids, max_size=300).map(lambda ids: list(enumerate(ids)))
@@ -96,3 +98,15 @@ def test_ids_as_an_application_makes_them_are_spread_over_the_lanes() -> None:
         counts[lane_of(f"{0x6B046C62 + second:08x}5c5f3b9749e06fec", 3)] += 1
 
     assert min(counts) > 900
+
+
+@given(shards)
+def test_a_shard_is_named_by_its_number_from_1(shard: Shard) -> None:
+    assert shard_from(f"{shard.number + 1}/{shard.of}") == shard
+
+
+@pytest.mark.parametrize("text", ["", "1", "0/2", "3/2", "1/0", "a/b", "1/2/3", "-1/2", " 1/2", "1/2\n", "1/99999"])
+def test_what_names_no_shard_is_refused_with_the_text(text: str) -> None:
+    with pytest.raises(InvalidInput, match=r"shard: .* is not N/M") as caught:
+        shard_from(text)
+    assert repr(text) in str(caught.value)

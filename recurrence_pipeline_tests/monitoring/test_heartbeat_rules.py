@@ -1,5 +1,6 @@
 """Which part stands still, by its heartbeats: examples of each rule."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -83,6 +84,7 @@ def test_the_cause_of_dagster_is_one_wherever_it_ran() -> None:
         (Process(Part.API, "here", "a2", 3001), timedelta(minutes=4), timedelta(minutes=1), False),  # it is silent too
         (Process(Part.API, "there", "a2", 3001), timedelta(0), timedelta(minutes=9), False),
         (Process(Part.DAGSTER, "here", "d1"), timedelta(0), timedelta(minutes=9), False),
+        (Process(Part.WORKER, "here", "a2"), timedelta(0), timedelta(minutes=9), False),
     ],
 )
 def test_an_api_that_was_killed_is_replaced_by_one_that_began_on_its_host_since(
@@ -92,6 +94,14 @@ def test_an_api_that_was_killed_is_replaced_by_one_that_began_on_its_host_since(
     killed, came = beat(API, ago=timedelta(minutes=10)), beat(other, ago=ago, since=since)
     found = Heartbeats(NOW, (killed, came))
     assert (killed in found.counted, killed in found.obsolete) == (not replaced, replaced)
+
+
+def test_a_worker_that_stood_still_is_told_until_another_has_begun_on_its_host() -> None:
+    """Started again it is another process, and the first would be called dead for two days."""
+    killed = beat(Process(Part.WORKER, "here", "17"), ago=timedelta(minutes=10))
+    assert told(Part.API, killed) == told(Part.DAGSTER, killed) == ["the worker on here, process 17 stands still"]
+    came = beat(Process(Part.WORKER, "here", "18"), ago=timedelta(0), since=timedelta(minutes=9))
+    assert told(Part.API, killed, came) == []
 
 
 def test_an_api_that_is_alive_is_replaced_by_nobody() -> None:
@@ -133,10 +143,11 @@ def test_a_fresh_heartbeat_is_not_repeated_and_one_from_the_future_is_mended(ago
 
 
 def test_health_shows_each_part_once_and_whether_it_stands_still() -> None:
-    found = Heartbeats(NOW, (beat(DAGSTER, ago=timedelta(minutes=4)), beat(API, ago=timedelta(seconds=9))))
+    dagster = replace(beat(DAGSTER, ago=timedelta(minutes=4)), stream="alive")
+    found = Heartbeats(NOW, (dagster, beat(API, ago=timedelta(seconds=9))))
     assert as_rows(found) == [
         {"part": "api", "where": "here:3000", "since": NOW - timedelta(seconds=9) - DAY,
-         "seenAt": NOW - timedelta(seconds=9), "standsStill": False},
+         "seenAt": NOW - timedelta(seconds=9), "standsStill": False, "changeStream": None},
         {"part": "dagster", "where": "here", "since": NOW - timedelta(minutes=4) - DAY,
-         "seenAt": NOW - timedelta(minutes=4), "standsStill": True},
+         "seenAt": NOW - timedelta(minutes=4), "standsStill": True, "changeStream": "alive"},
     ]  # fmt: skip

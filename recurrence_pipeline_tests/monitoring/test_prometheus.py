@@ -18,6 +18,7 @@ from recurrence_pipeline.api.server import listen
 from recurrence_pipeline.local.embedded import EmbeddedServer
 from recurrence_pipeline.monitoring.prometheus import Exporter
 from recurrence_pipeline.storage.command_errors import DatabaseErrors
+from recurrence_pipeline.storage.heartbeats import Part
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline_tests.marked import recurrence
 from recurrence_pipeline_tests.storage.conftest import FailPoint, fail_point
@@ -45,9 +46,8 @@ def exporter(world: World) -> Exporter:
 
 
 def opened(world: World, errors: DatabaseErrors | None = None) -> Exporter:
-    return Exporter(
-        world.worker.context.event_metrics, errors or DatabaseErrors(), lateness=LATENESS, clock=lambda: world.now
-    )
+    events, parts = world.worker.context.event_metrics, world.worker.parts
+    return Exporter(events, errors or DatabaseErrors(), parts, lateness=LATENESS, clock=lambda: world.now)
 
 
 def look(world: World, exporter: Exporter, **passed: float) -> None:
@@ -315,3 +315,14 @@ def test_a_port_of_the_metrics_that_is_taken_is_named(mongodb_url: str, tmp_path
     with taken, recurrence("api", folder=tmp_path, environment=environment) as command:
         assert command.process.wait(60) == 2
         assert f"METRICS_PORT: {port} on 127.0.0.1: Address already in use" in command.printed()
+
+
+def test_it_says_how_many_processes_are_woken_by_a_change_stream(world: World, exporter: Exporter) -> None:
+    parts, states = world.worker.parts, ("alive", "the server is no replica set", "off", None)
+    for number, stream in enumerate(states):
+        parts.beat(parts.process(Part.WORKER, str(number)), stream=stream)
+
+    look(world, exporter)
+
+    assert value(exporter, "change_streams", state="alive") == 1
+    assert value(exporter, "change_streams", state="none") == 1

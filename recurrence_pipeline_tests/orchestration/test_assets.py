@@ -118,7 +118,7 @@ def test_the_parts_of_the_system_are_shown_and_which_of_them_stand_still(
 
     shown = recorded(report(definitions, instance))["parts"]
 
-    assert [(row[0], row[1], row[-1]) for row in shown] == [
+    assert [(row[0], row[1], row[-2]) for row in shown] == [
         ("api", "web-1:3000", "True"),
         ("dagster", "worker-1", "False"),
     ]

@@ -8,6 +8,7 @@ import pytest
 from bson import ObjectId
 
 from recurrence_pipeline.bootstrap import Worker
+from recurrence_pipeline.follower import looks as follower_looks
 from recurrence_pipeline.orchestration import sensors
 from recurrence_pipeline.orchestration.naming import Names
 from recurrence_pipeline.orchestration.resources import WorkerResource
@@ -54,7 +55,7 @@ def test_a_task_inserted_by_any_program_is_asked_for_within_one_tick_and_then_wo
 def test_a_task_that_is_inserted_while_the_sensor_looks_is_asked_for_in_the_same_tick(
     in_threads: dg.DagsterInstance, resource: WorkerResource, insert_task: Insert, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sensors, "BETWEEN_LOOKS", timedelta(milliseconds=50))
+    monkeypatch.setattr(follower_looks, "BETWEEN_LOOKS", timedelta(milliseconds=50))
     patient = WorkerResource(resource.settings.model_copy(update={"watch": timedelta(seconds=30)}))
     with ThreadPoolExecutor() as pool:
         result = pool.submit(tick, in_threads, patient)
@@ -65,7 +66,7 @@ def test_a_task_that_is_inserted_while_the_sensor_looks_is_asked_for_in_the_same
 
 def test_the_looks_of_one_tick_go_on_from_each_other(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a walk through all tasks would begin anew every 5 s, and come to its end never."""
-    monkeypatch.setattr(sensors, "BETWEEN_LOOKS", timedelta(milliseconds=50))
+    monkeypatch.setattr(follower_looks, "BETWEEN_LOOKS", timedelta(milliseconds=50))
     looks: list[tuple[str | None, str]] = []
     look = worker.reconciliation.look
 
@@ -75,7 +76,7 @@ def test_the_looks_of_one_tick_go_on_from_each_other(worker: Worker, monkeypatch
         return found
 
     monkeypatch.setattr(worker.reconciliation, "look", noting)
-    last = sensors.look_until_found(worker.reconciliation, None, timedelta(seconds=1))
+    last = sensors.look_until_found(worker, None, timedelta(seconds=1))
 
     assert len(looks) > 1
     assert [began for began, _ in looks[1:]] == [ended for _, ended in looks[:-1]]

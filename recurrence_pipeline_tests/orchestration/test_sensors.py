@@ -6,20 +6,26 @@ from datetime import timedelta
 
 import dagster as dg
 import pytest
+from bson import ObjectId
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
 from recurrence_pipeline.bootstrap import Worker
+from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.config.settings import Settings
+from recurrence_pipeline.follower import looks as follower_looks
 from recurrence_pipeline.orchestration import sensors
 from recurrence_pipeline.orchestration.naming import Names
 from recurrence_pipeline.orchestration.resources import WorkerResource
 from recurrence_pipeline.orchestration.run_leases import IN_FLIGHT, InFlight
 from recurrence_pipeline.orchestration.sensors import (
     build_dead_run_sensor,
+    build_reconcile_sensor,
     build_task_event_sensor,
     patience,
     runs_to_start,
 )
+from recurrence_pipeline.storage.heartbeats import Part
+from recurrence_pipeline_tests.documents import task_document
 from recurrence_pipeline_tests.orchestration.conftest import AT_ONCE, NO_SERVER, Insert
 from recurrence_pipeline_tests.orchestration.looks import evaluated, everything
 from recurrence_pipeline_tests.waiting import wait_until
@@ -368,3 +374,61 @@ def test_an_event_is_left_to_a_warm_run_for_a_moment_and_where_there_is_none_not
     tick(instance, resource)
 
     assert moments == [left]
+
+
+def test_an_event_is_left_for_a_moment_to_a_worker_that_stays(
+    instance: dg.DagsterInstance, resource: WorkerResource, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes it at once; a run beside it would cost seconds, and find nothing."""
+    moments: list[timedelta] = []
+    monkeypatch.setattr(sensors, "watch", lambda _service, _longest, *, moment: moments.append(moment))
+    worker.parts.beat(worker.parts.process(Part.WORKER, "17"))
+
+    tick(instance, resource)
+
+    assert moments == [sensors.MOMENT]
+
+
+@pytest.fixture
+def woken(replica_set_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerResource]:
+    """Return a worker whose sensors find in time only what a change stream tells of."""
+    monkeypatch.setattr(follower_looks, "QUEUE_PAUSE", timedelta(hours=1))
+    monkeypatch.setattr(follower_looks, "BETWEEN_LOOKS", timedelta(hours=1))
+    environment = {"MONGODB_URL": replica_set_url, "SENSOR_WATCH": "30000", "WORKER_LOOK_INTERVAL": "600000"}
+    resource = WorkerResource(Settings.from_environment(environment))
+    worker = resource.open()
+    worker.init_db()
+    worker.watcher.start()
+    wait_until(lambda: worker.watcher.alive, "a stream is alive")
+    yield resource
+    resource.close()
+
+
+def test_a_change_stream_ends_the_wait_of_a_sensor(woken: WorkerResource, in_threads: dg.DagsterInstance) -> None:
+    """Else the queue has to be asked five times a second, day and night."""
+    worker = woken.open()
+    with ThreadPoolExecutor() as pool:
+        look = pool.submit(tick, in_threads, woken)
+        wait_until(lambda: worker.queue_looks.pause() > 60, "the sensor has looked, and waits")
+        worker.enqueue(str(ObjectId()), "create")
+        assert len(requests(look.result())) == 1
+
+
+def test_a_change_stream_ends_the_wait_of_the_sensor_that_looks_for_unqueued_work(
+    woken: WorkerResource, in_threads: dg.DagsterInstance
+) -> None:
+    worker, sensor = woken.open(), build_reconcile_sensor(Names())
+
+    def look() -> object:
+        with dg.build_sensor_context(instance=in_threads, resources={"worker": woken}) as context:
+            return evaluated(sensor, context)
+
+    with ThreadPoolExecutor() as pool:
+        looking = pool.submit(look)
+        wait_until(lambda: worker.task_looks.pause() > 60, "the sensor has looked, and waits")
+        due = utc_now() + timedelta(days=1)
+        worker.mongo.tasks.insert_one(task_document(ObjectId(), 1, due, utc_now(), repeatType="daily"))
+        result = looking.result()
+
+    assert isinstance(result, dg.SensorResult)
+    assert worker.mongo.events.count_documents({"source": "reconcile"}) == 1

@@ -1,0 +1,91 @@
+"""A worker that stays: it processes what is due as it comes, and finds what was never queued, until it is told to stop.
+
+It is a loop and no more: the processor and the reconciliation are those that Dagster's runs and sensors call, with the
+same leases. So any number of followers, runs and APIs work side by side. When to look is looks.py's business.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from typing import Protocol
+
+import structlog
+
+from recurrence_pipeline.domain.errors import DatabaseUnavailable, Transient
+from recurrence_pipeline.domain.shards import WHOLE_QUEUE, Shard
+from recurrence_pipeline.follower.looks import STEP, QueueLooks, TaskLooks
+from recurrence_pipeline.follower.pulse import Pulse
+from recurrence_pipeline.follower.watcher import Watcher
+from recurrence_pipeline.worker.summary import BatchSummary
+
+SHORTEST_REST, LONGEST_REST = timedelta(seconds=1), timedelta(seconds=30)
+"""While the database is away; doubled each time that it still is."""
+
+log = structlog.get_logger(__name__)
+
+
+class Work(Protocol):
+    """What processes due events, at most `limit`, those of a shard first."""
+
+    def __call__(self, limit: int, *, shard: Shard) -> BatchSummary:
+        """Return what that came to."""
+
+
+class Follower:
+    """Works until told to stop."""
+
+    def __init__(
+        self, work: Work, queue: QueueLooks, tasks: TaskLooks, watcher: Watcher, pulse: Pulse, *, batch: int
+    ) -> None:
+        self._work = work
+        self._queue = queue
+        self._tasks = tasks
+        self._watcher = watcher
+        self._pulse = pulse
+        self._batch = batch
+        self._away = False
+        self._rest = SHORTEST_REST
+
+    def run(self, go_on: Callable[[], bool], *, shard: Shard = WHOLE_QUEUE) -> BatchSummary:
+        """Work while it is to `go_on`, which is asked when nothing is held. An outage is waited for.
+
+        What a stream has told of tasks by then is asked for in the end; what is due then is left to others.
+        """
+        self._watcher.start()
+        summary = BatchSummary()
+        try:
+            while go_on():
+                try:
+                    summary += self._turn(shard)
+                except (DatabaseUnavailable, Transient) as error:
+                    self._wait_for_database(error, go_on)
+                else:
+                    self._away, self._rest = False, SHORTEST_REST
+                    self._watcher.wait(min(self._queue.pause(), self._tasks.pause(), STEP))
+        finally:
+            with suppress(DatabaseUnavailable, Transient):  # then looks find it
+                self._tasks.look_at_all_told()
+            self._pulse.end()
+        return summary
+
+    def _turn(self, shard: Shard) -> BatchSummary:
+        """Process a batch if the queue is to be looked at, and look for what was never queued if that is to be."""
+        part = BatchSummary()
+        if self._watcher.ready(tasks=False) or self._queue.pause() == 0:
+            self._queue.begin()
+            part = self._work(self._batch, shard=shard)
+            self._queue.end(found=bool(part.events or part.leases_lost))
+        if (self._watcher.ready(queue=False) or self._tasks.pause() == 0) and self._tasks.look().asked:
+            self._queue.end(found=True)
+        self._pulse.beat()
+        return part
+
+    def _wait_for_database(self, error: Exception, go_on: Callable[[], bool]) -> None:
+        if not self._away:
+            log.warning("the database cannot be worked with: waiting for it", error=str(error))
+        self._away = True
+        end = time.monotonic() + self._rest.total_seconds()
+        self._rest = min(2 * self._rest, LONGEST_REST)
+        while go_on() and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, STEP))
