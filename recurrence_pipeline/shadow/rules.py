@@ -5,6 +5,7 @@ the planner is asked once. A plan does not depend on which event asked, so one l
 the same tasks as every event by itself, in its order.
 """
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -80,9 +81,12 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What stands beside the tasks of a page: of users, when tasks were made that are gone; of tasks, what hangs on."""
+    """What stands beside the tasks of a page: of users, when tasks were made that are gone; of tasks, what hangs on.
 
-    gone: Mapping[str, Sequence[datetime]] = field(default_factory=dict)
+    Times are in seconds since 1970, from the first to the last.
+    """
+
+    gone: Mapping[str, Sequence[float]] = field(default_factory=dict)
     nested: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
@@ -207,15 +211,14 @@ class _Compared:
                     text = f"Slot {number} is {self._local(due)}, and its task at {self._local(task.anchor)}."
                     yield self._fault(Verdict.DIFFERS, number, text, (task.id,), day=task.anchor)
 
-    def lost(self, triggers: Sequence[datetime], gone: Sequence[datetime]) -> Iterator[Fault]:
+    def lost(self, triggers: Sequence[datetime], gone: Sequence[float]) -> Iterator[Fault]:
         """Yield slots behind the last task that should have one.
 
         What was made in answer to a trigger, by the log, and is not there now, a person has deleted.
         """
         first = max(self._by_slot, default=0) + 1
         missing = [n for n in range(first, self._reach + 1) if self._due(n) is not None]
-        deleted = sum(any(t <= moment <= t + ANSWERED_WITHIN for t in triggers) for moment in gone)
-        for number in missing[deleted:]:
+        for number in missing[_answers(triggers, gone) :]:
             yield self._fault(Verdict.LOST, number, f"No task on slot {number}.", ())
 
     def _fault(self, verdict: Verdict, number: int, text: str, ids: tuple[str, ...], *, day: object = None) -> Fault:
@@ -231,3 +234,13 @@ class _Compared:
 
     def _local(self, time: object) -> str:
         return f"{time.astimezone(self.state.zone):%a %Y-%m-%d %H:%M}" if isinstance(time, datetime) else str(time)
+
+
+def _answers(triggers: Iterable[datetime], moments: Sequence[float]) -> int:
+    """Count the moments that follow one of the triggers closely; both are in order."""
+    count = end = 0
+    for trigger in triggers:
+        begin = max(end, bisect_left(moments, trigger.timestamp()))
+        end = max(begin, bisect_right(moments, (trigger + ANSWERED_WITHIN).timestamp()))
+        count += end - begin
+    return count

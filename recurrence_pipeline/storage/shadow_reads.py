@@ -3,6 +3,7 @@
 Nothing is written here, nor by anything that `recurrence shadow` calls.
 """
 
+from array import array
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -23,12 +24,13 @@ class ShadowReads:
         self._read_chunk = read_chunk
 
     @translated()
-    def made_and_gone(self, since: datetime) -> Mapping[str, Sequence[datetime]]:
+    def made_and_gone(self, since: datetime) -> Mapping[str, Sequence[float]]:
         """Return, of each user, when occurrences were made, by the log, that are not there any more.
 
-        The log is gone over once, a piece at a time; what is kept is a time for each task that was deleted.
+        In seconds since 1970, from the first to the last. The log is gone over once, a piece at a time; what is kept
+        are 8 bytes for each task that was deleted.
         """
-        gone = defaultdict[str, list[datetime]](list)
+        gone: defaultdict[str, array[float]] = defaultdict(lambda: array("d"))
         for piece in partitions(self._mongo, counter="useractivities"):
             pipeline: list[Document] = [
                 {"$match": piece},
@@ -38,8 +40,9 @@ class ShadowReads:
                 {"$project": {"userId": 1, "timestamp": 1}},
             ]
             for activity in self._mongo.activities.aggregate(pipeline):
-                gone[str(activity.get("userId"))].append(activity["timestamp"])
-        return gone
+                if isinstance(at := activity["timestamp"], datetime):  # one that is past the year 9999 is none
+                    gone[str(activity.get("userId"))].append(at.timestamp())
+        return {user_id: array("d", sorted(times)) for user_id, times in gone.items()}
 
     @translated()
     def nested(self, occurrence_ids: Collection[str]) -> Mapping[str, list[str]]:
