@@ -16,7 +16,8 @@ ASKED = {
     Step.INIT_DB: "Prepare the database? It changes no task, and the previous worker goes on working.",
     Step.BACKFILL: "Look at which older series would be continued? It only reads.",
     Step.STOP: "Now have every process of the application send /internal to this worker's API, or write events: "
-    "docs/how-to/migrate.md. Then create a recurring task in the application. Is that done?",
+    "docs/how-to/migrate.md. Then create a recurring task in the application. Is that done? What comes of it "
+    "is watched for --watch SECONDS.",
     Step.GO: "Process what is due?",
     Step.BACK: "",
 }

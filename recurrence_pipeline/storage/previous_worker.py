@@ -20,6 +20,7 @@ from recurrence_pipeline.storage.documents import MEMBER, Document, date_of, tas
 from recurrence_pipeline.storage.mongo import Mongo, translated
 from recurrence_pipeline.storage.partitions import partitions
 from recurrence_pipeline.storage.series_pages import ORIGINALS
+from recurrence_pipeline.storage.timeouts import long_read
 
 NEWEST = 1000
 """So many tasks, and lines of the log, are looked at: the last ones that were given a number."""
@@ -75,7 +76,8 @@ class PreviousWorker:
     @translated()
     def has_series(self) -> bool:
         """Say whether there is a recurring task at all."""
-        return self._mongo.tasks.find_one(ORIGINALS, {"_id": 1}) is not None
+        with long_read(self._mongo.db):  # where there is none, all tasks are looked through
+            return self._mongo.tasks.find_one(ORIGINALS, {"_id": 1}) is not None
 
     @translated()
     def traces(self) -> Traces:

@@ -13,6 +13,7 @@ from recurrence_pipeline.storage.chunks import id_chunks
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.mongo import Mongo, translated
 from recurrence_pipeline.storage.partitions import partitions
+from recurrence_pipeline.storage.timeouts import long_read
 
 
 class ShadowReads:
@@ -39,9 +40,10 @@ class ShadowReads:
                 {"$match": {"task": []}},
                 {"$project": {"userId": 1, "timestamp": 1}},
             ]
-            for activity in self._mongo.activities.aggregate(pipeline):
-                if isinstance(at := activity["timestamp"], datetime):  # one that is past the year 9999 is none
-                    gone[str(activity.get("userId"))].append(at.timestamp())
+            with long_read(self._mongo.db):  # each line is looked up in the tasks
+                for activity in self._mongo.activities.aggregate(pipeline):
+                    if isinstance(at := activity["timestamp"], datetime):  # one that is past the year 9999 is none
+                        gone[str(activity.get("userId"))].append(at.timestamp())
         return {user_id: array("d", sorted(times)) for user_id, times in gone.items()}
 
     @translated()

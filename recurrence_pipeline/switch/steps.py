@@ -160,15 +160,15 @@ class Switch:
         self._prepared()
         if not (stopped := self._judged(Step.GO, self._watch())).done:
             return stopped
-        (repair,) = self._worker.consistency.repair([CURSOR_BEHIND.name], dry_run=False)
         events = self._process()
+        (repair,) = self._worker.consistency.repair([CURSOR_BEHIND.name], dry_run=False)
         if not (still := self._judged(Step.GO, self._look(self._previous.traces()))).done:
             return still
         alive = self._alive()
         found = (
             *stopped.found,
-            f"{counted(repair.repaired, 'cursor')} moved past what the previous worker made meanwhile.",
             f"{counted(events, 'event')} processed.",
+            f"{counted(repair.repaired, 'cursor')} moved past what the previous worker made meanwhile.",
             f"Alive: {', '.join(alive)}." if alive else "Neither Dagster nor the API runs.",
         )
         start = () if alive else ("Start the rest: systemctl start recurrence.target, or recurrence up",)

@@ -13,8 +13,8 @@ MARKS = {True: Text("done", "green"), False: Text("to do", "yellow")}
 def step_view(data: Data) -> RenderableType:
     """Draw what a step came to, and what a person is to do."""
     head = Text.assemble(f"{data['step']}: ", MARKS[data["done"]] if data["done"] else Text("not done", "bold red"))
-    found = [plain(f"  {line}") for line in data["found"]]
-    return Group(head, *found, *(plain(f"  -> {line}") for line in data["advice"]))
+    found = [plain(f"- {line}") for line in data["found"]]
+    return Group(head, *found, *(plain(f"-> {line}") for line in data["advice"]))
 
 
 def overview_view(data: Data) -> RenderableType:
@@ -28,4 +28,4 @@ def overview_view(data: Data) -> RenderableType:
 
 
 def _below(step: Data) -> list[Text]:
-    return [plain(f"  {line}") for line in (*step["found"], *step["advice"])]
+    return [plain(f"- {line}") for line in (*step["found"], *step["advice"])]

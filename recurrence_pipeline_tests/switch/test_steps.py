@@ -8,10 +8,12 @@ from bson import ObjectId
 from pymongo.database import Database
 
 from recurrence_pipeline.bootstrap import Worker
+from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.domain.errors import DatabaseUnavailable
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.heartbeats import Part
 from recurrence_pipeline.switch.names import THERE, Step
+from recurrence_pipeline.worker.polling import PAUSE_UNFINISHED
 from recurrence_pipeline_tests.switch.application import Application
 from recurrence_pipeline_tests.switch.conftest import MakeSwitch
 
@@ -120,6 +122,26 @@ def test_whatever_the_previous_worker_does_in_the_watch_is_noticed(
     assert "Every process of the application" in result.advice[0]
     assert len(waits) == 1, "it is told of at once"
     assert application.db["task_events"].count_documents({"status": "pending"}) == 1, "nothing was processed"
+
+
+def test_a_previous_worker_that_begins_again_while_this_one_processes_is_noticed(
+    application: Application, switch: MakeSwitch
+) -> None:
+    prepared(switch)
+    application.write_events()
+    application.create("weekly")
+    soon = utc_now() + timedelta(seconds=1)
+    application.db["task_events"].update_many({}, {"$set": {"availableAt": soon}})
+    application.call_its_own_worker()
+    begun = list[ObjectId]()
+
+    def wait(seconds: float) -> None:
+        if seconds == PAUSE_UNFINISHED and not begun:
+            begun.append(application.create("daily"))
+
+    result = switch(wait=wait).run(Step.GO)
+    assert begun
+    assert (result.done, result.figures["previousWorker"]) == (False, "at work")
 
 
 def test_what_this_worker_does_in_the_watch_is_not_taken_for_the_previous_ones(
@@ -298,18 +320,24 @@ def test_after_going_back_the_reads_and_writes_of_the_previous_worker_work(
 def test_here_again_after_going_back_nothing_is_made_twice(
     application: Application, switch: MakeSwitch, switched: ObjectId
 ) -> None:
-    """Events that were written while the previous worker worked are told of what it has made already."""
+    """Neither for events that were written meanwhile, nor where what the previous worker made is deleted later."""
+    application.write_events()
+    quiet = application.create("daily")
     assert switch().run(Step.BACK).done
     application.call_its_own_worker()
-    application.complete(switched)
-    done = application.occurrences(switched)[0]["_id"]
-    application.complete(done)
-    assert application.days(switched) == [1, 2, 3, 4, 5]
+    for series in (switched, quiet):
+        application.complete(series)
+        application.complete(application.occurrences(series)[0]["_id"])
+        assert application.days(series) == [1, 2, 3, 4, 5]
     application.write_events()
-    for task_id in (switched, done):
-        application.complete(task_id)
+    for told in (switched, application.occurrences(switched)[0]["_id"]):
+        application.complete(told)
     application.create("weekly")
 
     result = switch().run(Step.GO)
-    assert (result.done, result.figures["cursorsMoved"]) == (True, 1)
+    assert (result.done, result.figures["processed"], result.figures["cursorsMoved"]) == (True, 3, 1)
     assert application.days(switched) == [1, 2, 3, 4, 5]
+    application.delete(application.occurrences(quiet)[-1]["_id"])
+    application.complete(quiet)
+    switch().run(Step.GO)
+    assert application.days(quiet) == [1, 2, 3, 4], "what a person deleted stays deleted"
