@@ -6,7 +6,8 @@ traces say is decided in switch/rules.py.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +17,7 @@ from bson import ObjectId
 from recurrence_pipeline.domain.model import Action, Task, activity_id, time_of
 from recurrence_pipeline.storage.chunks import chunks
 from recurrence_pipeline.storage.counters import NUMBERED
-from recurrence_pipeline.storage.documents import MEMBER, Document, date_of, task_from, whole
+from recurrence_pipeline.storage.documents import EPOCH, MEMBER, Document, date_of, task_from, whole
 from recurrence_pipeline.storage.mongo import Mongo, translated
 from recurrence_pipeline.storage.partitions import partitions
 from recurrence_pipeline.storage.series_pages import ORIGINALS
@@ -34,8 +35,14 @@ ITS_ACTIONS = (
     Action.CREATE_FAILED, Action.COMPLETE_FAILED, Action.DELETE_FAILED,
 )  # fmt: skip
 READ = MEMBER | dict.fromkeys(("action", "taskId", "timestamp"), 1)
-BEYOND: Document = {"$or": [{"repeatType": {"$nin": [*ITS_RULES]}}, {"recurrence": {"$type": "object"}}]}
-"""Of originals, those whose rule or options it does not know."""
+BEYOND: Document = {
+    "$or": [
+        {"repeatType": {"$nin": [*ITS_RULES]}},
+        {"recurrence": {"$type": "object"}},
+        {"timezone": {"$type": "string"}},
+    ]
+}
+"""Of originals, those whose rule, options or time zone it does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +69,8 @@ class Traces:
 
     marks: Mapping[str, Mark]
     originals: Mapping[str, Task]
-    answered: Collection[str]
-    handed: Collection[str]
+    answered: AbstractSet[str]
+    handed: AbstractSet[str]
 
 
 class PreviousWorker:
@@ -136,5 +143,6 @@ def _is_its(line: Document, events: Mapping[str, list[str]]) -> bool:
 
 
 def _mark(document: Document, what: str, task_id: object, at: str) -> Mark:
-    own = str(document["_id"])
-    return Mark(own, what, str(task_id), date_of(document.get(at)) or time_of(own))
+    own = document["_id"]
+    made = time_of(str(own)) if isinstance(own, ObjectId) else EPOCH
+    return Mark(str(own), what, str(task_id), date_of(document.get(at)) or made)

@@ -174,7 +174,7 @@ class Switch:
         start = () if alive else ("Start the rest: systemctl start recurrence.target, or recurrence up",)
         advice = (*start, "Turn reconcile_sensor on, if it is off.", "An hour later: recurrence doctor")
         figures = {"cursorsMoved": repair.repaired, "processed": events, "alive": alive}
-        return StepResult(Step.GO, done=True, found=found, advice=advice, figures=stopped.figures | figures)
+        return StepResult(Step.GO, done=True, found=found, advice=advice, figures={**stopped.figures, **figures})
 
     def _back(self) -> StepResult:
         self._prepared()

@@ -16,6 +16,7 @@ from recurrence_pipeline_tests.documents import task_document
 from recurrence_pipeline_tests.shadow.previous_worker import COPIED, after
 
 Tell = Callable[[str, Document], None]
+LATEST = [("originalDueDate", -1)]
 
 
 class Application:
@@ -143,11 +144,9 @@ class Application:
         taken = self.db["counters"].find_one_and_update(
             {"_id": counter}, {"$inc": {"sequence_value": 1}}, upsert=True, return_document=ReturnDocument.AFTER
         )
+        assert taken is not None
         return int(taken["sequence_value"])
 
     def _tick(self) -> datetime:
         self._now += timedelta(seconds=1)
         return self._now
-
-
-LATEST = [("originalDueDate", -1)]

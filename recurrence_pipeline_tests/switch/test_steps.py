@@ -1,5 +1,6 @@
 """The steps from the previous worker to this one: what each needs of the database, writes, and lets follow."""
 
+import signal
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -214,6 +215,28 @@ def test_a_task_from_before_its_last_sign_proves_nothing(application: Applicatio
     assert switch().run(Step.STOP).figures["previousWorker"] == "unknown"
 
 
+@pytest.mark.parametrize("counter", [None, "12", 10**6])
+def test_odd_documents_and_counters_cost_nobody_the_watch(
+    application: Application, switch: MakeSwitch, counter: object
+) -> None:
+    prepared(switch)
+    application.write_events()
+    application.create("weekly")
+    number = 100
+    for odd in ("text", 7, None, [1], {"a": 1}, ObjectId()):
+        number += 1
+        task = {"_id": odd if odd not in (None, [1]) else ObjectId(), "taskId": number, "repeatType": odd}
+        application.db["tasks"].insert_one(task | {"parentRecurringId": odd, "createdAt": odd})
+        line = {"activityId": number, "action": "RECURRING_TASKS_DELETED", "taskId": odd, "timestamp": odd}
+        application.db["useractivities"].insert_one(line | {"_id": task["_id"]})
+        application.db["useractivities"].insert_one({"activityId": -number, "action": odd})
+    for name in ("tasks", "useractivities"):
+        application.db["counters"].update_one({"_id": name}, {"$set": {"sequence_value": counter}})
+    result = switch().run(Step.STOP)
+    assert result.figures["previousWorker"] in ("silent", "unknown")
+    assert switch().overview()
+
+
 # Going on where it was
 
 
@@ -256,6 +279,39 @@ def test_going_on_the_series_of_the_previous_worker_are_kept_ahead_without_a_day
     assert application.db["task_events"].count_documents({"status": "completed"}) == 2
 
 
+def test_a_watch_that_is_cut_off_has_written_nothing(application: Application, switch: MakeSwitch) -> None:
+    prepared(switch)
+    application.write_events()
+    application.create("weekly")
+    before = everything(application.db)
+    with pytest.raises(KeyboardInterrupt):
+        switch(wait=lambda _: signal.raise_signal(signal.SIGINT)).run(Step.GO)
+    assert everything(application.db) == before
+
+
+def test_a_signal_ends_the_processing_between_two_batches_and_the_next_time_it_goes_on(
+    application: Application, switch: MakeSwitch
+) -> None:
+    prepared(switch)
+    application.write_events()
+    series = application.create("weekly")
+    application.complete(series)
+    later = {"$set": {"availableAt": utc_now() + timedelta(hours=1)}}
+    application.db["task_events"].update_one({"operation": "complete"}, later)
+
+    def wait(seconds: float) -> None:
+        if seconds == PAUSE_UNFINISHED:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        switch(wait=wait).run(Step.GO)
+    assert application.days(series) == [7, 14, 21, 28]
+    assert [each["status"] for each in application.db["task_events"].find()] == ["completed", "pending"]
+    application.db["task_events"].update_one({"status": "pending"}, {"$set": {"availableAt": utc_now()}})
+    assert switch().run(Step.GO).figures["processed"] == 1
+    assert application.days(series) == [7, 14, 21, 28]
+
+
 # The way back
 
 
@@ -278,15 +334,16 @@ def test_before_going_back_what_was_handed_over_is_processed_and_what_runs_is_na
     application.complete(switched)
     application.create("yearly")
     application.create("custom", recurrence={"rule": "FREQ=WEEKLY;BYDAY=MO"})
+    application.create("daily", timezone="Europe/Berlin")
 
     result = switch().run(Step.BACK)
     assert not result.done
     assert application.days(switched) == [1, 2, 3, 4], "the completion is not lost on the way"
-    assert result.figures["processed"] == 3
+    assert result.figures["processed"] == 4
     assert "Alive: dagster on" in result.found[1]
     assert "Stop this worker" in result.advice[0]
     assert "1 series of custom" in result.found[2]
-    assert result.figures["beyond"] == 2
+    assert result.figures["beyond"] == 3
 
     worker.parts.leave(dagster)
     assert switch().run(Step.BACK).done
