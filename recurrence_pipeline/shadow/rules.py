@@ -81,12 +81,14 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What stands beside the tasks of a page: of users, when tasks were made that are gone; of tasks, what hangs on.
+    """What stands beside the tasks of a page: of users, what was done and undone; of tasks, what hangs on them.
 
-    Times are in seconds since 1970, from the first to the last.
+    `made` are tasks that are gone, `done` completions of tasks that are open again or gone; times are in seconds since
+    1970, from the first to the last.
     """
 
-    gone: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    made: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    done: Mapping[str, Sequence[float]] = field(default_factory=dict)
     nested: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
@@ -139,10 +141,11 @@ def _faults(
             ids = tuple(task.id for task in made)
             yield Fault(Verdict.REFUSED, None, None, f"It made {counted(len(made), 'task')}.", str(error), ids)
         return
-    yield from compared.doubled()
+    made_and_gone, undone = (lines.get(original.user_id or "", ()) for lines in (evidence.made, evidence.done))
+    yield from compared.doubled(undone)
     yield from compared.differing()
     if triggers:
-        yield from compared.lost(triggers, evidence.gone.get(original.user_id or "", ()))
+        yield from compared.lost(sorted((*(each.timestamp() for each in triggers), *undone)), made_and_gone)
     for task in made:
         if inside := evidence.nested.get(task.id):
             text = f"A series of {counted(len(inside), 'task')} was begun inside the series, at task {task.id}."
@@ -190,15 +193,18 @@ class _Compared:
         new = [each.slot for each in plan.occurrences if each.slot is not None]
         return max([cursor, *new, *(task.occurrence_number or 0 for task in members)])
 
-    def doubled(self) -> Iterator[Fault]:
-        """Yield slots with more than one task, and tasks further ahead than the series is kept."""
+    def doubled(self, undone: Sequence[float]) -> Iterator[Fault]:
+        """Yield slots with more than one task, and tasks further ahead than the series is kept.
+
+        One that was made in answer to a completion, by the log, that a person has taken back is no fault.
+        """
         for number, tasks in sorted(self._by_slot.items()):
             ids = tuple(task.id for task in tasks)
             if self._made.isdisjoint(ids):
                 continue
             if len(tasks) > 1:
                 yield self._fault(Verdict.DOUBLED, number, f"{counted(len(tasks), 'task')} on slot {number}.", ids)
-            elif number > self._reach:
+            elif number > self._reach and not _is_answer(tasks[0].created_at, undone):
                 text = f"A task on slot {number}: the series is kept ahead to slot {self._reach}."
                 yield self._fault(Verdict.DOUBLED, number, text, ids)
 
@@ -211,7 +217,7 @@ class _Compared:
                     text = f"Slot {number} is {self._local(due)}, and its task at {self._local(task.anchor)}."
                     yield self._fault(Verdict.DIFFERS, number, text, (task.id,), day=task.anchor)
 
-    def lost(self, triggers: Sequence[datetime], gone: Sequence[float]) -> Iterator[Fault]:
+    def lost(self, triggers: Sequence[float], gone: Sequence[float]) -> Iterator[Fault]:
         """Yield slots behind the last task that should have one.
 
         What was made in answer to a trigger, by the log, and is not there now, a person has deleted.
@@ -236,11 +242,16 @@ class _Compared:
         return f"{time.astimezone(self.state.zone):%a %Y-%m-%d %H:%M}" if isinstance(time, datetime) else str(time)
 
 
-def _answers(triggers: Iterable[datetime], moments: Sequence[float]) -> int:
-    """Count the moments that follow one of the triggers closely; both are in order."""
+def _answers(triggers: Iterable[float], moments: Sequence[float]) -> int:
+    """Count the moments that follow one of the triggers closely; both are in order, in seconds."""
     count = end = 0
     for trigger in triggers:
-        begin = max(end, bisect_left(moments, trigger.timestamp()))
-        end = max(begin, bisect_right(moments, (trigger + ANSWERED_WITHIN).timestamp()))
+        begin = max(end, bisect_left(moments, trigger))
+        end = max(begin, bisect_right(moments, trigger + ANSWERED_WITHIN.total_seconds()))
         count += end - begin
     return count
+
+
+def _is_answer(made: datetime | None, moments: Sequence[float]) -> bool:
+    """Say whether a task was made close to one of the moments, whichever the log has first."""
+    return made is not None and _answers(((made - ANSWERED_WITHIN).timestamp(), made.timestamp()), moments) > 0

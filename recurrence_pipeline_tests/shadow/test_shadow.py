@@ -294,9 +294,24 @@ def _completed(world: World, worker: PreviousWorker, task: Document) -> list[tup
     return []
 
 
+def _completed_at_once(world: World, worker: PreviousWorker, task: Document) -> list[tuple[Verdict, int]]:
+    """Two processes read the same last task, and each makes the one behind it."""
+    worker.create(task)
+    worker.complete(task)
+    worker.repeat(worker.members(task)[-1])
+    return [(Verdict.DOUBLED, 4)]
+
+
+def _cut_off(world: World, worker: PreviousWorker, task: Document) -> list[tuple[Verdict, int]]:
+    """A creation that failed midway is sent again."""
+    worker.create(task, slots=1)
+    worker.create(task)
+    return [(Verdict.DOUBLED, 1)]
+
+
 HABITS: list[Habit] = [
     *(_well, _well, _completed, _moved, _deleted_last),
-    *(_twice, _twice_at_once, _completed_twice, _never, _ended, _inside),
+    *(_twice, _twice_at_once, _completed_twice, _completed_at_once, _cut_off, _never, _ended, _inside),
 ]
 
 
@@ -333,6 +348,51 @@ def test_every_fault_that_was_planted_is_found_and_nothing_else(
     assert report.faults == Counter(verdict for each in planted.values() for verdict, _ in each)
     assert len(report.worst) == 20
     assert all(len(each.faults) == 4 for each in report.worst)
+
+
+def test_whatever_people_do_is_no_fault_of_a_worker_that_did_its_work(world: World) -> None:
+    """Completed in order, taken back, moved, renamed, deleted at the end and in the middle, in any mixture."""
+    chance = random.Random(11)
+    world.now = BEGIN
+    worker = PreviousWorker(world)
+    histories = dict[str, list[str]]()
+    for _ in range(300):
+        task = worker.task(world.now + timedelta(days=chance.randrange(1, 20)), chance.choice(["daily", "weekly"]))
+        worker.create(task)
+        acts = histories[str(task["_id"])] = []
+        for _ in range(chance.randrange(6)):
+            world.pass_time(minutes=5)
+            acts.append(chance.choice(ACTS))
+            act(worker, task, acts[-1])
+    worker.flush()
+    world.now = utc(2025, 1, 1)
+    said = {each.series_id: faults(each) for each in world.worker.shadow.judgements(BEGIN)}
+    assert {(tuple(histories[i]), tuple(found)) for i, found in said.items() if found} == set()
+    assert len(said) == 300
+
+
+ACTS = ["complete", "complete", "complete", "reopen", "move", "rename", "delete last", "delete one"]
+
+
+def act(worker: PreviousWorker, task: Document, what: str) -> None:
+    """Do that to a series, where it can be done; a task is completed once at most, for it makes one more each time."""
+    series = [task, *worker.members(task)]
+    last_told = max((n for n, each in enumerate(series) if worker.was_completed(each)), default=-1)
+    still_open = series[last_told + 1 :]
+    done = [each for each in series if each["isCompleted"]]
+    match what:
+        case "complete" if len(still_open) > 1:
+            worker.complete(still_open[0])
+        case "reopen" if done:
+            worker.reopen(done[-1])
+        case "move" if still_open:
+            still_open[-1]["dueDate"] += timedelta(hours=5)
+        case "rename" if still_open:
+            still_open[0]["title"] += "!"
+        case "delete last" if series[-1] is not task:
+            worker.delete(series[-1])
+        case "delete one" if len(series) > 2:
+            worker.delete(series[1])
 
 
 def drifted(world: World, there: set[ObjectId]) -> set[str]:
@@ -378,7 +438,7 @@ def test_of_a_task_that_was_deleted_only_a_number_is_kept_in_memory(world: World
     reads = ShadowReads(world.worker.mongo, read_chunk=100)
     tracemalloc.start()
     try:
-        gone = reads.made_and_gone(BEGIN)
+        gone = reads.undone(BEGIN).made
         kept, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
