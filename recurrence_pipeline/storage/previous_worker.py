@@ -116,8 +116,9 @@ class PreviousWorker:
         for piece in partitions(self._mongo):
             group: Document = {"$group": {"_id": "$repeatType", "count": {"$sum": 1}}}
             stages: list[Document] = [{"$match": piece}, {"$match": ORIGINALS}, {"$match": BEYOND}, group]
-            for row in self._mongo.tasks.aggregate(stages):
-                found[str(row["_id"])] += row["count"]
+            with long_read(self._mongo.db):
+                for row in self._mongo.tasks.aggregate(stages):
+                    found[str(row["_id"])] += row["count"]
         return found
 
     def _newest(self, counter: str) -> list[Document]:

@@ -24,6 +24,7 @@ from recurrence_pipeline.worker.signals import stop_on_signal
 PAUSE = 2.0
 """In seconds, between two looks at what the previous worker writes."""
 SHOWN = 5
+ANY_TIME = "It only reads, and may be done at any time."
 
 ADVICE = {
     Verdict.AT_WORK: "Every process of the application must send /internal to this worker's API, or write events.",
@@ -95,14 +96,15 @@ class Switch:
         try:
             mark = self._prepared()
         except DatabaseUnavailable as error:
-            return [StepResult(step, done=False, found=(str(error),)) for step in THERE]
+            said = {Step.SHADOW: ANY_TIME, Step.INIT_DB: str(error)}
+            return [StepResult(step, done=False, found=(said.get(step, "After init-db."),)) for step in THERE]
         waits = "None: every series is reconciled." if mark is None else f"Series from before {_at(mark)} wait for it."
         found = self._look(self._previous.traces())
         silent = found.verdict is Verdict.SILENT
         alive, unfinished = self._alive(), self._worker.queries.unfinished()
         works = f"Alive: {', '.join(alive) or 'nothing'}; {counted(unfinished, 'event')} unfinished."
         return [
-            StepResult(Step.SHADOW, done=True, found=("It may be looked at again at any time.",)),
+            StepResult(Step.SHADOW, done=True, found=(ANY_TIME,)),
             StepResult(Step.INIT_DB, done=True, found=("The database is prepared.",)),
             StepResult(Step.BACKFILL, done=silent or mark is None, found=(waits,)),
             StepResult(Step.STOP, done=silent, found=tuple(_said(found))),

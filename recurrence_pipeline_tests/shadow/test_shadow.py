@@ -469,8 +469,8 @@ def test_a_log_that_takes_long_to_look_through_is_waited_for(world: World, befor
     world.now = BEGIN
     before.create(before.task(utc(2024, 1, 15, 9), "daily"))
     before.flush()
-    hasty = Settings.from_environment({"MONGODB_URL": world.settings.mongodb_url, "WORKER_TIMEOUT": "1000"})
-    slow = {"failCommands": ["aggregate"], "blockConnection": True, "blockTimeMS": 1500}
+    hasty = Settings.from_environment({"MONGODB_URL": world.settings.mongodb_url, "WORKER_TIMEOUT": "4000"})
+    slow = {"failCommands": ["aggregate"], "blockConnection": True, "blockTimeMS": 4500}
     admin = world.worker.mongo.client.admin
     admin.command("configureFailPoint", "failCommand", mode={"times": 1}, data=slow)
     try:
@@ -492,7 +492,7 @@ def test_it_only_reads_and_a_page_costs_a_constant_number_of_commands(
     assert commands.sent.total() < len(planted) / 4, "far fewer than series"
 
 
-def test_a_user_that_may_only_read_is_enough(tmp_path: Path) -> None:
+def test_a_user_that_may_only_read_is_enough(tmp_path: Path, run: Run) -> None:
     """Whoever tries it out hands it such a user, and need not believe us."""
     with EmbeddedServer.start(tmp_path, arguments=["--sync-on-commit"]) as server:
         world = World(server.url("tasks"), now=BEGIN)
@@ -510,8 +510,15 @@ def test_a_user_that_may_only_read_is_enough(tmp_path: Path) -> None:
         settings = Settings.from_environment({"MONGODB_URL": url})
         with open_worker(settings, clock=lambda: utc(2024, 1, 3)) as worker:
             (judgement,) = worker.shadow.judgements(BEGIN)
+        asked = ("--since", "2024-01-01T12:00Z", "--json")
+        told = run("shadow", *asked, MONGODB_URL=url).json
+        step = run("switch", "--step", "shadow", *asked, MONGODB_URL=url).json
+        refused = run("switch", "--step", "init-db", MONGODB_URL=url)
         server.kill()
     assert judgement.verdict is Verdict.DIFFERS
+    assert (told["series"]["differs"], step["figures"]["faults"]) == (1, 2)
+    assert (refused.code, refused.out) == (1, "")
+    assert "not authorized" in refused.err
 
 
 def test_it_is_printed_and_written_with_a_picture(

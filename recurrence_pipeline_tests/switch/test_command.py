@@ -60,7 +60,9 @@ def test_what_is_asked_wrongly_is_named(run: Run, options: tuple[str, ...], said
 
 
 def test_without_a_step_a_program_is_told_which_is_next(run: Run, application: Application) -> None:
-    assert run("switch", "--json").json["next"] == "shadow"
+    first = run("switch", "--json").json
+    assert (first["next"], {each["done"] for each in first["steps"]}) == ("shadow", {False})
+    assert "run `recurrence init-db` first" in first["steps"][1]["found"][0]
     run("switch", "--step", "init-db")
     told = run("switch", "--json").json
     assert [(each["step"], each["done"]) for each in told["steps"]] == [
