@@ -16,7 +16,7 @@ from bson import ObjectId
 
 from recurrence_pipeline.domain.model import Action, Task, activity_id, time_of
 from recurrence_pipeline.storage.chunks import chunks
-from recurrence_pipeline.storage.counters import NUMBERED
+from recurrence_pipeline.storage.counters import NUMBERED, Counters
 from recurrence_pipeline.storage.documents import EPOCH, MEMBER, Document, date_of, task_from, whole
 from recurrence_pipeline.storage.mongo import Mongo, translated
 from recurrence_pipeline.storage.partitions import partitions
@@ -24,7 +24,7 @@ from recurrence_pipeline.storage.series_pages import ORIGINALS
 from recurrence_pipeline.storage.timeouts import long_read
 
 NEWEST = 1000
-"""So many tasks, and lines of the log, are looked at: the last ones that were given a number."""
+"""So many tasks, and lines of the log, are looked at first: the last ones that were given a number."""
 
 OURS = ("createdByEvent", "occurrenceNumber", "occurrenceAt")
 """Each occurrence of this worker has at least one of these fields."""
@@ -61,12 +61,13 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """What is seen of the previous worker at one moment, among the newest documents.
+    """What is seen of the previous worker at one moment, among the documents whose numbers are above `begins`.
 
     `originals` are the recurring tasks that people created; `answered` those that it gave an occurrence, `handed` those
     that an event names: of these this worker was told.
     """
 
+    begins: Mapping[str, int]
     marks: Mapping[str, Mark]
     originals: Mapping[str, Task]
     answered: AbstractSet[str]
@@ -74,7 +75,7 @@ class Traces:
 
 
 class PreviousWorker:
-    """Reads what it left, in a constant number of commands."""
+    """Reads what it left, in a few commands however much there is."""
 
     def __init__(self, mongo: Mongo, *, read_chunk: int) -> None:
         self._mongo = mongo
@@ -87,10 +88,11 @@ class PreviousWorker:
             return self._mongo.tasks.find_one(ORIGINALS, {"_id": 1}) is not None
 
     @translated()
-    def traces(self) -> Traces:
-        """Return what it left among the newest tasks and lines of the log."""
-        tasks = self._newest("tasks")
-        lines = [line for line in self._newest("useractivities") if line.get("action") in ITS_ACTIONS]
+    def traces(self, first: Traces | None = None) -> Traces:
+        """Return what it left among the newest tasks and lines of the log, or from where a first look began."""
+        begins = {each: self._last(each) - NEWEST for each in NUMBERED} if first is None else first.begins
+        tasks, log = (self._above(begins, each) for each in ("tasks", "useractivities"))
+        lines = [line for line in log if line.get("action") in ITS_ACTIONS]
         made = [task for task in tasks if isinstance(task.get("parentRecurringId"), ObjectId)]
         theirs = [task for task in made if not any(name in task for name in OURS)]
         heads = (task for task in tasks if task.get("parentRecurringId") in (None, ""))
@@ -103,6 +105,7 @@ class PreviousWorker:
             *(_mark(line, line["action"], line.get("taskId"), "timestamp") for line in lines if _is_its(line, events)),
         ]
         return Traces(
+            begins,
             {mark.id: mark for mark in marks},
             originals,
             originals.keys() & {str(task["parentRecurringId"]) for task in theirs},
@@ -121,12 +124,14 @@ class PreviousWorker:
                     found[str(row["_id"])] += row["count"]
         return found
 
-    def _newest(self, counter: str) -> list[Document]:
-        """Return the documents with the highest numbers; the counter says where these begin."""
-        last = whole((self._mongo.counters.find_one({"_id": counter}) or {}).get("sequence_value")) or 0
-        field = NUMBERED[counter]
-        above = self._mongo.numbered(counter).find({field: {"$gt": last - NEWEST}}, READ)
-        return list(above.sort(field, -1).limit(NEWEST))
+    def _last(self, counter: str) -> int:
+        """Return the last number that was given, by the counter or, where that is behind, by the documents."""
+        counted = whole((self._mongo.counters.find_one({"_id": counter}) or {}).get("sequence_value")) or 0
+        return max(counted, Counters(self._mongo, counter, NUMBERED[counter], write_chunk=1).highest(counted))
+
+    def _above(self, begins: Mapping[str, int], counter: str) -> list[Document]:
+        above = {NUMBERED[counter]: {"$gt": begins[counter]}}
+        return list(self._mongo.numbered(counter).find(above, READ))
 
     def _events(self, task_ids: Iterable[ObjectId]) -> Mapping[str, list[str]]:
         """Return the events that name these tasks."""

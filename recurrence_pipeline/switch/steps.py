@@ -99,7 +99,7 @@ class Switch:
             said = {Step.SHADOW: ANY_TIME, Step.INIT_DB: str(error)}
             return [StepResult(step, done=False, found=(said.get(step, "After init-db."),)) for step in THERE]
         waits = "None: every series is reconciled." if mark is None else f"Series from before {_at(mark)} wait for it."
-        found = self._look(self._previous.traces())
+        found = self._look()
         silent = found.verdict is Verdict.SILENT
         alive, unfinished = self._alive(), self._worker.queries.unfinished()
         works = f"Alive: {', '.join(alive) or 'nothing'}; {counted(unfinished, 'event')} unfinished."
@@ -164,7 +164,7 @@ class Switch:
             return stopped
         events = self._process()
         (repair,) = self._worker.consistency.repair([CURSOR_BEHIND.name], dry_run=False)
-        if not (still := self._judged(Step.GO, self._look(self._previous.traces()))).done:
+        if not (still := self._judged(Step.GO, self._look())).done:
             return still
         alive = self._alive()
         found = (
@@ -221,12 +221,13 @@ class Switch:
         """
         left = 0.0 if self._first else self._wanted.watch
         self._first = self._first or self._previous.traces()
-        while (found := self._look(self._previous.traces())).verdict is not Verdict.AT_WORK and left > 0:
+        while (found := self._look()).verdict is not Verdict.AT_WORK and left > 0:
             self._wait(min(PAUSE, left))
             left -= PAUSE
         return found
 
-    def _look(self, last: Traces) -> Watched:
+    def _look(self) -> Watched:
+        last = self._previous.traces(self._first)
         return watched(self._first or last, last, self._worker.settings.recurrence_timezone)
 
     def _judged(self, step: Step, found: Watched) -> StepResult:

@@ -42,7 +42,7 @@ class Application:
     def create(self, repeat_type: str = "daily", *, due: timedelta = timedelta(days=1), **fields: Any) -> ObjectId:
         """Have a person create a task, and return its id."""
         now = self._tick()
-        task = task_document(self.user, self._number("tasks"), now + due, now, repeatType=repeat_type) | fields
+        task = task_document(self.user, self._number("tasks")[0], now + due, now, repeatType=repeat_type) | fields
         self.db["tasks"].insert_one(task)
         self._tell("create", task)
         return ObjectId(task["_id"])
@@ -59,6 +59,14 @@ class Application:
         task = self.db["tasks"].find_one_and_delete({"_id": task_id})
         assert task is not None
         self._tell("delete", task)
+
+    def flood(self, number: int) -> None:
+        """Store so many tasks that do not recur, and as many lines of the log."""
+        tasks, lines = (self._number(each, number) for each in ("tasks", "useractivities"))
+        made = [task_document(self.user, n, self._now, self._tick(), repeatType="none", title="flood") for n in tasks]
+        log = {"userId": self.user, "action": "TASK_CREATED", "timestamp": self._now}
+        self.db["tasks"].insert_many(made)
+        self.db["useractivities"].insert_many([log | {"activityId": n} for n in lines])
 
     def occurrences(self, task_id: ObjectId) -> list[Document]:
         """Return what hangs on a task, by date."""
@@ -128,7 +136,7 @@ class Application:
         self._make(original, after(last["originalDueDate"], original["repeatType"]))
 
     def _make(self, original: Document, due: datetime) -> None:
-        made = task_document(self.user, self._number("tasks"), due, self._tick())
+        made = task_document(self.user, self._number("tasks")[0], due, self._tick())
         made |= {name: original[name] for name in COPIED} | {"parentRecurringId": original["_id"]}
         self.db["tasks"].insert_one(made)
         self._log("RECURRING_TASK_CREATED", made)
@@ -137,15 +145,16 @@ class Application:
         line = {"userId": self.user, "action": action, "taskId": task["_id"], "timestamp": self._tick()}
         message = f"User performed {action} :: {task['_id']}"
         self.db["useractivities"].insert_one(
-            line | {"message": message, "activityId": self._number("useractivities"), "error": None}
+            line | {"message": message, "activityId": self._number("useractivities")[0], "error": None}
         )
 
-    def _number(self, counter: str) -> int:
-        taken = self.db["counters"].find_one_and_update(
-            {"_id": counter}, {"$inc": {"sequence_value": 1}}, upsert=True, return_document=ReturnDocument.AFTER
-        )
+    def _number(self, counter: str, count: int = 1) -> range:
+        more = {"$inc": {"sequence_value": count}}
+        after_it = ReturnDocument.AFTER
+        taken = self.db["counters"].find_one_and_update({"_id": counter}, more, upsert=True, return_document=after_it)
         assert taken is not None
-        return int(taken["sequence_value"])
+        last = int(taken["sequence_value"])
+        return range(last - count + 1, last + 1)
 
     def _tick(self) -> datetime:
         self._now += timedelta(seconds=1)

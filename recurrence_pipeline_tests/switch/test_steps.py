@@ -172,6 +172,26 @@ def test_what_this_worker_does_in_the_watch_is_not_taken_for_the_previous_ones(
     assert (result.done, result.figures["previousWorker"], result.figures["marks"]) == (True, "silent", [])
 
 
+@pytest.mark.parametrize("it", ["at work", "silent"])
+def test_however_much_is_written_in_the_watch_hides_nothing(
+    application: Application, switch: MakeSwitch, it: str
+) -> None:
+    """Neither what the previous worker writes, nor the task that it leaves without an answer."""
+    prepared(switch)
+    series = application.create("daily")
+    application.write_events()
+    application.create("weekly")
+    if it == "at work":
+        application.call_its_own_worker()
+
+    def wait(_: float) -> None:
+        if not application.db["tasks"].find_one({"title": "flood"}):
+            application.complete(series)
+            application.flood(1200)
+
+    assert switch(wait=wait).run(Step.STOP).figures["previousWorker"] == it
+
+
 def test_a_silence_in_which_nothing_was_to_be_done_proves_nothing(application: Application, switch: MakeSwitch) -> None:
     prepared(switch)
     result = switch().run(Step.STOP)
