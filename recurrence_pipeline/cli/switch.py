@@ -35,7 +35,7 @@ def switch(
     ] = "7d",
     watch: Annotated[
         int,
-        typer.Option("--watch", metavar="SECONDS", min=0, help="How long `stop` and `go` watch the previous worker."),
+        typer.Option("--watch", metavar="SECONDS", min=0, help="How long `stop`, `go` and `back` watch."),
     ] = 60,
     allow_quiet: Annotated[
         bool,

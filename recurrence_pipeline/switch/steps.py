@@ -181,9 +181,9 @@ class Switch:
     def _back(self) -> StepResult:
         self._prepared()
         events = self._process()
-        alive, unfinished = self._alive(), self._worker.queries.unfinished()
-        beyond = self._previous.beyond()
-        found = [f"{counted(events, 'event')} processed, {unfinished} unfinished."]
+        alive, beyond = self._alive(), self._previous.beyond()
+        came = 0 if alive else self._arrivals()
+        found = [f"{counted(events, 'event')} processed, {counted(came, 'event')} came after them."]
         found += [f"Alive: {each}." for each in alive]
         found += [
             f"The previous worker will not continue {counted(count, 'series', 'series')} of {rule}, or not as meant."
@@ -193,12 +193,19 @@ class Switch:
             "What init-db added stays, and is in nobody's way: indexes, counters, and collections that only this "
             "worker reads. The tasks that were made are ordinary ones."
         )
-        done = not alive and not unfinished
         stop = "Stop this worker (systemctl stop recurrence.target, or recurrence up), then do this step again."
-        advice = () if done else (stop,)
-        told = "Have the application call its own worker again, and write no more events."
-        figures = {"processed": events, "unfinished": unfinished, "alive": alive, "beyond": beyond.total()}
-        return StepResult(Step.BACK, done=done, found=tuple(found), advice=(*advice, told), figures=figures)
+        write = "Have the application write no more events, and call its own worker; then do this step again."
+        advice = ((stop,) if alive else ()) + ((write,) if came else ())
+        figures = {"processed": events, "unfinished": came, "alive": alive, "beyond": beyond.total()}
+        return StepResult(Step.BACK, done=not advice, found=tuple(found), advice=advice, figures=figures)
+
+    def _arrivals(self) -> int:
+        """Watch the queue, in which nothing is unfinished, and return how many events came; nobody processes them."""
+        left = self._wanted.watch
+        while (came := self._worker.queries.unfinished()) == 0 and left > 0:
+            self._wait(min(PAUSE, left))
+            left -= PAUSE
+        return came
 
     def _prepared(self) -> datetime | None:
         """Return the watermark.

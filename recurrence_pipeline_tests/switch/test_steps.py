@@ -369,6 +369,22 @@ def test_before_going_back_what_was_handed_over_is_processed_and_what_runs_is_na
     assert switch().run(Step.BACK).done
 
 
+def test_going_back_an_application_that_still_writes_events_is_noticed(
+    application: Application, switch: MakeSwitch, switched: ObjectId
+) -> None:
+    """Else both do the same work: this one at the next step, the previous one at once."""
+    came = list[ObjectId]()
+
+    def wait(_: float) -> None:
+        came.append(application.create("weekly"))
+
+    result = switch(wait=wait).run(Step.BACK)
+    assert (result.done, result.figures["unfinished"], len(came)) == (False, 1, 1)
+    assert "write no more events" in result.advice[0]
+    assert switch().run(Step.BACK).done
+    assert application.days(came[0]) == [7, 14, 21], "what came is not lost"
+
+
 def test_after_going_back_the_reads_and_writes_of_the_previous_worker_work(
     application: Application, switch: MakeSwitch, switched: ObjectId
 ) -> None:
