@@ -11,9 +11,15 @@ from pathlib import Path
 from recurrence_pipeline_tests import forked
 
 
-def on_terminal(arguments: Sequence[str], environment: Mapping[str, str], *, errors: bool, columns: int = 80) -> str:
-    """Run the `recurrence` command on a terminal so many columns wide, and return what it shows, `errors` or not."""
+def on_terminal(
+    arguments: Sequence[str], environment: Mapping[str, str], *, errors: bool, columns: int = 80, typed: str = ""
+) -> str:
+    """Run the `recurrence` command on a terminal so many columns wide, and return what it shows, `errors` or not.
+
+    What is `typed` waits until the command asks; it is shown as well.
+    """
     ours, its = pty.openpty()
+    os.write(ours, typed.encode())
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     with Path(os.devnull).open("w") as nowhere:
         err = its if errors else nowhere.fileno()

@@ -28,6 +28,7 @@ from recurrence_pipeline.cli import (
     setup,
     shadow,
     simulate,
+    switch,
     time_zones,
 )
 from recurrence_pipeline.cli.session import FAILED, INTERRUPTED, OK, USAGE, Panel, Session, app
@@ -51,6 +52,7 @@ __all__ = [
     "setup",
     "shadow",
     "simulate",
+    "switch",
     "time_zones",
 ]
 

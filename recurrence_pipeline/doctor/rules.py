@@ -212,7 +212,8 @@ def judge_clashes(clashes: Clashes, now: datetime) -> HealthCheckResult:
         found = f"{clashes.of_two_workers} slots were filled by this worker and by another{since}"
         tidy = "delete the tasks that are not wanted, in the application (recurrence check --only slot_clashes)"
         if clashes.latest is not None and now - clashes.latest < LATELY:
-            return fault(name, found, f"Stop one of the two workers. Then {tidy}.")
+            watched = "recurrence switch --step stop says whether the previous one is at work"
+            return fault(name, found, f"Stop one of the two workers ({watched}). Then {tidy}.")
         return warn(name, found, f"They do not both run now: {tidy}.")
     if clashes.slots:
         found = f"{clashes.slots} slots have two tasks, none of them by two workers"

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.domain.times import since
 from recurrence_pipeline.orchestration.resources import MONGODB, WorkerParam, failing_in_one_line, refusing
+from recurrence_pipeline.shadow.rules import Verdict
 
 
 class ShadowConfig(dg.Config):
@@ -27,7 +28,7 @@ def compare_with_previous_worker(context: dg.OpExecutionContext, config: ShadowC
     """Say what the previous worker made otherwise than this one would have."""
     with failing_in_one_line():
         report = worker.open().shadow.compare(since("since", config.since, utc_now()))
-    counts = {f"series: {verdict}": count for verdict, count in report.as_json()["series"].items()}
+    counts = {f"series: {verdict.value}": report.verdicts[verdict] for verdict in Verdict}
     context.add_output_metadata({**counts, "report": dg.MetadataValue.md(report.without_pictures())})
 
 

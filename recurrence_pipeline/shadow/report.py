@@ -67,9 +67,9 @@ class ShadowReport:
         return {
             "since": self.since,
             "until": self.now,
-            "series": {verdict.value: self.verdicts[verdict] for verdict in Verdict},
-            "faults": {verdict.value: self.faults[verdict] for verdict in Verdict if verdict is not Verdict.SAME},
-            "notJudged": {reason.value: self.unjudged[reason] for reason in Unjudged},
+            "series": {_key(verdict): self.verdicts[verdict] for verdict in Verdict},
+            "faults": {_key(verdict): self.faults[verdict] for verdict in Verdict if verdict is not Verdict.SAME},
+            "notJudged": {_key(reason): self.unjudged[reason] for reason in Unjudged},
             "worst": [_series_json(judgement) for judgement in self.worst],
         }
 
@@ -134,12 +134,17 @@ class ShadowReport:
         return picture.getvalue()
 
 
+def _key(what: Verdict | Unjudged) -> str:
+    """Return the word for programs."""
+    return what.name.lower()
+
+
 def _series_json(judgement: Judgement) -> dict[str, Any]:
     return {
         "seriesId": judgement.series_id,
         "userId": judgement.user_id,
         "title": judgement.title,
-        "verdict": judgement.verdict.value,
+        "verdict": _key(judgement.verdict),
         "count": len(judgement.faults),
         "faults": [_fault_json(fault) for fault in judgement.faults[:FAULTS_TOLD]],
     }
@@ -147,7 +152,7 @@ def _series_json(judgement: Judgement) -> dict[str, Any]:
 
 def _fault_json(fault: Fault) -> dict[str, Any]:
     return {
-        "verdict": fault.verdict.value,
+        "verdict": _key(fault.verdict),
         "slot": fault.slot,
         "at": fault.at,
         "text": fault.text,

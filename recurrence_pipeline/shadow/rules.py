@@ -5,6 +5,7 @@ the planner is asked once. A plan does not depend on which event asked, so one l
 the same tasks as every event by itself, in its order.
 """
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -80,9 +81,14 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What stands beside the tasks of a page: of users, when tasks were made that are gone; of tasks, what hangs on."""
+    """What stands beside the tasks of a page: of users, what was done and undone; of tasks, what hangs on them.
 
-    gone: Mapping[str, Sequence[datetime]] = field(default_factory=dict)
+    `made` are tasks that are gone, `done` completions of tasks that are open again or gone; times are in seconds since
+    1970, from the first to the last.
+    """
+
+    made: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    done: Mapping[str, Sequence[float]] = field(default_factory=dict)
     nested: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
@@ -135,10 +141,11 @@ def _faults(
             ids = tuple(task.id for task in made)
             yield Fault(Verdict.REFUSED, None, None, f"It made {counted(len(made), 'task')}.", str(error), ids)
         return
-    yield from compared.doubled()
+    made_and_gone, undone = (lines.get(original.user_id or "", ()) for lines in (evidence.made, evidence.done))
+    yield from compared.doubled(undone)
     yield from compared.differing()
     if triggers:
-        yield from compared.lost(triggers, evidence.gone.get(original.user_id or "", ()))
+        yield from compared.lost(sorted((*(each.timestamp() for each in triggers), *undone)), made_and_gone)
     for task in made:
         if inside := evidence.nested.get(task.id):
             text = f"A series of {counted(len(inside), 'task')} was begun inside the series, at task {task.id}."
@@ -186,15 +193,18 @@ class _Compared:
         new = [each.slot for each in plan.occurrences if each.slot is not None]
         return max([cursor, *new, *(task.occurrence_number or 0 for task in members)])
 
-    def doubled(self) -> Iterator[Fault]:
-        """Yield slots with more than one task, and tasks further ahead than the series is kept."""
+    def doubled(self, undone: Sequence[float]) -> Iterator[Fault]:
+        """Yield slots with more than one task, and tasks further ahead than the series is kept.
+
+        One that was made in answer to a completion, by the log, that a person has taken back is no fault.
+        """
         for number, tasks in sorted(self._by_slot.items()):
             ids = tuple(task.id for task in tasks)
             if self._made.isdisjoint(ids):
                 continue
             if len(tasks) > 1:
                 yield self._fault(Verdict.DOUBLED, number, f"{counted(len(tasks), 'task')} on slot {number}.", ids)
-            elif number > self._reach:
+            elif number > self._reach and not _is_answer(tasks[0].created_at, undone):
                 text = f"A task on slot {number}: the series is kept ahead to slot {self._reach}."
                 yield self._fault(Verdict.DOUBLED, number, text, ids)
 
@@ -207,15 +217,14 @@ class _Compared:
                     text = f"Slot {number} is {self._local(due)}, and its task at {self._local(task.anchor)}."
                     yield self._fault(Verdict.DIFFERS, number, text, (task.id,), day=task.anchor)
 
-    def lost(self, triggers: Sequence[datetime], gone: Sequence[datetime]) -> Iterator[Fault]:
+    def lost(self, triggers: Sequence[float], gone: Sequence[float]) -> Iterator[Fault]:
         """Yield slots behind the last task that should have one.
 
         What was made in answer to a trigger, by the log, and is not there now, a person has deleted.
         """
         first = max(self._by_slot, default=0) + 1
         missing = [n for n in range(first, self._reach + 1) if self._due(n) is not None]
-        deleted = sum(any(t <= moment <= t + ANSWERED_WITHIN for t in triggers) for moment in gone)
-        for number in missing[deleted:]:
+        for number in missing[_answers(triggers, gone) :]:
             yield self._fault(Verdict.LOST, number, f"No task on slot {number}.", ())
 
     def _fault(self, verdict: Verdict, number: int, text: str, ids: tuple[str, ...], *, day: object = None) -> Fault:
@@ -231,3 +240,18 @@ class _Compared:
 
     def _local(self, time: object) -> str:
         return f"{time.astimezone(self.state.zone):%a %Y-%m-%d %H:%M}" if isinstance(time, datetime) else str(time)
+
+
+def _answers(triggers: Iterable[float], moments: Sequence[float]) -> int:
+    """Count the moments that follow one of the triggers closely; both are in order, in seconds."""
+    count = end = 0
+    for trigger in triggers:
+        begin = max(end, bisect_left(moments, trigger))
+        end = max(begin, bisect_right(moments, trigger + ANSWERED_WITHIN.total_seconds()))
+        count += end - begin
+    return count
+
+
+def _is_answer(made: datetime | None, moments: Sequence[float]) -> bool:
+    """Say whether a task was made close to one of the moments, whichever the log has first."""
+    return made is not None and _answers(((made - ANSWERED_WITHIN).timestamp(), made.timestamp()), moments) > 0

@@ -39,10 +39,10 @@ class Shadow:
         return Window(since, self._context.clock(), self._context.rules.timezone)
 
     def _judged(self, window: Window) -> Iterator[Judgement | Unjudged]:
-        gone = self._reads.made_and_gone(window.since)
+        undone = self._reads.undone(window.since)
         for page in self._context.series_pages.pages():
             snapshot = self._context.tasks.load(page)
             found = [snapshot.series[series_id] for series_id in page if series_id in snapshot.series]
             recent = {task.id for series in found for task in series.occurrences if window.has(task.created_at)}
-            evidence = Evidence(gone, self._reads.nested(recent))
+            evidence = Evidence(undone.made, undone.done, self._reads.nested(recent))
             yield from (judge(series, window, evidence) for series in found)

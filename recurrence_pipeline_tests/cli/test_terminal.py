@@ -49,6 +49,13 @@ ANSWERS = [
     ("report",),
     ("init-db",),
     ("init-db", "--revert"),
+    ("shadow",),
+    ("switch", "--step", "shadow"),
+    ("switch", "--step", "init-db"),
+    ("switch", "--step", "backfill"),
+    ("switch", "--step", "stop", "--watch", "0"),
+    ("switch", "--step", "go", "--watch", "0", "--allow-quiet"),
+    ("switch", "--step", "back"),
     ("version",),
 ]
 """Every command that answers a question or says what it did, but for `import` and `test-alert`."""

@@ -65,6 +65,7 @@ def test_a_slot_that_both_workers_filled_means_that_both_run(world: World) -> No
     found = look(world)["two workers"]
     assert found.severity is Severity.ERROR
     assert found.found.startswith("1 slots were filled by this worker and by another, last at 2024-01-01 12:00")
+    assert "recurrence switch --step stop" in found.advice
 
 
 def test_what_two_workers_left_long_ago_is_a_warning(world: World) -> None:

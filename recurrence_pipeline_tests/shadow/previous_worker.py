@@ -56,12 +56,16 @@ class PreviousWorker:
         found = [task for task in self._below[original["_id"]] if task["_id"] in self.tasks]
         return sorted(found, key=lambda task: task["originalDueDate"])
 
-    def create(self, original: Document) -> None:
-        """Do what it does when it is told of a creation."""
+    def create(self, original: Document, *, slots: int = 3) -> None:
+        """Do what it does when it is told of a creation, as far as it comes."""
         last = original["originalDueDate"]
-        for _ in range(3):
+        for _ in range(slots):
             last = after(last, original["repeatType"])
             self._make(original, last)
+
+    def repeat(self, task: Document) -> None:
+        """Make a task that was made once more."""
+        self._make(self.tasks[task["parentRecurringId"]], task["originalDueDate"])
 
     def complete(self, task: Document, *, times: int = 1) -> None:
         """Have a task completed, and do what it does when it is told so, so many times."""
@@ -70,7 +74,16 @@ class PreviousWorker:
         for _ in range(times):
             still_open = [each for each in self.members(original) if not each["isCompleted"]]
             if any(each["dueDate"] >= self._world.now for each in still_open):
+                self._tell("RECURRING_TASK_UPDATED", task)
                 self._make(original, after(self.members(original)[-1]["originalDueDate"], original["repeatType"]))
+
+    def was_completed(self, task: Document) -> bool:
+        """Say whether a task was ever completed, as far as the log tells."""
+        return any(line["taskId"] == task["_id"] and "UPDATED" in line["action"] for line in self._log)
+
+    def reopen(self, task: Document) -> None:
+        """Have a person take a completion back, of which it is not told."""
+        task["isCompleted"], task["updatedAt"] = False, self._world.now
 
     def delete(self, task: Document) -> None:
         """Have a person delete a task."""
@@ -87,10 +100,13 @@ class PreviousWorker:
     def _make(self, original: Document, due: datetime) -> None:
         copied = {name: original[name] for name in COPIED}
         made = self.task(due, repeat_type=copied.pop("repeatType"), **copied, parentRecurringId=original["_id"])
+        self._tell("RECURRING_TASK_CREATED", made)
+
+    def _tell(self, action: str, task: Document) -> None:
         self._log.append(
             {
-                "_id": ObjectId(), "activityId": len(self._log) + 1, "userId": self._world.user,
-                "action": "RECURRING_TASK_CREATED", "taskId": made["_id"], "timestamp": self._world.now, "error": None,
-                "message": f"User performed RECURRING_TASK_CREATED :: {made['title']}",
+                "_id": ObjectId(), "activityId": len(self._log) + 1, "userId": self._world.user, "action": action,
+                "taskId": task["_id"], "timestamp": self._world.now, "error": None,
+                "message": f"User performed {action} :: {task['_id']}",
             }
         )  # fmt: skip

@@ -1,0 +1,1 @@
+"""switch/: from the previous worker to this one, and back."""
