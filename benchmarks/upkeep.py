@@ -1,6 +1,6 @@
 """One thing that walks over much, as a process of its own: so that memory and CPU are its own and nobody else's.
 
-`python -m benchmarks.upkeep all NAME` prints a line of JSON. `all` is done over everything, `user` is asked for one user;
+`python -m benchmarks.upkeep all NAME` prints a line of JSON: `all` over everything, `user` for one user;
 the names are the keys below.
 """
 
