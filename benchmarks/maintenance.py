@@ -44,6 +44,9 @@ def fill(at: Stage, tasks: int) -> None:
         elsewhere = {event["taskId"] for event in made.events[5::10]}
         made.series = [series for series in made.series if series["_id"] not in forgotten]
         made.tasks = [an_hour_off(task) if task["parentRecurringId"] in elsewhere else task for task in made.tasks]
+        for index, task in enumerate(made.tasks, start * (HORIZON + 1)):
+            changed = task["createdAt"] - KEPT * (index / tasks)
+            task |= {"createdAt": changed, "updatedAt": changed}  # not all at once, as nobody's tasks are
         for index, event in enumerate(made.events, start):
             begun = event["createdAt"] - KEPT * (index / series)
             event |= {"status": "completed", "startedAt": begun, "finishedAt": begun, "durationMs": 5, "attempts": 0}
