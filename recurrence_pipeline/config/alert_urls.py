@@ -43,7 +43,7 @@ def parse_alert_urls(addresses: str) -> "list[tuple[str, apprise.NotifyBase]]":
 def _plugin(place: int, address: str) -> "apprise.NotifyBase":
     import apprise
 
-    # Followed, a redirection other than 307 and 308 turns what is sent into a GET of nothing, which counts as delivered.
+    # Followed, a redirection but 307 and 308 turns what is sent into a GET of nothing, which counts as delivered.
     asset = apprise.AppriseAsset(app_id="recurrence", app_desc="recurrence", secure_logging=True, http_redirects=False)
     plugin = None if re.search(r"\s", address) else apprise.Apprise.instantiate(address, asset=asset)
     if plugin is None:
