@@ -103,6 +103,8 @@ def limited(size: Size, most: int) -> Size:
         size,
         backlogs=tuple(length for length in size.backlogs if length <= most),
         tasks=tuple(count for count in size.tasks if count <= most),
+        members=tuple(count for count in size.members if count <= most),
+        of_one_user=tuple(count for count in size.of_one_user if count <= most),
     )
 
 
