@@ -15,7 +15,7 @@ from rich.console import Console
 
 from benchmarks import against
 from benchmarks.report import RESULTS, Figures, circumstances, keep, page, plot, show
-from benchmarks.size import FULL, QUICK, Size
+from benchmarks.size import FULL, QUICK, USUALLY, Size
 
 NAMES = (
     "slots",
@@ -24,6 +24,7 @@ NAMES = (
     "http_latency",
     "pages",
     "maintenance",
+    "extremes",
     "growth",
     "run_history",
     "follow",
@@ -60,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
     names = f"of {', '.join(NAMES)}; none: all of them; or `{AGAINST} COMMIT`"
     parser.add_argument("names", nargs="*", metavar="NAME", help=names)
     parser.add_argument("--quick", action="store_true", help="see in a few minutes that everything works")
-    parser.add_argument("--most", type=int, default=max(FULL.backlogs), help="the longest backlog, and most tasks")
+    parser.add_argument("--most", type=int, default=USUALLY, help="the longest backlog, and most tasks")
     parser.add_argument("--results", type=Path, default=RESULTS, help="the folder for the figures")
     parser.add_argument(
         "--keep", action="store_true", help="put the figures into benchmarks/last.json and FIGURES.md, and the plot"
@@ -103,6 +104,8 @@ def limited(size: Size, most: int) -> Size:
         size,
         backlogs=tuple(length for length in size.backlogs if length <= most),
         tasks=tuple(count for count in size.tasks if count <= most),
+        members=tuple(count for count in size.members if count <= most),
+        of_one_user=tuple(count for count in size.of_one_user if count <= most),
     )
 
 

@@ -14,7 +14,7 @@ from recurrence_pipeline.domain.calendar import slot
 from recurrence_pipeline.domain.model import SeriesMemory, occurrence_id
 from recurrence_pipeline.domain.plan import CursorMove
 from recurrence_pipeline.domain.recurrence import HORIZON
-from recurrence_pipeline.storage.documents import Document
+from recurrence_pipeline.storage.documents import Document, digest
 from recurrence_pipeline.storage.series_documents import series_document
 
 OPERATIONS = ("create", "complete", "delete")
@@ -38,20 +38,20 @@ class Content:
         return Content(self.tasks + other.tasks, self.events + other.events, self.series + other.series)
 
 
-def content(operation: str, count: int, *, first_number: int = 1) -> Content:
+def content(operation: str, count: int, *, first_number: int = 1, users: Sequence[ObjectId] = ()) -> Content:
     """Build `count` events of one operation that all find something to do.
 
     create: an original and nothing else. complete: an original, just completed, with its 3 occurrences. delete: 3
     occurrences whose original the application has deleted. Series that have occurrences are remembered. Tasks are
-    due at whole minutes, as people set them.
+    due at whole minutes, as people set them. They are those of `users`, or of a hundred new ones.
     """
     now = datetime.now(timezone.utc).replace(microsecond=0)
-    users = [ObjectId() for _ in range(USERS)]
+    users = users or [ObjectId() for _ in range(USERS)]
     made = Content()
     for index in range(count):
         number = first_number + index * (HORIZON + 1)
         due = now.replace(second=0) + timedelta(days=1, minutes=index % 1440)
-        original = _task(number, users[index % USERS], RULES[index % 3], due, now)
+        original = _task(number, users[index % len(users)], RULES[index % 3], due, now)
         if operation == "create":
             made.tasks.append(original)
         else:
@@ -101,9 +101,21 @@ def _task(number: int, user: ObjectId, rule: str, due: datetime, now: datetime) 
     }
 
 
-def _occurrences(original: Document) -> list[Document]:
+def long_series(members: int) -> Content:
+    """Build one daily series of so many tasks, all of them done but for the last, which are ahead."""
+    now = datetime.now(timezone.utc).replace(second=0, microsecond=0)
+    begun = now - timedelta(days=members - HORIZON - 2, hours=1)
+    original = _task(1, ObjectId(), "daily", begun, begun)
+    occurrences = _occurrences(original, members - 1)
+    made = [
+        {**task, "isCompleted": task["dueDate"] < now, "writtenAs": digest(task)} for task in (original, *occurrences)
+    ]
+    return Content(made, [], [_memory(original, occurrences)])
+
+
+def _occurrences(original: Document, count: int = HORIZON) -> list[Document]:
     made = []
-    for number in range(1, HORIZON + 1):
+    for number in range(1, count + 1):
         due = slot(original["dueDate"], original["repeatType"], number)
         task = _task(
             original["taskId"] + number, original["userId"], original["repeatType"], due, original["createdAt"]

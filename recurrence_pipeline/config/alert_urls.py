@@ -43,7 +43,8 @@ def parse_alert_urls(addresses: str) -> "list[tuple[str, apprise.NotifyBase]]":
 def _plugin(place: int, address: str) -> "apprise.NotifyBase":
     import apprise
 
-    asset = apprise.AppriseAsset(app_id="recurrence", app_desc="recurrence", secure_logging=True)
+    # Followed, a redirection but 307 and 308 turns what is sent into a GET of nothing, which counts as delivered.
+    asset = apprise.AppriseAsset(app_id="recurrence", app_desc="recurrence", secure_logging=True, http_redirects=False)
     plugin = None if re.search(r"\s", address) else apprise.Apprise.instantiate(address, asset=asset)
     if plugin is None:
         raise ValueError(f"holds an address, number {place}, that apprise cannot use; the form is KIND://...")

@@ -107,6 +107,25 @@ def test_a_channel_that_was_down_for_long_keeps_only_the_newest() -> None:
     assert [message.title for message in pending] == [f"check {n} failed" for n in range(7, MAX_PENDING + 7)]
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_an_alert_that_is_sent_elsewhere_does_not_count_as_taken(webhook: StubServer, status: int) -> None:
+    """Else a webhook whose address moves, from http to https say, loses every alert, and nothing says so."""
+    webhook.will(answers(status, Location="/elsewhere"), answers(200))
+
+    state, _ = alerts(address(webhook)).look(State(), [INCIDENT], now=NOW)
+
+    assert [request.path for request in webhook.heard] == ["/"]
+    assert [len(messages) for messages in state.pending.values()] == [1]
+
+
+def test_an_address_may_ask_for_redirections_to_be_followed(webhook: StubServer) -> None:
+    webhook.will(answers(308, Location="/elsewhere"), answers(200))
+
+    alerts(f"{address(webhook)}?redirect=yes").look(State(), [INCIDENT], now=NOW)
+
+    assert [(request.path, request.body["title"]) for request in webhook.heard][1:] == [("/elsewhere", HEADLINE)]
+
+
 def test_a_channel_that_hangs_is_left_behind_and_the_others_are_served(webhook: StubServer) -> None:
     with stub_server() as slow:
         slow.will(hangs)

@@ -14,13 +14,13 @@ from benchmarks import bare_loop, prebuilt
 from benchmarks.__main__ import AGAINST, LAST, NAMES, PAGE, benchmark, limited, main
 from benchmarks.against import THIS, compared
 from benchmarks.bulk import update
-from benchmarks.content import OPERATIONS, content
+from benchmarks.content import OPERATIONS, content, long_series
 from benchmarks.contention import Speed, simulated
 from benchmarks.report import Figures, circumstances, keep, page, plot
 from benchmarks.run_history import at_rate
-from benchmarks.size import FULL, TINY, UPKEEP
+from benchmarks.size import FULL, TINY, UPKEEP, USUALLY
 from benchmarks.stage import SERVER, Stage, server, stage
-from benchmarks.upkeep import KINDS, done
+from benchmarks.upkeep import KINDS, OF_A_USER, done
 from recurrence_pipeline.storage.documents import Document
 
 WITHOUT_DAGSTER = [name for name in NAMES if name not in {"rest", "run_history"}]
@@ -121,6 +121,27 @@ def test_each_part_of_maintenance_can_be_measured(kind: str, monkeypatch: pytest
     assert found["peak MB"] > 0
 
 
+@pytest.mark.parametrize("kind", OF_A_USER)
+def test_each_question_of_a_user_can_be_measured(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with server() as database, stage(database) as at:
+        at.fill(content("complete", 2, users=[ObjectId()]))
+        monkeypatch.setenv("MONGODB_URL", at.url)
+        found = done(kind, OF_A_USER)
+
+    assert found["commands"] > 0
+
+
+def test_a_long_series_is_as_the_worker_would_have_left_it() -> None:
+    """Else what is measured on it is what its faults cost."""
+    with server() as database, stage(database) as at:
+        at.fill(made := long_series(9))
+
+        at.worker.process_task_recurrence(str(made.tasks[0]["_id"]), "create")
+
+        assert at.worker.mongo.tasks.count_documents({}) == 9
+        assert sum(finding.count for finding in at.worker.consistency.run()) == 0
+
+
 @pytest.mark.parametrize(("workers", "batch"), [(1, 1), (7, 10), (300, 500)])
 def test_the_simulated_counter_gives_out_no_more_than_it_can(workers: int, batch: int) -> None:
     speed = Speed(fixed=0.03, per_event=0.001, per_call=0.001)
@@ -177,7 +198,8 @@ def test_the_plot_is_a_small_picture(tmp_path: Path) -> None:
 def test_what_takes_longest_can_be_left_out() -> None:
     assert limited(FULL, 10_000).backlogs == (100, 1000, 10_000)
     assert limited(FULL, 10_000).tasks == (10_000,)
-    assert limited(FULL, 100_000) == FULL
+    assert limited(FULL, USUALLY).tasks == (10_000, 100_000)
+    assert limited(FULL, 1_000_000) == FULL
 
 
 def test_a_name_that_is_no_benchmark_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
