@@ -19,7 +19,7 @@ from recurrence_pipeline.domain.words import counted
 from recurrence_pipeline.storage.chunks import chunks, id_chunks
 from recurrence_pipeline.storage.claiming import Claiming
 from recurrence_pipeline.storage.documents import EPOCH, Document, new_id, object_id
-from recurrence_pipeline.storage.event_documents import event_document, name_of_slot
+from recurrence_pipeline.storage.event_documents import event_document, held_document, name_of_slot
 from recurrence_pipeline.storage.event_updates import Outcome, Update, announcements, endings
 from recurrence_pipeline.storage.leasing import (
     ANY_TIME,
@@ -191,23 +191,15 @@ class Events:
         return sum(len(c) - len(insert_new(self._events, c)) for c in chunks(documents, self._write_chunk))
 
     @translated()
-    def add_held(
-        self, events: Sequence[TaskEvent], *, owner: str, now: datetime, until: datetime, run_id: str | None = None
-    ) -> list[TaskEvent]:
-        """Insert events that their writer processes itself, and return those that are new, held together.
+    def add_held(self, events: Sequence[TaskEvent], *, run_id: str | None = None) -> list[TaskEvent]:
+        """Insert events that their writer holds, together, and processes itself; return those that are new.
 
         If the writer dies, the lease runs out like any other. If the server dies as well, they may be gone: nobody has
         been told yet that they were taken.
         """
-        held = [replace(event, owner=owner, term=1, leased_until=until, started_at=now) for event in events]
-        lease = {"owner": owner, "term": 1, "until": until, "size": len(held)}
-        lease |= {} if run_id is None else {"runId": run_id}
-        documents = [
-            event_document(event, available_at=now, status=PROCESSING) | {"lease": lease, "startedAt": now}
-            for event in held
-        ]
+        documents = [held_document(event, size=len(events), run_id=run_id) for event in events]
         there = {document["_id"] for document in insert_new(self._begun, documents)} if documents else set()
-        return [event for event in held if ObjectId(event.id) not in there]
+        return [replace(event, is_new=False) for event in events if ObjectId(event.id) not in there]
 
     @translated()
     def get(self, event_id: str) -> Document | None:

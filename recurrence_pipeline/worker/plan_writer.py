@@ -93,7 +93,7 @@ class PlanWriter:
 
     def write(self, step: WriteStep, write: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Make one group of writes, sure of the lease."""
-        if lost := self._hold.refresh():
+        if lost := self._hold.refresh() or self._hold.store():
             self._summary.leases_lost += lost
             raise LeaseLost(f"{counted(lost, 'event')} held by another worker now")
         result = write(*args, **kwargs)
@@ -127,9 +127,16 @@ class PlanWriter:
         return lost
 
     def _announce(self, announced: Mapping[str, tuple[TaskEvent, tuple[str, ...]]]) -> None:
-        if announced:
+        """Note on events what they are about to delete; what is not stored yet is stored with it."""
+        if not announced:
+            return
+        deleting = {event_id: ids for event_id, (_, ids) in announced.items()}
+        if self._hold.is_new:
+            self._hold.announced(deleting)
+            self.write(WriteStep.ANNOUNCE, lambda: None)
+        else:
             self.write(WriteStep.ANNOUNCE, self._context.events.announce, announced)
-            self._hold.announced({event_id: ids for event_id, (_, ids) in announced.items()})
+            self._hold.announced(deleting)
 
     def _insert(self, events: Sequence[TaskEvent], plan: Plan) -> set[str]:
         """Insert what is planned; return the ids of the series, and of the occurrences, that did not come to be.

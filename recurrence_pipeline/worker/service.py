@@ -135,7 +135,7 @@ class WorkerService:
         asked = [self._event_or_why_not(request, source) for request in requests]
         events = [event for event in asked if isinstance(event, TaskEvent)]
         results = results or Results()
-        self.process(self._processor.hold_new(events, run_id=run_id), run_id=run_id, results=results)
+        self.process(self._processor.hold_new(events), run_id=run_id, results=results)
         told = answers(events, results, self._context.tasks)
         replies = list[Reply]()
         for request, event in zip(requests, asked, strict=True):
@@ -179,7 +179,7 @@ class WorkerService:
                 raise plan.refusals[event.id]
             return Difference(plan.series_of_event[event.id], plan.changes.get(event.id, ()))
         results = results or Results()
-        self.process(self._processor.hold_new([event], run_id=run_id), run_id=run_id, results=results)
+        self.process(self._processor.hold_new([event]), run_id=run_id, results=results)
         outcome = results.outcomes.get(event.id)
         if outcome is None or outcome.status is not EventStatus.COMPLETED:
             raise failure(event.operation, outcome)

@@ -187,7 +187,7 @@ def test_asking_when_nothing_is_due_costs_four_queries(world: World) -> None:
     assert commands.sent == {"find task_events": 4}
 
 
-@pytest.mark.parametrize(("operation", "most"), [("create", 12), ("complete", 11), ("delete", 12)])
+@pytest.mark.parametrize(("operation", "most"), [("create", 10), ("complete", 9), ("delete", 9)])
 def test_one_operation_at_once_costs_few_commands(world: World, operation: str, most: int) -> None:
     original = world.add_task(ANCHOR, "daily")
     if operation != "create":
