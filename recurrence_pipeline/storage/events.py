@@ -10,6 +10,7 @@ from typing import Any
 
 from bson import ObjectId
 from pymongo import UpdateMany
+from pymongo.results import ClientBulkWriteResult
 
 from recurrence_pipeline.domain.errors import InvalidInput, LeaseLost
 from recurrence_pipeline.domain.members import MAX_NUMBER
@@ -35,6 +36,7 @@ from recurrence_pipeline.storage.leasing import (
     waiting,
 )
 from recurrence_pipeline.storage.mongo import Mongo, insert_new, translated
+from recurrence_pipeline.storage.ordered_writes import Write, takes_ordered_writes, write_in_order
 from recurrence_pipeline.storage.strays import Strays
 
 
@@ -157,6 +159,23 @@ class Events:
         """
         updates = endings(outcomes, now=now, run_id=run_id, at_most=self._read_chunk)
         self._update_held(self._mongo, updates, len(outcomes))
+
+    @property
+    def ends_with_others(self) -> bool:
+        """Whether `finish_with` can be used."""
+        return takes_ordered_writes(self._mongo)
+
+    @translated()
+    def finish_with(
+        self, before: Sequence[Write], outcomes: Sequence[Outcome], *, matched: int, now: datetime, run_id: str | None
+    ) -> ClientBulkWriteResult | None:
+        """Record what became of held events, with the writes that come before that, in one command.
+
+        None where not all of it was done: then all of it is to be written again, each by itself.
+        """
+        namespace = self._events.full_name
+        updates = endings(outcomes, now=now, run_id=run_id, at_most=self._read_chunk, namespace=namespace)
+        return write_in_order(self._mongo, [*before, *updates], matched=matched + len(outcomes))
 
     @translated()
     def release(self, events: Sequence[TaskEvent]) -> None:

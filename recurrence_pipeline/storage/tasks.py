@@ -34,6 +34,7 @@ from recurrence_pipeline.storage.documents import (
 from recurrence_pipeline.storage.evidence import Evidence, Forgotten
 from recurrence_pipeline.storage.joined_tasks import Joined, JoinedTasks
 from recurrence_pipeline.storage.mongo import BARE_DATES, Mongo, translated
+from recurrence_pipeline.storage.ordered_writes import Write
 from recurrence_pipeline.storage.partitions import ANY_ID, partitions
 from recurrence_pipeline.storage.subtasks import Subtasks
 from recurrence_pipeline.storage.task_edits import TaskEdit
@@ -153,6 +154,11 @@ class Tasks:
         """Delete tasks and return how many this call removed."""
         requests = [DeleteMany({"_id": {"$in": chunk}}) for chunk in id_chunks(task_ids, self._read_chunk)]
         return self._tasks.bulk_write(requests, ordered=False).deleted_count if requests else 0
+
+    def deletes(self, task_ids: Iterable[str]) -> list[Write]:
+        """Return what deletes tasks."""
+        namespace = self._tasks.full_name
+        return [DeleteMany({"_id": {"$in": ids}}, namespace=namespace) for ids in id_chunks(task_ids, self._read_chunk)]
 
     @translated()
     def count_by_kind(self, user_id: str | None = None) -> list[Document]:
