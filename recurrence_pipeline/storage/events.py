@@ -17,7 +17,7 @@ from recurrence_pipeline.domain.members import MAX_NUMBER
 from recurrence_pipeline.domain.model import Operation, Source, TaskEvent
 from recurrence_pipeline.domain.shards import WHOLE_QUEUE, Shard
 from recurrence_pipeline.domain.words import counted
-from recurrence_pipeline.storage.chunks import chunks, id_chunks
+from recurrence_pipeline.storage.chunks import chunks
 from recurrence_pipeline.storage.claiming import Claiming
 from recurrence_pipeline.storage.documents import EPOCH, Document, new_id, object_id
 from recurrence_pipeline.storage.event_documents import event_document, held_document, name_of_slot
@@ -224,27 +224,6 @@ class Events:
     def get(self, event_id: str) -> Document | None:
         """Return an event as stored."""
         return self._events.find_one({"_id": ObjectId(event_id)})
-
-    @translated()
-    def makers(self, event_ids: Iterable[str]) -> dict[str, tuple[str, str]]:
-        """Return the operation and the task of those of these events that are still kept."""
-        asked = {"operation": 1, "taskId": 1}
-        return {
-            str(event["_id"]): (str(event.get("operation")), str(event.get("taskId")))
-            for chunk in id_chunks(event_ids, self._read_chunk)
-            for event in self._events.find({"_id": {"$in": chunk}}, asked)
-        }
-
-    @translated()
-    def reopened(self, task_ids: Iterable[str]) -> dict[str, datetime]:
-        """Return when it was last told, by task, that its completion was taken back; of others nothing."""
-        told: dict[str, datetime] = {}
-        for chunk in id_chunks(task_ids, self._read_chunk):
-            asked = {"taskId": {"$in": chunk}, "operation": Operation.REOPEN.value}
-            for event in self._events.find(asked, {"taskId": 1, "createdAt": 1}):
-                if isinstance(at := event.get("createdAt"), datetime):
-                    told[str(event["taskId"])] = max(at, told.get(str(event["taskId"]), at))
-        return told
 
     @translated()
     def queue(self, now: datetime, *, lease: timedelta, at_most: int) -> QueueState:

@@ -84,6 +84,7 @@ class Batch:
             self._writer.apply(done, plan)
             if self._results is not None:
                 self._results.changes.update(plan.changes)
+                self._results.series.update(plan.series_of_event)
             self._finish(done, plan, snapshot)
         if deletions:
             snapshot = self._context.tasks.load_for_deletion((event.task_id for event in deletions), PLANNED)

@@ -6,7 +6,7 @@ touched meanwhile are change_writer.py's. What is not written leaves the plan, w
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from itertools import chain
@@ -28,28 +28,14 @@ from recurrence_pipeline.domain.planning import removal_of_subtasks
 from recurrence_pipeline.domain.words import counted
 from recurrence_pipeline.storage.event_updates import Outcome
 from recurrence_pipeline.storage.events import new_event
-from recurrence_pipeline.storage.ordered_writes import Write
 from recurrence_pipeline.worker.change_writer import ChangeWriter
 from recurrence_pipeline.worker.context import WorkerContext, WriteStep
+from recurrence_pipeline.worker.last_writes import FEW, LastWrites
 from recurrence_pipeline.worker.lease import LeaseHolder
 from recurrence_pipeline.worker.summary import BatchSummary, Results
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-FEW = 4
-"""So many events that somebody waits for end in one command; it takes a server longer than many alike in one insert."""
-
-
-@dataclass(slots=True)
-class Last:
-    """Groups of writes that come last and can go out with the outcomes: in one command or, else, each by itself."""
-
-    steps: list[WriteStep] = field(default_factory=list)
-    by_themselves: list[Callable[[], object]] = field(default_factory=list)
-    writes: list[Write] = field(default_factory=list)
-    matched: int = 0
-    activities: int = 0
 
 
 class PlanWriter:
@@ -68,7 +54,7 @@ class PlanWriter:
         self._summary = summary
         self._results = results
         self._now = now
-        self._last = Last()
+        self._last = LastWrites()
 
     def apply(self, events: Sequence[TaskEvent], plan: Plan) -> None:
         """Write what is planned of creations, completions and changes."""
@@ -89,7 +75,7 @@ class PlanWriter:
             self._put_off_telling(told)
             moves = [move for move in plan.cursors if move.series_id not in void]
             writes, matched = self._context.series.writes(moves)
-            self._put_off([WriteStep.CURSORS], partial(self._move_cursors, moves), writes, matched)
+            self._last.put_off([WriteStep.CURSORS], partial(self._move_cursors, moves), writes, matched)
             return
         self.write(WriteStep.ACTIVITIES, self.log, told)
         self.write(
@@ -117,7 +103,7 @@ class PlanWriter:
         if self._may_put_off(events) and removals and not self._context.tasks.subtasks.below(_ids(removals)):
             self._put_off_telling(plan.activities)
             writes = self._context.deleted.inserts(removals, self._now) + self._context.tasks.deletes(_ids(removals))
-            self._put_off([WriteStep.KEEP_DELETED, WriteStep.DELETE], partial(self._delete, removals), writes)
+            self._last.put_off([WriteStep.KEEP_DELETED, WriteStep.DELETE], partial(self._delete, removals), writes)
             return
         self.write(WriteStep.ACTIVITIES, self.log, plan.activities)
         self._delete(removals)
@@ -131,7 +117,7 @@ class PlanWriter:
         log: Callable[[Sequence[NewActivity]], None],
     ) -> None:
         """Record what became of events: with what was put off, in one command, or after that and after `failures`."""
-        now, events, last, self._last = self._context.clock(), self._context.events, self._last, Last()
+        now, events, last, self._last = self._context.clock(), self._context.events, self._last, LastWrites()
         if last.writes and not failures:
             self._make_sure()
             done = events.finish_with(last.writes, outcomes, matched=last.matched, now=now, run_id=run_id)
@@ -169,16 +155,8 @@ class PlanWriter:
     def _put_off_telling(self, activities: Sequence[NewActivity]) -> None:
         self._make_sure()
         by_itself = partial(self.write, WriteStep.ACTIVITIES, self.log, activities)
-        self._put_off([WriteStep.ACTIVITIES], by_itself, self._context.activities.inserts(activities, self._now))
+        self._last.put_off([WriteStep.ACTIVITIES], by_itself, self._context.activities.inserts(activities, self._now))
         self._last.activities = len(activities)
-
-    def _put_off(
-        self, steps: Sequence[WriteStep], by_itself: Callable[[], object], writes: Sequence[Write], matched: int = 0
-    ) -> None:
-        self._last.steps += steps
-        self._last.by_themselves.append(by_itself)
-        self._last.writes += writes
-        self._last.matched += matched
 
     def _move_cursors(self, moves: Sequence[CursorMove]) -> None:
         self._bring_in_line(self.write(WriteStep.CURSORS, self._context.series.move, moves, same_rule=True))

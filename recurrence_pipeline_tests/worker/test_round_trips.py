@@ -16,7 +16,7 @@ from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.domain.model import Task, TaskEvent
 from recurrence_pipeline.storage import ordered_writes
 from recurrence_pipeline.worker.context import WriteStep
-from recurrence_pipeline.worker.plan_writer import FEW
+from recurrence_pipeline.worker.last_writes import FEW
 from recurrence_pipeline.worker.service import OperationRequest
 from recurrence_pipeline_tests.world import World, utc
 
