@@ -51,7 +51,7 @@ from recurrence_pipeline.domain.difference import Difference
 from recurrence_pipeline.domain.errors import InvalidRecurrence, RecurrenceError
 from recurrence_pipeline.domain.model import Operation, Source
 from recurrence_pipeline.views.common import explanation_data, slots_data
-from recurrence_pipeline.worker.service import OperationRequest
+from recurrence_pipeline.worker.service import ChangeRequest, OperationRequest
 
 SIGN_OF_LIFE = timedelta(seconds=1.2)
 """How long the database may take for one: health answers within 2 s."""
@@ -76,6 +76,7 @@ class Handlers:
         self._check = Threads(at_a_time=HEALTH_CHECKS, patience=patience)
         self._sign_of_life = min(SIGN_OF_LIFE, patience)
         self._process = GroupCommit(self._call, partial(worker.process_requests, source=Source.API))
+        self._process_changes = GroupCommit(self._call, partial(worker.process_changes, source=Source.API))
 
     async def is_user(self, user_id: str) -> bool:
         """Say whether the application has this user."""
@@ -108,13 +109,13 @@ class Handlers:
     async def _change(
         self, operation: Operation, task_id: str, body: ReopenRequest, *, slot: int | None = None, undo: bool = False
     ) -> ChangeResponse:
-        def change() -> Difference:
-            return self._worker.change(
-                task_id, operation.value, slot=slot, undo=undo, dry_run=body.dry_run, source=Source.API
-            )
+        async def change() -> Difference:
+            if body.dry_run:
+                return await self._call(lambda: self._worker.change(task_id, operation.value, slot=slot, undo=undo))
+            return await self._process_changes(ChangeRequest(task_id, operation.value, slot, undo))
 
         try:
-            return changed(operation, task_id, await self._call(change))
+            return changed(operation, task_id, await change())
         except RecurrenceError as error:
             raise error_from(error, operation=operation.value) from error
 

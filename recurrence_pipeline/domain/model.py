@@ -286,6 +286,8 @@ class TaskEvent:
     """Of a skip: the slot it speaks of, where it does not name that slot's task. Of an update: the first to change."""
     undo: bool = False
     """Of a skip: take it back."""
+    is_new: bool = False
+    """Whether it is not stored yet: whoever made it holds it, and its first write is that."""
 
 
 def derived_id(base_id: str, *facts: object) -> str:

@@ -255,6 +255,11 @@ class Plan:
     refusals: dict[str, RecurrenceError] = field(default_factory=dict)
     series_of_event: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def only_makes(self) -> bool:
+        """Whether it changes and removes nothing that is there, but for cursors."""
+        return not any(getattr(self, name) for name in _LISTS if name not in {"occurrences", "activities", "cursors"})
+
     def add(self, part: "Plan") -> None:
         """Take over what was planned for one series."""
         for name in _LISTS:

@@ -10,7 +10,7 @@ from recurrence_pipeline.domain.errors import Permanent
 from recurrence_pipeline.domain.recurrence_set import RecurrenceSet, recurrence_set
 from recurrence_pipeline.domain.series import SeriesState
 from recurrence_pipeline.storage.documents import object_id
-from recurrence_pipeline.storage.tasks import ORIGINAL
+from recurrence_pipeline.storage.joined_tasks import ORIGINAL
 from recurrence_pipeline.worker.context import WorkerContext
 
 log = structlog.get_logger(__name__)

@@ -74,7 +74,7 @@ class Resuming:
         if plan is None:
             return Resumed(series.id, original.title, written=False, goes_on=True)
         if not dry_run:
-            held = self._processor.hold_new([event])
+            held = self._context.events.add_held(self._processor.hold_new([event]))
             if not held:
                 raise LeaseLost(f"event {event.id} is there already")
             self._write(plan, held[0])

@@ -5,13 +5,14 @@ from datetime import datetime
 from functools import partial
 
 import structlog
-from pymongo import DeleteMany
+from pymongo import DeleteMany, InsertOne
 
 from recurrence_pipeline.domain.plan import NewActivity
 from recurrence_pipeline.storage.chunks import chunks, id_chunks
 from recurrence_pipeline.storage.counters import Counters
 from recurrence_pipeline.storage.documents import Document, activity_document
 from recurrence_pipeline.storage.mongo import Mongo, insert_new, translated
+from recurrence_pipeline.storage.ordered_writes import Write
 from recurrence_pipeline.storage.partitions import partitions
 
 log = structlog.get_logger(__name__)
@@ -38,6 +39,15 @@ class Activities:
         for key, reason in inserted.refused.items():
             log.warning("activity refused", action=by_id[key].action.value, taskId=by_id[key].task_id, error=reason)
         return len(inserted.written)
+
+    @translated()
+    def inserts(self, activities: Iterable[NewActivity], now: datetime) -> list[Write]:
+        """Return what writes activities that are taken to be new, with the numbers that are theirs from now on."""
+        new = list({activity.id: activity for activity in activities}.values())
+        numbers = self._numbering.take(len(new)) if new else range(0)
+        namespace = self._activities.full_name
+        documents = (activity_document(each, now, number) for each, number in zip(new, numbers, strict=True))
+        return [InsertOne(document, namespace=namespace) for document in documents]
 
     @translated()
     def count(self) -> int:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
-from pymongo import UpdateOne
+from pymongo import InsertOne, UpdateOne
 
 from recurrence_pipeline.domain.fingerprint import DIGEST
 from recurrence_pipeline.domain.model import Task, derived_id
@@ -21,6 +21,7 @@ from recurrence_pipeline.storage.chunks import chunks, id_chunks
 from recurrence_pipeline.storage.counters import Counters
 from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, digest, is_touched, task_from
 from recurrence_pipeline.storage.mongo import BARE_DATES, Mongo, insert_new, translated
+from recurrence_pipeline.storage.ordered_writes import Write
 from recurrence_pipeline.storage.timeouts import long_read
 
 COPY = {"deletedAt": 1, "deletedBy": 1, "reason": 1, "restoring": 1, "restoredAt": 1, "task._id": 1} | {
@@ -66,6 +67,16 @@ class DeletedTasks:
         A copy that is there already was made by an earlier try: it stays as it is, unless the task was put back or
         changed since. Then what would be lost now is another state of it, and that is what is kept.
         """
+        for chunk in chunks(self._copies_of(removals, now), self._write_chunk):
+            self._renew(insert_new(self._deleted, chunk))
+
+    @translated()
+    def inserts(self, removals: Sequence[Removal], now: datetime) -> list[Write]:
+        """Return what writes copies of what is about to be deleted, as it stands now, where there are none yet."""
+        namespace = self._deleted.full_name
+        return [InsertOne(copy, namespace=namespace) for copy in self._copies_of(removals, now)]
+
+    def _copies_of(self, removals: Sequence[Removal], now: datetime) -> list[Document]:
         deletion_of = {task_id: removal.event.id for removal in removals for task_id in removal.task_ids}
         stamps = {removal.event.id: _stamp(removal, now) for removal in removals}
         copies = []
@@ -74,8 +85,7 @@ class DeletedTasks:
                 task_id = task["_id"].binary.hex()
                 deletion = deletion_of[task_id]
                 copies.append({"_id": _copy_id(task_id, deletion), **stamps[deletion], "task": task})
-        for chunk in chunks(copies, self._write_chunk):
-            self._renew(insert_new(self._deleted, chunk))
+        return copies
 
     @translated()
     def kept(self, deletions: Mapping[str, Collection[str]]) -> dict[str, set[str]]:

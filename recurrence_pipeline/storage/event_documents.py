@@ -45,6 +45,18 @@ def event_document(event: TaskEvent, *, available_at: datetime, status: str = "p
     return document | ({"undo": True} if event.undo else {})
 
 
+def held_document(event: TaskEvent, *, size: int, run_id: str | None) -> Document:
+    """Write an event that its writer holds from the beginning, with `size - 1` others."""
+    document = event_document(event, available_at=event.started_at or event.created_at, status="processing")
+    document["startedAt"] = event.started_at
+    document["lease"] = {"owner": event.owner, "term": event.term, "until": event.leased_until, "size": size}
+    if run_id is not None:
+        document["lease"]["runId"] = run_id
+    if event.deleting:
+        document["deleting"] = [ObjectId(i) for i in event.deleting]
+    return document
+
+
 def event_from(doc: Mapping[str, Any]) -> TaskEvent:
     """Read a held event.
 

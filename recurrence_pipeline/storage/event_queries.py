@@ -11,7 +11,7 @@ from typing import Any
 from bson import ObjectId
 
 from recurrence_pipeline.domain.finished_events import RefusedEvent
-from recurrence_pipeline.domain.model import REFUSED, EventStatus
+from recurrence_pipeline.domain.model import REFUSED, EventStatus, Operation
 from recurrence_pipeline.storage.chunks import id_chunks
 from recurrence_pipeline.storage.documents import EPOCH, Document, of_user, owner_of
 from recurrence_pipeline.storage.mongo import Mongo, translated, translating
@@ -52,6 +52,27 @@ class EventQueries:
         group = {"$group": {"_id": {"operation": "$operation", "status": "$status"}, "count": {"$sum": 1}}}
         rows = [(r["_id"], r["count"]) for r in self._events.aggregate([group])]
         return {(str(of.get("operation")), str(of.get("status"))): count for of, count in rows}
+
+    @translated()
+    def makers(self, event_ids: Iterable[str]) -> dict[str, tuple[str, str]]:
+        """Return the operation and the task of those of these events that are still kept."""
+        asked = {"operation": 1, "taskId": 1}
+        return {
+            str(event["_id"]): (str(event.get("operation")), str(event.get("taskId")))
+            for chunk in id_chunks(event_ids, self._read_chunk)
+            for event in self._events.find({"_id": {"$in": chunk}}, asked)
+        }
+
+    @translated()
+    def reopened(self, task_ids: Iterable[str]) -> dict[str, datetime]:
+        """Return when it was last told, by task, that its completion was taken back; of others nothing."""
+        told: dict[str, datetime] = {}
+        for chunk in id_chunks(task_ids, self._read_chunk):
+            asked = {"taskId": {"$in": chunk}, "operation": Operation.REOPEN.value}
+            for event in self._events.find(asked, {"taskId": 1, "createdAt": 1}):
+                if isinstance(at := event.get("createdAt"), datetime):
+                    told[str(event["taskId"])] = max(at, told.get(str(event["taskId"]), at))
+        return told
 
     @translated()
     def of_tasks(self, task_ids: Iterable[str], *, limit: int = 100) -> list[Document]:

@@ -10,16 +10,17 @@ from typing import Any
 
 from bson import ObjectId
 from pymongo import UpdateMany
+from pymongo.results import ClientBulkWriteResult
 
 from recurrence_pipeline.domain.errors import InvalidInput, LeaseLost
 from recurrence_pipeline.domain.members import MAX_NUMBER
 from recurrence_pipeline.domain.model import Operation, Source, TaskEvent
 from recurrence_pipeline.domain.shards import WHOLE_QUEUE, Shard
 from recurrence_pipeline.domain.words import counted
-from recurrence_pipeline.storage.chunks import chunks, id_chunks
+from recurrence_pipeline.storage.chunks import chunks
 from recurrence_pipeline.storage.claiming import Claiming
 from recurrence_pipeline.storage.documents import EPOCH, Document, new_id, object_id
-from recurrence_pipeline.storage.event_documents import event_document, name_of_slot
+from recurrence_pipeline.storage.event_documents import event_document, held_document, name_of_slot
 from recurrence_pipeline.storage.event_updates import Outcome, Update, announcements, endings
 from recurrence_pipeline.storage.leasing import (
     ANY_TIME,
@@ -35,6 +36,7 @@ from recurrence_pipeline.storage.leasing import (
     waiting,
 )
 from recurrence_pipeline.storage.mongo import Mongo, insert_new, translated
+from recurrence_pipeline.storage.ordered_writes import Write, takes_ordered_writes, write_in_order
 from recurrence_pipeline.storage.strays import Strays
 
 
@@ -158,6 +160,23 @@ class Events:
         updates = endings(outcomes, now=now, run_id=run_id, at_most=self._read_chunk)
         self._update_held(self._mongo, updates, len(outcomes))
 
+    @property
+    def ends_with_others(self) -> bool:
+        """Whether `finish_with` can be used."""
+        return takes_ordered_writes(self._mongo)
+
+    @translated()
+    def finish_with(
+        self, before: Sequence[Write], outcomes: Sequence[Outcome], *, matched: int, now: datetime, run_id: str | None
+    ) -> ClientBulkWriteResult | None:
+        """Record what became of held events, with the writes that come before that, in one command.
+
+        None where not all of it was done: then all of it is to be written again, each by itself.
+        """
+        namespace = self._events.full_name
+        updates = endings(outcomes, now=now, run_id=run_id, at_most=self._read_chunk, namespace=namespace)
+        return write_in_order(self._mongo, [*before, *updates], matched=matched + len(outcomes))
+
     @translated()
     def release(self, events: Sequence[TaskEvent]) -> None:
         """Give events back untouched: due at once, and no failure counted. What is not ours any more stays."""
@@ -191,49 +210,20 @@ class Events:
         return sum(len(c) - len(insert_new(self._events, c)) for c in chunks(documents, self._write_chunk))
 
     @translated()
-    def add_held(
-        self, events: Sequence[TaskEvent], *, owner: str, now: datetime, until: datetime, run_id: str | None = None
-    ) -> list[TaskEvent]:
-        """Insert events that their writer processes itself, and return those that are new, held together.
+    def add_held(self, events: Sequence[TaskEvent], *, run_id: str | None = None) -> list[TaskEvent]:
+        """Insert events that their writer holds, together, and processes itself; return those that are new.
 
         If the writer dies, the lease runs out like any other. If the server dies as well, they may be gone: nobody has
         been told yet that they were taken.
         """
-        held = [replace(event, owner=owner, term=1, leased_until=until, started_at=now) for event in events]
-        lease = {"owner": owner, "term": 1, "until": until, "size": len(held)}
-        lease |= {} if run_id is None else {"runId": run_id}
-        documents = [
-            event_document(event, available_at=now, status=PROCESSING) | {"lease": lease, "startedAt": now}
-            for event in held
-        ]
+        documents = [held_document(event, size=len(events), run_id=run_id) for event in events]
         there = {document["_id"] for document in insert_new(self._begun, documents)} if documents else set()
-        return [event for event in held if ObjectId(event.id) not in there]
+        return [replace(event, is_new=False) for event in events if ObjectId(event.id) not in there]
 
     @translated()
     def get(self, event_id: str) -> Document | None:
         """Return an event as stored."""
         return self._events.find_one({"_id": ObjectId(event_id)})
-
-    @translated()
-    def makers(self, event_ids: Iterable[str]) -> dict[str, tuple[str, str]]:
-        """Return the operation and the task of those of these events that are still kept."""
-        asked = {"operation": 1, "taskId": 1}
-        return {
-            str(event["_id"]): (str(event.get("operation")), str(event.get("taskId")))
-            for chunk in id_chunks(event_ids, self._read_chunk)
-            for event in self._events.find({"_id": {"$in": chunk}}, asked)
-        }
-
-    @translated()
-    def reopened(self, task_ids: Iterable[str]) -> dict[str, datetime]:
-        """Return when it was last told, by task, that its completion was taken back; of others nothing."""
-        told: dict[str, datetime] = {}
-        for chunk in id_chunks(task_ids, self._read_chunk):
-            asked = {"taskId": {"$in": chunk}, "operation": Operation.REOPEN.value}
-            for event in self._events.find(asked, {"taskId": 1, "createdAt": 1}):
-                if isinstance(at := event.get("createdAt"), datetime):
-                    told[str(event["taskId"])] = max(at, told.get(str(event["taskId"]), at))
-        return told
 
     @translated()
     def queue(self, now: datetime, *, lease: timedelta, at_most: int) -> QueueState:

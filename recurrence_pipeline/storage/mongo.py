@@ -109,10 +109,15 @@ class Mongo:
 
     @property
     def has_one_journal(self) -> bool:
-        """Whether one server takes all writes, as far as the driver has seen.
+        """Whether one server takes all writes, as far as the driver has seen; it has to have seen one.
 
         Its journal keeps their order: with a write, it has all that were before it. A cluster has one for each shard.
+
+        Raises:
+            DatabaseUnavailable: where there is none.
         """
+        if not self.client.topology_description.has_known_servers:
+            self.ping()
         servers = self.client.topology_description.server_descriptions().values()
         return not ONE_JOURNAL.isdisjoint(server.server_type_name for server in servers)
 

@@ -13,7 +13,7 @@ from recurrence_pipeline.domain.model import Revision, SeriesMemory, Skipped
 from recurrence_pipeline.domain.plan import CursorMove
 from recurrence_pipeline.domain.recurrence import NONE, is_rule
 from recurrence_pipeline.domain.zones import wall_text, wall_time
-from recurrence_pipeline.storage.documents import Document, whole
+from recurrence_pipeline.storage.documents import Document, date_of, whole
 
 
 def series_document(move: CursorMove) -> Document:
@@ -122,7 +122,7 @@ def _revision(value: object) -> Revision | None:
         value.get("rule"),
         wall_time(value.get("anchor")),
         value.get("timezone"),
-        value.get("anchoredAt"),
+        date_of(value.get("anchoredAt")),
     )
     if wall is None or not isinstance(rule, str) or not isinstance(zone, str) or not (rule == NONE or is_rule(rule)):
         return None
@@ -130,7 +130,7 @@ def _revision(value: object) -> Revision | None:
         rule,
         wall,
         zone,
-        since if isinstance(since, datetime) else None,
+        since,
         whole(value.get("first")) or 0,
         whole(value.get("replaces")) or 0,
         wall_time(value.get("start")),

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
-from pymongo import ReplaceOne, UpdateMany, UpdateOne
+from pymongo import InsertOne, ReplaceOne, UpdateMany, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from recurrence_pipeline.domain.model import RuleVersion, SeriesMemory
@@ -21,6 +21,7 @@ from recurrence_pipeline.domain.zones import wall_text
 from recurrence_pipeline.storage.chunks import chunks
 from recurrence_pipeline.storage.documents import MAX_WHOLE, Document
 from recurrence_pipeline.storage.mongo import Mongo, refusals, translated
+from recurrence_pipeline.storage.ordered_writes import Write
 from recurrence_pipeline.storage.series_documents import (
     cursor_document,
     memory_fields,
@@ -71,21 +72,34 @@ class TaskSeries:
         for chunk in chunks((move for move in moves if move.is_new), self._write_chunk):
             known += self._insert(chunk)
         rules = {move.series_id: move.memory.rule_version for move in known} if same_rule else {}
-        versions: list[RuleVersion | None] = [*sorted(set(rules.values()))] if same_rule else [None]
-        updates: list[UpdateMany | UpdateOne] = [
-            _raising(chunk, version)
-            for version in versions
-            for chunk in chunks((m for m in known if rules.get(m.series_id) == version), self._read_chunk)
-        ]
-        updates += [_adding(move) for move in known if move.memory.added]
         matched = sum(
             self._series.bulk_write(requests, ordered=False).matched_count
-            for requests in chunks(updates, self._write_chunk)
+            for requests in chunks(self._updates(known, rules), self._write_chunk)
         )
         if not rules or matched == len(known) + sum(bool(move.memory.added) for move in known):
             return set()
         now = self.read(rules)
         return {i for i, version in rules.items() if i in now and now[i].rule_version != version}
+
+    def writes(self, moves: Sequence[CursorMove]) -> tuple[list[Write], int]:
+        """Return what `move` with `same_rule` writes where all is as it is taken to be, and how much that finds."""
+        new, known = ([m for m in moves if m.is_new is is_new] for is_new in (True, False))
+        namespace = self._series.full_name
+        rules = {move.series_id: move.memory.rule_version for move in known}
+        writes: list[Write] = [InsertOne(self._document(move), namespace=namespace) for move in new]
+        writes += self._updates(known, rules, namespace)
+        return writes, len(known) + sum(bool(move.memory.added) for move in known)
+
+    def _updates(
+        self, known: Sequence[CursorMove], rules: Mapping[str, RuleVersion], namespace: str | None = None
+    ) -> list[UpdateMany | UpdateOne]:
+        versions: list[RuleVersion | None] = [*sorted(set(rules.values()))] or [None]
+        updates: list[UpdateMany | UpdateOne] = [
+            _raising(chunk, version, namespace)
+            for version in versions
+            for chunk in chunks((m for m in known if rules.get(m.series_id) == version), self._read_chunk)
+        ]
+        return updates + [_adding(move, namespace) for move in known if move.memory.added]
 
     @translated()
     def change(self, changes: Sequence[MemoryChange]) -> set[str]:
@@ -222,7 +236,7 @@ def _skipping(skip: SlotSkip) -> Document:
     return {"$unset": {name: ""}} if skip.skipped is None else {"$set": {name: skipped_document(skip.skipped)}}
 
 
-def _raising(moves: Sequence[CursorMove], version: RuleVersion | None) -> UpdateMany:
+def _raising(moves: Sequence[CursorMove], version: RuleVersion | None, namespace: str | None) -> UpdateMany:
     """Build the update that gives each series the higher of two cursors: the stored one, and the one at its place here.
 
     What stands in the stored one's place and is no number is lower than any.
@@ -236,12 +250,13 @@ def _raising(moves: Sequence[CursorMove], version: RuleVersion | None) -> Update
     # As a list, for an object would be merged into what is there.
     cursor = {"$cond": [is_lower, new, "$cursor"]}
     of_rule = {} if version is None else _of_rule(version)
-    return UpdateMany({"_id": {"$in": ids}, **of_rule}, [{"$set": {"cursor": {"$mergeObjects": [cursor]}}}])
+    update = [{"$set": {"cursor": {"$mergeObjects": [cursor]}}}]
+    return UpdateMany({"_id": {"$in": ids}, **of_rule}, update, namespace=namespace)
 
 
-def _adding(move: CursorMove) -> UpdateOne:
-    made = sorted(map(wall_text, move.memory.added))
-    return UpdateOne({"_id": ObjectId(move.series_id)}, {"$addToSet": {"added": {"$each": made}}})
+def _adding(move: CursorMove, namespace: str | None) -> UpdateOne:
+    made = {"added": {"$each": sorted(map(wall_text, move.memory.added))}}
+    return UpdateOne({"_id": ObjectId(move.series_id)}, {"$addToSet": made}, namespace=namespace)
 
 
 def _as_seen(document: Mapping[str, Any]) -> Document:

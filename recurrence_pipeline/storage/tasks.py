@@ -5,7 +5,7 @@ that makes depends on the size of a batch only.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -15,7 +15,7 @@ from typing import Any
 from bson import ObjectId
 from pymongo import DeleteMany, UpdateOne
 
-from recurrence_pipeline.domain.content import COPIED_FIELDS, content_digest, named_to_copy
+from recurrence_pipeline.domain.content import content_digest
 from recurrence_pipeline.domain.model import Series, Task
 from recurrence_pipeline.domain.plan import MAX_NESTING, NewOccurrence, Reparent, Snapshot
 from recurrence_pipeline.storage.chunks import chunks, id_chunks
@@ -30,17 +30,16 @@ from recurrence_pipeline.storage.documents import (
     subtask_document,
     subtask_due,
     task_as_written,
-    task_from,
 )
 from recurrence_pipeline.storage.evidence import Evidence, Forgotten
+from recurrence_pipeline.storage.joined_tasks import Joined, JoinedTasks
 from recurrence_pipeline.storage.mongo import BARE_DATES, Mongo, translated
+from recurrence_pipeline.storage.ordered_writes import Write
 from recurrence_pipeline.storage.partitions import ANY_ID, partitions
-from recurrence_pipeline.storage.subtasks import A_PAGE, Subtasks
+from recurrence_pipeline.storage.subtasks import Subtasks
 from recurrence_pipeline.storage.task_edits import TaskEdit
-from recurrence_pipeline.storage.task_series import TaskSeries
 from recurrence_pipeline.storage.timeouts import long_read
 
-ORIGINAL = MEMBER | dict.fromkeys(COPIED_FIELDS, 1)
 PLANNED = dict.fromkeys(PLANNED_FIELDS, 1)
 
 
@@ -54,7 +53,7 @@ class Tasks:
         self._read_chunk = read_chunk
         self._write_chunk = write_chunk
         self.subtasks = Subtasks(mongo, chunk=write_chunk)
-        self._series = TaskSeries(mongo, read_chunk=read_chunk, write_chunk=write_chunk)
+        self._joined = JoinedTasks(mongo, read_chunk=read_chunk)
         self._evidence = Evidence(mongo, read_chunk=read_chunk)
         self._numbering = Counters(mongo, "tasks", "taskId", write_chunk=write_chunk)
 
@@ -69,16 +68,17 @@ class Tasks:
     @translated()
     def climb(self, task_ids: Iterable[str]) -> dict[str, Task]:
         """Read the named tasks and the originals above them, and nothing that hangs on those."""
-        return self._climb(set(task_ids))
+        return _climbed(set(task_ids), self._joined.tasks)
 
     @translated()
     def load_for_deletion(self, task_ids: Iterable[str], fields: Mapping[str, int] = MEMBER) -> Snapshot:
         """Read the named tasks, what hangs on them, and what hangs on the same original as they do."""
-        named = set(task_ids)
-        tasks = self._by_id(named)
+        named, found = set(task_ids), Joined()
+        tasks = self._joined.read(named, fields, found)
         heads = named | {t.parent_recurring_id for t in tasks.values() if t.parent_recurring_id}
-        tasks |= self._by_id(heads - tasks.keys() - named)
-        return self._snapshot(tasks, heads, self._children(heads, fields))
+        self._joined.read(heads - tasks.keys() - named, fields, found)
+        found.hanging |= self._joined.hanging(heads - found.tasks.keys(), fields)
+        return self._snapshot(found, heads, found.hanging)
 
     @translated()
     def load_for_changes(self, task_ids: Iterable[str]) -> Snapshot:
@@ -113,7 +113,11 @@ class Tasks:
     @translated()
     def existing(self, task_ids: Iterable[str]) -> set[str]:
         """Return which of the tasks are there."""
-        return {document["_id"].binary.hex() for document in self._find("_id", task_ids, {"_id": 1})}
+        return {
+            document["_id"].binary.hex()
+            for chunk in id_chunks(task_ids, self._read_chunk)
+            for document in self._tasks.find({"_id": {"$in": chunk}}, {"_id": 1}, batch_size=len(chunk) + 1)
+        }
 
     @translated()
     def insert(self, occurrences: Sequence[NewOccurrence], now: datetime) -> Inserted:
@@ -150,6 +154,11 @@ class Tasks:
         """Delete tasks and return how many this call removed."""
         requests = [DeleteMany({"_id": {"$in": chunk}}) for chunk in id_chunks(task_ids, self._read_chunk)]
         return self._tasks.bulk_write(requests, ordered=False).deleted_count if requests else 0
+
+    def deletes(self, task_ids: Iterable[str]) -> list[Write]:
+        """Return what deletes tasks."""
+        namespace = self._tasks.full_name
+        return [DeleteMany({"_id": {"$in": ids}}, namespace=namespace) for ids in id_chunks(task_ids, self._read_chunk)]
 
     @translated()
     def count_by_kind(self, user_id: str | None = None) -> list[Document]:
@@ -198,31 +207,34 @@ class Tasks:
     @translated()
     def hanging_on(self, parents: Iterable[str]) -> list[Task]:
         """Return the tasks that hang directly on any of the given ones."""
-        return [task for children in self._children(parents, MEMBER).values() for task in children]
+        return [task for children in self._joined.hanging(parents, MEMBER).values() for task in children]
 
     def _load(self, named: set[str], fields: Mapping[str, int], *, every: bool = False) -> Snapshot:
-        tasks = self._climb(named)
+        found = Joined()
+        tasks = _climbed(named, lambda ids: self._joined.read(ids, fields, found))
         climbing = Snapshot(tasks)
         head_of = {i: climbing.series_of(i).id for i in tasks.keys() | named}
         head_of |= {head: head for head in head_of.values()}
-        parents = [i for i, head in head_of.items() if every or head not in tasks or tasks[head].repeat_type != "none"]
+        found.hanging |= self._joined.hanging(head_of.keys() - tasks.keys(), fields)
         members: dict[str, list[Task]] = defaultdict(list)
-        for parent, children in self._children(parents, fields).items():
-            members[head_of[parent]] += children
-        return self._snapshot(tasks, set(head_of.values()), members, every=every)
+        for parent, head in head_of.items():
+            if every or head not in tasks or tasks[head].repeat_type != "none":
+                members[head] += found.hanging.get(parent, ())
+        return self._snapshot(found, set(head_of.values()), members, every=every)
 
     def _snapshot(
         self,
-        tasks: dict[str, Task],
+        found: Joined,
         heads: Collection[str],
         children: Mapping[str, Sequence[Task]],
         *,
         every: bool = False,
     ) -> Snapshot:
         """Put series together: what hangs on them, and what is known or left of their past."""
+        tasks = found.tasks
         originals = {head: _original(head, tasks) for head in heads}
         recurring = {head: task for head, task in originals.items() if task and task.repeat_type != "none"}
-        known = self._series.read([i for i, task in originals.items() if task] if every else recurring)
+        known = found.memories if every else {i: found.memories[i] for i in recurring.keys() & found.memories.keys()}
         members, strangers = _by_owner(children, originals)
         forgotten = {i: Forgotten(task, members[i]) for i, task in recurring.items() if i not in known}
         recalled = self._evidence.recall(forgotten)
@@ -236,41 +248,17 @@ class Tasks:
             },
         )
 
-    def _climb(self, named: Iterable[str]) -> dict[str, Task]:
-        tasks = self._by_id(named)
-        for _ in range(MAX_NESTING):
-            above = {t.parent_recurring_id for t in tasks.values() if t.parent_recurring_id} - tasks.keys()
-            found = self._by_id(above)
-            tasks |= found
-            if not any(t.parent_recurring_id for t in found.values()):
-                break
-        return tasks
 
-    def _by_id(self, task_ids: Iterable[str]) -> dict[str, Task]:
-        documents = [*self._find("_id", task_ids, ORIGINAL)]
-        more = {
-            document["_id"].binary.hex(): names
-            for document in documents
-            if (names := named_to_copy(document.get("recurrence")))
-        }
-        if more:
-            fields = dict.fromkeys({name for names in more.values() for name in names}, 1)
-            further = {document["_id"]: document for document in self._find("_id", more, fields)}
-            documents = [further.get(document["_id"], {}) | document for document in documents]
-        return {task.id: task for task in (task_from(document, with_content=True) for document in documents)}
-
-    def _children(self, parents: Iterable[str], fields: Mapping[str, int]) -> dict[str, list[Task]]:
-        children: dict[str, list[Task]] = defaultdict(list)
-        for document in self._find("parentRecurringId", parents, fields):
-            parent = document["parentRecurringId"]
-            # What has ids of another type was not made by the application, and is not ours to move or delete.
-            if isinstance(parent, ObjectId) and isinstance(document["_id"], ObjectId):
-                children[parent.binary.hex()].append(task_from(document, with_content=fields is ORIGINAL))
-        return children
-
-    def _find(self, field: str, ids: Iterable[str], projection: Mapping[str, int]) -> Iterator[Document]:
-        for chunk in id_chunks(ids, self._read_chunk):
-            yield from self._bare.find({field: {"$in": chunk}}, projection, batch_size=A_PAGE)
+def _climbed(named: Iterable[str], read: Callable[[Collection[str]], dict[str, Task]]) -> dict[str, Task]:
+    """Return the named tasks and the originals above them."""
+    tasks = dict(read(set(named)))
+    for _ in range(MAX_NESTING):
+        above = {t.parent_recurring_id for t in tasks.values() if t.parent_recurring_id} - tasks.keys()
+        found = read(above)
+        tasks |= found
+        if not any(t.parent_recurring_id for t in found.values()):
+            break
+    return tasks
 
 
 def _original(head: str, tasks: Mapping[str, Task]) -> Task | None:

@@ -26,7 +26,7 @@ from recurrence_pipeline.domain.retries import Reject, RetryAt, after_failure
 from recurrence_pipeline.domain.scan import TaskVersion
 from recurrence_pipeline.storage.event_updates import Outcome
 from recurrence_pipeline.storage.tasks import PLANNED
-from recurrence_pipeline.worker.context import WorkerContext, WriteStep
+from recurrence_pipeline.worker.context import WorkerContext
 from recurrence_pipeline.worker.lease import LeaseHolder
 from recurrence_pipeline.worker.loading import load, load_for_changes
 from recurrence_pipeline.worker.plan_writer import PlanWriter
@@ -84,12 +84,13 @@ class Batch:
             self._writer.apply(done, plan)
             if self._results is not None:
                 self._results.changes.update(plan.changes)
+                self._results.series.update(plan.series_of_event)
             self._finish(done, plan, snapshot)
         if deletions:
             snapshot = self._context.tasks.load_for_deletion((event.task_id for event in deletions), PLANNED)
             deletions = self._as_believed(deletions, snapshot)
             plan = plan_deletions(deletions, snapshot, timezone=self._context.rules.timezone)
-            self._writer.apply_deletions(plan)
+            self._writer.apply_deletions(deletions, plan)
             self._finish(deletions, plan, snapshot)
         return self.summary
 
@@ -130,12 +131,8 @@ class Batch:
             for o in outcomes
             if o.error is not None and o.status is not EventStatus.PENDING
         ]
-        self._writer.write(
-            WriteStep.FAILURES, tell or self._writer.log, [activity for activity in failures if activity is not None]
-        )
-        self._writer.write(
-            WriteStep.OUTCOMES, self._context.events.finish, outcomes, now=self._context.clock(), run_id=self._run_id
-        )
+        told = [activity for activity in failures if activity is not None]
+        self._writer.finish(outcomes, told, run_id=self._run_id, log=tell or self._writer.log)
         self._hold.drop(events)
         if self._results is not None:
             self._results.outcomes.update((outcome.event.id, outcome) for outcome in outcomes)

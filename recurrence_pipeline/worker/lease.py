@@ -23,11 +23,13 @@ class LeaseHolder:
         clock: Callable[[], datetime],
         lease: timedelta,
         margin: timedelta,
+        run_id: str | None = None,
     ) -> None:
         self.events = list(events)
         self._store = store
         self._clock = clock
         self._lease = lease
+        self._run_id = run_id
         self._reserve = margin + (lease - margin) / 2
         self._until = min((e.leased_until for e in events if e.leased_until), default=clock())
 
@@ -38,8 +40,24 @@ class LeaseHolder:
             return 0
         until = now + self._lease
         before = len(self.events)
-        self.events = self._store.renew(self.events, until=until)
+        if self.is_new:
+            self.events = [replace(event, leased_until=until) for event in self.events]
+        else:
+            self.events = self._store.renew(self.events, until=until)
         self._until = until
+        return before - len(self.events)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether its events are not stored yet."""
+        return any(event.is_new for event in self.events)
+
+    def store(self) -> int:
+        """Store events that are new, drop what somebody else has stored, and return how many events those were."""
+        if not self.is_new:
+            return 0
+        before = len(self.events)
+        self.events = self._store.add_held(self.events, run_id=self._run_id)
         return before - len(self.events)
 
     def announced(self, deleting: Mapping[str, Sequence[str]]) -> None:

@@ -17,7 +17,7 @@ def load(context: WorkerContext, events: Sequence[TaskEvent]) -> Snapshot:
     snapshot = context.tasks.load((event.task_id for event in events), PLANNED)
     completed = (snapshot.tasks.get(event.task_id) for event in events if event.operation is Operation.COMPLETE)
     still_open = {task.id for task in completed if task is not None and not task.is_completed}
-    return replace(snapshot, reopened=context.events.reopened(still_open)) if still_open else snapshot
+    return replace(snapshot, reopened=context.event_queries.reopened(still_open)) if still_open else snapshot
 
 
 def load_for_changes(context: WorkerContext, events: Sequence[TaskEvent]) -> Snapshot:
@@ -37,4 +37,4 @@ def load_for_changes(context: WorkerContext, events: Sequence[TaskEvent]) -> Sna
         return snapshot
     tasks = (task for series in snapshot.series.values() for task in series.occurrences)
     makers = {task.created_by_event for task in tasks if task.created_by_event is not None}
-    return replace(snapshot, makers=context.events.makers(makers))
+    return replace(snapshot, makers=context.event_queries.makers(makers))

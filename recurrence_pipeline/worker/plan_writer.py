@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from itertools import chain
 from typing import ParamSpec, TypeVar
 
@@ -15,6 +16,7 @@ from recurrence_pipeline.domain.errors import LeaseLost, MemoryChanged, Original
 from recurrence_pipeline.domain.model import Operation, Source, TaskEvent
 from recurrence_pipeline.domain.plan import (
     ORIGINAL_GONE,
+    CursorMove,
     MemoryChange,
     NewActivity,
     NewOccurrence,
@@ -24,9 +26,11 @@ from recurrence_pipeline.domain.plan import (
 )
 from recurrence_pipeline.domain.planning import removal_of_subtasks
 from recurrence_pipeline.domain.words import counted
+from recurrence_pipeline.storage.event_updates import Outcome
 from recurrence_pipeline.storage.events import new_event
 from recurrence_pipeline.worker.change_writer import ChangeWriter
 from recurrence_pipeline.worker.context import WorkerContext, WriteStep
+from recurrence_pipeline.worker.last_writes import FEW, LastWrites
 from recurrence_pipeline.worker.lease import LeaseHolder
 from recurrence_pipeline.worker.summary import BatchSummary, Results
 
@@ -50,6 +54,7 @@ class PlanWriter:
         self._summary = summary
         self._results = results
         self._now = now
+        self._last = LastWrites()
 
     def apply(self, events: Sequence[TaskEvent], plan: Plan) -> None:
         """Write what is planned of creations, completions and changes."""
@@ -65,7 +70,14 @@ class PlanWriter:
         void = lost | self._insert(events, plan)
         touched = [event for event in events if plan.series_of_event[event.id] in void]
         void |= {event.task_id for event in touched}
-        self.write(WriteStep.ACTIVITIES, self.log, [a for a in plan.activities if a.task_id not in void])
+        told = [a for a in plan.activities if a.task_id not in void]
+        if plan.occurrences and plan.only_makes and self._may_put_off(events):
+            self._put_off_telling(told)
+            moves = [move for move in plan.cursors if move.series_id not in void]
+            writes, matched = self._context.series.writes(moves)
+            self._last.put_off([WriteStep.CURSORS], partial(self._move_cursors, moves), writes, matched)
+            return
+        self.write(WriteStep.ACTIVITIES, self.log, told)
         self.write(
             WriteStep.LINKS, self._context.tasks.link, [x for x in plan.links if x.original_id not in void], self._now
         )
@@ -74,8 +86,7 @@ class PlanWriter:
         void |= stayed
         self._summary.occurrences_deleted += self._remove(plan.removals)
         void |= self._remember(WriteStep.CURSORS, plan, [each for each in plan.raised if each.series_id not in void])
-        moves = [move for move in plan.cursors if move.series_id not in void]
-        self._bring_in_line(self.write(WriteStep.CURSORS, self._context.series.move, moves, same_rule=True))
+        self._move_cursors([move for move in plan.cursors if move.series_id not in void])
         void |= self._note_skips(plan, [s for s in plan.skips if s.skipped is None and s.series_id not in void])
         retirements = [each for each in plan.retirements if each.original.id not in void]
         gone, staying = changing.retire(retirements)
@@ -84,18 +95,46 @@ class PlanWriter:
         void |= staying
         self._remember(WriteStep.LOWERED, plan, [change for change in plan.lowered if change.series_id not in void])
 
-    def apply_deletions(self, plan: Plan) -> None:
+    def apply_deletions(self, events: Sequence[TaskEvent], plan: Plan) -> None:
         """Write what is planned of cascades: what goes is announced first, so that its count stays true."""
-        self._announce({removal.event.id: (removal.event, removal.task_ids) for removal in plan.removals})
+        removals = plan.removals
+        self._announce({removal.event.id: (removal.event, removal.task_ids) for removal in removals})
         self.write(WriteStep.CURSORS_PAST_DELETIONS, self._context.series.move, plan.cursors)
+        if self._may_put_off(events) and removals and not self._context.tasks.subtasks.below(_ids(removals)):
+            self._put_off_telling(plan.activities)
+            writes = self._context.deleted.inserts(removals, self._now) + self._context.tasks.deletes(_ids(removals))
+            self._last.put_off([WriteStep.KEEP_DELETED, WriteStep.DELETE], partial(self._delete, removals), writes)
+            return
         self.write(WriteStep.ACTIVITIES, self.log, plan.activities)
-        self._summary.occurrences_deleted += self._remove(plan.removals)
+        self._delete(removals)
+
+    def finish(
+        self,
+        outcomes: Sequence[Outcome],
+        failures: Sequence[NewActivity],
+        *,
+        run_id: str | None,
+        log: Callable[[Sequence[NewActivity]], None],
+    ) -> None:
+        """Record what became of events: with what was put off, in one command, or after that and after `failures`."""
+        now, events, last, self._last = self._context.clock(), self._context.events, self._last, LastWrites()
+        if last.writes and not failures:
+            self._make_sure()
+            done = events.finish_with(last.writes, outcomes, matched=last.matched, now=now, run_id=run_id)
+            if done is not None:
+                self._summary.activities_written += last.activities
+                self._summary.occurrences_deleted += done.deleted_count
+                for step in (*last.steps, WriteStep.FAILURES, WriteStep.OUTCOMES):
+                    self._context.on_step(step)
+                return
+        for by_itself in last.by_themselves:
+            by_itself()
+        self.write(WriteStep.FAILURES, log, failures)
+        self.write(WriteStep.OUTCOMES, events.finish, outcomes, now=now, run_id=run_id)
 
     def write(self, step: WriteStep, write: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Make one group of writes, sure of the lease."""
-        if lost := self._hold.refresh():
-            self._summary.leases_lost += lost
-            raise LeaseLost(f"{counted(lost, 'event')} held by another worker now")
+        self._make_sure()
         result = write(*args, **kwargs)
         self._context.on_step(step)
         return result
@@ -103,6 +142,27 @@ class PlanWriter:
     def log(self, activities: Sequence[NewActivity]) -> None:
         """Write activities, and count them."""
         self._summary.activities_written += self._context.activities.write(activities, self._now)
+
+    def _make_sure(self) -> None:
+        if lost := self._hold.refresh() or self._hold.store():
+            self._summary.leases_lost += lost
+            raise LeaseLost(f"{counted(lost, 'event')} held by another worker now")
+
+    def _may_put_off(self, events: Sequence[TaskEvent]) -> bool:
+        """Say whether somebody waits, for so little that one command can take all that is still to be written."""
+        return self._results is not None and len(events) <= FEW and self._context.events.ends_with_others
+
+    def _put_off_telling(self, activities: Sequence[NewActivity]) -> None:
+        self._make_sure()
+        by_itself = partial(self.write, WriteStep.ACTIVITIES, self.log, activities)
+        self._last.put_off([WriteStep.ACTIVITIES], by_itself, self._context.activities.inserts(activities, self._now))
+        self._last.activities = len(activities)
+
+    def _move_cursors(self, moves: Sequence[CursorMove]) -> None:
+        self._bring_in_line(self.write(WriteStep.CURSORS, self._context.series.move, moves, same_rule=True))
+
+    def _delete(self, removals: Sequence[Removal]) -> None:
+        self._summary.occurrences_deleted += self._remove(removals)
 
     def _bring_in_line(self, revised: set[str]) -> None:
         """Have series looked at once more whose rule was changed while slots of the earlier one were made."""
@@ -127,9 +187,16 @@ class PlanWriter:
         return lost
 
     def _announce(self, announced: Mapping[str, tuple[TaskEvent, tuple[str, ...]]]) -> None:
-        if announced:
+        """Note on events what they are about to delete; what is not stored yet is stored with it."""
+        if not announced:
+            return
+        deleting = {event_id: ids for event_id, (_, ids) in announced.items()}
+        if self._hold.is_new:
+            self._hold.announced(deleting)
+            self.write(WriteStep.ANNOUNCE, lambda: None)
+        else:
             self.write(WriteStep.ANNOUNCE, self._context.events.announce, announced)
-            self._hold.announced({event_id: ids for event_id, (_, ids) in announced.items()})
+            self._hold.announced(deleting)
 
     def _insert(self, events: Sequence[TaskEvent], plan: Plan) -> set[str]:
         """Insert what is planned; return the ids of the series, and of the occurrences, that did not come to be.

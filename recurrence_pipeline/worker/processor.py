@@ -6,6 +6,7 @@ outage is nobody's fault: it stops the work, gives back what is held, and uses u
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from uuid import uuid4
 
 import structlog
@@ -88,12 +89,12 @@ class Processor:
             self._context.events.acquit(owners)
             self._doubtful -= owners
 
-    def hold_new(self, events: Sequence[TaskEvent], *, run_id: str | None = None) -> list[TaskEvent]:
-        """Insert events that this worker is about to process, already held together."""
+    def hold_new(self, events: Sequence[TaskEvent]) -> list[TaskEvent]:
+        """Hold events together that this worker has made and is about to process; its first write stores them."""
         self.settle()
-        now = self._context.clock()
-        until = now + self._context.rules.lease
-        return self._context.events.add_held(events, owner=uuid4().hex, now=now, until=until, run_id=run_id)
+        now, owner = self._context.clock(), uuid4().hex
+        held = {"owner": owner, "term": 1, "leased_until": now + self._context.rules.lease, "started_at": now}
+        return [replace(event, **held, is_new=True) for event in events]
 
     def process(
         self, events: Sequence[TaskEvent], *, run_id: str | None = None, results: Results | None = None
@@ -131,8 +132,9 @@ class Processor:
 
     def _process_batch(self, events: Sequence[TaskEvent], run_id: str | None, results: Results | None) -> BatchSummary:
         rules = self._context.rules
+        lease, margin = rules.lease, rules.lease_margin
         hold = LeaseHolder(
-            self._context.events, events, clock=self._context.clock, lease=rules.lease, margin=rules.lease_margin
+            self._context.events, events, clock=self._context.clock, lease=lease, margin=margin, run_id=run_id
         )
         batch = Batch(self._in_batches(), hold, run_id=run_id, results=results)
         try:

@@ -1,13 +1,13 @@
 """The work as a caller sees it: the queue batch by batch, or one operation for somebody who waits for its answer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, ParamSpec, TypeAlias
 
 from recurrence_pipeline.domain.difference import Difference
-from recurrence_pipeline.domain.errors import InvalidInput, RecurrenceError
+from recurrence_pipeline.domain.errors import InvalidInput, ProcessingFailed, RecurrenceError
 from recurrence_pipeline.domain.model import CHANGES, EventStatus, Source, TaskEvent
-from recurrence_pipeline.domain.plan import Plan, Snapshot
+from recurrence_pipeline.domain.plan import Plan
 from recurrence_pipeline.domain.shards import WHOLE_QUEUE, Shard
 from recurrence_pipeline.domain.validation import validate_recurrence
 from recurrence_pipeline.storage.documents import task_from_request
@@ -25,6 +25,17 @@ class OperationRequest(NamedTuple):
     operation: str
     user_id: str | None = None
 
+
+class ChangeRequest(NamedTuple):
+    """A change that somebody waits for; `slot` and `undo` are those of an update or a skip."""
+
+    task_id: str
+    operation: str
+    slot: int | None = None
+    undo: bool = False
+
+
+P = ParamSpec("P")
 
 Reply: TypeAlias = dict[str, Any] | RecurrenceError
 """What a request is answered: `{success, operation, taskId, result}`, or why not."""
@@ -132,10 +143,10 @@ class WorkerService:
         Raises:
             DatabaseUnavailable: the database is away; it may be that some were processed.
         """
-        asked = [self._event_or_why_not(request, source) for request in requests]
+        asked = [_or_why_not(self._event, *request, source) for request in requests]
         events = [event for event in asked if isinstance(event, TaskEvent)]
         results = results or Results()
-        self.process(self._processor.hold_new(events, run_id=run_id), run_id=run_id, results=results)
+        self.process(self._processor.hold_new(events), run_id=run_id, results=results)
         told = answers(events, results, self._context.tasks)
         replies = list[Reply]()
         for request, event in zip(requests, asked, strict=True):
@@ -170,22 +181,36 @@ class WorkerService:
             ProcessingFailed: with the cause's code, and whether it is being tried again.
             DatabaseUnavailable: the database is away.
         """
-        event = new_event(task_id, operation, None, source=source, now=self._context.clock(), slot=slot, undo=undo)
-        if event.operation not in CHANGES:
-            raise InvalidInput(f"operation: {operation!r} is not one of {', '.join(CHANGES)}")
+        request = ChangeRequest(task_id, operation, slot, undo)
         if dry_run:
+            event = self._change(request, source)
             plan = self._processor.plan(event)
             if event.id in plan.refusals:
                 raise plan.refusals[event.id]
             return Difference(plan.series_of_event[event.id], plan.changes.get(event.id, ()))
+        (reply,) = self.process_changes([request], source=source, run_id=run_id, results=results)
+        if isinstance(reply, RecurrenceError):
+            raise reply
+        return reply
+
+    def process_changes(
+        self,
+        requests: Sequence[ChangeRequest],
+        *,
+        source: Source = Source.MANUAL,
+        run_id: str | None = None,
+        results: Results | None = None,
+    ) -> list[Difference | RecurrenceError]:
+        """Process changes at once and together, and return what each comes to: one that cannot be costs itself.
+
+        Raises:
+            DatabaseUnavailable: the database is away; it may be that some were processed.
+        """
+        asked = [_or_why_not(self._change, request, source) for request in requests]
+        events = [event for event in asked if isinstance(event, TaskEvent)]
         results = results or Results()
-        self.process(self._processor.hold_new([event], run_id=run_id), run_id=run_id, results=results)
-        outcome = results.outcomes.get(event.id)
-        if outcome is None or outcome.status is not EventStatus.COMPLETED:
-            raise failure(event.operation, outcome)
-        series = self._context.tasks.climb([event.task_id])
-        changes = results.changes.get(event.id, ())
-        return Difference(Snapshot(series).series_of(event.task_id).id, changes, written=True)
+        self.process(self._processor.hold_new(events), run_id=run_id, results=results)
+        return [event if isinstance(event, RecurrenceError) else _changed(event, results) for event in asked]
 
     def enqueue(
         self,
@@ -224,8 +249,23 @@ class WorkerService:
     def _event(self, task_id: str, operation: str, user_id: str | None, source: Source) -> TaskEvent:
         return new_event(task_id, operation, user_id, source=source, now=self._context.clock())
 
-    def _event_or_why_not(self, request: OperationRequest, source: Source) -> TaskEvent | InvalidInput:
-        try:
-            return self._event(*request, source)
-        except InvalidInput as error:
-            return error
+    def _change(self, request: ChangeRequest, source: Source) -> TaskEvent:
+        task_id, operation, slot, undo = request
+        event = new_event(task_id, operation, None, source=source, now=self._context.clock(), slot=slot, undo=undo)
+        if event.operation not in CHANGES:
+            raise InvalidInput(f"operation: {operation!r} is not one of {', '.join(CHANGES)}")
+        return event
+
+
+def _or_why_not(make: Callable[P, TaskEvent], *args: P.args, **kwargs: P.kwargs) -> TaskEvent | InvalidInput:
+    try:
+        return make(*args, **kwargs)
+    except InvalidInput as error:
+        return error
+
+
+def _changed(event: TaskEvent, results: Results) -> Difference | ProcessingFailed:
+    outcome = results.outcomes.get(event.id)
+    if outcome is None or outcome.status is not EventStatus.COMPLETED:
+        return failure(event.operation, outcome)
+    return Difference(results.series[event.id], results.changes.get(event.id, ()), written=True)

@@ -111,6 +111,8 @@ class Results:
     """Tasks that callers are told of and that need not be read again, by id: what was inserted, for one."""
     changes: dict[str, Sequence[SlotChange]] = field(default_factory=dict)
     """What each change came to, slot by slot, by the id of its event."""
+    series: dict[str, str] = field(default_factory=dict)
+    """The series that each change is of, by the id of its event."""
     summary: BatchSummary = field(default_factory=BatchSummary)
     """The numbers of it all."""
 

@@ -13,6 +13,7 @@ from pymongo import monitoring
 from recurrence_pipeline.api.group_commit import GroupCommit
 from recurrence_pipeline.api.request_schemas import RecurrenceRequest
 from recurrence_pipeline.api.routes import Handlers
+from recurrence_pipeline.api.series_requests import ReopenRequest, SkipRequest, UpdateRequest
 from recurrence_pipeline.api.threads import Threads
 from recurrence_pipeline.bootstrap import open_worker
 from recurrence_pipeline.domain.errors import DatabaseUnavailable
@@ -99,6 +100,33 @@ def test_requests_that_arrive_while_one_is_processed_are_one_batch_each_with_its
     assert [answer["data"]["taskId"] for answer in answers] == [
         str(task) for task in (first, created, created, completed, deleted)
     ]
+
+
+def test_changes_that_arrive_while_one_is_processed_are_one_batch_each_with_its_own_answer(
+    world: World, handlers: Handlers, batches: Batches
+) -> None:
+    first, edited, skipped = (str(world.create(ANCHOR, "daily")) for _ in range(3))
+    unknown = str(ObjectId())
+    world.worker.mongo.tasks.update_one({"_id": ObjectId(edited)}, {"$set": {"title": "Another"}})
+    now = {"dryRun": False}
+
+    answers = asyncio.run(
+        in_the_meantime(
+            batches,
+            handlers.skip_slot(first, SkipRequest.model_validate(now | {"slot": 2})),
+            handlers.update_series(edited, UpdateRequest.model_validate(now)),
+            handlers.skip_slot(skipped, SkipRequest.model_validate(now | {"slot": 1})),
+            handlers.reopen_task(unknown, ReopenRequest.model_validate(now)),
+        )
+    )
+
+    assert batches.sizes == [1, 3]
+    *done, of_unknown = answers
+    assert [answer["data"]["seriesId"] for answer in done] == [first, edited, skipped]
+    changes = [answer["data"]["changes"] for answer in done]
+    assert [[each["slot"] for each in series if each["kind"] == "goes"] for series in changes] == [[2], [], [1]]
+    assert [task["title"] for task in world.occurrences(ObjectId(edited))] == ["Another"] * 3
+    assert of_unknown.status == 404, of_unknown
 
 
 def test_a_bad_request_among_others_costs_itself_alone(world: World, handlers: Handlers, batches: Batches) -> None:

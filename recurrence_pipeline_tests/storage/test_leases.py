@@ -1,7 +1,8 @@
 """Who holds an event: one worker at a time, under a term that only rises, and nobody for ever."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -180,11 +181,19 @@ def test_what_is_given_back_is_due_at_once_and_counts_no_failure(events: Events)
     assert (again.attempts, again.holder_deaths, again.term) == (0, 0, 2)
 
 
+def add_held(
+    events: Events, made: list[TaskEvent], *, owner: str, until: datetime, run_id: str | None = None
+) -> list[TaskEvent]:
+    """Store events as those who made and hold them do."""
+    held = [replace(each, owner=owner, term=1, leased_until=until, started_at=at(0), is_new=True) for each in made]
+    return events.add_held(held, run_id=run_id)
+
+
 def test_an_event_that_its_writer_holds_runs_out_like_any_other(events: Events) -> None:
     event = an_event()
-    [held] = events.add_held([event], owner="api", now=at(0), until=at(1))
-    assert (held.owner, held.term) == ("api", 1)
-    [other] = events.add_held([event, an_event()], owner="api again", now=at(0), until=at(2))
+    [held] = add_held(events, [event], owner="api", until=at(1))
+    assert (held.owner, held.term, held.is_new) == ("api", 1, False)
+    [other] = add_held(events, [event, an_event()], owner="api again", until=at(2))
     assert other.id != event.id, "what is there already is somebody else's"
     assert lease(events) == []
     [taken] = lease(events, minute=1)
@@ -193,7 +202,7 @@ def test_an_event_that_its_writer_holds_runs_out_like_any_other(events: Events) 
 
 def test_events_that_their_writer_held_together_are_suspects_together(events: Events) -> None:
     """Else one that API servers die of would take all that came with it along, each time."""
-    events.add_held([an_event() for _ in range(40)], owner="api", now=at(0), until=at(1))
+    add_held(events, [an_event() for _ in range(40)], owner="api", until=at(1))
 
     assert len(lease(events, 40, minute=1)) == 6
 
@@ -212,7 +221,7 @@ def test_a_run_is_at_work_as_long_as_one_of_its_leases_is_alive(events: Events) 
 def test_a_run_is_at_work_no_more_once_its_events_are_finished_or_given_back(events: Events) -> None:
     events.add([an_event() for _ in range(3)], available_at=at(0))
     done, released, forgotten = events.lease(3, owner="me", now=at(0), until=at(1), run_id="run")
-    events.add_held([an_event()], owner="by hand", now=at(0), until=at(1), run_id="run")
+    add_held(events, [an_event()], owner="by hand", until=at(1), run_id="run")
 
     events.finish([Outcome(done, EventStatus.COMPLETED)], now=at(0.5))
     events.release([released])

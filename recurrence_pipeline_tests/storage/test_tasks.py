@@ -157,7 +157,7 @@ def test_how_many_commands_a_load_takes_depends_on_the_size_of_the_batch_only(
     store.load(originals)
 
     assert commands.sent == without_occurrences
-    assert len(commands.sent) == 3 * named / 20, "the tasks, what hangs on them, what did, per chunk of 20"
+    assert len(commands.sent) == 2 * named / 20, "the tasks with what hangs on them, what did, per chunk of 20"
 
 
 def test_inserting_twice_is_inserting_once(tasks: Tasks, add: Add, mongo: Mongo) -> None:
@@ -273,7 +273,7 @@ def test_a_new_series_costs_one_look_at_what_was_deleted(counted: tuple[Tasks, C
     commands.sent.clear()
 
     assert [s.recalled for s in store.load(originals).series.values()] == [None] * 5
-    assert commands.sent == ["find", "find", "find"], "the tasks, what hangs on them, what did"
+    assert commands.sent == ["aggregate", "find"], "the tasks with what hangs on them, what did"
 
 
 def test_a_series_of_which_all_was_deleted_is_as_far_as_the_copies_show(tasks: Tasks, add: Add, mongo: Mongo) -> None:

@@ -56,7 +56,7 @@ class Listener(monitoring.CommandListener):
         if name not in READS or (name == "aggregate" and stores):
             self._open[event.request_id] = write = (name, str(event.command[name]))
             self._sent(write)
-        elif name == "find" and event.command[name] == "tasks":
+        elif name in {"find", "aggregate"} and event.command[name] == "tasks":
             self._looks.add(event.request_id)
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:

@@ -119,9 +119,9 @@ class Player(monitoring.CommandListener):
         self._turns.pause()
         self.sent += 1
         self._die_here(done=False)
-        if event.command_name == "find":
-            self.has_read_tasks = event.command["find"] == "tasks" or (
-                self.has_read_tasks and "lease.owner" in event.command["filter"]
+        if event.command_name in {"find", "aggregate"}:
+            self.has_read_tasks = event.command[event.command_name] == "tasks" or (
+                self.has_read_tasks and "lease.owner" in event.command.get("filter", {})
             )
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:  # noqa: ARG002 - the driver's signature

@@ -1,0 +1,101 @@
+"""Tasks with what hangs on them, and with what is remembered of them as series: one command for each chunk of a batch.
+
+What of it makes a series is tasks.py's business.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bson import ObjectId
+
+from recurrence_pipeline.domain.content import COPIED_FIELDS, named_to_copy
+from recurrence_pipeline.domain.model import SeriesMemory, Task
+from recurrence_pipeline.storage.chunks import id_chunks
+from recurrence_pipeline.storage.documents import MEMBER, Document, task_from
+from recurrence_pipeline.storage.mongo import BARE_DATES, Mongo
+from recurrence_pipeline.storage.series_documents import memory_from
+from recurrence_pipeline.storage.subtasks import A_PAGE
+
+ORIGINAL = MEMBER | dict.fromkeys(COPIED_FIELDS, 1)
+
+
+@dataclass(slots=True)
+class Joined:
+    """What was read: tasks, by the id of a task what hangs on it, and the memories of those that are series."""
+
+    tasks: dict[str, Task] = field(default_factory=dict)
+    hanging: dict[str, list[Task]] = field(default_factory=dict)
+    memories: dict[str, SeriesMemory] = field(default_factory=dict)
+
+
+class JoinedTasks:
+    """Reads `tasks` and `task_series` together."""
+
+    def __init__(self, mongo: Mongo, *, read_chunk: int) -> None:
+        self._tasks = mongo.tasks.with_options(BARE_DATES)
+        self._series = mongo.series.name
+        self._read_chunk = read_chunk
+
+    def read(self, task_ids: Iterable[str], fields: Mapping[str, int], found: Joined) -> dict[str, Task]:
+        """Put to what was `found` the tasks and, of what hangs on them, the `fields`; return these tasks.
+
+        For each task, what hangs on it is read before what is remembered: a worker that makes occurrences remembers
+        them last, and one that is remembered and not there was deleted.
+        """
+        hanging = {"from": self._tasks.name, "foreignField": "parentRecurringId", "pipeline": [{"$project": fields}]}
+        pipeline = [
+            {"$project": ORIGINAL},
+            {"$lookup": {**hanging, "localField": "_id", "as": "hanging"}},
+            {"$lookup": {"from": self._series, "localField": "_id", "foreignField": "_id", "as": "memory"}},
+        ]
+        documents: list[Document] = []
+        for chunk in id_chunks(task_ids, self._read_chunk):
+            asked: list[Mapping[str, Any]] = [{"$match": {"_id": {"$in": chunk}}}, *pipeline]
+            documents += self._tasks.aggregate(asked, batchSize=A_PAGE)
+        for document in documents:
+            task_id = document["_id"].binary.hex()
+            found.hanging |= _by_parent(document.pop("hanging"), fields)
+            found.memories.update((task_id, memory) for m in document.pop("memory") if (memory := memory_from(m)))
+        tasks = self._with_content(documents)
+        found.tasks |= tasks
+        return tasks
+
+    def tasks(self, task_ids: Iterable[str]) -> dict[str, Task]:
+        """Return the tasks, with their content."""
+        return self._with_content(self._find("_id", task_ids, ORIGINAL))
+
+    def hanging(self, parents: Iterable[str], fields: Mapping[str, int]) -> dict[str, list[Task]]:
+        """Return what hangs on tasks, whether or not those are there themselves."""
+        return _by_parent(self._find("parentRecurringId", parents, fields), fields)
+
+    def _with_content(self, documents: list[Document]) -> dict[str, Task]:
+        """Read originals, and of those that name further fields to copy, these too."""
+        more = {
+            document["_id"].binary.hex(): names
+            for document in documents
+            if (names := named_to_copy(document.get("recurrence")))
+        }
+        if more:
+            fields = dict.fromkeys({name for names in more.values() for name in names}, 1)
+            further = {document["_id"]: document for document in self._find("_id", more, fields)}
+            documents = [further.get(document["_id"], {}) | document for document in documents]
+        return {task.id: task for task in (task_from(document, with_content=True) for document in documents)}
+
+    def _find(self, name: str, ids: Iterable[str], fields: Mapping[str, int]) -> list[Document]:
+        return [
+            document
+            for chunk in id_chunks(ids, self._read_chunk)
+            for document in self._tasks.find({name: {"$in": chunk}}, fields, batch_size=A_PAGE)
+        ]
+
+
+def _by_parent(documents: Iterable[Document], fields: Mapping[str, int]) -> dict[str, list[Task]]:
+    hanging: dict[str, list[Task]] = defaultdict(list)
+    for document in documents:
+        parent = document["parentRecurringId"]
+        # What has ids of another type was not made by the application, and is not ours to move or delete.
+        if isinstance(parent, ObjectId) and isinstance(document["_id"], ObjectId):
+            hanging[parent.binary.hex()].append(task_from(document, with_content=fields is ORIGINAL))
+    return hanging
