@@ -19,7 +19,7 @@ from uuid import uuid4
 import dagster as dg
 
 from recurrence_pipeline.local import processes
-from recurrence_pipeline.local.dagster import shipped
+from recurrence_pipeline.local.dagster_config import shipped
 from recurrence_pipeline.local.embedded import EmbeddedServer, FolderInUse
 from recurrence_pipeline_tests.marked import MARK, Command
 from recurrence_pipeline_tests.waiting import wait_until
