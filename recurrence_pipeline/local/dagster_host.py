@@ -63,9 +63,9 @@ def _serve(instance: "DagsterInstance", workspace: Path, listener: socket.socket
     if not poll(workspace.exists, STARTING, pause=0.02):
         return
     target = WorkspaceFileTarget([str(workspace)])
-    threading.Thread(target=daemon, name="dagster-daemon", daemon=True).start()
     with WorkspaceProcessContext(instance, target) as context:
         app = create_app_from_workspace_process_context(context, live_data_poll_rate=2000)
+        threading.Thread(target=daemon, name="dagster-daemon", daemon=True).start()
         uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
 
 

@@ -208,6 +208,9 @@ def test_two_at_once_have_their_own_ports_and_commands_in_their_folders_find_the
         assert found is not None
         assert found.pid == up.process.pid
         assert set(found.pids.values()) < set(up.family())
+        assert set(found.pids) == {"the embedded database", "code-server", "dagster", "the internal API"}
+        mapped = (PROC / str(found.pid) / "maps").read_text()
+        assert not re.search(r"/(bson|grpc|pandas|sqlalchemy)/", mapped), "what only watches the others holds no more"
         info = httpx.post(f"{found.dagster_url}/graphql", json={"query": "{instance{info}}"}, trust_env=False).text
         assert str(folder) in info, "it is its own"
         assert (found.dagster_url, found.api_url) == (up.found(r"Dagster  (\S+)"), up.found(r"API      (\S+)"))
