@@ -13,7 +13,6 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import against
 from benchmarks.report import RESULTS, Figures, circumstances, keep, page, plot, show
 from benchmarks.size import FULL, QUICK, USUALLY, Size
 
@@ -33,8 +32,8 @@ NAMES = (
 )
 """The quick ones first."""
 
-AGAINST = "against"
-"""Not among them: it needs an earlier build, `against COMMIT`, and the network for the packages of it."""
+AGAINST = ("against", "standing")
+"""Not among them: they need an earlier build, `against COMMIT`, and the network for the packages of it."""
 
 WHAT = "Measure, print tables, and write the figures to benchmarks/results/*.json."
 
@@ -58,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
         prog="python -m benchmarks",
         description=WHAT,
     )
-    names = f"of {', '.join(NAMES)}; none: all of them; or `{AGAINST} COMMIT`"
+    names = f"of {', '.join(NAMES)}; none: all of them; or one of {', '.join(AGAINST)} with a COMMIT"
     parser.add_argument("names", nargs="*", metavar="NAME", help=names)
     parser.add_argument("--quick", action="store_true", help="see in a few minutes that everything works")
     parser.add_argument("--most", type=int, default=USUALLY, help="the longest backlog, and most tasks")
@@ -67,11 +66,14 @@ def main(arguments: Sequence[str]) -> int:
         "--keep", action="store_true", help="put the figures into benchmarks/last.json and FIGURES.md, and the plot"
     )
     chosen = parser.parse_args(arguments)
-    if chosen.names[:1] == [AGAINST] and len(chosen.names) == 2:
-        return measured_against(chosen)
+    size = limited(QUICK if chosen.quick else FULL, chosen.most)
+    if len(chosen.names) == 2 and chosen.names[0] in AGAINST:
+        name, commit = chosen.names
+        compare: Callable[[Size, str], Figures] = import_module(f"benchmarks.{name}").main
+        measured(name, lambda: compare(size, commit), chosen)
+        return 0
     if unknown := set(chosen.names) - set(NAMES):
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
-    size = limited(QUICK if chosen.quick else FULL, chosen.most)
     for name in chosen.names or NAMES:
         figures = measured(name, partial(benchmark(name), size), chosen)
         if chosen.keep and name == "backlog":
@@ -92,12 +94,6 @@ def measured(name: str, measure: Callable[[], Figures], chosen: argparse.Namespa
     return figures
 
 
-def measured_against(chosen: argparse.Namespace) -> int:
-    """Measure this build against that of a commit."""
-    measured(AGAINST, partial(against.main, QUICK if chosen.quick else FULL, chosen.names[1]), chosen)
-    return 0
-
-
 def limited(size: Size, most: int) -> Size:
     """Leave out what is longer than that."""
     return replace(
@@ -114,7 +110,7 @@ def remember(name: str, content: dict[str, Any]) -> None:
     last = json.loads(LAST.read_text(encoding="utf-8")) if LAST.exists() else {}
     last[name] = content
     LAST.write_text(json.dumps(last, indent=1) + "\n", encoding="utf-8")
-    PAGE.write_text(page(last, [known for known in (AGAINST, *NAMES) if known in last]), encoding="utf-8")
+    PAGE.write_text(page(last, [known for known in (*AGAINST, *NAMES) if known in last]), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -35,9 +35,12 @@ class Build:
 
     def measured(self, size: Size) -> Found:
         """Measure it, in processes of its own."""
-        counts = map(str, (min(size.events, BATCH), size.repeats // 50 + 1, size.requests // 3 + 1, *size.clients))
+        return self.found(SIDE, min(size.events, BATCH), size.repeats // 50 + 1, size.requests // 3 + 1, *size.clients)
+
+    def found(self, program: Path, *arguments: str | int) -> Found:
+        """Return what a program measures in its environment."""
         done = subprocess.run(
-            [self.python, "-P", SIDE, *counts],
+            [self.python, "-P", program, *map(str, arguments)],
             env={**os.environ, "PYTHONPATH": str(self.folder)},
             cwd=self.folder,
             check=True,

@@ -31,6 +31,7 @@ from recurrence_pipeline.monitoring.prometheus import Exporter
 from recurrence_pipeline.orchestration.promises import PROMISES
 from recurrence_pipeline.storage.command_errors import DatabaseErrors
 from recurrence_pipeline.storage.schema import required_indexes
+from scripts.described import descriptions
 from scripts.http_page import http_page
 from scripts.pages import code, page, table, words
 from scripts.stored import ACTIONS, FIELDS, PURPOSES
@@ -82,7 +83,8 @@ def shown(default: object) -> str:
 
 def settings_page() -> str:
     """Tell of every environment variable."""
-    fields = [(str(f.alias), shown(f.default), str(f.description)) for f in Settings.model_fields.values()]
+    said = descriptions()
+    fields = [(str(f.alias), shown(f.default), said[str(f.alias)]) for f in Settings.model_fields.values()]
     rows = [(f"`{name}`", default, text, refusal(name)) for name, default, text in fields]
     files = [
         (f"`{name}_FILE`", "not set", f"A file that holds the value of `{name}`, in its place.", "")

@@ -15,9 +15,7 @@ import warnings
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-import jwt
 import structlog
-from jwt.warnings import InsecureKeyLengthWarning
 from starlette.requests import Request
 
 from recurrence_pipeline.api.errors import ApiError, forbidden
@@ -76,6 +74,8 @@ class Authenticator:
             if not settings.jwt_secret_allow_short:
                 raise ConfigurationError(f"{remark} (JWT_SECRET_ALLOW_SHORT=true has it accepted)")
             self.remarks.append(remark)
+            from jwt.warnings import InsecureKeyLengthWarning  # noqa: PLC0415 (as below)
+
             warnings.filterwarnings("ignore", category=InsecureKeyLengthWarning)  # once is enough, not for each token
 
     @property
@@ -135,6 +135,8 @@ class Authenticator:
         return names[0] if names else None
 
     def _user(self, token: str, address: str) -> Caller | AccessRefused:
+        import jwt  # noqa: PLC0415 (brings cryptography along: only where there is a secret)
+
         try:
             claims = jwt.decode(
                 token,

@@ -38,7 +38,8 @@ SECRET = frozenset({"MONGODB_URL", "INTERNAL_API_KEY", "JWT_SECRET", "ALERT_URLS
 class Settings(BaseModel):
     """What an operator can set. The variable of a field is its name in capitals, where `alias` says no other.
 
-    Its description stands below it, or in it where that is longer than a line: people read it in a table.
+    Its description stands below it, or in it where that is longer than a line: people read it in a table, which
+    scripts/reference.py writes. (Pydantic would read this file for that, in each process and at each start.)
     """
 
     model_config = ConfigDict(
@@ -47,7 +48,6 @@ class Settings(BaseModel):
         extra="ignore",
         validate_default=True,
         alias_generator=str.upper,
-        use_attribute_docstrings=True,
     )
 
     mongodb_url: MongodbUrl = Field("mongodb://localhost:27017/task-app", repr=False)

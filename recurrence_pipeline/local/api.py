@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-
-import httpx
+from typing import TYPE_CHECKING
 
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.local.processes import HOST
 from recurrence_pipeline.local.supervisor import ManagedProcess, PortTaken, stop, wait_for
+
+if TYPE_CHECKING:
+    import httpx
 
 READY_TIMEOUT = timedelta(seconds=60)
 DOCS, PAGES = "/internal/docs", "/internal/ui"
@@ -47,8 +49,10 @@ class LocalApi:
         """Where people look at series."""
         return self.url + PAGES
 
-    def client(self, settings: Settings) -> httpx.Client:
+    def client(self, settings: Settings) -> "httpx.Client":
         """Return a client of it, which has the key where one is set."""
+        import httpx  # noqa: PLC0415 (only the demo asks)
+
         keys = settings.api_keys()
         headers = {"x-internal-api-key": keys[0].decode()} if keys else {}
         return httpx.Client(base_url=self.url, headers=headers, trust_env=False, timeout=30)

@@ -1,36 +1,33 @@
-"""Dagster on this machine: a code server, the web server and the daemon, with a home of their own.
+"""Dagster on this machine: a code server, and the web server with the daemon, with a home of their own.
 
 Not `dagster dev`: that cannot be stopped by a signal from a script, and leaves its children behind when it is killed.
 And not without the code server: the daemon would start one of its own anew each minute, for ever.
+What starts them has none of Dagster in its memory: it asks the web server, and imports the rest when it stops them.
 """
 
 import json
 import re
 import socket
-import ssl
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-import httpx
 import yaml
 
-from recurrence_pipeline.domain.errors import ConfigurationError
-from recurrence_pipeline.local import processes
-from recurrence_pipeline.local.dagster_history import all_ended, cancel_runs, close_runs, opened
+from recurrence_pipeline.domain.errors import ConfigurationError, DatabaseUnavailable
+from recurrence_pipeline.local import dagster_host, processes
+from recurrence_pipeline.local.dagster_config import anchored, readable, shipped
+from recurrence_pipeline.local.dagster_history import all_ended, cancel_runs, close_runs
 from recurrence_pipeline.local.processes import HOST
-from recurrence_pipeline.local.supervisor import ManagedProcess, free_port, stop, wait_for
+from recurrence_pipeline.local.supervisor import ManagedProcess, PortTaken, stop, wait_for
 
-if TYPE_CHECKING:
-    from dagster import DagsterInstance  # takes a second to import: only when it is started
-
-PACKAGE = Path(__file__).parents[1]
 SENSOR = "task_event_sensor"
 LOCATION = "recurrence_pipeline"
 """As in workspace.yaml: what was turned on or off under this name stays so."""
@@ -38,13 +35,27 @@ UI_URL = "DAGSTER_UI_URL"
 """Where it is not set, alerts link to the web server that is started here."""
 CODE_SERVER = ("dagster", "api", "grpc")
 CODE = "recurrence_pipeline.definitions"
-WEBSERVER = ("dagster_webserver",)
-DAEMON = ("dagster._daemon", "run")
-BASE_DIR = re.compile(r"^(\s+base_dir: *)(\S+) *$", re.MULTILINE)
-WHOSE = {"query": "{ instance { info } }"}
-NO_AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""Nothing is encrypted on this machine, and to read the world's certificates takes 20 ms of each look."""
+HOSTED = re.compile(r"^Dagster: http://\S+:(\d+)$", re.MULTILINE)
+"""The line in which the web server says, once it has a port, which."""
+WHOSE = "{ instance { info } }"
+RUNS = """
+query($limit: Int) {
+  runsOrError(limit: $limit) { ... on Runs { results { runId jobName status startTime endTime } } }
+}
+"""
+TICKS = """
+query($sensor: SensorSelector!, $after: Float) {
+  sensorOrError(sensorSelector: $sensor) {
+    ... on Sensor { sensorState { ticks(limit: 1, afterTimestamp: $after) { id } } }
+  }
+}
+"""
+ENDED = frozenset({"SUCCESS", "FAILURE", "CANCELED"})
+NO_ANSWER = (OSError, HTTPException, ValueError, LookupError, TypeError, yaml.YAMLError)
+"""What asking a web server can fail with that is not there yet, or is another's."""
 READY_TIMEOUT = timedelta(seconds=120)
+PATIENCE = timedelta(seconds=5)
+"""How long one answer may take."""
 RUNS_SHOWN = 20
 
 
@@ -61,190 +72,216 @@ class Run:
 
 
 class LocalDagster:
-    """A running Dagster. Its instance is the storage that all of its processes share."""
+    """A Dagster that is started, step by step: while it imports what it needs, other programs can begin."""
 
-    def __init__(self, instance: "DagsterInstance", programs: Sequence[ManagedProcess], port: int) -> None:
-        self._instance = instance
-        self._code_server, self._webserver, self._daemon = programs
-        self._port = port
+    def __init__(self, home: Path, host: ManagedProcess, endpoint: Path = Path()) -> None:
+        self._home = home
+        self._host = host
+        self._endpoint = endpoint
+        self._code_server: ManagedProcess | None = None
         self._began = time.time()
 
     @property
     def programs(self) -> tuple[ManagedProcess, ...]:
-        """The code server, the web server and the daemon."""
-        return self._code_server, self._webserver, self._daemon
+        """The code server, and the web server with the daemon."""
+        return (*([self._code_server] if self._code_server else []), self._host)
+
+    @property
+    def port(self) -> int:
+        """Where the web server listens."""
+        return int(self._host.environment[dagster_host.PORT])
 
     @property
     def url(self) -> str:
         """Where people look."""
-        return f"http://{HOST}:{self._port}"
+        return f"http://{HOST}:{self.port}"
 
     @property
     def ui_url(self) -> str:
         """Where alerts link to: the same, but where DAGSTER_UI_URL names it otherwise."""
-        return self._webserver.environment[UI_URL]
+        return self._host.environment.get(UI_URL, "").strip() or self.url
+
+    def load_code(self, logs: Path, environment: Mapping[str, str], code: str = CODE) -> None:
+        """Start the code server, which loads the definitions and, later, begins the runs, with this environment."""
+        module = ("--module-name", code, "--location-name", LOCATION)
+        command = (sys.executable, "-m", *CODE_SERVER, *module, "--socket", str(self._endpoint))
+        environment = {**environment, "DAGSTER_HOME": str(self._home), UI_URL: self.ui_url}
+        log = logs / "code-server.log"
+        self._code_server = ManagedProcess.start(
+            "code-server", command, cwd=self._home, log=log, environment=environment
+        )
+
+    def connect(self) -> None:
+        """Have the web server and the daemon find the code, as soon as it is loaded: now runs can begin.
+
+        Raises:
+            ConfigurationError: Dagster's files cannot be used.
+            DatabaseUnavailable: the code server did not start; the text has its last lines.
+        """
+        asked = self._code_server or self._host
+        # A daemon that does not reach the code server looks for it again only after a minute.
+        self._wait_for(self._code_is_loaded, "The code server did not start", self.programs, asked, READY_TIMEOUT)
+        location = {"socket": str(self._endpoint), "location_name": LOCATION}
+        written = self._home / ".workspace.yaml"
+        written.write_text(json.dumps({"load_from": [{"grpc_server": location}]}))
+        written.replace(workspace_in(self._home))
+
+    def stop(self) -> None:
+        """End the daemon, then the runs, then the rest: so no run begins meanwhile, and none of them counts as failed.
+
+        The daemon is not waited for: it would wait for a sensor that watches the queue. What waits in the run queue
+        stays there for the next start.
+        """
+        processes.kill(self._host.process)
+        if not workspace_in(self._home).exists():  # no run has begun
+            stop(self.programs)
+            return
+        from dagster import DagsterInstance  # noqa: PLC0415 (takes a second, and memory that it would keep)
+
+        with DagsterInstance.from_config(str(self._home)) as instance:
+            cancel_runs(instance)
+            stop(self.programs, settled=lambda: all_ended(instance))
+            close_runs(instance)
 
     def wait_until_ready(self, programs: tuple[ManagedProcess, ...], timeout: timedelta = READY_TIMEOUT) -> None:
         """Return once our web server answers and the sensor has been evaluated.
 
         Raises:
-            PortTaken: the web server ended because its port is another program's.
             DatabaseUnavailable: one of `programs` ended, or it took too long; the text says what did not start.
         """
         self.wait_until_it_listens(programs, timeout)
-        wait_for(
-            self._sensor_ticked,
-            f"Dagster's daemon did not evaluate {SENSOR}",
-            programs=programs,
-            asked=self._daemon,
-            timeout=timeout,
+        self._wait_for(
+            self._sensor_ticked, f"Dagster's daemon did not evaluate {SENSOR}", programs, self._host, timeout
         )
 
     def wait_until_it_listens(self, programs: tuple[ManagedProcess, ...], timeout: timedelta = READY_TIMEOUT) -> None:
         """Return once our web server answers.
 
         Raises:
-            PortTaken, DatabaseUnavailable: as `wait_until_ready`.
+            DatabaseUnavailable: as `wait_until_ready`.
         """
-        wait_for(
-            self.listens,
-            "Dagster's web server did not answer",
-            programs=programs,
-            asked=self._webserver,
-            timeout=timeout,
-        )
+        self._wait_for(self.listens, "Dagster's web server did not answer", programs, self._host, timeout)
 
     def runs(self) -> list[Run]:
-        """Return the newest runs, the oldest of them first."""
-        records = self._instance.get_run_records(limit=RUNS_SHOWN)
+        """Return the newest runs, the oldest of them first.
+
+        Raises:
+            DatabaseUnavailable: the web server does not answer.
+        """
+        try:
+            found = self._ask(RUNS, limit=RUNS_SHOWN)["runsOrError"]["results"]
+        except NO_ANSWER as error:
+            raise DatabaseUnavailable(f"Dagster's web server does not answer: {error}") from error
         return [
-            Run(
-                record.dagster_run.run_id,
-                record.dagster_run.job_name,
-                record.dagster_run.status.value,
-                record.dagster_run.is_finished,
-                record.start_time,
-                record.end_time,
-            )
-            for record in reversed(records)
+            Run(run["runId"], run["jobName"], run["status"], run["status"] in ENDED, run["startTime"], run["endTime"])
+            for run in reversed(found)
         ]
 
     def listens(self) -> bool:
         """Say whether our web server answers: one that reads this home, and not another one on the same port."""
         try:
-            answer = httpx.post(f"{self.url}/graphql", json=WHOSE, trust_env=False, timeout=5, verify=NO_AUTHORITIES)
-            config = yaml.safe_load(answer.json()["data"]["instance"]["info"])
-            return bool(config["local_artifact_storage"]["config"]["base_dir"] == self._instance.root_directory)
-        except (httpx.HTTPError, ValueError, LookupError, TypeError, yaml.YAMLError):
+            config = yaml.safe_load(self._ask(WHOSE)["instance"]["info"])
+            return bool(config["local_artifact_storage"]["config"]["base_dir"] == str(self._home))
+        except NO_ANSWER:
             return False
 
     def _sensor_ticked(self) -> bool:
-        for state in self._instance.all_instigator_state():
-            if state.instigator_name == SENSOR:
-                ticks = self._instance.get_ticks(
-                    state.instigator_origin_id, state.selector_id, after=self._began, limit=1
-                )
-                return bool(ticks)
-        return False
+        where = {"repositoryLocationName": LOCATION, "repositoryName": "__repository__", "sensorName": SENSOR}
+        try:
+            return bool(self._ask(TICKS, sensor=where, after=self._began)["sensorOrError"]["sensorState"]["ticks"])
+        except NO_ANSWER:  # it does not know the sensor yet
+            return False
+
+    def _code_is_loaded(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self._endpoint)) == 0
+
+    def _wait_for(
+        self,
+        fact: Callable[[], bool],
+        what: str,
+        programs: Sequence[ManagedProcess],
+        asked: ManagedProcess,
+        timeout: timedelta,
+    ) -> None:
+        try:
+            wait_for(fact, what, programs=programs, asked=asked, timeout=timeout)
+        except DatabaseUnavailable:
+            if self._host.process.poll() == dagster_host.WRONG:
+                raise ConfigurationError(self._host.printed().splitlines()[-1]) from None
+            raise
+
+    def _ask(self, query: str, **variables: object) -> Any:
+        connection = HTTPConnection(HOST, self.port, timeout=PATIENCE.total_seconds())
+        try:
+            body = json.dumps({"query": query, "variables": variables})
+            connection.request("POST", "/graphql", body, {"content-type": "application/json"})
+            return json.loads(connection.getresponse().read())["data"]
+        finally:
+            connection.close()
 
 
 @contextmanager
 def running_dagster(
     home: Path, logs: Path, environment: Mapping[str, str], *, port: int = 0, code: str = CODE
 ) -> Iterator[LocalDagster]:
-    """Start Dagster with the dagster.yaml that we ship, and stop it at the end.
+    """Start all of Dagster, and stop it at the end: see `starting_dagster`."""
+    with starting_dagster(home, logs, environment, port=port) as dagster:
+        dagster.load_code(logs, environment, code)
+        dagster.connect()
+        yield dagster
+
+
+@contextmanager
+def starting_dagster(
+    home: Path, logs: Path, environment: Mapping[str, str], *, port: int = 0
+) -> Iterator[LocalDagster]:
+    """Start Dagster's web server and daemon with the dagster.yaml that we ship, and stop everything at the end.
+
+    They begin to work once code is loaded and they are connected with it.
 
     Args:
         home: its DAGSTER_HOME; all that it stores is in there.
         logs: takes what the processes print.
         environment: the environment variables of its processes.
         port: of the web server; another one is taken where it is not free.
-        code: the module with the definitions.
 
     Raises:
-        ConfigurationError: Dagster's files in `home` cannot be used.
-        DatabaseUnavailable: the code server did not start; the text has its last lines.
+        ConfigurationError: the dagster.yaml that we ship cannot be used.
+        DatabaseUnavailable: the program ended; the text has its last lines.
     """
     home.mkdir(parents=True, exist_ok=True)
-    (home / "dagster.yaml").write_text(_anchored(_readable(shipped("dagster.yaml")), home))
-    port = free_port(port)
-    ui_url = environment.get(UI_URL, "").strip() or f"http://{HOST}:{port}"
-    environment = {**environment, "DAGSTER_HOME": str(home), UI_URL: ui_url}
-    programs: list[ManagedProcess] = []
-
-    def start(name: str, *command: str) -> ManagedProcess:
-        command, log = (sys.executable, "-m", *command), logs / f"{name}.log"
-        programs.append(ManagedProcess.start(name, command, cwd=home, log=log, environment=environment))
-        return programs[-1]
-
-    # Opened first: it makes the SQLite files, and two processes that both find none of them get in each other's way.
-    with opened(home) as instance, tempfile.TemporaryDirectory(prefix="recurrence-") as ours:
-        endpoint = Path(ours, "code")  # a socket of our own: whoever may talk to a code server can run code in it
-        workspace = home / "workspace.yaml"
-        location = {"socket": str(endpoint), "location_name": LOCATION}
-        workspace.write_text(json.dumps({"load_from": [{"grpc_server": location}]}))
-        module = ("--module-name", code, "--location-name", LOCATION)
+    (home / "dagster.yaml").write_text(anchored(readable(shipped("dagster.yaml")), home))
+    workspace_in(home).unlink(missing_ok=True)
+    command = (sys.executable, "-m", "recurrence_pipeline.local.dagster_host", str(workspace_in(home)))
+    environment = {**environment, "DAGSTER_HOME": str(home), dagster_host.PORT: str(port)}
+    host = ManagedProcess.start("dagster", command, cwd=home, log=logs / "dagster.log", environment=environment)
+    # A socket of our own: whoever may talk to a code server can run code in it.
+    with tempfile.TemporaryDirectory(prefix="recurrence-") as ours:
+        dagster = LocalDagster(home, host, Path(ours, "code"))
         try:
-            code_server = start("code-server", *CODE_SERVER, *module, "--socket", str(endpoint))
-            _wait_for_code(code_server, endpoint)
-            start("dagster-webserver", *WEBSERVER, "--host", HOST, "--port", str(port), "--workspace", str(workspace))
-            start("dagster-daemon", *DAEMON, "--workspace", str(workspace))
-            yield LocalDagster(instance, programs, port)
+            try:
+                found = _port(host)
+            except PortTaken:
+                host.environment[dagster_host.PORT] = "0"
+                host.start_again()
+                found = _port(host)
+            host.environment[dagster_host.PORT] = found  # where it is looked for, should it be started again
+            yield dagster
         finally:
-            _stop(instance, programs)
+            dagster.stop()
 
 
-def _stop(instance: "DagsterInstance", programs: Sequence[ManagedProcess]) -> None:
-    """End the daemon, then the runs, then the rest: so no run begins meanwhile, and none of them counts as failed.
+def _port(host: ManagedProcess) -> str:
+    """Return the port as soon as the web server has it."""
 
-    The daemon is not waited for: it would wait for a sensor that watches the queue. What waits in the run queue stays
-    there for the next start.
-    """
-    for daemon in programs[2:]:
-        processes.kill(daemon.process)
-    cancel_runs(instance)
-    stop(programs, settled=lambda: all_ended(instance))
-    close_runs(instance)
+    def said() -> list[str]:
+        return HOSTED.findall(host.printed())
+
+    wait_for(said, "Dagster's web server did not start", programs=[host], asked=host, timeout=READY_TIMEOUT)
+    return said()[-1]
 
 
-def _wait_for_code(code_server: ManagedProcess, endpoint: Path) -> None:
-    """Return once the code server listens: a daemon that does not reach it looks for it again only after a minute."""
-
-    def listens() -> bool:
-        with socket.socket(socket.AF_UNIX) as probe:
-            return probe.connect_ex(str(endpoint)) == 0
-
-    wait_for(listens, "The code server did not start", programs=[code_server], asked=code_server, timeout=READY_TIMEOUT)
-
-
-def shipped(name: str) -> Path:
-    """Return the path of a file that an installed package has inside and a repository beside it.
-
-    Raises:
-        ConfigurationError: it is in neither place.
-    """
-    for folder in (PACKAGE, PACKAGE.parent):
-        if (folder / name).is_file():
-            return folder / name
-    raise ConfigurationError(f"{name} is neither in {PACKAGE} nor in {PACKAGE.parent}")
-
-
-def _readable(config: Path) -> str:
-    """Return the text of a YAML file.
-
-    Raises:
-        ConfigurationError: it is none.
-    """
-    try:
-        text = config.read_text(encoding="utf-8")
-        if isinstance(yaml.safe_load(text), dict):
-            return text
-        reason = "it holds no settings"
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-    raise ConfigurationError(f"{config} cannot be read: {reason}. Restore it, or install this package again.")
-
-
-def _anchored(config: str, home: Path) -> str:
-    """Return a dagster.yaml whose SQLite files are under `home` for every process, wherever that one is started."""
-    return BASE_DIR.sub(lambda found: found[1] + json.dumps(str(home / found[2])), config)
+def workspace_in(home: Path) -> Path:
+    """Return the file that says where the code server is: where it is there, Dagster works."""
+    return home / "workspace.yaml"

@@ -17,8 +17,10 @@ CANCEL_PATIENCE = timedelta(seconds=15)
 
 
 @contextmanager
-def opened(home: Path) -> Iterator["DagsterInstance"]:
-    """Open the instance that has its files in `home`, where the system that left them does not run any more.
+def opened(home: Path, *, nothing_runs: bool = True) -> Iterator["DagsterInstance"]:
+    """Open the instance that has its files in `home`.
+
+    Where `nothing_runs`, the system that left them does not any more, and neither does what they show as begun.
 
     Raises:
         ConfigurationError: the files are damaged; the text says which folder, and how to go on.
@@ -28,7 +30,8 @@ def opened(home: Path) -> Iterator["DagsterInstance"]:
     try:
         instance = DagsterInstance.from_config(str(home))
         _read_everything(instance)
-        _end_dead_runs(instance)
+        if nothing_runs:
+            _end_dead_runs(instance)
     except Exception as error:  # whatever is wrong with a file, and in whichever library it is noticed
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         raise ConfigurationError(

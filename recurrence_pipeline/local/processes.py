@@ -1,6 +1,7 @@
 """Processes of ours that never outlive us. What they are, and when they are ready, is their starters' business."""
 
 import os
+import pickle
 import signal
 import subprocess
 import threading
@@ -9,7 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
+
+from recurrence_pipeline.domain.errors import DatabaseUnavailable
 
 HOST = "127.0.0.1"
 """Where they listen: on loopback, for this machine alone."""
@@ -45,6 +48,36 @@ def start(
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
+
+
+def apart(work: Callable[[], None]) -> None:
+    """Do work in a copy of this process, which takes along all that the work has imported and left in memory.
+
+    For a process without threads. What the work raises is raised here.
+    """
+    ours, theirs = os.pipe()
+    if (child := os.fork()) == 0:
+        _report(work, theirs)
+    os.close(theirs)
+    with os.fdopen(ours, "rb") as report:
+        told = report.read()
+    os.waitpid(child, 0)
+    if not told:
+        raise DatabaseUnavailable("a part of the work ended unexpectedly")
+    if (error := pickle.loads(told)) is not None:  # noqa: S301 (our own copy wrote it)
+        raise error
+
+
+def _report(work: Callable[[], None], pipe: int) -> NoReturn:
+    """Work, write what that raised to the pipe, and end as a copy ends: nothing of the original is tidied up."""
+    error: BaseException | None = None
+    try:
+        work()
+    except BaseException as raised:  # noqa: BLE001 (the original raises it)
+        error = raised
+    with os.fdopen(pipe, "wb") as report:
+        pickle.dump(error, report)
+    os._exit(0)
 
 
 def _let_children_hear_interrupts() -> None:

@@ -1,24 +1,30 @@
-"""The parts of the system, started in order and stopped in reverse: database, worker, Dagster, and the API.
+"""The parts of the system: what takes long to import is started first, and the database is stopped last.
 
-The API comes last, because its alerts link to Dagster's UI, at the port that is known then.
+What starts and watches them imports neither Dagster nor the driver: it would keep a hundred megabytes for nothing.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property, partial
+from operator import call
 from pathlib import Path
 from time import monotonic, sleep
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import uuid4
 
-from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.config.secrets import read_secret_files
 from recurrence_pipeline.config.settings import SECRET, Settings
+from recurrence_pipeline.local import processes
 from recurrence_pipeline.local.api import PORT, LocalApi, running_api
-from recurrence_pipeline.local.dagster import UI_URL, LocalDagster, running_dagster
+from recurrence_pipeline.local.dagster import UI_URL, LocalDagster, starting_dagster
 from recurrence_pipeline.local.embedded import EmbeddedServer, FolderInUse, PortInUse
-from recurrence_pipeline.local.supervisor import ManagedProcess, PortTaken, Process
+from recurrence_pipeline.local.supervisor import ManagedProcess, Process
+
+if TYPE_CHECKING:
+    from recurrence_pipeline.bootstrap import Worker
 
 MONGODB_URL = "MONGODB_URL"
 DATABASE = "task-app"
@@ -31,21 +37,23 @@ LETTING_GO = timedelta(seconds=10)
 """A server that was killed together with its starter may hold its folder for a moment longer."""
 
 Say = Callable[[str], None]
-Prepare = Callable[[Worker, bool], None]
-
-MOST_TRIES = 5
-"""How often Dagster is started with another port, because somebody else took the one it was to have."""
+Prepare = Callable[["Worker", bool], None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LocalStack:
     """The running system. `embedded` is None where the database is somebody else's."""
 
     mongodb_url: str
-    worker: Worker
     api: LocalApi
     dagster: LocalDagster
     embedded: ManagedProcess | None
+    opened: "Callable[[], Worker]"
+
+    @cached_property
+    def worker(self) -> "Worker":
+        """A worker of the system's database, opened when it is first asked for: to look on, nothing of it is needed."""
+        return self.opened()
 
     @property
     def programs(self) -> tuple[ManagedProcess, ...]:
@@ -70,6 +78,7 @@ def running(
     *,
     prepare: Prepare = lambda _worker, _ours: None,
     throwaway: bool = False,
+    light: bool = False,
 ) -> Iterator[LocalStack]:
     """Start the system, and stop it at the end.
 
@@ -81,44 +90,74 @@ def running(
         say: is told what is being done.
         prepare: is called with the worker before anything else works on the database, and whether that is our own.
         throwaway: nothing is kept. In somebody else's server all goes to a database of its own, dropped at the end.
+        light: this process, which has no threads, is to stay small: a copy of it prepares the database.
 
     Raises:
         ConfigurationError: a setting is wrong, a part is not installed, or `home` cannot be used.
         DatabaseUnavailable: a part did not start; the text has its last lines.
     """
-    with ExitStack() as stack:
-        logs = home / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
-        environment = read_secret_files(environment, SECRET)
-        url, embedded = environment.get(MONGODB_URL, "").strip(), None
-        if not url:
-            say("Starting the embedded database")
-            embedded = EmbeddedProgram(
-                home / "mongodb", logs / "mongodb.log", 0 if throwaway else PREFERRED_MONGODB_PORT
-            )
-            stack.callback(embedded.kill if throwaway else embedded.stop)
-            url = embedded.server.url(DATABASE)
-            _tell_of_port(say, "database", embedded.server.port, 0 if throwaway else PREFERRED_MONGODB_PORT)
-        elif throwaway:
-            url = with_database(url, f"recurrence_demo_{uuid4().hex[:8]}")
+    logs = home / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    environment = read_secret_files(environment, SECRET)
+    if throwaway:  # whoever looks on waits for its runs to end
+        environment = {"WORKER_IDLE_TIMEOUT": "0", **environment}
+    of_the_api = environment.get(PORT, "").strip()
+    port = 0 if throwaway or of_the_api == str(PREFERRED_DAGSTER_PORT) else PREFERRED_DAGSTER_PORT
+    with ExitStack() as database, ExitStack() as stack:
+        say("Starting the database, Dagster and the internal API")
+        # First, for it imports the most; nothing of it works before it is connected.
+        dagster = stack.enter_context(starting_dagster(home / "dagster", logs, environment, port=port))
+        url, embedded = _database(home, logs, environment, say, database, throwaway=throwaway)
         environment = {**environment, MONGODB_URL: url}
-        if throwaway:  # whoever looks on waits for its runs to end
-            environment = {"WORKER_IDLE_TIMEOUT": "0", **environment}
-        worker = stack.enter_context(open_worker(Settings.from_environment(environment)))
+        settings = Settings.from_environment(environment)
         if throwaway and not embedded:
-            stack.callback(worker.mongo.drop)
-        worker.init_db()
-        prepare(worker, embedded is not None)
-        say("Starting Dagster's web server and daemon, and the internal API")
-        of_the_api = environment.get(PORT, "").strip()
-        port = 0 if throwaway or of_the_api == str(PREFERRED_DAGSTER_PORT) else PREFERRED_DAGSTER_PORT
-        dagster = stack.enter_context(_listening_dagster(home / "dagster", logs, environment, port))
+            database.callback(_drop, settings)
+        dagster.load_code(logs, environment)
+        do = processes.apart if light else call
+        do(partial(_prepare, settings, prepare, ours=embedded is not None))
         api_port = 0 if throwaway else PREFERRED_API_PORT
         api_environment = environment | {UI_URL: dagster.ui_url} | ({PORT: "", "HOST": ""} if throwaway else {})
         api = stack.enter_context(running_api(logs, api_environment, cwd=home, port=api_port))
+        dagster.connect()
         stack.callback(say, "Stopping everything")
         _tell_of_port(say, "internal API", api.port, api_port if not environment.get(PORT) else 0)
-        yield LocalStack(url, worker, api, dagster, embedded)
+        dagster.wait_until_it_listens(dagster.programs)
+
+        def opened() -> "Worker":
+            from recurrence_pipeline.bootstrap import open_worker  # noqa: PLC0415 (loads the driver)
+
+            return stack.enter_context(open_worker(settings))
+
+        yield LocalStack(url, api, dagster, embedded, opened)
+
+
+def _database(
+    home: Path, logs: Path, environment: Mapping[str, str], say: Say, stack: ExitStack, *, throwaway: bool
+) -> "tuple[str, EmbeddedProgram | None]":
+    """Return the URL of the database, and the one that was started where none is named."""
+    url = environment.get(MONGODB_URL, "").strip()
+    if url:
+        return with_database(url, f"recurrence_demo_{uuid4().hex[:8]}") if throwaway else url, None
+    port = 0 if throwaway else PREFERRED_MONGODB_PORT
+    embedded = EmbeddedProgram(home / "mongodb", logs / "mongodb.log", port)
+    stack.callback(embedded.kill if throwaway else embedded.stop)
+    _tell_of_port(say, "database", embedded.server.port, port)
+    return embedded.server.url(DATABASE), embedded
+
+
+def _prepare(settings: Settings, prepare: Prepare, *, ours: bool) -> None:
+    from recurrence_pipeline.bootstrap import open_worker  # noqa: PLC0415 (loads the driver)
+
+    with open_worker(settings) as worker:
+        worker.init_db()
+        prepare(worker, ours)
+
+
+def _drop(settings: Settings) -> None:
+    from recurrence_pipeline.bootstrap import open_worker  # noqa: PLC0415 (loads the driver)
+
+    with open_worker(settings) as worker:
+        worker.mongo.drop()
 
 
 def _tell_of_port(say: Say, what: str, port: int, preferred: int) -> None:
@@ -177,20 +216,3 @@ def _start_embedded(folder: Path, log: Path, port: int, *, another: bool = True)
             if monotonic() > deadline:
                 raise
             sleep(0.2)
-
-
-@contextmanager
-def _listening_dagster(home: Path, logs: Path, environment: Mapping[str, str], port: int) -> Iterator[LocalDagster]:
-    """Start Dagster, and once more with another port where somebody took the one that was free a moment ago."""
-    with ExitStack() as stack:
-        for left in reversed(range(MOST_TRIES)):
-            inner = stack.enter_context(ExitStack())
-            dagster = inner.enter_context(running_dagster(home, logs, environment, port=port))
-            try:
-                dagster.wait_until_it_listens(dagster.programs)
-                break
-            except PortTaken:
-                if not left:
-                    raise
-                inner.close()
-        yield dagster

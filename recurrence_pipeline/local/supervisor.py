@@ -24,6 +24,9 @@ STOP_PATIENCE = timedelta(seconds=15)
 """How long programs may take to end after they are asked to; then they are killed."""
 
 
+AT_START = 0.03
+"""In seconds, between two looks whether what is starting is there: people wait for it."""
+
 PAUSES = (timedelta(seconds=1), timedelta(seconds=5), timedelta(seconds=25))
 """Before a program that ended is started again, the first time, the second and the third; there is no fourth."""
 STEADY = timedelta(minutes=30)
@@ -219,7 +222,7 @@ def wait_for(
             program.check()
         return False
 
-    if not processes.poll(true_or_failed, timeout):
+    if not processes.poll(true_or_failed, timeout, pause=AT_START):
         raise DatabaseUnavailable(f"{what} within {timeout.total_seconds():g} s\n{asked.last_lines()}")
 
 

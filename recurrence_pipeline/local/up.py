@@ -5,15 +5,18 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from time import sleep
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.domain.words import counted
 from recurrence_pipeline.local.console import LocalConsole, exit_status
 from recurrence_pipeline.local.stack import LocalStack, Say, running, without_password
 from recurrence_pipeline.local.supervisor import Supervisor, locked
 from recurrence_pipeline.local.up_file import KEPT_IN, UpFile
+
+if TYPE_CHECKING:
+    from recurrence_pipeline.bootstrap import Worker
 
 
 def run_up(
@@ -32,7 +35,7 @@ def run_up(
     return exit_status(console, work, when_stopped=0)
 
 
-def load_sample(worker: Worker, ours: bool, *, asked: bool, say: Say) -> None:  # noqa: FBT001 (`running` says which)
+def load_sample(worker: "Worker", ours: bool, *, asked: bool, say: Say) -> None:  # noqa: FBT001 (`running` says which)
     """Load the sample into a database that wants it, and say what came of it."""
     if not (ours or asked):
         return
@@ -45,7 +48,7 @@ def load_sample(worker: Worker, ours: bool, *, asked: bool, say: Say) -> None:  
 
 def _up(environment: Mapping[str, str], home: Path, with_sample: bool, narrator: LocalConsole) -> int:  # noqa: FBT001
     prepare = partial(load_sample, asked=with_sample, say=narrator.say)
-    with locked(home / "up.lock"), running(home, environment, narrator.say, prepare=prepare) as system:
+    with locked(home / "up.lock"), running(home, environment, narrator.say, prepare=prepare, light=True) as system:
         system.dagster.wait_until_ready(system.programs)
         try:
             _write_down(system, home)

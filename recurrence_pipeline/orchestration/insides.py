@@ -1,7 +1,8 @@
 """What is used of Dagster that its authors do not promise to keep: where it has no public way. A test holds each name.
 
-Nothing else in this package imports from a module of Dagster that begins with an underscore. The version of Dagster is
-pinned; with a new one, look here first.
+Nothing else in this package imports from a module of Dagster that begins with an underscore, but for what runs its web
+server and its daemon in one process (local/dagster_host.py). The version of Dagster is pinned; with a new one, look
+here and there first.
 """
 
 from contextlib import AbstractContextManager

@@ -22,7 +22,6 @@ from recurrence_pipeline.orchestration.resources import (
     WorkerParam,
     failing_in_one_line,
 )
-from recurrence_pipeline.orchestration.run_history import remove_old_runs
 
 WRITTEN = {"dry_run": False}
 """The config of a run that does what there is to do."""
@@ -90,6 +89,8 @@ def archive_activities(context: dg.OpExecutionContext, config: DryRunConfig, wor
 @dg.op(out=dg.Out(dg.Nothing), tags={"kind": "python"})
 def prune_run_history(context: dg.OpExecutionContext, config: DryRunConfig, worker: WorkerParam) -> None:
     """Remove Dagster's runs that ended more than DAGSTER_RUN_RETENTION_DAYS ago, but for the last of each job."""
+    from recurrence_pipeline.orchestration.run_history import remove_old_runs  # noqa: PLC0415 (loads SQL)
+
     days = worker.settings.dagster_run_retention_days
     own = Own(worker.names, location_of_run(context.run), worker.alone)
     context.add_output_metadata(remove_old_runs(context.instance, days, own, dry_run=config.dry_run))

@@ -126,6 +126,21 @@ class TaskChanges:
         return found
 
     @translated()
+    def waiting(self, *, at_most: int) -> set[str] | None:
+        """Return the tasks that unfinished events name, or None where those events are more than `at_most`."""
+        wanted = {"status": {"$in": sorted(UNFINISHED)}}
+        found = list(self._events.find(wanted, {"taskId": 1}, batch_size=at_most + 2).limit(at_most + 1))
+        return {str(event["taskId"]) for event in found} if len(found) <= at_most else None
+
+    @translated()
+    def written(self, event_ids: Iterable[str]) -> set[str]:
+        """Return which of the events are there, finished or not."""
+        found = (
+            self._events.find({"_id": {"$in": chunk}}, {"_id": 1}) for chunk in id_chunks(event_ids, self._read_chunk)
+        )
+        return {str(event["_id"]) for events in found for event in events}
+
+    @translated()
     def read(self, task_ids: Iterable[str]) -> list[TaskVersion]:
         """Read tasks as they are now; those that are gone are missing."""
         piece = Piece()

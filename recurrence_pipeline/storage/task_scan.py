@@ -13,7 +13,7 @@ from recurrence_pipeline.domain.model import Action, Task, activity_id
 from recurrence_pipeline.domain.plan import CastId, DateFromDue
 from recurrence_pipeline.storage.activities import known_activities
 from recurrence_pipeline.storage.chunks import chunks
-from recurrence_pipeline.storage.documents import MEMBER, Document, task_from
+from recurrence_pipeline.storage.documents import Document, task_from
 from recurrence_pipeline.storage.mongo import Mongo, translated, translating
 from recurrence_pipeline.storage.partitions import partitions
 from recurrence_pipeline.storage.timeouts import long_read
@@ -24,8 +24,12 @@ RECURRING = {
 }
 """What recurs or hangs on another: no index serves that, and a pass over everything needs none."""
 
-A_PAGE = 1000
+A_PAGE = 2500
 """Tasks that one command of the pass brings: few enough to be worked on before the server forgets the cursor."""
+
+WITHOUT_CONTENT = dict.fromkeys(("description", "links", "additionalNotes"), 0)
+"""What the pass leaves out: to name the long fields that it does not read takes some servers half as long as to name
+all those that it does."""
 
 
 class TaskScan:
@@ -39,7 +43,7 @@ class TaskScan:
 
     def recurring(self) -> Iterator[Task]:
         """Yield every task that recurs or hangs on another, in no order, as of some moment during the pass."""
-        return map(task_from, matching(self._mongo, RECURRING, MEMBER))
+        return map(task_from, matching(self._mongo, RECURRING, WITHOUT_CONTENT))
 
     @translated()
     def made_once(self, occurrence_ids: Iterable[str]) -> set[str]:

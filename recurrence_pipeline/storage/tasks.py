@@ -66,6 +66,12 @@ class Tasks:
         return self._load(set(task_ids), fields)
 
     @translated()
+    def series_of(self, originals: Iterable[Task]) -> Mapping[str, Series]:
+        """Read what hangs on originals that were read before, and what is known or left of their past."""
+        tasks = {task.id: task for task in originals}
+        return self._snapshot(tasks, tasks.keys(), self._children(tasks, MEMBER)).series
+
+    @translated()
     def climb(self, task_ids: Iterable[str]) -> dict[str, Task]:
         """Read the named tasks and the originals above them, and nothing that hangs on those."""
         return _climbed(set(task_ids), self._joined.tasks)

@@ -20,7 +20,7 @@ import dagster as dg
 from pymongo import MongoClient
 
 from recurrence_pipeline.local import processes
-from recurrence_pipeline.local.dagster import shipped
+from recurrence_pipeline.local.dagster_config import shipped
 from recurrence_pipeline.local.embedded import EmbeddedServer, FolderInUse
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.marked import MARK, Command

@@ -16,7 +16,7 @@ from celery.result import AsyncResult
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 
 from recurrence_pipeline.local import processes
-from recurrence_pipeline.local.dagster import shipped
+from recurrence_pipeline.local.dagster_config import shipped
 from recurrence_pipeline.local.supervisor import ManagedProcess
 from recurrence_pipeline.orchestration.celery_app import app
 from recurrence_pipeline_tests.cluster.network import Network, ip

@@ -11,6 +11,7 @@ from pydantic import SecretStr, ValidationError
 from recurrence_pipeline.bootstrap import open_worker
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import ConfigurationError
+from scripts.described import descriptions
 
 
 def ms(number: int) -> timedelta:
@@ -148,7 +149,8 @@ def test_yes_and_no_may_be_said_in_the_usual_ways(pair: tuple[str, str]) -> None
 
 def test_no_variable_is_without_a_test_or_a_description() -> None:
     assert [field.alias for field in Settings.model_fields.values()] == NAMES
-    assert all(field.description for field in Settings.model_fields.values())
+    assert descriptions().keys() == set(NAMES)
+    assert all(descriptions().values())
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -174,7 +174,7 @@ def test_up_uses_the_newest_time_zone_data_in_all_it_starts(on_older_data: tuple
         hosts = client.get_default_database()["worker_state"]
         wait_until(lambda: hosts.find_one({"kind": "host"}), "the API leaves word of this host", timeout=STARTED)
         assert [host["timeZoneData"] for host in hosts.find({"kind": "host"})] == [NEWEST]
-    programs = ("recurrence_pipeline api", "api grpc", "dagster_webserver", "dagster._daemon", RUN)
+    programs = ("recurrence_pipeline api", "api grpc", "local.dagster_host", RUN)
     wait_until(
         lambda: all(any(program in line for line in choices(told)) for program in programs),
         f"all of these choose: {programs}",
@@ -208,6 +208,9 @@ def test_two_at_once_have_their_own_ports_and_commands_in_their_folders_find_the
         assert found is not None
         assert found.pid == up.process.pid
         assert set(found.pids.values()) < set(up.family())
+        assert set(found.pids) == {"the embedded database", "code-server", "dagster", "the internal API"}
+        mapped = (PROC / str(found.pid) / "maps").read_text()
+        assert not re.search(r"/(bson|grpc|pandas|sqlalchemy)/", mapped), "what only watches the others holds no more"
         info = httpx.post(f"{found.dagster_url}/graphql", json={"query": "{instance{info}}"}, trust_env=False).text
         assert str(folder) in info, "it is its own"
         assert (found.dagster_url, found.api_url) == (up.found(r"Dagster  (\S+)"), up.found(r"API      (\S+)"))
@@ -222,10 +225,10 @@ def test_two_at_once_have_their_own_ports_and_commands_in_their_folders_find_the
     assert one_s is not None
     assert another_s is not None
     assert {one_s.api_url, one_s.dagster_url}.isdisjoint({another_s.api_url, another_s.dagster_url})
-    daemon = one_s.pids["dagster-daemon"]
+    daemon = one_s.pids["dagster"]
     os.kill(daemon, signal.SIGKILL)
-    wait_until(lambda: _pid(folders[0], "dagster-daemon") not in {None, daemon}, "it is started again", timeout=GONE)
-    assert "dagster-daemon ended unexpectedly, with status -9; it is started again in 1 s" in one.printed()
+    wait_until(lambda: _pid(folders[0], "dagster") not in {None, daemon}, "it is started again", timeout=GONE)
+    assert "dagster ended unexpectedly, with status -9; it is started again in 1 s" in one.printed()
     one.process.send_signal(signal.SIGTERM)
     assert one.process.wait(GONE.total_seconds()) == 0, one.printed()
     assert one.family() == []
@@ -265,11 +268,11 @@ def test_a_part_that_dies_ends_the_demo_and_is_quoted(tmp_path: Path) -> None:
     """Else the demo would wait for minutes for what can no longer come."""
     with recurrence("demo", folder=tmp_path) as demo:
         wait_until(lambda: "Dagster answers" in demo.printed(), "the demo has started", timeout=STARTED)
-        (webserver,) = (pid for pid in demo.family("-m dagster_webserver") if os.getpgid(pid) == pid)
-        os.kill(webserver, signal.SIGKILL)
+        (host,) = (pid for pid in demo.family("local.dagster_host") if os.getpgid(pid) == pid)
+        os.kill(host, signal.SIGKILL)
         assert demo.process.wait(GONE.total_seconds()) == 1
-        assert "dagster-webserver ended unexpectedly, with status -9" in demo.printed()
-        assert re.search(r"(?s)The last lines of .*dagster-webserver.log:.*Serving dagster-webserver", demo.printed())
+        assert "dagster ended unexpectedly, with status -9" in demo.printed()
+        assert re.search(r"(?s)The last lines of .*dagster.log:.*Dagster: http://", demo.printed())
         assert demo.family() == []
 
 

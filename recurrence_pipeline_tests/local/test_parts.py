@@ -9,13 +9,14 @@ from pathlib import Path
 
 import httpx
 import pytest
-from dagster import DagsterInstance, DagsterRunStatus
+from dagster import DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
 
 from recurrence_pipeline.domain.errors import ConfigurationError
-from recurrence_pipeline.local import processes
+from recurrence_pipeline.local import dagster_host, processes
 from recurrence_pipeline.local.api import running_api
-from recurrence_pipeline.local.dagster import LocalDagster, _anchored, _readable, shipped
+from recurrence_pipeline.local.dagster import LocalDagster
+from recurrence_pipeline.local.dagster_config import anchored, readable
 from recurrence_pipeline.local.dagster_history import cancel_runs, opened
 from recurrence_pipeline.local.processes import HOST
 from recurrence_pipeline.local.stack import EmbeddedProgram
@@ -74,12 +75,14 @@ def test_a_database_whose_port_is_taken_listens_elsewhere_and_there_again(tmp_pa
 @pytest.fixture
 def dagster(tmp_path: Path) -> Iterator[Callable[[int], LocalDagster]]:
     """Return a function that makes what we hold of a Dagster whose web server has a port; nothing of it runs."""
-    home = tmp_path / "home"
-    home.mkdir()
-    (home / "dagster.yaml").write_text(shipped("dagster.yaml").read_text())
-    program = ManagedProcess.start("it", ["sleep", "600"], cwd=tmp_path, log=tmp_path / "log", environment=os.environ)
-    with DagsterInstance.from_config(str(home)) as instance:
-        yield lambda port: LocalDagster(instance, [program] * 3, port)
+    command = ["sleep", "600"]
+    program = ManagedProcess.start("it", command, cwd=tmp_path, log=tmp_path / "log", environment=os.environ)
+
+    def listening(port: int) -> LocalDagster:
+        program.environment[dagster_host.PORT] = str(port)
+        return LocalDagster(tmp_path / "home", program)
+
+    yield listening
     processes.kill(program.process)
 
 
@@ -106,7 +109,7 @@ def test_only_a_web_server_that_reads_our_files_is_ours(tmp_path: Path, dagster:
 
 def test_files_of_dagster_that_are_damaged_are_named_with_how_to_go_on(tmp_path: Path) -> None:
     """Else a disk that was full once shows people three pages of another library's insides."""
-    (tmp_path / "dagster.yaml").write_text(_anchored(CONFIG, tmp_path))
+    (tmp_path / "dagster.yaml").write_text(anchored(CONFIG, tmp_path))
     with opened(tmp_path):
         pass
     files = list(tmp_path.rglob("*.db"))
@@ -132,13 +135,13 @@ CONFIG = "storage:\n  sqlite:\n    base_dir: .dagster\n"
 def test_a_configuration_of_dagster_that_cannot_be_read_is_named(tmp_path: Path, damage: bytes) -> None:
     (tmp_path / "dagster.yaml").write_bytes(damage)
     with pytest.raises(ConfigurationError, match=r"dagster\.yaml cannot be read: .+ Restore it") as raised:
-        _readable(tmp_path / "dagster.yaml")
+        readable(tmp_path / "dagster.yaml")
     assert "\n" not in str(raised.value)
 
 
 def test_a_run_that_was_to_begin_as_everything_was_stopped_counts_as_canceled(tmp_path: Path) -> None:
     """Else it stands in the history as failed, and an alert says so."""
-    (tmp_path / "dagster.yaml").write_text(_anchored(CONFIG, tmp_path))
+    (tmp_path / "dagster.yaml").write_text(anchored(CONFIG, tmp_path))
     with opened(tmp_path) as instance:
         run = create_run_for_test(instance, status=DagsterRunStatus.STARTING)
         waiting = create_run_for_test(instance, status=DagsterRunStatus.NOT_STARTED)

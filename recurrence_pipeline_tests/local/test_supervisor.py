@@ -12,7 +12,7 @@ import pytest
 
 from recurrence_pipeline.domain.errors import ConfigurationError, DatabaseUnavailable
 from recurrence_pipeline.local import processes
-from recurrence_pipeline.local.dagster import shipped
+from recurrence_pipeline.local.dagster_config import shipped
 from recurrence_pipeline.local.processes import HOST
 from recurrence_pipeline.local.stack import with_database, without_password
 from recurrence_pipeline.local.supervisor import (

@@ -1,11 +1,15 @@
 """On sound data the checks find nothing and a repair touches nothing, whatever history led to them."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from bson import ObjectId
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import rule, run_state_machine_as_test
+from pymongo import monitoring
 
+from recurrence_pipeline.bootstrap import open_worker
+from recurrence_pipeline.maintenance.scan import FEW
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.worker.test_histories import Histories
 from recurrence_pipeline_tests.world import World, utc
@@ -94,6 +98,58 @@ def test_while_work_is_under_way_nothing_is_found(world: World) -> None:
     world.complete(second)
     world.add_event("complete", second)
     assert red(world) == {}, "a completion waits"
+
+
+def test_in_a_long_queue_nothing_is_found_either(world: World) -> None:
+    head = world.add_task(utc(2024, 1, 15, 9), "daily")
+    world.add_event("create", head)
+    event = world.worker.mongo.events.find_one() or {}
+    world.worker.mongo.events.insert_many(event | {"_id": ObjectId(), "taskId": ObjectId()} for _ in range(FEW))
+    assert red(world) == {}
+
+    world.worker.mongo.events.delete_one({"_id": event["_id"]})
+    assert red(world) == {"series_behind": 1}
+
+
+class WhenLookedFor(monitoring.CommandListener):
+    """Does something once, just before the database is asked which events are unfinished."""
+
+    def __init__(self, deed: Callable[[], object]) -> None:
+        self._deeds = [deed]
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        if event.command.get("find") == "task_events" and "status" in event.command["filter"] and self._deeds:
+            self._deeds.pop()()
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None: ...
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None: ...
+
+
+def test_work_that_ends_while_it_is_looked_for_is_seen(world: World) -> None:
+    """The series was behind when it was read, and no event says why any more: what is there now counts."""
+    head = world.create(utc(2024, 1, 15, 9), "daily")
+    second = world.occurrences(head)[1]["_id"]
+    world.complete(second)
+    world.add_event("complete", second)
+    done: list[object] = []
+    listener = WhenLookedFor(lambda: done.append(world.work()))
+
+    with open_worker(world.settings, clock=lambda: world.now, listeners=[listener]) as worker:
+        found = worker.consistency.run(only=["series_behind"])
+
+    assert (len(done), [check.count for check in found]) == (1, [0])
+
+
+def test_a_series_that_goes_while_it_is_judged_is_none_to_be_repaired(world: World) -> None:
+    head = world.create(utc(2024, 1, 15, 9), "daily")
+    world.complete(world.occurrences(head)[1]["_id"])
+    listener = WhenLookedFor(lambda: world.worker.mongo.tasks.delete_many({}))
+
+    with open_worker(world.settings, clock=lambda: world.now, listeners=[listener]) as worker:
+        found = worker.consistency.run(only=["series_behind"])
+
+    assert [check.count for check in found] == [0]
 
 
 def test_orphans_that_a_deletion_is_about_to_take_are_none_yet(world: World) -> None:

@@ -6,6 +6,8 @@ from datetime import timedelta
 import pytest
 from bson import ObjectId
 
+from benchmarks.maintenance import fill
+from benchmarks.stage import Database, stage
 from recurrence_pipeline.domain.errors import DatabaseUnavailable, InvalidInput
 from recurrence_pipeline.maintenance.checks import Repair
 from recurrence_pipeline.maintenance.scan import A_PIECE
@@ -136,9 +138,14 @@ def test_names_that_cannot_be_checked_or_repaired_are_refused_before_anything_is
     assert world.everything() == before
 
 
+def add_subtasks(world: World, count: int) -> None:
+    """Add so many sub-tasks that recur."""
+    subtask = world.task(world.add_task(ANCHOR, "daily", parentTaskId=ObjectId()))
+    world.worker.mongo.tasks.insert_many(subtask | {"_id": ObjectId(), "taskId": -n} for n in range(1, count))
+
+
 def test_all_that_is_found_is_counted_and_20_are_shown(world: World) -> None:
-    for _ in range(A_PIECE + 30):
-        world.add_task(ANCHOR, "daily", parentTaskId=ObjectId())
+    add_subtasks(world, A_PIECE + 30)
 
     (finding,) = world.worker.consistency.run(only=["recurring_subtasks"])
 
@@ -147,8 +154,7 @@ def test_all_that_is_found_is_counted_and_20_are_shown(world: World) -> None:
 
 
 def test_progress_is_told_up_to_the_last_task(world: World) -> None:
-    for _ in range(A_PIECE + 30):
-        world.add_task(ANCHOR, "daily", parentTaskId=ObjectId())
+    add_subtasks(world, A_PIECE + 30)
     told: list[int] = []
     world.worker.consistency.run(only=["orphans"], progress=told.append)
     assert told == [A_PIECE, A_PIECE + 30]
@@ -163,6 +169,18 @@ def test_a_pass_costs_the_commands_of_its_pieces_whatever_is_wrong(world: World,
         worker.consistency.run()
 
     assert sum(commands.sent.values()) <= 49 + 12 * pieces, commands.sent
+
+
+def test_of_thousands_of_tasks_each_is_read_with_many_others(mongodb_server: str) -> None:
+    """A tenth of the originals are gone, and every other series is behind: all that costs looks to make sure of it."""
+    with stage(Database(mongodb_server, None)) as at:
+        fill(at, 4000)
+        at.commands.sent.clear()
+
+        found = {check.name: check.count for check in at.worker.consistency.run() if check.count}
+
+    assert found == {"orphans": 300, "series_behind": 900, "counters_behind": 1}
+    assert at.commands.sent.total() <= 50 + 4000 * 0.02, at.commands.sent
 
 
 def test_checks_that_need_no_pass_over_the_tasks_make_none(world: World) -> None:

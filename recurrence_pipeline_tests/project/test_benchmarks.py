@@ -168,9 +168,9 @@ def test_what_dagster_needs_is_what_a_run_needs_times_the_rate() -> None:
 def test_the_figures_that_are_committed_are_of_all_benchmarks() -> None:
     last = json.loads(LAST.read_text())
 
-    assert last.keys() == {AGAINST, *NAMES}
+    assert last.keys() == {*AGAINST, *NAMES}
     assert all(part["rows"] and part["at"] and part["versions"] for part in last.values())
-    assert PAGE.read_text() == page(last, [AGAINST, *NAMES])
+    assert PAGE.read_text() == page(last, [*AGAINST, *NAMES])
 
 
 def test_figures_are_kept_with_the_circumstances_they_were_taken_in(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typer.main import get_command
 from recurrence_pipeline.cli import app
 from recurrence_pipeline.config.settings import Settings, variables
 from recurrence_pipeline.local.stack import DATABASE, PREFERRED_API_PORT, PREFERRED_MONGODB_PORT
+from scripts.described import descriptions
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -39,9 +40,9 @@ def shown(default: object) -> str:
 
 @pytest.mark.parametrize("field", Settings.model_fields.values(), ids=lambda field: str(field.alias))
 def test_each_setting_stands_in_the_table_with_its_default(field: object) -> None:
-    alias, default, text = (getattr(field, name) for name in ("alias", "default", "description"))
+    alias, default = (getattr(field, name) for name in ("alias", "default"))
 
-    assert f"| `{alias}` | {shown(default)} | {text} |" in SETTINGS
+    assert f"| `{alias}` | {shown(default)} | {descriptions()[alias]} |" in SETTINGS
 
 
 def test_the_table_of_settings_names_no_variable_that_is_not_read() -> None:

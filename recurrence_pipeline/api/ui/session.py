@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-import jwt
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -49,6 +48,8 @@ class Sessions:
 
     def begin(self, caller: Caller, *, until: float | None = None) -> str:
         """Return the cookie of somebody who was let in; `until` is when what they showed expires, in Unix time."""
+        import jwt  # noqa: PLC0415 (brings cryptography along: only for who signs in)
+
         signer = USERS if caller.user_id is not None else caller.name
         ends = int(min(time.time() + LASTS.total_seconds(), until or float("inf")))
         said = {"exp": ends, FIELD: secrets.token_urlsafe(24)}
@@ -57,6 +58,8 @@ class Sessions:
 
     def read(self, request: Request) -> Session | None:
         """Return the session of a request; None where there is none that is good."""
+        import jwt  # noqa: PLC0415 (brings cryptography along: only for who signs in)
+
         cookie = request.cookies.get(COOKIE, "")
         try:
             signer = jwt.get_unverified_header(cookie).get("kid", "")
@@ -131,5 +134,7 @@ def sign_out(response: Response) -> None:
 
 def expiry_of(token: str) -> float | None:
     """Return when a token that was found good expires, in Unix time; None for never."""
+    import jwt  # noqa: PLC0415 (brings cryptography along: only for who signs in)
+
     claims = jwt.decode(token, options={"verify_signature": False, "verify_aud": False})
     return claims.get("exp")
