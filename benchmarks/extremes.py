@@ -30,8 +30,8 @@ from recurrence_pipeline.client.transport import PATH
 from recurrence_pipeline.domain.fingerprint import DIGEST
 from recurrence_pipeline.domain.recurrence import HORIZON
 from recurrence_pipeline.local.api import LocalApi, running_api
+from recurrence_pipeline.queries.series_list import ListQuery
 from recurrence_pipeline.storage.documents import Document, digest
-from recurrence_pipeline.worker.series_list import ListQuery
 
 
 def main(size: Size) -> Figures:

@@ -18,8 +18,8 @@ from benchmarks.stage import most_memory
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.config.settings import Settings
+from recurrence_pipeline.queries.series_list import ListOrder, ListQuery
 from recurrence_pipeline.reconciliation.rules import START, ScanState
-from recurrence_pipeline.worker.series_list import ListOrder, ListQuery
 
 
 def backlog(worker: Worker) -> int:

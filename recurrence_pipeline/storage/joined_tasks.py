@@ -45,14 +45,14 @@ class JoinedTasks:
         them last, and one that is remembered and not there was deleted.
         """
         hanging = {"from": self._tasks.name, "foreignField": "parentRecurringId", "pipeline": [{"$project": fields}]}
-        pipeline = [
+        pipeline: list[Mapping[str, Any]] = [
             {"$project": ORIGINAL},
             {"$lookup": {**hanging, "localField": "_id", "as": "hanging"}},
             {"$lookup": {"from": self._series, "localField": "_id", "foreignField": "_id", "as": "memory"}},
         ]
         documents: list[Document] = []
         for chunk in id_chunks(task_ids, self._read_chunk):
-            asked: list[Mapping[str, Any]] = [{"$match": {"_id": {"$in": chunk}}}, *pipeline]
+            asked = [{"$match": {"_id": {"$in": chunk}}}, *pipeline]
             documents += self._tasks.aggregate(asked, batchSize=A_PAGE)
         for document in documents:
             task_id = document["_id"].binary.hex()

@@ -66,10 +66,12 @@ class Tasks:
         return self._load(set(task_ids), fields)
 
     @translated()
-    def series_of(self, originals: Iterable[Task]) -> Mapping[str, Series]:
+    def series_of(self, originals: Iterable[Task]) -> dict[str, Series]:
         """Read what hangs on originals that were read before, and what is known or left of their past."""
-        tasks = {task.id: task for task in originals}
-        return self._snapshot(tasks, tasks.keys(), self._children(tasks, MEMBER)).series
+        tasks, found = {task.id: task for task in originals}, Joined()
+        self._joined.read(tasks, MEMBER, found)
+        found.tasks |= tasks
+        return dict(self._snapshot(found, tasks.keys(), found.hanging).series)
 
     @translated()
     def climb(self, task_ids: Iterable[str]) -> dict[str, Task]:
