@@ -7,7 +7,7 @@ switch that was cut off goes on where it was. What the traces of the previous wo
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -156,7 +156,9 @@ class Switch:
 
     def _stop(self) -> StepResult:
         self._prepared()
-        return self._judged(Step.STOP, self._watch())
+        result, alive = self._judged(Step.STOP, self._watch()), self._alive()
+        ours = f"Of this worker is alive: {', '.join(alive) or 'nothing; events wait until `go`'}."
+        return replace(result, found=(*result.found, ours), figures={**result.figures, "alive": alive})
 
     def _go(self) -> StepResult:
         self._prepared()

@@ -214,14 +214,18 @@ def test_a_task_that_the_previous_worker_would_refuse_proves_nothing(
     assert switch().run(Step.STOP).figures["previousWorker"] == "unknown"
 
 
-def test_a_task_that_was_created_in_the_watch_proves_nothing_yet(application: Application, switch: MakeSwitch) -> None:
+def test_a_task_that_was_created_in_the_watch_proves_nothing_yet(
+    application: Application, switch: MakeSwitch, worker: Worker
+) -> None:
     """The previous worker may be about to answer; the next watch tells."""
     prepared(switch)
     application.write_events()
+    worker.parts.beat(worker.parts.process(Part.API, "1", 8000))
     steps = switch(wait=lambda _: application.create("daily"))
     assert steps.run(Step.STOP).figures["previousWorker"] == "unknown"
     result = steps.run(Step.STOP)
     assert (result.done, result.figures["handed"]) == (True, 3)
+    assert "alive: api on" in result.found[-1], "who takes over is said"
 
 
 def test_a_task_from_before_its_last_sign_proves_nothing(application: Application, switch: MakeSwitch) -> None:
