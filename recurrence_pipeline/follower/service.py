@@ -17,10 +17,14 @@ from recurrence_pipeline.domain.shards import WHOLE_QUEUE, Shard
 from recurrence_pipeline.follower.looks import STEP, QueueLooks, TaskLooks
 from recurrence_pipeline.follower.pulse import Pulse
 from recurrence_pipeline.follower.watcher import Watcher
+from recurrence_pipeline.storage.timeouts import time_limit
 from recurrence_pipeline.worker.summary import BatchSummary
 
 SHORTEST_REST, LONGEST_REST = timedelta(seconds=1), timedelta(seconds=30)
 """While the database is away; doubled each time that it still is."""
+
+LAST_WORD = timedelta(seconds=5)
+"""How long the end waits for a database that does not answer, twice at most."""
 
 log = structlog.get_logger(__name__)
 
@@ -64,9 +68,10 @@ class Follower:
                     self._away, self._rest = False, SHORTEST_REST
                     self._watcher.wait(min(self._queue.pause(), self._tasks.pause(), STEP))
         finally:
-            with suppress(DatabaseUnavailable, Transient):  # then looks find it
+            with time_limit(LAST_WORD), suppress(DatabaseUnavailable, Transient):  # then looks find it
                 self._tasks.look_at_all_told()
-            self._pulse.end()
+            with time_limit(LAST_WORD):
+                self._pulse.end()
         return summary
 
     def _turn(self, shard: Shard) -> BatchSummary:
