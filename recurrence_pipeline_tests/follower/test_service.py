@@ -214,7 +214,9 @@ def test_what_a_stream_told_of_is_not_forgotten_where_it_cannot_be_asked_for(
         admin = breakable.worker.mongo.client.admin
         admin.command("configureFailPoint", "failCommand", mode={"times": 1}, data=point)
         breakable.worker.mongo.tasks.delete_one({"_id": task})
-        wait_until(lambda: follower.follower._away, "the failure is met")
+        wait_until(lambda: follower.follower._tasks_from > 0, "the failure is met")
+        event = breakable.add_event("create", breakable.add_task(ANCHOR, "none"))
+        wait_until(lambda: breakable.event(event)["status"] == "completed", "the queue does not wait for it")
         wait_until(occurrences(breakable, task, 0), "the deletion is followed")
 
 
