@@ -108,7 +108,7 @@ class Worker(WorkerService):
         self.metrics = Metrics(context.event_metrics, retention=context.rules.event_retention, clock=context.clock)
         self.last_day = LastDay(context.event_metrics, context.event_queries, clock=context.clock)
         self.context = context
-        streams = ChangeStreams(mongo, timeout=settings.worker_timeout) if settings.change_streams else None
+        streams = ChangeStreams(mongo) if settings.change_streams else None
         self.watcher, often = Watcher(streams), settings.look_interval
         self.queue_looks = QueueLooks(self.watcher, self.next_due, interval=often, clock=context.clock)
         self.task_looks = TaskLooks(self.reconciliation, self.watcher, interval=often)

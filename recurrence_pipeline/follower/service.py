@@ -17,10 +17,17 @@ from recurrence_pipeline.domain.shards import WHOLE_QUEUE, Shard
 from recurrence_pipeline.follower.looks import STEP, QueueLooks, TaskLooks
 from recurrence_pipeline.follower.pulse import Pulse
 from recurrence_pipeline.follower.watcher import Watcher
+from recurrence_pipeline.storage.timeouts import time_limit
 from recurrence_pipeline.worker.summary import BatchSummary
 
 SHORTEST_REST, LONGEST_REST = timedelta(seconds=1), timedelta(seconds=30)
 """While the database is away; doubled each time that it still is."""
+
+AFTER_A_FAILURE = timedelta(seconds=5)
+"""Before unqueued work is looked for again."""
+
+LAST_WORD = timedelta(seconds=5)
+"""How long the end waits for a database that does not answer, twice at most."""
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +53,7 @@ class Follower:
         self._batch = batch
         self._away = False
         self._rest = SHORTEST_REST
+        self._tasks_from = 0.0
 
     def run(self, go_on: Callable[[], bool], *, shard: Shard = WHOLE_QUEUE) -> BatchSummary:
         """Work while it is to `go_on`, which is asked when nothing is held. An outage is waited for.
@@ -62,11 +70,12 @@ class Follower:
                     self._wait_for_database(error, go_on)
                 else:
                     self._away, self._rest = False, SHORTEST_REST
-                    self._watcher.wait(min(self._queue.pause(), self._tasks.pause(), STEP))
+                    self._wait()
         finally:
-            with suppress(DatabaseUnavailable, Transient):  # then looks find it
+            with time_limit(LAST_WORD), suppress(DatabaseUnavailable, Transient):  # then looks find it
                 self._tasks.look_at_all_told()
-            self._pulse.end()
+            with time_limit(LAST_WORD):
+                self._pulse.end()
         return summary
 
     def _turn(self, shard: Shard) -> BatchSummary:
@@ -76,10 +85,29 @@ class Follower:
             self._queue.begin()
             part = self._work(self._batch, shard=shard)
             self._queue.end(found=bool(part.events or part.leases_lost))
-        if (self._watcher.ready(queue=False) or self._tasks.pause() == 0) and self._tasks.look().asked:
+        if self._tasks_pause() == 0 and self._look_for_tasks():
             self._queue.end(found=True)
         self._pulse.beat()
         return part
+
+    def _wait(self) -> None:
+        """Wait until there is something to do, or somebody may want us to stop."""
+        left = min(self._queue.pause(), self._tasks_pause(), STEP)
+        self._watcher.wait(left, tasks=self._tasks_from <= time.monotonic())
+
+    def _tasks_pause(self) -> float:
+        """Return in how many seconds to look for what was never queued."""
+        pause = 0 if self._watcher.ready(queue=False) else self._tasks.pause()
+        return max(pause, self._tasks_from - time.monotonic())
+
+    def _look_for_tasks(self) -> bool:
+        """Look, and say whether anything was asked for. Where that fails, the queue is not to wait for it."""
+        try:
+            return self._tasks.look().asked > 0
+        except (DatabaseUnavailable, Transient) as error:
+            log.warning("unqueued work cannot be looked for: tried again soon", error=str(error))
+            self._tasks_from = time.monotonic() + AFTER_A_FAILURE.total_seconds()
+            return False
 
     def _wait_for_database(self, error: Exception, go_on: Callable[[], bool]) -> None:
         if not self._away:

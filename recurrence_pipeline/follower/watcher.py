@@ -30,7 +30,8 @@ LATE = timedelta(seconds=2)
 """How much later than it should an answer may come before the stream counts as dead: a server that is frozen, say."""
 
 MOST = 10_000
-"""Changes of tasks that are noted while nobody takes them. Beyond that, all tasks are walked as without a stream."""
+"""Changes of tasks that are noted while nobody takes them. Beyond that, all tasks are walked as without a stream, and
+deletions are left to the orphan cleanup."""
 
 UNHEARD = "the server does not answer"
 

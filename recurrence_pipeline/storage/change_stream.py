@@ -77,9 +77,11 @@ class ChangeStream:
 class ChangeStreams:
     """Opens streams of `tasks` and `task_events`."""
 
-    def __init__(self, mongo: Mongo, *, timeout: timedelta) -> None:
+    def __init__(self, mongo: Mongo, *, longest_wait: timedelta = LONGEST_WAIT) -> None:
         self._mongo = mongo
-        self._wait = min(LONGEST_WAIT, timeout / 2)
+        options = mongo.client.options
+        limits = (options.timeout, options.pool_options.socket_timeout)  # an answer that takes as long is an outage
+        self._wait = min(longest_wait, *(timedelta(seconds=limit) / 2 for limit in limits if limit))
 
     @property
     def longest_wait(self) -> timedelta:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import timedelta
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -11,6 +12,7 @@ from pymongo import MongoClient
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.follower import looks
+from recurrence_pipeline.local.embedded import EmbeddedServer
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.mongo import Listener
 from recurrence_pipeline_tests.waiting import wait_until
@@ -37,6 +39,21 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def live(replica_set_url: str) -> Iterator[World]:
     """Return a world whose server has change streams."""
     with closing(World(replica_set_url, now=None, **SELDOM)) as world:
+        yield world
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[EmbeddedServer]:
+    """Return a server of the test's own, which may be killed, and whose commands fail where a test wants it."""
+    server = EmbeddedServer.start(tmp_path / "own", arguments=["--enable-test-commands"])
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def breakable(own_server: EmbeddedServer) -> Iterator[World]:
+    with closing(World(own_server.url("watched") + "&heartbeatFrequencyMS=500", WORKER_TIMEOUT="2000")) as world:
+        keep_pre_images(world)
         yield world
 
 

@@ -201,6 +201,25 @@ def test_what_a_stream_told_of_is_asked_for_before_the_worker_ends(live: World) 
     assert live.worker.mongo.events.count_documents({"operation": "delete", "status": "pending"}) == 1
 
 
+@pytest.mark.parametrize("command", ["find", "insert"])
+def test_what_a_stream_told_of_is_not_forgotten_where_it_cannot_be_asked_for(
+    breakable: World, following: Following, command: str
+) -> None:
+    """A deletion is told of once."""
+    task = breakable.create(ANCHOR, "daily")
+    url = f"{breakable.settings.mongodb_url}&appName=to-be-failed&retryReads=false"
+    with following(breakable, MONGODB_URL=url) as follower:
+        listening(follower)
+        point = {"failCommands": [command], "errorCode": 11602, "appName": "to-be-failed"}
+        admin = breakable.worker.mongo.client.admin
+        admin.command("configureFailPoint", "failCommand", mode={"times": 1}, data=point)
+        breakable.worker.mongo.tasks.delete_one({"_id": task})
+        wait_until(lambda: follower.follower._tasks_from > 0, "the failure is met")
+        event = breakable.add_event("create", breakable.add_task(ANCHOR, "none"))
+        wait_until(lambda: breakable.event(event)["status"] == "completed", "the queue does not wait for it")
+        wait_until(occurrences(breakable, task, 0), "the deletion is followed")
+
+
 # The service
 
 

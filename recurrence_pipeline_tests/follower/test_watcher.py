@@ -1,6 +1,6 @@
 """One watcher on a real stream: whom it wakes, and what it says when the stream breaks, comes back, or is not there."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -12,28 +12,13 @@ from recurrence_pipeline.follower import watcher as watchers
 from recurrence_pipeline.follower.watcher import Told, Watcher
 from recurrence_pipeline.local.embedded import EmbeddedServer
 from recurrence_pipeline.storage.heartbeats import ALIVE, OFF
-from recurrence_pipeline_tests.follower.conftest import keep_pre_images, kill_streams
+from recurrence_pipeline_tests.follower.conftest import kill_streams
 from recurrence_pipeline_tests.waiting import wait_until
 from recurrence_pipeline_tests.world import World, utc
 
 ANCHOR = utc(2024, 1, 15, 9)
 LOST = 286
 """ChangeStreamHistoryLost: the oplog does not reach back to where a stream was."""
-
-
-@pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[EmbeddedServer]:
-    """Return a server of the test's own, which may be killed, and whose commands fail where a test wants it."""
-    server = EmbeddedServer.start(tmp_path / "own", arguments=["--enable-test-commands"])
-    yield server
-    server.kill()
-
-
-@pytest.fixture
-def breakable(own_server: EmbeddedServer) -> Iterator[World]:
-    with closing(World(own_server.url("watched") + "&heartbeatFrequencyMS=500", WORKER_TIMEOUT="2000")) as world:
-        keep_pre_images(world)
-        yield world
 
 
 @pytest.fixture

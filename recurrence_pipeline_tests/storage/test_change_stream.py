@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from recurrence_pipeline.bootstrap import Worker
+from recurrence_pipeline.bootstrap import Worker, open_worker
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import RecurrenceError, Transient
 from recurrence_pipeline.local.embedded import EmbeddedServer
 from recurrence_pipeline.storage.change_stream import Change, ChangeStream, ChangeStreams, NoChangeStream
@@ -16,7 +17,7 @@ from recurrence_pipeline_tests.world import World, utc
 
 ANCHOR = utc(2024, 1, 15, 9)
 QUEUE = Change()
-SHORT = timedelta(milliseconds=400)
+SHORT = timedelta(milliseconds=200)
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def live(replica_set_url: str) -> Iterator[World]:
 
 
 def opened(worker: Worker) -> ChangeStream:
-    return ChangeStreams(worker.mongo, timeout=SHORT).open()
+    return ChangeStreams(worker.mongo, longest_wait=SHORT).open()
 
 
 def told(stream: ChangeStream) -> list[Change]:
@@ -110,7 +111,7 @@ def test_a_stream_goes_on_where_another_ended(live: World) -> None:
         token = first.token
     task = live.add_task(ANCHOR, "daily")
 
-    with closing(ChangeStreams(live.worker.mongo, timeout=SHORT).open(token)) as second:
+    with closing(ChangeStreams(live.worker.mongo, longest_wait=SHORT).open(token)) as second:
         assert told(second) == [Change(str(task))]
 
 
@@ -118,7 +119,7 @@ def test_where_the_oplog_has_rolled_over_a_stream_cannot_go_on_and_says_so(tmp_p
     server = EmbeddedServer.start(tmp_path, arguments=["--oplog-max-entries", "20"])
     try:
         with closing(World(server.url("rolled"))) as world:
-            streams = ChangeStreams(world.worker.mongo, timeout=SHORT)
+            streams = ChangeStreams(world.worker.mongo, longest_wait=SHORT)
             with closing(streams.open()) as stream:
                 assert told(stream) == []
                 token = stream.token
@@ -143,3 +144,24 @@ def test_a_database_that_is_dropped_ends_it(live: World) -> None:
         with pytest.raises(RecurrenceError):  # noqa: PT012
             while True:
                 stream.next()
+
+
+@pytest.mark.parametrize(
+    ("url", "environment", "seconds"),
+    [
+        ("", {}, 5),
+        ("", {"WORKER_TIMEOUT": "4000"}, 2),
+        ("&timeoutMS=3000", {}, 1.5),
+        ("&socketTimeoutMS=1000", {}, 0.5),
+    ],
+)
+def test_it_waits_for_less_than_any_time_limit_of_the_client(
+    replica_set_url: str, url: str, environment: dict[str, str], seconds: float
+) -> None:
+    """Else a stream that tells of nothing would be taken for an outage, again and again."""
+    settings = Settings.from_environment({"MONGODB_URL": replica_set_url + url, **environment})
+    with open_worker(settings) as worker:
+        streams = ChangeStreams(worker.mongo)
+        assert streams.longest_wait == timedelta(seconds=seconds)
+        with closing(streams.open()) as stream:
+            assert stream.next() is None
