@@ -12,7 +12,7 @@ from recurrence_pipeline.domain.errors import InvalidInput
 from recurrence_pipeline.domain.zone_moves import Keep
 from recurrence_pipeline.maintenance.zone_moves import MovedUser
 from recurrence_pipeline.storage.documents import Document, is_touched
-from recurrence_pipeline.storage.tasks import ORIGINAL
+from recurrence_pipeline.storage.joined_tasks import ORIGINAL
 from recurrence_pipeline.worker.context import WriteStep
 from recurrence_pipeline_tests.world import Crash, World, utc
 
