@@ -44,11 +44,11 @@ class JoinedTasks:
         """Put to what was `found` the tasks and, of what hangs on them, the `fields`; return these tasks."""
         few: list[Document] = [{"$limit": FEW}, {"$project": fields}]
         hanging = {"from": self._tasks.name, "foreignField": "parentRecurringId", "pipeline": few}
-        memory = {"from": self._series, "foreignField": "_id"}
+        remembered = {"from": self._series, "foreignField": "_id"}
         pipeline: list[Document] = [
             {"$project": ORIGINAL},
             {"$lookup": {**hanging, "localField": "_id", "as": "hanging"}},
-            {"$lookup": {**memory, "localField": "_id", "as": "memory"}},
+            {"$lookup": {**remembered, "localField": "_id", "as": "memory"}},
         ]
         documents: list[Document] = []
         for chunk in id_chunks(task_ids, self._read_chunk):
