@@ -47,6 +47,9 @@ NOTHING = (None, "", 0, False)
 """What JavaScript takes for it, of what JSON can say."""
 
 
+AS_STORED = frozenset((str, int, bool, float, datetime, type(None)))
+"""Types of what the HTTP contract has as it is stored: most of all values."""
+
 EPOCH = datetime.fromtimestamp(0, timezone.utc)
 _BARE_EPOCH = EPOCH.replace(tzinfo=None)
 MAX_ERROR = 1000
@@ -101,8 +104,12 @@ def _is_absent(value: object) -> bool:
 
 def _odd_ids(doc: Mapping[str, Any]) -> Mapping[str, object] | None:
     """Return the ids of a task that are there and of another type than ObjectId; None where all is well."""
-    ids = ((name, doc.get(name)) for name in ID_FIELDS)
-    return {n: v for n, v in ids if not isinstance(v, ObjectId) and (n == "_id" or not _is_absent(v))} or None
+    odd: Document | None = None
+    for name in ID_FIELDS:
+        value = doc.get(name)
+        if not isinstance(value, ObjectId) and (name == "_id" or not _is_absent(value)):
+            odd = {**(odd or {}), name: value}
+    return odd
 
 
 def date_of(value: object) -> datetime | None:
@@ -289,6 +296,8 @@ def activity_document(activity: NewActivity, now: datetime, number: int) -> Docu
 
 def as_contract(value: Any) -> Any:
     """Return a stored value as the HTTP contract has it: ids as 24 hex digits; dates stay dates."""
+    if type(value) in AS_STORED:
+        return value
     if isinstance(value, ObjectId):
         return str(value)
     if isinstance(value, Mapping):

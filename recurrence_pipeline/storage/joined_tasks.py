@@ -6,7 +6,6 @@ What of it makes a series is tasks.py's business.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from bson import ObjectId
 
@@ -17,6 +16,9 @@ from recurrence_pipeline.storage.documents import MEMBER, Document, task_from
 from recurrence_pipeline.storage.mongo import BARE_DATES, Mongo
 from recurrence_pipeline.storage.series_documents import memory_from
 from recurrence_pipeline.storage.subtasks import A_PAGE
+
+FEW = 500
+"""So many tasks may hang on one to come with it: the answer of a join is a document, which holds 16 MB."""
 
 ORIGINAL = MEMBER | dict.fromkeys(COPIED_FIELDS, 1)
 
@@ -39,24 +41,24 @@ class JoinedTasks:
         self._read_chunk = read_chunk
 
     def read(self, task_ids: Iterable[str], fields: Mapping[str, int], found: Joined) -> dict[str, Task]:
-        """Put to what was `found` the tasks and, of what hangs on them, the `fields`; return these tasks.
-
-        For each task, what hangs on it is read before what is remembered: a worker that makes occurrences remembers
-        them last, and one that is remembered and not there was deleted.
-        """
-        hanging = {"from": self._tasks.name, "foreignField": "parentRecurringId", "pipeline": [{"$project": fields}]}
-        pipeline: list[Mapping[str, Any]] = [
+        """Put to what was `found` the tasks and, of what hangs on them, the `fields`; return these tasks."""
+        few: list[Document] = [{"$limit": FEW}, {"$project": fields}]
+        hanging = {"from": self._tasks.name, "foreignField": "parentRecurringId", "pipeline": few}
+        remembered = {"from": self._series, "foreignField": "_id"}
+        pipeline: list[Document] = [
             {"$project": ORIGINAL},
             {"$lookup": {**hanging, "localField": "_id", "as": "hanging"}},
-            {"$lookup": {"from": self._series, "localField": "_id", "foreignField": "_id", "as": "memory"}},
+            {"$lookup": {**remembered, "localField": "_id", "as": "memory"}},
         ]
         documents: list[Document] = []
         for chunk in id_chunks(task_ids, self._read_chunk):
-            asked = [{"$match": {"_id": {"$in": chunk}}}, *pipeline]
-            documents += self._tasks.aggregate(asked, batchSize=A_PAGE)
+            documents += self._tasks.aggregate([{"$match": {"_id": {"$in": chunk}}}, *pipeline], batchSize=A_PAGE)
+        many = [document for document in documents if len(document["hanging"]) == FEW]
+        found.hanging |= self.hanging([document["_id"].binary.hex() for document in many], fields)
         for document in documents:
-            task_id = document["_id"].binary.hex()
-            found.hanging |= _by_parent(document.pop("hanging"), fields)
+            task_id, hanging_on = document["_id"].binary.hex(), document.pop("hanging")
+            if len(hanging_on) < FEW:
+                found.hanging |= _by_parent(hanging_on, fields)
             found.memories.update((task_id, memory) for m in document.pop("memory") if (memory := memory_from(m)))
         tasks = self._with_content(documents)
         found.tasks |= tasks

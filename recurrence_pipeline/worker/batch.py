@@ -103,7 +103,7 @@ class Batch:
     def _as_believed(self, events: Sequence[TaskEvent], snapshot: Snapshot) -> list[TaskEvent]:
         """Return the events with what they announced in an earlier try, as far as that can be."""
         kept = self._context.deleted.kept({event.id: event.deleting for event in events if event.deleting})
-        return [believed(event, snapshot, kept.get(event.id, ())) for event in events]
+        return [believed(e, snapshot, kept.get(e.id, ())) if e.deleting else e for e in events]
 
     def _try_to_log(self, activities: Sequence[NewActivity]) -> None:
         """Log, or give it up: where the activity log is what fails, an event could else never end."""

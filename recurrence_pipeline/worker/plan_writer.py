@@ -248,7 +248,7 @@ class PlanWriter:
         if not removals:
             return 0
         below = self._context.tasks.subtasks.below(_ids(removals))
-        along = [removal_of_subtasks(removal, below) for removal in removals]
+        along = [removal_of_subtasks(removal, below) for removal in removals] if below else []
         self.write(WriteStep.KEEP_DELETED, self._context.deleted.keep, [*removals, *along], self._now)
         if subtasks := _ids(along):
             self.write(WriteStep.DELETE_SUBTASKS, self._context.tasks.delete, subtasks)

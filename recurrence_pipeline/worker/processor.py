@@ -93,8 +93,10 @@ class Processor:
         """Hold events together that this worker has made and is about to process; its first write stores them."""
         self.settle()
         now, owner = self._context.clock(), uuid4().hex
-        held = {"owner": owner, "term": 1, "leased_until": now + self._context.rules.lease, "started_at": now}
-        return [replace(event, **held, is_new=True) for event in events]
+        until = now + self._context.rules.lease
+        return [
+            replace(event, owner=owner, term=1, leased_until=until, started_at=now, is_new=True) for event in events
+        ]
 
     def process(
         self, events: Sequence[TaskEvent], *, run_id: str | None = None, results: Results | None = None

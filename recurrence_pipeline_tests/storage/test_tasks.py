@@ -11,6 +11,7 @@ from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import DatabaseUnavailable
 from recurrence_pipeline.domain.model import Action, Cursor, Series, Task, activity_id, occurrence_id
 from recurrence_pipeline.domain.plan import NewOccurrence, Reparent, Snapshot
+from recurrence_pipeline.storage import joined_tasks
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.tasks import Tasks
@@ -158,6 +159,17 @@ def test_how_many_commands_a_load_takes_depends_on_the_size_of_the_batch_only(
 
     assert commands.sent == without_occurrences
     assert len(commands.sent) == 2 * named / 20, "the tasks with what hangs on them, what did, per chunk of 20"
+
+
+def test_more_than_may_come_with_a_task_is_read_by_itself(
+    tasks: Tasks, add: Add, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few, many = add(), add()
+    hanging = {few: {add(few)}, many: {add(many) for _ in range(4)}}
+    monkeypatch.setattr(joined_tasks, "FEW", 3)
+
+    for snapshot in (tasks.load([few, many]), tasks.load_for_deletion([few, many])):
+        assert {head: members(snapshot.series[head]) for head in (few, many)} == hanging
 
 
 def test_inserting_twice_is_inserting_once(tasks: Tasks, add: Add, mongo: Mongo) -> None:

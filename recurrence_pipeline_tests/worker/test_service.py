@@ -1,13 +1,23 @@
 """What the one door answers, and what it refuses before anything is written."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from itertools import count
 from typing import Any
 
 import pytest
 from bson import ObjectId
 
-from recurrence_pipeline.domain.errors import InvalidInput, InvalidRecurrence, OriginalNotFound, ProcessingFailed
+from recurrence_pipeline.bootstrap import open_worker
+from recurrence_pipeline.domain.errors import (
+    DatabaseUnavailable,
+    InvalidInput,
+    InvalidRecurrence,
+    OriginalNotFound,
+    ProcessingFailed,
+)
 from recurrence_pipeline.domain.explain import SlotView
+from recurrence_pipeline.worker.context import WriteStep
 from recurrence_pipeline_tests.world import World, utc
 
 ANCHOR = utc(2024, 1, 15, 9)
@@ -212,3 +222,38 @@ def test_programs_written_against_a_door_of_its_own_still_find_all_of_the_work(w
     assert world.worker.service.process_pending().occurrences_created == 3
     assert world.worker.service.reconciliation.look(None).asked == 0
     assert world.worker.service.maintenance.clean_orphans() == 0
+
+
+@pytest.mark.parametrize("operation", ["create", "delete"])
+def test_an_operation_that_takes_long_before_its_first_write_is_stored_with_a_lease_that_lasts(
+    world: World, operation: str
+) -> None:
+    original = world.add_task(ANCHOR, "daily") if operation == "create" else world.create(ANCHOR, "daily")
+    ticks, stored = count(), list[bool]()
+
+    def clock() -> datetime:
+        return world.now + next(ticks) * world.settings.lease / 4
+
+    def look(_step: WriteStep) -> None:
+        found = world.worker.mongo.events.find_one({"operation": operation, "status": "processing"})
+        stored.extend([] if found is None else [found["lease"]["until"] > found["startedAt"] + world.settings.lease])
+
+    with open_worker(world.settings, clock=clock, on_step=look) as worker:
+        assert worker.process_task_recurrence(str(original), operation, str(world.user))["success"]
+
+    assert stored[0]
+    assert world.worker.mongo.events.count_documents({"operation": operation, "status": "completed"}) == 1
+
+
+def test_an_operation_that_is_cut_off_before_its_first_write_leaves_nothing(world: World) -> None:
+    """Its caller is told that the database is away, and nobody does it behind his back."""
+    original = world.add_task(ANCHOR, "daily")
+    fail = {"failCommands": ["aggregate"], "appName": "recurrence-pipeline", "errorCode": 13}
+    admin = world.worker.mongo.client.admin
+    admin.command("configureFailPoint", "failCommand", mode={"times": 1}, data=fail)
+
+    with pytest.raises(DatabaseUnavailable):
+        world.worker.process_task_recurrence(str(original), "create", str(world.user))
+
+    assert world.worker.mongo.events.count_documents({}) == 0
+    assert world.worker.process_task_recurrence(str(original), "create", str(world.user))["success"]
