@@ -83,9 +83,9 @@ def at_rest(idle: int) -> Found:
             if time.monotonic() > deadline:
                 raise TimeoutError("a run did not end")
             time.sleep(0.5)
-        processes = descendants(root)
-        before = {process: processor_seconds(process) for process in processes}
+        before = {process: processor_seconds(process) for process in descendants(root)}
         time.sleep(idle)
+        processes = [process for process in descendants(root) if process in before]  # what has just ended is over
         used = sum(processor_seconds(process) - before[process] for process in processes)
         return {
             "up: from the command to the addresses, s": started,

@@ -102,7 +102,14 @@ class LocalDagster:
         return self._host.environment.get(UI_URL, "").strip() or self.url
 
     def load_code(self, logs: Path, environment: Mapping[str, str], code: str = CODE) -> None:
-        """Start the code server, which loads the definitions and, later, begins the runs, with this environment."""
+        """Start the code server, which loads the definitions and, later, begins the runs, with this environment.
+
+        Raises:
+            ConfigurationError: Dagster's files cannot be used.
+            DatabaseUnavailable: the web server's program ended; the text has its last lines.
+        """
+        # It looks into them too, and they must not be made by both.
+        self._wait_for(self._is_opened, "Dagster's files were not opened", self.programs, self._host, READY_TIMEOUT)
         module = ("--module-name", code, "--location-name", LOCATION)
         command = (sys.executable, "-m", *CODE_SERVER, *module, "--socket", str(self._endpoint))
         environment = {**environment, "DAGSTER_HOME": str(self._home), UI_URL: self.ui_url}
@@ -115,7 +122,6 @@ class LocalDagster:
         """Have the web server and the daemon find the code, as soon as it is loaded: now runs can begin.
 
         Raises:
-            ConfigurationError: Dagster's files cannot be used.
             DatabaseUnavailable: the code server did not start; the text has its last lines.
         """
         asked = self._code_server or self._host
@@ -191,6 +197,9 @@ class LocalDagster:
             return bool(self._ask(TICKS, sensor=where, after=self._began)["sensorOrError"]["sensorState"]["ticks"])
         except NO_ANSWER:  # it does not know the sensor yet
             return False
+
+    def _is_opened(self) -> bool:
+        return dagster_host.OPENED in self._host.printed()
 
     def _code_is_loaded(self) -> bool:
         with socket.socket(socket.AF_UNIX) as probe:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from dagster import DagsterInstance  # takes a second to import: only when the port is ours
 
 PORT = "DAGSTER_WEBSERVER_PORT"
+OPENED = "Dagster's files are there"
+"""Said once they are: two programs that both find none would make them twice over."""
 WRONG = 2
 """The exit status where the files in DAGSTER_HOME cannot be used; the last line says why."""
 STARTING = timedelta(minutes=10)
@@ -36,6 +38,8 @@ def main(workspace: Path, home: Path, port: int) -> int:
         sys.stdout.flush()
         try:
             with opened(home, nothing_runs=not workspace.exists()) as instance:
+                sys.stdout.write(f"{OPENED}\n")
+                sys.stdout.flush()
                 _serve(instance, workspace, listener)
         except ConfigurationError as error:
             sys.stdout.write(f"{error}\n")

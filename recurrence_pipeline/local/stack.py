@@ -112,9 +112,9 @@ def running(
         settings = Settings.from_environment(environment)
         if throwaway and not embedded:
             database.callback(_drop, settings)
-        dagster.load_code(logs, environment)
         do = processes.apart if light else call
         do(partial(_prepare, settings, prepare, ours=embedded is not None))
+        dagster.load_code(logs, environment)
         api_port = 0 if throwaway else PREFERRED_API_PORT
         api_environment = environment | {UI_URL: dagster.ui_url} | ({PORT: "", "HOST": ""} if throwaway else {})
         api = stack.enter_context(running_api(logs, api_environment, cwd=home, port=api_port))

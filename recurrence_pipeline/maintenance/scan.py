@@ -145,7 +145,8 @@ class ConsistencyScan:
             for task in originals
             if now.get(task.id) == task and task.id in known and known[task.id] == seen[task.id].memory
         }
-        return _judged({**still, **self._tasks.load(now.keys() - still.keys()).series}.values(), at)
+        moved = self._tasks.load(now.keys() - still.keys()).series
+        return _judged((*still.values(), *moved.values()), at)
 
     def _not_asked_before(self, issues: Iterable[Issue]) -> list[Issue]:
         """Leave out the events that were written before: what became of them is on them."""

@@ -15,7 +15,7 @@ from dagster._core.test_utils import create_run_for_test
 from recurrence_pipeline.domain.errors import ConfigurationError
 from recurrence_pipeline.local import dagster_host, processes
 from recurrence_pipeline.local.api import running_api
-from recurrence_pipeline.local.dagster import LocalDagster
+from recurrence_pipeline.local.dagster import LocalDagster, starting_dagster
 from recurrence_pipeline.local.dagster_config import anchored, readable
 from recurrence_pipeline.local.dagster_history import cancel_runs, opened
 from recurrence_pipeline.local.processes import HOST
@@ -126,6 +126,37 @@ def test_files_of_dagster_that_are_damaged_are_named_with_how_to_go_on(tmp_path:
         with opened(tmp_path) as instance:
             assert instance.get_runs() == []
         shutil.copy(kept, file)
+
+
+def test_a_web_server_whose_port_is_taken_takes_another_before_anybody_is_told(
+    tmp_path: Path, environment: dict[str, str], taken: int
+) -> None:
+    """Two systems that start at once both find the usual port free."""
+    with starting_dagster(tmp_path / "home", tmp_path, environment, port=taken) as dagster:
+        assert dagster.port not in {0, taken}
+        assert dagster.ui_url == f"http://{HOST}:{dagster.port}"
+        with socket.create_connection((HOST, dagster.port), timeout=5):
+            pass
+
+
+def test_code_is_loaded_once_the_files_of_dagster_are_there(tmp_path: Path, environment: dict[str, str]) -> None:
+    """A code server that looks for them meanwhile would make them too, and Dagster refuses what two have made."""
+    home = tmp_path / "home"
+    with starting_dagster(home, tmp_path, environment) as dagster:
+        dagster.load_code(tmp_path, environment)
+        files = {file.name for file in home.rglob("*.db")}
+    assert files == {"runs.db", "index.db", "schedules.db"}
+
+
+def test_a_start_on_damaged_files_of_dagster_says_which(tmp_path: Path, environment: dict[str, str]) -> None:
+    home = tmp_path / "home"
+    (home / ".dagster" / "history").mkdir(parents=True)
+    (home / ".dagster" / "history" / "runs.db").write_bytes(b"garbage" * 3000)
+    with (
+        pytest.raises(ConfigurationError, match=f"cannot use its files in {home}: .*move that folder away"),
+        starting_dagster(home, tmp_path, environment) as dagster,
+    ):
+        dagster.load_code(tmp_path, environment)
 
 
 CONFIG = "storage:\n  sqlite:\n    base_dir: .dagster\n"

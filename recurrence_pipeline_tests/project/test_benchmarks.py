@@ -4,13 +4,16 @@ Those that start Dagster take longer: `make bench ONLY="rest run_history --quick
 """
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bson import ObjectId
 
-from benchmarks import bare_loop, prebuilt
+from benchmarks import bare_loop, prebuilt, standing, standing_side
 from benchmarks.__main__ import AGAINST, LAST, NAMES, PAGE, benchmark, limited, main
 from benchmarks.against import THIS, compared
 from benchmarks.bulk import update
@@ -101,6 +104,20 @@ def test_two_builds_are_measured_by_the_same_program_and_compared() -> None:
     assert all(row["now"] == row["then"] and row["ratio"] == 1 for row in rows)
     kinds = {str(row["what"]).split(":")[0] for row in rows}
     assert {"batch", "alone", "HTTP, 1 at a time", "HTTP, 2 at a time"} <= kinds
+
+
+def test_a_build_is_measured_as_it_stands() -> None:
+    """Its start takes a minute: what is counted is seen on a process of our own, and the checks on a few tasks."""
+    checks = THIS.found(standing.SIDE, "checks", 40)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        counted = standing_side.descendants(os.getpid())
+        memory = [standing_side.megabytes(process) for process in counted]
+        child.communicate(b"\n")
+
+    assert checks["consistency of 40 tasks: commands"] > 0
+    assert counted[0] == os.getpid()
+    assert child.pid in counted
+    assert memory[0] > memory[counted.index(child.pid)] > 0
 
 
 def test_ratios_are_taken_within_a_round_and_of_those_the_median() -> None:
