@@ -4,8 +4,8 @@ Pure, and values only: how they are written as text is views/icalendar.py's. A r
 of the series again. What has a task is in; a slot that has none any more, or is excluded, is taken out.
 
 Not every program knows SKIP of RFC 7529, so that it is left out wherever RFC 5545 alone can say the same: the last day
-of the month, or the last of the 28th, 29th and 30th. It leaves open what a start that is not on its rule means; then
-the start is put in as a date, and the number of slots is said as the time of the last.
+of the month, or days of the year. It leaves open what a start that is not on its rule means; then the start is put in
+as a date, and the number of slots is said as the time of the last.
 
 It has no words for days off and pauses. Those of slots that are still to come are told for FORESEEN ahead: what is
 passed over is taken out, what moves is a changed instance. A pause until further notice ends the rule. Dates that are
@@ -209,14 +209,33 @@ def rfc5545(rule: Rule, start: datetime) -> Rule:
     yearly = known.frequency is Frequency.YEARLY
     if known.skip is Skip.FORWARD or not alone or (yearly and known.interval > 1 and len(known.by_month) != 1):
         return rule
+    return replace(_by_last_days(known, day, start), skip=Skip.OMIT)
+
+
+def _by_last_days(known: Rule, day: int, start: datetime) -> Rule:
+    """Return a rule for that day of months, or their last day where it is missing.
+
+    The 29th and 30th are days of the year, from March on counted from its end: so the last of February is one number.
+    Widespread programs pass BYSETPOS over where it stands beside BYMONTHDAY, and show each of the 28th, 29th and 30th.
+    """
+    yearly = known.frequency is Frequency.YEARLY
     many_months = yearly and len(known.by_month) != 1
-    return replace(
-        known,
-        frequency=Frequency.MONTHLY if many_months else known.frequency,
-        by_month_day=(-1,) if day == 31 else tuple(range(28, day + 1)),
-        by_set_pos=() if day == 31 else (-1,),
-        skip=Skip.OMIT,
-    )
+    if day == 31 or known.by_month == (2,):
+        return replace(known, frequency=Frequency.MONTHLY if many_months else known.frequency, by_month_day=(-1,))
+    repeats = yearly or 12 % known.interval == 0
+    months = [m for m in known.by_month or range(1, 13) if yearly or (m - start.month) % known.interval == 0]
+    if not (repeats and months):
+        return replace(known, by_month_day=tuple(range(28, day + 1)), by_set_pos=(-1,))
+    days = tuple(sorted(_day_of_year(month, day) for month in months))
+    return replace(known, frequency=Frequency.YEARLY, interval=1, by_month=(), by_month_day=(), by_year_day=days)
+
+
+def _day_of_year(month: int, day: int) -> int:
+    """Return a day of a month, or the last one of it, as BYYEARDAY has it in every year."""
+    if month == 1:
+        return day
+    last = min(day, days_in_month(_COMMON_YEAR, month))
+    return date(_COMMON_YEAR, month, last).toordinal() - date(_COMMON_YEAR + 1, 1, 1).toordinal()
 
 
 def _may_skip(rule: Rule) -> bool:
