@@ -58,9 +58,7 @@ def announcements(deletions: Iterable[tuple[TaskEvent, Sequence[str]]], *, at_mo
         yield UpdateMany(held_by(*(own.event for own in group)), [{"$set": {"deleting": _each_its_own(group)}}])
 
 
-def endings(
-    outcomes: Sequence[Outcome], *, now: datetime, run_id: str | None, at_most: int, namespace: str | None = None
-) -> Iterator[Update]:
+def endings(outcomes: Sequence[Outcome], *, now: datetime, run_id: str | None, at_most: int) -> Iterator[Update]:
     """Yield the updates that record what became of events and end their leases (the terms stay, and only rise).
 
     Those of up to `at_most` events that were completed are one.
@@ -72,13 +70,11 @@ def endings(
             completed.append(_Own(outcome.event, result_document(answer), len(answer.created)))
         else:
             changes = _failure(outcome) | _ending(outcome.status, outcome.event, now, run_id)
-            update = {"$set": changes, "$unset": dict.fromkeys(LET_GO, "")}
-            yield UpdateOne(held_by(outcome.event), update, namespace=namespace)
+            yield UpdateOne(held_by(outcome.event), {"$set": changes, "$unset": dict.fromkeys(LET_GO, "")})
     for group in _groups(completed, at_most):
         fields = _ending(EventStatus.COMPLETED, group[0].event, now, run_id)
         changes = {name: {"$literal": value} for name, value in fields.items()} | {"result": _each_its_own(group)}
-        held = held_by(*(own.event for own in group))
-        yield UpdateMany(held, [{"$set": changes}, {"$unset": list(LET_GO)}], namespace=namespace)
+        yield UpdateMany(held_by(*(own.event for own in group)), [{"$set": changes}, {"$unset": list(LET_GO)}])
 
 
 def _ending(status: EventStatus, event: TaskEvent, now: datetime, run_id: str | None) -> dict[str, Any]:

@@ -161,21 +161,18 @@ class Events:
         self._update_held(self._mongo, updates, len(outcomes))
 
     @property
-    def ends_with_others(self) -> bool:
-        """Whether `finish_with` can be used."""
+    def takes_ordered_writes(self) -> bool:
+        """Whether `write_in_order` can be used."""
         return takes_ordered_writes(self._mongo)
 
     @translated()
-    def finish_with(
-        self, before: Sequence[Write], outcomes: Sequence[Outcome], *, matched: int, now: datetime, run_id: str | None
-    ) -> ClientBulkWriteResult | None:
-        """Record what became of held events, with the writes that come before that, in one command.
+    def write_in_order(self, writes: Sequence[Write], *, matched: int) -> ClientBulkWriteResult | None:
+        """Make writes that come before the outcomes of events in one command; see ordered_writes.py.
 
-        None where not all of it was done: then all of it is to be written again, each by itself.
+        They do not wait for the journal, which the outcomes do. The embedded server never waits for it here, so that no
+        outcome is among them.
         """
-        namespace = self._events.full_name
-        updates = endings(outcomes, now=now, run_id=run_id, at_most=self._read_chunk, namespace=namespace)
-        return write_in_order(self._mongo, [*before, *updates], matched=matched + len(outcomes))
+        return write_in_order(self._early, writes, matched=matched)
 
     @translated()
     def release(self, events: Sequence[TaskEvent]) -> None:

@@ -1,7 +1,8 @@
 """Writes to several collections as one command, made in their order (MongoDB 8.0 and newer, `bulkWrite`).
 
 The short way for a few writes of which each is expected to do what it says. Where one does not, the rest is not made,
-and whoever asked makes all of them again, each group by itself: writes here can be repeated.
+and whoever asked makes all of them again, each group by itself: writes here can be repeated. The embedded server makes
+such writes before it has them in its journal, whatever it was asked for: what must last is written behind them.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Groups of writes that come last, put off to go out with the outcomes: in one command or, else, each by itself.
+"""Groups of writes that come last before the outcomes, put off to go out in one command or, else, each by itself.
 
 What is put off, and in which order, is plan_writer.py's business.
 """
@@ -10,7 +10,7 @@ from recurrence_pipeline.storage.ordered_writes import Write
 from recurrence_pipeline.worker.context import WriteStep
 
 FEW = 4
-"""So many events that somebody waits for end in one command; it takes a server longer than many alike in one insert."""
+"""For so many events that somebody waits for. More are told of by inserts of their own, which cost a server less."""
 
 
 @dataclass(slots=True)

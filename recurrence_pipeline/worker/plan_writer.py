@@ -116,21 +116,11 @@ class PlanWriter:
         run_id: str | None,
         log: Callable[[Sequence[NewActivity]], None],
     ) -> None:
-        """Record what became of events: with what was put off, in one command, or after that and after `failures`."""
-        now, events, last, self._last = self._context.clock(), self._context.events, self._last, LastWrites()
-        if last.writes and not failures:
-            self._make_sure()
-            done = events.finish_with(last.writes, outcomes, matched=last.matched, now=now, run_id=run_id)
-            if done is not None:
-                self._summary.activities_written += last.activities
-                self._summary.occurrences_deleted += done.deleted_count
-                for step in (*last.steps, WriteStep.FAILURES, WriteStep.OUTCOMES):
-                    self._context.on_step(step)
-                return
-        for by_itself in last.by_themselves:
-            by_itself()
+        """Write what was put off, log `failures`, and record what became of events."""
+        self._write_last()
         self.write(WriteStep.FAILURES, log, failures)
-        self.write(WriteStep.OUTCOMES, events.finish, outcomes, now=now, run_id=run_id)
+        now = self._context.clock()
+        self.write(WriteStep.OUTCOMES, self._context.events.finish, outcomes, now=now, run_id=run_id)
 
     def write(self, step: WriteStep, write: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Make one group of writes, sure of the lease."""
@@ -149,14 +139,30 @@ class PlanWriter:
             raise LeaseLost(f"{counted(lost, 'event')} held by another worker now")
 
     def _may_put_off(self, events: Sequence[TaskEvent]) -> bool:
-        """Say whether somebody waits, for so little that one command can take all that is still to be written."""
-        return self._results is not None and len(events) <= FEW and self._context.events.ends_with_others
+        """Say whether somebody waits, for so little that one command can take what is still to be written."""
+        return self._results is not None and len(events) <= FEW and self._context.events.takes_ordered_writes
 
     def _put_off_telling(self, activities: Sequence[NewActivity]) -> None:
         self._make_sure()
         by_itself = partial(self.write, WriteStep.ACTIVITIES, self.log, activities)
         self._last.put_off([WriteStep.ACTIVITIES], by_itself, self._context.activities.inserts(activities, self._now))
         self._last.activities = len(activities)
+
+    def _write_last(self) -> None:
+        """Write what was put off in one command or, where that does not do all of it, each group by itself."""
+        last, self._last = self._last, LastWrites()
+        done = None
+        if last.writes:
+            self._make_sure()
+            done = self._context.events.write_in_order(last.writes, matched=last.matched)
+        if done is None:
+            for by_itself in last.by_themselves:
+                by_itself()
+            return
+        self._summary.activities_written += last.activities
+        self._summary.occurrences_deleted += done.deleted_count
+        for step in last.steps:
+            self._context.on_step(step)
 
     def _move_cursors(self, moves: Sequence[CursorMove]) -> None:
         self._bring_in_line(self.write(WriteStep.CURSORS, self._context.series.move, moves, same_rule=True))

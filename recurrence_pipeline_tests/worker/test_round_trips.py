@@ -204,7 +204,7 @@ def commands_of_one(world: World, operation: str) -> Counter[str]:
     return commands.sent
 
 
-@pytest.mark.parametrize(("operation", "most"), [("create", 8), ("complete", 7), ("delete", 6)])
+@pytest.mark.parametrize(("operation", "most"), [("create", 9), ("complete", 8), ("delete", 7)])
 def test_one_operation_at_once_costs_few_commands(world: World, operation: str, most: int) -> None:
     sent = commands_of_one(world, operation)
 
