@@ -54,6 +54,7 @@ def _serve(instance: "DagsterInstance", workspace: Path, listener: socket.socket
     from dagster._core.workspace.load_target import WorkspaceFileTarget  # noqa: PLC0415
     from dagster._daemon.controller import daemon_controller_from_instance  # noqa: PLC0415
     from dagster_webserver.app import create_app_from_workspace_process_context  # noqa: PLC0415
+    from dagster_webserver.version import __version__  # noqa: PLC0415
 
     def daemon() -> None:
         """Work as `dagster-daemon run` does. A thread that ends alone would leave a web server that looks sound."""
@@ -67,7 +68,7 @@ def _serve(instance: "DagsterInstance", workspace: Path, listener: socket.socket
     if not poll(workspace.exists, STARTING, pause=0.02):
         return
     target = WorkspaceFileTarget([str(workspace)])
-    with WorkspaceProcessContext(instance, target) as context:
+    with WorkspaceProcessContext(instance, target, version=__version__) as context:
         app = create_app_from_workspace_process_context(context, live_data_poll_rate=2000)
         threading.Thread(target=daemon, name="dagster-daemon", daemon=True).start()
         uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])

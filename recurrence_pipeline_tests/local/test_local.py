@@ -272,7 +272,7 @@ def test_a_part_that_dies_ends_the_demo_and_is_quoted(tmp_path: Path) -> None:
         os.kill(host, signal.SIGKILL)
         assert demo.process.wait(GONE.total_seconds()) == 1
         assert "dagster ended unexpectedly, with status -9" in demo.printed()
-        assert re.search(r"(?s)The last lines of .*dagster.log:.*Dagster: http://", demo.printed())
+        assert re.search(r"(?s)The last lines of .*dagster\.log:.*dagster\.daemon\.", demo.printed())
         assert demo.family() == []
 
 
