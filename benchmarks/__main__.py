@@ -23,7 +23,6 @@ NAMES = (
     "http_latency",
     "pages",
     "maintenance",
-    "extremes",
     "growth",
     "run_history",
     "follow",
@@ -34,6 +33,9 @@ NAMES = (
 
 AGAINST = ("against", "standing")
 """Not among them: they need an earlier build, `against COMMIT`, and the network for the packages of it."""
+
+ALONE = ("extremes",)
+"""Nor are these: hours on the embedded database."""
 
 WHAT = "Measure, print tables, and write the figures to benchmarks/results/*.json."
 
@@ -57,7 +59,8 @@ def main(arguments: Sequence[str]) -> int:
         prog="python -m benchmarks",
         description=WHAT,
     )
-    names = f"of {', '.join(NAMES)}; none: all of them; or one of {', '.join(AGAINST)} with a COMMIT"
+    against = f"one of {', '.join(AGAINST)} with a COMMIT"
+    names = f"of {', '.join(NAMES)}; none: all of them; or {', '.join(ALONE)}; or {against}"
     parser.add_argument("names", nargs="*", metavar="NAME", help=names)
     parser.add_argument("--quick", action="store_true", help="see in a few minutes that everything works")
     parser.add_argument("--most", type=int, default=USUALLY, help="the longest backlog, and most tasks")
@@ -72,7 +75,7 @@ def main(arguments: Sequence[str]) -> int:
         compare: Callable[[Size, str], Figures] = import_module(f"benchmarks.{name}").main
         measured(name, lambda: compare(size, commit), chosen)
         return 0
-    if unknown := set(chosen.names) - set(NAMES):
+    if unknown := set(chosen.names) - {*NAMES, *ALONE}:
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
     for name in chosen.names or NAMES:
         figures = measured(name, partial(benchmark(name), size), chosen)
@@ -110,7 +113,7 @@ def remember(name: str, content: dict[str, Any]) -> None:
     last = json.loads(LAST.read_text(encoding="utf-8")) if LAST.exists() else {}
     last[name] = content
     LAST.write_text(json.dumps(last, indent=1) + "\n", encoding="utf-8")
-    PAGE.write_text(page(last, [known for known in (*AGAINST, *NAMES) if known in last]), encoding="utf-8")
+    PAGE.write_text(page(last, [known for known in (*AGAINST, *NAMES, *ALONE) if known in last]), encoding="utf-8")
 
 
 if __name__ == "__main__":
