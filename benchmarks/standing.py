@@ -1,4 +1,4 @@
-"""This build against an earlier one as they stand: start, memory and CPU of the whole system, and a pass of the checks.
+"""This build against an earlier one as they stand: start and memory of the whole system, and a pass of the checks.
 
 As `against`: one program measures both, in turns, in one run, and ratios hold.
 """

@@ -1,9 +1,9 @@
 """One build as it stands: what `standing` runs in the environment of each of the two that it compares.
 
 `python -P standing_side.py rest SECONDS` with the build's folder as PYTHONPATH prints one line of JSON, the figures by
-name: how soon `recurrence up` has its addresses, and what memory and CPU all of its processes have at rest. With
-`checks TASKS` that is what checking so many tasks costs. Only what every build has is used: its command, its content,
-its own upkeep.
+name: how soon `recurrence up` has its addresses and, so many seconds later, what memory all of its processes have.
+With `checks TASKS` that is what checking so many tasks costs. Only what every build has is used: its command, its
+content, its own upkeep.
 """
 
 import json
@@ -27,9 +27,9 @@ PROC = Path("/proc")
 LAST_LINE = "Ctrl-C stops everything"
 RUN = "multiprocessing.spawn"
 """How a run of Dagster is started."""
-SETTLED = 30
-"""Seconds until what a start brings along is over."""
 PATIENCE = 300
+SMALL = 2
+"""In MB: shells and `cat`, which see to it that nothing outlives its starter."""
 AT_REST = {"WORKER_IDLE_TIMEOUT": "0", "WORKER_LINGER": "0", "MONGODB_URL": "", "PORT": "", "HOST": ""}
 """No run stays warm; a build reads what it knows."""
 
@@ -73,27 +73,29 @@ def up() -> Iterator[tuple[int, float]]:
             program.wait()
 
 
-def at_rest(idle: int) -> Found:
-    """Return what the whole system takes to start, and has at rest."""
+def at_rest(settled: int) -> Found:
+    """Return what the whole system takes to start, and the memory that it has once no run works or is warm."""
     with up() as (root, started):
-        first = sum(map(processor_seconds, descendants(root)))
-        time.sleep(SETTLED)
+        used = sum(map(processor_seconds, descendants(root)))
+        time.sleep(settled)
         deadline = time.monotonic() + PATIENCE
         while any(RUN in _command(process) for process in descendants(root)):
             if time.monotonic() > deadline:
                 raise TimeoutError("a run did not end")
             time.sleep(0.5)
-        before = {process: processor_seconds(process) for process in descendants(root)}
-        time.sleep(idle)
-        processes = [process for process in descendants(root) if process in before]  # what has just ended is over
-        used = sum(processor_seconds(process) - before[process] for process in processes)
+        memory = list(_memory(root))
         return {
             "up: from the command to the addresses, s": started,
-            "up: CPU until then, s": first,
-            "up: memory of all processes at rest (PSS), MB": sum(map(megabytes, processes)),
-            "up: processes with more than 2 MB": sum(megabytes(process) > 2 for process in processes),
-            "up: CPU at rest, % of a core": used / idle * 100,
+            "up: CPU until then, s": used,
+            "up: memory of all processes at rest (PSS), MB": sum(memory),
+            f"up: processes with more than {SMALL} MB": sum(each > SMALL for each in memory),
         }
+
+
+def _memory(root: int) -> Iterator[float]:
+    for process in descendants(root):
+        with suppress(OSError):  # it has just ended
+            yield megabytes(process)
 
 
 def _command(process: int) -> str:

@@ -48,9 +48,12 @@ def api(context: typer.Context) -> int:
     It listens on PORT at HOST. Where INTERNAL_API_KEY is not set, only this machine may ask.
     With PROMETHEUS_METRICS=true, METRICS_PORT has metrics for Prometheus, without a key.
     """
-    from recurrence_pipeline.api.presence import present
-    from recurrence_pipeline.api.server import listeners, serve
-    from recurrence_pipeline.storage.command_errors import DatabaseErrors
+    from recurrence_pipeline.config.importing import importing
+
+    with importing():
+        from recurrence_pipeline.api.presence import present
+        from recurrence_pipeline.api.server import listeners, serve
+        from recurrence_pipeline.storage.command_errors import DatabaseErrors
 
     session: Session = context.obj
 

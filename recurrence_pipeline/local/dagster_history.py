@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recurrence_pipeline.config.importing import importing
 from recurrence_pipeline.domain.errors import ConfigurationError
 from recurrence_pipeline.local.processes import poll
 
@@ -25,7 +26,8 @@ def opened(home: Path, *, nothing_runs: bool = True) -> Iterator["DagsterInstanc
     Raises:
         ConfigurationError: the files are damaged; the text says which folder, and how to go on.
     """
-    from dagster import DagsterInstance  # noqa: PLC0415 (takes a second)
+    with importing():
+        from dagster import DagsterInstance  # noqa: PLC0415 (takes a second)
 
     try:
         instance = DagsterInstance.from_config(str(home))

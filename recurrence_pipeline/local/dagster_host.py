@@ -15,6 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recurrence_pipeline.config.importing import importing
 from recurrence_pipeline.domain.errors import ConfigurationError
 from recurrence_pipeline.local.dagster_history import opened
 from recurrence_pipeline.local.processes import HOST, poll
@@ -49,12 +50,13 @@ def main(workspace: Path, home: Path, port: int) -> int:
 
 def _serve(instance: "DagsterInstance", workspace: Path, listener: socket.socket) -> None:
     """Import all of it, while other programs begin, and serve once there is a workspace."""
-    import uvicorn  # noqa: PLC0415
-    from dagster._core.workspace.context import WorkspaceProcessContext  # noqa: PLC0415
-    from dagster._core.workspace.load_target import WorkspaceFileTarget  # noqa: PLC0415
-    from dagster._daemon.controller import daemon_controller_from_instance  # noqa: PLC0415
-    from dagster_webserver.app import create_app_from_workspace_process_context  # noqa: PLC0415
-    from dagster_webserver.version import __version__  # noqa: PLC0415
+    with importing():
+        import uvicorn  # noqa: PLC0415
+        from dagster._core.workspace.context import WorkspaceProcessContext  # noqa: PLC0415
+        from dagster._core.workspace.load_target import WorkspaceFileTarget  # noqa: PLC0415
+        from dagster._daemon.controller import daemon_controller_from_instance  # noqa: PLC0415
+        from dagster_webserver.app import create_app_from_workspace_process_context  # noqa: PLC0415
+        from dagster_webserver.version import __version__  # noqa: PLC0415
 
     def daemon() -> None:
         """Work as `dagster-daemon run` does. A thread that ends alone would leave a web server that looks sound."""
