@@ -92,8 +92,8 @@ def measured(home: Path, environment: Mapping[str, str], seconds: int) -> dict[s
         found["an event that starts a run, s"] = median(one_by_one(system))
         for what, question in ASKED.items():
             found[f"{what}, ms"] = milliseconds(lambda question=question: asked(system, question))  # type: ignore[misc]
-        for what, question in of_sensors(system.dagster._instance):
-            found[f"{what}, ms"] = milliseconds(question)
+        for what, work in of_sensors(system.dagster._instance):
+            found[f"{what}, ms"] = milliseconds(work)
         found["CPU while nothing happens, %"] = idle(system, seconds)["CPU %"]
     files, size = stored([home / "dagster"])
     return found | {"files of the history": float(files), "MB of the history": size}
