@@ -97,11 +97,12 @@ class Reconciliation:
             undated = self._changes.after(KeysetPosition.undated_since(now), None, limit)
             at = at.after_recent(recent.places, limit, now)
             swept, at = self._sweep(at, now)
-            odd = self._changes.oddly_dated(self._step)
+            came_round = at.sweep == START
+            odd = self._changes.oddly_dated(self._step, objects=came_round)
             sightings = (*recent.sightings, *undated.sightings, *odd, *swept)
             seen = {sighting.task.id: sighting for sighting in sightings}
             asked = self._ask(self.findings(seen.values(), mark.watermark), mark.watermark, now)
-        return ScanResult(at.text(), len(seen), asked, came_round=at.sweep == START)
+        return ScanResult(at.text(), len(seen), asked, came_round=came_round)
 
     def look_at(self, task_ids: Collection[str], deleted: Collection[DeletedOriginal] = ()) -> int:
         """Look at tasks that are known to have changed, and at originals that were `deleted`; return how many it asked.

@@ -23,10 +23,13 @@ SEEN = dict.fromkeys((*MEMBER_FIELDS, "updatedAt"), 1)
 
 LATEST = datetime.max.replace(tzinfo=timezone.utc)
 ODD_TIMES: tuple[Document, ...] = (
-    {"$gte": ""}, {"$gte": {}}, {"$gte": float("-inf")}, {"$gte": Timestamp(0, 0)}, {"$gt": LAST_TIME},
+    {"$gte": "", "$lt": "\U0010ffff"}, {"$gte": float("-inf"), "$lte": float("inf")}, {"$gte": Timestamp(0, 0)},
+    {"$gt": LAST_TIME},
 )  # fmt: skip
-"""Texts, objects (`{$date: ...}`, of an export that was read as plain JSON), numbers, timestamps, and dates after 9999:
-each is a range of the index. What is odder still is seen by the checks, which read all tasks."""
+"""Texts, numbers, timestamps, and dates after 9999: each a range of the index with both its ends, for a server may read
+all dates behind an open one. What is odder still is seen by the checks, which read all tasks."""
+OBJECTS: Document = {"$gte": {}}
+"""`{$date: ...}`, of an export that was read as plain JSON: some servers read all tasks to find them."""
 
 ANNOUNCING = dict.fromkeys(("taskId", "status", "operation", REFUSED_VERSION), 1)
 UNFINISHED = frozenset({EventStatus.PENDING.value, EventStatus.PROCESSING.value})
@@ -77,13 +80,13 @@ class TaskChanges:
         return piece
 
     @translated()
-    def oddly_dated(self, limit: int) -> list[TaskVersion]:
+    def oddly_dated(self, limit: int, *, objects: bool = True) -> list[TaskVersion]:
         """Read the last tasks whose `updatedAt` is something else than a date or nothing, `limit` of each kind at most.
 
         They are in no walk over dates. Times written as text or as numbers are in order too: the last are the youngest.
         """
         piece = Piece()
-        for kind in ODD_TIMES:
+        for kind in (*ODD_TIMES, *([OBJECTS] if objects else [])):
             for document in self._tasks.find({"updatedAt": kind}, SEEN).sort("updatedAt", -1).limit(limit):
                 _note(document, piece)
         return piece.sightings

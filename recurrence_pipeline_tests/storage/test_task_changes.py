@@ -171,3 +171,4 @@ def test_what_is_dated_otherwise_than_by_a_date_is_seen_the_youngest_first(
 
     assert {seen.task.id for seen in task_changes.oddly_dated(10)} == set(odd)
     assert {seen.task.id for seen in task_changes.oddly_dated(1)} == {odd[1], odd[3], odd[4], odd[6]}
+    assert {seen.task.id for seen in task_changes.oddly_dated(10, objects=False)} == set(odd[:5])
