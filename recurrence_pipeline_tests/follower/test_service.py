@@ -44,6 +44,11 @@ def test_an_event_is_processed_as_it_comes(live: World, following: Following) ->
         live.worker.mongo.tasks.update_one({"_id": task}, {"$set": {"repeatType": "daily"}})
         live.add_event("create", task)
         wait_until(occurrences(live, task, 3), "the event is processed")
+        wait_until(lambda: idle(live), "the work is done")
+
+    hour = timedelta(hours=1)
+    told = live.worker.metrics.processed_without_run(live.now - hour, live.now + hour)
+    assert told.events > 0, "Dagster's assets are told of it, as of what the API does"
 
 
 def test_plain_writes_are_followed_though_nobody_tells_of_them(live: World, following: Following) -> None:
