@@ -13,7 +13,7 @@ from recurrence_pipeline.domain.severity import Severity
 from recurrence_pipeline.domain.times import lasting
 from recurrence_pipeline.maintenance.checks import CheckResult
 from recurrence_pipeline.storage.database_checks import Server
-from recurrence_pipeline.storage.heartbeats import ALIVE, OFF
+from recurrence_pipeline.storage.heartbeats import ALIVE, OFF, OPENING
 from recurrence_pipeline.storage.hosts import HostSeen
 
 OLDEST_SERVER = (5, 0)
@@ -136,7 +136,7 @@ def judge_streams(parts: Sequence[Mapping[str, Any]], server: Server) -> HealthC
     if not listeners:
         return ok(name, "nobody listens")
     found = ", ".join(f"{part['part']} on {part['where']}: {part['changeStream']}" for part in listeners)
-    if server.replica_set is not None and any(part["changeStream"] not in {ALIVE, OFF} for part in listeners):
+    if server.replica_set is not None and any(part["changeStream"] not in {ALIVE, OFF, OPENING} for part in listeners):
         advice = "Work is found by looking, with more queries. Its log says more; the role needed is readWrite."
         return warn(name, found, advice)
     return ok(name, found)

@@ -17,7 +17,7 @@ import structlog
 from recurrence_pipeline.domain.errors import DatabaseUnavailable, RecurrenceError
 from recurrence_pipeline.domain.scan import DeletedOriginal
 from recurrence_pipeline.storage.change_stream import Change, ChangeStream, ChangeStreams, NoChangeStream
-from recurrence_pipeline.storage.heartbeats import ALIVE, OFF
+from recurrence_pipeline.storage.heartbeats import ALIVE, OFF, OPENING
 
 TELLING = timedelta(milliseconds=30)
 """How long a change of a task is left to whoever tells of it: the event beside it then does the work, once, and the
@@ -75,7 +75,7 @@ class Watcher:
         with self._woken:
             if self._streams is None or self._started or self._closed.is_set():
                 return
-            self._started, self._reason = True, "not open yet"
+            self._started, self._reason = True, OPENING
         threading.Thread(target=self._listen, args=(self._streams,), name="change-stream", daemon=True).start()
 
     def close(self) -> None:

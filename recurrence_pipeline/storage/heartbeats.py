@@ -11,8 +11,8 @@ from enum import Enum
 from recurrence_pipeline.storage.documents import EPOCH, Document
 from recurrence_pipeline.storage.mongo import Mongo, translated
 
-ALIVE, OFF = "alive", "off"
-"""What is said of a change stream that is open, and of one that nobody wants; else there is a reason why not."""
+ALIVE, OFF, OPENING = "alive", "off", "not open yet"
+"""What is said of a change stream that is open, that nobody wants, that just begins; else there is a reason why not."""
 
 SILENT = "silent:"
 """What the keys of these causes of an alert begin with."""

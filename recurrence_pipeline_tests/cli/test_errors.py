@@ -35,7 +35,7 @@ def test_help_of_every_command_has_an_example(run: Run, command: str) -> None:
 def test_what_an_option_takes_has_one_name_everywhere(command: str) -> None:
     """A flag takes nothing and a choice names its values; everything else says what it wants in a word."""
     words = {"ID", "TASK_ID", "EVENT_ID", "DELETION_ID", "N", "TIME", "FOLDER", "NAME", "CODE", "RULE", "DATE", "FILE"}
-    words |= {"USER_ID", "TEXT", "ZONE", "RUN", "SHARE", "POLICY", "SEED"}
+    words |= {"USER_ID", "TEXT", "ZONE", "RUN", "SHARE", "POLICY", "SEED", "SECONDS", "N/M"}
     wanted = {"since": "TIME", "until": "TIME", "limit": "N", "count": "N", "user_id": "ID", "folder": "FOLDER"}
     for parameter in COMMANDS[command].params:
         assert parameter.metavar is None or parameter.metavar in words, parameter.name

@@ -55,6 +55,7 @@ def part(stream: str | None, *, still: bool = False) -> dict[str, object]:
         ([part("alive")], "rs0", Severity.OK, "worker on here: alive"),
         ([part("not authorized")], "rs0", Severity.WARNING, "worker on here: not authorized"),
         ([part("alive"), part("not authorized")], "rs0", Severity.WARNING, "not authorized"),
+        ([part("not open yet")], "rs0", Severity.OK, "worker on here: not open yet"),
         ([part("off")], "rs0", Severity.OK, "worker on here: off"),
         ([part("the server is no replica set")], None, Severity.OK, "the server is no replica set"),
         ([part("not authorized", still=True)], "rs0", Severity.OK, "nobody listens"),

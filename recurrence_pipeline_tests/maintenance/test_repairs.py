@@ -171,6 +171,15 @@ def test_a_pass_costs_the_commands_of_its_pieces_whatever_is_wrong(world: World,
     assert sum(commands.sent.values()) <= 49 + 12 * pieces, commands.sent
 
 
+FOUND_IN_MANY = {
+    "orphans": 300,
+    "series_memory_missing": 100,
+    "instants_outdated": 300,
+    "series_behind": 900,
+    "counters_behind": 1,
+}
+
+
 def test_of_thousands_of_tasks_each_is_read_with_many_others(mongodb_server: str) -> None:
     """A tenth of the originals are gone, and every other series is behind: all that costs looks to make sure of it."""
     with stage(Database(mongodb_server, None)) as at:
@@ -179,8 +188,8 @@ def test_of_thousands_of_tasks_each_is_read_with_many_others(mongodb_server: str
 
         found = {check.name: check.count for check in at.worker.consistency.run() if check.count}
 
-    assert found == {"orphans": 300, "series_behind": 900, "counters_behind": 1}
-    assert at.commands.sent.total() <= 50 + 4000 * 0.02, at.commands.sent
+    assert found == FOUND_IN_MANY
+    assert at.commands.sent.total() <= 50 + 4000 * 0.03, at.commands.sent
 
 
 def test_checks_that_need_no_pass_over_the_tasks_make_none(world: World) -> None:
