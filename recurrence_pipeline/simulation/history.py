@@ -292,8 +292,8 @@ class History:
             self.refusals |= plan.refusals
         done = {i for i in asked if not isinstance(self.refusals.get(i), Transient)}
         self.half_done -= done
-        known = {event.id for event in self.finished}
-        self.finished += {e.id: e for e in self.queue if e.id in done - known}.values()
+        newest = {event.id: event for event in self.queue if event.id in done}  # with what it has announced by now
+        self.finished = [newest.pop(event.id, event) for event in self.finished] + list(newest.values())
         self.queue = [event for event in self.queue if event.id not in done]
 
     # Looking
