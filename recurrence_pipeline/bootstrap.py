@@ -4,7 +4,6 @@ import random
 import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
@@ -83,8 +82,7 @@ class Worker(WorkerService):
     """
 
     def __init__(self, settings: Settings, mongo: Mongo, context: WorkerContext) -> None:
-        early = _before_the_journal(context, mongo, settings)
-        processor = Processor(context, in_batches=lambda: early if mongo.has_one_journal else context)
+        processor = Processor(context)
         super().__init__(context, processor)
         self.settings = settings
         self.mongo = mongo
@@ -220,21 +218,6 @@ class Worker(WorkerService):
         self.close()
 
 
-def _before_the_journal(context: WorkerContext, mongo: Mongo, settings: Settings) -> WorkerContext:
-    """Return what writes all but the end of a batch, and waits for the journal with nothing of it."""
-    early = mongo.before_the_journal()
-    chunks = {"read_chunk": settings.read_chunk, "write_chunk": settings.write_chunk}
-    return replace(
-        context,
-        tasks=Tasks(early, **chunks),
-        series=TaskSeries(early, **chunks, time_zone_data=context.series.time_zone_data),
-        activities=Activities(early, **chunks),
-        deleted=DeletedTasks(early, **chunks),
-        edits=TaskEdits(early, **chunks),
-        events=Events(mongo, **chunks, early=early),
-    )
-
-
 def open_worker(
     settings: Settings,
     *,
@@ -262,7 +245,7 @@ def open_worker(
         series_heads=SeriesHeads(mongo),
         activities=Activities(mongo, **chunks),
         audit=AuditLog(mongo),
-        events=Events(mongo, **chunks, early=mongo),
+        events=Events(mongo, **chunks),
         event_queries=EventQueries(mongo, read_chunk=settings.read_chunk),
         event_metrics=EventMetrics(mongo),
         deleted=DeletedTasks(mongo, **chunks),

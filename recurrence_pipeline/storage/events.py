@@ -81,11 +81,11 @@ def new_event(  # noqa: PLR0913 (what an event says)
 
 
 class Events:
-    """Reads and writes `task_events`; `early` is what announcements are written with, the same where it is not said."""
+    """Reads and writes `task_events`."""
 
-    def __init__(self, mongo: Mongo, *, read_chunk: int, write_chunk: int, early: Mongo | None = None) -> None:
+    def __init__(self, mongo: Mongo, *, read_chunk: int, write_chunk: int) -> None:
         self._events = mongo.events
-        self._mongo, self._early = mongo, early or mongo
+        self._mongo = mongo
         self._begun = mongo.before_the_journal().events
         self._strays = Strays(mongo.events)
         self._claiming = Claiming(mongo, self._strays, read_chunk=read_chunk)
@@ -148,7 +148,7 @@ class Events:
             LeaseLost: where one of the events is not ours any more.
         """
         updates = announcements(deletions.values(), at_most=self._read_chunk)
-        self._update_held(self._early, updates, len(deletions))
+        self._update_held(self._mongo, updates, len(deletions))
 
     @translated()
     def finish(self, outcomes: Sequence[Outcome], *, now: datetime, run_id: str | None = None) -> None:
@@ -162,17 +162,13 @@ class Events:
 
     @property
     def takes_ordered_writes(self) -> bool:
-        """Whether `write_in_order` can be used."""
-        return takes_ordered_writes(self._mongo)
+        """Whether `write_in_order` can be used: not where writes wait for the journal; the embedded one would not."""
+        return takes_ordered_writes(self._mongo) and not self._mongo.db.write_concern.document.get("j")
 
     @translated()
     def write_in_order(self, writes: Sequence[Write], *, matched: int) -> ClientBulkWriteResult | None:
-        """Make writes that come before the outcomes of events in one command; see ordered_writes.py.
-
-        They do not wait for the journal, which the outcomes do. The embedded server never waits for it here, so that no
-        outcome is among them.
-        """
-        return write_in_order(self._early, writes, matched=matched)
+        """Make writes that come before the outcomes of events in one command; see ordered_writes.py."""
+        return write_in_order(self._mongo, writes, matched=matched)
 
     @translated()
     def release(self, events: Sequence[TaskEvent]) -> None:

@@ -41,9 +41,6 @@ BARE_DATES: CodecOptions[Document] = CodecOptions(
 Listener = CommandListener
 """What is told of every command that is sent (PyMongo, "monitoring")."""
 
-ONE_JOURNAL = frozenset({"Standalone", "RSPrimary"})
-"""What the driver calls servers that write everything themselves (PyMongo, `server_type_name`)."""
-
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -99,27 +96,13 @@ class Mongo:
     def before_the_journal(self) -> "Mongo":
         """Return the same for writes that do not wait for the server's journal, where MONGODB_URL has all others wait.
 
-        For what nobody is told of before another write, that does wait, has followed: see `has_one_journal`. What else
-        the URL asks of writes is asked of these.
+        For what is no loss where the server dies: a server that is back at once goes on with a batch whose first writes
+        it has lost. What else the URL asks of writes is asked of these.
         """
         early, asked = copy(self), self.db.write_concern.document
         if asked.get("j"):
             early._use(self.db.with_options(write_concern=WriteConcern(**{**asked, "j": False})))
         return early
-
-    @property
-    def has_one_journal(self) -> bool:
-        """Whether one server takes all writes, as far as the driver has seen; it has to have seen one.
-
-        Its journal keeps their order: with a write, it has all that were before it. A cluster has one for each shard.
-
-        Raises:
-            DatabaseUnavailable: where there is none.
-        """
-        if not self.client.topology_description.has_known_servers:
-            self.ping()
-        servers = self.client.topology_description.server_descriptions().values()
-        return not ONE_JOURNAL.isdisjoint(server.server_type_name for server in servers)
 
     def ping(self) -> None:
         """Ask the server for a sign of life.

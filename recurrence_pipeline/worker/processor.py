@@ -4,7 +4,7 @@ A batch that fails as a whole is halved until the event that is to blame stands 
 outage is nobody's fault: it stops the work, gives back what is held, and uses up no attempt.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from uuid import uuid4
@@ -35,15 +35,10 @@ log = structlog.get_logger(__name__)
 
 
 class Processor:
-    """Processes events, from anywhere and any number of them side by side.
+    """Processes events, from anywhere and any number of them side by side."""
 
-    `in_batches` gives what batches write with: their last write, of what became of the events, is `events`'s, and waits
-    for the journal for all of them.
-    """
-
-    def __init__(self, context: WorkerContext, *, in_batches: Callable[[], WorkerContext]) -> None:
+    def __init__(self, context: WorkerContext) -> None:
         self._context = context
-        self._in_batches = in_batches
         self._doubtful: set[str] = set()
         """Claims that ended otherwise than by their work: some may be held still, or be taken for a dead worker's."""
 
@@ -138,7 +133,7 @@ class Processor:
         hold = LeaseHolder(
             self._context.events, events, clock=self._context.clock, lease=lease, margin=margin, run_id=run_id
         )
-        batch = Batch(self._in_batches(), hold, run_id=run_id, results=results)
+        batch = Batch(self._context, hold, run_id=run_id, results=results)
         try:
             return self._run(batch, hold, run_id, results)
         finally:
@@ -179,7 +174,7 @@ class Processor:
             parts = (events[:half], events[half:])
             first, second = (self._process_batch(part, run_id, results) for part in parts)
             return first + second
-        batch = Batch(self._in_batches(), hold, run_id=run_id, results=results)
+        batch = Batch(self._context, hold, run_id=run_id, results=results)
         try:
             batch.fail(error)
         except LeaseLost as lost:
