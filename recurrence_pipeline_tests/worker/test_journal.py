@@ -9,6 +9,7 @@ from pymongo import monitoring
 
 from recurrence_pipeline.bootstrap import open_worker
 from recurrence_pipeline.local.embedded import EmbeddedServer
+from recurrence_pipeline.worker.context import WriteStep
 from recurrence_pipeline_tests.world import World, utc
 
 ANCHOR = utc(2024, 1, 15, 9)
@@ -71,3 +72,33 @@ def test_what_was_answered_survives_kill_minus_9_of_the_database(tmp_path: Path)
     server.kill()
     assert kept == answered
     assert statuses == ["completed", "completed"]
+
+
+@pytest.mark.parametrize("step", [WriteStep.OCCURRENCES, WriteStep.ACTIVITIES, WriteStep.CURSORS], ids=lambda s: s.name)
+@pytest.mark.parametrize("way", ["called", "queued"])
+def test_a_server_that_dies_amid_a_batch_and_is_back_at_once_has_lost_nothing_of_it(
+    tmp_path: Path, step: WriteStep, way: str
+) -> None:
+    """The driver goes on with a new connection, and nobody notices."""
+    servers = [EmbeddedServer.start(tmp_path)]
+    port = servers[0].port
+
+    def restart(done: WriteStep) -> None:
+        if done is step and len(servers) == 1:
+            servers[0].kill()
+            servers.append(EmbeddedServer.start(tmp_path, port=port))
+
+    with closing(World(servers[0].url("killed"))) as world:
+        original = world.add_task(ANCHOR, "daily")
+        with open_worker(world.settings, clock=lambda: world.now, on_step=restart) as worker:
+            if way == "called":
+                worker.process_task_recurrence(str(original), "create")
+            else:
+                world.add_event("create", original)
+                worker.process_pending(10)
+        assert len(servers) == 2
+        assert [task["occurrenceNumber"] for task in world.occurrences(original)] == [1, 2, 3]
+        assert world.actions().count("RECURRING_TASK_CREATED") == 3
+        assert (world.worker.mongo.series.find_one({"_id": original}) or {})["cursor"]["number"] == 3
+        assert world.worker.mongo.events.distinct("status") == ["completed"]
+    servers[-1].kill()
