@@ -10,18 +10,23 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 from typing import Any
 
 import structlog
 
 from recurrence_pipeline.domain.errors import DatabaseUnavailable, RecurrenceError
 from recurrence_pipeline.domain.scan import DeletedOriginal
+from recurrence_pipeline.reconciliation.rules import TOLD_WITHIN
 from recurrence_pipeline.storage.change_stream import Change, ChangeStream, ChangeStreams, NoChangeStream
 from recurrence_pipeline.storage.heartbeats import ALIVE, OFF, OPENING
 
 TELLING = timedelta(milliseconds=30)
 """How long a change of a task is left to whoever tells of it: the event beside it then does the work, once, and the
 caller of the API gets what came of it."""
+
+EDITED = TOLD_WITHIN + timedelta(seconds=1)
+"""How long an edit is left to whoever tells of it: reconciliation follows none that is younger."""
 
 SHORTEST_REST, LONGEST_REST = timedelta(seconds=1), timedelta(minutes=1)
 """Before a stream is opened again; doubled each time that it cannot be."""
@@ -63,6 +68,7 @@ class Watcher:
         self._woken = threading.Condition()
         self._queue = False
         self._noted: dict[str | DeletedOriginal, float] = {}
+        self._edits: dict[str, float] = {}
         self._gap = False
         self._answered: float | None = None
         self._token: Mapping[str, Any] | None = None
@@ -119,14 +125,18 @@ class Watcher:
 
     def take_tasks(self, *, all_of_them: bool = False) -> Told:
         """Return which tasks are to be looked at, and forget them. Those of this moment stay, unless all are wanted."""
-        before = self._clock() - (0.0 if all_of_them else TELLING.total_seconds())
+        now = self._clock()
+        before = now - (0.0 if all_of_them else TELLING.total_seconds())
         with self._woken:
             ripe = [noted for noted, at in self._noted.items() if at <= before]
             for noted in ripe:
                 del self._noted[noted]
+            settled = [task_id for task_id, at in self._edits.items() if at <= now - EDITED.total_seconds()]
+            for task_id in settled:
+                del self._edits[task_id]
             gap, self._gap = self._gap, False
         deleted = frozenset(each for each in ripe if isinstance(each, DeletedOriginal))
-        return Told(frozenset(each for each in ripe if isinstance(each, str)), deleted, gap)
+        return Told(frozenset(each for each in (*ripe, *settled) if isinstance(each, str)), deleted, gap)
 
     def give_back(self, told: Told) -> None:
         """Note again what was taken, and could not be looked at."""
@@ -138,8 +148,9 @@ class Watcher:
         """Return in how many seconds there is a task to look at, 0 for now, None where there is none."""
         if self._gap:
             return 0
-        first = next(iter(self._noted.values()), None)
-        return None if first is None else max(first + TELLING.total_seconds() - self._clock(), 0)
+        waits = ((self._noted.values(), TELLING), (self._edits.values(), EDITED))
+        firsts = [first + wait.total_seconds() for times, wait in waits for first in islice(times, 1)]
+        return max(min(firsts) - self._clock(), 0) if firsts else None
 
     def _listen(self, streams: ChangeStreams) -> None:
         """Keep a stream open until closed; a thread that ended otherwise would be missed by nobody."""
@@ -183,8 +194,11 @@ class Watcher:
         noted = change.deleted or change.task_id
         if noted is None:
             self._queue = True
-        elif len(self._noted) < MOST:
+        elif len(self._noted) + len(self._edits) < MOST:
             self._noted.setdefault(noted, self._clock())
+            if change.is_edit and change.task_id is not None:
+                self._edits.pop(change.task_id, None)  # the last one counts
+                self._edits[change.task_id] = self._clock()
         else:
             self._gap = True
 

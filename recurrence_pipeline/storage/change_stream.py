@@ -28,6 +28,16 @@ WITH_PRE_IMAGES = 17
 NEW, CHANGED, BEFORE = "fullDocument", "updateDescription.updatedFields", "fullDocumentBeforeChange"
 STORED = {"$in": ["insert", "replace"]}
 RECURS = {"$nin": [None, "none"]}
+OPTIONS = r"^recurrence(\.|$)"
+HAS_OPTIONS: Document = {
+    "$anyElementTrue": {
+        "$map": {
+            "input": {"$objectToArray": {"$ifNull": [f"${CHANGED}", {}]}},
+            "in": {"$regexMatch": {"input": "$$this.k", "regex": OPTIONS}},
+        }
+    }
+}
+"""Whether an update sets how a task recurs, or a part of that: then its name has dots in it, which no path can say."""
 
 
 class NoChangeStream(DatabaseUnavailable):
@@ -36,10 +46,14 @@ class NoChangeStream(DatabaseUnavailable):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something to look at: the task that is named, an original that is gone or, where neither is said, the queue."""
+    """Something to look at: the task that is named, an original that is gone or, where neither is said, the queue.
+
+    `is_edit` says that how a task recurs is another since, which somebody may be about to tell of.
+    """
 
     task_id: str | None = None
     deleted: DeletedOriginal | None = None
+    is_edit: bool = False
 
 
 class ChangeStream:
@@ -113,9 +127,10 @@ def _before(hello: Mapping[str, Any]) -> str | None:
 
 
 def _pipeline(tasks: str, events: str) -> list[Mapping[str, Any]]:
-    """Return what picks the changes: events that are pending; tasks that recur anew or are completed; originals gone.
+    """Return what picks the changes.
 
-    An occurrence that is stored open is one of ours.
+    They are events that are pending, tasks that recur anew or otherwise, or are completed, and originals gone. An
+    occurrence that is stored open is one of ours.
     """
     wanted = [
         {"ns.coll": events, "operationType": STORED, f"{NEW}.status": "pending"},
@@ -128,7 +143,12 @@ def _pipeline(tasks: str, events: str) -> list[Mapping[str, Any]]:
         {
             "ns.coll": tasks,
             "operationType": "update",
-            "$or": [{f"{CHANGED}.isCompleted": True}, {f"{CHANGED}.repeatType": {"$exists": True}}],
+            "$or": [
+                {f"{CHANGED}.isCompleted": True},
+                {f"{CHANGED}.repeatType": {"$exists": True}},
+                {"updateDescription.removedFields": {"$regex": OPTIONS}},
+                {"$expr": HAS_OPTIONS},
+            ],
         },
         {
             "ns.coll": tasks,
@@ -137,7 +157,7 @@ def _pipeline(tasks: str, events: str) -> list[Mapping[str, Any]]:
             f"{BEFORE}.parentRecurringId": None,
         },
     ]
-    kept = ("operationType", "ns.coll", "documentKey._id", "clusterTime", f"{BEFORE}.userId")
+    kept = ("operationType", "ns.coll", "documentKey._id", "clusterTime", f"{BEFORE}.userId", f"{CHANGED}.isCompleted")
     return [{"$match": {"$or": wanted}}, {"$project": dict.fromkeys(kept, 1)}]
 
 
@@ -148,7 +168,9 @@ def _change(document: Document, tasks: str) -> Change | None:
     if not isinstance(task_id, ObjectId):
         return None
     if document["operationType"] != "delete":
-        return Change(task_id=str(task_id))
+        updated = (document.get("updateDescription") or {}).get("updatedFields") or {}
+        is_edit = document["operationType"] != "insert" and updated.get("isCompleted") is not True
+        return Change(task_id=str(task_id), is_edit=is_edit)
     user_id, at = (document.get(BEFORE) or {}).get("userId"), document["clusterTime"]
     if not isinstance(user_id, ObjectId):
         return None

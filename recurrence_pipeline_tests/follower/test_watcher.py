@@ -1,7 +1,9 @@
 """One watcher on a real stream: whom it wakes, and what it says when the stream breaks, comes back, or is not there."""
 
+import time
 from collections.abc import Callable
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.follower import watcher as watchers
 from recurrence_pipeline.follower.watcher import Told, Watcher
 from recurrence_pipeline.local.embedded import EmbeddedServer
+from recurrence_pipeline.reconciliation.rules import TOLD_WITHIN
 from recurrence_pipeline.storage.heartbeats import ALIVE, OFF
 from recurrence_pipeline_tests.follower.conftest import kill_streams
 from recurrence_pipeline_tests.waiting import wait_until
@@ -65,6 +68,26 @@ def test_a_task_is_told_a_moment_later_once_and_by_its_id(breakable: World, watc
     assert watcher.wait(60, queue=False)
     assert until_told(watcher, lambda told: bool(told.tasks)) == Told(frozenset({str(task)}))
     assert not watcher.ready()
+
+
+def test_an_edit_is_told_at_once_and_when_nobody_has_told_of_it_in_time(
+    breakable: World, watcher: Watcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reconciliation follows no edit that is younger: only looks would find it then."""
+    task = breakable.add_task(ANCHOR, "daily")
+    until_told(watcher, lambda told: bool(told.tasks))
+    monkeypatch.setattr(watchers, "EDITED", timedelta(seconds=2))
+    edited = time.monotonic()
+    breakable.worker.mongo.tasks.update_one({"_id": task}, {"$set": {"recurrence": {"horizon": 4}}})
+
+    for _ in range(2):
+        assert until_told(watcher, lambda told: bool(told.tasks)).tasks == {str(task)}
+    assert time.monotonic() - edited >= 2
+    assert not watcher.ready()
+
+
+def test_an_edit_waits_for_longer_than_reconciliation_leaves_it_alone() -> None:
+    assert watchers.EDITED > TOLD_WITHIN
 
 
 def test_what_could_not_be_looked_at_is_told_again(breakable: World, watcher: Watcher) -> None:

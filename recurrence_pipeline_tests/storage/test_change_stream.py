@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,6 +64,28 @@ def test_it_tells_of_tasks_that_recur_anew_of_completions_and_of_events_and_of_n
     assert about_tasks.count(str(plain)) == 1
     assert about_tasks.count(str(original)) in {3, 4}  # stored, replaced (some servers tell of the first), completed
     assert changes.count(QUEUE) == 2
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"$set": {"recurrence": {"horizon": 4}}},
+        {"$set": {"recurrence.horizon": 4}},
+        {"$unset": {"recurrence": ""}},
+        {"$unset": {"recurrence.missed": ""}},
+        {"$set": {"repeatType": "weekly"}},
+    ],
+    ids=str,
+)
+def test_it_tells_of_an_edit_of_how_a_task_recurs_and_that_it_is_one(live: World, edit: dict[str, Any]) -> None:
+    task = live.add_task(ANCHOR, "daily", recurrence={"missed": "latest"})
+    other = live.add_task(ANCHOR, "daily")
+    with closing(opened(live.worker)) as stream:
+        live.worker.mongo.tasks.update_one({"_id": other}, {"$set": {"recurrences": 1, "title": "another"}})
+        live.complete(other)
+        live.worker.mongo.tasks.update_one({"_id": task}, edit)
+
+        assert told(stream) == [Change(str(other)), Change(str(task), is_edit=True)]
 
 
 def test_the_work_itself_wakes_nobody(live: World) -> None:
