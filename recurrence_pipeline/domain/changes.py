@@ -4,7 +4,7 @@ As with creations and completions, the plan is the difference between what shoul
 comes twice, late or after a crash comes to the same. What a person touched is never changed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
@@ -115,6 +115,7 @@ class _Change:
 
     def _update(self) -> None:
         memory, state = self._remembered(), self._state()
+        self._tell_of(state.behind_cursor())
         zone = self._original.timezone or self._timezone or "UTC"
         follow_date = self._event.source is not Source.RECONCILE
         revision = revised(state, now=self._now, from_slot=self._event.slot, zone=zone, follow_date=follow_date)
@@ -141,7 +142,7 @@ class _Change:
         going = [t for t in ahead if t.is_touched is False]
         numbers = [t.occurrence_number for t in going if t.occurrence_number is not None]
         if memory is not None and memory.current.rule != NONE:
-            changed = stopped(memory, min([memory.number + 1, *numbers]))
+            changed = stopped(self._series, self._original, memory, numbers, self._now)
             self._part.memories.append(MemoryChange(self._series.id, memory, changed))
         changes = [_goes(t, "the task does not recur any more") for t in going]
         changes += [_stays(t, TOUCHED) for t in ahead if t.is_touched is not False]
@@ -195,6 +196,7 @@ class _Change:
 
     def _skip(self) -> None:
         memory, state, event = self._remembered(), self._state(), self._event
+        self._tell_of(state.behind_cursor())
         slot, task = self._slot(state)
         skipped = state.skipped.get(slot)
         if event.undo:
@@ -207,8 +209,6 @@ class _Change:
                 self._series = replace(self._series, memory=replace(memory, skipped={**memory.skipped, slot: skipped}))
                 state = self._state()
             if task is not None:
-                if state.slots.get(task.id, 0) > state.cursor:  # a worker that died may have told nobody of it
-                    self._tell(Action.CREATED, task.id)
                 self._retire(state, [task.id], SKIPPED, Action.SKIPPED, whatever=True)
                 state.open.pop(task.id, None)
         changes = [_goes(task, "skipped")] if task is not None and not event.undo else self._gone
@@ -252,7 +252,7 @@ class _Change:
             self._take_back_what_followed(state, int(slot))
         state.wants_again(slot)
         version = self._remembered().rule_version
-        self._part.skips.append(SlotSkip(self._series.id, slot, None, version, skipped.event_id))
+        self._part.skips.append(SlotSkip(self._series.id, slot, None, version))
         if skipped.task_id is not None and _is_slot(state, slot):
             instead = occurrence_id(self._original.id, int(slot) if slot.isdigit() else slot)
             self._part.put_back.append(PutBack(skipped.event_id, skipped.task_id, instead))
@@ -273,8 +273,8 @@ class _Change:
         self._retire(state, [task.id for task in later], SKIPPED, Action.RETIRED)
         self._gone = [_goes(task, "it took the place of the skipped one") for task in later]
         if memory is not None and later:
-            lowered = replace(memory, number=number, at=None, skipped=state.skipped)
-            self._part.lowered.append(MemoryChange(self._series.id, memory, lowered))
+            seen = replace(memory, skipped=state.skipped)
+            self._part.lowered.append(MemoryChange(self._series.id, seen, replace(seen, number=number, at=None)))
 
     # What they have in common
 
@@ -296,8 +296,7 @@ class _Change:
         part = self._part
         part.occurrences += [*done.new, *(new for new in done.begun if new.subtasks is not None)]
         created = state.in_order({*state.made_by(self._event.id), *(new.id for new in done.new)})
-        for task_id in dict.fromkeys([*created, *(new.id for new in done.begun)]):
-            self._tell(Action.CREATED, task_id)
+        self._tell_of(dict.fromkeys([*created, *(new.id for new in done.begun)]))
         part.edits += done.edits
         for edit in done.edits:
             if edit.slot is not None:
@@ -307,8 +306,9 @@ class _Change:
         memory = self._remembered()
         part.raised += [MemoryChange(self._series.id, memory, move.memory) for move in state.moves(state.cursor)]
         if done.lowered is not None and done.lowered != memory:
-            seen = part.raised[-1].new if part.raised else memory
-            lowered = replace(done.lowered, added=done.lowered.added | (seen.added - memory.added))
+            seen = replace(part.raised[-1].new if part.raised else memory, skipped=state.skipped)
+            added = done.lowered.added | (seen.added - memory.added)
+            lowered = replace(done.lowered, added=added, skipped=state.skipped)
             part.lowered.append(MemoryChange(self._series.id, seen, lowered))
         self._answer([*changes, *done.changes], tuple(i for i in created if i not in missed))
 
@@ -327,9 +327,15 @@ class _Change:
                 Retirement(self._event, tuple(slots), reason, action, self._original, slots, whatever)
             )
 
+    def _tell_of(self, made: Iterable[str]) -> None:
+        for task_id in made:
+            self._tell(Action.CREATED, task_id)
+
     def _tell(self, action: Action, task_id: str, *, subject: str | None = None) -> None:
         if self._original.user_id is not None:
-            self._part.activities.append(NewActivity.of(action, self._original.user_id, task_id, subject=subject))
+            told = NewActivity.of(action, self._original.user_id, task_id, subject=subject)
+            if told not in self._part.activities:
+                self._part.activities.append(told)
 
     def _answer(self, changes: Sequence[SlotChange], created: tuple[str, ...] = ()) -> None:
         ordered = sorted(changes, key=lambda change: (change.due, change.task_id))

@@ -28,7 +28,7 @@ def family_of(rule: Rule) -> Family:
     """Return what counts the slots of a rule, COUNT and UNTIL aside."""
     rule = rule.without_end()
     general = Counted(rule)
-    if rule.by_week_no or rule.by_year_day or rule.by_set_pos:
+    if rule.by_week_no or rule.by_year_day or rule.by_set_pos or rule.counted_from:
         return general
     match rule.frequency:
         case Frequency.DAILY if not (rule.by_month or rule.by_month_day):

@@ -22,7 +22,7 @@ from recurrence_pipeline.domain.named_days import (
     named_in_year,
     week_of,
 )
-from recurrence_pipeline.domain.rules import Frequency, Rule, WeekdayNum
+from recurrence_pipeline.domain.rules import Frequency, Rule, Skip, WeekdayNum
 from recurrence_pipeline.domain.zones import wall_clock
 
 GIVES_UP_AFTER = 400
@@ -107,10 +107,20 @@ def filled(rule: Rule, anchor: date) -> Rule:
     return rule
 
 
+def begun_later(rule: Rule, anchor: date) -> Rule:
+    """Return what a rule that counts from an anchor is for a series that starts at any later one of its instances.
+
+    An instance may lie beside the period that names it: the first week of a year in the one before, March 1 instead of
+    February 30. Then periods are counted from the anchor still.
+    """
+    is_beside = rule.interval > 1 and (rule.by_week_no or rule.skip is Skip.FORWARD)
+    return replace(filled(rule, anchor), counted_from=anchor if is_beside else None)
+
+
 def _days_from(rule: Rule, anchor: date, last: int) -> Iterator[int]:
     """Yield the days of a rule behind day `last`, as ordinals; those before the anchor too, where `last` lies there."""
     gives_up = last + GIVES_UP_AFTER * 366
-    for begins, days in _periods(rule, anchor, last):
+    for begins, days in _periods(rule, rule.counted_from or anchor, last):
         if begins > gives_up:
             return
         for day in _chosen(days, rule.by_set_pos):

@@ -11,7 +11,7 @@ from datetime import datetime, tzinfo
 
 from recurrence_pipeline.domain.calendar import is_counted
 from recurrence_pipeline.domain.errors import InvalidRecurrence, NotAMember, RuleChanged, WrongType
-from recurrence_pipeline.domain.instances import filled, last_moment
+from recurrence_pipeline.domain.instances import begun_later, last_moment
 from recurrence_pipeline.domain.model import Cursor, Revision, Series, SeriesMemory, Task
 from recurrence_pipeline.domain.recurrence import NONE, Recurrence, is_same_rule, read_recurrence, read_rule
 from recurrence_pipeline.domain.rules import Rule
@@ -84,7 +84,7 @@ def slot_line(series: Series, revisions: Sequence[Revision], recurrence: Recurre
         if revision.start is not None:
             if (end := last_moment(parsed, revision.anchor)) is not None and end < revision.start:
                 continue
-            rule = parsed = filled(parsed, revision.anchor.date())
+            rule = parsed = begun_later(parsed, revision.anchor.date())
         zone, wall = time_zone(revision.timezone), revision.start or revision.anchor
         if revision.from_completion:
             known = {n: at for n, at in _places(series, revision) if last is None or n <= last}
@@ -117,11 +117,13 @@ def _places(series: Series, revision: Revision) -> Iterator[tuple[int, datetime]
 def known_slots(series: Series, wall: datetime, zone: tzinfo, first: int, last: int | None) -> dict[int, datetime]:
     """Return, by number, the slots that the memory and members say the time of; of these, what lies between its ends.
 
-    Members are the application's, which may have written anything there.
+    Members are the application's, which may have written anything there. Of a series that nothing is remembered of,
+    they may have been made by another rule: none is believed.
     """
     memory, highest, end = series.memory, MAX_NUMBER if last is None else last + 1, None
-    is_here = memory is not None and time_zone(memory.current.timezone) is zone
-    if is_here and memory is not None and memory.at is not None and first < memory.number < highest:
+    if memory is None:
+        return {}
+    if time_zone(memory.current.timezone) is zone and memory.at is not None and first < memory.number < highest:
         highest, end = memory.number, memory.at
     known = {
         task.occurrence_number: task.occurrence_at

@@ -115,8 +115,12 @@ class Revision:
     from_completion: bool = False
 
 
-RuleVersion = tuple[int, int]
-"""How many rules of a series are remembered, and the first slot of the last one."""
+class RuleVersion(NamedTuple):
+    """What the slots of a series are counted by: how many rules, where the last begins, and which are not wanted."""
+
+    revisions: int
+    first: int
+    skipped: tuple[tuple[str, Skipped], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +168,8 @@ class SeriesMemory:
 
     @property
     def rule_version(self) -> RuleVersion:
-        """How many rules are remembered, and where the last begins: another one cannot have both."""
-        return len(self.revisions), self.current.first
+        """By what a plan counts slots: another rule, or another slot that is not wanted, is another version."""
+        return RuleVersion(len(self.revisions), self.current.first, tuple(self.skipped.items()))
 
 
 @dataclass(slots=True)

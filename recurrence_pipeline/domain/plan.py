@@ -136,7 +136,7 @@ class CursorMove:
 class MemoryChange:
     """Write the cursor and the revisions of `new`, where the series is remembered as it was `seen`.
 
-    That is the cursor and the rule; where the rule changes, also which slots are not wanted: their numbers stay taken.
+    That is the cursor, the rule, and which slots are not wanted.
     """
 
     series_id: str
@@ -152,9 +152,13 @@ class SlotSkip:
     slot: str
     skipped: Skipped | None
     rule_version: RuleVersion
-    """By which rule the slot is one: by another one it may be none."""
-    seen: str | None = None
-    """Where it is wanted again: the event that is known to have skipped it. Another's skip stays."""
+    """By what the slot is one: by another rule it may be none, and with another skip others have tasks ahead."""
+
+    def is_noted(self, memory: SeriesMemory | None) -> bool:
+        """Say whether it was noted already, by the rule that it was asked by."""
+        if memory is None or memory.rule_version[:2] != self.rule_version[:2]:
+            return False
+        return memory.skipped.get(self.slot) == self.skipped
 
 
 ORIGINAL_GONE = "original gone"

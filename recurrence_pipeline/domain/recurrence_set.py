@@ -8,8 +8,9 @@ of the month, or days of the year. It leaves open what a start that is not on it
 as a date, and the number of slots is said as the time of the last.
 
 It has no words for days off and pauses. Those of slots that are still to come are told for FORESEEN ahead: what is
-passed over is taken out, what moves is a changed instance. A pause until further notice ends the rule. Dates that are
-counted from completion are no recurrence set: what is open is told, and no rule.
+passed over is taken out, what moves is a changed instance. A pause until further notice ends the rule. So are those of
+a rule whose periods are counted from a day before the start: they are put in as dates. Dates that are counted from
+completion are no recurrence set: what is open is told, and no rule.
 """
 
 from collections.abc import Iterator
@@ -78,7 +79,9 @@ def recurrence_set(series: Series, state: SeriesState) -> RecurrenceSet:
     to_come = [at for at in state.added() if at not in state.made]
     places = {at: place for at, place in _foreseen(state, rests, to_come).items() if at not in tasks}
     passed_over = {at for at, place in places.items() if place is None}
-    added = (set(to_come) - passed_over) | (tasks.keys() - set(slots))
+    added = (set(to_come) - passed_over) | (tasks.keys() - set(slots) if rule is not None else tasks.keys())
+    if _written_rule(state).counted_from is not None:
+        added |= {place for at in _to_come(state, rests) if (place := places.get(at, at)) is not None}
     if rule is None or not is_instance(_written_rule(state), _start(state)):
         added.add(_start(state))
     return RecurrenceSet(
@@ -252,7 +255,7 @@ def _rule(state: SeriesState, rests: date | None) -> str | None:
     """Return RRULE's value; None where nothing comes behind the start."""
     wall, rule = _start(state), _ended(state, rests)
     last = last_moment(rule, wall, state.zone)
-    if state.is_stopped:
+    if state.is_stopped or rule.counted_from is not None:
         return None
     following = [slot.at for slot in state.timed(_first(state) + 1, 1)] if rule.ends else [wall]
     if not following or (last is not None and following[0] > last):

@@ -12,9 +12,9 @@ from recurrence_pipeline.domain.calendar import in_utc
 from recurrence_pipeline.domain.errors import InvalidRecurrence
 from recurrence_pipeline.domain.instances import instances, require_instance
 from recurrence_pipeline.domain.memory import anchor_of_memory, digest_of
-from recurrence_pipeline.domain.model import Revision, SeriesMemory, Task, occurrence_id
+from recurrence_pipeline.domain.model import Revision, Series, SeriesMemory, Task, occurrence_id
 from recurrence_pipeline.domain.reach import MAX_NEW_PER_SERIES
-from recurrence_pipeline.domain.recurrence import NONE, Recurrence, is_same_rule, read_recurrence
+from recurrence_pipeline.domain.recurrence import CUSTOM, NONE, Recurrence, is_same_rule, read_recurrence, read_rule
 from recurrence_pipeline.domain.series import SeriesState
 from recurrence_pipeline.domain.slot_line import Slot
 from recurrence_pipeline.domain.zones import time_zone, wall_clock
@@ -61,7 +61,7 @@ def revised(
     if is_same and not is_moved and zone == current.timezone and asked.from_completion == current.from_completion:
         return None
     anchor, anchored_at = _anchor(original, memory, zone, is_moved=is_moved)
-    replaces = _first_to_change(state, asked, now, from_slot)
+    replaces = _first_to_change(state, now, from_slot, one_stays=asked.from_completion)
     first = max(_behind_all_given(state), replaces)
     revision = Revision(asked.text, anchor, zone, anchored_at, first, replaces, from_completion=asked.from_completion)
     if asked.from_completion:
@@ -83,11 +83,14 @@ def remembering(state: SeriesState, memory: SeriesMemory, revision: Revision | N
     return replace(memory, revisions=_with(memory, revision), passed=passed, followed=followed)
 
 
-def stopped(memory: SeriesMemory, replaces: int) -> SeriesMemory:
-    """Return the memory of a series that does not recur any more, from a slot on."""
-    end = replace(
-        memory.current, rule=NONE, first=max(memory.number + 1, memory.current.first), replaces=replaces, start=None
-    )
+def stopped(series: Series, original: Task, memory: SeriesMemory, going: Iterable[int], now: datetime) -> SeriesMemory:
+    """Return the memory of a series that does not recur any more: from the first slot to come on, or that goes."""
+    rule, zone = str(read_rule(memory.current.rule).rule), memory.current.timezone
+    as_before = replace(original, repeat_type=CUSTOM, recurrence={"rule": rule}, timezone=zone)
+    state = SeriesState(series, as_before, None, now=now)
+    first = max(memory.number + 1, memory.current.first)
+    replaces = min([memory.number + 1, *going, _first_to_change(state, now, None)])
+    end = replace(memory.current, rule=NONE, first=first, replaces=replaces, start=None)
     return replace(memory, revisions=_with(memory, end), followed=None)
 
 
@@ -114,13 +117,14 @@ def _anchor(original: Task, memory: SeriesMemory, zone: str, *, is_moved: bool) 
     return wall_clock("anchor", anchor_of_memory(memory), time_zone(zone)), current.anchored_at
 
 
-def _first_to_change(state: SeriesState, asked: Recurrence, now: datetime, from_slot: int | None) -> int:
+def _first_to_change(state: SeriesState, now: datetime, from_slot: int | None, *, one_stays: bool = False) -> int:
+    """Return the first slot that a new rule takes the place of; behind the first open task, where that `one_stays`."""
     if state.is_stopped:
         return state.cursor + 1
     replaces = max(state.line.after(state.finished), state.original_slot + 1, _first_to_come(state, now))
     if not state.timed(state.cursor + 1, 1):  # nobody needs the numbers behind its end
         replaces = min(replaces, state.cursor + 1)
-    if asked.from_completion:  # one task stays open
+    if one_stays:
         replaces = max(
             replaces, min((state.slots[i] for i in state.open if i in state.slots), default=replaces - 1) + 1
         )

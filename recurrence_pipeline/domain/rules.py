@@ -67,6 +67,8 @@ class Rule:
     until: date | datetime | None = None
     week_start: int = 0
     skip: Skip = Skip.OMIT
+    counted_from: date | None = None
+    """The day whose period is the first, where that is not the one of the start: no part of an RRULE says so."""
 
     def __str__(self) -> str:
         """Return it as an RRULE value; what is left at its default is left out."""

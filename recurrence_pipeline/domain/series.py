@@ -98,6 +98,11 @@ class SeriesState(SeriesSlots):
         """Return the occurrences that an earlier attempt of this event made and that are still there."""
         return [i for i, maker in self.makers.items() if maker == event_id and self._has(i)]
 
+    def behind_cursor(self) -> list[str]:
+        """Return the members that a worker which died has made: nobody may have been told of them."""
+        dates = (i for i, date in self.dates.items() if date not in self.made)
+        return [*(i for i, number in self.slots.items() if number > self.cursor), *dates]
+
     def advance(self, event_id: str) -> Iterator[tuple[NewOccurrence, bool]]:
         """Yield what the event should generate, each with whether it is there already, and move the cursor past it."""
         reach = self.reach()
@@ -114,6 +119,8 @@ class SeriesState(SeriesSlots):
             if at not in self.made and not self.skips(at):
                 yield self.take_in(self.on_date(at, event_id))
         self.cursor = max(self.cursor, reach.number)
+        if self.recurrence.from_completion:  # nothing is owed before one that is there, whatever made it
+            self.cursor = max([self.cursor, *(n for n in self.slots.values() if self.line.stretch_of(n) is not None)])
         self.made |= frozenset(reach.dates)
 
     def _missing(self, reach: Reach) -> list[Slot]:

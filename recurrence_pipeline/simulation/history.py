@@ -188,11 +188,6 @@ class History:
                 return
         raise RuntimeError("there is always something left to do")
 
-    @property
-    def is_behind(self) -> bool:
-        """Whether slots are still to be generated, which reconciliation finds."""
-        return SeriesState(self.store.series(ORIGINAL), self.head, None, now=self.now).is_behind
-
     def reconcile(self) -> bool:
         """Ask for what nobody told of, as reconciliation does; say whether there is anything."""
         head, memory = self.store.tasks.get(ORIGINAL), self.memory
@@ -292,6 +287,7 @@ class History:
             self.refusals |= plan.refusals
         done = {i for i in asked if not isinstance(self.refusals.get(i), Transient)}
         self.half_done -= done
+        self.store.unfinished -= done - self.refusals.keys()
         newest = {event.id: event for event in self.queue if event.id in done}  # with what it has announced by now
         self.finished = [newest.pop(event.id, event) for event in self.finished] + list(newest.values())
         self.queue = [event for event in self.queue if event.id not in done]

@@ -13,7 +13,20 @@ from typing import Any, NamedTuple, Self
 from recurrence_pipeline.domain.changes import plan_changes
 from recurrence_pipeline.domain.content import content_for
 from recurrence_pipeline.domain.errors import MemoryChanged
-from recurrence_pipeline.domain.model import CHANGES, Operation, Series, SeriesMemory, Task, TaskEvent, derived_id
+from recurrence_pipeline.domain.memory import recall
+from recurrence_pipeline.domain.model import (
+    CHANGES,
+    Action,
+    Cursor,
+    Operation,
+    Series,
+    SeriesMemory,
+    Task,
+    TaskEvent,
+    activity_id,
+    derived_id,
+    occurrence_id,
+)
 from recurrence_pipeline.domain.plan import (
     MISSED,
     CursorMove,
@@ -55,6 +68,8 @@ class Store:
     """Copies of what was retired, by the event that did it and the task."""
     events: dict[str, tuple[str, str]] = field(default_factory=dict)
     """What each event asked for, and of which task."""
+    unfinished: set[str] = field(default_factory=set)
+    """Those of them that did not come to a good end."""
     made: dict[str, Task] = field(default_factory=dict)
     """Every occurrence that ever was, as it was written."""
     reopened: dict[str, datetime] = field(default_factory=dict)
@@ -74,6 +89,7 @@ class Store:
             removed=dict(self.removed),
             kept=dict(self.kept),
             events=dict(self.events),
+            unfinished=set(self.unfinished),
             made=dict(self.made),
             reopened=dict(self.reopened),
             owed=set(self.owed),
@@ -100,6 +116,7 @@ class Store:
     def note(self, event: TaskEvent) -> None:
         """Keep an event that somebody writes."""
         self.events[event.id] = (event.operation.value, event.task_id)
+        self.unfinished.add(event.id)
         if event.operation is Operation.REOPEN:
             self.reopened[event.task_id] = max(event.created_at, self.reopened.get(event.task_id, event.created_at))
 
@@ -136,7 +153,18 @@ class Store:
         original = self.tasks.get(head)
         if original is not None and original.parent_recurring_id is not None:
             original = None
-        return Series(head, original, tuple(self._hanging.get(head, {}).values()), memory=self.memories.get(head))
+        members, memory = tuple(self._hanging.get(head, {}).values()), self.memories.get(head)
+        recalled = self._recalled(original, members) if original is not None and memory is None else None
+        return Series(head, original, members, memory=memory, recalled=recalled)
+
+    def _recalled(self, original: Task, members: Sequence[Task]) -> Cursor | None:
+        """Return how far a series is at least that nothing is remembered of, as storage/evidence.py has it."""
+        deleted = [t for i in self.removed if (t := self.made.get(i)) and t.parent_recurring_id == original.id]
+        numbers = [task.occurrence_number for task in deleted if task.occurrence_number is not None]
+        found = recall(original, members, unfinished=self.unfinished, deleted=numbers)
+        while found and activity_id(Action.CREATED, occurrence_id(original.id, found.number + 1)) in self.told:
+            found = replace(found, number=found.number + 1)
+        return found
 
     # What the worker writes
 
@@ -229,9 +257,8 @@ class Store:
         if known is None:
             return False
         is_same = (known.number, known.passed, known.rule_version) == (seen.number, seen.passed, seen.rule_version)
-        if not is_same or (new.revisions != seen.revisions and known.skipped != seen.skipped):
-            wanted = (new.number, new.passed, new.at, new.revisions, new.followed)
-            return (known.number, known.passed, known.at, known.revisions, known.followed) == wanted
+        if not is_same:
+            return replace(known, added=new.added, original_slot=new.original_slot) == new
         self.memories[change.series_id] = replace(
             known,
             number=new.number,
@@ -246,10 +273,7 @@ class Store:
     def _skip(self, skip: SlotSkip) -> bool:
         known = self.memories.get(skip.series_id)
         if known is None or known.rule_version != skip.rule_version:
-            return False
-        noted = known.skipped.get(skip.slot)
-        if skip.seen is not None and noted is not None and noted.event_id != skip.seen:
-            return False
+            return skip.is_noted(known)
         others = {slot: each for slot, each in known.skipped.items() if slot != skip.slot}
         skipped = others if skip.skipped is None else others | {skip.slot: skip.skipped}
         self.memories[skip.series_id] = replace(known, skipped=skipped)
@@ -353,4 +377,5 @@ def process(store: Store, event: TaskEvent, now: datetime, planner: Planner) -> 
         writes = store.writes(plan, now)
     for write in writes:
         write()
+    store.unfinished -= plan.answers.keys() - plan.refusals.keys()
     return plan

@@ -3,7 +3,7 @@
 A document that makes no sense is read as none. When which of them is written is task_series.py's business.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -25,7 +25,7 @@ def series_document(move: CursorMove) -> Document:
     if memory.added:
         document["added"] = sorted(map(wall_text, memory.added))
     if memory.skipped:
-        document["skipped"] = skips_document(memory)
+        document["skipped"] = skips_document(memory.skipped.items())
     return document
 
 
@@ -39,9 +39,9 @@ def memory_fields(memory: SeriesMemory) -> Document:
     }
 
 
-def skips_document(memory: SeriesMemory) -> Document:
-    """Write which slots are not wanted."""
-    return {slot: skipped_document(skipped) for slot, skipped in memory.skipped.items()}
+def skips_document(skips: Iterable[tuple[str, Skipped]]) -> Document:
+    """Write which slots are not wanted, in the order in which that was asked."""
+    return {slot: skipped_document(skipped) for slot, skipped in skips}
 
 
 def skipped_document(skipped: Skipped) -> Document:

@@ -93,7 +93,7 @@ class TaskSeries:
     def _updates(
         self, known: Sequence[CursorMove], rules: Mapping[str, RuleVersion], namespace: str | None = None
     ) -> list[UpdateMany | UpdateOne]:
-        versions: list[RuleVersion | None] = [*sorted(set(rules.values()))] or [None]
+        versions: list[RuleVersion | None] = [*dict.fromkeys(rules.values())] or [None]
         updates: list[UpdateMany | UpdateOne] = [
             _raising(chunk, version, namespace)
             for version in versions
@@ -114,14 +114,16 @@ class TaskSeries:
         return {
             c.series_id
             for c in changes
-            if (known := now.get(c.series_id)) and memory_fields(known) == memory_fields(c.new)
+            if (known := now.get(c.series_id))
+            and memory_fields(known) == memory_fields(c.new)
+            and known.skipped == c.new.skipped
         }
 
     @translated()
     def skip(self, skips: Sequence[SlotSkip]) -> set[str]:
         """Note slots that are not wanted, or take such notes back.
 
-        Return the series that have another rule by now, or of which another event has skipped that slot since.
+        Return the series that have another rule by now, or of which another slot was skipped, or wanted again, since.
         """
         requests = [UpdateOne(_skippable(skip), _skipping(skip)) for skip in skips]
         matched = sum(
@@ -130,7 +132,7 @@ class TaskSeries:
         if matched == len(requests):
             return set()
         now = self.read(skip.series_id for skip in skips)
-        return {skip.series_id for skip in skips if not _may_skip(now.get(skip.series_id), skip)}
+        return {skip.series_id for skip in skips if not skip.is_noted(now.get(skip.series_id))}
 
     @translated()
     def forget_gone(self, now: datetime, keep: timedelta, *, dry_run: bool = False) -> int:
@@ -203,32 +205,22 @@ def _changing(change: MemoryChange) -> Document:
 
 def _unchanged(change: MemoryChange) -> Document:
     seen = change.seen
-    skipped = _as_skipped(seen) if change.new.revisions != seen.revisions else {}
     passed = {"cursor.passed": sorted(seen.passed)} if seen.passed else {"cursor.passed.0": {"$exists": False}}
     rule = _of_rule(seen.rule_version)
-    return {"_id": ObjectId(change.series_id), "cursor.number": seen.number, **passed, **rule, **skipped}
-
-
-def _as_skipped(memory: SeriesMemory) -> Document:
-    return {"skipped": skips_document(memory) if memory.skipped else {"$in": [None, {}]}}
+    return {"_id": ObjectId(change.series_id), "cursor.number": seen.number, **passed, **rule}
 
 
 def _of_rule(version: RuleVersion) -> Document:
-    count, first = version
-    return {"revisions": {"$size": count}, f"revisions.{count - 1}.first": first or {"$not": {"$gt": 0}}}
+    count, first, skipped = version
+    return {
+        "revisions": {"$size": count},
+        f"revisions.{count - 1}.first": first or {"$not": {"$gt": 0}},
+        "skipped": skips_document(skipped) if skipped else {"$in": [None, {}]},
+    }
 
 
 def _skippable(skip: SlotSkip) -> Document:
-    wanted = {"_id": ObjectId(skip.series_id), **_of_rule(skip.rule_version)}
-    return wanted if skip.seen is None else wanted | {f"skipped.{skip.slot}.by": ObjectId(skip.seen)}
-
-
-def _may_skip(memory: SeriesMemory | None, skip: SlotSkip) -> bool:
-    """Say whether nothing stands in the way of a skip that found nothing to change: it was made before."""
-    if memory is None or memory.rule_version != skip.rule_version:
-        return False
-    noted = memory.skipped.get(skip.slot)
-    return skip.seen is None or noted is None or noted.event_id == skip.seen
+    return {"_id": ObjectId(skip.series_id), **_of_rule(skip.rule_version)}
 
 
 def _skipping(skip: SlotSkip) -> Document:

@@ -171,7 +171,7 @@ class PlanWriter:
         self._summary.occurrences_deleted += self._remove(removals)
 
     def _bring_in_line(self, revised: set[str]) -> None:
-        """Have series looked at once more whose rule was changed while slots of the earlier one were made."""
+        """Have series looked at once more of which the rule, or a slot not wanted, changed while slots were made."""
         now = self._context.clock()
         events = [new_event(i, Operation.UPDATE, None, source=Source.RECONCILE, now=now) for i in sorted(revised)]
         if events:

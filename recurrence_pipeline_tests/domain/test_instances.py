@@ -7,12 +7,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from dateutil.rrule import rrulestr
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from conformance.examples import RFC_5545, RFC_7529, listed
+from recurrence_pipeline.domain.calendar import timed
 from recurrence_pipeline.domain.errors import InvalidRecurrence
-from recurrence_pipeline.domain.instances import instances, last_moment, require_instance
+from recurrence_pipeline.domain.instances import begun_later, instances, last_moment, require_instance
 from recurrence_pipeline.domain.rules import parse_rule
 from recurrence_pipeline_tests.domain.rule_texts import rule_texts
 
@@ -121,6 +122,20 @@ def test_begun_anywhere_a_rule_goes_on_as_from_its_start(text: str, anchor: date
     assert list(islice(instances(rule, anchor, whole[split - 1]), 30 - split)) == whole[split:]
     between = whole[split - 1] + (whole[split] - whole[split - 1]) / 2
     assert next(instances(rule, anchor, between)) == whole[split]
+
+
+@given(rule_texts(), anchors, st.integers(1, 25))
+@example("FREQ=YEARLY;INTERVAL=2;BYWEEKNO=1;BYDAY=MO", at("2024-01-03T09:00"), 1)
+@example("FREQ=MONTHLY;INTERVAL=2;BYMONTHDAY=1,31;SKIP=FORWARD", at("2024-02-01T09:00"), 1)
+def test_a_series_that_starts_at_a_later_instance_has_the_others_behind_it(
+    text: str, anchor: datetime, split: int
+) -> None:
+    rule = parse_rule(text)
+    found = list(islice(instances(rule, anchor), split + 5))
+    assume(len(found) > split)
+    start = found[split - 1]
+    slots = timed(start, begun_later(rule, anchor), 0, len(found) - split + 1, ZoneInfo("UTC"))
+    assert [at for at, _ in slots] == found[split - 1 :]
 
 
 @given(rule_texts(rich=False), anchors)

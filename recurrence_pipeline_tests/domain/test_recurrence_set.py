@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from recurrence_pipeline.domain.errors import InvalidRecurrence
 from recurrence_pipeline.domain.instances import instances
-from recurrence_pipeline.domain.model import Cursor, Series, SeriesMemory, Task
+from recurrence_pipeline.domain.model import Cursor, Revision, Series, SeriesMemory, Task
 from recurrence_pipeline.domain.recurrence_set import RecurrenceSet, recurrence_set, rfc5545
 from recurrence_pipeline.domain.rules import REPEAT_TYPES, Skip, parse_rule
 from recurrence_pipeline.domain.series import SeriesState
@@ -130,6 +130,22 @@ def test_a_start_that_is_not_on_its_rule_is_a_date_and_the_count_a_time() -> Non
 def test_a_series_that_ends_with_its_start_has_that_date_alone(end: str) -> None:
     found = told(f"FREQ=DAILY;{end}")
     assert (found.rule, texts(found.added)) == (None, ["2024-01-31T09:00"])
+
+
+def test_a_rule_whose_periods_are_counted_from_before_its_start_is_told_as_dates() -> None:
+    """RFC 5545 counts them from the start: what is edited goes on as the first date says."""
+    rule = "FREQ=MONTHLY;INTERVAL=2;BYMONTHDAY=30;SKIP=FORWARD"
+    first, anchor = utc(2024, 1, 15, 9), utc(2023, 12, 30, 9)
+    edited = Revision(rule, anchor, "UTC", first, 2, 2, utc(2024, 3, 1, 9))
+    memory = SeriesMemory(2, (Revision("weekly", first, "UTC", first), edited), at=utc(2024, 3, 1, 9))
+    original = replace(an_original("custom", first), recurrence={"rule": rule})
+    series = Series(original.id, original, (occurrence(2, utc(2024, 3, 1, 9)),), memory=memory)
+
+    found = recurrence_set(series, SeriesState(series, original, None))
+    assert (found.start, found.rule, found.excluded) == (utc(2024, 3, 1, 9), None, ())
+    assert texts(found.added)[:4] == [
+        "2024-01-15T09:00", "2024-03-01T09:00", "2024-04-30T09:00", "2024-06-30T09:00",
+    ]  # fmt: skip
 
 
 # Dates, and what differs

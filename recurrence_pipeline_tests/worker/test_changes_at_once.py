@@ -68,6 +68,7 @@ TOLD = {
     "stop": Operation.UPDATE,
     "reopen": Operation.REOPEN,
     "skip": Operation.SKIP,
+    "skip what comes next": Operation.SKIP,
     "unskip": Operation.SKIP,
     "delete the series": Operation.DELETE,
 }
@@ -98,12 +99,15 @@ CLOSE_PAIRS = [
     ("shorten", "a person touches the last"),
     ("skip", "update"),
     ("unskip", "skip"),
+    ("complete", "skip what comes next"),
+    ("skip", "skip what comes next"),
+    ("skip what comes next", "skip"),
     ("unskip", "delete the series"),
     ("exclude", "delete the series"),
 ]
 """Of which each once lost a slot, made one twice, or left something behind."""
 OTHERS = [pair for pair in ALL_PAIRS if pair not in CLOSE_PAIRS]
-PAIRS = ALL_PAIRS if EXAMPLES > 1 else [*CLOSE_PAIRS, *Random(2).sample(OTHERS, 20)]
+PAIRS = ALL_PAIRS if EXAMPLES > 1 else [*CLOSE_PAIRS, *Random(6).sample(OTHERS, 20)]
 TRIPLES = [
     acts
     for acts in combinations([*TOLD, *BY_A_PERSON], 3)
@@ -178,6 +182,7 @@ class Pair:
             "complete": lambda: worker.process_task_recurrence(str(self.slots[1]), "complete"),
             "reopen": lambda: changing("reopen"),
             "skip": lambda: worker.change(str(self.slots[2]), "skip", dry_run=False),
+            "skip what comes next": lambda: changing("skip", slot=5),
             "unskip": lambda: changing("skip", slot=2, undo=True),
             "delete the series": lambda: self._delete_series(worker),
         }

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from bson import ObjectId
 
 from recurrence_pipeline.domain.errors import ChangeRefused
 from recurrence_pipeline_tests.worker.test_life import change, days, edit, finish, red
@@ -240,6 +241,21 @@ def test_a_skip_tells_of_what_a_dead_worker_had_made(world: World) -> None:
     assert activities.count_documents(told) == 1
 
 
+def test_an_update_tells_of_what_a_dead_worker_had_made_and_a_person_touched(world: World) -> None:
+    """Its slot may be none of the new rule, so that whatever comes next goes past it."""
+    head = world.create(MONDAY, "weekly")
+    finish(world, head)
+    last = world.occurrences(head)[-1]["_id"]
+    told = {"action": "RECURRING_TASK_CREATED", "taskId": last}
+    activities, series = world.worker.mongo.activities, world.worker.mongo.series
+    assert activities.delete_one(told).deleted_count == 1
+    series.update_one({}, {"$set": {"cursor.number": 3, "cursor.at": "2024-01-22T09:00"}})
+    edit(world, last, title="mine")
+    edit(world, head, repeatType="daily")
+    change(world, "update", head)
+    assert activities.count_documents(told) == 1
+
+
 def test_of_a_task_that_is_skipped_and_back_the_user_was_told_whoever_made_it(world: World) -> None:
     head = world.create(MONDAY, "weekly")
     finish(world, head)
@@ -252,3 +268,53 @@ def test_of_a_task_that_is_skipped_and_back_the_user_was_told_whoever_made_it(wo
     change(world, "skip", head, slot=4, undo=True)
     assert "01-29" in days(world, head)
     assert activities.count_documents(told) == 1
+
+
+def test_a_series_that_recurs_no_more_owes_no_slot_that_had_lost_its_task(world: World) -> None:
+    """Else the slot of a task that was skipped just before the end counts as lacking once the series goes on."""
+    head = world.create(MONDAY, "weekly")
+    first = world.occurrences(head)[0]["_id"]
+    edit(world, head, repeatType="none")
+    change(world, "skip", first)
+    change(world, "update", head)
+    edit(world, head, repeatType="yearly")
+    change(world, "update", head)
+    assert days(world, head) == ["01-01", "01-01", "01-01"]
+    assert red(world) == {}
+
+
+def test_periods_are_counted_from_the_first_date_where_a_new_rule_starts_in_the_period_behind(world: World) -> None:
+    """The first week of 2026 begins in 2025: two years later is 2028."""
+    head = world.create(utc(2024, 1, 3, 9), "weekly")
+    edit(world, head, repeatType="custom", recurrence={"rule": "FREQ=YEARLY;INTERVAL=2;BYWEEKNO=1;BYDAY=MO,TU"})
+    change(world, "update", head)
+    found = [f"{task['dueDate']:%Y-%m-%d}" for task in world.occurrences(head)]
+    assert found == ["2025-12-29", "2025-12-30", "2028-01-03"]
+    assert red(world) == {}
+
+
+def died_over_its_creation(world: World, head: ObjectId) -> None:
+    """Leave a series as a worker does that dies once all is made, before it can remember anything."""
+    world.worker.mongo.series.delete_many({})
+    world.worker.mongo.events.update_many({"taskId": head}, {"$set": {"status": "pending"}})
+
+
+def test_what_a_dead_worker_made_by_another_rule_is_no_day_to_count_from(world: World) -> None:
+    head = world.create(MONDAY, "yearly")
+    died_over_its_creation(world, head)
+    excluded = ["2024-02-29", "2024-04-30", "2024-06-28"]
+    rule = {"rule": "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1", "excluded": excluded}
+    edit(world, head, repeatType="custom", recurrence=rule)
+    finish(world, world.occurrences(head)[0]["_id"])
+    assert days(world, head)[:3] == ["05-31", "07-31", "08-30"]
+
+
+def test_a_task_that_a_person_deletes_stays_deleted_though_completions_are_counted_from_since(world: World) -> None:
+    head = world.create(MONDAY, "weekly")
+    died_over_its_creation(world, head)
+    edit(world, head, recurrence={"from": "completion"})
+    world.work()
+    gone = world.occurrences(head)[0]["_id"]
+    world.worker.mongo.tasks.delete_one({"_id": gone})
+    finish(world, head)
+    assert gone not in {task["_id"] for task in world.occurrences(head)}
