@@ -188,6 +188,11 @@ class History:
                 return
         raise RuntimeError("there is always something left to do")
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether slots are still to be generated, which reconciliation finds."""
+        return SeriesState(self.store.series(ORIGINAL), self.head, None, now=self.now).is_behind
+
     def reconcile(self) -> bool:
         """Ask for what nobody told of, as reconciliation does; say whether there is anything."""
         head, memory = self.store.tasks.get(ORIGINAL), self.memory
