@@ -228,46 +228,42 @@ def test_a_slot_that_was_skipped_before_it_was_there_is_none_of_another_rule(wor
     assert days(world, head) == ["01-09", "01-16", "01-23", "01-30"]
 
 
-def test_a_skip_tells_of_what_a_dead_worker_had_made(world: World) -> None:
-    """Nobody else will: the event of that worker may be refused by then."""
+def dead_worker_made_the_last(world: World) -> tuple[ObjectId, ObjectId, dict[str, object]]:
+    """Return a series, its last task, which its worker died over, and the activity that tells of it: nobody wrote it.
+
+    Nobody else will: the event of that worker may be refused by then.
+    """
     head = world.create(MONDAY, "weekly")
     finish(world, head)
-    *_, second_last, last = (task["_id"] for task in world.occurrences(head))
+    last = world.occurrences(head)[-1]["_id"]
     told = {"action": "RECURRING_TASK_CREATED", "taskId": last}
     activities, series = world.worker.mongo.activities, world.worker.mongo.series
     assert activities.delete_one(told).deleted_count == 1
     series.update_one({}, {"$set": {"cursor.number": 3, "cursor.at": "2024-01-22T09:00"}})
-    change(world, "skip", second_last)
-    assert activities.count_documents(told) == 1
+    return head, last, told
+
+
+def test_a_skip_tells_of_what_a_dead_worker_had_made(world: World) -> None:
+    head, _, told = dead_worker_made_the_last(world)
+    change(world, "skip", world.occurrences(head)[-2]["_id"])
+    assert world.worker.mongo.activities.count_documents(told) == 1
 
 
 def test_an_update_tells_of_what_a_dead_worker_had_made_and_a_person_touched(world: World) -> None:
     """Its slot may be none of the new rule, so that whatever comes next goes past it."""
-    head = world.create(MONDAY, "weekly")
-    finish(world, head)
-    last = world.occurrences(head)[-1]["_id"]
-    told = {"action": "RECURRING_TASK_CREATED", "taskId": last}
-    activities, series = world.worker.mongo.activities, world.worker.mongo.series
-    assert activities.delete_one(told).deleted_count == 1
-    series.update_one({}, {"$set": {"cursor.number": 3, "cursor.at": "2024-01-22T09:00"}})
+    head, last, told = dead_worker_made_the_last(world)
     edit(world, last, title="mine")
     edit(world, head, repeatType="daily")
     change(world, "update", head)
-    assert activities.count_documents(told) == 1
+    assert world.worker.mongo.activities.count_documents(told) == 1
 
 
 def test_of_a_task_that_is_skipped_and_back_the_user_was_told_whoever_made_it(world: World) -> None:
-    head = world.create(MONDAY, "weekly")
-    finish(world, head)
-    last = world.occurrences(head)[-1]["_id"]
-    told = {"action": "RECURRING_TASK_CREATED", "taskId": last}
-    activities, series = world.worker.mongo.activities, world.worker.mongo.series
-    assert activities.delete_one(told).deleted_count == 1
-    series.update_one({}, {"$set": {"cursor.number": 3, "cursor.at": "2024-01-22T09:00"}})
+    head, last, told = dead_worker_made_the_last(world)
     change(world, "skip", last)
     change(world, "skip", head, slot=4, undo=True)
     assert "01-29" in days(world, head)
-    assert activities.count_documents(told) == 1
+    assert world.worker.mongo.activities.count_documents(told) == 1
 
 
 def test_a_series_that_recurs_no_more_owes_no_slot_that_had_lost_its_task(world: World) -> None:
