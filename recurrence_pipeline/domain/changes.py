@@ -206,7 +206,7 @@ class _Change:
             if skipped is None or (task is not None and skipped.event_id != event.id):  # it is back, or about to be
                 skipped = Skipped(event.id, task.id if task else None)
                 self._part.skips.append(SlotSkip(self._series.id, slot, skipped, memory.rule_version))
-                self._series = replace(self._series, memory=replace(memory, skipped={**memory.skipped, slot: skipped}))
+                self._series = replace(self._series, memory=memory.skipping(slot, skipped))
                 state = self._state()
             if task is not None:
                 self._retire(state, [task.id], SKIPPED, Action.SKIPPED, whatever=True)
@@ -273,7 +273,7 @@ class _Change:
         self._retire(state, [task.id for task in later], SKIPPED, Action.RETIRED)
         self._gone = [_goes(task, "it took the place of the skipped one") for task in later]
         if memory is not None and later:
-            seen = replace(memory, skipped=state.skipped)
+            seen = _with_skips_of(state, memory)
             self._part.lowered.append(MemoryChange(self._series.id, seen, replace(seen, number=number, at=None)))
 
     # What they have in common
@@ -306,10 +306,9 @@ class _Change:
         memory = self._remembered()
         part.raised += [MemoryChange(self._series.id, memory, move.memory) for move in state.moves(state.cursor)]
         if done.lowered is not None and done.lowered != memory:
-            seen = replace(part.raised[-1].new if part.raised else memory, skipped=state.skipped)
-            added = done.lowered.added | (seen.added - memory.added)
-            lowered = replace(done.lowered, added=added, skipped=state.skipped)
-            part.lowered.append(MemoryChange(self._series.id, seen, lowered))
+            seen = _with_skips_of(state, part.raised[-1].new if part.raised else memory)
+            lowered = replace(done.lowered, added=done.lowered.added | (seen.added - memory.added))
+            part.lowered.append(MemoryChange(self._series.id, seen, _with_skips_of(state, lowered)))
         self._answer([*changes, *done.changes], tuple(i for i in created if i not in missed))
 
     def _retire(
@@ -343,6 +342,13 @@ class _Change:
         self._part.changes[self._event.id] = ordered
         edited = tuple(c.task_id for c in ordered if c.kind in {ChangeKind.MOVES, ChangeKind.CHANGES})
         self._part.answers[self._event.id] = Answer(created, None, len(gone), edited)
+
+
+def _with_skips_of(state: SeriesState, memory: SeriesMemory) -> SeriesMemory:
+    """Return a memory as it is once the slots are noted that are wanted again."""
+    for slot in memory.skipped.keys() - state.skipped.keys():
+        memory = memory.skipping(slot, None)
+    return memory
 
 
 def _is_slot(state: SeriesState, slot: str) -> bool:

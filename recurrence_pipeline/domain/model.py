@@ -6,7 +6,7 @@ making one takes more than twice as long.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from enum import Enum
 from hashlib import blake2b
@@ -116,11 +116,11 @@ class Revision:
 
 
 class RuleVersion(NamedTuple):
-    """What the slots of a series are counted by: how many rules, where the last begins, and which are not wanted."""
+    """What slots are counted by: how many rules, where the last begins, how often it changed which are not wanted."""
 
     revisions: int
     first: int
-    skipped: tuple[tuple[str, Skipped], ...] = ()
+    skip_changes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +143,8 @@ class SeriesMemory:
     completed one are forgotten."""
     skipped: Mapping[str, Skipped] = field(default_factory=dict)
     """The slots that are not wanted: by number, or by the text of an added date."""
+    skip_changes: int = 0
+    """How often it changed which slots those are."""
     followed: str | None = None
     """The digest of what the original said of its rule and options when that was last followed; see memory.py."""
 
@@ -169,7 +171,13 @@ class SeriesMemory:
     @property
     def rule_version(self) -> RuleVersion:
         """By what a plan counts slots: another rule, or another slot that is not wanted, is another version."""
-        return RuleVersion(len(self.revisions), self.current.first, tuple(self.skipped.items()))
+        return RuleVersion(len(self.revisions), self.current.first, self.skip_changes)
+
+    def skipping(self, slot: str, skipped: Skipped | None) -> "SeriesMemory":
+        """Return the memory of a series of which one slot more is not wanted or, with None, is wanted again."""
+        others = {each: who for each, who in self.skipped.items() if each != slot or skipped is not None}
+        noted = others if skipped is None else others | {slot: skipped}
+        return replace(self, skipped=noted, skip_changes=self.skip_changes + 1)
 
 
 @dataclass(slots=True)

@@ -242,7 +242,7 @@ class SeriesState(SeriesSlots):
             moved = replace(memory, number=reached, at=at, added=made, passed=passed)
             return [CursorMove(self.original.id, moved)]
         followed = digest_of(self.original, self.original.timezone or self.timezone)
-        memory = SeriesMemory(reached, self.revisions, self.original_slot, at, made, passed, self.skipped, followed)
+        memory = SeriesMemory(reached, self.revisions, self.original_slot, at, made, passed, followed=followed)
         return [CursorMove(self.original.id, memory, is_new=True)]
 
     def passed_up_to(self, number: int) -> frozenset[int]:

@@ -50,7 +50,7 @@ def _that_matters(memory: SeriesMemory, finished: int, there: Collection[int | N
         passed = frozenset()
     is_told = number != memory.number or number in there or memory.skipped or memory.current.from_completion
     at = None if is_told else memory.at
-    return replace(memory, number=number, passed=passed, at=at)
+    return replace(memory, number=number, passed=passed, at=at, skip_changes=0)
 
 
 def _facts(task: Task) -> tuple[object, ...]:

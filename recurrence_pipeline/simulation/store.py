@@ -274,9 +274,7 @@ class Store:
         known = self.memories.get(skip.series_id)
         if known is None or known.rule_version != skip.rule_version:
             return skip.is_noted(known)
-        others = {slot: each for slot, each in known.skipped.items() if slot != skip.slot}
-        skipped = others if skip.skipped is None else others | {skip.slot: skip.skipped}
-        self.memories[skip.series_id] = replace(known, skipped=skipped)
+        self.memories[skip.series_id] = known.skipping(skip.slot, skip.skipped)
         return True
 
     def _put_back(self, plan: Plan, back: PutBack) -> None:

@@ -3,7 +3,7 @@
 A document that makes no sense is read as none. When which of them is written is task_series.py's business.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -24,8 +24,6 @@ def series_document(move: CursorMove) -> Document:
         document["originalSlot"] = memory.original_slot
     if memory.added:
         document["added"] = sorted(map(wall_text, memory.added))
-    if memory.skipped:
-        document["skipped"] = skips_document(memory.skipped.items())
     return document
 
 
@@ -37,11 +35,6 @@ def memory_fields(memory: SeriesMemory) -> Document:
         "revisions": [_revision_document(r) for r in memory.revisions],
         **followed,
     }
-
-
-def skips_document(skips: Iterable[tuple[str, Skipped]]) -> Document:
-    """Write which slots are not wanted, in the order in which that was asked."""
-    return {slot: skipped_document(skipped) for slot, skipped in skips}
 
 
 def skipped_document(skipped: Skipped) -> Document:
@@ -96,6 +89,7 @@ def memory_from(document: Mapping[str, Any]) -> SeriesMemory | None:
                 _added(document.get("added")),
                 passed,
                 skipped,
+                whole(document.get("skipChanges")) or 0,
                 followed if isinstance(followed, str) else None,
             )
     return None

@@ -1,10 +1,11 @@
 """`task_series`: what the worker knows of each series, apart from the application's documents. No index but `_id`.
 
 A document is `{_id, cursor: {number, at, revision, passed}, revisions: [{rule, anchor, timezone, anchoredAt, first,
-replaces, start, from}], skipped: {slot: {by, task}}, followed, timeZoneData, originalSlot, added, goneSince}`; `_id` is
-the original's, `at`, `anchor` and `start` are wall-clock times in that zone (`2027-01-15T09:00`), `timeZoneData` is the
-version that the anchor was read with. Of a series that was there before us, and that nobody has asked for, it says just
-that: `{_id, inherited}`. What follows where nothing is known is domain/memory.py's business.
+replaces, start, from}], skipped: {slot: {by, task}}, skipChanges, followed, timeZoneData, originalSlot, added,
+goneSince}`; `_id` is the original's, `at`, `anchor` and `start` are wall-clock times in that zone (`2027-01-15T09:00`),
+`timeZoneData` is the version that the anchor was read with, `skipChanges` counts how often `skipped` changed. Of a
+series that was there before us, and that nobody has asked for, it says just that: `{_id, inherited}`. What follows where
+nothing is known is domain/memory.py's business.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +29,6 @@ from recurrence_pipeline.storage.series_documents import (
     memory_from,
     series_document,
     skipped_document,
-    skips_document,
 )
 
 
@@ -93,7 +93,7 @@ class TaskSeries:
     def _updates(
         self, known: Sequence[CursorMove], rules: Mapping[str, RuleVersion], namespace: str | None = None
     ) -> list[UpdateMany | UpdateOne]:
-        versions: list[RuleVersion | None] = [*dict.fromkeys(rules.values())] or [None]
+        versions: list[RuleVersion | None] = [*sorted(set(rules.values()))] or [None]
         updates: list[UpdateMany | UpdateOne] = [
             _raising(chunk, version, namespace)
             for version in versions
@@ -211,11 +211,11 @@ def _unchanged(change: MemoryChange) -> Document:
 
 
 def _of_rule(version: RuleVersion) -> Document:
-    count, first, skipped = version
+    count, first, skip_changes = version
     return {
         "revisions": {"$size": count},
         f"revisions.{count - 1}.first": first or {"$not": {"$gt": 0}},
-        "skipped": skips_document(skipped) if skipped else {"$in": [None, {}]},
+        "skipChanges": skip_changes or {"$in": [None, 0]},
     }
 
 
@@ -225,7 +225,8 @@ def _skippable(skip: SlotSkip) -> Document:
 
 def _skipping(skip: SlotSkip) -> Document:
     name = f"skipped.{skip.slot}"
-    return {"$unset": {name: ""}} if skip.skipped is None else {"$set": {name: skipped_document(skip.skipped)}}
+    note = {"$unset": {name: ""}} if skip.skipped is None else {"$set": {name: skipped_document(skip.skipped)}}
+    return note | {"$inc": {"skipChanges": 1}}
 
 
 def _raising(moves: Sequence[CursorMove], version: RuleVersion | None, namespace: str | None) -> UpdateMany:
