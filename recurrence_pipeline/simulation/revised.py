@@ -201,12 +201,22 @@ def _has_ended(visit: Visit | None) -> bool:
 
 
 def unfollowed(history: History) -> str | None:
-    """Say what edit is not followed in the end, and was not refused either."""
-    if not (history.is_over and history.is_calm) or history.is_followed or history.head.repeat_type == NONE:
+    """Say what edit is not followed in the end, and was not refused either; an end that was told of never is."""
+    if not (history.is_over and history.is_calm) or history.is_followed or history.memory is None:
         return None
-    if history.memory is None or any(e.operation is Operation.UPDATE for e in _refused(history)):
+    if history.head.repeat_type == NONE:
+        goes_on = history.memory.current.rule != NONE and _was_told(history)
+        return f"it was told to end, and goes on by {history.memory.current.rule}" if goes_on else None
+    if any(e.operation is Operation.UPDATE for e in _refused(history)):
         return None
     return f"{history.head.recurrence or history.head.repeat_type} is not followed, and no event says why"
+
+
+def _was_told(history: History) -> bool:
+    """Say whether anybody told of the original as it is now."""
+    since = history.head.updated_at
+    told = (event.created_at for event in history.finished if event.operation is Operation.UPDATE)
+    return since is not None and any(at > since for at in told)
 
 
 def _refused(history: History) -> list[TaskEvent]:
