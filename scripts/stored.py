@@ -118,7 +118,7 @@ FIELDS: dict[str, list[Stored]] = {
                "as last followed: another one is an edit that nobody told of"),
         Stored("skipped", "object", "worker", "slots that are not wanted, by number or wall-clock time: `by` (the "
                "event that asked), `task` (the one that went)"),
-        Stored("skipChanges", NUMBER, "worker", "how often `skipped` changed: a plan made before the last time is made anew"),
+        Stored("skipChanges", NUMBER, "worker", "how often `skipped` changed: a plan from before is made anew"),
         Stored("added", "array", "worker", "the added dates, as wall-clock times, that were ever generated"),
         Stored("timeZoneData", "string", "worker", "the version with which the anchor was read"),
         Stored("originalSlot", NUMBER, "worker", "the original's own slot, where it took the place of another"),

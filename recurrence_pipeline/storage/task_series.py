@@ -4,8 +4,8 @@ A document is `{_id, cursor: {number, at, revision, passed}, revisions: [{rule, 
 replaces, start, from}], skipped: {slot: {by, task}}, skipChanges, followed, timeZoneData, originalSlot, added,
 goneSince}`; `_id` is the original's, `at`, `anchor` and `start` are wall-clock times in that zone (`2027-01-15T09:00`),
 `timeZoneData` is the version that the anchor was read with, `skipChanges` counts how often `skipped` changed. Of a
-series that was there before us, and that nobody has asked for, it says just that: `{_id, inherited}`. What follows where
-nothing is known is domain/memory.py's business.
+series that was there before us, and that nobody has asked for, it says just that: `{_id, inherited}`. What follows
+where nothing is known is domain/memory.py's business.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
