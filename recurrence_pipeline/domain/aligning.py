@@ -198,8 +198,7 @@ def _trim(done: Alignment, state: SeriesState, series: Series, free: Iterable[Ta
             break
         top -= 1
     top = min(top, state.cursor)
-    at = memory.at if top == memory.number else state.at(top)
-    done.lowered = replace(memory, number=top, at=at, passed=state.passed_up_to(top))
+    done.lowered = replace(memory, number=top, at=state.cursor_at(top), passed=state.passed_up_to(top))
     trimmed = {task.id for task in done.going} - gone
     done.edits = [edit for edit in done.edits if edit.task_id not in trimmed]
 

@@ -4,7 +4,7 @@ It is taken back as a whole, and the cursor goes back to where it was, so that t
 is refused, and the reason names what stands in the way.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -53,8 +53,9 @@ def taken_back(
     number = memory.number
     if numbers:
         number = min(number, max(_target(state), _highest_before(state, min(numbers))))
+    at = state.cursor_at(number)
     passed = state.passed_up_to(number) | _forgotten(state, event, number)
-    return TakenBack(going, replace(memory, number=number, at=state.at(number), passed=passed, added=added))
+    return TakenBack(going, replace(memory, number=number, at=at, passed=passed, added=added))
 
 
 def _forgotten(state: SeriesState, event: TaskEvent, number: int) -> frozenset[int]:
@@ -77,7 +78,7 @@ def _from_above(
         if task is None:
             if occurrence_id(state.original.id, number) in event.deleting:
                 found[number] = None
-            elif not (number in state.passed or str(number) in state.skipped or state.line.stretch_of(number) is None):
+            elif not _has_no_task(state, number):
                 return found, f"slot {number} was deleted by a person"
         elif task.is_completed:
             return found, f"task {task.id} (slot {number}) is completed"
@@ -135,14 +136,18 @@ def _announced_dates(state: SeriesState, memory: SeriesMemory, event: TaskEvent)
 
 
 def _highest_before(state: SeriesState, number: int) -> int:
-    """Return the number before one that is not passed over: where the cursor was."""
-    return next(_downward(state, number), 0)
+    """Return where the cursor was before a slot was made: on the one before it that is wanted, or that has a task.
+
+    One that was passed over may be wanted by now: an edit puts the cursor on it, and it stays without a task.
+    """
+    there, below = set(state.slots.values()), number - 1
+    while below > 0 and below not in there and _has_no_task(state, below):
+        below -= 1
+    between = state.line.timed(below + 1, number - 1 - below, endless=True)
+    wanted = (slot.number for slot in between if slot.number < number and not state.skips(slot.at, slot.number))
+    return max(wanted, default=max(below, 0))
 
 
-def _downward(state: SeriesState, number: int) -> Iterator[int]:
-    there = set(state.slots.values())
-    for each in range(number - 1, 0, -1):
-        if each in there or not (
-            each in state.passed or str(each) in state.skipped or state.line.stretch_of(each) is None
-        ):
-            yield each
+def _has_no_task(state: SeriesState, number: int) -> bool:
+    """Say whether a slot is passed over, not wanted, or void: that it has no task is nobody's doing."""
+    return number in state.passed or str(number) in state.skipped or state.line.stretch_of(number) is None

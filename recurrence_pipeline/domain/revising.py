@@ -4,6 +4,7 @@ The new rule counts from the date of the original, as if the series had always b
 that is neither done nor past: what was before it stays as it is. Its slots have numbers behind all that were given.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
@@ -122,8 +123,7 @@ def _first_to_change(state: SeriesState, now: datetime, from_slot: int | None, *
     if state.is_stopped:
         return state.cursor + 1
     replaces = max(state.line.after(state.finished), state.original_slot + 1, _first_to_come(state, now))
-    if not state.timed(state.cursor + 1, 1):  # nobody needs the numbers behind its end
-        replaces = min(replaces, state.cursor + 1)
+    replaces = min(replaces, _first_behind_the_end(state, range(state.cursor + 1, replaces)))  # nobody needs those
     if one_stays:
         replaces = max(
             replaces, min((state.slots[i] for i in state.open if i in state.slots), default=replaces - 1) + 1
@@ -134,6 +134,11 @@ def _first_to_change(state: SeriesState, now: datetime, from_slot: int | None, *
         message = f"fromSlot: the series has no slot {from_slot}"
         raise InvalidRecurrence(message, field="fromSlot", value=from_slot)
     return from_slot
+
+
+def _first_behind_the_end(state: SeriesState, numbers: range) -> int:
+    """Return the first of these numbers that the rule, as it ends, has no slot for; the one after them if none is."""
+    return numbers.start + bisect_left(numbers, x=True, key=lambda number: not state.timed(number, 1))
 
 
 def _first_to_come(state: SeriesState, now: datetime) -> int:

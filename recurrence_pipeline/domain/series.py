@@ -237,7 +237,7 @@ class SeriesState(SeriesSlots):
             return []
         reached = number if memory is None else max(number, memory.number)
         passed = self.passed_up_to(reached)
-        at = self._last.at if self._last is not None and self._last.number == reached else self.at(reached)
+        at = self._last.at if self._last is not None and self._last.number == reached else self.cursor_at(reached)
         if memory is not None:
             moved = replace(memory, number=reached, at=at, added=made, passed=passed)
             return [CursorMove(self.original.id, moved)]
@@ -257,6 +257,11 @@ class SeriesState(SeriesSlots):
             if error.field == "number":  # past the year 9999
                 return None
             raise
+
+    def cursor_at(self, number: int) -> datetime | None:
+        """Return what is remembered of when a slot is: where the cursor stays there, that, be its rule at an end."""
+        memory = self.memory
+        return memory.at if memory is not None and memory.number == number else self.at(number)
 
     def next_open(self, task: Task) -> str | None:
         """Return the id of the open task with the lowest slot above that of a task which is on one."""
@@ -339,7 +344,10 @@ class SeriesState(SeriesSlots):
         return None
 
     def _counted_from(self, day: datetime) -> Iterator[datetime]:
-        return slots_from_completion(self.recurrence, self.revisions[-1].anchor, day, self.recurrence.passes_over)
+        known, recurrence = self._were_added, self.recurrence  # as by schedule, no slot is where an added date was
+        return slots_from_completion(
+            recurrence, self.revisions[-1].anchor, day, lambda at: at in known or recurrence.passes_over(at)
+        )
 
     def _as_completed(self) -> Iterator[Slot]:
         """Yield the slots of a series from completion: those known, and those that follow if each is done when due."""

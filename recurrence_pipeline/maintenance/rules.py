@@ -210,7 +210,7 @@ def _judge_cursor(progress: SeriesState) -> Iterator[Issue]:
     sample = _of(original) | {"cursor": cursor, "highestSlot": highest}
     if highest > cursor:
         yield Issue(CURSOR_BEHIND, sample, _first(progress.moves(progress.unbroken())))
-    elif cursor > max(highest, progress.wanted) and progress.original_slot == 0:
+    elif cursor > max(highest, progress.wanted) and progress.original_slot == 0 and cursor not in progress.passed:
         yield Issue(CURSOR_AHEAD, sample, unless_made=occurrence_id(original.id, cursor))
 
 

@@ -16,7 +16,7 @@ def difference(one: Store, other: Store) -> str | None:
     unlike = (f"{i}: {_facts(a[i])}, the other way {_facts(b[i])}" for i in a if _facts(a[i]) != _facts(b[i]))
     if (found := next(unlike, None)) is not None:
         return found
-    known, known_else = _known(one), _known(other)
+    known, known_else = _known(one, other), _known(other, one)
     names = (each.name for each in fields(SeriesMemory))
     said = (
         f"{name} {getattr(known[i], name)}, the other way {getattr(known_else[i], name)}"
@@ -27,29 +27,34 @@ def difference(one: Store, other: Store) -> str | None:
     return None if known == known_else else "; ".join(said) or f"{known.keys()}, the other way {known_else.keys()}"
 
 
-def _known(store: Store) -> dict[str, SeriesMemory]:
+def _known(store: Store, beside: Store) -> dict[str, SeriesMemory]:
     """Return what is remembered, as far as something follows from it.
 
     Which slots were passed over matters behind the highest completed one, where they are slots still and nobody asked
-    for that. A task behind the cursor says the same as a cursor that has passed it, and when its slot is.
+    for that. A task behind the cursor says the same as a cursor that has passed it, and when its slot is. On a slot
+    that is void or was passed over a cursor says what it would say on the one before: when that is matters where
+    `beside` is on the same.
     """
     numbers = (task.occurrence_number or 0 for task in store.tasks.values() if task.is_completed)
     finished = max(numbers, default=-1)
     there = {task.occurrence_number for task in store.tasks.values()}
-    return {i: _that_matters(memory, finished, there) for i, memory in store.memories.items()}
+    others = beside.memories
+    return {i: _that_matters(memory, others.get(i), finished, there) for i, memory in store.memories.items()}
 
 
-def _that_matters(memory: SeriesMemory, finished: int, there: Collection[int | None]) -> SeriesMemory:
+def _that_matters(
+    memory: SeriesMemory, beside: SeriesMemory | None, finished: int, there: Collection[int | None]
+) -> SeriesMemory:
     number = memory.number
     while number + 1 in there:
         number += 1
-    while number > 0 and (str(number) in memory.skipped or is_void(memory, number)):
+    while number > 0 and (str(number) in memory.skipped or number in memory.passed or is_void(memory, number)):
         number -= 1  # nobody has those
-    passed = frozenset(n for n in memory.passed if n > finished and str(n) not in memory.skipped)
+    passed = frozenset(n for n in memory.passed if finished < n <= number and str(n) not in memory.skipped)
     if len(memory.revisions) > 1:  # what an earlier rule passed over is forgotten once a later slot is completed
         passed = frozenset()
     is_told = number != memory.number or number in there or memory.skipped or memory.current.from_completion
-    at = None if is_told else memory.at
+    at = memory.at if not is_told and beside is not None and beside.number == number else None
     return replace(memory, number=number, passed=passed, at=at, skip_changes=0)
 
 
