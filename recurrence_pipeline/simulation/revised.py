@@ -17,7 +17,8 @@ from recurrence_pipeline.domain.model import Operation, Revision, SeriesMemory, 
 from recurrence_pipeline.domain.recurrence import NONE, read_rule
 from recurrence_pipeline.domain.rules import Rule
 from recurrence_pipeline.domain.zones import time_zone, wall_text
-from recurrence_pipeline.simulation.history import History, Visit
+from recurrence_pipeline.simulation.history import History
+from recurrence_pipeline.simulation.past import Visit
 from recurrence_pipeline.simulation.random_series import ORIGINAL
 
 
