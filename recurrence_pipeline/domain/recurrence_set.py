@@ -8,9 +8,9 @@ of the month, or days of the year. It leaves open what a start that is not on it
 as a date, and the number of slots is said as the time of the last.
 
 It has no words for days off and pauses. Those of slots that are still to come are told for FORESEEN ahead: what is
-passed over is taken out, what moves is a changed instance. A pause until further notice ends the rule. So are those of
-a rule whose periods are counted from a day before the start: they are put in as dates. Dates that are counted from
-completion are no recurrence set: what is open is told, and no rule.
+passed over is taken out, what moves is a changed instance. A pause until further notice ends the rule. Nor has it words
+for periods that are counted from a day before the start: then slots are put in as dates, as far ahead. Dates that are
+counted from completion are no recurrence set: what is open is told, and no rule.
 """
 
 from collections.abc import Iterator

@@ -79,6 +79,7 @@ def memory_from(document: Mapping[str, Any]) -> SeriesMemory | None:
             and isinstance(document.get("added", []), list)
             and isinstance(document.get("skipped", {}), Mapping)
             and (skipped := _skipped(document.get("skipped"))) is not None
+            and (skip_changes := whole(document.get("skipChanges", 0))) is not None
         ):
             followed = document.get("followed")
             return SeriesMemory(
@@ -89,7 +90,7 @@ def memory_from(document: Mapping[str, Any]) -> SeriesMemory | None:
                 _added(document.get("added")),
                 passed,
                 skipped,
-                whole(document.get("skipChanges")) or 0,
+                skip_changes,
                 followed if isinstance(followed, str) else None,
             )
     return None

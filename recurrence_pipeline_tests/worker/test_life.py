@@ -886,7 +886,8 @@ def test_taking_back_a_skip_that_is_none_changes_nothing(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "spoiled", [{"added": ""}, {"skipped": 1}, {"skipped": {"2": {"by": 5}}}, {"revisions.0.rule": ""}]
+    "spoiled",
+    [{"added": ""}, {"skipped": 1}, {"skipped": {"2": {"by": 5}}}, {"skipChanges": "1"}, {"revisions.0.rule": ""}],
 )
 def test_a_memory_of_which_a_field_makes_no_sense_is_none_and_the_series_goes_on(
     world: World, spoiled: dict[str, Any]
