@@ -162,14 +162,13 @@ def test_an_outage_is_waited_for(tmp_path: Path, following: Following) -> None:
     server = EmbeddedServer.start(tmp_path / "server")
     url = server.url("away") + "&heartbeatFrequencyMS=500"
     with ExitStack() as stack:
-        stack.callback(server.kill)
+        stack.callback(lambda: server.kill())  # whichever it is by then
         world = stack.enter_context(closing(World(url, WORKER_TIMEOUT="1000")))
         follower = stack.enter_context(following(world, WORKER_TIMEOUT="1000"))
         listening(follower)
         server.kill()
         wait_until(lambda: follower.follower._away, "the outage is met")
         server = EmbeddedServer.start(tmp_path / "server", port=server.port)
-        stack.callback(server.kill)  # first of all: what is closed behind it says no more
         task = world.add_task(ANCHOR, "daily")
         world.add_event("create", task)
         wait_until(occurrences(world, task, 3), "the event is processed")
