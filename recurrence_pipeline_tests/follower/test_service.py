@@ -162,7 +162,7 @@ def test_an_outage_is_waited_for(tmp_path: Path, following: Following) -> None:
     server = EmbeddedServer.start(tmp_path / "server")
     url = server.url("away") + "&heartbeatFrequencyMS=500"
     with ExitStack() as stack:
-        stack.callback(lambda: server.kill())  # whichever it is by then
+        stack.callback(lambda: server.kill())  # noqa: PLW0108 (whichever it is by then)
         world = stack.enter_context(closing(World(url, WORKER_TIMEOUT="1000")))
         follower = stack.enter_context(following(world, WORKER_TIMEOUT="1000"))
         listening(follower)
