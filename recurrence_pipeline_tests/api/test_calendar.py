@@ -21,6 +21,7 @@ from pymongo import MongoClient, monitoring
 from recurrence_pipeline.bootstrap import open_worker
 from recurrence_pipeline.config.logs import configure
 from recurrence_pipeline.config.settings import Settings
+from recurrence_pipeline.storage.chunks import chunks
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.api.conftest import OpenApi
 from recurrence_pipeline_tests.api.serving import CALENDAR, FORBIDDEN_KEY, FORBIDDEN_PEER, STATS, Api, serving
@@ -221,7 +222,8 @@ def fill(world: World, tasks: int) -> None:
             due = utc(2024, 1, 2 + slot, 9)
             hanging = {"parentRecurringId": head, "occurrenceNumber": slot, "dueDate": due, "originalDueDate": due}
             documents.append(template | hanging | {"_id": ObjectId(), "taskId": first + slot})
-    world.worker.mongo.tasks.insert_many(documents)
+    for chunk in chunks(documents, 300):  # thousands in one command take a busy machine longer than WORKER_TIMEOUT
+        world.worker.mongo.tasks.insert_many(chunk)
     last = int(documents[-1]["taskId"])
     world.worker.mongo.counters.update_one({"_id": "tasks"}, {"$set": {"sequence_value": last}})
 
