@@ -41,7 +41,7 @@ class Size:
 
 TINY = Size(
     events=12, rounds=1, batches=(5, 10), backlogs=(10, 30), tasks=(40,), upkeep=("stats",), series=(3,), looks=2,
-    clients=(1, 2), requests=4, arrivals=2, seldom=0, rested=1, idle_timeout=1, idle=2, flood=20, repeats=20,
+    clients=(1, 2), requests=4, arrivals=1, seldom=0, rested=1, idle_timeout=1, idle=2, flood=20, repeats=20,
     seconds=0, peers=False, members=(6, 8), of_one_user=(4,), crowds=(3,),
 )  # fmt: skip
 QUICK = Size(

@@ -45,9 +45,10 @@ def create_app(worker: Worker) -> FastAPI:
     handlers = Handlers(worker)
     is_user = handlers.is_user if settings.jwt_require_user else None
     guard = AuthDependencies(access, RateLimit(settings.rate_limit_per_minute), is_user=is_user)
-    app.router.routes.extend(build_routes(handlers, guard))
+    routes = build_routes(handlers, guard)
+    app.router.routes.extend(routes)
     app.router.routes.extend(Pages(worker, guard).routes())
-    app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
+    app.openapi = lambda: openapi.describe(app, lambda: [each.described() for each in routes if each.include_in_schema])  # type: ignore[method-assign]
 
     async def respond(request: Request, error: Any) -> Response:
         return error_response(_api_error(request, error, guard))

@@ -3,7 +3,7 @@
 The page asks nothing of any other host.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from functools import reduce
 from importlib import resources
@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import TypeAdapter, ValidationError
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from recurrence_pipeline import __version__
 from recurrence_pipeline.api.auth import IN_ADDRESS, KEY_HEADER
@@ -217,15 +218,15 @@ def part(name: str) -> Response | None:
     return Response(content, media_type=_PACKAGED[name], headers={"Cache-Control": "max-age=3600"})
 
 
-def describe(app: FastAPI) -> dict[str, Any]:
-    """Return the description; it is made once."""
+def describe(app: FastAPI, described: Callable[[], Sequence[BaseRoute]]) -> dict[str, Any]:
+    """Return the description of the routes; it is made once."""
     if not app.openapi_schema:
         description = get_openapi(
             title="Internal API of the recurrence worker",
             version=__version__,
             description="What the task application asks of its background worker. Every answer has an `X-Request-ID`. "
             "Any other path or method answers 404. Ids are 24 hex digits; dates have milliseconds and Z.",
-            routes=app.routes,
+            routes=described(),
             tags=TAGS,
         )
         components = description["components"]

@@ -248,7 +248,7 @@ def build_routes(handlers: Handlers, guard: AuthDependencies) -> list[Route]:
 
 def _docs(guard: AuthDependencies) -> list[Route]:
     async def description(request: Request) -> Response:
-        return json_response(openapi.describe(request.app))
+        return json_response(request.app.openapi())
 
     async def page() -> Response:
         return openapi.page()

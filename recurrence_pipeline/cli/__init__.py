@@ -8,6 +8,7 @@ import is imported by the command that needs it.
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Annotated
 
 import typer
@@ -62,6 +63,9 @@ ASKED_WRONGLY = (ConfigurationError, InvalidInput)
 WIDTH_OF_A_FILE = 140
 """Columns where the output is no terminal: a table that is piped on should not be squeezed into 80."""
 
+command = cache(typer.main.get_command)
+"""Makes the parser of all commands, which takes longer than many a command: once, however often `main` is called."""
+
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """Any error of the command line; typer brings its own Click in newer releases, and exports only the special case."""
 
@@ -105,7 +109,7 @@ def main(argv: Sequence[str] | None = None, environment: Mapping[str, str] | Non
 
 def _run(argv: list[str], session: Session) -> int:
     try:
-        return int(app(argv, prog_name="recurrence", standalone_mode=False, obj=session) or OK)
+        return int(command(app)(argv, prog_name="recurrence", standalone_mode=False, obj=session) or OK)
     except UsageError as error:
         text = str(getattr(error, "format_message", error.__str__)()).replace("Value error, ", "")
         return _complain(session.err, text, USAGE)

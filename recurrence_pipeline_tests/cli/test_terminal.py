@@ -55,7 +55,7 @@ ANSWERS = [
     ("switch", "--step", "backfill"),
     ("switch", "--step", "stop", "--watch", "0"),
     ("switch", "--step", "go", "--watch", "0", "--allow-quiet"),
-    ("switch", "--step", "back"),
+    ("switch", "--step", "back", "--watch", "0"),
     ("version",),
 ]
 """Every command that answers a question or says what it did, but for `import` and `test-alert`."""

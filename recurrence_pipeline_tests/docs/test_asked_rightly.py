@@ -28,8 +28,9 @@ STAYS = "--follow"
 NAMED_ONLY = {"trigger"}
 """Pages speak of it, and of no way to call it."""
 
-LESS = {"simulate": ("--years", "1")}
-"""What is added, for of an option given twice the last counts: ten years are asked no more rightly and take seconds."""
+LESS = {"simulate": ("--years", "1"), "switch": ("--watch", "0")}
+"""What is added, for of an option given twice the last counts: to play ten years, or to watch for a minute, is to ask
+no more rightly."""
 
 ASKED_WRONGLY = 2
 SHOWN = re.compile(r"^(?:[A-Z_]+=\S+ )*(?:\.venv/bin/|\S*/venv/bin/|~/recurrence/bin/)?recurrence ([a-z-]+[^#`(]*)")

@@ -13,7 +13,7 @@ import pytest
 from bson import ObjectId
 from pymongo import monitoring
 
-from recurrence_pipeline.bootstrap import open_worker
+from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.domain.shards import shard_from
 from recurrence_pipeline.local.embedded import EmbeddedServer
 from recurrence_pipeline.storage.heartbeats import ALIVE
@@ -162,14 +162,13 @@ def test_an_outage_is_waited_for(tmp_path: Path, following: Following) -> None:
     server = EmbeddedServer.start(tmp_path / "server")
     url = server.url("away") + "&heartbeatFrequencyMS=500"
     with ExitStack() as stack:
-        stack.callback(server.kill)
+        stack.callback(lambda: server.kill())  # noqa: PLW0108 (whichever it is by then)
         world = stack.enter_context(closing(World(url, WORKER_TIMEOUT="1000")))
         follower = stack.enter_context(following(world, WORKER_TIMEOUT="1000"))
         listening(follower)
         server.kill()
         wait_until(lambda: follower.follower._away, "the outage is met")
         server = EmbeddedServer.start(tmp_path / "server", port=server.port)
-        stack.callback(server.kill)  # first of all: what is closed behind it says no more
         task = world.add_task(ANCHOR, "daily")
         world.add_event("create", task)
         wait_until(occurrences(world, task, 3), "the event is processed")
@@ -211,18 +210,28 @@ def test_what_a_stream_told_of_is_not_forgotten_where_it_cannot_be_asked_for(
     breakable: World, following: Following, command: str
 ) -> None:
     """A deletion is told of once."""
-    task = breakable.create(ANCHOR, "daily")
+    tasks = [breakable.create(ANCHOR, "daily") for _ in range(5)]
     url = f"{breakable.settings.mongodb_url}&appName=to-be-failed&retryReads=false"
     with following(breakable, MONGODB_URL=url) as follower:
         listening(follower)
         point = {"failCommands": [command], "errorCode": 11602, "appName": "to-be-failed"}
         admin = breakable.worker.mongo.client.admin
-        admin.command("configureFailPoint", "failCommand", mode={"times": 1}, data=point)
-        breakable.worker.mongo.tasks.delete_one({"_id": task})
-        wait_until(lambda: follower.follower._tasks_from > 0, "the failure is met")
+        for task in tasks:  # another look, at the queue, may meet the failure instead: then once more
+            admin.command("configureFailPoint", "failCommand", mode={"times": 1}, data=point)
+            breakable.worker.mongo.tasks.delete_one({"_id": task})
+            is_over = occurrences(breakable, task, 0)
+            wait_until(lambda is_over=is_over: is_met(follower) or is_over(), "it is looked at")  # type: ignore[misc]
+            if is_met(follower):
+                break
+        assert is_met(follower)
         event = breakable.add_event("create", breakable.add_task(ANCHOR, "none"))
         wait_until(lambda: breakable.event(event)["status"] == "completed", "the queue does not wait for it")
         wait_until(occurrences(breakable, task, 0), "the deletion is followed")
+
+
+def is_met(follower: Worker) -> bool:
+    """Say whether a look at tasks has failed."""
+    return follower.follower._tasks_from > 0
 
 
 # The service

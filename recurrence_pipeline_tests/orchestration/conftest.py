@@ -3,11 +3,13 @@
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
+from alembic.script import ScriptDirectory
 from bson import ObjectId
 
 from recurrence_pipeline.bootstrap import Worker
@@ -25,6 +27,17 @@ AT_ONCE = {"WORKER_IDLE_TIMEOUT": "0", "SENSOR_WATCH": "0"}
 USER = ObjectId("64b5f8e2a1c9d4e7f0a1b2c3")
 
 Insert = Callable[..., str]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def migrations_are_read_once() -> Iterator[None]:
+    """Keep the scripts of Dagster's migrations: each history, and each run's file, would import all of them anew.
+
+    That is two thirds of what it takes to make one.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ScriptDirectory, "from_config", cache(ScriptDirectory.from_config))
+        yield
 
 
 @pytest.fixture

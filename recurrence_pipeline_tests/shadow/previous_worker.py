@@ -12,10 +12,14 @@ from typing import Any
 
 from bson import ObjectId
 
+from recurrence_pipeline.storage.chunks import chunks
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.world import World
 
 COPIED = ("userId", "title", "description", "priority", "category", "repeatType", "links", "additionalNotes")
+
+AT_ONCE = 300
+"""How many documents one command inserts: of thousands, on a busy machine, one takes longer than WORKER_TIMEOUT."""
 
 
 def after(date: datetime, repeat_type: str) -> datetime:
@@ -92,9 +96,9 @@ class PreviousWorker:
     def flush(self) -> None:
         """Insert everything."""
         mongo = self._world.worker.mongo
-        mongo.tasks.insert_many(list(self.tasks.values()))
-        if self._log:
-            mongo.activities.insert_many(self._log)
+        for collection, documents in ((mongo.tasks, self.tasks.values()), (mongo.activities, self._log)):
+            for chunk in chunks(documents, AT_ONCE):
+                collection.insert_many(chunk)
         mongo.counters.update_one({"_id": "tasks"}, {"$set": {"sequence_value": self._number}})
 
     def _make(self, original: Document, due: datetime) -> None:

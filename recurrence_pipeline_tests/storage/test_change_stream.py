@@ -146,8 +146,8 @@ def test_where_the_oplog_has_rolled_over_a_stream_cannot_go_on_and_says_so(tmp_p
             with closing(streams.open()) as stream:
                 assert told(stream) == []
                 token = stream.token
-            for _ in range(2000):
-                world.worker.mongo.db["elsewhere"].insert_one({})
+            for _ in range(20):
+                world.worker.mongo.db["elsewhere"].insert_many([{} for _ in range(100)])
 
             with pytest.raises(Transient), closing(streams.open(token)) as late:
                 told(late)

@@ -1,17 +1,17 @@
 """A request for a page: who makes it, whether they may, and an answer that is a page, also where it is refused."""
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from recurrence_pipeline.api.auth import AuthDependencies, Caller
 from recurrence_pipeline.api.errors import ApiError, bad_request, error_from
 from recurrence_pipeline.api.requests import read_body
+from recurrence_pipeline.api.routing import PathRoute
 from recurrence_pipeline.api.ui import rendering
 from recurrence_pipeline.api.ui.clocks import Clock
 from recurrence_pipeline.api.ui.session import (
@@ -84,24 +84,11 @@ class Visit:
         return response
 
 
-class PageRoute(APIRoute):
+class PageRoute(PathRoute):
     """A path that answers with pages."""
 
     def __init__(self, path: str, answer: Callable[[Request], Awaitable[Response]], method: str) -> None:
-        self._answer = answer
-        super().__init__(path, _nothing, methods=[method], include_in_schema=False)
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what takes a request to its response."""
-
-        async def respond(request: Request) -> Response:
-            return await self._answer(request)
-
-        return respond
-
-
-async def _nothing() -> None:
-    """Stand where the framework looks for a signature."""
+        super().__init__(path, answer, methods=[method], include_in_schema=False)
 
 
 class Gate:
