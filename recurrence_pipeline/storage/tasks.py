@@ -18,7 +18,7 @@ from pymongo import DeleteMany, UpdateOne
 from recurrence_pipeline.domain.content import content_digest
 from recurrence_pipeline.domain.model import Series, Task
 from recurrence_pipeline.domain.plan import MAX_NESTING, NewOccurrence, Reparent, Snapshot
-from recurrence_pipeline.storage.chunks import chunks, id_chunks
+from recurrence_pipeline.storage.chunks import id_chunks, statements
 from recurrence_pipeline.storage.counters import Counters, Inserted
 from recurrence_pipeline.storage.documents import (
     MEMBER,
@@ -154,7 +154,7 @@ class Tasks:
             )
             for link in links
         )
-        written = (self._tasks.bulk_write(chunk, ordered=False) for chunk in chunks(requests, self._write_chunk))
+        written = (self._tasks.bulk_write(chunk, ordered=False) for chunk in statements(requests, self._write_chunk))
         return sum(each.modified_count for each in written)
 
     @translated()
