@@ -190,7 +190,7 @@ class Tasks:
     def count_occurrences(self) -> int:
         """Return how many tasks hang on another."""
         hanging = {"parentRecurringId": ANY_ID}
-        return sum(self._tasks.count_documents({"$and": [piece, hanging]}) for piece in partitions(self._mongo))
+        return sum(self._tasks.count_documents(piece | hanging) for piece in partitions(self._mongo))
 
     @translated()
     def orphans(self) -> dict[str, int]:
