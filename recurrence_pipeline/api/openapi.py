@@ -19,6 +19,7 @@ from starlette.responses import Response
 from recurrence_pipeline import __version__
 from recurrence_pipeline.api.auth import IN_ADDRESS, KEY_HEADER
 from recurrence_pipeline.api.errors import (
+    RETRY_AFTER,
     ApiError,
     BadRequest,
     Failure,
@@ -98,6 +99,7 @@ EVERYWHERE = (
     failure("RATE_LIMITED", per_minute=100, retry_after=17),
     failure("HEADERS_TOO_LARGE"),
     failure("UNEXPECTED"),
+    failure("BUSY", retry_after=RETRY_AFTER),
     error_from(errors.DatabaseUnavailable()),
 )
 """What every path can answer."""
