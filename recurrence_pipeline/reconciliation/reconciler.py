@@ -5,7 +5,7 @@ written, and they have derived ids: a look that is cut off, repeated or made by 
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -93,6 +93,10 @@ class Reconciliation:
         mark = self._watermark.read()  # before the limit: one that is away is not waited for as long
         with time_limit(LONGEST_LOOK):
             limit = RECENT * self._step
+            if (
+                position is None
+            ):  # else the first piece of the sweep is all there is, for servers that read it to cut it
+                at = replace(at, begins=self._changes.oldest(limit))
             recent = self._changes.after(at.recent, at.recent_until(now), limit)
             undated = self._changes.after(KeysetPosition.undated_since(now), None, limit)
             at = at.after_recent(recent.places, limit, now)
