@@ -93,9 +93,7 @@ class Reconciliation:
         mark = self._watermark.read()  # before the limit: one that is away is not waited for as long
         with time_limit(LONGEST_LOOK):
             limit = RECENT * self._step
-            if (
-                position is None
-            ):  # else the first piece of the sweep is all there is, for servers that read it to cut it
+            if position is None:  # else its first piece is all there is: some servers read that to bring a part
                 at = replace(at, begins=self._changes.oldest(limit))
             recent = self._changes.after(at.recent, at.recent_until(now), limit)
             undated = self._changes.after(KeysetPosition.undated_since(now), None, limit)
