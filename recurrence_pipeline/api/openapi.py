@@ -84,7 +84,7 @@ MEANING: Mapping[int, str] = {
     429: "Too many requests of one caller; `Retry-After` says when to come back",
     431: "More than 100 headers, or more than 16 KiB of them",
     500: "A defect of this system; the log has the cause",
-    503: "The database is away or busy: try again after `Retry-After` seconds",
+    503: "The database is away, or too many wait for it: try again after `Retry-After` seconds",
 }
 STATUS = attrgetter("status")
 _SCHEMAS: Mapping[Any, TypeAdapter[Any]] = {
