@@ -173,7 +173,8 @@ async def followed(steps: Steps[Delivery], connection: "Connection") -> Answered
                     came_of_it = await connection.send(call)
                 case Wait(duration):
                     answered.waits += 1
-                    came_of_it = await asyncio.sleep(duration.total_seconds())
+                    await asyncio.sleep(duration.total_seconds())
+                    came_of_it = None
     except (StopIteration, TriggerError) as end:
         answered.is_done = isinstance(end, StopIteration) and isinstance(end.value, Delivered)
     answered.seconds = time.perf_counter() - begin

@@ -1,6 +1,6 @@
 """What goes over all tasks does so in ranges of an index: no command of it reads a collection, however large."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -74,14 +74,14 @@ def _is_range(wanted: object) -> bool:
 )
 def test_every_command_of_what_goes_over_all_tasks_is_served_by_an_index(mongodb_server: str, kind: str) -> None:
     """Else it takes a server that does one thing at a time seconds, for each piece: time grows as a square."""
-    more = {
+    more: dict[str, Callable[[Worker], Any]] = {
         "how many occurrences there are": lambda worker: worker.context.tasks.count_occurrences(),
         "missed slots": lambda worker: worker.reconciliation.ask_for_missed(),
     }
     with stage(Database(mongodb_server, None)) as at:
         fill(at, 6000)
         with asked_of(at) as (worker, asked):
-            (KINDS | more)[kind](worker)
+            {**KINDS, **more}[kind](worker)
         mongo = at.worker.mongo
         unserved = [(name, wanted) for name, wanted in asked.filters if not in_an_index(mongo, name, wanted)]
 
