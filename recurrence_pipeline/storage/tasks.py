@@ -18,7 +18,7 @@ from pymongo import DeleteMany, UpdateOne
 from recurrence_pipeline.domain.content import content_digest
 from recurrence_pipeline.domain.model import Series, Task
 from recurrence_pipeline.domain.plan import MAX_NESTING, NewOccurrence, Reparent, Snapshot
-from recurrence_pipeline.storage.chunks import id_chunks, statements
+from recurrence_pipeline.storage.chunks import chunks, id_chunks, statements
 from recurrence_pipeline.storage.counters import Counters, Inserted
 from recurrence_pipeline.storage.documents import (
     MEMBER,
@@ -163,8 +163,9 @@ class Tasks:
     @translated()
     def delete(self, task_ids: Iterable[str]) -> int:
         """Delete tasks and return how many this call removed."""
-        requests = [DeleteMany({"_id": {"$in": chunk}}) for chunk in id_chunks(task_ids, self._read_chunk)]
-        return self._tasks.bulk_write(requests, ordered=False).deleted_count if requests else 0
+        requests = (DeleteMany({"_id": {"$in": chunk}}) for chunk in id_chunks(task_ids, self._read_chunk))
+        at_once = max(self._write_chunk // self._read_chunk, 1)
+        return sum(self._tasks.bulk_write(c, ordered=False).deleted_count for c in chunks(requests, at_once))
 
     def deletes(self, task_ids: Iterable[str]) -> list[Write]:
         """Return what deletes tasks."""

@@ -172,6 +172,15 @@ def test_more_than_may_come_with_a_task_is_read_by_itself(
         assert {head: members(snapshot.series[head]) for head in (few, many)} == hanging
 
 
+def test_many_tasks_are_deleted_in_commands_of_a_bounded_length(counted: tuple[Tasks, Commands], add: Add) -> None:
+    """A series of 10,000 went in one command, which took longer than a command may."""
+    store, commands = counted
+    ids = [add() for _ in range(50)]
+    commands.sent.clear()
+    assert store.delete(ids) == 50
+    assert commands.sent == ["delete"] * 3, "20 at a time"
+
+
 def test_inserting_twice_is_inserting_once(tasks: Tasks, add: Add, mongo: Mongo) -> None:
     original = add(timezone="Europe/Berlin")
     new = occurrences(tasks.load([original]), original, 1, 2, 3)
