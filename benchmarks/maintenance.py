@@ -37,6 +37,7 @@ KEPT = timedelta(days=29)
 def fill(at: Stage, tasks: int) -> None:
     """Store about so many tasks, and all that belongs to them."""
     series = tasks // (HORIZON + 1)
+    at.worker.mongo.counters.update_one({"_id": "useractivities"}, {"$set": {"sequence_value": series}}, upsert=True)
     for start in range(0, series, PIECE):
         made = content("complete", min(PIECE, series - start), first_number=start * (HORIZON + 1) + 1)
         lost = {event["taskId"] for event in made.events[::10]}

@@ -66,6 +66,7 @@ FAILURES: Mapping[str, tuple[int, str]] = {
     "RATE_LIMITED": (429, "More than {per_minute} requests in a minute"),
     "HEADERS_TOO_LARGE": (431, "A request has at most 100 headers and 16 KiB of them"),
     "CLIENT_GONE": (499, "The client went away before its request was complete"),  # for the log: nobody reads it
+    "BUSY": (503, "The worker is busy with other requests: nothing of this one has begun"),
     "UNEXPECTED": (500, "The log has the cause, under this answer's X-Request-ID"),
 }
 """What the API itself refuses, or fails at: status and message by code."""

@@ -20,6 +20,7 @@ from starlette.routing import BaseRoute
 from recurrence_pipeline import __version__
 from recurrence_pipeline.api.auth import IN_ADDRESS, KEY_HEADER
 from recurrence_pipeline.api.errors import (
+    RETRY_AFTER,
     ApiError,
     BadRequest,
     Failure,
@@ -84,7 +85,7 @@ MEANING: Mapping[int, str] = {
     429: "Too many requests of one caller; `Retry-After` says when to come back",
     431: "More than 100 headers, or more than 16 KiB of them",
     500: "A defect of this system; the log has the cause",
-    503: "The database is away or busy: try again after `Retry-After` seconds",
+    503: "The database is away, or too many wait for it: try again after `Retry-After` seconds",
 }
 STATUS = attrgetter("status")
 _SCHEMAS: Mapping[Any, TypeAdapter[Any]] = {
@@ -99,6 +100,7 @@ EVERYWHERE = (
     failure("RATE_LIMITED", per_minute=100, retry_after=17),
     failure("HEADERS_TOO_LARGE"),
     failure("UNEXPECTED"),
+    failure("BUSY", retry_after=RETRY_AFTER),
     error_from(errors.DatabaseUnavailable()),
 )
 """What every path can answer."""

@@ -22,7 +22,7 @@ class Threads:
 
     def __init__(self, *, at_a_time: int, patience: timedelta) -> None:
         self._turns = CapacityLimiter(at_a_time)
-        self._patience = patience
+        self.patience = patience
 
     async def __call__(self, function: Callable[[], Answer], *, since: float | None = None) -> Answer:
         """Return what the function returns; its time counts from now, or `since` another moment of `monotonic`.
@@ -33,7 +33,7 @@ class Threads:
         begun = monotonic() if since is None else since
 
         def limited() -> Answer:
-            left = self._patience - timedelta(seconds=monotonic() - begun)
+            left = self.patience - timedelta(seconds=monotonic() - begun)
             if left <= timedelta(0):
                 raise DatabaseUnavailable("the worker is busy: no connection to the database became free in time")
             with time_limit(left):

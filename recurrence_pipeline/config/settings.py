@@ -124,7 +124,7 @@ class Settings(BaseModel):
     """Most ids in one `$in`; the embedded server is fastest at 50 to 100."""
 
     write_chunk: Annotated[WholeNumber, bounded(1, 10_000)] = Field(500, alias="MONGODB_WRITE_CHUNK")
-    """Most documents in one write command."""
+    """Most documents in one write command; a fifth as many where each is changed or deleted by itself."""
 
     keep_deleted_days: Annotated[WholeNumber, bounded(1, 36_500)] = 30
     """How long a copy of what was deleted is kept."""

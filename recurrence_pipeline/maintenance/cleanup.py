@@ -95,7 +95,8 @@ class Maintenance:
         found, above = 0, set(orphans)
         seen = set(above)
         while above:
-            below = {task.id for task in self._tasks.hanging_on(above)} - seen
+            pages = chunks(above, ORIGINALS_AT_A_TIME)  # of the tasks, no more than a page is in memory
+            below = {task.id for page in pages for task in self._tasks.hanging_on(page)} - seen
             found, seen, above = found + len(below), seen | below, below
         return found
 

@@ -51,7 +51,6 @@ class SeriesStories:
 
     def __init__(self, context: WorkerContext, queries: Queries) -> None:
         self._queries = queries
-        self._tasks = context.tasks
         self._deleted = context.deleted
         self._timezone = context.rules.timezone
         self._clock = context.clock
@@ -69,7 +68,7 @@ class SeriesStories:
         if user_id is not None:
             _require_owner(view, task_id, user_id)
         now = self._clock()
-        series = self._tasks.load([view.id]).series_of(view.id)
+        series = view.series
         state = self._state(series, now)
         today = wall_clock("now", now, UTC if state is None else state.zone).date()
         year = today.year if year is None else year

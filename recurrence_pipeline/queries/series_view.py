@@ -27,6 +27,7 @@ class Member:
 class SeriesView:
     """All that is known of a series: its members by slot, its events newest first, and why nothing more came.
 
+    `series` is what that was read from. `events` are those of its original and of its last tasks; see queries/tasks.py.
     `rule` and `words` are those of a series that can be worked on.
     """
 
@@ -37,6 +38,7 @@ class SeriesView:
     members: tuple[Member, ...]
     events: tuple[Mapping[str, Any], ...]
     remarks: tuple[str, ...]
+    series: Series
     rule: str | None = None
     words: str | None = None
 
@@ -60,6 +62,7 @@ def view_of(
         members,
         events,
         tuple(remarks),
+        series,
         None if progress is None else str(progress.recurrence.rule),
         None if progress is None else words_of(progress.recurrence.rule, progress.wall),
     )

@@ -28,6 +28,9 @@ Event = Mapping[str, Any]
 """An event as the application sees it: the names and types of its document."""
 
 MAX_PREVIEW = 1000
+EVENTS_OF = 500
+"""So many tasks of a series, the last ones, are asked for their events: a page of it costs the same however long it is.
+Completed events are kept for weeks, a series goes on for years."""
 COUNTED_AT_MOST = 10_000
 """How far a look at the queue counts."""
 
@@ -113,8 +116,8 @@ class Queries:
         series = snapshot.series_of(task_id)
         if (task := snapshot.tasks.get(task_id)) is not None:
             require_member(task, series)
-        ids = {task_id, series.id, *(task.id for task in series.occurrences)}
-        events = self._log.of_tasks(ids)
+        last = sorted(series.occurrences, key=lambda task: (task.occurrence_number or 0, task.id))[-EVENTS_OF:]
+        events = self._log.of_tasks({task_id, series.id, *(task.id for task in last)})
         original = series.original or snapshot.tasks.get(series.id)
         if original is None and not series.occurrences and not events:
             raise OriginalNotFound(f"Task {task_id} is not there, nothing hangs on it, and no event names it")

@@ -5,7 +5,7 @@ written, and they have derived ids: a look that is cut off, repeated or made by 
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -93,16 +93,17 @@ class Reconciliation:
         mark = self._watermark.read()  # before the limit: one that is away is not waited for as long
         with time_limit(LONGEST_LOOK):
             limit = RECENT * self._step
+            if position is None:  # else its first piece is all there is: some servers read that to bring a part
+                at = replace(at, begins=self._changes.oldest(limit))
             recent = self._changes.after(at.recent, at.recent_until(now), limit)
             undated = self._changes.after(KeysetPosition.undated_since(now), None, limit)
             at = at.after_recent(recent.places, limit, now)
             swept, at = self._sweep(at, now)
-            came_round = at.sweep == START
-            odd = self._changes.oddly_dated(self._step, objects=came_round)
+            odd = self._changes.oddly_dated(self._step)
             sightings = (*recent.sightings, *undated.sightings, *odd, *swept)
             seen = {sighting.task.id: sighting for sighting in sightings}
             asked = self._ask(self.findings(seen.values(), mark.watermark), mark.watermark, now)
-        return ScanResult(at.text(), len(seen), asked, came_round=came_round)
+        return ScanResult(at.text(), len(seen), asked, came_round=at.sweep == START)
 
     def look_at(self, task_ids: Collection[str], deleted: Collection[DeletedOriginal] = ()) -> int:
         """Look at tasks that are known to have changed, and at originals that were `deleted`; return how many it asked.
@@ -169,11 +170,12 @@ class Reconciliation:
     def ask_for_missed(self, *, dry_run: bool = False) -> int:
         """Ask for all series of which missed slots do not stay, and the time of the next one has come.
 
-        Each look does so for what it comes by; this one reads all of them, piece by piece. Returns how many it asked,
+        Each look does so for what it comes by; this one reads all of them, piece by piece, and what no look comes by,
+        for its `updatedAt` is an object. Returns how many it asked,
         or with `dry_run` would ask.
         """
         now, mark, asked = self._clock(), self._watermark.read(), 0
-        for piece in self._changes.missing_slots(self._step):
+        for piece in self._changes.unswept(self._step):
             asked += self._ask(self.findings(piece, mark.watermark), mark.watermark, now, dry_run=dry_run)
         return asked
 

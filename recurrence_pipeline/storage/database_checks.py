@@ -171,7 +171,8 @@ class DatabaseChecks:
     def _some(self, wanted: Mapping[str, Any], since: str) -> Sampled:
         with long_read(self._mongo.db):
             found = list(self._mongo.events.find(wanted, SAMPLED).sort(since, 1).limit(MAX_SAMPLES))
-            count = self._mongo.events.count_documents(wanted)
+            is_all = len(found) < MAX_SAMPLES
+            count = len(found) if is_all else self._mongo.events.count_documents(wanted)
         return Sampled(count, [_event_sample(event, since) for event in found])
 
     def _numberings(self) -> list[Counters]:

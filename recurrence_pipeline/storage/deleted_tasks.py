@@ -17,7 +17,7 @@ from recurrence_pipeline.domain.fingerprint import DIGEST
 from recurrence_pipeline.domain.model import Task, derived_id
 from recurrence_pipeline.domain.plan import Removal
 from recurrence_pipeline.domain.restore import DeletedTask, NewOriginal, Restoration, SeriesOfUser
-from recurrence_pipeline.storage.chunks import chunks, id_chunks
+from recurrence_pipeline.storage.chunks import chunks, id_chunks, statements
 from recurrence_pipeline.storage.counters import Counters
 from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, digest, is_touched, task_from
 from recurrence_pipeline.storage.mongo import BARE_DATES, Mongo, insert_new, translated
@@ -231,7 +231,7 @@ class DeletedTasks:
             yield held
 
     def _update(self, updates: Iterable[UpdateOne]) -> None:
-        for requests in chunks(updates, self._write_chunk):
+        for requests in statements(updates, self._write_chunk):
             self._deleted.bulk_write(requests, ordered=False)
 
 

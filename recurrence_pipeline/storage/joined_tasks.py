@@ -37,14 +37,14 @@ class JoinedTasks:
 
     def __init__(self, mongo: Mongo, *, read_chunk: int) -> None:
         self._tasks = mongo.tasks.with_options(BARE_DATES)
-        self._series = mongo.series.name
+        self._series = mongo.series.with_options(BARE_DATES)
         self._read_chunk = read_chunk
 
     def read(self, task_ids: Iterable[str], fields: Mapping[str, int], found: Joined) -> dict[str, Task]:
         """Put to what was `found` the tasks and, of what hangs on them, the `fields`; return these tasks."""
         few: list[Document] = [{"$limit": FEW}, {"$project": fields}]
         hanging = {"from": self._tasks.name, "foreignField": "parentRecurringId", "pipeline": few}
-        remembered = {"from": self._series, "foreignField": "_id"}
+        remembered = {"from": self._series.name, "foreignField": "_id"}
         pipeline: list[Document] = [
             {"$project": ORIGINAL},
             {"$lookup": {**hanging, "localField": "_id", "as": "hanging"}},
@@ -71,6 +71,15 @@ class JoinedTasks:
     def hanging(self, parents: Iterable[str], fields: Mapping[str, int]) -> dict[str, list[Task]]:
         """Return what hangs on tasks, whether or not those are there themselves."""
         return _by_parent(self._find("parentRecurringId", parents, fields), fields)
+
+    def memories(self, series_ids: Iterable[str]) -> dict[str, SeriesMemory]:
+        """Return what is remembered of series."""
+        return {
+            document["_id"].binary.hex(): memory
+            for chunk in id_chunks(series_ids, self._read_chunk)
+            for document in self._series.find({"_id": {"$in": chunk}}, batch_size=A_PAGE)
+            if (memory := memory_from(document))
+        }
 
     def _with_content(self, documents: list[Document]) -> dict[str, Task]:
         """Read originals, and of those that name further fields to copy, these too."""

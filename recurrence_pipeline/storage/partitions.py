@@ -20,29 +20,35 @@ A_PIECE = 2500
 MAX_EMPTY = 10
 """Pieces that may be empty for each that is not: where the old has gone, low numbers lead nowhere for long."""
 
+UNCOUNTED = 1000
+"""So many pieces may be empty whatever there is: to count the documents, a server may read all of them."""
+
 ANY_ID = {"$gte": ObjectId("0" * 24), "$lte": ObjectId("f" * 24)}
 """Matches ids only, and is a range that an index serves."""
 
 UNNUMBERED: tuple[Any, ...] = (
-    None, float("nan"), {"$gte": ""}, {"$gte": {}}, ANY_ID, {"$gte": False}, {"$gte": FIRST_TIME},
+    None, float("nan"), {"$gte": ""}, ANY_ID, {"$gte": False}, {"$gte": FIRST_TIME},
 )  # fmt: skip
-"""Selects what stands where a number should, type by type, each a range of the index: nothing, NaN, a text, an object,
-an id, a truth value, a date."""
+"""Selects what stands where a number should, type by type, each a range of the index: nothing, NaN, a text, an id, a
+truth value, a date. An object is in no piece: some servers read all documents to find one, in each pass, and exports
+that write numbers as objects do so with ids too, and what has such an `_id` is not ours."""
 
 
 def partitions(mongo: Mongo, size: int = A_PIECE, counter: str = "tasks") -> list[Document]:
-    """Return filters of which every document matches one, and which match about `size` of them each.
+    """Return filters of which every document matches one (but see UNNUMBERED), and about `size` of them match each.
 
     None where there is no document. They are ranges of the number that the counter of that name gives: of all indexes
     the one that every document is in once. The counter says how far the numbers go; where it is behind, the last piece
     is larger.
     """
     field = NUMBERED[counter]
-    count = mongo.numbered(counter).estimated_document_count()
-    if not count and mongo.numbered(counter).find_one({}, {"_id": 1}) is None:  # after a crash an estimate can be wrong
-        return []
     last = _whole((mongo.counters.find_one({"_id": counter}) or {}).get("sequence_value"))
-    step = size * max(last // max(MAX_EMPTY * count, 1), 1)
+    step = size
+    if not 0 < last <= UNCOUNTED * size:
+        count = mongo.numbered(counter).estimated_document_count()
+        if not count and mongo.numbered(counter).find_one({}, {"_id": 1}) is None:  # an estimate can be wrong
+            return []
+        step = size * max(last // max(MAX_EMPTY * count, 1), 1)
     edges = [float("-inf"), *range(step + 1, last + 1, step), None]
     numbered = ({"$gte": low} | ({} if high is None else {"$lt": high}) for low, high in pairwise(edges))
     return [{field: numbers} for numbers in (*numbered, *UNNUMBERED)]

@@ -13,8 +13,9 @@ from recurrence_pipeline.storage.chunks import id_chunks
 from recurrence_pipeline.storage.documents import MEMBER, Document, task_as_written, task_from
 from recurrence_pipeline.storage.mongo import BARE_DATES, Mongo, translated
 
-A_PAGE = 1000
-"""Documents that one answer brings: the first one of a server has but 101 unless more are asked for."""
+A_PAGE = 10_000
+"""Documents that one answer brings, or as many as 16 MB hold: the first one of a server has but 101 unless more are
+asked for."""
 
 
 class Subtasks:

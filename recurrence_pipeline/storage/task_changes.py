@@ -16,7 +16,8 @@ from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_
 from recurrence_pipeline.storage.event_updates import REFUSED_VERSION
 from recurrence_pipeline.storage.leasing import LAST_TIME
 from recurrence_pipeline.storage.mongo import Mongo, translated, translating
-from recurrence_pipeline.storage.partitions import partitions
+from recurrence_pipeline.storage.partitions import UNNUMBERED, partitions
+from recurrence_pipeline.storage.task_scan import matching
 
 ORDER = [("updatedAt", 1), ("_id", 1)]
 SEEN = dict.fromkeys((*MEMBER_FIELDS, "updatedAt"), 1)
@@ -27,9 +28,17 @@ ODD_TIMES: tuple[Document, ...] = (
     {"$gt": LAST_TIME},
 )  # fmt: skip
 """Texts, numbers, timestamps, and dates after 9999: each a range of the index with both its ends, for a server may read
-all dates behind an open one. What is odder still is seen by the checks, which read all tasks."""
-OBJECTS: Document = {"$gte": {}}
-"""`{$date: ...}`, of an export that was read as plain JSON: some servers read all tasks to find them."""
+all dates behind an open one. Objects are for `unswept`: some servers read all tasks to find them."""
+UNSWEPT: Document = {
+    "$or": [
+        {"recurrence.missed": {"$in": ["latest", "next"]}, "parentRecurringId": None},
+        {"updatedAt": {"$type": "object"}},
+    ]
+}
+"""Originals of which missed slots do not stay; and `{$date: ...}`, of an export that was read as plain JSON."""
+
+FEW_PIECES = len(UNNUMBERED) + 2
+"""What makes so few of them is read in one go."""
 
 ANNOUNCING = dict.fromkeys(("taskId", "status", "operation", REFUSED_VERSION), 1)
 UNFINISHED = frozenset({EventStatus.PENDING.value, EventStatus.PROCESSING.value})
@@ -80,13 +89,28 @@ class TaskChanges:
         return piece
 
     @translated()
-    def oddly_dated(self, limit: int, *, objects: bool = True) -> list[TaskVersion]:
-        """Read the last tasks whose `updatedAt` is something else than a date or nothing, `limit` of each kind at most.
+    def oldest(self, size: int) -> datetime | None:
+        """Return when the first of many tasks, by number, changed: of about `size` of them the one that did so first.
+
+        None where there are few, or none has a date.
+        """
+        pieces = partitions(self._mongo, size)
+        if len(pieces) <= FEW_PIECES:
+            return None
+        for wanted in pieces:
+            found = self._tasks.find(wanted, {"updatedAt": 1}, batch_size=size + 1)
+            if times := [time for task in found if isinstance(time := task.get("updatedAt"), datetime)]:
+                return min(times)
+        return None
+
+    @translated()
+    def oddly_dated(self, limit: int) -> list[TaskVersion]:
+        """Read the last tasks whose `updatedAt` is a text, a number or a timestamp, `limit` of each kind at most.
 
         They are in no walk over dates. Times written as text or as numbers are in order too: the last are the youngest.
         """
         piece = Piece()
-        for kind in (*ODD_TIMES, *([OBJECTS] if objects else [])):
+        for kind in ODD_TIMES:
             for document in self._tasks.find({"updatedAt": kind}, SEEN).sort("updatedAt", -1).limit(limit):
                 _note(document, piece)
         return piece.sightings
@@ -102,17 +126,13 @@ class TaskChanges:
                         _note(document, piece)
                     yield piece.sightings
 
-    def missing_slots(self, size: int) -> Iterator[list[TaskVersion]]:
-        """Yield the originals of which missed slots do not stay, up to `size` at a time."""
-        wanted = {"recurrence.missed": {"$in": ["latest", "next"]}, "parentRecurringId": None}
-        with translating():
-            for numbers in partitions(self._mongo):
-                cursor = self._tasks.find({**numbers, **wanted}, SEEN, batch_size=size + 1)
-                for documents in chunks(cursor, size):
-                    piece = Piece()
-                    for document in documents:
-                        _note(document, piece)
-                    yield piece.sightings
+    def unswept(self, size: int) -> Iterator[list[TaskVersion]]:
+        """Yield the tasks that no walk over dates comes by, or not by the time: up to `size` at a time, in no order."""
+        for documents in chunks(matching(self._mongo, UNSWEPT, SEEN), size):
+            piece = Piece()
+            for document in documents:
+                _note(document, piece)
+            yield piece.sightings
 
     @translated()
     def announced(self, task_ids: Iterable[str]) -> Announced:

@@ -12,7 +12,7 @@ from pymongo import UpdateOne
 from recurrence_pipeline.domain.model import Action, Task, activity_id
 from recurrence_pipeline.domain.plan import CastId, DateFromDue
 from recurrence_pipeline.storage.activities import known_activities
-from recurrence_pipeline.storage.chunks import chunks
+from recurrence_pipeline.storage.chunks import statements
 from recurrence_pipeline.storage.documents import Document, task_from
 from recurrence_pipeline.storage.mongo import Mongo, translated, translating
 from recurrence_pipeline.storage.partitions import partitions
@@ -74,7 +74,7 @@ class TaskScan:
         )
 
     def _update(self, requests: Iterable[UpdateOne]) -> int:
-        written = (self._tasks.bulk_write(chunk, ordered=False) for chunk in chunks(requests, self._write_chunk))
+        written = (self._tasks.bulk_write(chunk, ordered=False) for chunk in statements(requests, self._write_chunk))
         return sum(each.modified_count for each in written)
 
 

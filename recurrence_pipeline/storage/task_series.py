@@ -19,7 +19,7 @@ from pymongo.errors import BulkWriteError
 from recurrence_pipeline.domain.model import RuleVersion, SeriesMemory
 from recurrence_pipeline.domain.plan import CursorMove, MemoryChange, SlotSkip
 from recurrence_pipeline.domain.zones import wall_text
-from recurrence_pipeline.storage.chunks import chunks
+from recurrence_pipeline.storage.chunks import chunks, statements
 from recurrence_pipeline.storage.documents import MAX_WHOLE, Document
 from recurrence_pipeline.storage.mongo import Mongo, refusals, translated
 from recurrence_pipeline.storage.ordered_writes import Write
@@ -106,7 +106,8 @@ class TaskSeries:
         """Write new revisions and cursors where the memory is still what was seen; return the series that have them."""
         requests = [UpdateOne(_unchanged(change), _changing(change)) for change in changes]
         matched = sum(
-            self._series.bulk_write(chunk, ordered=False).matched_count for chunk in chunks(requests, self._write_chunk)
+            self._series.bulk_write(chunk, ordered=False).matched_count
+            for chunk in statements(requests, self._write_chunk)
         )
         if matched == len(requests):
             return {change.series_id for change in changes}
@@ -127,7 +128,8 @@ class TaskSeries:
         """
         requests = [UpdateOne(_skippable(skip), _skipping(skip)) for skip in skips]
         matched = sum(
-            self._series.bulk_write(chunk, ordered=True).matched_count for chunk in chunks(requests, self._write_chunk)
+            self._series.bulk_write(chunk, ordered=True).matched_count
+            for chunk in statements(requests, self._write_chunk)
         )
         if matched == len(requests):
             return set()

@@ -13,7 +13,7 @@ from pymongo import UpdateOne
 
 from recurrence_pipeline.domain.zone_moves import SeriesClock
 from recurrence_pipeline.domain.zones import wall_text, wall_time
-from recurrence_pipeline.storage.chunks import chunks, id_chunks
+from recurrence_pipeline.storage.chunks import id_chunks, statements
 from recurrence_pipeline.storage.documents import Document, of_user
 from recurrence_pipeline.storage.mongo import Mongo, translated, translating
 from recurrence_pipeline.storage.task_edits import TaskEdit, as_seen
@@ -83,7 +83,7 @@ class Zones:
         What their originals say, which move later, is not compared with what is followed until `follow` is called: else
         a series whose original is still in its old zone looked like one that somebody edited.
         """
-        for chunk in chunks((_move(stored, new) for stored, new in moves), self._write_chunk):
+        for chunk in statements((_move(stored, new) for stored, new in moves), self._write_chunk):
             self._series.bulk_write(chunk, ordered=False)
 
     @translated()
@@ -93,14 +93,14 @@ class Zones:
             UpdateOne({"_id": ObjectId(series_id), "followed": None}, {"$set": {"followed": digest}})
             for series_id, digest in digests.items()
         ]
-        for chunk in chunks(requests, self._write_chunk):
+        for chunk in statements(requests, self._write_chunk):
             self._series.bulk_write(chunk, ordered=False)
 
     @translated()
     def move_originals(self, edits: Sequence[TaskEdit], now: datetime) -> None:
         """Set fields of originals that are as they were seen: `in_zone` tells which they are."""
         requests = [UpdateOne(as_seen(e.seen), {"$set": {**e.fields, "updatedAt": now}}) for e in edits]
-        for chunk in chunks(requests, self._write_chunk):
+        for chunk in statements(requests, self._write_chunk):
             self._tasks.bulk_write(chunk, ordered=False)
 
     @translated()

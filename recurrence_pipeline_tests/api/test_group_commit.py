@@ -4,13 +4,16 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Iterator, Sequence
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from bson import ObjectId
 from pymongo import monitoring
 
+from recurrence_pipeline.api.errors import ApiError
 from recurrence_pipeline.api.group_commit import GroupCommit
+from recurrence_pipeline.api.pace import AT_FIRST, AT_MOST, Pace
 from recurrence_pipeline.api.request_schemas import RecurrenceRequest
 from recurrence_pipeline.api.routes import Handlers
 from recurrence_pipeline.api.series_requests import ReopenRequest, SkipRequest, UpdateRequest
@@ -202,13 +205,74 @@ def test_an_outage_is_told_to_each_of_a_batch_and_to_nobody_after_it() -> None:
     asyncio.run(asking())
 
 
-def test_a_batch_that_waited_for_longer_than_a_request_may_take_is_refused() -> None:
+def test_a_crowd_is_answered_in_groups_that_fit_into_the_time_of_a_request() -> None:
+    """All of a crowd in one batch took longer than a request may, and none of them was answered."""
+    sizes: list[int] = []
+
+    def process(numbers: Sequence[int]) -> Sequence[int]:
+        sizes.append(len(numbers))
+        return [-number for number in numbers]
+
     async def asking() -> None:
-        group: GroupCommit[int, int] = GroupCommit(calls(patience=timedelta()), lambda numbers: numbers)
-        with pytest.raises(DatabaseUnavailable, match="busy"):
-            await group(1)
+        group: GroupCommit[int, int] = GroupCommit(calls(), process)
+        answers = await asyncio.gather(*(group(number) for number in range(1000)))
+        assert answers == [-number for number in range(1000)]
 
     asyncio.run(asking())
+    assert sizes[0] == AT_FIRST
+    assert all(later <= 2 * earlier <= 2 * AT_MOST for earlier, later in pairwise(sizes)), sizes
+
+
+def test_whose_turn_does_not_come_in_time_is_told_when_to_come_and_is_then_before_all_who_came_later() -> None:
+    """Nothing of it has begun; and each is told another time: all that were sent away would come back at once."""
+    worked: list[int] = []
+    has_begun, go_on = threading.Event(), threading.Event()
+
+    def process(numbers: Sequence[int]) -> Sequence[int]:
+        worked.extend(numbers)
+        has_begun.set()
+        assert go_on.wait(A_WHILE)
+        return numbers
+
+    async def asking() -> list[int]:
+        group: GroupCommit[int, int] = GroupCommit(calls(), process)
+        group.pace = Pace(timedelta(seconds=10))
+        group.pace.took(AT_FIRST, 50.0)  # each took a second
+        at_work = asyncio.ensure_future(group(0))
+        await asyncio.to_thread(has_begun.wait, A_WHILE)
+        group.pace.longest_wait = 0
+        told = await asyncio.gather(*(group(number) for number in range(1, 11)), return_exceptions=True)
+        group.pace.longest_wait = A_WHILE
+        later = asyncio.ensure_future(group(11))
+        await asyncio.sleep(0)
+        again = [asyncio.ensure_future(group(number)) for number in (7, 3)]
+        await asyncio.sleep(0)
+        assert worked == [0]
+        go_on.set()
+        await asyncio.gather(at_work, later, *again)
+        assert all(isinstance(each, ApiError) and each.status == 503 and each.body["retryable"] for each in told), told
+        return [int(each.headers["Retry-After"]) for each in told if isinstance(each, ApiError)]
+
+    waits = asyncio.run(asking())
+    assert waits == [*range(1, 11)]
+    assert worked == [0, 3, 7, 11]
+
+
+def test_a_batch_that_took_too_long_makes_the_next_smaller_and_one_that_did_not_larger() -> None:
+    pace = Pace(timedelta(seconds=10))
+    pace.took(AT_FIRST, 1.0)
+    assert (pace.at_once, pace.come_again(0, 10)) == (75, 1)
+    pace.took(75, 6.0)
+    assert (pace.at_once, pace.come_again(0, 10)) == (18, 1)
+    pace.took(20, 10.0, answered=False)
+    assert (pace.at_once, pace.come_again(0, 10)) == (3, 6)
+
+
+def test_neither_one_request_alone_nor_an_outage_says_how_long_many_take() -> None:
+    pace = Pace(timedelta(seconds=10))
+    pace.took(1, 0.5)
+    pace.took(AT_FIRST, 0.001, answered=False)
+    assert (pace.at_once, pace.come_again(0, 1000)) == (AT_FIRST, 1)
 
 
 def calls(patience: timedelta = timedelta(seconds=A_WHILE)) -> Threads:

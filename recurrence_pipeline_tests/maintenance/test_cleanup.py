@@ -1,5 +1,6 @@
 """The orphan cleanup: what it takes, what it keeps, when it asks."""
 
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -28,6 +29,28 @@ def test_occurrences_without_an_original_go_with_a_copy_and_an_activity_each(wor
     assert {copy["task"]["_id"] for copy in world.worker.mongo.deleted.find({"reason": "orphan"})} == set(orphans)
     assert world.actions().count("ORPHANED_RECURRING_TASK_CLEANED") == 5
     assert world.worker.maintenance.clean_orphans() == 0
+
+
+def test_four_times_the_orphans_do_not_take_twice_the_memory(world: World) -> None:
+    """They were all read before any was deleted."""
+    peaks = []
+    for originals in (500, 2000):
+        parents = [ObjectId() for _ in range(originals)]
+        orphan = {
+            "userId": world.user,
+            "title": "Run",
+            "dueDate": ANCHOR,
+            "repeatType": "daily",
+            "description": "x" * 1000,
+        }
+        world.worker.mongo.tasks.insert_many(
+            orphan | {"parentRecurringId": p, "taskId": n} for n, p in enumerate(parents)
+        )
+        tracemalloc.start()
+        assert world.worker.maintenance.clean_orphans(confirm=True) == originals
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 2 * peaks[0], peaks
 
 
 def test_two_cleanups_at_once_count_each_orphan_once(world: World) -> None:

@@ -13,7 +13,7 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 
 from recurrence_pipeline.bootstrap import open_worker
 from recurrence_pipeline.domain.errors import DatabaseUnavailable
-from recurrence_pipeline.reconciliation.reconciler import ScanResult
+from recurrence_pipeline.reconciliation.reconciler import RECENT, ScanResult
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.worker.test_round_trips import Commands
 from recurrence_pipeline_tests.world import World, utc
@@ -32,6 +32,21 @@ class Eye:
         look = self._world.worker.reconciliation.look(self._position)
         self._position = look.position
         return look
+
+
+class Finds(CommandListener):
+    """Keeps what is looked for among the tasks."""
+
+    def __init__(self) -> None:
+        self.wanted: list[Document] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        if event.command.get("find") == "tasks":
+            self.wanted.append(event.command["filter"])
+
+    def succeeded(self, event: CommandSucceededEvent) -> None: ...
+
+    def failed(self, event: CommandFailedEvent) -> None: ...
 
 
 @pytest.fixture
@@ -137,6 +152,27 @@ def test_a_large_collection_is_covered_piece_by_piece(mongodb_url: str) -> None:
 
         assert max(look.looked_at for look in looks) == 7
         assert sum(look.asked for look in looks) == 60
+        assert {task for _, task in asked_for(world)} == set(tasks)
+
+
+def test_the_first_look_at_many_tasks_does_not_ask_for_all_of_them(mongodb_url: str) -> None:
+    """A server that reads them all to bring some took longer than a look may: so it never came to a second one."""
+    with closing(World(mongodb_url, RECONCILE_STEP="2")) as world:
+        old = world.now - timedelta(days=30)
+        changed = [old + timedelta(hours=n) for n in range(100)]
+        tasks = [add_now(world, taskId=n + 1, updatedAt=time) for n, time in enumerate(changed)]
+        world.worker.mongo.counters.update_one({"_id": "tasks"}, {"$set": {"sequence_value": 100}}, upsert=True)
+        finds = Finds()
+        with open_worker(world.settings, clock=lambda: world.now, listeners=[finds]) as worker:
+            look = worker.reconciliation.look()
+            of_first = [world.worker.mongo.tasks.count_documents(wanted) for wanted in finds.wanted]
+            asked = look.asked
+            while not look.came_round:
+                look = worker.reconciliation.look(look.position)
+                asked += look.asked
+
+        assert max(of_first) <= 2 * RECENT, of_first
+        assert asked == len(asked_for(world)) == 100
         assert {task for _, task in asked_for(world)} == set(tasks)
 
 

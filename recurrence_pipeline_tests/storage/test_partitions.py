@@ -5,8 +5,10 @@ from collections import Counter
 import pytest
 from bson import ObjectId
 
+from benchmarks.stage import Commands
+from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.storage.mongo import Mongo
-from recurrence_pipeline.storage.partitions import MAX_EMPTY, partitions
+from recurrence_pipeline.storage.partitions import MAX_EMPTY, UNCOUNTED, partitions
 from recurrence_pipeline_tests.storage.values import NOW
 
 
@@ -41,7 +43,6 @@ def test_every_task_is_in_one_piece_whatever_its_number_and_whatever_the_counter
         True,
         False,
         NOW,
-        {"a": 1},
     )
     ids = fill(mongo, *range(1, 41), *odd, counter=counter)
 
@@ -69,6 +70,21 @@ def test_numbers_with_wide_gaps_make_no_more_pieces_than_a_few_for_each_full_one
     """Else a counter that somebody set to a billion would make a pass of ever so many commands."""
     fill(mongo, *range(1_000_000, 100_000_000, 1_000_000), counter=10**9)
     assert len(found(mongo, 10)) <= (MAX_EMPTY + 1) * 99 // 10 + 5
+
+
+def test_documents_are_only_counted_where_the_counter_tells_next_to_nothing(mongo: Mongo, settings: Settings) -> None:
+    """The embedded server reads them all to say how many there are, and nobody else is answered meanwhile."""
+    fill(mongo, *range(1, 96), counter=95)
+    commands = Commands()
+    listening = Mongo(settings, listeners=[commands])
+    assert len(partitions(listening, 10)) > 10
+    assert (commands.sent["count tasks"], commands.sent.total()) == (0, 1)
+    for counter in (0, 10 * UNCOUNTED + 1):
+        mongo.counters.update_one({"_id": "tasks"}, {"$set": {"sequence_value": counter}})
+        commands.sent.clear()
+        assert partitions(listening, 10)
+        assert commands.sent["count tasks"] == 1
+    listening.close()
 
 
 def test_an_empty_collection_has_no_pieces(mongo: Mongo) -> None:

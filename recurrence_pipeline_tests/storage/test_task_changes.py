@@ -169,6 +169,6 @@ def test_what_is_dated_otherwise_than_by_a_date_is_seen_the_youngest_first(
     odd = add(mongo, "2024-01-01", "2026-03-01", 17.5, 1772366400000, Timestamp(1772366400, 1), *dates)
     add(mongo, NOW, None, "missing")
 
-    assert {seen.task.id for seen in task_changes.oddly_dated(10)} == set(odd)
-    assert {seen.task.id for seen in task_changes.oddly_dated(1)} == {odd[1], odd[3], odd[4], odd[6]}
-    assert {seen.task.id for seen in task_changes.oddly_dated(10, objects=False)} == set(odd[:5])
+    assert {seen.task.id for seen in task_changes.oddly_dated(10)} == set(odd[:5])
+    assert {seen.task.id for seen in task_changes.oddly_dated(1)} == {odd[1], odd[3], odd[4]}
+    assert [[seen.task.id for seen in piece] for piece in task_changes.unswept(10)] == [odd[5:]]

@@ -701,6 +701,16 @@ def test_content_is_followed_where_it_is_asked_for(mongodb_url: str, follow: boo
     world.close()
 
 
+def test_a_task_dated_by_an_object_is_asked_for_once_a_day(world: World) -> None:
+    """An export that was read as plain JSON: no look comes by it, for a range of dates does not hold it."""
+    head = world.add_task(MONDAY, "daily", updatedAt={"$date": "2024-01-01T08:00:00Z"})
+    assert reconcile(world) == 0
+    assert world.worker.reconciliation.ask_for_missed() == 1
+    world.work()
+    assert len(world.occurrences(head)) == 3
+    assert world.worker.reconciliation.ask_for_missed() == 0
+
+
 def test_slots_that_are_missed_are_found_as_time_goes_by(world: World) -> None:
     head = world.create(MONDAY, "daily", recurrence={"missed": "next"})
     for day in (3, 6):
