@@ -87,7 +87,7 @@ class _Change(OneChange):
 
     def _update(self) -> None:
         memory, state = self._remembered(), self._state()
-        self._tell_of(state.behind_cursor())
+        self._tell_of(state.perhaps_untold())
         zone = self._original.timezone or self._timezone or "UTC"
         follow_date = self._event.source is not Source.RECONCILE
         revision = revised(state, now=self._now, from_slot=self._event.slot, zone=zone, follow_date=follow_date)
@@ -168,7 +168,7 @@ class _Change(OneChange):
 
     def _skip(self) -> None:
         memory, state, event = self._remembered(), self._state(), self._event
-        self._tell_of(state.behind_cursor())
+        self._tell_of(state.perhaps_untold())
         slot, task = self._slot(state)
         skipped = state.skipped.get(slot)
         if event.undo:

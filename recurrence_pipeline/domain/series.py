@@ -35,10 +35,13 @@ class SeriesState(SeriesReach):
         """Return the occurrences that an earlier attempt of this event made and that are still there."""
         return [i for i, maker in self.makers.items() if maker == event_id and self._has(i)]
 
-    def behind_cursor(self) -> list[str]:
-        """Return the members that a worker which died has made: nobody may have been told of them."""
+    def perhaps_untold(self) -> list[str]:
+        """Return the members that nobody may have been told of: a worker which died has made them.
+
+        They are behind the cursor, or on slots that were passed over before.
+        """
         dates = (i for i, date in self.dates.items() if date not in self.made)
-        return [*(i for i, number in self.slots.items() if number > self.cursor), *dates]
+        return [*(i for i, number in self.slots.items() if number > self.cursor or number in self.passed), *dates]
 
     def advance(self, event_id: str) -> Iterator[tuple[NewOccurrence, bool]]:
         """Yield what the event should generate, each with whether it is there already, and move the cursor past it."""

@@ -258,6 +258,18 @@ def test_an_update_tells_of_what_a_dead_worker_had_made_and_a_person_touched(wor
     assert world.worker.mongo.activities.count_documents(told) == 1
 
 
+def test_an_update_tells_of_what_a_dead_worker_had_made_where_slots_were_passed_over(world: World) -> None:
+    head = world.create(MONDAY, "weekly")
+    first = world.occurrences(head)[0]["_id"]
+    told = {"action": "RECURRING_TASK_CREATED", "taskId": first}
+    assert world.worker.mongo.activities.delete_one(told).deleted_count == 1
+    world.worker.mongo.series.update_one({}, {"$set": {"cursor.passed": [1]}})
+    edit(world, first, title="mine")
+    edit(world, head, repeatType="daily")
+    change(world, "update", head)
+    assert world.worker.mongo.activities.count_documents(told) == 1
+
+
 def test_of_a_task_that_is_skipped_and_back_the_user_was_told_whoever_made_it(world: World) -> None:
     head, last, told = dead_worker_made_the_last(world)
     change(world, "skip", last)
