@@ -23,6 +23,10 @@ MAX_EMPTY = 10
 UNCOUNTED = 1000
 """So many pieces may be empty whatever there is: to count the documents, a server may read all of them."""
 
+SAMPLES = 10
+FEW = 2
+"""What makes no more than so many pieces is looked at as a whole."""
+
 ANY_ID = {"$gte": ObjectId("0" * 24), "$lte": ObjectId("f" * 24)}
 """Matches ids only, and is a range that an index serves."""
 
@@ -52,6 +56,17 @@ def partitions(mongo: Mongo, size: int = A_PIECE, counter: str = "tasks") -> lis
     edges = [float("-inf"), *range(step + 1, last + 1, step), None]
     numbered = ({"$gte": low} | ({} if high is None else {"$lt": high}) for low, high in pairwise(edges))
     return [{field: numbers} for numbers in (*numbered, *UNNUMBERED)]
+
+
+def samples(mongo: Mongo, size: int) -> list[Document]:
+    """Return ranges of numbers of tasks, spread evenly from the first to the last, of `size` together; none if few."""
+    field = NUMBERED["tasks"]
+    last = _whole((mongo.counters.find_one({"_id": "tasks"}) or {}).get("sequence_value"))
+    if last <= FEW * size:
+        return []
+    width = max(size // SAMPLES, 1)
+    lows = (1 + number * (last - width) // (SAMPLES - 1) for number in range(SAMPLES))
+    return [{field: {"$gte": low, "$lt": low + width}} for low in lows]
 
 
 def _whole(value: Any) -> int:

@@ -16,7 +16,7 @@ from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_
 from recurrence_pipeline.storage.event_updates import REFUSED_VERSION
 from recurrence_pipeline.storage.leasing import LAST_TIME
 from recurrence_pipeline.storage.mongo import Mongo, translated, translating
-from recurrence_pipeline.storage.partitions import UNNUMBERED, partitions
+from recurrence_pipeline.storage.partitions import partitions, samples
 from recurrence_pipeline.storage.task_scan import matching
 
 ORDER = [("updatedAt", 1), ("_id", 1)]
@@ -36,9 +36,6 @@ UNSWEPT: Document = {
     ]
 }
 """Originals of which missed slots do not stay; and `{$date: ...}`, of an export that was read as plain JSON."""
-
-FEW_PIECES = len(UNNUMBERED) + 2
-"""What makes so few of them is read in one go."""
 
 ANNOUNCING = dict.fromkeys(("taskId", "status", "operation", REFUSED_VERSION), 1)
 UNFINISHED = frozenset({EventStatus.PENDING.value, EventStatus.PROCESSING.value})
@@ -90,18 +87,13 @@ class TaskChanges:
 
     @translated()
     def oldest(self, size: int) -> datetime | None:
-        """Return when the first of many tasks, by number, changed: of about `size` of them the one that did so first.
+        """Return when, of a sample of up to `size` of many tasks, the one changed that did so first.
 
-        None where there are few, or none has a date.
+        None where tasks are few, or none of these has a date.
         """
-        pieces = partitions(self._mongo, size)
-        if len(pieces) <= FEW_PIECES:
-            return None
-        for wanted in pieces:
-            found = self._tasks.find(wanted, {"updatedAt": 1}, batch_size=size + 1)
-            if times := [time for task in found if isinstance(time := task.get("updatedAt"), datetime)]:
-                return min(times)
-        return None
+        found = (self._tasks.find(wanted, {"updatedAt": 1}) for wanted in samples(self._mongo, size))
+        times = [time for tasks in found for task in tasks if isinstance(time := task.get("updatedAt"), datetime)]
+        return min(times, default=None)
 
     @translated()
     def oddly_dated(self, limit: int) -> list[TaskVersion]:

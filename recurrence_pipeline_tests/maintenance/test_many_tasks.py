@@ -79,7 +79,7 @@ def test_every_command_of_what_goes_over_all_tasks_is_served_by_an_index(mongodb
         "missed slots": lambda worker: worker.reconciliation.ask_for_missed(),
     }
     with stage(Database(mongodb_server, None)) as at:
-        fill(at, 6000)
+        fill(at, 400)
         with asked_of(at) as (worker, asked):
             {**KINDS, **more}[kind](worker)
         mongo = at.worker.mongo

@@ -155,11 +155,12 @@ def test_a_large_collection_is_covered_piece_by_piece(mongodb_url: str) -> None:
         assert {task for _, task in asked_for(world)} == set(tasks)
 
 
-def test_the_first_look_at_many_tasks_does_not_ask_for_all_of_them(mongodb_url: str) -> None:
+@pytest.mark.parametrize("first", [0, 99], ids=["the first are the oldest", "the last are the oldest"])
+def test_the_first_look_at_many_tasks_does_not_ask_for_all_of_them(mongodb_url: str, first: int) -> None:
     """A server that reads them all to bring some took longer than a look may: so it never came to a second one."""
     with closing(World(mongodb_url, RECONCILE_STEP="2")) as world:
         old = world.now - timedelta(days=30)
-        changed = [old + timedelta(hours=n) for n in range(100)]
+        changed = [old + timedelta(hours=abs(first - n)) for n in range(100)]
         tasks = [add_now(world, taskId=n + 1, updatedAt=time) for n, time in enumerate(changed)]
         world.worker.mongo.counters.update_one({"_id": "tasks"}, {"$set": {"sequence_value": 100}}, upsert=True)
         finds = Finds()

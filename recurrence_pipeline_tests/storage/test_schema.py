@@ -126,7 +126,7 @@ def test_an_empty_database_is_prepared_in_few_commands_and_one_for_all_indexes_o
     ensure_schema(mongo, settings)
     mongo.close()
     assert commands.sent["createIndexes"] == len(PROMISED)
-    assert commands.sent.total() < 26
+    assert commands.sent.total() <= 26
 
 
 def test_a_second_run_finds_nothing_to_do(mongo: Mongo, settings: Settings) -> None:
