@@ -151,12 +151,13 @@ def _first_to_come(state: SeriesState, now: datetime) -> int:
 
 
 def _behind_all_given(state: SeriesState) -> int:
-    """Return the first number that means nothing yet: no task has an id of it, and nobody asked for it to be skipped.
+    """Return the first number that means nothing yet: no task has it, or an id of it, and nobody asked to skip it.
 
-    The cursor may have gone back, and be behind what a dead worker made.
+    The cursor may have gone back, and be behind what a dead worker made, or moved.
     """
-    given = [number for task_id, number in state.slots.items() if task_id == occurrence_id(state.original.id, number)]
-    given += [int(slot) for slot in state.skipped if slot.isdigit() and int(slot) <= state.cursor + MAX_NEW_PER_SERIES]
+    near = state.cursor + MAX_NEW_PER_SERIES
+    given = [n for i, n in state.slots.items() if n <= near or i == occurrence_id(state.original.id, n)]
+    given += [int(slot) for slot in state.skipped if slot.isdigit() and int(slot) <= near]
     return max(state.cursor + 1, state.revisions[-1].first, 1 + max(given, default=0))
 
 

@@ -317,6 +317,18 @@ def test_what_a_dead_worker_made_by_another_rule_is_no_day_to_count_from(world: 
     assert days(world, head)[:3] == ["05-31", "07-31", "08-30"]
 
 
+def test_what_a_dead_worker_moved_to_another_rule_has_numbers_that_no_third_rule_gives(world: World) -> None:
+    """Else tasks of the second rule are taken for those of the third, and two stay where one should."""
+    head = world.create(MONDAY, "daily")
+    edit(world, head, repeatType="weekly")
+    change(world, "update", head)
+    world.worker.mongo.series.update_one({}, {"$set": {"cursor.number": 3, "cursor.at": "2024-01-04T09:00"}})
+    edit(world, head, repeatType="weekly", recurrence={"from": "completion"})
+    change(world, "update", head)
+    assert len(days(world, head)) == 1
+    assert red(world) == {}
+
+
 def test_a_task_that_a_person_deletes_stays_deleted_though_completions_are_counted_from_since(world: World) -> None:
     head = world.create(MONDAY, "weekly")
     died_over_its_creation(world, head)
