@@ -176,7 +176,6 @@ FOUND_IN_MANY = {
     "series_memory_missing": 100,
     "instants_outdated": 300,
     "series_behind": 900,
-    "counters_behind": 1,
 }
 
 

@@ -1,7 +1,7 @@
 """The steps from the previous worker to this one: what each needs of the database, writes, and lets follow."""
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
@@ -303,6 +303,15 @@ def test_going_on_the_series_of_the_previous_worker_are_kept_ahead_without_a_day
     assert application.db["task_events"].count_documents({"status": "completed"}) == 2
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Have an interrupt raise KeyboardInterrupt, also where a shell runs the tests in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_a_watch_that_is_cut_off_has_written_nothing(application: Application, switch: MakeSwitch) -> None:
     prepared(switch)
     application.write_events()
@@ -313,6 +322,7 @@ def test_a_watch_that_is_cut_off_has_written_nothing(application: Application, s
     assert everything(application.db) == before
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_a_signal_ends_the_processing_between_two_batches_and_the_next_time_it_goes_on(
     application: Application, switch: MakeSwitch
 ) -> None:
