@@ -89,10 +89,9 @@ class Progress:
         """Yield slots whose time has come, the last one first."""
         near = now + NEAR if self.recurrence.shift else now
         number = self.line.first_after(near, wall_clock("now", near, self.zone)) - 1
-        for each in range(number, max(number - MAX_PASSED_OVER, -1), -1):
-            for slot in self.line.timed(each, 1):
-                if slot.number == each and not self.passes_over(each, slot.at) and self._due(slot.at) <= now:
-                    yield slot
+        for slot in self.line.backward(number, MAX_PASSED_OVER):
+            if not self.passes_over(slot.number, slot.at) and self._due(slot.at) <= now:
+                yield slot
 
     def _numbered(self) -> Iterator[Slot]:
         """Yield the slots that are not passed over, from the highest completed one on, up to the end of the series."""

@@ -98,19 +98,33 @@ class SlotLine:
         return found
 
     def onward(self, first: int, size: int) -> Iterator[Slot]:
-        """Yield slots from number `first` on, up to the end of the series; so many are read at once."""
+        """Yield slots from number `first` on, up to the end of the series.
+
+        So many are read at once, and then twice as many each time: rules of a rare kind are counted anew.
+        """
         while True:
             try:
                 found = self.timed(first, size)
             except InvalidRecurrence:  # some of these lie outside of the calendar
                 if size == 1:
                     raise
-                size = 1
+                size //= 2
                 continue
             yield from found
             if len(found) < size:
                 return
-            first = found[-1].number + 1
+            first, size = found[-1].number + 1, 2 * size
+
+    def backward(self, last: int, count: int) -> Iterator[Slot]:
+        """Yield slots from number `last` back to the first, of up to `count` numbers; twice as many are read each time.
+
+        Void numbers have none.
+        """
+        lowest, size = max(last - count + 1, 0), 1
+        while last >= lowest:
+            begin = max(last - size + 1, lowest)
+            yield from reversed([slot for slot in self.timed(begin, last - begin + 1) if slot.number <= last])
+            last, size = begin - 1, 2 * size
 
     def after(self, number: int) -> int:
         """Return the number that follows on another, void ones passed over, be it past the end."""
