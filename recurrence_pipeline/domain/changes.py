@@ -29,17 +29,19 @@ from recurrence_pipeline.domain.plan import (
     SKIPPED,
     UPDATED,
     MemoryChange,
+    NewOccurrence,
     Plan,
     PutBack,
+    SlotEdit,
     SlotSkip,
     Snapshot,
 )
 from recurrence_pipeline.domain.planning import grouped, refuse_absent
 from recurrence_pipeline.domain.recurrence import NONE
-from recurrence_pipeline.domain.reopening import taken_back
+from recurrence_pipeline.domain.reopening import TakenBack, taken_back
 from recurrence_pipeline.domain.revising import remembering, revised, stopped
 from recurrence_pipeline.domain.series import SeriesState
-from recurrence_pipeline.domain.zones import wall_text
+from recurrence_pipeline.domain.zones import wall_text, wall_time
 
 
 def plan_changes(
@@ -143,13 +145,16 @@ class _Change(OneChange):
             raise ChangeRefused(f"Task {self._task.id} is completed: it was not taken back")
 
     def _reopen(self) -> None:
-        self._require_open()
+        if not (self._task.is_completed and self._event.deleting):  # else completed anew since an earlier try
+            self._require_open()
         series = self._series
         if series.memory is None and series.recalled is None and not series.occurrences:  # nothing was ever made
             self._answer([])
             return
         memory, state = self._remembered(), self._state()
-        back = taken_back(state, self._series, memory, self._event, self._makers)
+        back = TakenBack((), memory)
+        if not self._task.is_completed:
+            back = taken_back(state, self._series, memory, self._event, self._makers)
         if back.memory == memory and not back.tasks:
             if self._event.deleting:  # what an earlier try took away may be owed by now
                 done = align(state, self._series, self._event.id, self._now, content=False, only_new=True)
@@ -228,7 +233,19 @@ class _Change(OneChange):
         if skipped.task_id is not None and _is_slot(state, slot):
             instead = occurrence_id(self._original.id, int(slot) if slot.isdigit() else slot)
             self._part.put_back.append(PutBack(skipped.event_id, skipped.task_id, instead))
+            if (now_on := self._now_on(state, slot)) is not None:
+                self._part.edits.append(SlotEdit(skipped.task_id, self._original.id, now_on, None, may_stay=True))
         self._tell(Action.UNSKIPPED, self._original.id, subject=self._event.id)
+
+    def _now_on(self, state: SeriesState, slot: str) -> NewOccurrence | None:
+        """Return where a task on a slot should be now: options may have been edited since; None where nothing says."""
+        if not slot.isdigit():
+            at = wall_time(slot)
+            return None if at is None else state.on_date(at, self._event.id)
+        if state.recurrence.from_completion:
+            return None
+        found = (each for each in state.timed(int(slot), 1) if each.number == int(slot))
+        return next((state.occurrence(each, self._event.id) for each in found), None)
 
     def _take_back_what_followed(self, state: SeriesState, number: int) -> None:
         """Let the task go that took the place of a skipped one, so that one task stays open.

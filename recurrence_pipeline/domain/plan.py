@@ -217,6 +217,8 @@ class SlotEdit:
     original_id: str
     slot: NewOccurrence | None
     content: Mapping[str, object] | None
+    may_stay: bool = False
+    """Whether it is right where it is, too, if a person touched it: else the plan is made anew."""
 
 
 @dataclass(frozen=True, slots=True)

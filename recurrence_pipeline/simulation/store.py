@@ -169,8 +169,8 @@ class Store(Documents):
         """Move or rewrite what nobody touched; say whether all that was to move did."""
         task = self.tasks.get(edit.task_id)
         if task is None or task.is_touched is not False:
-            return task is None or edit.slot is None
-        if (slot := edit.slot) is not None:
+            return task is None or edit.slot is None or edit.may_stay
+        if (slot := edit.slot) is not None and (slot.due, slot.slot) != (task.due_date, task.occurrence_number):
             task = replace(task, due_date=slot.due, original_due_date=slot.due, occurrence_number=slot.slot)
             task = replace(task, occurrence_at=slot.at, shifted_to=slot.shifted_to)
         if edit.content is not None:

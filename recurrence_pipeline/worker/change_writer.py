@@ -100,11 +100,14 @@ class ChangeWriter:
     def _edit(self, edits: Mapping[str, SlotEdit]) -> set[str]:
         found = self._context.tasks.documents(edits)
         free = {task_id: document for task_id, document in found.items() if not is_touched(document)}
+        as_it_is = {task_id for task_id, document in free.items() if _is_as_it_is(document, edits[task_id])}
+        free = {task_id: document for task_id, document in free.items() if task_id not in as_it_is}
         moved = [replace(slot, id=i) for i in free if (slot := edits[i].slot) is not None]
         following = self._context.tasks.following(moved)
         self._context.edits.rewrite(following, self._now)  # first: an occurrence that has moved is not looked at again
         done = self._context.edits.rewrite([_edited(free[i], edits[i]) for i in free], self._now)
-        return {edits[i].original_id for i in found if edits[i].slot is not None and i not in done}
+        staying = (edits[i] for i in found.keys() - done - as_it_is)
+        return {edit.original_id for edit in staying if edit.slot is not None and not edit.may_stay}
 
 
 def _own(retirement: Retirement, task_ids: Sequence[str], below: Mapping[str, Sequence[Task]]) -> list[str]:
@@ -135,6 +138,11 @@ def _activities(retirements: Sequence[Retirement], going: Mapping[str, Document]
 def _fact(retirement: Retirement, task_id: str) -> str:
     """Return what is told once: a task is missed once, whoever finds it; all else may come again, for another event."""
     return task_id if retirement.reason == MISSED else derived_id(task_id, retirement.event.id)
+
+
+def _is_as_it_is(document: Document, edit: SlotEdit) -> bool:
+    edited = _edited(document, edit)
+    return not edited.without and all(document.get(name) == value for name, value in edited.fields.items())
 
 
 def _edited(document: Document, edit: SlotEdit) -> TaskEdit:

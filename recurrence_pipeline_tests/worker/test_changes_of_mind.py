@@ -317,6 +317,31 @@ def test_what_a_dead_worker_made_by_another_rule_is_no_day_to_count_from(world: 
     assert days(world, head)[:3] == ["05-31", "07-31", "08-30"]
 
 
+def test_a_skipped_task_that_is_back_is_where_its_slot_is_by_now(world: World) -> None:
+    head = world.create(MONDAY, "daily", recurrence={"horizon": 6})
+    saturday = world.occurrences(head)[4]["_id"]
+    change(world, "skip", saturday)
+    edit(world, head, recurrence={"horizon": 6, "shift": {"to": "next"}})
+    change(world, "update", head)
+    change(world, "skip", head, slot=5, undo=True)
+    back = world.worker.mongo.tasks.find_one({"_id": saturday})
+    assert back is not None
+    assert (f"{back['dueDate']:%m-%d}", back["shiftedTo"]) == ("01-08", "2024-01-08T09:00")
+    assert red(world) == {}
+
+
+def test_a_skipped_task_that_a_person_had_changed_is_back_as_it_was(world: World) -> None:
+    head = world.create(MONDAY, "daily")
+    first = world.occurrences(head)[0]["_id"]
+    edit(world, first, title="mine")
+    before = world.worker.mongo.tasks.find_one({"_id": first})
+    change(world, "skip", first)
+    edit(world, head, recurrence={"shift": {"to": "next", "workdays": ["MO"]}})
+    change(world, "update", head)
+    change(world, "skip", head, slot=1, undo=True)
+    assert world.worker.mongo.tasks.find_one({"_id": first}) == before
+
+
 def test_what_a_dead_worker_moved_to_another_rule_has_numbers_that_no_third_rule_gives(world: World) -> None:
     """Else tasks of the second rule are taken for those of the third, and two stay where one should."""
     head = world.create(MONDAY, "daily")

@@ -4,13 +4,15 @@ Each was edited before; what a reopening does to any series is test_life.py's.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from bson import ObjectId
 
+from recurrence_pipeline.worker.context import WriteStep
 from recurrence_pipeline_tests.worker.test_life import change, days, edit, finish, red, uncomplete
-from recurrence_pipeline_tests.world import World, utc
+from recurrence_pipeline_tests.world import Crash, World, utc
 
 MONDAY = utc(2024, 1, 1, 9)
 
@@ -106,3 +108,20 @@ def test_the_cursor_goes_back_to_a_slot_that_was_passed_over_and_is_wanted_since
     assert days(world, head) == ["01-03"]
     once, again = completed_and_reopened(world, second)
     assert once == again == ["01-05"]
+
+
+def test_what_a_reopening_took_before_its_worker_died_is_back_where_the_task_was_completed_anew(world: World) -> None:
+    """Its other tries are refused, and the completion has made its slots before."""
+    head = world.create(MONDAY, "daily")
+    finish(world, head)
+    edit(world, head, isCompleted=False)
+    world.add_event("reopen", head)
+    world.crash_after = WriteStep.RETIRE
+    with suppress(Crash):
+        world.work()
+    assert days(world, head) == ["01-02", "01-03", "01-04"]
+    finish(world, head)
+    world.pass_time(hours=1)
+    world.work()
+    assert days(world, head) == ["01-02", "01-03", "01-04", "01-05"]
+    assert red(world) == {}
