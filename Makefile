@@ -34,7 +34,7 @@ bench: $(INSTALLED) ## Measure it all, for 45 minutes; ONLY=--quick sees in minu
 conformance: $(INSTALLED) ## Hold how rules are read against the RFCs, dateutil and peers: docs/conformance.md; ONLY=--quick takes seconds
 	@$(BIN)/python -m conformance $(ONLY)
 
-simulate: $(INSTALLED) ## Hold the planner's invariants against a million short random histories: an hour or two on 2 cores; HISTORIES=10000, SEED=7
+simulate: $(INSTALLED) ## Hold the planner's invariants against a million short random histories: an hour on 2 cores; HISTORIES=10000, SEED=7
 	@$(BIN)/recurrence simulate --histories $(HISTORIES) --seed $(SEED)
 
 fuzz: $(INSTALLED) ## Send the internal API odd requests for some minutes (the tests do so for seconds)
