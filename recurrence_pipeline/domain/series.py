@@ -147,7 +147,7 @@ class SeriesState(SeriesReach):
         made = self.made.union(dates, () if memory is not None else self.dates.values())
         if memory is not None and number <= memory.number and made == memory.added:
             return []
-        reached = number if memory is None else max(number, memory.number)
+        reached = max(number, self.unbroken()) if memory is None else max(number, memory.number)
         passed = self.passed_up_to(reached)
         at = self._last.at if self._last is not None and self._last.number == reached else self.cursor_at(reached)
         if memory is not None:

@@ -363,3 +363,16 @@ def test_a_task_that_a_person_deletes_stays_deleted_though_completions_are_count
     world.worker.mongo.tasks.delete_one({"_id": gone})
     finish(world, head)
     assert gone not in {task["_id"] for task in world.occurrences(head)}
+
+
+def test_a_task_of_a_dead_worker_that_a_person_deletes_stays_deleted_though_the_horizon_is_shorter_since(
+    world: World,
+) -> None:
+    head = world.create(MONDAY, "weekly")
+    died_over_its_creation(world, head)
+    edit(world, head, repeatType="monthly", recurrence={"horizon": 1})
+    world.work()
+    gone = world.occurrences(head)[1]["_id"]
+    world.worker.mongo.tasks.delete_one({"_id": gone})
+    finish(world, head)
+    assert gone not in {task["_id"] for task in world.occurrences(head)}
