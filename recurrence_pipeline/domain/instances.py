@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import MAXYEAR, MINYEAR, date, datetime, time, tzinfo
+from functools import lru_cache
 from typing import assert_never
 
 from recurrence_pipeline.domain.errors import InvalidRecurrence
@@ -62,6 +63,12 @@ def days_after(rule: Rule, anchor: date, after: int) -> Iterator[int]:
     """Yield the days of a rule behind both the anchor's and day `after`, as ordinals; its end is the caller's."""
     begin = anchor.toordinal()
     return _days_from(filled(rule, anchor), anchor, max(begin, after))
+
+
+@lru_cache(maxsize=16384)
+def has_day(rule: Rule, anchor: date, day: int) -> bool:
+    """Say whether a rule falls on a day behind the anchor's, its end aside; the day is an ordinal."""
+    return next(days_after(rule, anchor, day - 1), None) == day
 
 
 def last_moment(rule: Rule, anchor: datetime, zone: tzinfo | None = None) -> datetime | None:

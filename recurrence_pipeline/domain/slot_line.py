@@ -4,7 +4,7 @@ Numbers go on from one revision of the rule to the next, so that none ever means
 place of the slots from one number on: those of the earlier rule from there on are void, and nobody has them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import NamedTuple
@@ -12,7 +12,8 @@ from typing import NamedTuple
 from recurrence_pipeline.domain.calendar import in_utc, next_number, timed
 from recurrence_pipeline.domain.counting import Known
 from recurrence_pipeline.domain.errors import InvalidRecurrence
-from recurrence_pipeline.domain.rules import Rule
+from recurrence_pipeline.domain.instances import has_day
+from recurrence_pipeline.domain.rules import Rule, rule_of
 
 
 class Slot(NamedTuple):
@@ -63,8 +64,15 @@ class Stretch:
         """Return the highest slot below a number that is known, counted from its first."""
         if not self.known:
             return None
-        below = [each for each in self.known if self.first <= each < number]
-        return Known((highest := max(below)) - self.first, self.known[highest]) if below else None
+        return self._highest_on_the_rule(each for each in self.known if self.first <= each < number)
+
+    def _highest_on_the_rule(self, numbers: Iterable[int]) -> Known | None:
+        """Return the highest of these slots on a day of the rule: a dead worker may have made some by another."""
+        rule, start = rule_of(self.endless), self.wall.date()
+        for each in sorted(numbers, reverse=True):
+            if has_day(rule, start, self.known[each].toordinal()):
+                return Known(each - self.first, self.known[each])
+        return None
 
     def first_after(self, time: datetime, wall: datetime) -> int:
         """Return the number of its first slot behind a time, which is `wall` on the clock, be it past its end."""
@@ -74,8 +82,7 @@ class Stretch:
         begin = in_utc(self.wall, self.zone)
         if time < begin:
             return self.first
-        below = [n for n, at in self.known.items() if n >= self.first and at <= wall]
-        known = Known((highest := max(below)) - self.first, self.known[highest]) if below else None
+        known = self._highest_on_the_rule(n for n, at in self.known.items() if n >= self.first and at <= wall)
         return self.first + next_number(time, self.rule, str(self.zone), begin, known=known)
 
 

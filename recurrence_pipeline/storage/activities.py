@@ -63,7 +63,7 @@ class Activities:
     def older_than(self, before: datetime) -> int:
         """Return how many `archive` would move."""
         old = {"timestamp": {"$lt": before}}
-        bounds = partitions(self._mongo, counter="useractivities")
+        bounds = partitions(self._mongo, counter="useractivities", objects=False)
         return sum(self._activities.count_documents(piece | old) for piece in bounds)
 
     @translated()
@@ -74,7 +74,7 @@ class Activities:
         it, and of two at once each activity is moved, and counted, by one.
         """
         moved = 0
-        for piece in partitions(self._mongo, counter="useractivities"):
+        for piece in partitions(self._mongo, counter="useractivities", objects=False):
             cursor = self._activities.find(piece | {"timestamp": {"$lt": before}}, batch_size=self._write_chunk)
             for old in chunks(cursor, self._write_chunk):
                 moved += self._move(old)

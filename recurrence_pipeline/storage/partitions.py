@@ -34,16 +34,20 @@ UNNUMBERED: tuple[Any, ...] = (
     None, float("nan"), {"$gte": ""}, ANY_ID, {"$gte": False}, {"$gte": FIRST_TIME},
 )  # fmt: skip
 """Selects what stands where a number should, type by type, each a range of the index: nothing, NaN, a text, an id, a
-truth value, a date. An object is in no piece: some servers read all documents to find one, in each pass, and exports
-that write numbers as objects do so with ids too, and what has such an `_id` is not ours."""
+truth value, a date."""
+
+OBJECTS: Document = {"$gte": {}}
+"""What an export has that writes numbers as objects, read as plain JSON. Some servers read all documents to find it."""
 
 
-def partitions(mongo: Mongo, size: int = A_PIECE, counter: str = "tasks") -> list[Document]:
-    """Return filters of which every document matches one (but see UNNUMBERED), and about `size` of them match each.
+def partitions(mongo: Mongo, size: int = A_PIECE, counter: str = "tasks", *, objects: bool = True) -> list[Document]:
+    """Return filters of which every document matches one, and which match about `size` of them each.
 
-    None where there is no document. They are ranges of the number that the counter of that name gives: of all indexes
-    the one that every document is in once. The counter says how far the numbers go; where it is behind, the last piece
-    is larger.
+    Without `objects`, but for those numbered by objects: what is done every day, or for whoever waits, asks for no more
+    than ranges that all servers find in an index; the checks see all. None where there is no document.
+
+    They are ranges of the number that the counter of that name gives: of all indexes the one that every document is in
+    once. The counter says how far the numbers go; where it is behind, the last piece is larger.
     """
     field = NUMBERED[counter]
     last = _whole((mongo.counters.find_one({"_id": counter}) or {}).get("sequence_value"))
@@ -55,7 +59,7 @@ def partitions(mongo: Mongo, size: int = A_PIECE, counter: str = "tasks") -> lis
         step = size * max(last // max(MAX_EMPTY * count, 1), 1)
     edges = [float("-inf"), *range(step + 1, last + 1, step), None]
     numbered = ({"$gte": low} | ({} if high is None else {"$lt": high}) for low, high in pairwise(edges))
-    return [{field: numbers} for numbers in (*numbered, *UNNUMBERED)]
+    return [{field: numbers} for numbers in (*numbered, *UNNUMBERED, *([OBJECTS] if objects else []))]
 
 
 def samples(mongo: Mongo, size: int) -> list[Document]:

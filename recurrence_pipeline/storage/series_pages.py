@@ -30,7 +30,7 @@ class SeriesPages:
     def pages(self, user_id: str | None = None) -> Iterator[list[str]]:
         """Yield the ids of originals in no order, as of some moment meanwhile."""
         with translating():
-            for piece in partitions(self._mongo) if user_id is None else [of_user(user_id)]:
+            for piece in partitions(self._mongo, objects=False) if user_id is None else [of_user(user_id)]:
                 # Some servers look for an index for all that one $match asks for, and find none for this.
                 pipeline: list[Document] = [{"$match": piece}, {"$match": ORIGINALS}, {"$project": {"_id": 1}}]
                 with self._tasks.aggregate(pipeline) as cursor:

@@ -43,7 +43,7 @@ class TaskScan:
 
     def recurring(self) -> Iterator[Task]:
         """Yield every task that recurs or hangs on another, in no order, as of some moment during the pass."""
-        return map(task_from, matching(self._mongo, RECURRING, WITHOUT_CONTENT))
+        return map(task_from, matching(self._mongo, RECURRING, WITHOUT_CONTENT, objects=True))
 
     @translated()
     def made_once(self, occurrence_ids: Iterable[str]) -> set[str]:
@@ -78,10 +78,15 @@ class TaskScan:
         return sum(each.modified_count for each in written)
 
 
-def matching(mongo: Mongo, wanted: Document, fields: Mapping[str, int] | None = None) -> Iterator[Document]:
-    """Yield the `fields` of every task that matches, or all of it: in no order, in one pass, piece by piece."""
+def matching(
+    mongo: Mongo, wanted: Document, fields: Mapping[str, int] | None = None, *, objects: bool = False
+) -> Iterator[Document]:
+    """Yield the `fields` of every task that matches, or all of it: in no order, in one pass, piece by piece.
+
+    Of tasks numbered by `objects` only where that is asked for.
+    """
     with translating():
-        for piece in partitions(mongo):
+        for piece in partitions(mongo, objects=objects):
             # Some servers look for an index for all that one $match asks for, and find none for this.
             pipeline: list[Document] = [{"$match": piece}, {"$match": wanted}]
             pipeline += [{"$project": dict(fields)}] if fields else []

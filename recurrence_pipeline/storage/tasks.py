@@ -181,7 +181,7 @@ class Tasks:
                 "count": {"$sum": 1},
             }
         }
-        asked = partitions(self._mongo) if user_id is None else [of_user(user_id)]
+        asked = partitions(self._mongo, objects=False) if user_id is None else [of_user(user_id)]
         rows = chain.from_iterable(self._tasks.aggregate([{"$match": piece}, group]) for piece in asked)
         return [row["_id"] | {"count": row["count"]} for row in rows]
 
@@ -194,7 +194,7 @@ class Tasks:
     def count_occurrences(self) -> int:
         """Return how many tasks hang on another."""
         hanging = {"parentRecurringId": ANY_ID}
-        return sum(self._tasks.count_documents(piece | hanging) for piece in partitions(self._mongo))
+        return sum(self._tasks.count_documents(piece | hanging) for piece in partitions(self._mongo, objects=False))
 
     @translated()
     def orphans(self) -> dict[str, int]:
@@ -211,7 +211,7 @@ class Tasks:
         ]
         gone: dict[str, int] = defaultdict(int)
         with long_read(self._tasks.database):
-            for piece in partitions(self._mongo):
+            for piece in partitions(self._mongo, objects=False):
                 for row in self._tasks.aggregate([{"$match": piece}, *pipeline], allowDiskUse=True):
                     gone[row["_id"].binary.hex()] += row["count"]
         return dict(gone)

@@ -37,6 +37,7 @@ def test_every_task_is_in_one_piece_whatever_its_number_and_whatever_the_counter
         2**60,
         "12",
         "",
+        {"a": 1},
         ObjectId(),
         None,
         float("nan"),

@@ -354,6 +354,17 @@ def test_what_a_dead_worker_moved_to_another_rule_has_numbers_that_no_third_rule
     assert red(world) == {}
 
 
+def test_nor_is_it_one_once_the_series_is_remembered(world: World) -> None:
+    """Of a rare kind, slots are counted from the last that is known; a task that is past stays where it is."""
+    head = world.create(MONDAY, "daily", recurrence={"horizon": 1})
+    died_over_its_creation(world, head)
+    world.pass_time(days=20)
+    edit(world, head, repeatType="custom", recurrence={"rule": "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1"})
+    finish(world, head)
+    change(world, "update", head)
+    assert days(world, head) == ["01-02", "02-29", "03-29", "04-30"]
+
+
 def test_a_task_that_a_person_deletes_stays_deleted_though_completions_are_counted_from_since(world: World) -> None:
     head = world.create(MONDAY, "weekly")
     died_over_its_creation(world, head)
