@@ -17,7 +17,7 @@ from recurrence_pipeline.storage.mongo import Mongo
 INDEXED = {"$eq", "$gt", "$gte", "$lt", "$lte", "$in"}
 """What the embedded server finds in an index, where it is not asked for objects; else it reads everything."""
 
-OF_OBJECTS = {"taskId": {"$gte": {}}}
+OF_OBJECTS: Mapping[str, Any] = {"taskId": {"$gte": {}}}
 SEES_ALL = {"consistency", "reconciliation", "backfill"}
 """What is done once a week, or by hand, also sees tasks that are numbered by objects, in one command."""
 
