@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import fields, replace
 
 from recurrence_pipeline.domain.model import SeriesMemory, Task
+from recurrence_pipeline.domain.series import SeriesState
 from recurrence_pipeline.simulation.revised import is_void
 from recurrence_pipeline.simulation.store import Store
 
@@ -31,23 +32,32 @@ def _known(store: Store, beside: Store) -> dict[str, SeriesMemory]:
     """Return what is remembered, as far as something follows from it.
 
     Which slots were passed over matters behind the highest completed one, where they are slots still and nobody asked
-    for that. A task behind the cursor says the same as a cursor that has passed it, and when its slot is. On a slot
-    that is void or was passed over a cursor says what it would say on the one before: when that is matters where
-    `beside` is on the same.
+    for that. Tasks behind the cursor, and behind what is passed over there, say the same as a cursor that has passed
+    them, and when their slots are. On a slot that is void or was passed over a cursor says what it would say on the one
+    before: when that is matters where `beside` is on the same.
     """
     numbers = (task.occurrence_number or 0 for task in store.tasks.values() if task.is_completed)
     finished = max(numbers, default=-1)
     there = {task.occurrence_number for task in store.tasks.values()}
     others = beside.memories
-    return {i: _that_matters(memory, others.get(i), finished, there) for i, memory in store.memories.items()}
+    return {i: _that_matters(_unbroken(store, i), others.get(i), finished, there) for i in store.memories}
+
+
+def _unbroken(store: Store, series_id: str) -> SeriesMemory:
+    """Return what is remembered of a series as if the cursor had passed what is there right behind it."""
+    memory, original = store.memories[series_id], store.tasks.get(series_id)
+    if original is None or all((task.occurrence_number or 0) <= memory.number for task in store.tasks.values()):
+        return memory
+    state = SeriesState(store.series(series_id), original, None)
+    number = state.unbroken()
+    passed = {n for n in state.passed_over(memory.number + 1, number) if not is_void(memory, n)}
+    return replace(memory, number=number, passed=memory.passed | passed)
 
 
 def _that_matters(
     memory: SeriesMemory, beside: SeriesMemory | None, finished: int, there: Collection[int | None]
 ) -> SeriesMemory:
     number = memory.number
-    while number + 1 in there:
-        number += 1
     while number > 0 and (str(number) in memory.skipped or number in memory.passed or is_void(memory, number)):
         number -= 1  # nobody has those
     passed = frozenset(n for n in memory.passed if finished < n <= number and str(n) not in memory.skipped)
