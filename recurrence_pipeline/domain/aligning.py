@@ -5,15 +5,18 @@ appears, so that it keeps its id and its number: its own slot never comes again,
 has no slot otherwise goes. Everything else stays, and it is said why.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
+from itertools import takewhile
 
 from recurrence_pipeline.domain.content import content_for
 from recurrence_pipeline.domain.difference import ChangeKind, SlotChange
 from recurrence_pipeline.domain.model import Series, SeriesMemory, Task
 from recurrence_pipeline.domain.plan import NewOccurrence, SlotEdit
 from recurrence_pipeline.domain.series import SeriesState
+from recurrence_pipeline.domain.slot_line import Slot
 
 TOUCHED = "a person changed it"
 ON_ITS_SLOT = "it is on its slot"
@@ -61,7 +64,10 @@ def align(
     for task in going:  # the horizon is not counted from what goes
         state.open.pop(task.id)
     kept = [state.slots[t.id] for t in series.occurrences if t.id in state.slots and t not in free]
-    appearing = list(_appearing(state, event_id, now, behind=max(kept, default=0), only_new=only_new))
+    passed = _passed_over(state)
+    not_gone_by = {n: slot for n, slot in passed.items() if slot.due > now or n in state.wanted_again}
+    limit = partial(_limit, state, passed.keys() - not_gone_by.keys() - {*state.slots.values()})
+    appearing = list(_appearing(state, event_id, not_gone_by, limit, behind=max(kept, default=0), only_new=only_new))
     wanted = sorted((new for new, exists in appearing if not exists), key=lambda new: new.at)
     done.begun = [new for new, exists in appearing if exists]
     to_come = [new for new in wanted if new.slot is not None and new.due > now]
@@ -80,7 +86,7 @@ def align(
         new_content = wished if content and wished != dict(task.content) else None
         if is_moved or new_content is not None:
             done.edits.append(SlotEdit(task.id, state.original.id, slot if is_moved else None, new_content))
-    _trim(done, state, series, free)
+    _trim(done, state, series, free, limit())
     done.vacated = vacated(state, (t for t in done.going if t.id not in doubles))
     state.passed |= done.vacated  # whatever is remembered next: a try that dies before the cursor goes back needs it
     done.changes = sorted(_told(done, state, ahead), key=lambda change: (change.due, change.task_id))
@@ -122,38 +128,56 @@ def vacated(state: SeriesState, going: Iterable[Task]) -> frozenset[int]:
     return frozenset(number for number in numbers if state.line.stretch_of(number) is not None)
 
 
+def _passed_over(state: SeriesState) -> dict[int, Slot]:
+    """Return the slots behind the last completed one that were passed over, by number."""
+    numbers = [number for number in state.passed if number > state.finished]
+    if not numbers:
+        return {}
+    first, last = min(numbers), max(numbers)
+    found = takewhile(lambda slot: slot.number <= last, state.onward(first, last - first + 1))
+    return {slot.number: slot for slot in found if slot.number in state.passed}
+
+
 def _appearing(
-    state: SeriesState, event_id: str, now: datetime, *, behind: int, only_new: bool
+    state: SeriesState,
+    event_id: str,
+    not_gone_by: Mapping[int, Slot],
+    limit: Callable[[], int | None],
+    *,
+    behind: int,
+    only_new: bool,
 ) -> Iterator[tuple[NewOccurrence, bool]]:
     """Yield the occurrences to make: of slots that were passed over and are wanted again, then of those to come.
 
     Each with whether an earlier try of the event has made it. No slot up to `behind` is too far ahead: the cursor stays
     there.
     """
-    there, limit = {number: task_id for task_id, number in state.slots.items()}, _limit(state)
+    there, last = {number: task_id for task_id, number in state.slots.items()}, limit()
     for number in sorted(state.passed):
         if number in there and state.makers.get(there[number]) != event_id:
             if not only_new or number in state.wanted_again:  # else another event may be about to retire it
                 state.passed -= {number}
             continue
-        for slot in (each for each in state.timed(number, 1) if each.number == number):
-            is_ahead = slot.due > now and limit is not None and number <= max(limit, behind)
-            again = is_ahead or number in state.wanted_again
-            if number > state.finished and not state.skips(slot.at, number) and again:
-                state.passed -= {number}
-                yield state.take_in(state.occurrence(slot, event_id))
-                limit = _limit(state)  # counted behind the first open one, which this may be
+        slot, is_near = not_gone_by.get(number), last is not None and number <= max(last, behind)
+        again = is_near or number in state.wanted_again
+        if again and slot is not None and not state.skips(slot.at, number):
+            state.passed -= {number}
+            yield state.take_in(state.occurrence(slot, event_id))
+            last = limit()  # counted behind the first open one, which this may be
     yield from state.advance(event_id)
 
 
-def _limit(state: SeriesState) -> int | None:
-    """Return the last slot that should be there as things stand; None where none is known before its time."""
+def _limit(state: SeriesState, gone_by: Collection[int]) -> int | None:
+    """Return the last slot that should be there as things stand; None where none is known before its time.
+
+    What was passed over and has `gone_by` is not made any more, wanted as it may be: more lies ahead instead.
+    """
     if state.recurrence.from_completion or state.is_stopped:
         return None
     open_slots = [state.slots[i] for i in state.open if i in state.slots]
     if not state.original.is_completed:
         open_slots.append(state.original_slot)
-    return state.reach_behind(max(state.finished, min(open_slots, default=0) - 1)).number
+    return state.reach_behind(max(state.finished, min(open_slots, default=0) - 1), gone_by).number
 
 
 def _paired(going: Iterable[Task], wanted: Iterable[NewOccurrence]) -> Iterator[tuple[str, NewOccurrence]]:
@@ -181,9 +205,9 @@ def _expected(state: SeriesState, task: Task, event_id: str) -> NewOccurrence | 
     return next((state.occurrence(s, event_id) for s in state.timed(number, 1) if s.number == number), None)
 
 
-def _trim(done: Alignment, state: SeriesState, series: Series, free: Iterable[Task]) -> None:
+def _trim(done: Alignment, state: SeriesState, series: Series, free: Iterable[Task], limit: int | None) -> None:
     """Let go of what lies further ahead than the horizon, and take the cursor back, so that it is made in its time."""
-    memory, limit = series.memory, _limit(state)
+    memory = series.memory
     if memory is None or state.cursor > memory.number:  # then the cursor goes on
         return
     there = {number: task_id for task_id, number in state.slots.items()}

@@ -3,7 +3,7 @@
 Which slots it has, and who is on them, is series_slots.py's business; how its reach follows, reach.py's.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
@@ -126,16 +126,22 @@ class SeriesReach(SeriesSlots):
         """The highest slot that should have been generated."""
         return self.reach().number
 
-    def reach_behind(self, number: int) -> Reach:
-        """Return how far a series by schedule would reach if a slot were the highest completed one."""
-        if len(self.revisions) == 1 and self.recurrence.is_plain and not self.skipped:
+    def reach_behind(self, number: int, gone_by: Collection[int] = ()) -> Reach:
+        """Return how far a series by schedule would reach if a slot were the highest completed one.
+
+        Slots that have `gone_by` without a task are not counted as some that are kept ahead.
+        """
+        if len(self.revisions) == 1 and self.recurrence.is_plain and not self.skipped and not gone_by:
             return Reach(number + 1 + self.recurrence.horizon)
         while number >= 0 and self.line.at(number) is None:  # void since an edit
             number -= 1
         places = [] if number < 0 else [self._wall_of(number)]
         if self._finished_date is not None:
             places.append(self._finished_date)
-        return replace(self._progress(), finished=number, done=max(places, default=None)).reach()
+        progress = self._progress()
+        if gone_by:
+            progress = replace(progress, passes_over=lambda n, at: n in gone_by or self.skips(at, n))
+        return replace(progress, finished=number, done=max(places, default=None)).reach()
 
     def missed(self) -> list[str]:
         """Return the open occurrences that should not stay, because their time passed and the next one's has come."""

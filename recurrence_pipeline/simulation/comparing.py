@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import fields, replace
 
+from recurrence_pipeline.domain.errors import Permanent
 from recurrence_pipeline.domain.model import SeriesMemory, Task
 from recurrence_pipeline.domain.series import SeriesState
 from recurrence_pipeline.simulation.revised import is_void
@@ -48,7 +49,10 @@ def _unbroken(store: Store, series_id: str) -> SeriesMemory:
     memory, original = store.memories[series_id], store.tasks.get(series_id)
     if original is None or all((task.occurrence_number or 0) <= memory.number for task in store.tasks.values()):
         return memory
-    state = SeriesState(store.series(series_id), original, None)
+    try:
+        state = SeriesState(store.series(series_id), original, None)
+    except Permanent:  # its rule is none by now
+        return memory
     number = state.unbroken()
     passed = {n for n in state.passed_over(memory.number + 1, number) if not is_void(memory, n)}
     return replace(memory, number=number, passed=memory.passed | passed)

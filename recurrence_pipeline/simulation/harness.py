@@ -119,6 +119,10 @@ def _broken(history: History, invariants: Sequence[Invariant]) -> Broken | None:
     if history.visit is None and history.raised is None:
         return None
     for invariant in invariants:
-        if (why := invariant.broken(history)) is not None:
+        try:
+            why = invariant.broken(history)
+        except Exception:  # noqa: BLE001 (as above)
+            why = f"looking at it raises an error: {format_exc(limit=-3)}"
+        if why is not None:
             return Broken(history.seed, invariant.name, why)
     return None

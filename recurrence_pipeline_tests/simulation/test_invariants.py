@@ -3,6 +3,7 @@
 import pytest
 
 from recurrence_pipeline.simulation.harness import replay, run
+from recurrence_pipeline.simulation.history import History
 from recurrence_pipeline.simulation.invariants import INVARIANTS, Invariant
 from recurrence_pipeline_tests.docs.pages import ROOT
 from recurrence_pipeline_tests.simulation.broken_planners import BROKEN
@@ -40,6 +41,16 @@ def test_an_invariant_is_broken_by_a_planner_with_that_fault(invariant: Invarian
     assert found is not None
     assert found.invariant == invariant.name
     assert replay(found.seed, planner, [invariant]).broken == found, "the seed repeats it"
+
+
+def test_an_error_in_looking_at_a_history_is_told_with_its_seed() -> None:
+    def fails(history: History) -> str | None:
+        raise ZeroDivisionError(history.seed)
+
+    broken = replay(5, invariants=[Invariant("divisible", "It can be divided.", fails)]).broken
+    assert broken is not None
+    assert (broken.seed, broken.invariant) == (5, "divisible")
+    assert "ZeroDivisionError: 5" in broken.why
 
 
 def test_a_seed_tells_the_same_history_again() -> None:

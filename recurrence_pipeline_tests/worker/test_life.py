@@ -451,6 +451,25 @@ def test_what_a_pause_passed_over_comes_back_when_it_is_lifted_and_what_was_dele
     assert red(world) == {}
 
 
+def test_a_pause_that_is_lifted_on_its_way_makes_no_day_of_the_past_however_late_the_tasks_before_it_are(
+    world: World,
+) -> None:
+    """The original is open still: what a pause passed over before now is not owed, and what is ahead stays ahead."""
+    head = world.create(MONDAY, "daily", recurrence={"paused": [{"from": "2024-01-03", "until": "2024-01-20"}]})
+    assert days(world, head) == ["01-02", "01-21", "01-22"]
+    world.now = utc(2024, 1, 10, 12)
+    edit(world, head, recurrence={})
+    change(world, "update", head)
+    assert days(world, head) == ["01-02", "01-11", "01-12"]
+    first, second = (task["_id"] for task in world.occurrences(head)[:2])
+    finish(world, head)
+    finish(world, first)
+    assert days(world, head, still_open=True) == ["01-11", "01-12"]
+    finish(world, second)
+    assert days(world, head, still_open=True) == ["01-12", "01-13", "01-14", "01-15"]
+    assert red(world) == {}
+
+
 def test_a_shorter_horizon_lets_go_and_a_longer_one_makes_more(world: World) -> None:
     head = world.create(MONDAY, "daily", recurrence={"horizon": 6})
     edit(world, head, recurrence={"horizon": 2})
