@@ -21,9 +21,10 @@ from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
 from recurrence_pipeline.domain.calendar import slots
 from recurrence_pipeline.domain.content import COPIED_FIELDS
 from recurrence_pipeline.domain.fingerprint import DIGEST
+from recurrence_pipeline.domain.ids import activity_id, derived_id, occurrence_id
 from recurrence_pipeline.domain.memory import digest_of
-from recurrence_pipeline.domain.model import Action, activity_id, derived_id, occurrence_id
 from recurrence_pipeline.domain.recurrence import HORIZON
+from recurrence_pipeline.domain.vocabulary import Action
 from recurrence_pipeline.domain.zones import wall_text
 from recurrence_pipeline.storage.documents import Document, digest, task_from
 from recurrence_pipeline.storage.mongo import Mongo

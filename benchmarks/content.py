@@ -11,9 +11,10 @@ from typing import TypeVar
 from bson import ObjectId
 
 from recurrence_pipeline.domain.calendar import slot
-from recurrence_pipeline.domain.model import SeriesMemory, occurrence_id
+from recurrence_pipeline.domain.ids import occurrence_id
 from recurrence_pipeline.domain.plan import CursorMove
 from recurrence_pipeline.domain.recurrence import HORIZON
+from recurrence_pipeline.domain.series_memory import SeriesMemory
 from recurrence_pipeline.storage.documents import Document, digest
 from recurrence_pipeline.storage.series_documents import series_document
 

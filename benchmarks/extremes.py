@@ -41,8 +41,8 @@ from recurrence_pipeline.client.protocol import Send, Steps, Wait, WorkerProtoco
 from recurrence_pipeline.client.transport import PATH
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.domain.fingerprint import DIGEST
-from recurrence_pipeline.domain.model import Operation
 from recurrence_pipeline.domain.recurrence import HORIZON
+from recurrence_pipeline.domain.vocabulary import Operation
 from recurrence_pipeline.local.api import LocalApi, running_api
 from recurrence_pipeline.queries.series_list import ListQuery
 from recurrence_pipeline.storage.documents import Document, digest

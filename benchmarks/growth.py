@@ -21,7 +21,7 @@ from benchmarks.report import Figures
 from benchmarks.size import Size
 from benchmarks.stage import Stage, server, stage
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.domain.model import occurrence_id
+from recurrence_pipeline.domain.ids import occurrence_id
 from recurrence_pipeline.storage.counters import Counters
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.schema import required_indexes

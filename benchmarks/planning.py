@@ -9,9 +9,10 @@ from time import process_time
 
 from benchmarks.report import Row
 from benchmarks.size import Size
-from recurrence_pipeline.domain.model import Operation, Series, Task, TaskEvent
-from recurrence_pipeline.domain.plan import Snapshot
+from recurrence_pipeline.domain.model import Series, Task, TaskEvent
 from recurrence_pipeline.domain.planning import plan_batch
+from recurrence_pipeline.domain.snapshot import Snapshot
+from recurrence_pipeline.domain.vocabulary import Operation
 from recurrence_pipeline.domain.zones import UTC
 
 BATCH = 500

@@ -23,7 +23,7 @@ from recurrence_pipeline.config.settings import SECRET, Settings
 from recurrence_pipeline.domain import errors
 from recurrence_pipeline.domain.content import COPIED_FIELDS
 from recurrence_pipeline.domain.errors import ConfigurationError, RecurrenceError
-from recurrence_pipeline.domain.model import Action, EventStatus, Operation, Source
+from recurrence_pipeline.domain.vocabulary import Action, EventStatus, Operation, Source
 from recurrence_pipeline.local.embedded import EmbeddedServer
 from recurrence_pipeline.maintenance.checks import CHECKS
 from recurrence_pipeline.monitoring import metrics

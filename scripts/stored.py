@@ -7,7 +7,7 @@ A field is (name, type in the database, who writes it, meaning). Who: `app` the 
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from recurrence_pipeline.domain.model import Action
+from recurrence_pipeline.domain.vocabulary import Action
 
 
 class Stored(NamedTuple):

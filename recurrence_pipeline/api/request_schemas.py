@@ -24,7 +24,7 @@ from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from recurrence_pipeline.api.schemas import HEX, USER, Id
-from recurrence_pipeline.domain.model import CONTRACT, EventStatus, Operation
+from recurrence_pipeline.domain.vocabulary import CONTRACT, EventStatus, Operation
 from recurrence_pipeline.queries.tasks import MAX_PREVIEW
 
 MAX_EVENTS = 500

@@ -15,8 +15,8 @@ from recurrence_pipeline.api.errors import UNREACHABLE, ApiError
 from recurrence_pipeline.api.schemas import CleanupResponse, Event, RecurrenceResponse, Task, UnhealthyResponse
 from recurrence_pipeline.api.series_schemas import ChangeResponse
 from recurrence_pipeline.domain.difference import Difference
-from recurrence_pipeline.domain.model import Operation
 from recurrence_pipeline.domain.times import iso
+from recurrence_pipeline.domain.vocabulary import Operation
 from recurrence_pipeline.views.changes import difference_data
 
 _TASK_DEFAULTS = {field.alias or name: field.default for name, field in Task.model_fields.items()}

@@ -49,7 +49,7 @@ from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.domain.difference import Difference
 from recurrence_pipeline.domain.errors import InvalidRecurrence, RecurrenceError
-from recurrence_pipeline.domain.model import Operation, Source
+from recurrence_pipeline.domain.vocabulary import Operation, Source
 from recurrence_pipeline.views.common import explanation_data, slots_data
 from recurrence_pipeline.worker.service import ChangeRequest, OperationRequest
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recurrence_pipeline.cli.session import OK, Json, Panel, Session, TaskId, app
-from recurrence_pipeline.domain.model import Operation
+from recurrence_pipeline.domain.vocabulary import Operation
 
 if TYPE_CHECKING:
     from recurrence_pipeline.bootstrap import Worker

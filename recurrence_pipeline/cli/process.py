@@ -9,7 +9,7 @@ from rich.progress import MofNCompleteColumn
 from recurrence_pipeline.cli.change import show_difference
 from recurrence_pipeline.cli.session import OK, Json, Panel, Session, TaskId, app
 from recurrence_pipeline.domain.errors import InvalidInput
-from recurrence_pipeline.domain.model import CHANGES, Operation
+from recurrence_pipeline.domain.vocabulary import CHANGES, Operation
 
 if TYPE_CHECKING:
     from recurrence_pipeline.worker.summary import BatchSummary

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from recurrence_pipeline.cli.session import FAILED, OK, TIMES, Json, Panel, Session, TaskId, app
-from recurrence_pipeline.domain.model import EventStatus, Operation
+from recurrence_pipeline.domain.vocabulary import EventStatus, Operation
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do it; without it, only show what would be done.")]
 
@@ -77,8 +77,8 @@ def replay(  # noqa: PLR0913 (each is an option of its own)
     An event that is refused again says so once more on the event, and tells its user nothing twice.
     """
     from recurrence_pipeline.config.clock import utc_now
-    from recurrence_pipeline.domain.model import REFUSED
     from recurrence_pipeline.domain.times import instant
+    from recurrence_pipeline.domain.vocabulary import REFUSED
     from recurrence_pipeline.recovery.replay import EventFilter
     from recurrence_pipeline.views.recovery import replay_view
 

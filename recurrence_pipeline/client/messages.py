@@ -16,9 +16,9 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, ClassVar, TypeAlias
 
 from recurrence_pipeline.domain.errors import InvalidInput, RecurrenceError
-from recurrence_pipeline.domain.model import CHANGES, Operation
 from recurrence_pipeline.domain.retries import RetryPolicy
 from recurrence_pipeline.domain.times import iso
+from recurrence_pipeline.domain.vocabulary import CHANGES, Operation
 
 RETRIES = RetryPolicy(2, timedelta(milliseconds=500), cap=timedelta(seconds=10))
 """Of a call, not of an event: what is still undelivered then is queued or lost."""

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from recurrence_pipeline.config.clock import utc_now
-from recurrence_pipeline.domain.model import Source
+from recurrence_pipeline.domain.vocabulary import Source
 
 if TYPE_CHECKING:
     from recurrence_pipeline.config.settings import Settings

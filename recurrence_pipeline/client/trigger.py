@@ -22,7 +22,7 @@ from recurrence_pipeline.client.messages import (
     validation_of,
 )
 from recurrence_pipeline.client.protocol import Enqueue, Send, Step, Steps, Wait
-from recurrence_pipeline.domain.model import Operation
+from recurrence_pipeline.domain.vocabulary import Operation
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -31,8 +31,8 @@ from recurrence_pipeline.doctor.rules import (
     ok,
 )
 from recurrence_pipeline.domain.errors import RecurrenceError
-from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.domain.severity import Severity
+from recurrence_pipeline.domain.vocabulary import EventStatus
 from recurrence_pipeline.maintenance.checks import (
     CHECKS,
     COUNTERS_BEHIND,

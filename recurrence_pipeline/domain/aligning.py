@@ -13,9 +13,10 @@ from itertools import takewhile
 
 from recurrence_pipeline.domain.content import content_for
 from recurrence_pipeline.domain.difference import ChangeKind, SlotChange
-from recurrence_pipeline.domain.model import Series, SeriesMemory, Task
+from recurrence_pipeline.domain.model import Series, Task
 from recurrence_pipeline.domain.plan import NewOccurrence, SlotEdit
 from recurrence_pipeline.domain.series import SeriesState
+from recurrence_pipeline.domain.series_memory import SeriesMemory
 from recurrence_pipeline.domain.slot_line import Slot
 
 TOUCHED = "a person changed it"

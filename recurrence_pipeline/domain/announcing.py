@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from recurrence_pipeline.domain.model import TaskEvent
-from recurrence_pipeline.domain.plan import Snapshot
+from recurrence_pipeline.domain.snapshot import Snapshot
 
 
 def believed(event: TaskEvent, snapshot: Snapshot, kept: Collection[str]) -> TaskEvent:

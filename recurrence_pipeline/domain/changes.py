@@ -11,17 +11,9 @@ from datetime import datetime
 from recurrence_pipeline.domain.aligning import TOUCHED, align, is_ahead, vacated
 from recurrence_pipeline.domain.difference import ChangeKind, SlotChange
 from recurrence_pipeline.domain.errors import ChangeRefused, InvalidRecurrence, Permanent
+from recurrence_pipeline.domain.ids import occurrence_id, time_of
 from recurrence_pipeline.domain.memory import digest_of
-from recurrence_pipeline.domain.model import (
-    Action,
-    Operation,
-    Skipped,
-    Source,
-    Task,
-    TaskEvent,
-    occurrence_id,
-    time_of,
-)
+from recurrence_pipeline.domain.model import Task, TaskEvent
 from recurrence_pipeline.domain.one_change import Circumstances, OneChange, with_skips_of
 from recurrence_pipeline.domain.plan import (
     NO_LONGER_RECURS,
@@ -34,13 +26,15 @@ from recurrence_pipeline.domain.plan import (
     PutBack,
     SlotEdit,
     SlotSkip,
-    Snapshot,
 )
 from recurrence_pipeline.domain.planning import grouped, refuse_absent
 from recurrence_pipeline.domain.recurrence import NONE
 from recurrence_pipeline.domain.reopening import TakenBack, taken_back
 from recurrence_pipeline.domain.revising import remembering, revised, stopped
 from recurrence_pipeline.domain.series import SeriesState
+from recurrence_pipeline.domain.series_memory import Skipped
+from recurrence_pipeline.domain.snapshot import Snapshot
+from recurrence_pipeline.domain.vocabulary import Action, Operation, Source
 from recurrence_pipeline.domain.zones import wall_text, wall_time
 
 

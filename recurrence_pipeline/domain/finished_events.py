@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from recurrence_pipeline.domain.model import REFUSED, EventStatus
+from recurrence_pipeline.domain.vocabulary import REFUSED, EventStatus
 
 OUTCOMES = (EventStatus.COMPLETED, *REFUSED)
 """The states in which an event has ended."""

@@ -12,9 +12,10 @@ from datetime import datetime, tzinfo
 from recurrence_pipeline.domain.calendar import is_counted
 from recurrence_pipeline.domain.errors import InvalidRecurrence, NotAMember, RuleChanged, WrongType
 from recurrence_pipeline.domain.instances import begun_later, last_moment
-from recurrence_pipeline.domain.model import Cursor, Revision, Series, SeriesMemory, Task
+from recurrence_pipeline.domain.model import Series, Task
 from recurrence_pipeline.domain.recurrence import NONE, Recurrence, is_same_rule, read_recurrence, read_rule
 from recurrence_pipeline.domain.rules import Rule
+from recurrence_pipeline.domain.series_memory import Cursor, Revision, SeriesMemory
 from recurrence_pipeline.domain.slot_line import SlotLine, Stretch
 from recurrence_pipeline.domain.zones import time_zone, wall_clock
 

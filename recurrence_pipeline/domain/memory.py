@@ -12,7 +12,8 @@ from datetime import datetime
 from recurrence_pipeline.domain.content import content_digest
 from recurrence_pipeline.domain.errors import InvalidRecurrence
 from recurrence_pipeline.domain.fingerprint import rule_digest
-from recurrence_pipeline.domain.model import Cursor, SeriesMemory, Task
+from recurrence_pipeline.domain.model import Task
+from recurrence_pipeline.domain.series_memory import Cursor, SeriesMemory
 from recurrence_pipeline.domain.zones import time_zone, utc_offset
 
 

@@ -11,9 +11,13 @@ from typing import NamedTuple
 from recurrence_pipeline.domain.aligning import Alignment
 from recurrence_pipeline.domain.difference import ChangeKind, SlotChange
 from recurrence_pipeline.domain.errors import ChangeRefused
-from recurrence_pipeline.domain.model import Action, Series, SeriesMemory, Source, Task, TaskEvent, derived_id
-from recurrence_pipeline.domain.plan import MISSED, Answer, MemoryChange, NewActivity, Plan, Retirement, Snapshot
+from recurrence_pipeline.domain.ids import derived_id
+from recurrence_pipeline.domain.model import Series, Task, TaskEvent
+from recurrence_pipeline.domain.plan import MISSED, Answer, MemoryChange, NewActivity, Plan, Retirement
 from recurrence_pipeline.domain.series import SeriesState
+from recurrence_pipeline.domain.series_memory import SeriesMemory
+from recurrence_pipeline.domain.snapshot import Snapshot
+from recurrence_pipeline.domain.vocabulary import Action, Source
 
 
 class Circumstances(NamedTuple):

@@ -17,8 +17,9 @@ from recurrence_pipeline.domain.errors import (
     TaskNotVisibleYet,
     WrongType,
 )
+from recurrence_pipeline.domain.ids import time_of
 from recurrence_pipeline.domain.members import require_member
-from recurrence_pipeline.domain.model import Action, Operation, Series, Source, Task, TaskEvent, time_of
+from recurrence_pipeline.domain.model import Series, Task, TaskEvent
 from recurrence_pipeline.domain.plan import (
     MISSED,
     ORIGINAL_GONE,
@@ -29,10 +30,11 @@ from recurrence_pipeline.domain.plan import (
     Removal,
     Reparent,
     Retirement,
-    Snapshot,
 )
 from recurrence_pipeline.domain.series import SeriesState
+from recurrence_pipeline.domain.snapshot import Snapshot
 from recurrence_pipeline.domain.validation import creation_time
+from recurrence_pipeline.domain.vocabulary import Action, Operation, Source
 
 PATIENCE = timedelta(seconds=30)
 """How long a task that an outbox event names may take to become visible."""

@@ -9,8 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from recurrence_pipeline.domain.errors import ChangeRefused
-from recurrence_pipeline.domain.model import Operation, Series, SeriesMemory, Task, TaskEvent, occurrence_id
+from recurrence_pipeline.domain.ids import occurrence_id
+from recurrence_pipeline.domain.model import Series, Task, TaskEvent
 from recurrence_pipeline.domain.series import KEPT_PASSED, SeriesState
+from recurrence_pipeline.domain.series_memory import SeriesMemory
+from recurrence_pipeline.domain.vocabulary import Operation
 from recurrence_pipeline.domain.zones import wall_text
 
 Maker = tuple[str, str]

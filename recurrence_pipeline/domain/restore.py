@@ -15,9 +15,11 @@ from datetime import datetime
 from recurrence_pipeline.domain.calendar import anchor_of, slot_number
 from recurrence_pipeline.domain.errors import InvalidRecurrence, RestoreRefused
 from recurrence_pipeline.domain.memory import anchor_of_memory
-from recurrence_pipeline.domain.model import EventStatus, SeriesMemory, Task
+from recurrence_pipeline.domain.model import Task
 from recurrence_pipeline.domain.plan import RETIRED
 from recurrence_pipeline.domain.recurrence import read_recurrence
+from recurrence_pipeline.domain.series_memory import SeriesMemory
+from recurrence_pipeline.domain.vocabulary import EventStatus
 from recurrence_pipeline.domain.zones import UTC, time_zone, wall_clock
 
 FIRST = datetime.min.replace(tzinfo=UTC)

@@ -11,9 +11,11 @@ from itertools import islice
 from typing import TypeAlias
 
 from recurrence_pipeline.domain.errors import ResumeRefused
-from recurrence_pipeline.domain.model import Action, Series, Task, occurrence_id
+from recurrence_pipeline.domain.ids import occurrence_id
+from recurrence_pipeline.domain.model import Series, Task
 from recurrence_pipeline.domain.plan import CursorMove, NewActivity, NewOccurrence
 from recurrence_pipeline.domain.series import SeriesState
+from recurrence_pipeline.domain.vocabulary import Action
 
 Following: TypeAlias = tuple[int, datetime, datetime]
 """A slot to come: its number, its time on the wall clock, and the same in UTC."""

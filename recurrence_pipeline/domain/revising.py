@@ -11,12 +11,14 @@ from datetime import datetime
 
 from recurrence_pipeline.domain.calendar import in_utc
 from recurrence_pipeline.domain.errors import InvalidRecurrence
+from recurrence_pipeline.domain.ids import occurrence_id
 from recurrence_pipeline.domain.instances import instances, require_instance
 from recurrence_pipeline.domain.memory import anchor_of_memory, digest_of
-from recurrence_pipeline.domain.model import Revision, Series, SeriesMemory, Task, occurrence_id
+from recurrence_pipeline.domain.model import Series, Task
 from recurrence_pipeline.domain.reach import MAX_NEW_PER_SERIES
 from recurrence_pipeline.domain.recurrence import CUSTOM, NONE, Recurrence, is_same_rule, read_recurrence, read_rule
 from recurrence_pipeline.domain.series import SeriesState
+from recurrence_pipeline.domain.series_memory import Revision, SeriesMemory
 from recurrence_pipeline.domain.slot_line import Slot
 from recurrence_pipeline.domain.zones import time_zone, wall_clock
 

@@ -9,11 +9,13 @@ from datetime import datetime
 
 from recurrence_pipeline.domain.calendar import in_utc
 from recurrence_pipeline.domain.errors import InvalidRecurrence
+from recurrence_pipeline.domain.ids import occurrence_id
 from recurrence_pipeline.domain.memory import digest_of
-from recurrence_pipeline.domain.model import SeriesMemory, Task, occurrence_id
+from recurrence_pipeline.domain.model import Task
 from recurrence_pipeline.domain.plan import CursorMove, NewOccurrence
 from recurrence_pipeline.domain.reach import MAX_NEW_PER_SERIES, MAX_PASSED_OVER, Reach
 from recurrence_pipeline.domain.recurrence import Missed
+from recurrence_pipeline.domain.series_memory import SeriesMemory
 from recurrence_pipeline.domain.series_reach import SeriesReach
 from recurrence_pipeline.domain.slot_line import Slot
 from recurrence_pipeline.domain.zones import wall_time

@@ -8,11 +8,13 @@ from datetime import datetime, tzinfo
 
 from recurrence_pipeline.domain.calendar import in_utc, slot_number
 from recurrence_pipeline.domain.errors import WrongType
+from recurrence_pipeline.domain.ids import occurrence_id
 from recurrence_pipeline.domain.instances import days_after
 from recurrence_pipeline.domain.members import added_dates, first_revision, recurrence_of, slot_line
-from recurrence_pipeline.domain.model import Cursor, Series, Task, occurrence_id
+from recurrence_pipeline.domain.model import Series, Task
 from recurrence_pipeline.domain.plan import NewOccurrence, SubtaskCopies
 from recurrence_pipeline.domain.recurrence import as_written
+from recurrence_pipeline.domain.series_memory import Cursor
 from recurrence_pipeline.domain.slot_line import Slot
 from recurrence_pipeline.domain.validation import creation_time, require_date
 from recurrence_pipeline.domain.zones import time_zone, wall_text

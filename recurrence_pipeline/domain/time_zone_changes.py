@@ -13,7 +13,8 @@ from enum import Enum
 from recurrence_pipeline.domain.calendar import in_utc, timed
 from recurrence_pipeline.domain.counting import Known
 from recurrence_pipeline.domain.errors import InvalidRecurrence
-from recurrence_pipeline.domain.model import SeriesMemory, Task
+from recurrence_pipeline.domain.model import Task
+from recurrence_pipeline.domain.series_memory import SeriesMemory
 from recurrence_pipeline.domain.zones import UTC, time_zone, wall_clock
 
 

@@ -4,8 +4,9 @@ from datetime import datetime, timedelta
 
 from recurrence_pipeline.domain.calendar import has_slots
 from recurrence_pipeline.domain.errors import InvalidRecurrence
+from recurrence_pipeline.domain.ids import time_of
 from recurrence_pipeline.domain.instances import GIVES_UP_AFTER
-from recurrence_pipeline.domain.model import Task, time_of
+from recurrence_pipeline.domain.model import Task
 from recurrence_pipeline.domain.recurrence import Recurrence, read_recurrence
 from recurrence_pipeline.domain.zones import time_zone, wall_clock
 

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from recurrence_pipeline.domain.errors import DatabaseUnavailable
-from recurrence_pipeline.domain.model import EventStatus
+from recurrence_pipeline.domain.vocabulary import EventStatus
 from recurrence_pipeline.domain.words import counted
 from recurrence_pipeline.domain.zones import time_zone
 from recurrence_pipeline.local.console import LocalConsole, exit_status

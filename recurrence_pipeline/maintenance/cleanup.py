@@ -9,8 +9,9 @@ from datetime import datetime
 import structlog
 
 from recurrence_pipeline.domain.errors import CleanupRefused
-from recurrence_pipeline.domain.model import Action, Operation, Source, Task, TaskEvent
+from recurrence_pipeline.domain.model import Task, TaskEvent
 from recurrence_pipeline.domain.plan import NewActivity, Removal
+from recurrence_pipeline.domain.vocabulary import Action, Operation, Source
 from recurrence_pipeline.storage.chunks import chunks
 from recurrence_pipeline.storage.documents import new_id
 from recurrence_pipeline.worker.context import WorkerContext

@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from recurrence_pipeline.domain.errors import Permanent, RuleChanged
+from recurrence_pipeline.domain.ids import occurrence_id
 from recurrence_pipeline.domain.memory import anchor_of_memory, is_moved
-from recurrence_pipeline.domain.model import Series, SeriesMemory, Task, TaskEvent, occurrence_id
+from recurrence_pipeline.domain.model import Series, Task, TaskEvent
 from recurrence_pipeline.domain.plan import CastId, CursorMove, DateFromDue, Reparent
 from recurrence_pipeline.domain.reach import MAX_NEW_PER_SERIES
 from recurrence_pipeline.domain.revising import is_edited
 from recurrence_pipeline.domain.scan import TaskVersion
 from recurrence_pipeline.domain.series import SeriesState
+from recurrence_pipeline.domain.series_memory import SeriesMemory
 from recurrence_pipeline.domain.time_zone_changes import TimeZoneChange
 from recurrence_pipeline.domain.validation import creation_time
 from recurrence_pipeline.domain.zones import wall_text

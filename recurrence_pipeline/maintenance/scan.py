@@ -12,7 +12,7 @@ from itertools import chain
 import structlog
 
 from recurrence_pipeline.domain.model import Series, Task, TaskEvent
-from recurrence_pipeline.domain.plan import Snapshot
+from recurrence_pipeline.domain.snapshot import Snapshot
 from recurrence_pipeline.domain.time_zone_changes import is_ahead
 from recurrence_pipeline.maintenance.checks import ORPHANS
 from recurrence_pipeline.maintenance.rules import (

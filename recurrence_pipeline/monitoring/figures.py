@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from typing import Literal
 
 from recurrence_pipeline.domain.finished_events import FinishedEvent
-from recurrence_pipeline.domain.model import EventStatus, Operation
 from recurrence_pipeline.domain.times import MILLISECOND
+from recurrence_pipeline.domain.vocabulary import EventStatus, Operation
 from recurrence_pipeline.storage.documents import EPOCH
 
 Period = Literal["hour", "day"]

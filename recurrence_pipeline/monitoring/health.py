@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from recurrence_pipeline.domain.errors import RecurrenceError
-from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.domain.recurrence import REPEAT_WORDS
+from recurrence_pipeline.domain.vocabulary import EventStatus
 from recurrence_pipeline.monitoring.parts import Parts
 from recurrence_pipeline.storage.documents import object_id
 from recurrence_pipeline.storage.event_queries import EventQueries

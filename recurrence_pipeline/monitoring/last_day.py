@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from recurrence_pipeline.domain.finished_events import FinishedEvent
-from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.domain.times import MILLISECOND
+from recurrence_pipeline.domain.vocabulary import EventStatus
 from recurrence_pipeline.storage.event_metrics import EventMetrics
 from recurrence_pipeline.storage.event_queries import EventQueries
 

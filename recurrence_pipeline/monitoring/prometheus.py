@@ -28,7 +28,7 @@ from prometheus_client.registry import Collector
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.domain.errors import RecurrenceError
 from recurrence_pipeline.domain.finished_events import OUTCOMES, FinishedEvent
-from recurrence_pipeline.domain.model import REFUSED, EventStatus, Operation
+from recurrence_pipeline.domain.vocabulary import REFUSED, EventStatus, Operation
 from recurrence_pipeline.monitoring.parts import Parts
 from recurrence_pipeline.storage.command_errors import DatabaseErrors
 from recurrence_pipeline.storage.event_metrics import EventMetrics, NotDone

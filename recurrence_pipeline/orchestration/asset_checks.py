@@ -13,7 +13,7 @@ import dagster as dg
 
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.domain.errors import DatabaseUnavailable, Transient
-from recurrence_pipeline.domain.model import EventStatus
+from recurrence_pipeline.domain.vocabulary import EventStatus
 from recurrence_pipeline.domain.words import counted
 from recurrence_pipeline.maintenance.checks import ORPHANS
 from recurrence_pipeline.orchestration.assets import NOT_DEGRADED

@@ -14,8 +14,8 @@ from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.config.time_zone_data import use_newest_time_zone_data
 from recurrence_pipeline.domain.errors import DatabaseUnavailable, Transient
-from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.domain.times import MILLISECOND
+from recurrence_pipeline.domain.vocabulary import EventStatus
 from recurrence_pipeline.monitoring.metrics import LATEST
 from recurrence_pipeline.orchestration.materializations import queue_metadata
 from recurrence_pipeline.orchestration.metadata import figures_metadata, markdown, table

@@ -19,8 +19,9 @@ from pydantic import Field
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import DatabaseUnavailable, Transient
-from recurrence_pipeline.domain.model import CHANGES, Operation, TaskEvent
+from recurrence_pipeline.domain.model import TaskEvent
 from recurrence_pipeline.domain.times import lasting
+from recurrence_pipeline.domain.vocabulary import CHANGES, Operation
 from recurrence_pipeline.orchestration.asset_checks import few_queries, pass_over_tasks, sum_of_all
 from recurrence_pipeline.orchestration.executor import cancelable_executor, stoppable_executor
 from recurrence_pipeline.orchestration.materializations import materialize, queue_metadata

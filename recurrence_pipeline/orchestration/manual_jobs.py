@@ -14,8 +14,8 @@ from pydantic import Field, model_validator
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.domain.errors import RecurrenceError
-from recurrence_pipeline.domain.model import CHANGES, REFUSED, EventStatus, Operation, Source
 from recurrence_pipeline.domain.times import instant
+from recurrence_pipeline.domain.vocabulary import CHANGES, REFUSED, EventStatus, Operation, Source
 from recurrence_pipeline.orchestration.materializations import materialize
 from recurrence_pipeline.orchestration.metadata import (
     DRY_RUN,

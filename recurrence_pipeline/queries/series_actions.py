@@ -15,9 +15,10 @@ from recurrence_pipeline.domain.changes import plan_changes
 from recurrence_pipeline.domain.difference import ChangeKind, Difference, SlotChange
 from recurrence_pipeline.domain.english import typed_rule
 from recurrence_pipeline.domain.errors import ChangeRefused, InvalidInput, OriginalNotFound
-from recurrence_pipeline.domain.model import Operation, Source, Task
+from recurrence_pipeline.domain.model import Task
 from recurrence_pipeline.domain.plan import Plan, Removal, Retirement
 from recurrence_pipeline.domain.recurrence import CUSTOM, NONE, read_recurrence
+from recurrence_pipeline.domain.vocabulary import Operation, Source
 from recurrence_pipeline.domain.zones import time_zone, wall_clock
 from recurrence_pipeline.storage.documents import Document, object_id
 from recurrence_pipeline.storage.events import new_event

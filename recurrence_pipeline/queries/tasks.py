@@ -17,10 +17,12 @@ from recurrence_pipeline.domain.errors import (
 )
 from recurrence_pipeline.domain.explain import DayCode, Explanation, SlotView, SlotViews
 from recurrence_pipeline.domain.members import require_member
-from recurrence_pipeline.domain.model import EventStatus, Series, Task
+from recurrence_pipeline.domain.model import Series, Task
 from recurrence_pipeline.domain.series import SeriesState
+from recurrence_pipeline.domain.vocabulary import EventStatus
 from recurrence_pipeline.queries.series_view import SeriesView, view_of
-from recurrence_pipeline.storage.documents import as_contract, object_id
+from recurrence_pipeline.storage.contract_values import as_contract
+from recurrence_pipeline.storage.documents import object_id
 from recurrence_pipeline.storage.events import QueueState
 from recurrence_pipeline.worker.context import WorkerContext
 

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 import structlog
 
 from recurrence_pipeline.domain.model import Series, Task
-from recurrence_pipeline.domain.plan import Snapshot
 from recurrence_pipeline.domain.scan import DeletedOriginal, KeysetPosition, TaskVersion
+from recurrence_pipeline.domain.snapshot import Snapshot
 from recurrence_pipeline.reconciliation.rules import (
     START,
     Looking,

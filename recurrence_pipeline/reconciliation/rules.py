@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from recurrence_pipeline.domain.errors import Permanent
-from recurrence_pipeline.domain.model import Operation, Series, SeriesMemory, Source, Task, TaskEvent, derived_id
+from recurrence_pipeline.domain.ids import derived_id
+from recurrence_pipeline.domain.model import Series, Task, TaskEvent
 from recurrence_pipeline.domain.recurrence import Missed
 from recurrence_pipeline.domain.revising import is_edited
 from recurrence_pipeline.domain.scan import (
@@ -25,8 +26,10 @@ from recurrence_pipeline.domain.scan import (
     _seconds,
 )
 from recurrence_pipeline.domain.series import SeriesState
+from recurrence_pipeline.domain.series_memory import SeriesMemory
 from recurrence_pipeline.domain.times import MILLISECOND
 from recurrence_pipeline.domain.validation import creation_time
+from recurrence_pipeline.domain.vocabulary import Operation, Source
 from recurrence_pipeline.domain.zones import UTC
 
 OVERLAP = timedelta(minutes=1)

@@ -14,7 +14,7 @@ import structlog
 
 from recurrence_pipeline.domain.errors import InvalidInput
 from recurrence_pipeline.domain.finished_events import RefusedEvent
-from recurrence_pipeline.domain.model import REFUSED, EventStatus, Operation
+from recurrence_pipeline.domain.vocabulary import REFUSED, EventStatus, Operation
 from recurrence_pipeline.storage.documents import object_id
 from recurrence_pipeline.storage.event_queries import EventQueries
 

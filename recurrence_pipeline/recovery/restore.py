@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from recurrence_pipeline.domain.errors import Permanent
-from recurrence_pipeline.domain.plan import MAX_NESTING, CursorMove
+from recurrence_pipeline.domain.plan import CursorMove
 from recurrence_pipeline.domain.restore import (
     DeletedTask,
     Deletion,
@@ -23,8 +23,10 @@ from recurrence_pipeline.domain.restore import (
     plan_restore,
 )
 from recurrence_pipeline.domain.series import SeriesState
+from recurrence_pipeline.domain.snapshot import MAX_NESTING
+from recurrence_pipeline.storage.contract_values import as_contract
 from recurrence_pipeline.storage.deleted_tasks import RestoreResult
-from recurrence_pipeline.storage.documents import as_contract, object_id
+from recurrence_pipeline.storage.documents import object_id
 from recurrence_pipeline.storage.tasks import PLANNED
 from recurrence_pipeline.worker.context import WorkerContext, WriteStep
 

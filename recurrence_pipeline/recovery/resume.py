@@ -8,9 +8,10 @@ import structlog
 
 from recurrence_pipeline.domain.errors import LeaseLost, OriginalNotFound, PartialWrite
 from recurrence_pipeline.domain.members import require_member
-from recurrence_pipeline.domain.model import EventStatus, Operation, Source, TaskEvent
+from recurrence_pipeline.domain.model import TaskEvent
 from recurrence_pipeline.domain.plan import Answer, NewOccurrence
 from recurrence_pipeline.domain.resume import Resumption, plan_resumption
+from recurrence_pipeline.domain.vocabulary import EventStatus, Operation, Source
 from recurrence_pipeline.domain.words import counted
 from recurrence_pipeline.storage.documents import new_id, object_id
 from recurrence_pipeline.storage.event_updates import Outcome

@@ -14,11 +14,14 @@ from enum import Enum
 
 from recurrence_pipeline.domain.errors import Permanent
 from recurrence_pipeline.domain.explain import SlotViews
-from recurrence_pipeline.domain.model import Cursor, Operation, Series, Task, TaskEvent, derived_id
-from recurrence_pipeline.domain.plan import Snapshot
+from recurrence_pipeline.domain.ids import derived_id
+from recurrence_pipeline.domain.model import Series, Task, TaskEvent
 from recurrence_pipeline.domain.planning import plan_batch
 from recurrence_pipeline.domain.series import SeriesState
+from recurrence_pipeline.domain.series_memory import Cursor
+from recurrence_pipeline.domain.snapshot import Snapshot
 from recurrence_pipeline.domain.validation import creation_time, validate_recurrence
+from recurrence_pipeline.domain.vocabulary import Operation
 from recurrence_pipeline.domain.words import counted
 
 SETTLED_AFTER = timedelta(minutes=1)

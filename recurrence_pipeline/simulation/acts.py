@@ -10,8 +10,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from recurrence_pipeline.domain.model import Operation, Task
+from recurrence_pipeline.domain.model import Task
 from recurrence_pipeline.domain.recurrence import NONE
+from recurrence_pipeline.domain.vocabulary import Operation
 from recurrence_pipeline.domain.zones import wall_clock
 from recurrence_pipeline.simulation.history import History
 from recurrence_pipeline.simulation.random_series import ORIGINAL, ZONES, edited

@@ -8,8 +8,10 @@ from typing import Protocol
 from recurrence_pipeline.bootstrap import open_worker
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import ProcessingFailed
-from recurrence_pipeline.domain.model import Operation, Source, Task, TaskEvent, derived_id
+from recurrence_pipeline.domain.ids import derived_id
+from recurrence_pipeline.domain.model import Task, TaskEvent
 from recurrence_pipeline.domain.plan import Retirement
+from recurrence_pipeline.domain.vocabulary import Operation, Source
 from recurrence_pipeline.simulation.store import Planner, Store, plan_of
 from recurrence_pipeline.storage.documents import (
     EPOCH,

@@ -4,8 +4,9 @@ from collections.abc import Collection
 from dataclasses import fields, replace
 
 from recurrence_pipeline.domain.errors import Permanent
-from recurrence_pipeline.domain.model import SeriesMemory, Task
+from recurrence_pipeline.domain.model import Task
 from recurrence_pipeline.domain.series import SeriesState
+from recurrence_pipeline.domain.series_memory import SeriesMemory
 from recurrence_pipeline.simulation.revised import is_void
 from recurrence_pipeline.simulation.store import Store
 

@@ -8,19 +8,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Self
 
+from recurrence_pipeline.domain.ids import activity_id, occurrence_id
 from recurrence_pipeline.domain.memory import recall
-from recurrence_pipeline.domain.model import (
-    Action,
-    Cursor,
-    Operation,
-    Series,
-    SeriesMemory,
-    Task,
-    TaskEvent,
-    activity_id,
-    occurrence_id,
-)
-from recurrence_pipeline.domain.plan import NewActivity, Snapshot
+from recurrence_pipeline.domain.model import Series, Task, TaskEvent
+from recurrence_pipeline.domain.plan import NewActivity
+from recurrence_pipeline.domain.series_memory import Cursor, SeriesMemory
+from recurrence_pipeline.domain.snapshot import Snapshot
+from recurrence_pipeline.domain.vocabulary import Action, Operation
 
 
 @dataclass

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from recurrence_pipeline.domain.model import Operation, Task, TaskEvent
+from recurrence_pipeline.domain.model import Task, TaskEvent
 from recurrence_pipeline.domain.plan import Plan
+from recurrence_pipeline.domain.vocabulary import Operation
 from recurrence_pipeline.simulation.history import History
 from recurrence_pipeline.simulation.random_series import ORIGINAL, USER
 from recurrence_pipeline.simulation.store import Store, process

@@ -10,11 +10,12 @@ from datetime import timedelta
 
 from recurrence_pipeline.domain.announcing import believed
 from recurrence_pipeline.domain.errors import Permanent, Transient
-from recurrence_pipeline.domain.model import CHANGES, Operation, Source, TaskEvent
+from recurrence_pipeline.domain.model import TaskEvent
 from recurrence_pipeline.domain.plan import Plan
 from recurrence_pipeline.domain.recurrence import NONE
 from recurrence_pipeline.domain.revising import is_edited
 from recurrence_pipeline.domain.series import SeriesState
+from recurrence_pipeline.domain.vocabulary import CHANGES, Operation, Source
 from recurrence_pipeline.simulation.past import ASKING, Past, Visit
 from recurrence_pipeline.simulation.random_series import ORIGINAL
 from recurrence_pipeline.simulation.store import Write, plan_of

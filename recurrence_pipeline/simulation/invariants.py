@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from recurrence_pipeline.domain.model import Action, Task, activity_id
+from recurrence_pipeline.domain.ids import activity_id
+from recurrence_pipeline.domain.model import Task
 from recurrence_pipeline.domain.recurrence import NONE
+from recurrence_pipeline.domain.vocabulary import Action
 from recurrence_pipeline.simulation import one_rule, what_ifs
 from recurrence_pipeline.simulation.expected import place
 from recurrence_pipeline.simulation.history import History

@@ -6,10 +6,12 @@ from datetime import datetime, timedelta, tzinfo
 from random import Random
 
 from recurrence_pipeline.domain.errors import Permanent, RecurrenceError
-from recurrence_pipeline.domain.model import Operation, SeriesMemory, Source, Task, TaskEvent
+from recurrence_pipeline.domain.model import Task, TaskEvent
 from recurrence_pipeline.domain.plan import Plan
 from recurrence_pipeline.domain.recurrence import NONE, Recurrence, read_recurrence
 from recurrence_pipeline.domain.revising import is_edited
+from recurrence_pipeline.domain.series_memory import SeriesMemory
+from recurrence_pipeline.domain.vocabulary import Operation, Source
 from recurrence_pipeline.domain.zones import time_zone, wall_clock
 from recurrence_pipeline.simulation.random_series import ORIGINAL, USER, random_original
 from recurrence_pipeline.simulation.store import Planner, Store

@@ -13,9 +13,11 @@ from typing import NamedTuple
 
 from recurrence_pipeline.domain.calendar import in_utc
 from recurrence_pipeline.domain.instances import instances, last_moment
-from recurrence_pipeline.domain.model import Operation, Revision, SeriesMemory, Task, TaskEvent
+from recurrence_pipeline.domain.model import Task, TaskEvent
 from recurrence_pipeline.domain.recurrence import NONE, read_rule
 from recurrence_pipeline.domain.rules import Rule
+from recurrence_pipeline.domain.series_memory import Revision, SeriesMemory
+from recurrence_pipeline.domain.vocabulary import Operation
 from recurrence_pipeline.domain.zones import time_zone, wall_text
 from recurrence_pipeline.simulation.history import History
 from recurrence_pipeline.simulation.past import Visit

@@ -15,8 +15,8 @@ from typing import Any
 from recurrence_pipeline.domain.calendar import in_utc
 from recurrence_pipeline.domain.content import SCHEMA_DEFAULTS
 from recurrence_pipeline.domain.english import read, typed_rule
+from recurrence_pipeline.domain.ids import derived_id
 from recurrence_pipeline.domain.instances import instances, is_instance
-from recurrence_pipeline.domain.model import derived_id
 from recurrence_pipeline.domain.recurrence import CUSTOM, read_recurrence
 from recurrence_pipeline.domain.rules import Rule
 from recurrence_pipeline.domain.zones import UTC, time_zone

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from recurrence_pipeline.domain.changes import plan_changes
 from recurrence_pipeline.domain.content import content_for
 from recurrence_pipeline.domain.errors import MemoryChanged
-from recurrence_pipeline.domain.model import CHANGES, Operation, Task, TaskEvent, derived_id
+from recurrence_pipeline.domain.ids import derived_id
+from recurrence_pipeline.domain.model import Task, TaskEvent
 from recurrence_pipeline.domain.plan import (
     MISSED,
     CursorMove,
@@ -29,6 +30,7 @@ from recurrence_pipeline.domain.plan import (
     SlotSkip,
 )
 from recurrence_pipeline.domain.planning import plan_batch, plan_deletions
+from recurrence_pipeline.domain.vocabulary import CHANGES, Operation
 from recurrence_pipeline.simulation.documents import Documents
 
 Write = Callable[[], None]

@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from random import Random
 
 from recurrence_pipeline.domain.instances import instances
-from recurrence_pipeline.domain.model import Operation, Task
+from recurrence_pipeline.domain.model import Task
 from recurrence_pipeline.domain.plan import Plan
 from recurrence_pipeline.domain.recurrence import NONE, Missed, Recurrence, read_recurrence
+from recurrence_pipeline.domain.vocabulary import Operation
 from recurrence_pipeline.simulation.comparing import difference
 from recurrence_pipeline.simulation.expected import place
 from recurrence_pipeline.simulation.forks import Fork

@@ -13,8 +13,9 @@ from pymongo import UpdateMany
 from pymongo.errors import BulkWriteError, WriteError
 
 from recurrence_pipeline.domain.errors import InvalidInput
-from recurrence_pipeline.domain.model import ErrorRecord, EventStatus, TaskEvent
+from recurrence_pipeline.domain.model import ErrorRecord, TaskEvent
 from recurrence_pipeline.domain.shards import Shard
+from recurrence_pipeline.domain.vocabulary import EventStatus
 from recurrence_pipeline.storage.chunks import chunks
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.due_events import DueEventWindow

@@ -14,7 +14,8 @@ from bson import ObjectId
 from pymongo import InsertOne, UpdateOne
 
 from recurrence_pipeline.domain.fingerprint import DIGEST
-from recurrence_pipeline.domain.model import Task, derived_id
+from recurrence_pipeline.domain.ids import derived_id
+from recurrence_pipeline.domain.model import Task
 from recurrence_pipeline.domain.plan import Removal
 from recurrence_pipeline.domain.restore import DeletedTask, NewOriginal, Restoration, SeriesOfUser
 from recurrence_pipeline.storage.chunks import chunks, id_chunks, statements

@@ -9,14 +9,15 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
-from bson import Int64, ObjectId
+from bson import ObjectId
 
 from recurrence_pipeline.domain.calendar import in_utc
 from recurrence_pipeline.domain.content import COPIED_FIELDS, content_for, named_to_copy
 from recurrence_pipeline.domain.errors import InvalidInput
 from recurrence_pipeline.domain.fingerprint import DIGEST, fingerprint, fingerprint_of_new
-from recurrence_pipeline.domain.model import Cursor, Task
+from recurrence_pipeline.domain.model import Task
 from recurrence_pipeline.domain.plan import NewActivity, NewOccurrence
+from recurrence_pipeline.domain.series_memory import Cursor
 from recurrence_pipeline.domain.zones import wall_clock, wall_text, wall_time
 from recurrence_pipeline.storage.json_dates import read_date
 
@@ -39,16 +40,12 @@ MEMBER = dict.fromkeys(MEMBER_FIELDS, 1)
 ID_FIELDS = ("_id", "userId", "parentRecurringId", "parentTaskId")
 """The ids of a task; each is an ObjectId where the application stored it."""
 
-
 NOT_OF_A_COPY = frozenset(("completedAt", "dueDate", "originalDueDate", DIGEST))
 """What the copy of a sub-task does not have of it."""
 
 NOTHING = (None, "", 0, False)
 """What JavaScript takes for it, of what JSON can say."""
 
-
-AS_STORED = frozenset((str, int, bool, float, datetime, type(None)))
-"""Types of what the HTTP contract has as it is stored: most of all values."""
 
 EPOCH = datetime.fromtimestamp(0, timezone.utc)
 _BARE_EPOCH = EPOCH.replace(tzinfo=None)
@@ -292,16 +289,3 @@ def activity_document(activity: NewActivity, now: datetime, number: int) -> Docu
         message = f"User attempted {activity.action.value} :: {activity.task_id} :: ERROR: {activity.error}"
         document["error"] = activity.error[:MAX_ERROR]
     return document | {"message": message[:MAX_MESSAGE]}
-
-
-def as_contract(value: Any) -> Any:
-    """Return a stored value as the HTTP contract has it: ids as 24 hex digits; dates stay dates."""
-    if type(value) in AS_STORED:
-        return value
-    if isinstance(value, ObjectId):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {name: as_contract(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [as_contract(item) for item in value]
-    return int(value) if isinstance(value, Int64) else value

@@ -11,8 +11,9 @@ from typing import Any
 from bson import ObjectId
 
 from recurrence_pipeline.domain.errors import InvalidInput
-from recurrence_pipeline.domain.model import ErrorRecord, Operation, Source, TaskEvent
+from recurrence_pipeline.domain.model import ErrorRecord, TaskEvent
 from recurrence_pipeline.domain.plan import Answer
+from recurrence_pipeline.domain.vocabulary import Operation, Source
 from recurrence_pipeline.storage.documents import EPOCH, MAX_ERROR, Document, date_of, id_of, object_id, whole
 
 EVENT_FIELDS = (

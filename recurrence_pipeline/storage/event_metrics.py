@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from recurrence_pipeline.domain.finished_events import FinishedEvent
-from recurrence_pipeline.domain.model import REFUSED, EventStatus
 from recurrence_pipeline.domain.times import MILLISECOND
+from recurrence_pipeline.domain.vocabulary import REFUSED, EventStatus
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.mongo import Mongo, translated, translating
 from recurrence_pipeline.storage.timeouts import long_read

@@ -11,7 +11,7 @@ from typing import Any
 from bson import ObjectId
 
 from recurrence_pipeline.domain.finished_events import RefusedEvent
-from recurrence_pipeline.domain.model import REFUSED, EventStatus, Operation
+from recurrence_pipeline.domain.vocabulary import REFUSED, EventStatus, Operation
 from recurrence_pipeline.storage.chunks import id_chunks
 from recurrence_pipeline.storage.documents import EPOCH, Document, of_user, owner_of
 from recurrence_pipeline.storage.mongo import Mongo, translated, translating

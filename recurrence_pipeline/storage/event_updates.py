@@ -13,8 +13,9 @@ from typing import Any, NamedTuple, TypeAlias
 from bson import ObjectId
 from pymongo import UpdateMany, UpdateOne
 
-from recurrence_pipeline.domain.model import ErrorRecord, EventStatus, TaskEvent
+from recurrence_pipeline.domain.model import ErrorRecord, TaskEvent
 from recurrence_pipeline.domain.plan import Answer
+from recurrence_pipeline.domain.vocabulary import EventStatus
 from recurrence_pipeline.storage.chunks import chunks
 from recurrence_pipeline.storage.event_documents import error_document, result_document
 from recurrence_pipeline.storage.leasing import LET_GO, held_by

@@ -14,8 +14,9 @@ from pymongo.results import ClientBulkWriteResult
 
 from recurrence_pipeline.domain.errors import InvalidInput, LeaseLost
 from recurrence_pipeline.domain.members import MAX_NUMBER
-from recurrence_pipeline.domain.model import Operation, Source, TaskEvent
+from recurrence_pipeline.domain.model import TaskEvent
 from recurrence_pipeline.domain.shards import WHOLE_QUEUE, Shard
+from recurrence_pipeline.domain.vocabulary import Operation, Source
 from recurrence_pipeline.domain.words import counted
 from recurrence_pipeline.storage.chunks import chunks
 from recurrence_pipeline.storage.claiming import Claiming

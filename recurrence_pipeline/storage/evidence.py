@@ -8,8 +8,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from recurrence_pipeline.domain.ids import activity_id, occurrence_id
 from recurrence_pipeline.domain.memory import recall
-from recurrence_pipeline.domain.model import Action, Cursor, EventStatus, Task, activity_id, occurrence_id
+from recurrence_pipeline.domain.model import Task
+from recurrence_pipeline.domain.series_memory import Cursor
+from recurrence_pipeline.domain.vocabulary import Action, EventStatus
 from recurrence_pipeline.storage.activities import known_activities
 from recurrence_pipeline.storage.chunks import id_chunks
 from recurrence_pipeline.storage.documents import MAX_WHOLE, task_from

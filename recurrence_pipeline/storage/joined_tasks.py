@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from bson import ObjectId
 
 from recurrence_pipeline.domain.content import COPIED_FIELDS, named_to_copy
-from recurrence_pipeline.domain.model import SeriesMemory, Task
+from recurrence_pipeline.domain.model import Task
+from recurrence_pipeline.domain.series_memory import SeriesMemory
 from recurrence_pipeline.storage.chunks import id_chunks
 from recurrence_pipeline.storage.documents import MEMBER, Document, task_from
 from recurrence_pipeline.storage.mongo import BARE_DATES, Mongo

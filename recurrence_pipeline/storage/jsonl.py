@@ -15,7 +15,9 @@ from bson.codec_options import DatetimeConversion
 from bson.errors import BSONError
 
 from recurrence_pipeline.domain.errors import InvalidInput
-from recurrence_pipeline.domain.model import Operation, TaskEvent, derived_id
+from recurrence_pipeline.domain.ids import derived_id
+from recurrence_pipeline.domain.model import TaskEvent
+from recurrence_pipeline.domain.vocabulary import Operation
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.event_documents import event_document
 

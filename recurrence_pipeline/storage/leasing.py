@@ -7,9 +7,10 @@ from typing import Any
 
 from bson import ObjectId
 
-from recurrence_pipeline.domain.model import EventStatus, TaskEvent
+from recurrence_pipeline.domain.model import TaskEvent
 from recurrence_pipeline.domain.retries import FURTHEST_RETRY, group_after_death
 from recurrence_pipeline.domain.shards import Shard
+from recurrence_pipeline.domain.vocabulary import EventStatus
 from recurrence_pipeline.storage.documents import Document
 
 PENDING = EventStatus.PENDING.value

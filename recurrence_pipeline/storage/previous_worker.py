@@ -14,7 +14,9 @@ from typing import Any
 
 from bson import ObjectId
 
-from recurrence_pipeline.domain.model import Action, Task, activity_id, time_of
+from recurrence_pipeline.domain.ids import activity_id, time_of
+from recurrence_pipeline.domain.model import Task
+from recurrence_pipeline.domain.vocabulary import Action
 from recurrence_pipeline.storage.chunks import chunks
 from recurrence_pipeline.storage.counters import NUMBERED, Counters
 from recurrence_pipeline.storage.documents import EPOCH, MEMBER, Document, date_of, task_from, whole

@@ -15,8 +15,8 @@ from pymongo.errors import CollectionInvalid, OperationFailure
 
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import DatabaseUnavailable
-from recurrence_pipeline.domain.model import EventStatus, Operation, Source
 from recurrence_pipeline.domain.times import lasting
+from recurrence_pipeline.domain.vocabulary import EventStatus, Operation, Source
 from recurrence_pipeline.storage.counters import NUMBERED, Counters
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.leasing import FIRST_TIME, LAST_TIME

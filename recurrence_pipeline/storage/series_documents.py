@@ -9,9 +9,9 @@ from typing import Any
 
 from bson import ObjectId
 
-from recurrence_pipeline.domain.model import Revision, SeriesMemory, Skipped
 from recurrence_pipeline.domain.plan import CursorMove
 from recurrence_pipeline.domain.recurrence import NONE, is_rule
+from recurrence_pipeline.domain.series_memory import Revision, SeriesMemory, Skipped
 from recurrence_pipeline.domain.zones import wall_text, wall_time
 from recurrence_pipeline.storage.documents import Document, date_of, whole
 

@@ -12,9 +12,10 @@ from pymongo import UpdateOne
 
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import Permanent
-from recurrence_pipeline.domain.model import Series, SeriesMemory, Task
+from recurrence_pipeline.domain.model import Series, Task
 from recurrence_pipeline.domain.plan import CursorMove
 from recurrence_pipeline.domain.series import SeriesState
+from recurrence_pipeline.domain.series_memory import SeriesMemory
 from recurrence_pipeline.domain.validation import creation_time
 from recurrence_pipeline.storage.chunks import chunks
 from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from recurrence_pipeline.domain.model import Action
+from recurrence_pipeline.domain.vocabulary import Action
 from recurrence_pipeline.storage.chunks import id_chunks
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.mongo import Mongo, translated

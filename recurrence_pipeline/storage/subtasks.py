@@ -7,7 +7,8 @@ with their occurrences, in tasks.py; what they look like is in documents.py.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from recurrence_pipeline.domain.model import Task, derived_id
+from recurrence_pipeline.domain.ids import derived_id
+from recurrence_pipeline.domain.model import Task
 from recurrence_pipeline.domain.plan import NewOccurrence
 from recurrence_pipeline.storage.chunks import id_chunks
 from recurrence_pipeline.storage.documents import MEMBER, Document, task_as_written, task_from

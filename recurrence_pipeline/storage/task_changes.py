@@ -9,8 +9,8 @@ from datetime import datetime, timezone
 
 from bson import ObjectId, Timestamp
 
-from recurrence_pipeline.domain.model import EventStatus
 from recurrence_pipeline.domain.scan import HIGHEST, KeysetPosition, TaskVersion
+from recurrence_pipeline.domain.vocabulary import EventStatus
 from recurrence_pipeline.storage.chunks import chunks, id_chunks
 from recurrence_pipeline.storage.documents import MEMBER_FIELDS, Document, task_from
 from recurrence_pipeline.storage.event_updates import REFUSED_VERSION

@@ -12,9 +12,11 @@ from typing import Any
 
 from bson import ObjectId
 
-from recurrence_pipeline.domain.model import Action, Task, derived_id
+from recurrence_pipeline.domain.ids import derived_id
+from recurrence_pipeline.domain.model import Task
 from recurrence_pipeline.domain.plan import NewActivity
 from recurrence_pipeline.domain.times import iso
+from recurrence_pipeline.domain.vocabulary import Action
 from recurrence_pipeline.storage.chunks import id_chunks
 from recurrence_pipeline.storage.documents import MEMBER, Document, is_touched, of_user, owner_of, task_from
 from recurrence_pipeline.storage.mongo import Mongo, translated, translating

@@ -9,8 +9,10 @@ from datetime import datetime
 from bson import ObjectId
 from pymongo import UpdateOne
 
-from recurrence_pipeline.domain.model import Action, Task, activity_id
+from recurrence_pipeline.domain.ids import activity_id
+from recurrence_pipeline.domain.model import Task
 from recurrence_pipeline.domain.plan import CastId, DateFromDue
+from recurrence_pipeline.domain.vocabulary import Action
 from recurrence_pipeline.storage.activities import known_activities
 from recurrence_pipeline.storage.chunks import statements
 from recurrence_pipeline.storage.documents import Document, task_from

@@ -16,8 +16,8 @@ from bson import ObjectId
 from pymongo import InsertOne, ReplaceOne, UpdateMany, UpdateOne
 from pymongo.errors import BulkWriteError
 
-from recurrence_pipeline.domain.model import RuleVersion, SeriesMemory
 from recurrence_pipeline.domain.plan import CursorMove, MemoryChange, SlotSkip
+from recurrence_pipeline.domain.series_memory import RuleVersion, SeriesMemory
 from recurrence_pipeline.domain.zones import wall_text
 from recurrence_pipeline.storage.chunks import chunks, statements
 from recurrence_pipeline.storage.documents import MAX_WHOLE, Document

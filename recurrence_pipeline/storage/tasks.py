@@ -17,7 +17,8 @@ from pymongo import DeleteMany, UpdateOne
 
 from recurrence_pipeline.domain.content import content_digest
 from recurrence_pipeline.domain.model import Series, Task
-from recurrence_pipeline.domain.plan import MAX_NESTING, NewOccurrence, Reparent, Snapshot
+from recurrence_pipeline.domain.plan import NewOccurrence, Reparent
+from recurrence_pipeline.domain.snapshot import MAX_NESTING, Snapshot
 from recurrence_pipeline.storage.chunks import chunks, id_chunks, statements
 from recurrence_pipeline.storage.counters import Counters, Inserted
 from recurrence_pipeline.storage.documents import (

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta, tzinfo
 
 from icalendar import Component, Timezone, TimezoneDaylight, TimezoneStandard, Todo, vRecur
 
-from recurrence_pipeline.domain.model import Task, time_of
+from recurrence_pipeline.domain.ids import time_of
+from recurrence_pipeline.domain.model import Task
 from recurrence_pipeline.domain.observances import Observance, observances
 from recurrence_pipeline.domain.recurrence_set import ChangedInstance, RecurrenceSet
 from recurrence_pipeline.domain.zones import UTC

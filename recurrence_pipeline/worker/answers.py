@@ -9,9 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from recurrence_pipeline.domain.errors import LeaseLost, ProcessingFailed
-from recurrence_pipeline.domain.model import EventStatus, Operation, TaskEvent
+from recurrence_pipeline.domain.model import TaskEvent
 from recurrence_pipeline.domain.plan import Answer
-from recurrence_pipeline.storage.documents import Document, as_contract
+from recurrence_pipeline.domain.vocabulary import EventStatus, Operation
+from recurrence_pipeline.storage.contract_values import as_contract
+from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.event_updates import Outcome
 from recurrence_pipeline.storage.tasks import Tasks
 from recurrence_pipeline.worker.summary import Results

@@ -19,11 +19,13 @@ from recurrence_pipeline.domain.errors import (
     PoisonEvent,
     RecurrenceError,
 )
-from recurrence_pipeline.domain.model import CHANGES, ErrorRecord, EventStatus, Operation, TaskEvent
-from recurrence_pipeline.domain.plan import Answer, NewActivity, Plan, Snapshot
+from recurrence_pipeline.domain.model import ErrorRecord, TaskEvent
+from recurrence_pipeline.domain.plan import Answer, NewActivity, Plan
 from recurrence_pipeline.domain.planning import failure_activity, plan_batch, plan_deletions
 from recurrence_pipeline.domain.retries import Reject, RetryAt, after_failure
 from recurrence_pipeline.domain.scan import TaskVersion
+from recurrence_pipeline.domain.snapshot import Snapshot
+from recurrence_pipeline.domain.vocabulary import CHANGES, EventStatus, Operation
 from recurrence_pipeline.storage.event_updates import Outcome
 from recurrence_pipeline.storage.tasks import PLANNED
 from recurrence_pipeline.worker.context import WorkerContext

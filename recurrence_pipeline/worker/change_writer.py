@@ -8,7 +8,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from recurrence_pipeline.domain.model import Task, derived_id
+from recurrence_pipeline.domain.ids import derived_id
+from recurrence_pipeline.domain.model import Task
 from recurrence_pipeline.domain.plan import MISSED, SKIPPED, NewActivity, PutBack, Removal, Retirement, SlotEdit
 from recurrence_pipeline.domain.restore import Restoration
 from recurrence_pipeline.storage.documents import Document, covered_fields, is_touched, slot_fields

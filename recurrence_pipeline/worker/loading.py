@@ -6,8 +6,9 @@ A cascade's own load is `Tasks.load_for_deletion`.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from recurrence_pipeline.domain.model import Operation, TaskEvent
-from recurrence_pipeline.domain.plan import Snapshot
+from recurrence_pipeline.domain.model import TaskEvent
+from recurrence_pipeline.domain.snapshot import Snapshot
+from recurrence_pipeline.domain.vocabulary import Operation
 from recurrence_pipeline.storage.tasks import PLANNED
 from recurrence_pipeline.worker.context import WorkerContext
 

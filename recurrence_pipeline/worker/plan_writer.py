@@ -13,7 +13,7 @@ from itertools import chain
 from typing import ParamSpec, TypeVar
 
 from recurrence_pipeline.domain.errors import LeaseLost, MemoryChanged, OriginalNotFound, PartialWrite, RecurrenceError
-from recurrence_pipeline.domain.model import Operation, Source, TaskEvent
+from recurrence_pipeline.domain.model import TaskEvent
 from recurrence_pipeline.domain.plan import (
     ORIGINAL_GONE,
     CursorMove,
@@ -25,6 +25,7 @@ from recurrence_pipeline.domain.plan import (
     SlotSkip,
 )
 from recurrence_pipeline.domain.planning import removal_of_subtasks
+from recurrence_pipeline.domain.vocabulary import Operation, Source
 from recurrence_pipeline.domain.words import counted
 from recurrence_pipeline.storage.event_updates import Outcome
 from recurrence_pipeline.storage.events import new_event

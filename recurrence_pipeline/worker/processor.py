@@ -20,10 +20,11 @@ from recurrence_pipeline.domain.errors import (
     Transient,
     WriteRejected,
 )
-from recurrence_pipeline.domain.model import CHANGES, Operation, TaskEvent
+from recurrence_pipeline.domain.model import TaskEvent
 from recurrence_pipeline.domain.plan import Plan
 from recurrence_pipeline.domain.planning import plan_batch, plan_deletions
 from recurrence_pipeline.domain.shards import WHOLE_QUEUE, Shard
+from recurrence_pipeline.domain.vocabulary import CHANGES, Operation
 from recurrence_pipeline.worker.batch import Batch
 from recurrence_pipeline.worker.context import WorkerContext
 from recurrence_pipeline.worker.lease import LeaseHolder

@@ -6,10 +6,11 @@ from typing import Any, NamedTuple, ParamSpec, TypeAlias
 
 from recurrence_pipeline.domain.difference import Difference
 from recurrence_pipeline.domain.errors import InvalidInput, ProcessingFailed, RecurrenceError
-from recurrence_pipeline.domain.model import CHANGES, EventStatus, Source, TaskEvent
+from recurrence_pipeline.domain.model import TaskEvent
 from recurrence_pipeline.domain.plan import Plan
 from recurrence_pipeline.domain.shards import WHOLE_QUEUE, Shard
 from recurrence_pipeline.domain.validation import validate_recurrence
+from recurrence_pipeline.domain.vocabulary import CHANGES, EventStatus, Source
 from recurrence_pipeline.storage.documents import task_from_request
 from recurrence_pipeline.storage.events import new_event
 from recurrence_pipeline.worker.answers import answers, failure

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from recurrence_pipeline.domain.difference import SlotChange
-from recurrence_pipeline.domain.model import Operation
+from recurrence_pipeline.domain.vocabulary import Operation
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.event_updates import Outcome
 

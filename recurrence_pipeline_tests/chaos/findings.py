@@ -13,7 +13,8 @@ from bson import ObjectId
 from dateutil.relativedelta import relativedelta
 from pymongo.database import Database
 
-from recurrence_pipeline.domain.model import Action, activity_id, occurrence_id
+from recurrence_pipeline.domain.ids import activity_id, occurrence_id
+from recurrence_pipeline.domain.vocabulary import Action
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.chaos.application import Application, Fate, Series
 

@@ -18,9 +18,9 @@ OURS = {
     "recurrence_pipeline.config.clock",
     "recurrence_pipeline.domain",
     "recurrence_pipeline.domain.errors",
-    "recurrence_pipeline.domain.model",
     "recurrence_pipeline.domain.retries",
     "recurrence_pipeline.domain.times",
+    "recurrence_pipeline.domain.vocabulary",
 }
 SLOW = {"asyncio", "email", "http", "importlib.metadata", "pathlib", "ssl", "socket", "urllib", "zoneinfo"}
 """Of the standard library: what the first import of a program should not pay for."""

@@ -21,7 +21,7 @@ from recurrence_pipeline.client.messages import (
     read,
     wait_before_next,
 )
-from recurrence_pipeline.domain.model import Operation
+from recurrence_pipeline.domain.vocabulary import Operation
 
 NOW = datetime(2024, 1, 1, 12, tzinfo=timezone.utc)
 CREATE = call_for(Trigger(Operation.CREATE, "6b046c55c5f3b9749e06fec5"))

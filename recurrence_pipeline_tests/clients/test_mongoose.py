@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from recurrence_pipeline.domain.content import COPIED_FIELDS
-from recurrence_pipeline.domain.model import Operation
+from recurrence_pipeline.domain.vocabulary import Operation
 from recurrence_pipeline_tests.node.conftest import packages_of
 from scripts.stored import FIELDS
 

@@ -11,7 +11,7 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.database import Database
 
-from recurrence_pipeline.domain.model import occurrence_id
+from recurrence_pipeline.domain.ids import occurrence_id
 from recurrence_pipeline.storage.documents import Document
 
 COMPLETED, DELETED, TWICE, UNKNOWN = 0.12, 0.13, 0.05, 0.02

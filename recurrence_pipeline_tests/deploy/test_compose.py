@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.domain.model import EventStatus
+from recurrence_pipeline.domain.vocabulary import EventStatus
 from recurrence_pipeline.local import processes
 from recurrence_pipeline.local.supervisor import ManagedProcess, free_port
 from recurrence_pipeline_tests.waiting import wait_until

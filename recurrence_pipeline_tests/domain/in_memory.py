@@ -6,9 +6,13 @@ from datetime import datetime, timedelta, timezone
 from itertools import count
 from typing import Any
 
-from recurrence_pipeline.domain.model import Cursor, Operation, Series, SeriesMemory, Task, TaskEvent, occurrence_id
-from recurrence_pipeline.domain.plan import Plan, Snapshot
+from recurrence_pipeline.domain.ids import occurrence_id
+from recurrence_pipeline.domain.model import Series, Task, TaskEvent
+from recurrence_pipeline.domain.plan import Plan
 from recurrence_pipeline.domain.planning import plan_batch, plan_deletions
+from recurrence_pipeline.domain.series_memory import Cursor, SeriesMemory
+from recurrence_pipeline.domain.snapshot import Snapshot
+from recurrence_pipeline.domain.vocabulary import Operation
 from recurrence_pipeline.domain.zones import UTC
 
 CREATED = datetime(2024, 1, 1, tzinfo=timezone.utc)

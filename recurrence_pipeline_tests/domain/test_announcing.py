@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from recurrence_pipeline.domain.announcing import believed
 from recurrence_pipeline.domain.model import Series
-from recurrence_pipeline.domain.plan import Snapshot
+from recurrence_pipeline.domain.snapshot import Snapshot
 from recurrence_pipeline_tests.domain.in_memory import BOB, ORIGINAL, an_id, an_original, delete, ours
 
 

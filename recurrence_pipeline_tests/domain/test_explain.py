@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recurrence_pipeline.domain.explain import DayCode, SlotView, SlotViews
-from recurrence_pipeline.domain.model import Series, Task, occurrence_id
+from recurrence_pipeline.domain.ids import occurrence_id
+from recurrence_pipeline.domain.model import Series, Task
 from recurrence_pipeline.domain.rules import REPEAT_TYPES
 from recurrence_pipeline.domain.series import SeriesState
 from recurrence_pipeline_tests.domain.in_memory import ORIGINAL, InMemoryTasks, an_original, complete, create, ours, utc

@@ -3,7 +3,7 @@
 import pytest
 
 from recurrence_pipeline.domain.finished_events import OUTCOMES, FinishedEvent
-from recurrence_pipeline.domain.model import EventStatus
+from recurrence_pipeline.domain.vocabulary import EventStatus
 from recurrence_pipeline_tests.world import utc
 
 UNFINISHED = {EventStatus.PENDING, EventStatus.PROCESSING}

@@ -7,11 +7,15 @@ from datetime import timedelta
 import pytest
 
 from recurrence_pipeline.domain.errors import InvalidRecurrence, NotAMember, WrongType
+from recurrence_pipeline.domain.ids import occurrence_id
 from recurrence_pipeline.domain.memory import recall
-from recurrence_pipeline.domain.model import Action, Cursor, SeriesMemory, TaskEvent, occurrence_id
-from recurrence_pipeline.domain.plan import Answer, NewActivity, Plan, Snapshot
+from recurrence_pipeline.domain.model import TaskEvent
+from recurrence_pipeline.domain.plan import Answer, NewActivity, Plan
 from recurrence_pipeline.domain.planning import plan_batch
 from recurrence_pipeline.domain.scan import TaskVersion
+from recurrence_pipeline.domain.series_memory import Cursor, SeriesMemory
+from recurrence_pipeline.domain.snapshot import Snapshot
+from recurrence_pipeline.domain.vocabulary import Action
 from recurrence_pipeline.reconciliation.rules import Reason, request
 from recurrence_pipeline_tests.domain.in_memory import (
     ALICE,

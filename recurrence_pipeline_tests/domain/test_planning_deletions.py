@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 
 from recurrence_pipeline.domain.errors import InvalidInput
-from recurrence_pipeline.domain.model import Action, Source, Task
+from recurrence_pipeline.domain.model import Task
 from recurrence_pipeline.domain.plan import Answer, NewActivity, Plan
+from recurrence_pipeline.domain.vocabulary import Action, Source
 from recurrence_pipeline_tests.domain.in_memory import (
     ALICE,
     BOB,

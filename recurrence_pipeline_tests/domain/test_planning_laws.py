@@ -9,10 +9,12 @@ from hypothesis import assume, given, note
 from hypothesis import strategies as st
 
 from recurrence_pipeline.domain.calendar import slot
-from recurrence_pipeline.domain.model import Cursor, Operation, Task, TaskEvent
+from recurrence_pipeline.domain.model import Task, TaskEvent
 from recurrence_pipeline.domain.plan import Plan
 from recurrence_pipeline.domain.recurrence import read_recurrence
 from recurrence_pipeline.domain.rules import REPEAT_TYPES
+from recurrence_pipeline.domain.series_memory import Cursor
+from recurrence_pipeline.domain.vocabulary import Operation
 from recurrence_pipeline.simulation.acts import change, delete_all, edit, reopen, skip
 from recurrence_pipeline.simulation.acts import complete as complete_one
 from recurrence_pipeline.simulation.acts import delete as delete_one

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from recurrence_pipeline.domain.model import Cursor, occurrence_id
+from recurrence_pipeline.domain.ids import occurrence_id
+from recurrence_pipeline.domain.series_memory import Cursor
 from recurrence_pipeline_tests.domain.in_memory import (
     ORIGINAL,
     InMemoryTasks,

@@ -6,9 +6,11 @@ from datetime import timedelta
 import pytest
 
 from recurrence_pipeline.domain.errors import OriginalNotFound, TaskNotVisibleYet
-from recurrence_pipeline.domain.model import Action, ErrorRecord, Source, Task, activity_id, occurrence_id
+from recurrence_pipeline.domain.ids import activity_id, occurrence_id
+from recurrence_pipeline.domain.model import ErrorRecord, Task
 from recurrence_pipeline.domain.plan import Answer, NewActivity, Plan, Reparent
 from recurrence_pipeline.domain.planning import failure_activity
+from recurrence_pipeline.domain.vocabulary import Action, Source
 from recurrence_pipeline_tests.domain.in_memory import (
     ALICE,
     NOW,

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from recurrence_pipeline.domain.errors import InvalidRecurrence
 from recurrence_pipeline.domain.instances import instances
-from recurrence_pipeline.domain.model import Cursor, Revision, Series, SeriesMemory, Task
+from recurrence_pipeline.domain.model import Series, Task
 from recurrence_pipeline.domain.recurrence_set import RecurrenceSet, recurrence_set, rfc5545
 from recurrence_pipeline.domain.rules import REPEAT_TYPES, Skip, parse_rule
 from recurrence_pipeline.domain.series import SeriesState
+from recurrence_pipeline.domain.series_memory import Cursor, Revision, SeriesMemory
 from recurrence_pipeline.domain.zones import UTC, wall_text
 from recurrence_pipeline_tests.domain.in_memory import an_id, an_original, ours, utc
 from recurrence_pipeline_tests.domain.rule_texts import rule_texts

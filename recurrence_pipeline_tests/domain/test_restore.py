@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from recurrence_pipeline.domain.calendar import slot
 from recurrence_pipeline.domain.errors import RestoreRefused
-from recurrence_pipeline.domain.model import Cursor, SeriesMemory, Task
+from recurrence_pipeline.domain.model import Task
 from recurrence_pipeline.domain.restore import (
     DeletedTask,
     Deletion,
@@ -20,6 +20,7 @@ from recurrence_pipeline.domain.restore import (
     plan_restoration,
     plan_restore,
 )
+from recurrence_pipeline.domain.series_memory import Cursor, SeriesMemory
 from recurrence_pipeline_tests.domain.in_memory import (
     ALICE,
     BOB,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recurrence_pipeline.domain.errors import InvalidInput
-from recurrence_pipeline.domain.model import occurrence_id
+from recurrence_pipeline.domain.ids import occurrence_id
 from recurrence_pipeline.domain.shards import SMALL, WHOLE_QUEUE, Shard, lane_of, shard_from
 
 task_ids = st.integers(0, 2**96 - 1).map(lambda number: f"{number:024x}")

@@ -9,9 +9,9 @@ import pytest
 from bson import ObjectId
 
 from recurrence_pipeline.doctor.database import Diagnostics
-from recurrence_pipeline.domain.model import REFUSED, Operation
 from recurrence_pipeline.domain.recurrence import NONE
 from recurrence_pipeline.domain.severity import Severity
+from recurrence_pipeline.domain.vocabulary import REFUSED, Operation
 from recurrence_pipeline.recovery.replay import EventFilter
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.simulation.living import Life

@@ -5,8 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from recurrence_pipeline.domain.model import Cursor, Operation, SeriesMemory, Source, Task, TaskEvent
+from recurrence_pipeline.domain.model import Task, TaskEvent
 from recurrence_pipeline.domain.plan import CastId, CursorMove, DateFromDue, Reparent
+from recurrence_pipeline.domain.series_memory import Cursor, SeriesMemory
+from recurrence_pipeline.domain.vocabulary import Operation, Source
 from recurrence_pipeline.maintenance.rules import CheckContext, Issue, change, judge_hanging, judge_series, judge_task
 from recurrence_pipeline_tests.domain.in_memory import (
     ALICE,

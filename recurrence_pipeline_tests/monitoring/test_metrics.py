@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from recurrence_pipeline.domain.errors import DatabaseUnavailable
 from recurrence_pipeline.domain.finished_events import OUTCOMES, FinishedEvent
-from recurrence_pipeline.domain.model import EventStatus, Operation
+from recurrence_pipeline.domain.vocabulary import EventStatus, Operation
 from recurrence_pipeline.monitoring.figures import ALL, COUNTS, MILLISECONDS, PERCENT, Columns
 from recurrence_pipeline.monitoring.frames import Measured
 from recurrence_pipeline.storage.documents import Document

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recurrence_pipeline.domain.model import Operation, TaskEvent
+from recurrence_pipeline.domain.model import TaskEvent
+from recurrence_pipeline.domain.vocabulary import Operation
 from recurrence_pipeline.orchestration.metadata import MAX_CELL, MAX_ROWS, cell, longest_wait, table
 from recurrence_pipeline_tests.orchestration.looks import plain
 

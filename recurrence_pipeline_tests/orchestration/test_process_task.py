@@ -7,7 +7,7 @@ import pytest
 from bson import ObjectId
 
 from recurrence_pipeline.bootstrap import Worker
-from recurrence_pipeline.domain.model import CHANGES, Operation
+from recurrence_pipeline.domain.vocabulary import CHANGES, Operation
 from recurrence_pipeline_tests.orchestration.conftest import USER, Insert
 from recurrence_pipeline_tests.orchestration.looks import everything, failure_of, materialized, numbers_of
 

@@ -7,9 +7,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from recurrence_pipeline.domain.model import Cursor, Operation, Series, Source, Task, occurrence_id
+from recurrence_pipeline.domain.ids import occurrence_id
+from recurrence_pipeline.domain.model import Series, Task
 from recurrence_pipeline.domain.scan import HIGHEST, KeysetPosition, TaskVersion
+from recurrence_pipeline.domain.series_memory import Cursor
 from recurrence_pipeline.domain.validation import creation_time
+from recurrence_pipeline.domain.vocabulary import Operation, Source
 from recurrence_pipeline.reconciliation.rules import (
     OVERLAP,
     START,

@@ -7,7 +7,7 @@ import pytest
 from bson import ObjectId
 
 from recurrence_pipeline.domain.errors import InvalidInput
-from recurrence_pipeline.domain.model import EventStatus, Operation
+from recurrence_pipeline.domain.vocabulary import EventStatus, Operation
 from recurrence_pipeline.recovery import replay as replaying
 from recurrence_pipeline.recovery.replay import EventFilter, Replay
 from recurrence_pipeline_tests.world import World, utc

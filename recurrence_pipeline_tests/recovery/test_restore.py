@@ -6,7 +6,7 @@ import pytest
 from bson import ObjectId
 
 from recurrence_pipeline.domain.errors import InvalidInput, RestoreRefused
-from recurrence_pipeline.domain.model import Operation
+from recurrence_pipeline.domain.vocabulary import Operation
 from recurrence_pipeline.recovery.restore import Restored
 from recurrence_pipeline.storage.documents import Document, digest
 from recurrence_pipeline.worker.context import WriteStep

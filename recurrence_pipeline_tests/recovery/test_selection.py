@@ -7,8 +7,8 @@ import pytest
 
 from recurrence_pipeline.domain.errors import InvalidInput
 from recurrence_pipeline.domain.finished_events import RefusedEvent
-from recurrence_pipeline.domain.model import EventStatus, Operation
 from recurrence_pipeline.domain.times import instant
+from recurrence_pipeline.domain.vocabulary import EventStatus, Operation
 from recurrence_pipeline.recovery.replay import EventFilter
 
 ENDED = datetime(2026, 11, 24, 9, 30, tzinfo=timezone.utc)

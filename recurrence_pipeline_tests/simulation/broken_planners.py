@@ -6,9 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from recurrence_pipeline.domain.changes import plan_changes
-from recurrence_pipeline.domain.model import Series, Task, TaskEvent, occurrence_id
-from recurrence_pipeline.domain.plan import Plan, Reparent, Retirement, Snapshot
+from recurrence_pipeline.domain.ids import occurrence_id
+from recurrence_pipeline.domain.model import Series, Task, TaskEvent
+from recurrence_pipeline.domain.plan import Plan, Reparent, Retirement
 from recurrence_pipeline.domain.planning import plan_batch, plan_deletions
+from recurrence_pipeline.domain.snapshot import Snapshot
 from recurrence_pipeline.simulation.store import Planner
 
 

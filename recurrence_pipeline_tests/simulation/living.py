@@ -8,7 +8,8 @@ from typing import Any
 from bson import ObjectId
 
 from recurrence_pipeline.domain.content import SCHEMA_DEFAULTS
-from recurrence_pipeline.domain.model import Operation, Task
+from recurrence_pipeline.domain.model import Task
+from recurrence_pipeline.domain.vocabulary import Operation
 from recurrence_pipeline.simulation import acts
 from recurrence_pipeline.simulation.acts import Act
 from recurrence_pipeline.simulation.history import SOON, History

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from recurrence_pipeline.domain.model import Revision, SeriesMemory
+from recurrence_pipeline.domain.series_memory import Revision, SeriesMemory
 from recurrence_pipeline.simulation.comparing import difference
 from recurrence_pipeline.simulation.store import Store
 from recurrence_pipeline_tests.world import utc

@@ -5,7 +5,8 @@ from typing import Any
 
 from bson import ObjectId
 
-from recurrence_pipeline.domain.model import ErrorRecord, Operation, TaskEvent
+from recurrence_pipeline.domain.model import ErrorRecord, TaskEvent
+from recurrence_pipeline.domain.vocabulary import Operation
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.events import Events
 from recurrence_pipeline_tests.documents import task_document

@@ -8,8 +8,8 @@ from bson import ObjectId
 from structlog.testing import capture_logs
 
 from recurrence_pipeline.domain.errors import DatabaseUnavailable, WriteRejected
-from recurrence_pipeline.domain.model import Action
 from recurrence_pipeline.domain.plan import NewActivity
+from recurrence_pipeline.domain.vocabulary import Action
 from recurrence_pipeline.storage.activities import Activities
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.mongo import Mongo

@@ -9,9 +9,10 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import DatabaseUnavailable
-from recurrence_pipeline.domain.model import Operation, TaskEvent
+from recurrence_pipeline.domain.model import TaskEvent
 from recurrence_pipeline.domain.plan import Removal
 from recurrence_pipeline.domain.restore import Restoration
+from recurrence_pipeline.domain.vocabulary import Operation
 from recurrence_pipeline.storage.deleted_tasks import DeletedTasks
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.tasks import Tasks

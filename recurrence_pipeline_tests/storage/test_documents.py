@@ -14,14 +14,16 @@ from hypothesis import strategies as st
 
 from recurrence_pipeline.domain.content import COPIED_FIELDS
 from recurrence_pipeline.domain.errors import InvalidInput, InvalidRecurrence
-from recurrence_pipeline.domain.model import Cursor, Task, occurrence_id
+from recurrence_pipeline.domain.ids import occurrence_id
+from recurrence_pipeline.domain.model import Task
 from recurrence_pipeline.domain.plan import NewOccurrence
+from recurrence_pipeline.domain.series_memory import Cursor
 from recurrence_pipeline.domain.validation import validate_recurrence
 from recurrence_pipeline.domain.zones import wall_text
+from recurrence_pipeline.storage.contract_values import as_contract
 from recurrence_pipeline.storage.documents import (
     MEMBER_FIELDS,
     Document,
-    as_contract,
     digest,
     object_id,
     occurrence_document,

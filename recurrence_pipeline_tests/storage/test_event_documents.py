@@ -11,8 +11,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recurrence_pipeline.domain.errors import InvalidInput
-from recurrence_pipeline.domain.model import Action, ErrorRecord, Operation, Source, TaskEvent, activity_id
+from recurrence_pipeline.domain.ids import activity_id
+from recurrence_pipeline.domain.model import ErrorRecord, TaskEvent
 from recurrence_pipeline.domain.plan import Answer, NewActivity
+from recurrence_pipeline.domain.vocabulary import Action, Operation, Source
 from recurrence_pipeline.storage.documents import Document, activity_document
 from recurrence_pipeline.storage.event_documents import error_document, event_document, event_from, result_document
 from recurrence_pipeline_tests.storage.values import NOW, ORIGINAL, USER, counts, ids, moments, odd_documents, stored

@@ -9,7 +9,7 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import DatabaseUnavailable
 from recurrence_pipeline.domain.finished_events import FinishedEvent
-from recurrence_pipeline.domain.model import EventStatus
+from recurrence_pipeline.domain.vocabulary import EventStatus
 from recurrence_pipeline.storage.event_metrics import A_PAGE, MOST_SPANS, EventMetrics, NotDone
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline_tests.storage.conftest import FailPoint

@@ -7,8 +7,9 @@ from bson import ObjectId
 from pymongo import UpdateMany
 
 from recurrence_pipeline.domain.errors import LeaseLost
-from recurrence_pipeline.domain.model import EventStatus, TaskEvent
+from recurrence_pipeline.domain.model import TaskEvent
 from recurrence_pipeline.domain.plan import Answer
+from recurrence_pipeline.domain.vocabulary import EventStatus
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.event_updates import MANY_IDS, Outcome, announcements, endings
 from recurrence_pipeline.storage.events import Events

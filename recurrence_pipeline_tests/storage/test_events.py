@@ -6,8 +6,9 @@ import pytest
 from bson import ObjectId
 
 from recurrence_pipeline.domain.errors import WriteRejected
-from recurrence_pipeline.domain.model import EventStatus, Operation, TaskEvent
+from recurrence_pipeline.domain.model import TaskEvent
 from recurrence_pipeline.domain.plan import Answer
+from recurrence_pipeline.domain.vocabulary import EventStatus, Operation
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.event_queries import EventQueries
 from recurrence_pipeline.storage.event_updates import Outcome

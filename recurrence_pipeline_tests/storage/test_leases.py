@@ -10,7 +10,8 @@ from bson import ObjectId, Timestamp
 
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import LeaseLost
-from recurrence_pipeline.domain.model import EventStatus, TaskEvent
+from recurrence_pipeline.domain.model import TaskEvent
+from recurrence_pipeline.domain.vocabulary import EventStatus
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.event_queries import EventQueries
 from recurrence_pipeline.storage.event_updates import Outcome

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from recurrence_pipeline.domain.model import Action, activity_id
+from recurrence_pipeline.domain.ids import activity_id
 from recurrence_pipeline.domain.plan import CastId, DateFromDue
+from recurrence_pipeline.domain.vocabulary import Action
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.task_scan import A_PAGE, TaskScan

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from bson import Decimal128, Int64, ObjectId
 
-from recurrence_pipeline.domain.model import SeriesMemory
 from recurrence_pipeline.domain.plan import CursorMove, MemoryChange
 from recurrence_pipeline.domain.revising import MAX_REVISIONS
+from recurrence_pipeline.domain.series_memory import SeriesMemory
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.mongo import Mongo
 from recurrence_pipeline.storage.task_series import TaskSeries

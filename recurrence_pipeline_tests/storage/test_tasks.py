@@ -9,8 +9,12 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.errors import DatabaseUnavailable
-from recurrence_pipeline.domain.model import Action, Cursor, Series, Task, activity_id, occurrence_id
-from recurrence_pipeline.domain.plan import NewOccurrence, Reparent, Snapshot
+from recurrence_pipeline.domain.ids import activity_id, occurrence_id
+from recurrence_pipeline.domain.model import Series, Task
+from recurrence_pipeline.domain.plan import NewOccurrence, Reparent
+from recurrence_pipeline.domain.series_memory import Cursor
+from recurrence_pipeline.domain.snapshot import Snapshot
+from recurrence_pipeline.domain.vocabulary import Action
 from recurrence_pipeline.storage import joined_tasks
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.storage.mongo import Mongo

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from icalendar import Calendar
 
-from recurrence_pipeline.domain.model import Cursor, Series, Task
+from recurrence_pipeline.domain.model import Series, Task
 from recurrence_pipeline.domain.recurrence_set import RecurrenceSet, recurrence_set
 from recurrence_pipeline.domain.series import SeriesState
+from recurrence_pipeline.domain.series_memory import Cursor
 from recurrence_pipeline.views.icalendar import HEAD, TAIL, calendar_text, zone_text
 from recurrence_pipeline_tests.domain.in_memory import ORIGINAL, an_original, ours, utc
 

@@ -14,11 +14,13 @@ from icalendar import Calendar
 from recurrence_pipeline.domain.calendar import in_utc, timed
 from recurrence_pipeline.domain.errors import InvalidRecurrence
 from recurrence_pipeline.domain.explain import DayCode, SlotViews
+from recurrence_pipeline.domain.ids import occurrence_id
 from recurrence_pipeline.domain.instances import last_moment
-from recurrence_pipeline.domain.model import Cursor, Series, Task, occurrence_id
+from recurrence_pipeline.domain.model import Series, Task
 from recurrence_pipeline.domain.recurrence_set import FORESEEN, recurrence_set
 from recurrence_pipeline.domain.rules import REPEAT_TYPES, parse_rule
 from recurrence_pipeline.domain.series import SeriesState
+from recurrence_pipeline.domain.series_memory import Cursor
 from recurrence_pipeline.domain.zones import UTC, time_zone, wall_text
 from recurrence_pipeline.views.icalendar import calendar_text
 from recurrence_pipeline_tests.domain.in_memory import ALICE, ORIGINAL

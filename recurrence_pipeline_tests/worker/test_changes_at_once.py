@@ -20,7 +20,7 @@ from bson import ObjectId
 
 from recurrence_pipeline.bootstrap import Worker, open_worker
 from recurrence_pipeline.domain.errors import RecurrenceError
-from recurrence_pipeline.domain.model import Operation
+from recurrence_pipeline.domain.vocabulary import Operation
 from recurrence_pipeline.worker.context import WriteStep
 from recurrence_pipeline_tests.urls import with_database
 from recurrence_pipeline_tests.worker.interleaving import Player, Turns

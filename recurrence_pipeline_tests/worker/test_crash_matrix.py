@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from recurrence_pipeline.domain.model import Operation
+from recurrence_pipeline.domain.vocabulary import Operation
 from recurrence_pipeline.worker.context import WriteStep
 from recurrence_pipeline.worker.service import OperationRequest
 from recurrence_pipeline_tests.worker.crashing import Work, Write, killed_after_step, killed_after_write

@@ -16,7 +16,7 @@ from pymongo import MongoClient
 
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.domain.errors import DatabaseUnavailable, RecurrenceError, Transient
-from recurrence_pipeline.domain.model import Operation
+from recurrence_pipeline.domain.vocabulary import Operation
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.worker.service import OperationRequest
 from recurrence_pipeline_tests.waiting import wait_until

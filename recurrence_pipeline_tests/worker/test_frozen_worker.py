@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from recurrence_pipeline.domain.model import Operation
+from recurrence_pipeline.domain.vocabulary import Operation
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline.worker.context import WriteStep
 from recurrence_pipeline.worker.service import OperationRequest

@@ -16,8 +16,8 @@ from recurrence_pipeline.api.ui.session import PATH
 from recurrence_pipeline.api.ui.visits import Visit
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.domain.errors import InvalidInput, RecurrenceError
-from recurrence_pipeline.domain.model import REFUSED, EventStatus, Operation
 from recurrence_pipeline.domain.times import instant
+from recurrence_pipeline.domain.vocabulary import REFUSED, EventStatus, Operation
 from recurrence_pipeline.monitoring.last_day import Hour
 from recurrence_pipeline.recovery.replay import EventFilter
 from recurrence_pipeline.storage.timeouts import is_timeout

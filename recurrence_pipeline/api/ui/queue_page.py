@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from recurrence_pipeline.api.ui.clocks import Clock
 from recurrence_pipeline.api.ui.series_page import Links
 from recurrence_pipeline.api.ui.session import PATH
-from recurrence_pipeline.domain.model import Operation
 from recurrence_pipeline.domain.times import lasting
+from recurrence_pipeline.domain.vocabulary import Operation
 from recurrence_pipeline.monitoring.last_day import Hour
 from recurrence_pipeline.recovery.replay import Replay
 from recurrence_pipeline.storage.events import QueueState
