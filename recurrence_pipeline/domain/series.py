@@ -47,15 +47,13 @@ class SeriesState(SeriesReach):
 
     def advance(self, event_id: str) -> Iterator[tuple[NewOccurrence, bool]]:
         """Yield what the event should generate, each with whether it is there already, and move the cursor past it."""
-        reach = self.reach()
+        reach, begun = self.reach(), self.cursor
         missing = self._missing(reach)
         ids = {slot.number: occurrence_id(self.original.id, slot.number) for slot in missing}
         taken = {n for task_id, n in self.slots.items() if n in ids and task_id != ids[n]}
         for slot in missing:
             self._last = slot
-            if self._has_skips and self.skips(slot.at, slot.number):
-                self.passed |= {slot.number}
-            elif slot.number not in taken:
+            if slot.number not in taken and not (self._has_skips and self.skips(slot.at, slot.number)):
                 yield self.take_in(self._occurrence(ids[slot.number], slot.number, slot.at, slot.due, event_id))
         for at in reach.dates:
             if at not in self.made and not self.skips(at):
@@ -63,7 +61,14 @@ class SeriesState(SeriesReach):
         self.cursor = max(self.cursor, reach.number)
         if self.recurrence.from_completion:  # nothing is owed before one that is there, whatever made it
             self.cursor = max([self.cursor, *(n for n in self.slots.values() if self.line.stretch_of(n) is not None)])
+        if self.cursor > begun:
+            self.passed |= self._without_task(begun + 1, self.cursor)
         self.made |= frozenset(reach.dates)
+
+    def _without_task(self, first: int, last: int) -> set[int]:
+        """Return which of these slots nobody is on: they are passed over, or behind the end of the rule."""
+        lacking = set(range(first, last + 1)).difference(self.slots.values())
+        return {number for number in lacking if self.line.stretch_of(number) is not None}
 
     def _missing(self, reach: Reach) -> list[Slot]:
         """Return the slots that the cursor moves past.

@@ -1,7 +1,7 @@
 """Resumes a series that stopped because everything open in it was deleted. What follows is domain/resume.py's."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -63,8 +63,10 @@ class Resuming:
             InvalidRecurrence, RuleChanged: it cannot be continued.
             Partial: the database refused an occurrence; asked again, the rest is made.
         """
-        snapshot = self._context.tasks.load([str(object_id(task_id))])
-        series = snapshot.series_of(task_id.lower())
+        remembered = self._context.tasks.load([str(object_id(task_id))]).series_of(task_id.lower()).memory
+        snapshot = self._context.tasks.load([task_id.lower()])
+        # Remembered before it was looked: what others make at this moment counts as made, and no more follows on it.
+        series = replace(snapshot.series_of(task_id.lower()), memory=remembered)
         original = series.original
         if original is None:
             raise OriginalNotFound(f"Task {task_id}, or the original of its series, is not there")

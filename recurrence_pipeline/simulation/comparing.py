@@ -46,17 +46,23 @@ def _known(store: Store, beside: Store) -> dict[str, SeriesMemory]:
 
 
 def _unbroken(store: Store, series_id: str) -> SeriesMemory:
-    """Return what is remembered of a series as if the cursor had passed what is there right behind it."""
+    """Return what is remembered of a series as if the cursor had passed what is there, or passed over, behind it."""
     memory, original = store.memories[series_id], store.tasks.get(series_id)
-    if original is None or all((task.occurrence_number or 0) <= memory.number for task in store.tasks.values()):
+    there = {task.occurrence_number or 0 for task in store.tasks.values()}
+    if original is None or max(there) <= memory.number:
         return memory
     try:
         state = SeriesState(store.series(series_id), original, None)
     except Permanent:  # its rule is none by now
         return memory
-    number = state.unbroken()
-    passed = {n for n in state.passed_over(memory.number + 1, number) if not is_void(memory, n)}
-    return replace(memory, number=number, passed=memory.passed | passed)
+    slots = state.timed(memory.number + 1, max(there) - memory.number)
+    wanted = {slot.number for slot in slots if not state.skips(slot.at, slot.number)}
+    number, passed = memory.number, set(memory.passed)
+    while number < max(there) and (number + 1 in there or number + 1 not in wanted):
+        number += 1
+        if number not in there and not is_void(memory, number):
+            passed.add(number)
+    return replace(memory, number=number, passed=frozenset(passed))
 
 
 def _that_matters(

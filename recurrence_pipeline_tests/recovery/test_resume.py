@@ -3,12 +3,15 @@
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from bson import ObjectId
 
 from recurrence_pipeline.bootstrap import open_worker
 from recurrence_pipeline.domain.errors import OriginalNotFound, PartialWrite, ResumeRefused
+from recurrence_pipeline.domain.snapshot import Snapshot
+from recurrence_pipeline.storage.tasks import Tasks
 from recurrence_pipeline.worker.context import WriteStep
 from recurrence_pipeline_tests.world import Crash, World, utc
 
@@ -161,6 +164,25 @@ def test_several_who_ask_at_once_make_the_same_3(world: World) -> None:
 
     assert world.due_dates(head) == [day(5), day(6), day(7)]
     assert world.actions().count("RECURRING_TASK_CREATED") == 7
+
+
+def test_who_looks_while_another_resumes_makes_the_same_3(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    head = stopped(world)
+    load, looks = Tasks.load, list[Snapshot]()
+
+    def loads_and_is_overtaken(tasks: Tasks, *asked: Any) -> Snapshot:
+        looks.append(found := load(tasks, *asked))
+        if len(looks) == 1:
+            with closing(world.open_worker()) as other:
+                assert len(other.resumption.resume(str(head), dry_run=False).occurrences) == 3
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Tasks, "load", loads_and_is_overtaken)
+        resume(world, head)
+
+    assert world.due_dates(head) == [day(5), day(6), day(7)]
+    assert red(world) == {}
 
 
 def test_where_the_original_goes_meanwhile_nothing_is_left_behind(world: World) -> None:

@@ -470,6 +470,37 @@ def test_a_pause_that_is_lifted_on_its_way_makes_no_day_of_the_past_however_late
     assert red(world) == {}
 
 
+def test_a_series_goes_on_through_a_lifted_pause_though_somebody_deleted_what_came_behind_it(world: World) -> None:
+    head = world.create(MONDAY, "daily", recurrence={"paused": [{"from": "2024-01-03", "until": "2024-01-06"}]})
+    assert days(world, head) == ["01-02", "01-07", "01-08"]
+    world.worker.mongo.tasks.delete_one({"_id": world.occurrences(head)[1]["_id"]})
+    edit(world, head, recurrence={})
+    change(world, "update", head)
+    assert days(world, head) == ["01-02", "01-03", "01-04", "01-05", "01-06"]
+    for task in [head, *(each["_id"] for each in world.occurrences(head))]:
+        finish(world, task)
+    assert days(world, head, still_open=True) == ["01-08", "01-09", "01-10"]
+    assert red(world) == {}
+
+
+def test_what_a_completion_behind_the_end_of_a_series_passed_over_comes_when_it_has_no_end_any_more(
+    world: World,
+) -> None:
+    head = world.create(MONDAY, "daily")
+    third = world.occurrences(head)[2]["_id"]
+    edit(world, third, title="mine")
+    edit(world, head, recurrence={"rule": "FREQ=DAILY;COUNT=2"})
+    change(world, "update", head)
+    assert days(world, head) == ["01-02", "01-04"]
+    finish(world, third)
+    world.worker.mongo.tasks.update_one({"_id": third}, {"$set": {"isCompleted": False}})
+    change(world, "reopen", third)
+    edit(world, head, recurrence={})
+    change(world, "update", head)
+    assert days(world, head) == ["01-02", "01-03", "01-04"]
+    assert red(world) == {}
+
+
 def test_a_shorter_horizon_lets_go_and_a_longer_one_makes_more(world: World) -> None:
     head = world.create(MONDAY, "daily", recurrence={"horizon": 6})
     edit(world, head, recurrence={"horizon": 2})
@@ -478,6 +509,28 @@ def test_a_shorter_horizon_lets_go_and_a_longer_one_makes_more(world: World) -> 
     edit(world, head, recurrence={"horizon": 4})
     change(world, "update", head)
     assert days(world, head) == ["01-02", "01-03", "01-04", "01-05"]
+    assert red(world) == {}
+
+
+def test_a_shorter_horizon_lets_go_of_added_dates_too_and_they_come_in_their_time(world: World) -> None:
+    added = {"added": ["2024-01-03T18:00", "2024-01-04T18:00"]}
+    head = world.create(MONDAY, "daily", recurrence={"horizon": 5, **added})
+    assert days(world, head) == ["01-02", "01-03", "01-03", "01-04", "01-04"]
+    edit(world, head, recurrence={"horizon": 2, **added})
+    assert kinds(change(world, "update", head)) == [
+        "changes 01-02",
+        "changes 01-03",
+        "goes 01-03",
+        "goes 01-04",
+        "goes 01-04",
+    ]
+    assert days(world, head) == ["01-02", "01-03"]
+    assert red(world) == {}
+    finish(world, head)
+    finish(world, world.occurrences(head)[0]["_id"])
+    assert days(world, head, still_open=True) == ["01-03", "01-03", "01-04"]
+    finish(world, world.occurrences(head)[1]["_id"])
+    assert days(world, head, still_open=True) == ["01-03", "01-04", "01-04"]
     assert red(world) == {}
 
 
