@@ -13,14 +13,11 @@ from itertools import takewhile
 
 from recurrence_pipeline.domain.content import content_for
 from recurrence_pipeline.domain.difference import ChangeKind, SlotChange
-from recurrence_pipeline.domain.ids import occurrence_id
-from recurrence_pipeline.domain.model import Series, Task, TaskEvent
+from recurrence_pipeline.domain.model import Series, Task
 from recurrence_pipeline.domain.plan import NewOccurrence, SlotEdit
-from recurrence_pipeline.domain.reach import Reach
 from recurrence_pipeline.domain.series import SeriesState
 from recurrence_pipeline.domain.series_memory import SeriesMemory
 from recurrence_pipeline.domain.slot_line import Slot
-from recurrence_pipeline.domain.zones import wall_text
 
 TOUCHED = "a person changed it"
 ON_ITS_SLOT = "it is on its slot"
@@ -57,10 +54,10 @@ def is_ahead(task: Task, now: datetime) -> bool:
 
 
 def align(
-    state: SeriesState, series: Series, event: TaskEvent, now: datetime, *, content: bool, only_new: bool = False
+    state: SeriesState, series: Series, event_id: str, now: datetime, *, content: bool, only_new: bool = False
 ) -> Alignment:
     """Compare a series with what it should be; with `only_new`, slots that appear are all that is looked for."""
-    done, event_id = Alignment(), event.id
+    done = Alignment()
     ahead = [t for t in series.occurrences if is_ahead(t, now) and t.id in state.open]
     free = [] if only_new else [t for t in ahead if t.is_touched is False]
     doubles = _doubles(state, series, free)
@@ -91,8 +88,7 @@ def align(
         new_content = wished if content and wished != dict(task.content) else None
         if is_moved or new_content is not None:
             done.edits.append(SlotEdit(task.id, state.original.id, slot if is_moved else None, new_content))
-    retired = () if only_new else event.deleting
-    _trim(done, state, series, free, limit(), retired)
+    _trim(done, state, series, free, limit())
     done.vacated = vacated(state, (t for t in done.going if t.id not in doubles))
     state.passed |= done.vacated  # whatever is remembered next: a try that dies before the cursor goes back needs it
     done.changes = sorted(_told(done, state, ahead), key=lambda change: (change.due, change.task_id))
@@ -156,7 +152,7 @@ def _appearing(
     state: SeriesState,
     event_id: str,
     not_gone_by: Mapping[int, Slot],
-    limit: Callable[[], Reach | None],
+    limit: Callable[[], int | None],
     *,
     behind: int,
     only_new: bool,
@@ -172,7 +168,7 @@ def _appearing(
             if not only_new or number in state.wanted_again:  # else another event may be about to retire it
                 state.passed -= {number}
             continue
-        slot, is_near = not_gone_by.get(number), last is not None and number <= max(last.number, behind)
+        slot, is_near = not_gone_by.get(number), last is not None and number <= max(last, behind)
         again = is_near or number in state.wanted_again
         if again and slot is not None and not state.skips(slot.at, number):
             state.passed -= {number}
@@ -181,8 +177,8 @@ def _appearing(
     yield from state.advance(event_id)
 
 
-def _limit(state: SeriesState, gone_by: Collection[int]) -> Reach | None:
-    """Return how far the series should be there as things stand; None where nothing is known before its time.
+def _limit(state: SeriesState, gone_by: Collection[int]) -> int | None:
+    """Return the last slot that should be there as things stand; None where none is known before its time.
 
     What was passed over and has `gone_by` is not made any more, wanted as it may be: more lies ahead instead.
     """
@@ -191,7 +187,7 @@ def _limit(state: SeriesState, gone_by: Collection[int]) -> Reach | None:
     open_slots = [state.slots[i] for i in state.open if i in state.slots]
     if not state.original.is_completed:
         open_slots.append(state.original_slot)
-    return state.reach_behind(max(state.finished, min(open_slots, default=0) - 1), gone_by)
+    return state.reach_behind(max(state.finished, min(open_slots, default=0) - 1), gone_by).number
 
 
 def _paired(going: Iterable[Task], wanted: Iterable[NewOccurrence]) -> Iterator[tuple[str, NewOccurrence]]:
@@ -219,56 +215,26 @@ def _expected(state: SeriesState, task: Task, event_id: str) -> NewOccurrence | 
     return next((state.occurrence(s, event_id) for s in state.timed(number, 1) if s.number == number), None)
 
 
-def _trim(
-    done: Alignment,
-    state: SeriesState,
-    series: Series,
-    free: Iterable[Task],
-    limit: Reach | None,
-    retired: Collection[str],
-) -> None:
-    """Let go of what lies further ahead than the horizon, and take the cursor back, so that it is made in its time.
-
-    Of what an earlier try has `retired`, added dates are to be made in their time, too.
-    """
+def _trim(done: Alignment, state: SeriesState, series: Series, free: Iterable[Task], limit: int | None) -> None:
+    """Let go of what lies further ahead than the horizon, and take the cursor back, so that it is made in its time."""
     memory = series.memory
-    if memory is None:
+    if memory is None or state.cursor > memory.number:  # then the cursor goes on
         return
-    gone = {task.id for task in done.going}
-    beyond = {} if limit is None else {i: at for i, at in _dates(state, memory, retired) if at not in limit.dates}
-    done.going += [task for task in free if task.id in beyond and task.id not in gone]
-    goes_on = state.cursor > memory.number
-    top = state.cursor if goes_on or limit is None else _trim_slots(done, state, free, limit.number)
-    trimmed = {task.id for task in done.going} - gone
-    late = {at for i, at in beyond.items() if i in trimmed or i in retired}
-    if late or not goes_on:
-        at, passed = state.cursor_at(top), state.passed_up_to(top)
-        done.lowered = replace(memory, number=top, at=at, passed=passed, added=memory.added - late)
-    done.edits = [edit for edit in done.edits if edit.task_id not in trimmed]
-
-
-def _dates(state: SeriesState, memory: SeriesMemory, retired: Collection[str]) -> Iterator[tuple[str, datetime]]:
-    """Yield the tasks on added dates, and those that an earlier try has retired."""
-    yield from state.dates.items()
-    for at in memory.added.difference(state.dates.values()):
-        task_id = occurrence_id(state.original.id, wall_text(at))
-        if task_id in retired:
-            yield task_id, at
-
-
-def _trim_slots(done: Alignment, state: SeriesState, free: Iterable[Task], limit: int) -> int:
-    """Let go of tasks on slots above a number, as far as they can go, and return where the cursor is then."""
     there = {number: task_id for task_id, number in state.slots.items()}
     by_id = {task.id: task for task in free}
+    gone = {task.id for task in done.going}
     top = max([state.cursor, *there])  # a worker that died may have made some behind the cursor
-    while top > limit:
+    while limit is not None and top > limit:
         task = by_id.get(there.get(top, ""))
         if task is not None:
-            done.going += [task] if task not in done.going else []
+            done.going += [task] if task.id not in gone else []
         elif top in there or (top <= state.cursor and not _has_no_task(state, top)):
             break
         top -= 1
-    return min(top, state.cursor)
+    top = min(top, state.cursor)
+    done.lowered = replace(memory, number=top, at=state.cursor_at(top), passed=state.passed_up_to(top))
+    trimmed = {task.id for task in done.going} - gone
+    done.edits = [edit for edit in done.edits if edit.task_id not in trimmed]
 
 
 def _has_no_task(state: SeriesState, number: int) -> bool:

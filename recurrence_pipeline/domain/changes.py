@@ -94,7 +94,7 @@ class _Change(OneChange):
         if changed != memory:
             self._series = replace(self._series, memory=changed)
             state = self._state()
-        done = align(state, self._series, self._event, self._now, content=self._content)
+        done = align(state, self._series, self._event.id, self._now, content=self._content)
         noted = replace(changed, passed=changed.passed | done.vacated)
         if noted != memory:
             self._part.memories.append(MemoryChange(self._series.id, memory, noted))
@@ -151,7 +151,7 @@ class _Change(OneChange):
             back = taken_back(state, self._series, memory, self._event, self._makers)
         if back.memory == memory and not back.tasks:
             if self._event.deleting:  # what an earlier try took away may be owed by now
-                done = align(state, self._series, self._event, self._now, content=False, only_new=True)
+                done = align(state, self._series, self._event.id, self._now, content=False, only_new=True)
                 self._take(state, done, REOPENED)
             else:
                 self._answer([])
@@ -183,7 +183,7 @@ class _Change(OneChange):
                 self._retire(state, [task.id], SKIPPED, Action.SKIPPED, whatever=True)
                 state.open.pop(task.id, None)
         changes = [_goes(task, "skipped")] if task is not None and not event.undo else self._gone
-        done = align(state, self._series, event, self._now, content=False, only_new=True)
+        done = align(state, self._series, event.id, self._now, content=False, only_new=True)
         self._take(state, done, SKIPPED, changes)
 
     def _slot(self, state: SeriesState) -> tuple[str, Task | None]:

@@ -26,14 +26,19 @@ RecurrenceError
 └── ConfigurationError   a setting is wrong: refuse to start, with the variable's name
 """
 
+from copyreg import __newobj__  # type: ignore[attr-defined]
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class RecurrenceError(Exception):
     """Base of all errors raised on purpose; `code` is stable and meant for programs, the text for people."""
 
     code: ClassVar[str] = "ERROR"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be copied, and sent to other processes, as it is: what it was made of is not known any more."""
+        return __newobj__, (type(self), *self.args), self.__dict__
 
 
 class Permanent(RecurrenceError):

@@ -512,28 +512,6 @@ def test_a_shorter_horizon_lets_go_and_a_longer_one_makes_more(world: World) -> 
     assert red(world) == {}
 
 
-def test_a_shorter_horizon_lets_go_of_added_dates_too_and_they_come_in_their_time(world: World) -> None:
-    added = {"added": ["2024-01-03T18:00", "2024-01-04T18:00"]}
-    head = world.create(MONDAY, "daily", recurrence={"horizon": 5, **added})
-    assert days(world, head) == ["01-02", "01-03", "01-03", "01-04", "01-04"]
-    edit(world, head, recurrence={"horizon": 2, **added})
-    assert kinds(change(world, "update", head)) == [
-        "changes 01-02",
-        "changes 01-03",
-        "goes 01-03",
-        "goes 01-04",
-        "goes 01-04",
-    ]
-    assert days(world, head) == ["01-02", "01-03"]
-    assert red(world) == {}
-    finish(world, head)
-    finish(world, world.occurrences(head)[0]["_id"])
-    assert days(world, head, still_open=True) == ["01-03", "01-03", "01-04"]
-    finish(world, world.occurrences(head)[1]["_id"])
-    assert days(world, head, still_open=True) == ["01-03", "01-04", "01-04"]
-    assert red(world) == {}
-
-
 def test_a_task_that_recurs_no_more_loses_what_is_ahead_and_begins_anew_when_it_recurs_again(world: World) -> None:
     head = world.create(MONDAY, "daily")
     edit(world, world.occurrences(head)[1]["_id"], title="mine")
