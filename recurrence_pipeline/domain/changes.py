@@ -129,8 +129,16 @@ class _Change(OneChange):
             raise ChangeRefused("The task does not recur any more: it has no slot to skip")
         else:
             is_gone = task.id in event.deleting  # an earlier try has retired it
+            self._note_skipped(task)  # it may recur again, before anybody hears that it does not
             self._retire(None, [] if is_gone else [self._open(task).id], SKIPPED, Action.SKIPPED, whatever=True)
             self._answer([] if is_gone else [_goes(task, "skipped")])
+
+    def _note_skipped(self, task: Task) -> None:
+        memory, number, at = self._series.memory, task.occurrence_number, task.occurrence_at
+        slot = str(number) if number is not None else None if at is None else wall_text(at)
+        if memory is not None and slot is not None and slot not in memory.skipped:
+            skipped = Skipped(self._event.id, task.id)
+            self._part.skips.append(SlotSkip(self._series.id, slot, skipped, memory.rule_version))
 
     # A completion was taken back
 

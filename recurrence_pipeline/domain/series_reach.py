@@ -207,7 +207,7 @@ class SeriesReach(SeriesSlots):
         }
         for number in sorted(known):
             at = known[number]
-            yield Slot(number, at, in_utc(at, self.zone))
+            yield Slot(number, at, in_utc(at, self._zone_of(number)))
         coming = self._coming if self.reach().number > max(known) else None
         count = self.recurrence.rule.count
         while True:
