@@ -501,6 +501,47 @@ def test_what_a_completion_behind_the_end_of_a_series_passed_over_comes_when_it_
     assert red(world) == {}
 
 
+@pytest.mark.parametrize(
+    ("fields", "due"),
+    [
+        ({"recurrence": {"rule": "FREQ=DAILY;INTERVAL=5", "from": "completion"}}, utc(2024, 1, 6, 9)),
+        ({"timezone": "America/New_York"}, utc(2024, 1, 4, 9)),
+        ({"dueDate": utc(2024, 1, 1, 8), "originalDueDate": utc(2024, 1, 1, 8)}, utc(2024, 1, 4, 8)),
+    ],
+    ids=["rule", "zone", "date"],
+)
+@pytest.mark.parametrize("told_first", ["complete", "update"])
+def test_from_completion_an_edit_counts_the_open_task_anew_whichever_is_told_first(
+    world: World, fields: dict[str, Any], due: datetime, told_first: str
+) -> None:
+    head = world.create(
+        MONDAY, "custom", timezone="Asia/Kolkata", recurrence={"rule": "FREQ=DAILY;INTERVAL=3", "from": "completion"}
+    )
+    edit(world, head, isCompleted=True, completedAt=utc(2024, 1, 1, 10))
+    if told_first == "complete":
+        world.add_event("complete", head)
+        world.work()
+        assert world.due_dates(head) == [utc(2024, 1, 4, 9)]
+    edit(world, head, **fields)
+    change(world, "update", head)
+    world.add_event("complete", head)
+    world.work()
+    assert world.due_dates(head) == [due]
+    assert red(world) == {}
+
+
+def test_a_skip_that_is_told_while_a_task_does_not_recur_holds_when_it_recurs_again(world: World) -> None:
+    head = world.create(MONDAY, "daily")
+    edit(world, head, repeatType="none")
+    change(world, "skip", world.occurrences(head)[1]["_id"])
+    edit(world, head, repeatType="daily")
+    change(world, "update", head)
+    assert days(world, head) == ["01-02", "01-04", "01-05"]
+    change(world, "skip", head, slot=2, undo=True)
+    assert "01-03" in days(world, head)
+    assert red(world) == {}
+
+
 def test_a_shorter_horizon_lets_go_and_a_longer_one_makes_more(world: World) -> None:
     head = world.create(MONDAY, "daily", recurrence={"horizon": 6})
     edit(world, head, recurrence={"horizon": 2})
