@@ -86,7 +86,15 @@ class _Change(OneChange):
         self._tell_of(state.perhaps_untold())
         zone = self._original.timezone or self._timezone or "UTC"
         follow_date = self._event.source is not Source.RECONCILE
-        revision = revised(state, now=self._now, from_slot=self._event.slot, zone=zone, follow_date=follow_date)
+        touched = any(t.is_touched is not False and t.id in state.open for t in self._series.occurrences)
+        revision = revised(
+            state,
+            now=self._now,
+            from_slot=self._event.slot,
+            zone=zone,
+            follow_date=follow_date,
+            open_stays=touched,
+        )
         followed = digest_of(self._original, zone)
         if not self._content and memory.followed is not None:
             followed = f"{followed.partition('.')[0]}.{memory.followed.partition('.')[2]}"

@@ -42,12 +42,13 @@ def is_edited(original: Task, memory: SeriesMemory, timezone: str | None, *, con
 
 
 def revised(
-    state: SeriesState, *, now: datetime, from_slot: int | None, zone: str, follow_date: bool
+    state: SeriesState, *, now: datetime, from_slot: int | None, zone: str, follow_date: bool, open_stays: bool = False
 ) -> Revision | None:
     """Return the revision that an edit comes to; None where slots stay where they are.
 
     `from_slot` is the first one to change, if that is later than the first that can; `zone` that of the original now.
-    With `follow_date` the rule counts from where the original's date was moved to.
+    With `follow_date` the rule counts from where the original's date was moved to. From completion the open task is
+    counted anew, unless `open_stays`: a person touched it.
 
     Raises:
         InvalidRecurrence: the new rule has no day, or `from_slot` does not exist.
@@ -64,7 +65,7 @@ def revised(
     if is_same and not is_moved and zone == current.timezone and asked.from_completion == current.from_completion:
         return None
     anchor, anchored_at = _anchor(original, memory, zone, is_moved=is_moved)
-    one_stays = asked.from_completion and not current.from_completion  # else it is counted anew
+    one_stays = asked.from_completion and (open_stays or not current.from_completion)
     replaces = _first_to_change(state, now, from_slot, one_stays=one_stays)
     first = max(_behind_all_given(state), replaces)
     revision = Revision(asked.text, anchor, zone, anchored_at, first, replaces, from_completion=asked.from_completion)

@@ -530,6 +530,18 @@ def test_from_completion_an_edit_counts_the_open_task_anew_whichever_is_told_fir
     assert red(world) == {}
 
 
+def test_from_completion_a_touched_task_stays_where_it_is_and_none_is_made_beside_it(world: World) -> None:
+    head = world.create(MONDAY, "daily", recurrence={"from": "completion"})
+    finish(world, head, completedAt=utc(2024, 1, 1, 10))
+    (task,) = world.occurrences(head)
+    edit(world, task["_id"], title="mine")
+    edit(world, head, repeatType="weekly")
+    assert kinds(change(world, "update", head)) == ["stays 01-02"]
+    finish(world, task["_id"], completedAt=utc(2024, 1, 2, 10))
+    assert days(world, head, still_open=True) == ["01-09"]
+    assert red(world) == {}
+
+
 def test_a_skip_that_is_told_while_a_task_does_not_recur_holds_when_it_recurs_again(world: World) -> None:
     head = world.create(MONDAY, "daily")
     edit(world, head, repeatType="none")
