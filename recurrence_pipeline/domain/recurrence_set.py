@@ -167,7 +167,8 @@ def _beside_the_rule(state: SeriesState, rests: date | None, plain: PlainRule, s
     if plain.rule is None or not found:
         return found
     last = max(found)
-    return found.difference(takewhile(lambda at: at <= last, instances(plain.rule.without_end(), start)))
+    said = takewhile(lambda at: at <= last, instances(plain.rule.without_end(), start))
+    return found.difference(said)
 
 
 def _moved(places: dict[datetime, datetime | None], state: SeriesState) -> Iterator[ChangedInstance]:
