@@ -11,7 +11,8 @@ set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
-apt-get download --quiet libical3=3.0.16-1+b1 libicu72 >/dev/null 2>&1 # works without root, and installs nothing
+# Works without root, and installs nothing.
+apt-get download libical3=3.0.16-1+b1 libicu72 >apt.log 2>&1 || { echo "This needs the packages of Debian 12:" && cat apt.log && exit 1; }
 for package in ./*.deb; do dpkg-deb --extract "$package" .; done
 
 cat >dates.py <<'PYTHON'
@@ -41,6 +42,7 @@ ical.icalcomponent_foreach_recurrence.restype = None
 ical.icalcomponent_foreach_recurrence.argtypes = [ctypes.c_void_p, Time, Time, Found, ctypes.c_void_p]
 
 START = datetime(2027, 1, 1, 9)
+print(", ".join(sorted(each.removesuffix(".deb") for each in glob.glob("*.deb"))), f"Python {sys.version.split()[0]}")
 
 
 def instances(taken_out: int, in_one: int) -> tuple[int, int]:
