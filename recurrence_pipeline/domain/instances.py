@@ -130,14 +130,15 @@ def _days_from(rule: Rule, anchor: date, last: int) -> Iterator[int]:
     for begins, days in _periods(rule, rule.counted_from or anchor, last):
         if begins > gives_up:
             return
-        for day in _chosen(days, rule.by_set_pos):
+        for day in chosen(days, rule.by_set_pos):
             if last < day <= LAST_DAY:
                 yield day
                 last = day
                 gives_up = last + GIVES_UP_AFTER * 366
 
 
-def _chosen(days: Iterable[int], positions: tuple[int, ...]) -> list[int]:
+def chosen(days: Iterable[int], positions: tuple[int, ...]) -> list[int]:
+    """Return those of the days of a period that BYSETPOS names, in order; all of them where it names none."""
     found = sorted(set(days))
     if not positions:
         return found

@@ -3,29 +3,29 @@
 Pure, and values only: how they are written as text is views/icalendar.py's. A reader who follows the RFC gets the slots
 of the series again. What has a task is in; a slot that has none any more, or is excluded, is taken out.
 
-Not every program knows SKIP of RFC 7529, so that it is left out wherever RFC 5545 alone can say the same: the last day
-of the month, or days of the year. It leaves open what a start that is not on its rule means; then the start is put in
-as a date, and the number of slots is said as the time of the last.
+SKIP of RFC 7529 is left out: what plain_rules.py has no words for is put in as dates, for SPELT_OUT ahead. RFC 5545
+leaves open what a start that is not on its rule means; then the start is put in as a date, and the number of slots is
+said as the time of the last.
 
 It has no words for days off and pauses. Those of slots that are still to come are told for FORESEEN ahead: what is
 passed over is taken out, what moves is a changed instance. A pause until further notice ends the rule. Nor has it words
-for periods that are counted from a day before the start: then slots are put in as dates, as far ahead. Dates that are
-counted from completion are no recurrence set: what is open is told, and no rule.
+for periods that are counted from a day before the start: then all slots are put in as dates. Dates that are counted
+from completion are no recurrence set: what is open is told, and no rule.
 """
 
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, tzinfo
-from itertools import islice
+from itertools import islice, takewhile
 from typing import NamedTuple
 
 from recurrence_pipeline.domain.calendar import in_utc
 from recurrence_pipeline.domain.errors import InvalidRecurrence
-from recurrence_pipeline.domain.instances import filled, is_instance, last_moment
+from recurrence_pipeline.domain.instances import instances, is_instance, last_moment
 from recurrence_pipeline.domain.model import Series, Task
-from recurrence_pipeline.domain.named_days import days_in_month
-from recurrence_pipeline.domain.rules import Frequency, Rule, Skip
+from recurrence_pipeline.domain.plain_rules import PlainRule, plain_rule
+from recurrence_pipeline.domain.rules import Rule
 from recurrence_pipeline.domain.series import SeriesState
 from recurrence_pipeline.domain.zones import wall_clock
 
@@ -33,10 +33,11 @@ MAX_PASSED = 10_000
 """Slots that were passed by: more is not the life of a series, and no calendar program would read it."""
 FORESEEN = timedelta(days=731)
 """How far ahead of the first slot to come it is told which of them lie in pauses, or on days off."""
+SPELT_OUT = timedelta(days=7305)
+"""How far ahead of the first slot to come those are told as dates that no rule has in words: 20 years."""
 MAX_FORESEEN = 1000
 TOLD = ("description", "priority", "category")
 """The fields in which, beside the title, an occurrence may differ from its original."""
-_COMMON_YEAR = 2023
 
 
 class ChangedInstance(NamedTuple):
@@ -74,22 +75,24 @@ def recurrence_set(series: Series, state: SeriesState) -> RecurrenceSet:
     rests = min((pause.begin for pause in state.recurrence.paused if pause.until is None), default=None)
     slots = _passed(series, state, rests)
     tasks = dict(_placed(series, state, slots))
-    rule = _rule(state, rests)
+    plain = plain_rule(_written_rule(state), _start(state))
+    rule = _rule(state, rests, plain)
     gone = {at for number, at in enumerate(slots, _first(state)) if number <= state.cursor}
     to_come = [at for at in state.added() if at not in state.made]
     places = {at: place for at, place in _foreseen(state, rests, to_come).items() if at not in tasks}
     passed_over = {at for at, place in places.items() if place is None}
+    excluded = (gone | passed_over.difference(to_come) | set(_excluded(state))) - tasks.keys()
+    beside = _beside_the_rule(state, rests, plain, slots)
     added = (set(to_come) - passed_over) | (tasks.keys() - set(slots) if rule is not None else tasks.keys())
-    if _written_rule(state).counted_from is not None:
-        added |= {place for at in _to_come(state, rests) if (place := places.get(at, at)) is not None}
-    if rule is None or not is_instance(_written_rule(state), _start(state)):
+    added |= beside - excluded
+    if rule is None or plain.rule is None or not is_instance(plain.rule, _start(state)):
         added.add(_start(state))
     return RecurrenceSet(
         original=state.original,
         zone=state.zone,
         start=_start(state),
         rule=rule,
-        excluded=tuple(sorted((gone | passed_over.difference(to_come) | set(_excluded(state))) - tasks.keys())),
+        excluded=tuple(sorted(excluded - beside)),
         added=tuple(sorted(added)),
         changed=(*_changed(tasks, state), *_moved(places, state)),
     )
@@ -140,19 +143,32 @@ def _foreseen(state: SeriesState, rests: date | None, added: list[datetime]) -> 
     recurrence = state.recurrence
     if not recurrence.paused and recurrence.shift is None:
         return {}
-    to_come = (*added, *_to_come(state, rests))
+    to_come = (*added, *_to_come(state, rests, FORESEEN))
     places = {at: None if recurrence.passes_over(at) else recurrence.moved(at) for at in to_come}
     return {at: place for at, place in places.items() if place != at}
 
 
-def _to_come(state: SeriesState, rests: date | None) -> Iterator[datetime]:
+def _to_come(state: SeriesState, rests: date | None, ahead: timedelta) -> Iterator[datetime]:
     first = None
     with suppress(InvalidRecurrence):  # some of these lie outside of the calendar
         for _, at, _ in islice(state.onward(state.cursor + 1, 64), MAX_FORESEEN):
             first = first or at
-            if at - first > FORESEEN or (rests is not None and at.date() >= rests):
+            if at - first > ahead or (rests is not None and at.date() >= rests):
                 return
             yield at
+
+
+def _beside_the_rule(state: SeriesState, rests: date | None, plain: PlainRule, slots: list[datetime]) -> set[datetime]:
+    """Return the slots that the plain rule lacks, made or to come; the start is none of them."""
+    if plain.is_whole:
+        return set()
+    start = _start(state)
+    found = {*slots, *_to_come(state, rests, SPELT_OUT)} - {start}
+    if plain.rule is None or not found:
+        return found
+    last = max(found)
+    said = takewhile(lambda at: at <= last, instances(plain.rule.without_end(), start))
+    return found.difference(said)
 
 
 def _moved(places: dict[datetime, datetime | None], state: SeriesState) -> Iterator[ChangedInstance]:
@@ -200,74 +216,22 @@ def _content(task: Task) -> list[object]:
 # The rule
 
 
-def rfc5545(rule: Rule, start: datetime) -> Rule:
-    """Return a rule that says the same without SKIP, of series that start there; itself where there is none."""
-    if rule.skip is Skip.OMIT:
-        return rule
-    known = filled(rule, start)
-    if not _may_skip(known):
-        return replace(rule, skip=Skip.OMIT)
-    day = known.by_month_day[0] if known.by_month_day else 0
-    alone = len(known.by_month_day) == 1 and day > 0 and not (known.by_day or known.by_set_pos or known.by_year_day)
-    yearly = known.frequency is Frequency.YEARLY
-    if known.skip is Skip.FORWARD or not alone or (yearly and known.interval > 1 and len(known.by_month) != 1):
-        return rule
-    return replace(_by_last_days(known, day, start), skip=Skip.OMIT)
-
-
-def _by_last_days(known: Rule, day: int, start: datetime) -> Rule:
-    """Return a rule for that day of months, or their last day where it is missing.
-
-    The 29th and 30th are days of the year, from March on counted from its end: so the last of February is one number.
-    Widespread programs pass BYSETPOS over where it stands beside BYMONTHDAY, and show each of the 28th, 29th and 30th.
-    """
-    yearly = known.frequency is Frequency.YEARLY
-    many_months = yearly and len(known.by_month) != 1
-    if day == 31 or known.by_month == (2,):
-        return replace(known, frequency=Frequency.MONTHLY if many_months else known.frequency, by_month_day=(-1,))
-    repeats = yearly or 12 % known.interval == 0
-    months = [m for m in known.by_month or range(1, 13) if yearly or (m - start.month) % known.interval == 0]
-    if not (repeats and months):
-        return replace(known, by_month_day=tuple(range(28, day + 1)), by_set_pos=(-1,))
-    days = tuple(sorted(_day_of_year(month, day) for month in months))
-    return replace(known, frequency=Frequency.YEARLY, interval=1, by_month=(), by_month_day=(), by_year_day=days)
-
-
-def _day_of_year(month: int, day: int) -> int:
-    """Return a day of a month, or the last one of it, as BYYEARDAY has it in every year."""
-    if month == 1:
-        return day
-    last = min(day, days_in_month(_COMMON_YEAR, month))
-    return date(_COMMON_YEAR, month, last).toordinal() - date(_COMMON_YEAR + 1, 1, 1).toordinal()
-
-
-def _may_skip(rule: Rule) -> bool:
-    """Say whether there are months, or years, that lack a day which the rule names."""
-    if rule.frequency in (Frequency.DAILY, Frequency.WEEKLY) or rule.by_week_no:
-        return False
-    if rule.by_year_day:
-        return any(abs(day) > 365 for day in rule.by_year_day)
-    shortest = min(days_in_month(_COMMON_YEAR, month) for month in rule.by_month or (2,))
-    return any(abs(day) > shortest for day in rule.by_month_day)
-
-
-def _rule(state: SeriesState, rests: date | None) -> str | None:
+def _rule(state: SeriesState, rests: date | None, plain: PlainRule) -> str | None:
     """Return RRULE's value; None where nothing comes behind the start."""
     wall, rule = _start(state), _ended(state, rests)
     last = last_moment(rule, wall, state.zone)
-    if state.is_stopped or rule.counted_from is not None:
+    if state.is_stopped or plain.rule is None:
         return None
     following = [slot.at for slot in state.timed(_first(state) + 1, 1)] if rule.ends else [wall]
     if not following or (last is not None and following[0] > last):
         return None
-    written = rfc5545(rule, wall)
+    count, until = rule.count, None
     if last is not None:
-        written = replace(written, until=_until(state, last))
-    elif rule.count is not None and rule.count <= MAX_PASSED and not is_instance(rule, wall):
-        [behind] = state.timed(_first(state) + rule.count - 1, 1)
-        written = replace(written, count=None, until=behind.due)
-    text = str(written)
-    return text if written.skip is Skip.OMIT else f"RSCALE=GREGORIAN;{text}"
+        until = _until(state, last)
+    elif count is not None and count <= MAX_PASSED and not (plain.is_whole and is_instance(rule, wall)):
+        [behind] = state.timed(_first(state) + count - 1, 1)
+        count, until = None, behind.due
+    return str(replace(plain.rule, count=count, until=until))
 
 
 def _ended(state: SeriesState, rests: date | None) -> Rule:

@@ -27,6 +27,8 @@ PRIORITIES: Mapping[object, int] = {"urgent": 1, "high": 1, "medium": 5, "low": 
 """RFC 5545, section 3.8.1.9: 1 is the highest; of three levels these are the middle ones. Other words say nothing."""
 DUE_AFTER_START = timedelta(seconds=1)
 """DUE must be later than DTSTART (section 3.8.2.3), and a task of ours has but one time: the least that can be said."""
+DATES_OF_A_LINE = 100
+"""libical, and so Evolution and KOrganizer, reads 500 dates of a property and drops the others without a word."""
 
 _NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """What TEXT may not hold, and what some readers take for the end of a line."""
@@ -51,8 +53,8 @@ def _series(series: RecurrenceSet) -> str:
     if series.rule is not None:
         todo.add("RRULE", vRecur.from_ical(series.rule))
     for name, dates in (("EXDATE", series.excluded), ("RDATE", series.added)):
-        if dates:
-            todo.add(name, [_on(zone, at) for at in dates])
+        for first in range(0, len(dates), DATES_OF_A_LINE):
+            todo.add(name, [_on(zone, at) for at in dates[first : first + DATES_OF_A_LINE]])
     return "".join(map(_text, (todo, *(_instance(series, each) for each in series.changed))))
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -42,6 +43,19 @@ def members(**first: Any) -> list[Task]:
     """Return three occurrences, the first with these fields."""
     found = [replace(ours(number), due_date=START.replace(month=2, day=number)) for number in (1, 2, 3)]
     return [replace(found[0], **first), *found[1:]]
+
+
+def test_no_property_has_more_dates_than_every_program_reads() -> None:
+    """Libical reads 500 and drops the others: days that were deleted would be back in Evolution and KOrganizer."""
+    original = an_original("daily", START)
+    series = Series(original.id, original, recalled=Cursor(620, "daily"))
+    text = text_of([recurrence_set(series, SeriesState(series, original, None))])
+
+    lists = re.findall(r"^EXDATE[^:]*:(.+)$", text.replace("\r\n ", "").replace("\r", ""), re.MULTILINE)
+    assert [len(each.split(",")) for each in lists] == [100] * 6 + [20]
+    [main] = todos(text)
+    found = [each.dt for some in main["EXDATE"] for each in some.dts]
+    assert found == [START + timedelta(days=n) for n in range(1, 621)]
 
 
 # Whatever the words are
