@@ -142,7 +142,9 @@ class Trial:
         ran = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=120)
         with suppress(ValueError):
             return [
-                f"{row['level']} {row['name']}: {row['found']}" for row in json.loads(ran.stdout) if row["level"] != "ok"
+                f"{row['level']} {row['name']}: {row['found']}"
+                for row in json.loads(ran.stdout)
+                if row["level"] != "ok"
             ]
         return [ran.stderr[-500:]]
 
@@ -246,7 +248,9 @@ class Trial:
 
     def _host(self) -> str:
         found: list[str] = []
-        wait_until(lambda: (host := self.host_at_work()) and not found.append(host), "a host is at work", timeout=PATIENCE)
+        wait_until(
+            lambda: (host := self.host_at_work()) and not found.append(host), "a host is at work", timeout=PATIENCE
+        )
         return found[-1]
 
     @contextmanager
