@@ -1,4 +1,4 @@
-"""`python -m recurrence_pipeline_tests.cluster.outages [NAME ...]`: what Dagster keeps its runs in goes away under load.
+"""`python -m recurrence_pipeline_tests.cluster.outages [NAME ...]`: PostgreSQL, Redis and hosts go away under load.
 
 Events are written all the time, meanwhile a run's process or its host is killed, PostgreSQL is stopped or killed and
 started again, and Redis is full, evicts, or forgets all it had. Programs that end are started again after 5 s, as
@@ -24,6 +24,7 @@ from random import Random
 
 import dagster as dg
 import redis
+from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 from pymongo import MongoClient
 from rich.console import Console
 
@@ -34,14 +35,16 @@ from recurrence_pipeline_tests.cluster.backlog import Application, Backlog
 from recurrence_pipeline_tests.cluster.findings import findings
 from recurrence_pipeline_tests.cluster.hosts import Cluster
 from recurrence_pipeline_tests.cluster.network import Network
-from recurrence_pipeline_tests.cluster.running import JOB, SETTINGS, open_for, utc, work_alone
+from recurrence_pipeline_tests.cluster.running import JOB, SETTINGS, open_for, used, utc, work_alone
 from recurrence_pipeline_tests.cluster.services import Services, missing, services
-from recurrence_pipeline_tests.stub_server import unused_port
+from recurrence_pipeline_tests.stub_server import StubServer, answers, stub_server, unused_port
 from recurrence_pipeline_tests.waiting import wait_until
 
 HOSTS = ["host1", "host2"]
 AT_A_TIME, EVERY = 20, 5.0
 """Events, and seconds between them."""
+BURST = 150
+QUEUE = "dagster"
 RESTART = 5.0
 """As in deploy/systemd."""
 PATIENCE = timedelta(minutes=15)
@@ -62,6 +65,7 @@ class Outage:
     ended: list[str] = field(default_factory=list)
     """Programs that ended, and when."""
     doctor: list[str] = field(default_factory=list)
+    alerts: list[str] = field(default_factory=list)
 
 
 class Load(threading.Thread):
@@ -95,6 +99,7 @@ class Trial:
     application: Application
     say: Say
     ui: str
+    alerts: StubServer
     programs: dict[str, ManagedProcess] = field(default_factory=dict)
     running: list[Document] = field(default_factory=list)
     written: list[Backlog] = field(default_factory=list)
@@ -106,7 +111,10 @@ class Trial:
         """Write a small backlog, due at once."""
         used_up = len(self.running) < AT_A_TIME
         some = self.application.tasks(AT_A_TIME) if used_up else self.application.backlog(AT_A_TIME, self.running)
-        self.running = self.running[: len(self.running) - len(some.completed) // 2 - len(some.deleted)]
+        self.running = self.running[: len(self.running) - used(some)]
+        self._write(some)
+
+    def _write(self, some: Backlog) -> None:
         self.written.append(some)
         some.write(self.client["together"], available_at=utc())
 
@@ -139,7 +147,7 @@ class Trial:
         environment = {**os.environ, **self.cluster.variables, "DAGSTER_HOME": str(self.cluster.folder / "daemon")}
         environment |= {"DAGSTER_UI_URL": self.ui}
         command = [sys.executable, "-m", "recurrence_pipeline", "doctor", "--json"]
-        ran = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=120)
+        ran = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=300)
         with suppress(ValueError):
             return [
                 f"{row['level']} {row['name']}: {row['found']}"
@@ -154,14 +162,16 @@ class Trial:
     def child_killed(self) -> Iterator[None]:
         """Kill -9 the process that executes a run; its host lives."""
         host = self._host()
-        children = Path(f"/proc/{self.cluster.hosts[host].process.pid}/task")
-        pids = [pid for task in children.iterdir() for pid in (task / "children").read_text().split()]
-        for pid in pids:
-            with suppress(ProcessLookupError):
-                if b"celery" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    os.kill(int(pid), signal.SIGKILL)
-        self.say(f"killed {pids} of {host}")
+        for pid in self._children(host):
+            os.kill(pid, signal.SIGKILL)
+        self.say(f"killed the run's process on {host}")
         yield
+
+    def _children(self, host: str) -> list[int]:
+        """Return the processes of a worker that execute runs."""
+        tasks = Path(f"/proc/{self.cluster.hosts[host].process.pid}/task")
+        pids = [int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()]
+        return [pid for pid in pids if b"celery" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
     @contextmanager
     def host_killed(self) -> Iterator[None]:
@@ -173,12 +183,55 @@ class Trial:
         self.cluster.start_host(host)
 
     @contextmanager
+    def taken_and_not_begun(self) -> Iterator[None]:
+        """Kill -9 a host that has taken a run out of Redis and not begun it; Redis has it delivered again later."""
+        with self._redis() as client:
+            host = next(iter(self.cluster.hosts))
+            for other in [name for name in self.cluster.hosts if name != host]:
+                self.cluster.stop_host(other)
+            wait_until(lambda: not self.worker.queries.runs_at_work(), "nothing is at work", timeout=PATIENCE)
+            for pid in self._children(host):
+                os.kill(pid, signal.SIGSTOP)
+            wait_until(lambda: client.hlen("unacked"), "a run is taken and not begun", timeout=PATIENCE)
+            taken = [json.loads(each)[0]["headers"]["id"] for each in client.hvals("unacked")]
+            self.cluster.kill_host(host)
+            for name in HOSTS:
+                self.cluster.start_host(name)
+            runs = [run for run in self.instance.get_runs() if run.tags.get(DAGSTER_CELERY_TASK_ID_TAG) in taken]
+            self.say(f"taken and not begun: {[(run.run_id, run.status.value) for run in runs]}")
+            yield
+            wait_until(lambda: self._finished(runs), "it is given up", timeout=PATIENCE)
+            for tag in client.hkeys("unacked"):
+                client.zadd("unacked_index", {tag: 0})  # as if the visibility timeout, an hour, had passed
+            wait_until(lambda: not client.hlen("unacked"), "it is delivered again", timeout=PATIENCE)
+            wait_until(lambda: self._said(runs), "it is executed or passed over", timeout=PATIENCE)
+            self.say(f"delivered again: {self._said(runs)}")
+
+    def _finished(self, runs: list[dg.DagsterRun]) -> bool:
+        return all(run.is_finished for run in self.instance.get_runs(dg.RunsFilter([run.run_id for run in runs])))
+
+    def _said(self, runs: list[dg.DagsterRun]) -> list[str]:
+        """Return what Dagster said of runs that were begun although they were over."""
+        return [
+            log.message
+            for run in runs
+            for log in self.instance.all_logs(run.run_id)
+            if "Ignoring" in (log.message or "") or log.dagster_event_type is dg.DagsterEventType.RUN_START
+        ]
+
+    @contextmanager
     def postgres_stopped(self) -> Iterator[None]:
         """Stop PostgreSQL as its administrator does (fast), and start it again."""
         self.shared.postgres.process.send_signal(signal.SIGINT)
         self.shared.postgres.process.wait(60)
         yield
         self.shared.start_postgres()
+
+    @contextmanager
+    def postgres_away(self) -> Iterator[None]:
+        """The same, for longer than Dagster may be silent."""
+        with self.postgres_stopped():
+            yield
 
     @contextmanager
     def postgres_killed(self) -> Iterator[None]:
@@ -190,8 +243,10 @@ class Trial:
 
     @contextmanager
     def redis_full(self) -> Iterator[None]:
-        """Have Redis refuse all that takes memory."""
+        """Have Redis refuse all that takes memory, while runs wait in it."""
         with self._redis() as client:
+            self._write(self.application.tasks(BURST))
+            wait_until(lambda: client.llen(QUEUE), "a run waits in Redis", timeout=PATIENCE)
             client.config_set("maxmemory-policy", "noeviction")
             client.config_set("maxmemory", 1)
             yield
@@ -199,44 +254,36 @@ class Trial:
 
     @contextmanager
     def redis_evicts(self) -> Iterator[None]:
-        """Have others fill a Redis that throws away what was used least lately."""
-        over = threading.Event()
-        with self._redis() as client:
+        """Have others fill a Redis that throws away what was used least lately, until the runs that wait are gone."""
+        with self._redis() as client, self._a_run_waits(client):
             client.config_set("maxmemory-policy", "allkeys-lru")
             client.config_set("maxmemory", client.info("memory")["used_memory"] + 3_000_000)
-
-            def fill() -> None:
-                for number in range(10**9):
-                    if over.wait(0.001):
-                        return
-                    with suppress(redis.ResponseError):
-                        client.set(f"fill:{number}", b"x" * 20_000)
-
-            filler = threading.Thread(target=fill, daemon=True)
-            filler.start()
-            yield
-            over.set()
-            filler.join()
-            self.say(f"evicted {client.info('stats')['evicted_keys']}; left {sorted(client.keys('[!f]*'))[:20]}")
+            others = (client.set(f"fill:{number}", b"x" * 20_000) for number in range(10**9))
+            wait_until(lambda: next(others) and not client.exists(QUEUE), "they are gone", timeout=PATIENCE)
             client.config_set("maxmemory", 0)
             for key in client.scan_iter("fill:*"):
                 client.delete(key)
+        yield
 
     @contextmanager
     def redis_empty(self) -> Iterator[None]:
         """Kill a Redis in which runs wait, and start it again without them."""
+        with self._redis() as client, self._a_run_waits(client):
+            self.shared.redis.process.kill()
+            self.shared.redis.process.wait(60)
+            self.shared.start_redis()
+        yield
+
+    @contextmanager
+    def _a_run_waits(self, client: "redis.Redis") -> Iterator[None]:
+        """Stop all hosts meanwhile, so that the runs that are started wait in Redis."""
         hosts = list(self.cluster.hosts)
         for host in hosts:
             self.cluster.stop_host(host)
-        with self._redis() as client:
-            wait_until(lambda: client.llen("dagster"), "a run waits in Redis", timeout=PATIENCE)
-            self.say(f"{client.llen('dagster')} runs wait in Redis")
-        self.shared.redis.process.kill()
-        self.shared.redis.process.wait(60)
-        self.shared.start_redis()
+        wait_until(lambda: client.llen(QUEUE), "a run waits in Redis", timeout=PATIENCE)
+        yield
         for host in hosts:
             self.cluster.start_host(host)
-        yield
 
     @contextmanager
     def redis_killed(self) -> Iterator[None]:
@@ -261,6 +308,7 @@ class Trial:
     def outage(self, name: str, lasts: float) -> Outage:
         """Have one, under load, and wait until all is processed and every run has an end."""
         outage, begun = Outage(name), utc()
+        self.alerts.heard.clear()
         load = Load(self)
         load.start()
         wait_until(lambda: self.finished_since(begun) > AT_A_TIME, "the load is processed", timeout=PATIENCE)
@@ -297,6 +345,7 @@ class Trial:
         self.say(f"{name}: every run had an end {time.monotonic() - clock:.0f} s after")
         for run in self.instance.get_runs(dg.RunsFilter(created_after=begun)):
             outage.runs[f"{run.job_name} {run.status.value}: {self._why(run)}"] += 1
+        outage.alerts = [heard.body["title"] + " " + heard.body["message"][:200] for heard in self.alerts.heard]
         return outage
 
     def _runs_over(self, outage: Outage, since: float) -> bool:
@@ -318,12 +367,14 @@ class Trial:
 OUTAGES = {
     "child_killed": 40,
     "host_killed": 40,
+    "taken_and_not_begun": 30,
     "postgres_stopped": 30,
     "postgres_killed": 30,
     "redis_full": 30,
-    "redis_evicts": 60,
+    "redis_evicts": 0,
     "redis_killed": 30,
-    "redis_empty": 1,
+    "redis_empty": 0,
+    "postgres_away": 300,
 }
 """What is tried, and for how many seconds it lasts."""
 
@@ -339,6 +390,9 @@ def run_outages(names: list[str], *, seed: int, folder: Path, say: Say) -> list[
         code, ui = unused_port(), unused_port()
         own = {"WORKER_MAX_RUNS": "3", "WORKER_RUN_MAX_EVENTS": "30", "LOG_LEVEL": "warning"}
         own |= {"CODE_SERVER_HOST": "127.0.0.1", "CODE_SERVER_PORT": str(code)}
+        alerts = stack.enter_context(stub_server())
+        alerts.will(answers(200))
+        own |= {"ALERT_URLS": f"json://127.0.0.1:{alerts.server_port}/", "PORT": str(unused_port())}
         cluster = Cluster(folder, network, {**shared.variables("together"), **SETTINGS, **own})
         stack.callback(cluster.stop)
         application = Application(Random(seed), utc() - timedelta(hours=1))
@@ -350,7 +404,7 @@ def run_outages(names: list[str], *, seed: int, folder: Path, say: Say) -> list[
         shutil.copy(Path(__file__).parents[2] / "deploy" / "workspace.yaml", folder)
         instance = stack.enter_context(dg.DagsterInstance.from_config(str(cluster.home("daemon"))))
         trial = Trial(
-            shared, client, worker, cluster, instance, application, say, f"http://127.0.0.1:{ui}",
+            shared, client, worker, cluster, instance, application, say, f"http://127.0.0.1:{ui}", alerts,
             running=running.created, written=[running],
         )  # fmt: skip
         python = [sys.executable, "-m"]
@@ -360,6 +414,7 @@ def run_outages(names: list[str], *, seed: int, folder: Path, say: Say) -> list[
             "codeserver": [*grpc, "--module-name", "recurrence_pipeline.definitions"],
             "daemon": ["dagster._daemon", "run", *workspace],
             "webserver": ["dagster_webserver", "--port", str(ui), *workspace],
+            "api": ["recurrence_pipeline", "api"],
         }.items():
             cluster.home(name)
             trial.programs[name] = cluster.start(name, [*python, *command])

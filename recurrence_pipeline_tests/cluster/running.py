@@ -165,7 +165,7 @@ class Trial:
         meanwhile: "Callable[[Cluster, dg.DagsterInstance, int], None] | None" = None,
     ) -> None:
         backlog = self.application.backlog(events, self._running)
-        self._running = self._running[: -_used(backlog)]
+        self._running = self._running[: -used(backlog)]
         due = utc() + BEGINNING
         backlog.write(self.together, available_at=due)
         self._written.append(backlog)
@@ -243,7 +243,7 @@ def utc() -> datetime:
     return datetime.now(timezone.utc)
 
 
-def _used(backlog: Backlog) -> int:
+def used(backlog: Backlog) -> int:
     """Return how many running series a backlog has used up."""
     return len(backlog.completed) // 2 + len(backlog.deleted)
 
