@@ -1,368 +1,43 @@
 """`python -m recurrence_pipeline_tests.cluster.outages [NAME ...]`: PostgreSQL, Redis and hosts go away under load.
 
-Events are written all the time, meanwhile a run's process or its host is killed, PostgreSQL is stopped or killed and
-started again, and Redis is full, evicts, or forgets all it had. Programs that end are started again after 5 s, as
-systemd does. In the end the documents must be those of one worker, as in running.py, and every run must have an end.
+Events are written all the time, meanwhile one fault after the other is done to the system (faults.py). Programs that
+end are started again after 5 s, as systemd does. After each fault every event must be processed and every run have an
+end; and in the last the documents must be those of one worker, as in running.py. Times are told, and not judged.
 """
 
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections import ChainMap, Counter
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
 import dagster as dg
-import redis
-from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 from pymongo import MongoClient
 from rich.console import Console
 
 from recurrence_pipeline.bootstrap import Worker
+from recurrence_pipeline.local import processes
 from recurrence_pipeline.local.supervisor import ManagedProcess
 from recurrence_pipeline.storage.documents import Document
 from recurrence_pipeline_tests.cluster.backlog import Application, Backlog
+from recurrence_pipeline_tests.cluster.faults import PATIENCE, Faults
 from recurrence_pipeline_tests.cluster.findings import findings
-from recurrence_pipeline_tests.cluster.hosts import Cluster
+from recurrence_pipeline_tests.cluster.hosts import DEPLOY, Cluster
 from recurrence_pipeline_tests.cluster.network import Network
-from recurrence_pipeline_tests.cluster.running import JOB, SETTINGS, open_for, used, utc, work_alone
+from recurrence_pipeline_tests.cluster.running import JOB, SETTINGS, Say, open_for, used, utc, work_alone
 from recurrence_pipeline_tests.cluster.services import Services, missing, services
 from recurrence_pipeline_tests.stub_server import StubServer, answers, stub_server, unused_port
 from recurrence_pipeline_tests.waiting import wait_until
-
-HOSTS = ["host1", "host2"]
-AT_A_TIME, EVERY = 20, 5.0
-"""Events, and seconds between them."""
-BURST = 150
-QUEUE = "dagster"
-RESTART = 5.0
-"""As in deploy/systemd."""
-PATIENCE = timedelta(minutes=15)
-
-Say = Callable[[str], None]
-
-
-@dataclass
-class Outage:
-    """What came of one."""
-
-    name: str
-    recovered: float = 0
-    """Seconds from its end until an event was finished."""
-    meanwhile: int = 0
-    """Events that were finished while it lasted."""
-    runs: Counter[str] = field(default_factory=Counter)
-    ended: list[str] = field(default_factory=list)
-    """Programs that ended, and when."""
-    doctor: list[str] = field(default_factory=list)
-    alerts: list[str] = field(default_factory=list)
-
-
-class Load(threading.Thread):
-    """The application: a few events every few seconds, until it is stopped."""
-
-    def __init__(self, trial: "Trial") -> None:
-        super().__init__(daemon=True)
-        self._trial = trial
-        self._over = threading.Event()
-
-    def run(self) -> None:
-        """Write."""
-        while not self._over.wait(EVERY):
-            self._trial.write_some()
-
-    def stop(self) -> None:
-        """Return once nothing more is written."""
-        self._over.set()
-        self.join()
-
-
-@dataclass
-class Trial:
-    """The system as in production, and what was done to it."""
-
-    shared: Services
-    client: MongoClient[Document]
-    worker: Worker
-    cluster: Cluster
-    instance: dg.DagsterInstance
-    application: Application
-    say: Say
-    ui: str
-    alerts: StubServer
-    programs: dict[str, ManagedProcess] = field(default_factory=dict)
-    running: list[Document] = field(default_factory=list)
-    written: list[Backlog] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.ended: dict[str, float] = {}
-
-    def write_some(self) -> None:
-        """Write a small backlog, due at once."""
-        used_up = len(self.running) < AT_A_TIME
-        some = self.application.tasks(AT_A_TIME) if used_up else self.application.backlog(AT_A_TIME, self.running)
-        self.running = self.running[: len(self.running) - used(some)]
-        self._write(some)
-
-    def _write(self, some: Backlog) -> None:
-        self.written.append(some)
-        some.write(self.client["together"], available_at=utc())
-
-    def finished_since(self, when: datetime) -> int:
-        """Count the events that ended since."""
-        return self.client["together"]["task_events"].count_documents({"finishedAt": {"$gt": when}})
-
-    def host_at_work(self) -> str | None:
-        """Return a host whose run holds events."""
-        for run_id in self.worker.queries.runs_at_work():
-            run = self.instance.get_run_by_id(run_id)
-            if run is not None and (host := self.cluster.host_of(run)):
-                return host
-        return None
-
-    def supervise(self, outage: Outage, began: float) -> None:
-        """Start again what has ended, 5 s later."""
-        for name, program in {**self.programs, **self.cluster.hosts}.items():
-            if program.process.poll() is None:
-                continue
-            if name not in self.ended:
-                self.ended[name] = time.monotonic()
-                outage.ended.append(f"{name} ({program.process.returncode}) after {time.monotonic() - began:.0f} s")
-            elif time.monotonic() - self.ended[name] > RESTART:
-                program.start_again()
-                del self.ended[name]
-
-    def doctor(self) -> list[str]:
-        """Return what the doctor finds wrong."""
-        environment = {**os.environ, **self.cluster.variables, "DAGSTER_HOME": str(self.cluster.folder / "daemon")}
-        environment |= {"DAGSTER_UI_URL": self.ui}
-        command = [sys.executable, "-m", "recurrence_pipeline", "doctor", "--json"]
-        ran = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=300)
-        with suppress(ValueError):
-            return [
-                f"{row['level']} {row['name']}: {row['found']}"
-                for row in json.loads(ran.stdout)
-                if row["level"] != "ok"
-            ]
-        return [ran.stderr[-500:]]
-
-    # What is done to it.
-
-    @contextmanager
-    def child_killed(self) -> Iterator[None]:
-        """Kill -9 the process that executes a run; its host lives."""
-        host = self._host()
-        for pid in self._children(host):
-            os.kill(pid, signal.SIGKILL)
-        self.say(f"killed the run's process on {host}")
-        yield
-
-    def _children(self, host: str) -> list[int]:
-        """Return the processes of a worker that execute runs."""
-        tasks = Path(f"/proc/{self.cluster.hosts[host].process.pid}/task")
-        pids = [int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()]
-        return [pid for pid in pids if b"celery" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-
-    @contextmanager
-    def host_killed(self) -> Iterator[None]:
-        """Kill -9 all that runs on a host, and start it again."""
-        host = self._host()
-        self.cluster.kill_host(host)
-        self.say(f"killed {host}")
-        yield
-        self.cluster.start_host(host)
-
-    @contextmanager
-    def taken_and_not_begun(self) -> Iterator[None]:
-        """Kill -9 a host that has taken a run out of Redis and not begun it; Redis has it delivered again later."""
-        with self._redis() as client:
-            host = next(iter(self.cluster.hosts))
-            for other in [name for name in self.cluster.hosts if name != host]:
-                self.cluster.stop_host(other)
-            wait_until(lambda: not self.worker.queries.runs_at_work(), "nothing is at work", timeout=PATIENCE)
-            for pid in self._children(host):
-                os.kill(pid, signal.SIGSTOP)
-            wait_until(lambda: client.hlen("unacked"), "a run is taken and not begun", timeout=PATIENCE)
-            taken = [json.loads(each)[0]["headers"]["id"] for each in client.hvals("unacked")]
-            self.cluster.kill_host(host)
-            for name in HOSTS:
-                self.cluster.start_host(name)
-            runs = [run for run in self.instance.get_runs() if run.tags.get(DAGSTER_CELERY_TASK_ID_TAG) in taken]
-            self.say(f"taken and not begun: {[(run.run_id, run.status.value) for run in runs]}")
-            yield
-            wait_until(lambda: self._finished(runs), "it is given up", timeout=PATIENCE)
-            for tag in client.hkeys("unacked"):
-                client.zadd("unacked_index", {tag: 0})  # as if the visibility timeout, an hour, had passed
-            wait_until(lambda: not client.hlen("unacked"), "it is delivered again", timeout=PATIENCE)
-            wait_until(lambda: self._said(runs), "it is executed or passed over", timeout=PATIENCE)
-            self.say(f"delivered again: {self._said(runs)}")
-
-    def _finished(self, runs: list[dg.DagsterRun]) -> bool:
-        return all(run.is_finished for run in self.instance.get_runs(dg.RunsFilter([run.run_id for run in runs])))
-
-    def _said(self, runs: list[dg.DagsterRun]) -> list[str]:
-        """Return what Dagster said of runs that were begun although they were over."""
-        return [
-            log.message
-            for run in runs
-            for log in self.instance.all_logs(run.run_id)
-            if "Ignoring" in (log.message or "") or log.dagster_event_type is dg.DagsterEventType.RUN_START
-        ]
-
-    @contextmanager
-    def postgres_stopped(self) -> Iterator[None]:
-        """Stop PostgreSQL as its administrator does (fast), and start it again."""
-        self.shared.postgres.process.send_signal(signal.SIGINT)
-        self.shared.postgres.process.wait(60)
-        yield
-        self.shared.start_postgres()
-
-    @contextmanager
-    def postgres_away(self) -> Iterator[None]:
-        """The same, for longer than Dagster may be silent."""
-        with self.postgres_stopped():
-            yield
-
-    @contextmanager
-    def postgres_killed(self) -> Iterator[None]:
-        """Kill -9 PostgreSQL, and start it again."""
-        self.shared.postgres.process.kill()
-        self.shared.postgres.process.wait(60)
-        yield
-        self.shared.start_postgres()
-
-    @contextmanager
-    def redis_full(self) -> Iterator[None]:
-        """Have Redis refuse all that takes memory, while runs wait in it."""
-        with self._redis() as client:
-            self._write(self.application.tasks(BURST))
-            wait_until(lambda: client.llen(QUEUE), "a run waits in Redis", timeout=PATIENCE)
-            client.config_set("maxmemory-policy", "noeviction")
-            client.config_set("maxmemory", 1)
-            yield
-            client.config_set("maxmemory", 0)
-
-    @contextmanager
-    def redis_evicts(self) -> Iterator[None]:
-        """Have others fill a Redis that throws away what was used least lately, until the runs that wait are gone."""
-        with self._redis() as client, self._a_run_waits(client):
-            client.config_set("maxmemory-policy", "allkeys-lru")
-            client.config_set("maxmemory", client.info("memory")["used_memory"] + 3_000_000)
-            others = (client.set(f"fill:{number}", b"x" * 20_000) for number in range(10**9))
-            wait_until(lambda: next(others) and not client.exists(QUEUE), "they are gone", timeout=PATIENCE)
-            client.config_set("maxmemory", 0)
-            for key in client.scan_iter("fill:*"):
-                client.delete(key)
-        yield
-
-    @contextmanager
-    def redis_empty(self) -> Iterator[None]:
-        """Kill a Redis in which runs wait, and start it again without them."""
-        with self._redis() as client, self._a_run_waits(client):
-            self.shared.redis.process.kill()
-            self.shared.redis.process.wait(60)
-            self.shared.start_redis()
-        yield
-
-    @contextmanager
-    def _a_run_waits(self, client: "redis.Redis") -> Iterator[None]:
-        """Stop all hosts meanwhile, so that the runs that are started wait in Redis."""
-        hosts = list(self.cluster.hosts)
-        for host in hosts:
-            self.cluster.stop_host(host)
-        wait_until(lambda: client.llen(QUEUE), "a run waits in Redis", timeout=PATIENCE)
-        yield
-        for host in hosts:
-            self.cluster.start_host(host)
-
-    @contextmanager
-    def redis_killed(self) -> Iterator[None]:
-        """Kill Redis, and start it again, empty."""
-        self.shared.redis.process.kill()
-        self.shared.redis.process.wait(60)
-        yield
-        self.shared.start_redis()
-
-    def _host(self) -> str:
-        found: list[str] = []
-        wait_until(
-            lambda: (host := self.host_at_work()) and not found.append(host), "a host is at work", timeout=PATIENCE
-        )
-        return found[-1]
-
-    @contextmanager
-    def _redis(self) -> Iterator["redis.Redis"]:
-        with redis.Redis.from_url(self.shared.redis_url) as client:
-            yield client
-
-    def outage(self, name: str, lasts: float) -> Outage:
-        """Have one, under load, and wait until all is processed and every run has an end."""
-        outage, begun = Outage(name), utc()
-        self.alerts.heard.clear()
-        load = Load(self)
-        load.start()
-        wait_until(lambda: self.finished_since(begun) > AT_A_TIME, "the load is processed", timeout=PATIENCE)
-        doing = getattr(self, name)()
-        doing.__enter__()
-        away, since = utc(), time.monotonic()
-        looked = False
-        while time.monotonic() - since < lasts:
-            self.supervise(outage, since)
-            if not looked and time.monotonic() - since > lasts / 2:
-                looked, outage.doctor = True, self.doctor()
-            time.sleep(0.25)
-        doing.__exit__(None, None, None)
-        outage.meanwhile = self.finished_since(away)
-        back, clock = utc(), time.monotonic()
-
-        def again() -> bool:
-            self.supervise(outage, since)
-            return self.finished_since(back) > 0
-
-        wait_until(again, "events are processed again", timeout=PATIENCE)
-        outage.recovered = time.monotonic() - clock
-        self.say(f"{name}: an event was finished {outage.recovered:.0f} s after")
-        wait_until(lambda: self.finished_since(back) > 2 * AT_A_TIME, "and more of them", timeout=PATIENCE)
-        load.stop()
-
-        def over() -> bool:
-            self.supervise(outage, since)
-            return self.worker.queries.unfinished() == 0
-
-        wait_until(over, "all is processed", timeout=PATIENCE)
-        self.say(f"{name}: all was processed {time.monotonic() - clock:.0f} s after")
-        wait_until(lambda: self._runs_over(outage, since), "every run has an end", timeout=PATIENCE)
-        self.say(f"{name}: every run had an end {time.monotonic() - clock:.0f} s after")
-        for run in self.instance.get_runs(dg.RunsFilter(created_after=begun)):
-            outage.runs[f"{run.job_name} {run.status.value}: {self._why(run)}"] += 1
-        outage.alerts = [heard.body["title"] + " " + heard.body["message"][:200] for heard in self.alerts.heard]
-        return outage
-
-    def _runs_over(self, outage: Outage, since: float) -> bool:
-        self.supervise(outage, since)
-        return all(run.is_finished for run in self.instance.get_runs(dg.RunsFilter(job_name=JOB)))
-
-    def _why(self, run: dg.DagsterRun) -> str:
-        if run.status is not dg.DagsterRunStatus.FAILURE:
-            return ""
-        texts = []
-        for record in self.instance.all_logs(run.run_id):
-            event = record.dagster_event
-            if event is not None and event.event_type_value in {"PIPELINE_FAILURE", "STEP_FAILURE"}:
-                error = getattr(event.event_specific_data, "error", None)
-                texts.append(f"{event.message or ''} {error.message.strip()[:200] if error else ''}")
-        return " / ".join(text.replace(run.run_id, "ID") for text in texts)[:500]
-
 
 OUTAGES = {
     "child_killed": 40,
@@ -376,84 +51,247 @@ OUTAGES = {
     "redis_empty": 0,
     "postgres_away": 300,
 }
-"""What is tried, and for how many seconds it lasts."""
+"""The faults, and for how many seconds each lasts."""
+HOSTS = ["host1", "host2"]
+AT_A_TIME, EVERY, BURST = 20, 5.0, 150
+"""Events, and the seconds between them: the load. And events at once, more than there are places for runs."""
+RESTART = 5.0
+"""As in deploy/systemd."""
+MORE = {"WORKER_MAX_RUNS": "3", "WORKER_RUN_MAX_EVENTS": "30", "LOG_LEVEL": "warning"}
+"""A run more than there are places, so that one waits in Redis."""
 
 
-def run_outages(names: list[str], *, seed: int, folder: Path, say: Say) -> list[str]:
-    """Try each in its turn, and return what is wrong in the end."""
-    folder.chmod(0o711)
+@dataclass
+class Outage:
+    """What came of one."""
+
+    name: str
+    meanwhile: int = 0
+    """Events that were finished while it lasted."""
+    recovered: float = 0
+    """Seconds from its end until an event was finished."""
+    runs: Counter[str] = field(default_factory=Counter)
+    ended: list[str] = field(default_factory=list)
+    """Programs that ended by themselves, with which status and when."""
+    doctor: list[str] = field(default_factory=list)
+    alerts: list[str] = field(default_factory=list)
+
+
+class Supervisor(threading.Thread):
+    """Starts again what has ended, and says so."""
+
+    def __init__(self, programs: Mapping[str, ManagedProcess], outage: Outage) -> None:
+        super().__init__(daemon=True)
+        self._programs = programs
+        self._outage = outage
+        self._began = time.monotonic()
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        """Look twice a second."""
+        ended: dict[str, float] = {}
+        while not self._over.wait(0.5):
+            for name, program in list(self._programs.items()):
+                status, now = program.process.poll(), time.monotonic()
+                if status is not None and name not in ended:
+                    ended[name] = now
+                    self._outage.ended.append(f"{name}, with {status}, after {now - self._began:.0f} s")
+                elif status is not None and now - ended[name] > RESTART:
+                    program.start_again()
+                    del ended[name]
+
+    def stop(self) -> None:
+        """Return once nothing more is started."""
+        self._over.set()
+        self.join()
+
+
+class Load(threading.Thread):
+    """The application: a few events every few seconds. Whoever else writes takes its lock."""
+
+    def __init__(self, trial: "Trial") -> None:
+        super().__init__(daemon=True)
+        self._trial = trial
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        """Write until told to stop."""
+        while not self._over.wait(EVERY):
+            self._trial.write_some()
+
+    def stop(self) -> None:
+        """Return once nothing more is written."""
+        self._over.set()
+        self.join()
+
+
+@dataclass
+class Trial:
+    """The system, laid out as in production, and the load it is under."""
+
+    shared: Services
+    client: MongoClient[Document]
+    worker: Worker
+    cluster: Cluster
+    instance: dg.DagsterInstance
+    application: Application
+    ui: str
+    alerts: StubServer
+    say: Say
+    programs: Mapping[str, ManagedProcess] = field(default_factory=dict)
+    running: list[Document] = field(default_factory=list)
+    written: list[Backlog] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._writing = threading.RLock()
+
+    def write_some(self) -> None:
+        """Write a small backlog, due at once."""
+        with self._writing:
+            used_up = len(self.running) < AT_A_TIME
+            some = self.application.tasks(AT_A_TIME) if used_up else self.application.backlog(AT_A_TIME, self.running)
+            self.running = self.running[: len(self.running) - used(some)]
+            self._write(some)
+
+    def prepare(self, count: int) -> None:
+        """Have so many series that are running."""
+        made = self.application.tasks(count)
+        self._write(made)
+        self.worker.drain(until_empty=True)
+        self.running = made.created
+
+    def burst(self) -> None:
+        """Write more events at once than there are places for runs."""
+        with self._writing:
+            self._write(self.application.tasks(BURST))
+
+    def _write(self, some: Backlog) -> None:
+        self.written.append(some)
+        some.write(self.client["together"], available_at=utc())
+
+    def try_out(self, name: str, lasts: float) -> Outage:
+        """Do one fault under load, and wait until all is processed and every run has an end."""
+        outage, begun = Outage(name), utc()
+        self.alerts.heard.clear()
+        load, supervisor = Load(self), Supervisor(self.programs, outage)
+        load.start()
+        wait_until(lambda: self._finished_since(begun) > AT_A_TIME, "the load is processed", timeout=PATIENCE)
+        supervisor.start()
+        faults = Faults(
+            self.shared, self.cluster, self.instance, self.worker, self.burst, self._writing, self.at_rest, self.say
+        )
+        with getattr(faults, name)():
+            away = utc()
+            outage.doctor = self.doctor()
+            time.sleep(max(0, lasts - (utc() - away).total_seconds()))  # what is tried is how it takes that long
+        back = utc()
+        outage.meanwhile = self._finished_since(away)
+        wait_until(lambda: self._finished_since(back), "events are processed again", timeout=PATIENCE)
+        outage.recovered = (utc() - back).total_seconds()
+        wait_until(lambda: self._finished_since(back) > AT_A_TIME, "and more of them", timeout=PATIENCE)
+        load.stop()
+        self.at_rest()
+        supervisor.stop()
+        outage.runs.update(self._end_of(run) for run in self.instance.get_runs(dg.RunsFilter(created_after=begun)))
+        outage.alerts = [f"{heard.body['title']}: {heard.body['message']}"[:200] for heard in self.alerts.heard]
+        return outage
+
+    def at_rest(self) -> None:
+        """Wait until all is processed and every run has an end."""
+        wait_until(lambda: not self.worker.queries.unfinished(), "all is processed", timeout=PATIENCE)
+        wait_until(self._runs_are_over, "every run has an end", timeout=PATIENCE)
+
+    def doctor(self) -> list[str]:
+        """Return what the doctor finds wrong."""
+        environment = {**os.environ, **self.cluster.variables, "DAGSTER_HOME": str(self.cluster.home("doctor"))}
+        command = [sys.executable, "-m", "recurrence_pipeline", "doctor", "--json"]
+        ran = subprocess.run(
+            command, capture_output=True, text=True, env=environment | {"DAGSTER_UI_URL": self.ui}, check=False
+        )
+        with suppress(ValueError):
+            rows = [row for row in json.loads(ran.stdout) if row["level"] != "ok"]
+            return [f"{row['level']}, {row['name']}: {row['found']}" for row in rows]
+        return [ran.stderr[-500:]]
+
+    def _finished_since(self, when: datetime) -> int:
+        return self.client["together"]["task_events"].count_documents({"finishedAt": {"$gt": when}})
+
+    def _runs_are_over(self) -> bool:
+        return all(run.is_finished for run in self.instance.get_runs(dg.RunsFilter(job_name=JOB)))
+
+    def _end_of(self, run: dg.DagsterRun) -> str:
+        logs = self.instance.all_logs(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE)
+        reasons = [log.dagster_event.message or "" for log in logs if log.dagster_event]
+        return f"{run.job_name} {run.status.value} {' '.join(reasons).splitlines()[0] if reasons else ''}".strip()
+
+
+def start_control_host(stack: ExitStack, cluster: Cluster, *, code: int, ui: int) -> dict[str, ManagedProcess]:
+    """Start what runs beside the worker hosts, as in deploy/systemd, and kill it in the end."""
+    shutil.copy(DEPLOY / "workspace.yaml", cluster.folder)
+    workspace = ["--workspace", str(cluster.folder / "workspace.yaml")]
+    served = ["--host", "127.0.0.1", "--port", str(code), "--module-name", "recurrence_pipeline.definitions"]
+    commands: dict[str, Sequence[str]] = {
+        "codeserver": ["dagster", "api", "grpc", *served],
+        "daemon": ["dagster._daemon", "run", *workspace],
+        "webserver": ["dagster_webserver", "--port", str(ui), *workspace],
+        "api": ["recurrence_pipeline", "api"],
+    }
+    started = {}
+    for name, command in commands.items():
+        cluster.home(name)
+        started[name] = cluster.start(name, [sys.executable, "-m", *command])
+        stack.callback(lambda program=started[name]: processes.kill(program.process))  # type: ignore[misc]
+    return started
+
+
+def run_outages(names: Sequence[str], *, seed: int, folder: Path, say: Say) -> list[str]:
+    """Try each in its turn, in an empty folder, and return what is wrong in the end."""
+    folder.chmod(0o711)  # PostgreSQL is another user
     with ExitStack() as stack:
         network = stack.enter_context(Network(HOSTS))
         shared = stack.enter_context(services(folder))
         client = stack.enter_context(MongoClient[Document](shared.mongodb_url("admin"), tz_aware=True))
         worker = stack.enter_context(open_for(shared, "together"))
-        code, ui = unused_port(), unused_port()
-        own = {"WORKER_MAX_RUNS": "3", "WORKER_RUN_MAX_EVENTS": "30", "LOG_LEVEL": "warning"}
-        own |= {"CODE_SERVER_HOST": "127.0.0.1", "CODE_SERVER_PORT": str(code)}
+        worker.init_db()
         alerts = stack.enter_context(stub_server())
         alerts.will(answers(200))
-        own |= {"ALERT_URLS": f"json://127.0.0.1:{alerts.server_port}/", "PORT": str(unused_port())}
-        cluster = Cluster(folder, network, {**shared.variables("together"), **SETTINGS, **own})
+        code, ui = unused_port(), unused_port()
+        where = {"CODE_SERVER_HOST": "127.0.0.1", "CODE_SERVER_PORT": str(code), "PORT": str(unused_port())}
+        told = {"ALERT_URLS": f"json://127.0.0.1:{alerts.server_port}/"}
+        cluster = Cluster(folder, network, {**shared.variables("together"), **SETTINGS, **MORE, **where, **told})
         stack.callback(cluster.stop)
-        application = Application(Random(seed), utc() - timedelta(hours=1))
-        worker.init_db()
-        running = application.tasks(100 * len(names))
-        running.write(client["together"], available_at=utc())
-        worker.drain(until_empty=True)
-        os.environ.update(cluster.variables)
-        shutil.copy(Path(__file__).parents[2] / "deploy" / "workspace.yaml", folder)
+        os.environ.update(cluster.variables)  # the instance that is opened here is the daemon's
         instance = stack.enter_context(dg.DagsterInstance.from_config(str(cluster.home("daemon"))))
-        trial = Trial(
-            shared, client, worker, cluster, instance, application, say, f"http://127.0.0.1:{ui}", alerts,
-            running=running.created, written=[running],
-        )  # fmt: skip
-        python = [sys.executable, "-m"]
-        workspace = ["--workspace", str(folder / "workspace.yaml")]
-        grpc = ["dagster", "api", "grpc", "--host", "127.0.0.1", "--port", str(code)]
-        for name, command in {
-            "codeserver": [*grpc, "--module-name", "recurrence_pipeline.definitions"],
-            "daemon": ["dagster._daemon", "run", *workspace],
-            "webserver": ["dagster_webserver", "--port", str(ui), *workspace],
-            "api": ["recurrence_pipeline", "api"],
-        }.items():
-            cluster.home(name)
-            trial.programs[name] = cluster.start(name, [*python, *command])
-            stack.callback(lambda name=name: cluster_kill(trial.programs[name]))
+        application, url = Application(Random(seed), utc() - timedelta(hours=1)), f"http://127.0.0.1:{ui}"
+        trial = Trial(shared, client, worker, cluster, instance, application, url, alerts, say)
+        trial.prepare(100 * len(names))
+        trial.programs = ChainMap(cluster.hosts, start_control_host(stack, cluster, code=code, ui=ui))
         for host in HOSTS:
             cluster.start_host(host)
         say("all programs are started")
-        healthy = None
         for name in names:
-            outage = trial.outage(name, OUTAGES[name])
-            healthy = trial.doctor() if healthy is None else healthy
-            say(f"== {name}: {outage}\n   doctor meanwhile: {[row for row in outage.doctor if row not in healthy]}")
-        say(f"doctor at rest: {trial.doctor()}")
+            say(str(trial.try_out(name, OUTAGES[name])))
+        say(f"in the end the doctor finds: {trial.doctor()}")
         work_alone(shared, client, trial.written)
         return findings(client["alone"], client["together"], worker)
 
 
-def cluster_kill(program: ManagedProcess) -> None:
-    """Kill a program, children included."""
-    from recurrence_pipeline.local import processes  # noqa: PLC0415
-
-    processes.kill(program.process)
-
-
 def main() -> int:
-    """Run those that are named, or all."""
-    console = Console(width=200)
-    if wanting := missing():
-        console.print("\n".join(wanting))
+    """Try those that are named, or all; 2 where something is missing."""
+    console, began = Console(width=150), time.monotonic()
+    if wanting := [*missing(), *(f"no such outage: {name}" for name in sys.argv[1:] if name not in OUTAGES)]:
+        console.print("\n".join(wanting), markup=False)
         return 2
-    began = time.monotonic()
-    folder = Path(os.environ.get("RECURRENCE_CLUSTER_FOLDER") or tempfile.mkdtemp(prefix="recurrence-outages-"))
-    folder.mkdir(exist_ok=True)
-    found = run_outages(
-        sys.argv[1:] or list(OUTAGES), seed=7, folder=folder,
-        say=lambda text: console.print(f"{time.monotonic() - began:6.1f} s  {text}", highlight=False, markup=False),
-    )  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="recurrence-outages-", ignore_cleanup_errors=True) as folder:
+        found = run_outages(
+            sys.argv[1:] or list(OUTAGES),
+            seed=int(os.environ.get("RECURRENCE_CLUSTER_SEED") or 7),
+            folder=Path(folder),
+            say=lambda text: console.print(f"{time.monotonic() - began:6.1f} s  {text}", highlight=False, markup=False),
+        )
     for text in found:
-        console.print(f"WRONG: {text}", highlight=False, markup=False)
+        console.print(f"WRONG: {text}", style="red", highlight=False, markup=False)
+    console.print(f"{len(found)} findings" if found else "The documents are those of one worker.")
     return 1 if found else 0
 
 
