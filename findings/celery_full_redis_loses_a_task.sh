@@ -3,10 +3,10 @@
 #
 # Guess: with `maxmemory-policy noeviction` a full Redis refuses what is new, and keeps what it has: nobody can send a
 #   task, workers go on taking out those that wait, for that frees memory, and nothing that was sent is lost.
-# Seen (Celery 5.7.0, kombu 5.7.0, redis 8.1.0, Python 3.11, Valkey 9.1.2; Redis 7.0.15 and 6.2.5 alike): kombu takes a
-#   task out with BRPOP, which is allowed, and then writes it to `unacked`, which is refused. The task is in neither list
-#   then. The error is of no kind that is tried again: "Unrecoverable error", and the worker ends with status 1, once
-#   for all where nothing starts it again. What still waits is worked off by the next worker, and the one is missing.
+# Seen (Celery 5.7.0, kombu 5.7.0, redis 8.1.0, Python 3.11, Valkey 9.1.2; Redis 7.0.15 alike): kombu takes a task out
+#   with BRPOP, which is allowed, and then writes it to `unacked`, which is refused. The task is in neither then. The
+#   error is of no kind that is tried again: "Unrecoverable error", and the worker ends with status 1, for good where
+#   nothing starts it again. What still waits is worked off by the next worker; the one is missing, and nothing says so.
 set -euo pipefail
 
 work=$(mktemp -d)
@@ -110,8 +110,8 @@ try:
     done = (folder / "done").read_text().split()
     kept = b"".join(client.hvals("unacked")) + b"".join(client.lrange("celery", 0, -1))
     lost = [number for number in range(6) if str(number) not in done]
-    print(f"no longer full, and another worker: the 6 tasks\n  guess: all done\n  seen:  {done[:-1]} done, {lost} lost, "
-          f"{len(kept)} bytes in queue and unacked")
+    print("no longer full, and another worker: the 6 tasks\n  guess: all done\n"
+          f"  seen:  {done[:-1]} done, {lost} lost: {len(kept)} bytes are left in Redis")
     second.terminate()
     second.wait()
     as_described = first.returncode == 1 and unrecoverable and len(lost) == 1 and not kept

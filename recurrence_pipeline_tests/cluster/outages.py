@@ -1,4 +1,4 @@
-"""`python -m recurrence_pipeline_tests.cluster.outages [NAME ...]`: PostgreSQL, Redis and hosts go away under load.
+"""`make outage-test`: PostgreSQL, Redis and hosts go away under load, all of OUTAGES or those that ONLY names.
 
 Events are written all the time, meanwhile one fault after the other is done to the system (faults.py). Programs that
 end are started again after 5 s, as systemd does. After each fault every event must be processed and every run have an
