@@ -84,8 +84,8 @@ class Faults:
             self.say(f"taken and not begun: {[(run.run_id, run.status.value) for run in runs]}")
             yield
             wait_until(lambda: self._finished(runs), "it is given up", timeout=PATIENCE)
-            for tag in client.hkeys("unacked"):
-                client.zadd("unacked_index", {tag: 0})  # as if the visibility timeout, an hour, had passed
+            for tag in client.zscan_iter("unacked_index"):
+                client.zadd("unacked_index", {tag[0]: 0})  # as if the visibility timeout, an hour, had passed
             wait_until(lambda: not client.hlen("unacked"), "it is delivered again", timeout=PATIENCE)
             wait_until(lambda: self._said(runs), "it is executed or passed over", timeout=PATIENCE)
             self.say(f"delivered again: {self._said(runs)}")
@@ -177,20 +177,18 @@ class Faults:
         self.shared.start_redis()
 
     def _host(self) -> str:
+        """Return a host whose run holds events."""
         found: list[str] = []
-        wait_until(
-            lambda: (host := self.host_at_work()) and not found.append(host), "a host is at work", timeout=PATIENCE
-        )
-        return found[-1]
+
+        def at_work() -> bool:
+            runs = map(self.instance.get_run_by_id, self.worker.queries.runs_at_work())
+            found.extend(host for run in runs if run is not None and (host := self.cluster.host_of(run)))
+            return bool(found)
+
+        wait_until(at_work, "a host is at work", timeout=PATIENCE)
+        return found[0]
 
     @contextmanager
     def _redis(self) -> Iterator["redis.Redis"]:
         with redis.Redis.from_url(self.shared.redis_url) as client:
             yield client
-
-    def _host_at_work(self) -> str | None:
-        for run_id in self.worker.queries.runs_at_work():
-            run = self.instance.get_run_by_id(run_id)
-            if run is not None and (host := self.cluster.host_of(run)):
-                return host
-        return None
