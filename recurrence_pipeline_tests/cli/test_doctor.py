@@ -11,9 +11,10 @@ import pytest
 
 from recurrence_pipeline.config.logs import FILE_BYTES
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.doctor import http, machine
+from recurrence_pipeline.doctor import broker, http, machine
 from recurrence_pipeline.doctor.rules import HealthCheckResult
 from recurrence_pipeline.domain.severity import Severity
+from recurrence_pipeline.orchestration import celery_app
 from recurrence_pipeline_tests.api.serving import serving
 from recurrence_pipeline_tests.commands import Ran, Run
 from recurrence_pipeline_tests.stub_server import Reaction, answers, hangs, stub_server
@@ -245,6 +246,38 @@ def test_a_dagster_without_its_postgresql_is_an_error_with_the_reason(monkeypatc
     monkeypatch.setattr(http, "PATIENCE", 0.2)
     found = told_of_dagster(hangs)
     assert (found.severity, "gave no answer" in found.found) == (Severity.ERROR, True)
+
+
+def memory(used: int, most: int, policy: str) -> dict[str, Any]:
+    return {"used_memory": used * 2**20, "maxmemory": most * 2**20, "maxmemory_policy": policy}
+
+
+@pytest.mark.parametrize(
+    ("info", "level", "found"),
+    [
+        (memory(3, 0, "noeviction"), Severity.OK, "3.0 MiB used of any number, noeviction"),
+        (memory(3, 64, "noeviction"), Severity.OK, "3.0 MiB used of 64.0, noeviction"),
+        (memory(64, 64, "noeviction"), Severity.ERROR, "full: 64.0 MiB used of 64.0, noeviction"),
+        (memory(3, 64, "allkeys-lru"), Severity.WARNING, "3.0 MiB used of 64.0, allkeys-lru"),
+        (memory(3, 0, "allkeys-lru"), Severity.OK, "3.0 MiB used of any number, allkeys-lru"),
+    ],
+    ids=["without a limit", "with room", "full", "evicting", "evicting, without a limit"],
+)
+def test_a_redis_that_takes_no_runs_or_throws_them_away_is_told(
+    info: dict[str, Any], level: Severity, found: str
+) -> None:
+    judged = broker.judge_broker(info)
+    assert (judged.severity, judged.found) == (level, found)
+
+
+def test_a_redis_that_is_away_is_an_error_without_its_password_and_none_is_asked_where_none_is_named() -> None:
+    (away,) = broker.look_at_broker({broker.BROKER: f"redis://:canary@127.0.0.1:{NOBODY}/0"})
+    assert (away.severity, "ConnectionError" in away.found) == (Severity.ERROR, True)
+    (mistyped,) = broker.look_at_broker({broker.BROKER: "canary"})
+    assert mistyped.severity is Severity.ERROR
+    assert "canary" not in f"{away} {mistyped}"
+    assert list(broker.look_at_broker({})) == []
+    assert broker.BROKER == celery_app.BROKER
 
 
 def daemon(name: str, *, healthy: bool, required: bool = True) -> dict[str, Any]:
