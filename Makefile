@@ -11,7 +11,7 @@ LOCK_INSTALLED := $(VENV)/.lock-installed
 PRESENT_PYTHON = $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help install database demo up test bench conformance simulate fuzz chaos ui-test cluster-test secure-test lint format types contracts definitions job
+.PHONY: help install database demo up test bench conformance simulate fuzz chaos ui-test cluster-test outage-test secure-test lint format types contracts definitions job
 .PHONY: pack snapshot reference docs docs-links diagrams screenshots dist wheel-test lock ci clean
 
 help: ## Say what can be made
@@ -48,6 +48,9 @@ ui-test: $(UI_INSTALLED) ## Look at Dagster's UI and at the pages of series with
 
 cluster-test: $(INSTALLED) ## Three hosts process backlogs together, and two of them are lost (root, apt install postgresql redis-server)
 	@$(BIN)/python -m recurrence_pipeline_tests.cluster
+
+outage-test: $(INSTALLED) ## PostgreSQL, Redis and hosts go away under load, for half an hour; ONLY="redis_full redis_empty" (as cluster-test)
+	@$(BIN)/python -m recurrence_pipeline_tests.cluster.outages $(ONLY)
 
 secure-test: $(INSTALLED) ## Run a whole system with TLS and passwords everywhere (apt install postgresql redis-server)
 	@$(BIN)/pytest -n 0 -m secure recurrence_pipeline_tests/secure recurrence_pipeline_tests/storage/test_secured.py

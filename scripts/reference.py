@@ -220,6 +220,9 @@ def documents_page() -> str:
         "Without them nothing is lost by `save()` and `updateOne()`, which write only what changed. An occurrence "
         "whose number was dropped is placed by its date; one that lost `writtenAs` counts as touched, and no change of "
         "its series reaches it.",
+        "A validator on `tasks` that allows no fields but its own (`additionalProperties: false`, as `updateSchemas()` "
+        "of Papr sets it) has to name these too, and `__v`, and take null where the worker writes it: else it refuses "
+        "each occurrence, and the event says which field.",
     )
 
 

@@ -1,7 +1,7 @@
 """`recurrence doctor`: is a running system well, and what is to be done where it is not?
 
 Here the looks are put together: at the settings and this machine (machine.py), at the database (doctor/database.py),
-and at what answers on the ports (http.py).
+and at what answers on the ports (http.py, broker.py).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -10,6 +10,7 @@ from datetime import datetime
 from recurrence_pipeline.bootstrap import open_worker
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.config.time_zone_data import find_time_zone_data
+from recurrence_pipeline.doctor.broker import look_at_broker
 from recurrence_pipeline.doctor.database import Diagnostics
 from recurrence_pipeline.doctor.http import look_at_api, look_at_dagster, look_at_metrics
 from recurrence_pipeline.doctor.machine import (
@@ -52,5 +53,6 @@ def examine(
     yield look_at_access(settings)
     yield look_at_api(settings)
     yield from look_at_dagster(settings, clock(), diagnostics.dagster)
+    yield from look_at_broker(environment)
     yield from look_at_metrics(settings)
     yield from look_at_disks(settings, environment)

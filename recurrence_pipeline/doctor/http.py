@@ -46,6 +46,12 @@ QUESTION = """query ($before: Float!, $most: Int!) {
 }"""
 
 
+STORAGES = 3
+"""Of runs, events and ticks. After a restart of PostgreSQL the web server finds out about each when it is asked, and
+answers with that error, however much later (Dagster 1.13.27)."""
+STORAGE_AWAY = "See that the storage of dagster.yaml (PostgreSQL) answers: while it is away, Dagster starts no run."
+
+
 NOT_WELL: dict[int, tuple[Callable[..., HealthCheckResult], str]] = {
     HTTPStatus.SERVICE_UNAVAILABLE: (fault, "The API cannot reach its database: compare its MONGODB_URL."),
     HTTPStatus.FORBIDDEN: (fault, "It was started with another INTERNAL_API_KEY: restart it."),
@@ -125,15 +131,17 @@ def look_at_dagster(
     """
     url, days = settings.dagster_ui_url.rstrip("/"), settings.dagster_run_retention_days
     before = (now - timedelta(days=days) - OVERDUE).timestamp()
-    question = {"query": QUESTION, "variables": {"before": before, "most": RUNS_ASKED}}
     try:
-        answer = httpx.post(f"{url}/graphql", json=question, timeout=PATIENCE, trust_env=False)
-        data = answer.json()["data"]
+        data = _asked(url, {"query": QUESTION, "variables": {"before": before, "most": RUNS_ASKED}})
         version = data["version"]
+    except httpx.ReadTimeout:
+        yield fault("dagster ui", f"{url} took the question and gave no answer in {PATIENCE} s", STORAGE_AWAY)
     except httpx.HTTPError as error:
         advice = "Start dagster-webserver, or set DAGSTER_UI_URL. The work goes on without it; its daemon is not seen."
         yield warn("dagster ui", f"nothing answers at {url}: {_reason(error)}", advice)
-    except (ValueError, TypeError, KeyError):
+    except NoAnswer as error:
+        yield fault("dagster ui", f"{url} answers with an error: {error}", STORAGE_AWAY)
+    except (ValueError, TypeError, KeyError, AttributeError):
         advice = "Set DAGSTER_UI_URL to dagster-webserver's address; it and the API both use port 3000 by default."
         yield warn("dagster ui", f"what answers at {url} is not Dagster", advice)
     else:
@@ -143,6 +151,24 @@ def look_at_dagster(
         yield judge_asset_checks(data["assetNodes"])
         yield from judge_code(data["workspaceOrError"].get("locationEntries", []))
         yield judge_history([run["jobName"] for run in data["runsOrError"].get("results", [])], days)
+
+
+class NoAnswer(Exception):
+    """GraphQL's own answer where a part of the question could not be answered; the first line of its first reason."""
+
+
+def _asked(url: str, question: Mapping[str, Any]) -> Any:
+    """Return Dagster's answer; asked again where it has none, for each storage holds a connection that may be dead.
+
+    Raises:
+        NoAnswer: it has none the last time either.
+        httpx.HTTPError, ValueError, TypeError, KeyError, AttributeError: what answers is not Dagster, or nothing does.
+    """
+    for _ in range(STORAGES):
+        answer = httpx.post(f"{url}/graphql", json=question, timeout=PATIENCE, trust_env=False).json()
+        if not answer.get("errors"):
+            return answer["data"]
+    raise NoAnswer(str(answer["errors"][0]["message"]).strip().splitlines()[0])
 
 
 def judge_daemon(statuses: list[dict[str, Any]], heartbeat: Mapping[str, Any] | None = None) -> HealthCheckResult:

@@ -1,7 +1,7 @@
 """The connection: client, collections, and the one table that sorts the driver's errors. No document is known here."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
@@ -27,6 +27,7 @@ from recurrence_pipeline.domain.errors import (
     WriteRejected,
 )
 from recurrence_pipeline.storage.documents import Document
+from recurrence_pipeline.storage.validation_errors import validation_reason
 
 DEFAULT_DATABASE = "task-app"
 
@@ -258,7 +259,12 @@ def _bulk_translation(error: errors.BulkWriteError) -> RecurrenceError:
 
 def _write_message(write: dict[str, Any]) -> str:
     reason = str(write.get("errmsg", "refused"))
-    return f"{reason} ({write['keyValue']})" if write.get("keyValue") else reason
+    return _with_rules(f"{reason} ({write['keyValue']})" if write.get("keyValue") else reason, write)
+
+
+def _with_rules(text: str, details: Mapping[str, Any] | None) -> str:
+    rules = validation_reason(details)
+    return f"{text}: {rules}" if rules else text
 
 
 def _without_password(url: str, error: Exception) -> str:
@@ -271,4 +277,4 @@ def _without_password(url: str, error: Exception) -> str:
 def _text(error: BaseException) -> str:
     code = getattr(error, "code", None)
     text = str(error).split(", full error", 1)[0].split(", Timeout:", 1)[0]
-    return f"{text} (code {code})" if code else text
+    return _with_rules(f"{text} (code {code})" if code else text, getattr(error, "details", None))

@@ -11,11 +11,13 @@ import pytest
 
 from recurrence_pipeline.config.logs import FILE_BYTES
 from recurrence_pipeline.config.settings import Settings
-from recurrence_pipeline.doctor import http, machine
+from recurrence_pipeline.doctor import broker, http, machine
+from recurrence_pipeline.doctor.rules import HealthCheckResult
 from recurrence_pipeline.domain.severity import Severity
+from recurrence_pipeline.orchestration import celery_app
 from recurrence_pipeline_tests.api.serving import serving
 from recurrence_pipeline_tests.commands import Ran, Run
-from recurrence_pipeline_tests.stub_server import answers, stub_server
+from recurrence_pipeline_tests.stub_server import Reaction, answers, hangs, stub_server
 from recurrence_pipeline_tests.world import KEPT_LONG, World, utc
 
 KEY = "a key of more than sixteen bytes"
@@ -210,6 +212,72 @@ def test_only_our_own_api_is_well_whoever_else_answers_with_200(body: object, fo
 def test_metrics_that_should_be_served_and_are_not_are_an_error(prepared: Run) -> None:
     ran = prepared("doctor", "--json", **ALONE | {"PROMETHEUS_METRICS": "true", "METRICS_PORT": NOBODY})
     assert (ran.code, row(ran, "metrics")["level"]) == (1, "error")
+
+
+DEAD = {"data": None, "errors": [{"message": "(psycopg2.OperationalError) server closed the connection\n\tThis means"}]}
+"""What Dagster's web server says of a connection to PostgreSQL that it kept, once for each of its three storages."""
+ALIVE = {
+    "version": "1.13.27",
+    "runsOrError": {},
+    "assetNodes": [],
+    "workspaceOrError": {},
+    "instance": {"info": "", "daemonHealth": {"allDaemonStatuses": []}},
+}
+
+
+def told_of_dagster(*reactions: Reaction) -> HealthCheckResult:
+    with stub_server() as server:
+        server.will(*reactions)
+        settings = Settings.from_environment({"DAGSTER_UI_URL": server.url})
+        return next(iter(http.look_at_dagster(settings, utc(2026, 11, 29))))
+
+
+def test_a_dagster_whose_postgresql_was_started_again_is_well() -> None:
+    found = told_of_dagster(*[answers(500, DEAD)] * 2, answers(200, {"data": ALIVE}))
+    assert (found.severity, found.name) == (Severity.OK, "dagster ui")
+
+
+def test_a_dagster_without_its_postgresql_is_an_error_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is there, and starts no run: nobody is to be sent looking for another program at its port."""
+    found = told_of_dagster(answers(500, DEAD))
+    assert found.severity is Severity.ERROR
+    assert found.found.endswith("answers with an error: (psycopg2.OperationalError) server closed the connection")
+    assert "PostgreSQL" in found.advice
+    monkeypatch.setattr(http, "PATIENCE", 0.2)
+    found = told_of_dagster(hangs)
+    assert (found.severity, "gave no answer" in found.found) == (Severity.ERROR, True)
+
+
+def memory(used: int, most: int, policy: str) -> dict[str, Any]:
+    return {"used_memory": used * 2**20, "maxmemory": most * 2**20, "maxmemory_policy": policy}
+
+
+@pytest.mark.parametrize(
+    ("info", "level", "found"),
+    [
+        (memory(3, 0, "noeviction"), Severity.OK, "3.0 MiB used of any number, noeviction"),
+        (memory(3, 64, "noeviction"), Severity.OK, "3.0 MiB used of 64.0, noeviction"),
+        (memory(64, 64, "noeviction"), Severity.ERROR, "full: 64.0 MiB used of 64.0, noeviction"),
+        (memory(3, 64, "allkeys-lru"), Severity.WARNING, "3.0 MiB used of 64.0, allkeys-lru"),
+        (memory(3, 0, "allkeys-lru"), Severity.OK, "3.0 MiB used of any number, allkeys-lru"),
+    ],
+    ids=["without a limit", "with room", "full", "evicting", "evicting, without a limit"],
+)
+def test_a_redis_that_takes_no_runs_or_throws_them_away_is_told(
+    info: dict[str, Any], level: Severity, found: str
+) -> None:
+    judged = broker.judge_broker(info)
+    assert (judged.severity, judged.found) == (level, found)
+
+
+def test_a_redis_that_is_away_is_an_error_without_its_password_and_none_is_asked_where_none_is_named() -> None:
+    (away,) = broker.look_at_broker({broker.BROKER: f"redis://:canary@127.0.0.1:{NOBODY}/0"})
+    assert (away.severity, "ConnectionError" in away.found) == (Severity.ERROR, True)
+    (mistyped,) = broker.look_at_broker({broker.BROKER: "canary"})
+    assert mistyped.severity is Severity.ERROR
+    assert "canary" not in f"{away} {mistyped}"
+    assert list(broker.look_at_broker({})) == []
+    assert broker.BROKER == celery_app.BROKER
 
 
 def daemon(name: str, *, healthy: bool, required: bool = True) -> dict[str, Any]:

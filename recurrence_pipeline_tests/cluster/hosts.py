@@ -41,22 +41,22 @@ class Cluster:
 
     def start_daemon(self) -> dg.DagsterInstance:
         """Start Dagster's daemon, which asks its code server and puts runs into Redis; return its instance."""
-        home = self._home("daemon")
+        home = self.home("daemon")
         shutil.copy(shipped("workspace.yaml"), home)
         os.environ.update(self.variables)  # the instance that is opened here is the daemon's
         instance = dg.DagsterInstance.from_config(str(home))
         command = [sys.executable, "-m", "dagster._daemon", "run", "-w", "workspace.yaml"]
-        self.daemon = self._start("daemon", command)
+        self.daemon = self.start("daemon", command)
         return instance
 
     def start_host(self, name: str) -> None:
         """Start a worker on a host, and return once it takes runs."""
-        self._home(name)
+        self.home(name)
         log = self.folder / f"{name}.log"
         before = log.read_text().count(f"worker@{name} ready") if log.exists() else 0
         words = ["--hostname", f"worker@{name}", "--concurrency", str(PLACES), "--loglevel", "INFO"]
         command = [sys.executable, "-m", "celery", "--app", APP, "worker", *words]
-        self.hosts[name] = self._start(name, self.network.on(name, command))
+        self.hosts[name] = self.start(name, self.network.on(name, command))
 
         def ready() -> bool:
             self.hosts[name].check()
@@ -97,13 +97,15 @@ class Cluster:
             with suppress(ProcessLookupError):
                 os.kill(int(pid), number)
 
-    def _home(self, name: str) -> Path:
+    def home(self, name: str) -> Path:
+        """Make the DAGSTER_HOME of a name."""
         home = self.folder / name
         home.mkdir(exist_ok=True)
         shutil.copy(DEPLOY / "dagster.distributed.yaml", home / "dagster.yaml")
         return home
 
-    def _start(self, name: str, command: Sequence[str]) -> ManagedProcess:
+    def start(self, name: str, command: Sequence[str]) -> ManagedProcess:
+        """Start a program in the home of that name."""
         home = self.folder / name
         environment: Mapping[str, Any] = {**os.environ, **self.variables, "DAGSTER_HOME": str(home)}
         return ManagedProcess.start(name, command, cwd=home, log=self.folder / f"{name}.log", environment=environment)

@@ -6,7 +6,7 @@ What is on which host, and what is compared in the end, is said elsewhere.
 import os
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -87,8 +87,8 @@ def run_cluster(events: int, *, seed: int, folder: Path, say: Say) -> Report:
         shared = stack.enter_context(services(folder))
         say("PostgreSQL, Redis and the database are up")
         client = stack.enter_context(MongoClient[Document](shared.mongodb_url("admin"), tz_aware=True))
-        worker = stack.enter_context(_open(shared, "together"))
-        trial = Trial(shared, client, worker, Application(Random(seed), _now() - timedelta(hours=1)), say)
+        worker = stack.enter_context(open_for(shared, "together"))
+        trial = Trial(shared, client, worker, Application(Random(seed), utc() - timedelta(hours=1)), say)
         trial.prepare(events)
         of_a_run = {"WORKER_RUN_MAX_EVENTS": str(events // 6)}  # few enough for a run on each host
         cluster = Cluster(folder, network, {**shared.variables("together"), **SETTINGS, **of_a_run})
@@ -97,7 +97,7 @@ def run_cluster(events: int, *, seed: int, folder: Path, say: Say) -> Report:
             return trial.run(cluster, instance, events)
 
 
-def _open(shared: Services, database: str) -> Worker:
+def open_for(shared: Services, database: str) -> Worker:
     """Open a worker that waits while the database writes to a slow disk: what is tried is how the hosts take that."""
     own = {"MONGODB_URL": shared.mongodb_url(database), "WORKER_TIMEOUT": "60000"}
     return open_worker(Settings.from_environment({**SETTINGS, **own}))
@@ -127,7 +127,7 @@ class Trial:
         """Have series that are running, the same ones in both databases."""
         self.worker.init_db()
         running = self.application.tasks(int(events * BACKLOGS * (COMPLETED + DELETED)))
-        running.write(self.together, available_at=_now())
+        running.write(self.together, available_at=utc())
         self.worker.drain(until_empty=True)
         self._running = running.created
         for name in ("tasks", "useractivities", "counters", "task_events", "worker_state"):
@@ -165,8 +165,8 @@ class Trial:
         meanwhile: "Callable[[Cluster, dg.DagsterInstance, int], None] | None" = None,
     ) -> None:
         backlog = self.application.backlog(events, self._running)
-        self._running = self._running[: -_used(backlog)]
-        due = _now() + BEGINNING
+        self._running = self._running[: -used(backlog)]
+        due = utc() + BEGINNING
         backlog.write(self.together, available_at=due)
         self._written.append(backlog)
         before = _computed(self.shared.mongodb.process.pid), time.monotonic()
@@ -225,20 +225,25 @@ class Trial:
         return Phase(name, len(done), seconds, busy, by_host, by_lane)
 
     def _work_alone(self) -> None:
-        """Have one worker do all of it, on the other database."""
-        with _open(self.shared, "alone") as worker:
-            worker.init_db()
-            for backlog in self._written:
-                backlog.write(self.client["alone"], available_at=_now())
-                worker.drain(until_empty=True)
+        work_alone(self.shared, self.client, self._written)
         self.say("one worker has done the same, on the same documents")
 
 
-def _now() -> datetime:
+def work_alone(shared: Services, client: MongoClient[Document], written: Sequence[Backlog]) -> None:
+    """Have one worker do all of it, on the other database."""
+    with open_for(shared, "alone") as worker:
+        worker.init_db()
+        for backlog in written:
+            backlog.write(client["alone"], available_at=utc())
+            worker.drain(until_empty=True)
+
+
+def utc() -> datetime:
+    """Return the time now."""
     return datetime.now(timezone.utc)
 
 
-def _used(backlog: Backlog) -> int:
+def used(backlog: Backlog) -> int:
     """Return how many running series a backlog has used up."""
     return len(backlog.completed) // 2 + len(backlog.deleted)
 

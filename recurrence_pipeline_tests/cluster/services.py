@@ -54,6 +54,8 @@ class Services:
     postgres_url: str
     redis_url: str
     mongodb: EmbeddedServer
+    postgres: ManagedProcess
+    redis: ManagedProcess
 
     def mongodb_url(self, database: str) -> str:
         """Return the URL of a database."""
@@ -67,21 +69,37 @@ class Services:
             "RECURRENCE_BROKER_URL": self.redis_url,
         }
 
+    def start_postgres(self) -> None:
+        """Start PostgreSQL again, which has ended, and return once it answers."""
+        wait_until(lambda: _up(self.postgres) and _postgres_answers(self.postgres_url), "PostgreSQL is back")
+
+    def start_redis(self) -> None:
+        """Start Redis again, which has ended and kept nothing, and return once it answers."""
+        wait_until(lambda: _up(self.redis) and _redis_answers(self.redis_url), "Redis is back")
+
+
+def _up(server: ManagedProcess) -> bool:
+    """Launch it where it is not running: PostgreSQL refuses to start while a child of the one before is left."""
+    if server.process.poll() is not None:
+        server.start_again()
+        return False
+    return True
+
 
 @contextmanager
 def services(folder: Path) -> Iterator[Services]:
     """Start them on the bridge's address, in an empty folder, and kill them at the end."""
     with ExitStack() as stack:
-        postgres_url = _start_postgres(stack, folder / "postgres")
-        redis_url = _start_redis(stack, folder)
+        postgres_url, postgres = _start_postgres(stack, folder / "postgres")
+        redis_url, redis_server = _start_redis(stack, folder)
         mongodb = EmbeddedServer.start(
             folder / "mongodb", log_file=folder / "mongodb.log", arguments=["--host", ADDRESS]
         )
         stack.callback(mongodb.kill)
-        yield Services(postgres_url, redis_url, mongodb)
+        yield Services(postgres_url, redis_url, mongodb, postgres, redis_server)
 
 
-def _start_postgres(stack: ExitStack, folder: Path) -> str:
+def _start_postgres(stack: ExitStack, folder: Path) -> tuple[str, ManagedProcess]:
     """Start PostgreSQL, which refuses to be root, as the user whom its package brings."""
     password = token_hex(16)
     folder.mkdir()
@@ -97,38 +115,40 @@ def _start_postgres(stack: ExitStack, folder: Path) -> str:
         access.write("host all all 10.77.23.0/24 scram-sha-256\n")
     settings = {"listen_addresses": ADDRESS, "port": POSTGRES_PORT, "unix_socket_directories": ""}
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-    _run(stack, "postgres", [*as_postgres, str(program("postgres")), "-D", str(folder), *options], folder.parent)
-    address = f"recurrence:{password}@{ADDRESS}:{POSTGRES_PORT}"
-
-    def answers() -> bool:
-        try:
-            psycopg2.connect(f"postgresql://{address}/postgres").close()
-        except psycopg2.OperationalError:
-            return False
-        return True
-
-    wait_until(answers, "PostgreSQL answers", timeout=timedelta(seconds=60))
-    return f"postgresql+psycopg2://{address}/postgres?{UNNOTICED}"
+    command = [*as_postgres, str(program("postgres")), "-D", str(folder), *options]
+    server = _run(stack, "postgres", command, folder.parent)
+    url = f"postgresql+psycopg2://recurrence:{password}@{ADDRESS}:{POSTGRES_PORT}/postgres?{UNNOTICED}"
+    wait_until(lambda: _postgres_answers(url), "PostgreSQL answers", timeout=timedelta(seconds=60))
+    return url, server
 
 
-def _start_redis(stack: ExitStack, folder: Path) -> str:
+def _postgres_answers(url: str) -> bool:
+    try:
+        psycopg2.connect(url.replace("+psycopg2", "")).close()
+    except psycopg2.OperationalError:
+        return False
+    return True
+
+
+def _start_redis(stack: ExitStack, folder: Path) -> tuple[str, ManagedProcess]:
     password = token_hex(16)
     config = folder / "redis.conf"
     config.write_text(f"bind {ADDRESS}\nport {REDIS_PORT}\nrequirepass {password}\nsave ''\ndir {folder}\n")
-    _run(stack, "redis", [str(program("redis-server")), str(config)], folder)
+    server = _run(stack, "redis", [str(program("redis-server")), str(config)], folder)
     url = f"redis://:{password}@{ADDRESS}:{REDIS_PORT}/0"
-
-    def answers() -> bool:
-        try:
-            with redis.Redis.from_url(url) as client:
-                return bool(client.ping())
-        except redis.exceptions.ConnectionError:
-            return False
-
-    wait_until(answers, "Redis answers", timeout=timedelta(seconds=60))
-    return url
+    wait_until(lambda: _redis_answers(url), "Redis answers", timeout=timedelta(seconds=60))
+    return url, server
 
 
-def _run(stack: ExitStack, name: str, command: Sequence[str], folder: Path) -> None:
+def _redis_answers(url: str) -> bool:
+    try:
+        with redis.Redis.from_url(url) as client:
+            return bool(client.ping())
+    except redis.exceptions.ConnectionError:
+        return False
+
+
+def _run(stack: ExitStack, name: str, command: Sequence[str], folder: Path) -> ManagedProcess:
     started = ManagedProcess.start(name, command, cwd=folder, log=folder / f"{name}.log", environment={**os.environ})
-    stack.callback(processes.kill, started.process)
+    stack.callback(lambda: processes.kill(started.process))
+    return started

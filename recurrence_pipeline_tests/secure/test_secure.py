@@ -170,7 +170,7 @@ def seen_by_the_doctor(home: Path, environment: dict[str, str]) -> None:
     )
     levels = {row["name"]: row["level"] for row in json.loads(ran.stdout)}
     well = ("settings", "database", "dagster ui", "dagster daemon", "dagster code", "automation", "run history")
-    assert [name for name in (*well, "dagster.yaml", "log rotation") if levels[name] != "ok"] == [], ran.stdout
+    assert [name for name in (*well, "redis", "dagster.yaml", "log rotation") if levels[name] != "ok"] == [], ran.stdout
     assert CANARY not in ran.stdout + ran.stderr
 
 

@@ -26,6 +26,7 @@ from recurrence_pipeline.storage.mongo import (
     translated,
     translating,
 )
+from recurrence_pipeline.storage.validation_errors import validation_reason
 from recurrence_pipeline_tests.storage.conftest import FailPoint
 
 
@@ -144,6 +145,55 @@ def test_a_bulk_says_item_by_item_what_was_refused_and_why(empty: Mongo) -> None
     ]
     assert all(isinstance(item, Refusal) and item.message for item in found)
     assert empty.tasks.count_documents({}) == 2
+
+
+VALIDATOR = {
+    "$jsonSchema": {
+        "bsonType": "object",
+        "required": ["taskId", "userId"],
+        "additionalProperties": False,
+        "properties": {
+            "_id": {},
+            "taskId": {"bsonType": "int"},
+            "userId": {},
+            "title": {"oneOf": [{"bsonType": "string"}, {"bsonType": "null"}]},
+            "priority": {"enum": ["low", "high"]},
+        },
+    }
+}
+SAID = {
+    "another type": ({"taskId": "x" * 99}, "taskId: type did not match, 'int' is expected (it is 'xxxxxxxx"),
+    "none of several types": ({"title": 7}, "title: type did not match, 'string' is expected (it is 7), or title"),
+    "a value that is none of a list": ({"priority": "mid"}, "['low', 'high'] is expected (it is 'mid')"),
+    "fields nobody knows": ({"occurrenceNumber": 1, "writtenAs": ""}, "allowed, such as occurrenceNumber, writtenAs"),
+    "a missing field": ({"_id": 1, "taskId": 1}, "missing: userId"),
+}
+
+
+@pytest.mark.parametrize(("fields", "said"), SAID.values(), ids=SAID.keys())
+def test_what_a_validator_refused_is_named_by_field_and_value(empty: Mongo, fields: dict[str, Any], said: str) -> None:
+    """The server's own text says only that the document failed: whoever reads that cannot know what to change."""
+    empty.db.create_collection("tasks", validator=VALIDATOR)
+    document = fields if "_id" in fields else {"taskId": 1, "userId": 1} | fields
+
+    (refusal,) = refusals(bulk_error(empty, [InsertOne(document)]))
+    with pytest.raises(WriteRejected, match=r"^Document failed validation.*: ") as alone, translating():
+        empty.tasks.insert_one(document)
+
+    assert said in refusal.message
+    assert said in str(alone.value)
+    assert len(refusal.message) < 400
+
+
+def test_what_the_author_of_a_validator_wrote_is_said_instead_of_the_rule() -> None:
+    """MongoDB's answer, from its manual ("Handle Invalid Documents"); the embedded server leaves descriptions out."""
+    year = {"operatorName": "maximum", "reason": "comparison failed", "consideredValue": 2100}
+    said = {"propertyName": "year", "description": "'year' must be an integer in [2017, 3017]", "details": [year]}
+    rule = {"operatorName": "properties", "propertiesNotSatisfied": [said]}
+    details = {"operatorName": "$jsonSchema", "schemaRulesNotSatisfied": [rule]}
+    reason = validation_reason({"errInfo": {"failingDocumentId": 1, "details": details}})
+    assert reason == "year: 'year' must be an integer in [2017, 3017] (it is 2100)"
+    assert (validation_reason(None), validation_reason({"code": 11000})) == ("", "")
 
 
 def test_a_bulk_that_met_something_passing_is_not_read_as_refused(empty: Mongo) -> None:

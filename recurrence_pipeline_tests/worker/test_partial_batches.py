@@ -52,3 +52,27 @@ def test_a_batch_of_twenty_with_refusals_of_every_kind(world: World) -> None:
     counter = mongo.counters.find_one({"_id": "tasks"})
     assert counter is not None
     assert counter["sequence_value"] >= max(numbers) > highest
+
+
+def test_where_the_applications_validator_knows_no_fields_of_ours_the_event_names_them(world: World) -> None:
+    """As `updateSchemas()` of Papr sets it. What is mended there is made up for by the next try."""
+    series = world.add_task(ANCHOR, "weekly")
+    (original,) = world.worker.mongo.tasks.find()
+    theirs = {"$jsonSchema": {"additionalProperties": False, "properties": {field: {} for field in original}}}
+    world.worker.mongo.db.command("collMod", "tasks", validator=theirs)
+    event = world.add_event("create", series)
+
+    world.work()
+
+    (refused,) = world.event(event)["errors"]
+    assert refused["message"].startswith("slots 1, 2, 3 could not be written: Document failed validation: ")
+    assert "no other fields are allowed, such as " in refused["message"]
+    assert "occurrenceNumber" in refused["message"]
+    assert world.occurrences(series) == []
+
+    world.worker.mongo.db.command("collMod", "tasks", validator={})
+    world.pass_time(minutes=10)
+    world.work()
+
+    assert world.event(event)["status"] == "completed"
+    assert len(world.occurrences(series)) == 3

@@ -19,6 +19,7 @@ function sayings(node, field) {
   const name = node.propertyName ?? field;
   if (node.description) return [withValue(`${name ? `${name}: ` : ""}${node.description}`, valueIn(node))];
   if (node.missingProperties) return [`missing: ${node.missingProperties.join(", ")}`];
+  if (Array.isArray(node.additionalProperties)) return [`${name ? `${name}: ` : ""}no other fields are allowed, such as ${node.additionalProperties.join(", ")}`];
   const inner = Object.entries(node).filter(([key]) => !WITHOUT_SAYING.includes(key));
   const said = unique(inner.flatMap(([, value]) => sayings(value, name)));
   if (said.length > 0) return EITHER.includes(node.operatorName) ? [said.join(", or ")] : said;

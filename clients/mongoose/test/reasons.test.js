@@ -23,9 +23,10 @@ describe("the reason of a validator", () => {
           ],
         },
         { operatorName: "required", specifiedAs: { required: ["major"] }, missingProperties: ["major"] },
+        { operatorName: "additionalProperties", specifiedAs: { additionalProperties: false }, additionalProperties: ["a", "b"] },
       ],
     };
-    const reason = "year: must be an integer from 2017 (it is 1967); missing: major";
+    const reason = "year: must be an integer from 2017 (it is 1967); missing: major; no other fields are allowed, such as a, b";
     assert.equal(reasonOf({ errInfo: { details } }), reason);
     assert.equal(reasonOf({ writeErrors: [{ err: { errInfo: { details } } }] }), reason, "of a bulk");
   });
