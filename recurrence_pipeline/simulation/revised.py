@@ -158,9 +158,19 @@ def off_the_line(history: History) -> str | None:
             return f"{history.name(task)} is on no slot: {slot}"
         if is_unwanted(history, at, number):
             return f"{history.name(task)} is not wanted"
-        if task.due_date != due_of(history, at, slot.zone if slot is not None else None):
+        if task.due_date != due_of(history, at, slot.zone if slot is not None else None) and not _is_back(
+            history, task
+        ):
             return f"{history.name(task)} is due at {task.due_date}"
     return None
+
+
+def _is_back(history: History, task: Task) -> bool:
+    """Say whether a task was put back where it was: counted from completion, nothing else says where its slot is."""
+    revisions = history.memory.revisions if history.memory is not None else ()
+    copies = [kept for (_, task_id), kept in history.store.kept.items() if task_id == task.id]
+    counted = any(revision.from_completion for revision in revisions)
+    return counted and any(kept.due_date == task.due_date for kept in copies)
 
 
 def lacks_slots(history: History) -> str | None:
