@@ -63,13 +63,15 @@ def _without_positions(rule: Rule) -> Rule:
 
 
 def _is_widely_read(known: Rule, start: datetime) -> bool:
+    numbered = [bool(each.ordinal) for each in known.by_day]
+    if any(numbered) and (known.by_month_day or not all(numbered)):
+        return False
     parts = {name for name in _PARTS if getattr(known, name)}
     if known.interval > 1:
         return _is_plain_interval(known, parts) and is_instance(known, start)
     if known.frequency is Frequency.MONTHLY:
         parts.discard("by_month")
-    numbered = known.by_month_day and any(each.ordinal for each in known.by_day)
-    return parts in _WIDELY_READ[known.frequency] and not numbered and all(day > 0 for day in known.by_year_day)
+    return parts in _WIDELY_READ[known.frequency] and all(day > 0 for day in known.by_year_day)
 
 
 def _is_plain_interval(known: Rule, parts: set[str]) -> bool:

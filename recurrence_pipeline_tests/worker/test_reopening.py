@@ -105,7 +105,7 @@ def test_the_cursor_goes_back_to_a_slot_that_was_passed_over_and_is_wanted_since
     world.pass_time(days=3, hours=4)
     edit(world, head, recurrence={"horizon": 1})
     change(world, "update", head)
-    assert days(world, head) == ["01-03"]
+    assert days(world, head) == ["01-03", "01-05"]
     once, again = completed_and_reopened(world, second)
     assert once == again == ["01-05"]
 
