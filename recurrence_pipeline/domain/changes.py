@@ -137,16 +137,10 @@ class _Change(OneChange):
             raise ChangeRefused("The task does not recur any more: it has no slot to skip")
         else:
             is_gone = task.id in event.deleting  # an earlier try has retired it
-            self._note_skipped(task)  # it may recur again, before anybody hears that it does not
-            self._retire(None, [] if is_gone else [self._open(task).id], SKIPPED, Action.SKIPPED, whatever=True)
+            if not is_gone:
+                self._note_skipped(_slot_of(self._open(task)), task)  # it may recur again before anybody hears of this
+            self._retire(None, [] if is_gone else [task.id], SKIPPED, Action.SKIPPED, whatever=True)
             self._answer([] if is_gone else [_goes(task, "skipped")])
-
-    def _note_skipped(self, task: Task) -> None:
-        memory, number, at = self._series.memory, task.occurrence_number, task.occurrence_at
-        slot = str(number) if number is not None else None if at is None else wall_text(at)
-        if memory is not None and slot is not None and slot not in memory.skipped:
-            skipped = Skipped(self._event.id, task.id)
-            self._part.skips.append(SlotSkip(self._series.id, slot, skipped, memory.rule_version))
 
     # A completion was taken back
 
@@ -182,7 +176,8 @@ class _Change(OneChange):
     # A slot is not wanted
 
     def _skip(self) -> None:
-        memory, state, event = self._remembered(), self._state(), self._event
+        self._remembered()
+        state, event = self._state(), self._event
         self._tell_of(state.perhaps_untold())
         slot, task = self._slot(state)
         skipped = state.skipped.get(slot)
@@ -190,11 +185,8 @@ class _Change(OneChange):
             if skipped is not None:
                 self._wanted_again(state, slot, skipped)
         else:
-            if skipped is None or (task is not None and skipped.event_id != event.id):  # it is back, or about to be
-                skipped = Skipped(event.id, task.id if task else None)
-                self._part.skips.append(SlotSkip(self._series.id, slot, skipped, memory.rule_version))
-                self._series = replace(self._series, memory=memory.skipping(slot, skipped))
-                state = self._state()
+            self._note_skipped(slot, task)
+            state = self._state()
             if task is not None:
                 self._retire(state, [task.id], SKIPPED, Action.SKIPPED, whatever=True)
                 state.open.pop(task.id, None)
@@ -274,6 +266,13 @@ class _Change(OneChange):
         if memory is not None and later:
             seen = with_skips_of(state, memory)
             self._part.lowered.append(MemoryChange(self._series.id, seen, replace(seen, number=number, at=None)))
+
+
+def _slot_of(task: Task) -> str | None:
+    """Return the key of the slot that a task says it is on; None where it says nothing."""
+    if task.occurrence_number is not None:
+        return str(task.occurrence_number)
+    return None if task.occurrence_at is None else wall_text(task.occurrence_at)
 
 
 def _is_slot(state: SeriesState, slot: str) -> bool:

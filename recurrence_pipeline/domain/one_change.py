@@ -13,9 +13,9 @@ from recurrence_pipeline.domain.difference import ChangeKind, SlotChange
 from recurrence_pipeline.domain.errors import ChangeRefused
 from recurrence_pipeline.domain.ids import derived_id
 from recurrence_pipeline.domain.model import Series, Task, TaskEvent
-from recurrence_pipeline.domain.plan import MISSED, Answer, MemoryChange, NewActivity, Plan, Retirement
+from recurrence_pipeline.domain.plan import MISSED, Answer, MemoryChange, NewActivity, Plan, Retirement, SlotSkip
 from recurrence_pipeline.domain.series import SeriesState
-from recurrence_pipeline.domain.series_memory import SeriesMemory
+from recurrence_pipeline.domain.series_memory import SeriesMemory, Skipped
 from recurrence_pipeline.domain.snapshot import Snapshot
 from recurrence_pipeline.domain.vocabulary import Action, Source
 
@@ -93,6 +93,16 @@ class OneChange:
             self._part.retirements.append(
                 Retirement(self._event, tuple(slots), reason, action, self._original, slots, whatever)
             )
+
+    def _note_skipped(self, slot: str | None, task: Task | None) -> None:
+        """Note that a slot is not wanted, unless that is noted; of a task that is there again, by whom it goes now."""
+        memory = self._series.memory
+        skipped = memory.skipped.get(slot or "") if memory is not None else None
+        if memory is None or slot is None or (skipped and (task is None or skipped.event_id == self._event.id)):
+            return
+        skipped = Skipped(self._event.id, task.id if task else None)
+        self._part.skips.append(SlotSkip(self._series.id, slot, skipped, memory.rule_version))
+        self._series = replace(self._series, memory=memory.skipping(slot, skipped))
 
     def _tell_of(self, made: Iterable[str]) -> None:
         for task_id in made:

@@ -65,8 +65,7 @@ def revised(
     if is_same and not is_moved and zone == current.timezone and asked.from_completion == current.from_completion:
         return None
     anchor, anchored_at = _anchor(original, memory, zone, is_moved=is_moved)
-    one_stays = asked.from_completion and (open_stays or not current.from_completion)
-    replaces = _first_to_change(state, now, from_slot, one_stays=one_stays)
+    replaces = _first_to_change(state, now, from_slot, one_stays=asked.from_completion and open_stays)
     first = max(_behind_all_given(state), replaces)
     revision = Revision(asked.text, anchor, zone, anchored_at, first, replaces, from_completion=asked.from_completion)
     if asked.from_completion:

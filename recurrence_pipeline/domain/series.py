@@ -118,6 +118,12 @@ class SeriesState(SeriesReach):
             reached += 1
         return reached
 
+    def moves_past_what_is_there(self) -> list[CursorMove]:
+        """Return the move of a cursor that stayed behind tasks, up to where it is `unbroken`."""
+        reached = self.unbroken()
+        self.passed |= self._without_task(self.cursor + 1, reached)
+        return self.moves(reached)
+
     def take_in(self, new: NewOccurrence) -> tuple[NewOccurrence, bool]:
         """Count an occurrence that is to be made as a member, and return it with whether it is one already."""
         new.is_there = is_there = self._has(new.id)

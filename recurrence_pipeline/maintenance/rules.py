@@ -211,7 +211,7 @@ def _judge_cursor(progress: SeriesState) -> Iterator[Issue]:
     cursor, highest = progress.memory.number, max(there)
     sample = _of(original) | {"cursor": cursor, "highestSlot": highest}
     if highest > cursor:
-        yield Issue(CURSOR_BEHIND, sample, _first(progress.moves(progress.unbroken())))
+        yield Issue(CURSOR_BEHIND, sample, _first(progress.moves_past_what_is_there()))
     elif cursor > max(highest, progress.wanted) and progress.original_slot == 0 and cursor not in progress.passed:
         yield Issue(CURSOR_AHEAD, sample, unless_made=occurrence_id(original.id, cursor))
 

@@ -176,7 +176,7 @@ class Deletions:
                 continue
             with suppress(Permanent):  # what it says cannot be: it does not go on
                 state = SeriesState(series, series.original, self._context.rules.timezone)
-                self._context.series.move(state.moves(state.unbroken()))
+                self._context.series.move(state.moves_past_what_is_there())
 
 
 def _restored(deletion: Deletion, plan: RestorePlan, result: RestoreResult, *, written: bool) -> Restored:

@@ -66,7 +66,8 @@ class Resuming:
         remembered = self._context.tasks.load([str(object_id(task_id))]).series_of(task_id.lower()).memory
         snapshot = self._context.tasks.load([task_id.lower()])
         # Remembered before it was looked: what others make at this moment counts as made, and no more follows on it.
-        series = replace(snapshot.series_of(task_id.lower()), memory=remembered)
+        series = snapshot.series_of(task_id.lower())
+        series = replace(series, memory=remembered or series.memory)
         original = series.original
         if original is None:
             raise OriginalNotFound(f"Task {task_id}, or the original of its series, is not there")

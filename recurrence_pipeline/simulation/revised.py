@@ -168,9 +168,9 @@ def off_the_line(history: History) -> str | None:
 def _is_back(history: History, task: Task) -> bool:
     """Say whether a task was put back where it was: counted from completion, nothing else says where its slot is."""
     revisions = history.memory.revisions if history.memory is not None else ()
+    before = [each for each in revisions if each.first <= (task.occurrence_number or 0)]
     copies = [kept for (_, task_id), kept in history.store.kept.items() if task_id == task.id]
-    counted = any(revision.from_completion for revision in revisions)
-    return counted and any(kept.due_date == task.due_date for kept in copies)
+    return bool(before) and before[-1].from_completion and any(kept.due_date == task.due_date for kept in copies)
 
 
 def lacks_slots(history: History) -> str | None:

@@ -483,6 +483,22 @@ def test_a_series_goes_on_through_a_lifted_pause_though_somebody_deleted_what_ca
     assert red(world) == {}
 
 
+def test_what_a_mended_cursor_passes_over_comes_back_when_its_pause_is_lifted(world: World) -> None:
+    """The worker that made what lies behind the pause died before it could say so."""
+    paused = {"paused": [{"from": "2024-01-03", "until": "2024-01-04"}]}
+    head = world.create(MONDAY, "daily", recurrence=paused)
+    world.worker.mongo.series.update_one(
+        {"_id": head}, {"$set": {"cursor.number": 1, "cursor.at": "2024-01-02T09:00", "cursor.passed": []}}
+    )
+    assert red(world) == {"cursor_behind": 1}
+    world.worker.consistency.repair(["cursor_behind"], dry_run=False)
+    assert world.cursor(head) == 5
+    edit(world, head, recurrence={})
+    change(world, "update", head)
+    assert days(world, head) == ["01-02", "01-03", "01-04"]
+    assert red(world) == {}
+
+
 def test_what_a_completion_behind_the_end_of_a_series_passed_over_comes_when_it_has_no_end_any_more(
     world: World,
 ) -> None:
@@ -527,6 +543,21 @@ def test_from_completion_an_edit_counts_the_open_task_anew_whichever_is_told_fir
     world.add_event("complete", head)
     world.work()
     assert world.due_dates(head) == [due]
+    assert red(world) == {}
+
+
+@pytest.mark.parametrize("told_first", ["complete", "update"])
+def test_a_series_that_is_counted_from_completion_from_now_on_has_one_open_task(world: World, told_first: str) -> None:
+    head = world.create(MONDAY, "weekly")
+    edit(world, head, isCompleted=True, completedAt=utc(2024, 1, 1, 10))
+    if told_first == "complete":
+        world.add_event("complete", head)
+        world.work()
+    edit(world, head, recurrence={"from": "completion"}, repeatType="daily")
+    change(world, "update", head)
+    world.add_event("complete", head)
+    world.work()
+    assert days(world, head) == ["01-02"]
     assert red(world) == {}
 
 
