@@ -139,11 +139,16 @@ def _announced_dates(state: SeriesState, memory: SeriesMemory, event: TaskEvent)
 
 
 def _highest_before(state: SeriesState, number: int) -> int:
-    """Return where the cursor was before a slot was made: on the one before it that has a task, or had one."""
+    """Return where the cursor was before a slot was made: on the one before it that is wanted, or that has a task.
+
+    One that was passed over may be wanted by now: an edit puts the cursor on it, and it stays without a task.
+    """
     there, below = set(state.slots.values()), number - 1
     while below > 0 and below not in there and _has_no_task(state, below):
         below -= 1
-    return max(below, 0)
+    between = state.line.timed(below + 1, number - 1 - below, endless=True)
+    wanted = (slot.number for slot in between if slot.number < number and not state.skips(slot.at, slot.number))
+    return max(wanted, default=max(below, 0))
 
 
 def _has_no_task(state: SeriesState, number: int) -> bool:
