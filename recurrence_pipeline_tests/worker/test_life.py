@@ -585,6 +585,22 @@ def test_a_skip_that_is_told_while_a_task_does_not_recur_holds_when_it_recurs_ag
     assert red(world) == {}
 
 
+def test_a_skip_that_is_told_again_of_a_task_that_was_put_back_keeps_its_last_copy(world: World) -> None:
+    head = world.create(MONDAY, "daily")
+    second = world.occurrences(head)[1]["_id"]
+    edit(world, head, repeatType="none")
+    change(world, "skip", second)
+    (copy,) = world.worker.mongo.deleted.find()
+    world.worker.deletions.restore(str(copy["deletion"]), dry_run=False)
+    edit(world, second, title="mine")
+    change(world, "skip", second)
+    edit(world, head, repeatType="daily")
+    change(world, "update", head)
+    change(world, "skip", head, slot=2, undo=True)
+    assert world.task(second)["title"] == "mine"
+    assert red(world) == {}
+
+
 def test_a_shorter_horizon_lets_go_and_a_longer_one_makes_more(world: World) -> None:
     head = world.create(MONDAY, "daily", recurrence={"horizon": 6})
     edit(world, head, recurrence={"horizon": 2})
