@@ -1,6 +1,7 @@
 """A small HTTP server on a socket that answers as a script says: the worker, or what a client may meet in its place."""
 
 import json
+import random
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 PATIENCE = 30.0
+PORTS = iter(random.sample(range(20_000, 32_000), 12_000))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,12 @@ def stub_server() -> Iterator[StubServer]:
 
 
 def unused_port() -> int:
-    """Return a port on which nobody listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    """Return a port on which nobody listens, another each time.
+
+    It is below those that a system gives to connections, of which one may be taken before its user comes to it.
+    """
+    for port in PORTS:
+        with socket.socket() as free, suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")

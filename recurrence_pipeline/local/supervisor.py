@@ -4,7 +4,6 @@ import errno
 import fcntl
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,7 +15,6 @@ from types import FrameType
 
 from recurrence_pipeline.domain.errors import ConfigurationError, DatabaseUnavailable
 from recurrence_pipeline.local import processes
-from recurrence_pipeline.local.processes import HOST
 
 Process = subprocess.Popen[bytes]
 LAST_LINES = 15
@@ -251,14 +249,3 @@ def locked(path: Path) -> Iterator[None]:
         lock.write(f"{os.getpid()}\n")
         lock.flush()
         yield
-
-
-def free_port(preferred: int = 0) -> int:
-    """Return the preferred port where it is free on loopback, else any that is."""
-    for port in (preferred, 0):
-        try:
-            with socket.create_server((HOST, port)) as probe:
-                return int(probe.getsockname()[1])
-        except OSError:
-            continue
-    raise ConfigurationError(f"no port is free on {HOST}")

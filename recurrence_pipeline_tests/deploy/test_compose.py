@@ -21,7 +21,8 @@ import yaml
 from recurrence_pipeline.config.settings import Settings
 from recurrence_pipeline.domain.vocabulary import EventStatus
 from recurrence_pipeline.local import processes
-from recurrence_pipeline.local.supervisor import ManagedProcess, free_port
+from recurrence_pipeline.local.supervisor import ManagedProcess
+from recurrence_pipeline_tests.stub_server import unused_port
 from recurrence_pipeline_tests.waiting import wait_until
 from recurrence_pipeline_tests.world import KEPT_LONG, World, utc
 
@@ -266,7 +267,7 @@ class Machine:
 def machine(mongodb_url: str, tmp_path: Path) -> Iterator[Machine]:
     shutil.copy(ROOT / "dagster.yaml", tmp_path)
     world = World(mongodb_url, now=utc(2026, 1, 1))
-    yield Machine(tmp_path, world, {port: str(free_port()) for port in PORTS})
+    yield Machine(tmp_path, world, {port: str(unused_port()) for port in PORTS})
     world.close()
 
 

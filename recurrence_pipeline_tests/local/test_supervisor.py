@@ -22,7 +22,6 @@ from recurrence_pipeline.local.supervisor import (
     PortTaken,
     Stopped,
     Supervisor,
-    free_port,
     locked,
     stop,
     stoppable,
@@ -187,13 +186,6 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match=str(tmp_path / "file")), locked(tmp_path / "file" / "lock"):
         pass
-
-
-def test_a_port_that_is_taken_is_replaced_by_a_free_one() -> None:
-    with socket.create_server((HOST, 0)) as other:
-        taken = other.getsockname()[1]
-        assert free_port(taken) != taken
-    assert free_port(taken) == taken
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
