@@ -24,6 +24,7 @@ from recurrence_pipeline.domain.errors import DatabaseUnavailable, InvalidInput,
 from recurrence_pipeline.domain.times import instant, iso
 from recurrence_pipeline.domain.words import counted
 from recurrence_pipeline.orchestration.jobs import PROCESS_TASK_EVENTS
+from recurrence_pipeline.orchestration.launch_backoff import backoff
 from recurrence_pipeline.orchestration.materializations import queue_metadata, written
 from recurrence_pipeline.orchestration.naming import Names
 from recurrence_pipeline.orchestration.own import location_of
@@ -83,11 +84,14 @@ def _runs_for_what_is_due(
             f"{in_flight.total} of {counted(settings.max_runs_in_flight, 'run')} in flight, "
             f"{counted(queue.due, 'event')} due"
         )
+    held = backoff(context.instance, job=job, location=location_of(context))
+    if held and utc_now() < held.until:
+        return dg.SkipReason(f"{held}; {counted(queue.due, 'event')} due")
     tags = {DUE_TAG: str(queue.due)}
     # No run_key: Dagster launches a key once, for ever, even where that run failed.
     return [
         dg.RunRequest(tags=tags | tag_of(shard))
-        for shard in shards_to_start(runs, settings.lane_count(), in_flight.shards)
+        for shard in shards_to_start(1 if held else runs, settings.lane_count(), in_flight.shards)
     ]
 
 

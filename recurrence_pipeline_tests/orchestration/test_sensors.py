@@ -1,19 +1,25 @@
 """When runs start by themselves. Each evaluation is a real one, on a real database and an instance in memory."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 
 import dagster as dg
 import pytest
 from bson import ObjectId
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from sqlalchemy import text
 
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.clock import utc_now
 from recurrence_pipeline.config.settings import Settings
+from recurrence_pipeline.domain.times import iso
 from recurrence_pipeline.follower import looks as follower_looks
 from recurrence_pipeline.orchestration import sensors
+from recurrence_pipeline.orchestration.insides import storages
+from recurrence_pipeline.orchestration.launch_backoff import Backoff, backoff
 from recurrence_pipeline.orchestration.naming import Names
 from recurrence_pipeline.orchestration.resources import WorkerResource
 from recurrence_pipeline.orchestration.run_leases import IN_FLIGHT, InFlight
@@ -165,6 +171,58 @@ def test_a_run_in_flight_keeps_another_from_starting(
     add_run(instance, status)
 
     assert skipped(tick(instance, resource)) == "1 of 1 run in flight, 2 events due"
+
+
+def test_runs_that_fail_before_they_begin_are_tried_ever_more_seldom_and_one_at_a_time(
+    instance: dg.DagsterInstance, mongodb_url: str, insert_task: Insert, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = {"WORKER_RUN_MAX_EVENTS": "1", "WORKER_MAX_RUNS": "3"}
+    resource = WorkerResource(Settings.from_environment({"MONGODB_URL": mongodb_url, **few, **AT_ONCE}))
+    with closing(resource):
+        make_due(resource.open(), insert_task, 3)
+        now, begin = utc_now(), time.monotonic()
+        monkeypatch.setattr(sensors, "utc_now", lambda: now)
+
+        add_run(instance, dg.DagsterRunStatus.FAILURE)
+        assert len(requests(tick(instance, resource))) == 3, "one may fail for any reason"
+        time.sleep(0.05)
+        add_run(instance, dg.DagsterRunStatus.FAILURE)
+        failing = timedelta(seconds=time.monotonic() - begin)
+        held = backoff(instance, job=JOB, location=None)
+
+        assert held is not None
+        last = instance.get_run_records(limit=1)[0].update_timestamp
+        assert timedelta(seconds=0.05) <= held.until - last <= failing, "as long again as they have failed"
+        now = held.until - timedelta(milliseconds=1)
+        said = "the last 2 runs failed before they began: none is started before"
+        assert skipped(tick(instance, resource)) == f"{said} {iso(held.until)}; 3 events due"
+        now = held.until
+        assert len(requests(tick(instance, resource))) == 1, "it is tried with one"
+        add_run(instance, dg.DagsterRunStatus.STARTED)
+        assert backoff(instance, job=JOB, location=None) is None, "one that began says that runs do"
+
+
+def test_runs_that_have_failed_for_long_are_tried_every_minute(instance: dg.DagsterInstance) -> None:
+    for _ in range(3):
+        add_run(instance, dg.DagsterRunStatus.FAILURE)
+    newest, *_, oldest = instance.get_run_records()
+    long_ago = oldest.create_timestamp - timedelta(hours=3)
+    _, records = storages(instance)
+    with records.connect() as connection:
+        as_stored = {"at": f"{long_ago:%Y-%m-%d %H:%M:%S.%f}", "run": oldest.dagster_run.run_id}
+        connection.execute(text("UPDATE runs SET create_timestamp = :at WHERE run_id = :run"), as_stored)
+
+    held = backoff(instance, job=JOB, location=None)
+
+    assert held == Backoff(3, newest.update_timestamp + timedelta(minutes=1))
+
+
+def test_a_run_that_began_and_failed_holds_back_none(instance: dg.DagsterInstance) -> None:
+    for _ in range(3):
+        run_id = add_run(instance, dg.DagsterRunStatus.STARTED)
+        instance.report_dagster_event(dg.DagsterEvent(dg.DagsterEventType.RUN_FAILURE.value, job_name=JOB), run_id)
+
+    assert backoff(instance, job=JOB, location=None) is None
 
 
 def test_a_run_that_is_over_or_of_another_job_keeps_nothing_from_starting(
