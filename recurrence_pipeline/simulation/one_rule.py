@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import pairwise
+from operator import itemgetter
 
 from recurrence_pipeline.domain.calendar import in_utc
 from recurrence_pipeline.domain.recurrence import Missed
@@ -124,7 +125,8 @@ def missed_stays(history: History) -> str | None:
     beginning = time_has_come(history)
     if beginning is None:
         return None
-    others = ((place(history, task), task) for task in history.open_tasks() if task.id != ORIGINAL)
+    others = [(place(history, task), task) for task in history.open_tasks() if task.id != ORIGINAL]
+    others.sort(key=itemgetter(0))  # of those that days off move to one time, the latest is the one of the last slot
     passed = [task for at, task in others if at < beginning and due_of(history, at) <= history.now]
     stays = [task for task in (passed[:-1] if missed is Missed.LATEST else passed) if not task.is_touched]
     return next((f"{history.name(task)} was missed, and is still open" for task in stays), None)
