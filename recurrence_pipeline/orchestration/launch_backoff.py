@@ -33,15 +33,19 @@ class Backoff:
         )
 
 
-def backoff(instance: dg.DagsterInstance, *, job: str, location: str | None) -> Backoff | None:
-    """Return what the newest runs of a job in a code location ask for; None where fewer than two failed in a row."""
+def backoff(instance: dg.DagsterInstance, *, job: str, location: str | None, now: datetime) -> Backoff | None:
+    """Return what the newest runs of a job in a code location ask for; None where fewer than two failed in a row.
+
+    Failures that lie further ahead than the longest wait were dated by a clock that was ahead, and hold back none.
+    """
     records = instance.get_run_records(dg.RunsFilter(job_name=job, statuses=TELLING), limit=RUNS_READ)
     own = (record for record in records if not is_elsewhere(record.dagster_run, location))
     failed = list(takewhile(_failed_before_it_began, own))
     if len(failed) < 2:
         return None
     begin, end = failed[-1].create_timestamp, failed[0].update_timestamp
-    return Backoff(len(failed), end + max(min(end - begin, LONGEST), timedelta()))
+    until = end + max(min(end - begin, LONGEST), timedelta())
+    return Backoff(len(failed), until) if until <= now + LONGEST else None
 
 
 def _failed_before_it_began(record: dg.RunRecord) -> bool:

@@ -84,8 +84,8 @@ def _runs_for_what_is_due(
             f"{in_flight.total} of {counted(settings.max_runs_in_flight, 'run')} in flight, "
             f"{counted(queue.due, 'event')} due"
         )
-    held = backoff(context.instance, job=job, location=location_of(context))
-    if held and utc_now() < held.until:
+    held = backoff(context.instance, job=job, location=location_of(context), now=(now := utc_now()))
+    if held and now < held.until:
         return dg.SkipReason(f"{held}; {counted(queue.due, 'event')} due")
     tags = {DUE_TAG: str(queue.due)}
     # No run_key: Dagster launches a key once, for ever, even where that run failed.

@@ -188,7 +188,7 @@ def test_runs_that_fail_before_they_begin_are_tried_ever_more_seldom_and_one_at_
         time.sleep(0.05)
         add_run(instance, dg.DagsterRunStatus.FAILURE)
         failing = timedelta(seconds=time.monotonic() - begin)
-        held = backoff(instance, job=JOB, location=None)
+        held = backoff(instance, job=JOB, location=None, now=utc_now())
 
         assert held is not None
         last = instance.get_run_records(limit=1)[0].update_timestamp
@@ -199,7 +199,15 @@ def test_runs_that_fail_before_they_begin_are_tried_ever_more_seldom_and_one_at_
         now = held.until
         assert len(requests(tick(instance, resource))) == 1, "it is tried with one"
         add_run(instance, dg.DagsterRunStatus.STARTED)
-        assert backoff(instance, job=JOB, location=None) is None, "one that began says that runs do"
+        assert backoff(instance, job=JOB, location=None, now=utc_now()) is None, "one that began says that runs do"
+
+
+def test_failures_that_a_clock_ahead_dated_hold_back_none(instance: dg.DagsterInstance) -> None:
+    for _ in range(2):
+        add_run(instance, dg.DagsterRunStatus.FAILURE)
+
+    assert backoff(instance, job=JOB, location=None, now=utc_now()) is not None
+    assert backoff(instance, job=JOB, location=None, now=utc_now() - timedelta(hours=1)) is None
 
 
 def test_runs_that_have_failed_for_long_are_tried_every_minute(instance: dg.DagsterInstance) -> None:
@@ -212,7 +220,7 @@ def test_runs_that_have_failed_for_long_are_tried_every_minute(instance: dg.Dags
         as_stored = {"at": f"{long_ago:%Y-%m-%d %H:%M:%S.%f}", "run": oldest.dagster_run.run_id}
         connection.execute(text("UPDATE runs SET create_timestamp = :at WHERE run_id = :run"), as_stored)
 
-    held = backoff(instance, job=JOB, location=None)
+    held = backoff(instance, job=JOB, location=None, now=newest.update_timestamp)
 
     assert held == Backoff(3, newest.update_timestamp + timedelta(minutes=1))
 
@@ -222,7 +230,7 @@ def test_a_run_that_began_and_failed_holds_back_none(instance: dg.DagsterInstanc
         run_id = add_run(instance, dg.DagsterRunStatus.STARTED)
         instance.report_dagster_event(dg.DagsterEvent(dg.DagsterEventType.RUN_FAILURE.value, job_name=JOB), run_id)
 
-    assert backoff(instance, job=JOB, location=None) is None
+    assert backoff(instance, job=JOB, location=None, now=utc_now()) is None
 
 
 def test_a_run_that_is_over_or_of_another_job_keeps_nothing_from_starting(
