@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 PATIENCE = 30.0
-PORTS = iter(random.sample(range(20_000, 32_000), 12_000))
+_PORTS = iter(random.sample(range(20_000, 32_000), 12_000))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ def unused_port() -> int:
 
     It is below those that a system gives to connections, of which one may be taken before its user comes to it.
     """
-    for port in PORTS:
+    for port in _PORTS:
         with socket.socket() as free, suppress(OSError):
             free.bind(("127.0.0.1", port))
             return port

@@ -1,7 +1,7 @@
-"""How long none is started where runs fail before they begin, as they do while the broker that hands them on is full.
+"""How long no run is started where runs fail at once: the broker that hands them on is full, or no write is taken.
 
 The back-off has no memory of its own: the history of runs says since when they fail. It waits as long as that again, so
-that it doubles, up to a minute; then one run is started, to see.
+that it doubles, up to a minute; then a look starts one run, until one goes on.
 """
 
 from dataclasses import dataclass
@@ -15,22 +15,23 @@ from recurrence_pipeline.domain.words import counted
 from recurrence_pipeline.orchestration.own import RUNS_READ, is_elsewhere
 
 LONGEST = timedelta(minutes=1)
+AT_ONCE = timedelta(seconds=10)
+"""After its beginning. One that fails later has worked."""
 
 TELLING = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
-"""The states of runs that say whether runs begin; one that waits, or that a person canceled, does not."""
+"""The states of runs that say whether runs go on; one that waits, or that a person canceled, does not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Runs that failed before they began, one after the other, and until when none is started for that."""
+    """Runs that failed at once, one after the other, and until when none is started for that."""
 
     failed: int
     until: datetime
 
     def __str__(self) -> str:
-        return (
-            f"the last {counted(self.failed, 'run')} failed before they began: none is started before {iso(self.until)}"
-        )
+        runs = counted(self.failed, "run")
+        return f"the last {runs} failed at once: none is started before {iso(self.until)}"
 
 
 def backoff(instance: dg.DagsterInstance, *, job: str, location: str | None, now: datetime) -> Backoff | None:
@@ -40,7 +41,8 @@ def backoff(instance: dg.DagsterInstance, *, job: str, location: str | None, now
     """
     records = instance.get_run_records(dg.RunsFilter(job_name=job, statuses=TELLING), limit=RUNS_READ)
     own = (record for record in records if not is_elsewhere(record.dagster_run, location))
-    failed = list(takewhile(_failed_before_it_began, own))
+    told = (record for record in own if not _has_just_begun(record, now))
+    failed = list(takewhile(_failed_at_once, told))
     if len(failed) < 2:
         return None
     begin, end = failed[-1].create_timestamp, failed[0].update_timestamp
@@ -48,5 +50,12 @@ def backoff(instance: dg.DagsterInstance, *, job: str, location: str | None, now
     return Backoff(len(failed), until) if until <= now + LONGEST else None
 
 
-def _failed_before_it_began(record: dg.RunRecord) -> bool:
-    return record.dagster_run.status is dg.DagsterRunStatus.FAILURE and record.start_time is None
+def _has_just_begun(record: dg.RunRecord, now: datetime) -> bool:
+    return record.end_time is None and (record.start_time or 0) > (now - AT_ONCE).timestamp()
+
+
+def _failed_at_once(record: dg.RunRecord) -> bool:
+    if record.dagster_run.status is not dg.DagsterRunStatus.FAILURE:
+        return False
+    begun, ended = record.start_time, record.end_time
+    return begun is None or (ended is not None and ended - begun < AT_ONCE.total_seconds())

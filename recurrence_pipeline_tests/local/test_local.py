@@ -154,6 +154,7 @@ def on_older_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Co
     told.mkdir()
     environment = on_system(system_data(folder / "zoneinfo", OLDER), home)
     environment |= {"MAINTENANCE_TIMEZONE": VANCOUVER, "WORKER_BATCH_SIZE": "5"}  # it works for long
+    environment |= {"WORKER_TIMEOUT": "60000"}  # tests at work beside it shall fail no run
     with (home / "sitecustomize.py").open("a") as file:
         file.write(TELLS.format(folder=str(told)))
     with recurrence("up", folder=folder, environment=environment) as up:

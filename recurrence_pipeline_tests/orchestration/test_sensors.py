@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 from bson import ObjectId
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
-from sqlalchemy import text
+from sqlalchemy import column, table
 
 from recurrence_pipeline.bootstrap import Worker
 from recurrence_pipeline.config.clock import utc_now
@@ -173,7 +173,7 @@ def test_a_run_in_flight_keeps_another_from_starting(
     assert skipped(tick(instance, resource)) == "1 of 1 run in flight, 2 events due"
 
 
-def test_runs_that_fail_before_they_begin_are_tried_ever_more_seldom_and_one_at_a_time(
+def test_runs_that_fail_at_once_are_tried_ever_more_seldom_and_one_in_a_look(
     instance: dg.DagsterInstance, mongodb_url: str, insert_task: Insert, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few = {"WORKER_RUN_MAX_EVENTS": "1", "WORKER_MAX_RUNS": "3"}
@@ -194,12 +194,14 @@ def test_runs_that_fail_before_they_begin_are_tried_ever_more_seldom_and_one_at_
         last = instance.get_run_records(limit=1)[0].update_timestamp
         assert timedelta(seconds=0.05) <= held.until - last <= failing, "as long again as they have failed"
         now = held.until - timedelta(milliseconds=1)
-        said = "the last 2 runs failed before they began: none is started before"
+        said = "the last 2 runs failed at once: none is started before"
         assert skipped(tick(instance, resource)) == f"{said} {iso(held.until)}; 3 events due"
         now = held.until
         assert len(requests(tick(instance, resource))) == 1, "it is tried with one"
-        add_run(instance, dg.DagsterRunStatus.STARTED)
-        assert backoff(instance, job=JOB, location=None, now=utc_now()) is None, "one that began says that runs do"
+        begun = add_run(instance, dg.DagsterRunStatus.STARTED)
+        assert backoff(instance, job=JOB, location=None, now=utc_now()) == held, "it may fail yet"
+        rewrite(instance, begun, "start_time", utc_now().timestamp() - 11)
+        assert backoff(instance, job=JOB, location=None, now=utc_now()) is None, "it goes on"
 
 
 def test_failures_that_a_clock_ahead_dated_hold_back_none(instance: dg.DagsterInstance) -> None:
@@ -210,25 +212,40 @@ def test_failures_that_a_clock_ahead_dated_hold_back_none(instance: dg.DagsterIn
     assert backoff(instance, job=JOB, location=None, now=utc_now() - timedelta(hours=1)) is None
 
 
+def add_failed_run(instance: dg.DagsterInstance) -> str:
+    """Forge the record of a run that began and failed."""
+    run_id = add_run(instance, dg.DagsterRunStatus.STARTED)
+    instance.report_dagster_event(dg.DagsterEvent(dg.DagsterEventType.RUN_FAILURE.value, job_name=JOB), run_id)
+    return run_id
+
+
+def rewrite(instance: dg.DagsterInstance, run_id: str, name: str, value: object) -> None:
+    """Change the record of a run."""
+    _, records = storages(instance)
+    runs = table("runs", column("run_id"), column(name))
+    with records.connect() as connection:
+        connection.execute(runs.update().where(runs.c.run_id == run_id).values({name: value}))
+
+
 def test_runs_that_have_failed_for_long_are_tried_every_minute(instance: dg.DagsterInstance) -> None:
     for _ in range(3):
         add_run(instance, dg.DagsterRunStatus.FAILURE)
     newest, *_, oldest = instance.get_run_records()
     long_ago = oldest.create_timestamp - timedelta(hours=3)
-    _, records = storages(instance)
-    with records.connect() as connection:
-        as_stored = {"at": f"{long_ago:%Y-%m-%d %H:%M:%S.%f}", "run": oldest.dagster_run.run_id}
-        connection.execute(text("UPDATE runs SET create_timestamp = :at WHERE run_id = :run"), as_stored)
+    rewrite(instance, oldest.dagster_run.run_id, "create_timestamp", f"{long_ago:%Y-%m-%d %H:%M:%S.%f}")
 
     held = backoff(instance, job=JOB, location=None, now=newest.update_timestamp)
 
     assert held == Backoff(3, newest.update_timestamp + timedelta(minutes=1))
 
 
-def test_a_run_that_began_and_failed_holds_back_none(instance: dg.DagsterInstance) -> None:
-    for _ in range(3):
-        run_id = add_run(instance, dg.DagsterRunStatus.STARTED)
-        instance.report_dagster_event(dg.DagsterEvent(dg.DagsterEventType.RUN_FAILURE.value, job_name=JOB), run_id)
+def test_a_run_that_worked_before_it_failed_holds_back_none(instance: dg.DagsterInstance) -> None:
+    runs = [add_failed_run(instance) for _ in range(3)]
+    held = backoff(instance, job=JOB, location=None, now=utc_now())
+    assert held is not None
+    assert held.failed == 3, "each failed as soon as it had begun"
+
+    rewrite(instance, runs[-1], "start_time", utc_now().timestamp() - 11)
 
     assert backoff(instance, job=JOB, location=None, now=utc_now()) is None
 
