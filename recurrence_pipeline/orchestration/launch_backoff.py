@@ -5,7 +5,7 @@ that it doubles, up to a minute; then a look starts one run, until one goes on.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from itertools import takewhile
 
 import dagster as dg
@@ -45,7 +45,7 @@ def backoff(instance: dg.DagsterInstance, *, job: str, location: str | None, now
     failed = list(takewhile(_failed_at_once, told))
     if len(failed) < 2:
         return None
-    begin, end = failed[-1].create_timestamp, failed[0].update_timestamp
+    begin, end = failed[-1].create_timestamp, datetime.fromtimestamp(_end(failed[0]), timezone.utc)
     until = end + max(min(end - begin, LONGEST), timedelta())
     return Backoff(len(failed), until) if until <= now + LONGEST else None
 
@@ -55,7 +55,11 @@ def _has_just_begun(record: dg.RunRecord, now: datetime) -> bool:
 
 
 def _failed_at_once(record: dg.RunRecord) -> bool:
-    if record.dagster_run.status is not dg.DagsterRunStatus.FAILURE:
-        return False
-    begun, ended = record.start_time, record.end_time
-    return begun is None or (ended is not None and ended - begun < AT_ONCE.total_seconds())
+    """Say so of one that never began, too."""
+    has_failed = record.dagster_run.status is dg.DagsterRunStatus.FAILURE
+    return has_failed and (record.start_time is None or _end(record) - record.start_time < AT_ONCE.total_seconds())
+
+
+def _end(record: dg.RunRecord) -> float:
+    """Return when a run ended, in Unix seconds. A tag that it gets later is an update of it."""
+    return record.end_time or record.update_timestamp.timestamp()

@@ -191,8 +191,11 @@ def test_runs_that_fail_at_once_are_tried_ever_more_seldom_and_one_in_a_look(
         held = backoff(instance, job=JOB, location=None, now=utc_now())
 
         assert held is not None
-        last = instance.get_run_records(limit=1)[0].update_timestamp
-        assert timedelta(seconds=0.05) <= held.until - last <= failing, "as long again as they have failed"
+        (last,) = instance.get_run_records(limit=1)
+        waits = held.until - last.update_timestamp
+        assert timedelta(seconds=0.05) <= waits <= failing, "as long again as they have failed"
+        instance.add_run_tags(last.dagster_run.run_id, {"seen": "by a person"})
+        assert backoff(instance, job=JOB, location=None, now=utc_now()) == held, "a tag is no failure"
         now = held.until - timedelta(milliseconds=1)
         said = "the last 2 runs failed at once: none is started before"
         assert skipped(tick(instance, resource)) == f"{said} {iso(held.until)}; 3 events due"
