@@ -52,9 +52,9 @@ def cancel_runs(instance: "DagsterInstance") -> None:
     told = set()
     for run in _begun(instance):
         try:
-            if instance.run_launcher.terminate(run.run_id):
+            if instance.run_launcher.terminate(run.run_id) and _is_at_work(instance, run):
                 told.add(run.run_id)
-            else:  # it was about to begin, and has no process
+            else:  # its process, if it has one, comes to begin and may not; Dagster would call that a failure
                 instance.report_run_canceled(run, "The system was stopped before the run began.")
         except Exception:  # noqa: BLE001, S112 - its code server is gone, in whatever way: it is interrupted with all
             continue
@@ -86,6 +86,13 @@ def _begun(instance: "DagsterInstance") -> list["DagsterRun"]:
 
     begun = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
     return list(instance.get_runs(RunsFilter(statuses=begun)))
+
+
+def _is_at_work(instance: "DagsterInstance", run: "DagsterRun") -> bool:
+    """Say whether the process of a run has begun; its record says so a moment later."""
+    from dagster import DagsterEventType  # noqa: PLC0415 (takes a second)
+
+    return bool(instance.get_records_for_run(run.run_id, of_type=DagsterEventType.RUN_START, limit=1).records)
 
 
 def _end_dead_runs(instance: "DagsterInstance") -> None:

@@ -5,15 +5,16 @@ import os
 import shutil
 import socket
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
-from dagster import DagsterRunStatus
+from dagster import DagsterEvent, DagsterEventType, DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
 
 from recurrence_pipeline.domain.errors import ConfigurationError
-from recurrence_pipeline.local import dagster_host, processes
+from recurrence_pipeline.local import dagster_history, dagster_host, processes
 from recurrence_pipeline.local.api import running_api
 from recurrence_pipeline.local.dagster import LocalDagster, starting_dagster
 from recurrence_pipeline.local.dagster_config import anchored, readable
@@ -179,6 +180,32 @@ def test_a_run_that_was_to_begin_as_everything_was_stopped_counts_as_canceled(tm
         cancel_runs(instance)
         found = [instance.get_run_by_id(each.run_id) for each in (run, waiting)]
         assert [each.status for each in found if each] == [DagsterRunStatus.CANCELED, DagsterRunStatus.NOT_STARTED]
+
+
+@pytest.mark.parametrize(("begun", "status"), [(False, DagsterRunStatus.CANCELED), (True, DagsterRunStatus.CANCELING)])
+def test_a_run_whose_process_was_about_to_begin_counts_as_canceled_and_one_that_is_at_work_ends_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, begun: bool, status: DagsterRunStatus
+) -> None:
+    """The process would find that it may not begin and end without a word, and Dagster would call the run failed."""
+    (tmp_path / "dagster.yaml").write_text(anchored(CONFIG, tmp_path))
+    with opened(tmp_path) as instance:
+        run = create_run_for_test(instance, status=DagsterRunStatus.STARTING)
+        if begun:
+            instance.report_dagster_event(DagsterEvent(DagsterEventType.RUN_START.value, run.job_name), run.run_id)
+
+        def terminate(run_id: str) -> bool:
+            """Tell its process, as the launcher does through the code server."""
+            assert run_id == run.run_id
+            instance.report_run_canceling(run)
+            return True
+
+        monkeypatch.setattr(instance.run_launcher, "terminate", terminate)
+        monkeypatch.setattr(dagster_history, "CANCEL_PATIENCE", timedelta())
+        cancel_runs(instance)
+
+        found = instance.get_run_by_id(run.run_id)
+        assert found is not None
+        assert found.status is status
 
 
 def _answers(url: str) -> bool:
