@@ -1,8 +1,9 @@
-"""`python -m benchmarks.long_history --runs 100000 --ticks 1000000`: Dagster with a long history, in SQLite.
+"""`python -m benchmarks.long_history --runs 100000 --ticks 1000000 [--postgres]`: Dagster with a long history.
 
 The system runs and processes one event. What Dagster has stored of that run, and of the ticks of its sensors, is then
 there so many times over, with other ids and times; the system starts again on it. What the UI asks, what sensors ask,
 what an event takes and what lies on the disk stands beside what it was before. Last, the history is pruned.
+The history is in SQLite's files or, with `--postgres`, in a PostgreSQL of its own (Debian's package; as root).
 """
 
 import argparse
@@ -14,25 +15,31 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
-from datetime import timedelta
+from contextlib import ExitStack, closing, contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from statistics import median
 from typing import Any
+from unittest.mock import patch
 
 import dagster as dg
 import httpx
+import sqlalchemy as sa
 from rich.console import Console
 
 from benchmarks.programs import stored
 from benchmarks.report import Figures, show
 from benchmarks.rest import JOB, arrived, idle, wait_for_rest
 from recurrence_pipeline.config.clock import utc_now
+from recurrence_pipeline.local import dagster as local_dagster
 from recurrence_pipeline.local.dagster_history import opened
+from recurrence_pipeline.local.processes import HOST
 from recurrence_pipeline.local.stack import LocalStack, running
+from recurrence_pipeline.orchestration.insides import folder_of_events, storages
 from recurrence_pipeline.orchestration.naming import ALONE
 from recurrence_pipeline.orchestration.own import Own
 from recurrence_pipeline.orchestration.run_history import BATCH, tidy
+from recurrence_pipeline_tests.cluster import services
 
 REPOSITORY = '{repositoryName: "__repository__", repositoryLocationName: "recurrence_pipeline"'
 RUNS = "{... on Runs {results {id status startTime endTime tags {key value} stats {... on RunStatsSnapshot {id}}}}}"
@@ -53,7 +60,7 @@ ASKED: Mapping[str, str] = {
 """What pages of the UI ask, as far as it depends on how much there is."""
 
 TIMES = 5
-SPREAD = timedelta(days=14).total_seconds()
+SPREAD = timedelta(days=14)
 """As far back as runs are kept."""
 
 
@@ -64,21 +71,36 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--files", type=int, help="how many of them have a file of events of their own; default: all")
     parser.add_argument("--ticks", type=int, default=1_000_000)
     parser.add_argument("--idle", type=int, default=60, help="seconds for which nothing happens and CPU is counted")
+    parser.add_argument("--postgres", action="store_true", help="the history is in PostgreSQL")
     chosen = parser.parse_args(arguments)
     environment = {name: value for name, value in os.environ.items() if name != "MONGODB_URL"}
     environment |= {"PORT": "", "HOST": "", "WORKER_IDLE_TIMEOUT": "1000"}
     temporary = tempfile.TemporaryDirectory(prefix="recurrence-bench-", ignore_cleanup_errors=True)
-    with temporary as name:
+    with temporary as name, ExitStack() as stack:
         home = Path(name)
+        if chosen.postgres:
+            environment |= stack.enter_context(history_in_postgres(home))
         before = measured(home, environment, chosen.idle)
         files = chosen.runs if chosen.files is None else chosen.files
         multiply(home / "dagster", runs=chosen.runs, files=files, ticks=chosen.ticks)
         after = measured(home, environment, chosen.idle)
         rows = [{"what": what, "before": before[what], "after": after[what]} for what in before]
         rows += [{"what": what, "before": 0.0, "after": value} for what, value in pruned(home / "dagster")]
-    title = f"Dagster with {chosen.runs:,} runs ({files:,} with a file of events) and {chosen.ticks:,} ticks, in SQLite"
+    where = "PostgreSQL" if chosen.postgres else f"SQLite ({files:,} runs with a file of events)"
+    title = f"Dagster with {chosen.runs:,} runs and {chosen.ticks:,} ticks, in {where}"
     show(Figures(title, rows), Console(width=max(Console().width, 100)))
     return 0
+
+
+@contextmanager
+def history_in_postgres(home: Path) -> Iterator[Mapping[str, str]]:
+    """Have Dagster keep its history in a PostgreSQL, as where there are several machines; yield what says where."""
+    home.chmod(0o711)  # PostgreSQL is another user
+    url = services.start_postgres(stack := ExitStack(), home / "postgres", HOST)[0]
+    config = Path(__file__).parents[1] / "deploy" / "dagster.postgres.yaml"
+    variables = {"RECURRENCE_POSTGRES_URL": url}
+    with stack, patch.object(local_dagster, "shipped", lambda _: config), patch.dict(os.environ, variables):
+        yield variables
 
 
 def measured(home: Path, environment: Mapping[str, str], seconds: int) -> dict[str, float]:
@@ -95,7 +117,7 @@ def measured(home: Path, environment: Mapping[str, str], seconds: int) -> dict[s
         with opened(home / "dagster", nothing_runs=False) as instance:
             found |= {f"{what}, ms": milliseconds(question) for what, question in of_sensors(instance)}
         found["CPU while nothing happens, %"] = idle(system, seconds)["CPU %"]
-    files, size = stored([home / "dagster"])
+    files, size = stored([home / folder for folder in ("dagster", "postgres") if (home / folder).is_dir()])
     return found | {"files of the history": float(files), "MB of the history": size}
 
 
@@ -141,68 +163,83 @@ def multiply(home: Path, *, runs: int, files: int, ticks: int) -> None:
     """Store the last run of the job, and the ticks, so many times over.
 
     Through Dagster's own storage a run takes half a second here and a tick 20 ms: a million of them would take hours.
-    So what that has stored is copied, row by row and file by file.
+    So what that has stored is copied, row by row and, where runs have files of their own, file by file.
     """
-    (history,) = (path.parent for path in home.rglob("runs.db"))
-    rng, now = random.Random(1), time.time()  # noqa: S311 (a simulation)
-    with closing(sqlite3.connect(history / "runs.db")) as database:
-        (run,) = database.execute(
-            "SELECT run_id FROM runs WHERE pipeline_name = ? ORDER BY id DESC LIMIT 1", [JOB]
-        ).fetchone()
-    others = [(str(uuid.UUID(int=rng.getrandbits(128))), now - SPREAD * (1 - n / runs)) for n in range(runs)]
-    for path, tables in ((history / "runs.db", ("runs", "run_tags")), (history / "runs" / "index.db", ("event_logs",))):
-        with closing(sqlite3.connect(path)) as database:
-            for table in tables:
-                copied(database, table, run, others)
-            database.commit()
-    template = history / "runs" / f"{run}.db"
+    with opened(home) as instance:
+        events, records = storages(instance)
+        schedules = instance.schedule_storage
+        rng, now = random.Random(1), utc_now()  # noqa: S311 (a simulation)
+        run = instance.get_runs(dg.RunsFilter(job_name=JOB), limit=1)[0].run_id
+        ids = [str(uuid.UUID(int=rng.getrandbits(128))) for _ in range(runs)]
+        others = [
+            {"n": n, "id": other, "stamp": (now - SPREAD * (1 - n / runs)).replace(tzinfo=None)}
+            for n, other in enumerate(ids)
+        ]
+        for tables, connected in ((("runs", "run_tags"), records.connect), (("event_logs",), events.index_connection)):
+            with connected() as connection:
+                copy_run(connection, tables, run, others)
+        with schedules.connect() as connection:  # type: ignore[union-attr]
+            copy_ticks(connection, ticks, now)
+        if folder := folder_of_events(instance):
+            copy_files(folder, run, ids[runs - files :])
+
+
+def copy_run(connection: sa.Connection, tables: Sequence[str], run: str, others: Sequence[Mapping[str, Any]]) -> None:
+    """Store the rows that tables have of a run, once for each of the others, at their times."""
+    other = temporary(connection, others)
+    stamped = {"create_timestamp", "update_timestamp", "timestamp"}
+    seconds = sa.extract("epoch", other.c.stamp)
+    for name in tables:
+        table = sa.Table(name, sa.MetaData(), autoload_with=connection)
+
+        def copied(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+            if column.name in stamped:
+                return other.c.stamp
+            if column.name in ("start_time", "end_time"):
+                return seconds
+            return sa.func.replace(column, run, other.c.id) if isinstance(column.type, sa.String) else column
+
+        columns = [column for column in table.c if column.name != "id"]
+        rows = sa.select(*map(copied, columns)).select_from(table.join(other, sa.true())).where(table.c.run_id == run)
+        connection.execute(table.insert().from_select([column.name for column in columns], rows.order_by(other.c.n)))
+
+
+def copy_ticks(connection: sa.Connection, ticks: int, now: datetime) -> None:
+    """Store the ticks that sensors have, spread over a day, as long as those that were skipped are kept."""
+    table = sa.Table("job_ticks", sa.MetaData(), autoload_with=connection)
+    kinds = connection.execute(sa.select(table.c.id)).scalars().all()
+    day = timedelta(days=1)
+    other = temporary(
+        connection,
+        [
+            {"n": n, "id": str(kinds[n % len(kinds)]), "stamp": (now - day * (1 - n / ticks)).replace(tzinfo=None)}
+            for n in range(ticks)
+        ],
+    )
+    stamped = {"timestamp", "create_timestamp", "update_timestamp"}
+    columns = [column for column in table.c if column.name != "id"]
+    taken = [other.c.stamp if column.name in stamped else column for column in columns]
+    rows = sa.select(*taken).select_from(table.join(other, sa.cast(table.c.id, sa.String) == other.c.id))
+    connection.execute(table.insert().from_select([column.name for column in columns], rows.order_by(other.c.n)))
+
+
+def temporary(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> sa.Table:
+    """Return a table of numbers, ids and times that is gone with the connection."""
+    columns = (sa.Column("n", sa.Integer), sa.Column("id", sa.String), sa.Column("stamp", sa.DateTime))
+    table = sa.Table("others", sa.MetaData(), *columns, prefixes=["TEMPORARY"])
+    table.create(connection)
+    connection.execute(table.insert(), rows)
+    return table
+
+
+def copy_files(folder: Path, run: str, others: Sequence[str]) -> None:
+    """Give other runs a file of events, as the run has."""
+    template = folder / f"{run}.db"
     with closing(sqlite3.connect(template)) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     content = template.read_bytes()
-    for other, _ in others[runs - files :]:
+    for other in others:
         template.with_stem(other).write_bytes(content.replace(run.encode(), other.encode()))
-    with closing(sqlite3.connect(history.parent / "schedules" / "schedules.db")) as database:
-        ticked(database, ticks, now)
-        database.commit()
-
-
-def copied(database: sqlite3.Connection, table: str, run: str, others: Sequence[tuple[str, float]]) -> None:
-    """Store the rows that a table has of a run, once for each of the others, at their times."""
-    found = database.execute(f"SELECT * FROM {table} WHERE run_id = ?", [run])  # noqa: S608 (a name of ours)
-    columns = [each[0] for each in found.description]
-    rows = [dict(zip(columns, row, strict=True)) for row in found]
-    names = [name for name in columns if name != "id"]
-
-    def of(row: Mapping[str, Any], other: str, at: float) -> list[Any]:
-        stamp = time.strftime("%Y-%m-%d %H:%M:%S.000000", time.gmtime(at))
-        times = dict.fromkeys(("create_timestamp", "update_timestamp", "timestamp"), stamp)
-        times |= dict.fromkeys(("start_time", "end_time"), at)  # type: ignore[arg-type]
-        values = {name: times.get(name, row[name]) for name in names}
-        return [value.replace(run, other) if isinstance(value, str) else value for value in values.values()]
-
-    database.executemany(
-        f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",  # noqa: S608
-        (of(row, other, at) for other, at in others for row in rows),
-    )
-
-
-def ticked(database: sqlite3.Connection, ticks: int, now: float) -> None:
-    """Store ticks of the sensors that have some, spread over a day for those that were skipped, as they are kept."""
-    found = database.execute("SELECT * FROM job_ticks")
-    columns = [each[0] for each in found.description]
-    rows = [dict(zip(columns, row, strict=True)) for row in found]
-    names = [name for name in columns if name != "id"]
-
-    def of(number: int) -> list[Any]:
-        row, at = rows[number % len(rows)], now - 86400 * (1 - number / ticks)
-        stamp = time.strftime("%Y-%m-%d %H:%M:%S.000000", time.gmtime(at))
-        times = dict.fromkeys(("timestamp", "create_timestamp", "update_timestamp"), stamp)
-        return [times.get(name, row[name]) for name in names]
-
-    database.executemany(
-        f"INSERT INTO job_ticks ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",  # noqa: S608
-        map(of, range(ticks)),
-    )
 
 
 def pruned(home: Path) -> Iterator[tuple[str, float]]:

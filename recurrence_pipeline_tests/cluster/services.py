@@ -90,7 +90,7 @@ def _up(server: ManagedProcess) -> bool:
 def services(folder: Path) -> Iterator[Services]:
     """Start them on the bridge's address, in an empty folder, and kill them at the end."""
     with ExitStack() as stack:
-        postgres_url, postgres = _start_postgres(stack, folder / "postgres")
+        postgres_url, postgres = start_postgres(stack, folder / "postgres", ADDRESS)
         redis_url, redis_server = _start_redis(stack, folder)
         mongodb = EmbeddedServer.start(
             folder / "mongodb", log_file=folder / "mongodb.log", arguments=["--host", ADDRESS]
@@ -99,8 +99,8 @@ def services(folder: Path) -> Iterator[Services]:
         yield Services(postgres_url, redis_url, mongodb, postgres, redis_server)
 
 
-def _start_postgres(stack: ExitStack, folder: Path) -> tuple[str, ManagedProcess]:
-    """Start PostgreSQL, which refuses to be root, as the user whom its package brings."""
+def start_postgres(stack: ExitStack, folder: Path, address: str) -> tuple[str, ManagedProcess]:
+    """Start PostgreSQL, which refuses to be root, as the user whom its package brings; return its URL and process."""
     password = token_hex(16)
     folder.mkdir()
     secret = folder.parent / "postgres-password"
@@ -113,11 +113,11 @@ def _start_postgres(stack: ExitStack, folder: Path) -> tuple[str, ManagedProcess
     secret.unlink()
     with (folder / "pg_hba.conf").open("a") as access:
         access.write("host all all 10.77.23.0/24 scram-sha-256\n")
-    settings = {"listen_addresses": ADDRESS, "port": POSTGRES_PORT, "unix_socket_directories": ""}
+    settings = {"listen_addresses": address, "port": POSTGRES_PORT, "unix_socket_directories": ""}
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
     command = [*as_postgres, str(program("postgres")), "-D", str(folder), *options]
     server = _run(stack, "postgres", command, folder.parent)
-    url = f"postgresql+psycopg2://recurrence:{password}@{ADDRESS}:{POSTGRES_PORT}/postgres?{UNNOTICED}"
+    url = f"postgresql+psycopg2://recurrence:{password}@{address}:{POSTGRES_PORT}/postgres?{UNNOTICED}"
     wait_until(lambda: _postgres_answers(url), "PostgreSQL answers", timeout=timedelta(seconds=60))
     return url, server
 
