@@ -160,18 +160,26 @@ def _histories(session: Session, first: int, count: int, *, as_json: bool) -> in
     from dataclasses import asdict
 
     from recurrence_pipeline.simulation.harness import Tally, run_on_all_cores
-    from recurrence_pipeline.views.simulation import histories_view
+    from recurrence_pipeline.views.simulation import broken_line, histories_view
 
-    began, tally = monotonic(), Tally()
+    began, tally, said_of, stopped = monotonic(), Tally(next=first), 0, False
     with session.progress() as bar:
         task = bar.add_task("histories", total=count)
-        for tally in run_on_all_cores(first, count):
-            rate = tally.histories / max(monotonic() - began, 0.001)
-            said = f"{tally.histories:,} histories, {rate:,.0f}/s, all up to seed {tally.next}"
-            bar.update(task, completed=tally.histories, description=said)
+        try:
+            for tally in run_on_all_cores(first, count):
+                rate = tally.histories / max(monotonic() - began, 0.001)
+                said = f"{tally.histories:,} histories, {rate:,.0f}/s, all up to seed {tally.next}"
+                bar.update(task, completed=tally.histories, description=said)
+                for broken in tally.broken[said_of:]:
+                    session.err.print(broken_line(asdict(broken)), markup=False, highlight=False, soft_wrap=True)
+                said_of = len(tally.broken)
+        except KeyboardInterrupt:  # what was found until then is not lost
+            stopped = True
     seconds = round(monotonic() - began, 1)
     data = {"first": first, **asdict(tally), "seconds": seconds}
     session.show(data, histories_view, as_json=as_json)
+    if stopped:
+        raise KeyboardInterrupt
     return FAILED if tally.broken else OK
 
 

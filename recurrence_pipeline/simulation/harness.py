@@ -1,8 +1,10 @@
 """Histories by the thousand, on all cores, each held against every invariant; and one of them told step by step."""
 
+import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing import get_context
 from os import cpu_count
 from traceback import format_exc
@@ -12,7 +14,7 @@ from recurrence_pipeline.simulation.history import History
 from recurrence_pipeline.simulation.invariants import INVARIANTS, Invariant
 from recurrence_pipeline.simulation.store import Planner
 
-CHUNK = 500
+CHUNK = 100
 """Histories that a process runs before it says how it went."""
 MAX_FAILURES = 20
 """With so many it is known that something is wrong."""
@@ -83,8 +85,9 @@ def run_on_all_cores(first: int, count: int) -> Iterator[Tally]:
         yield tally
         return
     open_ends = {chunk.stop: chunk.start for chunk in chunks}
-    # A fork is a copy of the threads' locks, too: a process that begins anew has none of them.
-    with ProcessPoolExecutor(cpu_count(), mp_context=get_context("spawn")) as pool:
+    # A fork is a copy of the threads' locks, too: a process that begins anew has none of them. Ctrl-C is for us alone.
+    ignore = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    with ProcessPoolExecutor(cpu_count(), mp_context=get_context("spawn"), initializer=ignore) as pool:
         try:
             running = {pool.submit(run, chunk): chunk for chunk in chunks}
             for done in as_completed(running):

@@ -79,8 +79,13 @@ def histories_view(data: Mapping[str, Any]) -> RenderableType:
     lines = [f"{said}: {data['seconds']} s, {rate:,.0f}/s, from seed {data['first']}."]
     if not data["broken"]:
         return Text(f"{lines[0]}\nEvery invariant held.")
-    lines += [f"{each['invariant']} is broken by seed {each['seed']}: {each['why']}" for each in data["broken"]]
+    lines += map(broken_line, data["broken"])
     return Group(*map(plain, lines), plain(f"See it: recurrence simulate --replay {data['broken'][0]['seed']}"))
+
+
+def broken_line(broken: Mapping[str, Any]) -> str:
+    """Say which invariant a seed broke, and how."""
+    return f"{broken['invariant']} is broken by seed {broken['seed']}: {broken['why']}"
 
 
 def replay_view(data: Mapping[str, Any]) -> RenderableType:

@@ -1,10 +1,12 @@
 """The command `simulate`: years as a table, a plot or JSON; histories counted; one of them told."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from recurrence_pipeline.simulation import harness
+from recurrence_pipeline.simulation.harness import Broken, Tally
 from recurrence_pipeline.simulation.history import History
 from recurrence_pipeline.simulation.invariants import Invariant
 from recurrence_pipeline_tests.commands import Run
@@ -78,3 +80,18 @@ def test_a_broken_invariant_names_its_seed_and_its_replay_ends_with_it(
     told = run("simulate", "--replay", seed)
     assert told.code == 1
     assert told.out.rstrip().endswith("few_tasks is broken: there are too many")
+
+
+def test_what_was_broken_is_told_at_once_and_again_when_the_run_is_stopped(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(first: int, count: int) -> Iterator[Tally]:
+        yield Tally(500, 6_000, 2_000, [Broken(107, "few_tasks", "there are too many")], first + 500)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(harness, "run_on_all_cores", stopped)
+    done = run("simulate", "--histories", "1000", "--seed", "100")
+    assert done.code == 130
+    line = "few_tasks is broken by seed 107: there are too many"
+    assert (line in done.err, line in done.out) == (True, True)
+    assert "500 histories" in done.out
