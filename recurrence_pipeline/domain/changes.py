@@ -176,6 +176,7 @@ class _Change(OneChange):
     # A slot is not wanted
 
     def _skip(self) -> None:
+        begun = self._series.memory is not None
         self._remembered()
         state, event = self._state(), self._event
         self._tell_of(state.perhaps_untold())
@@ -188,6 +189,8 @@ class _Change(OneChange):
             self._note_skipped(slot, task)
             state = self._state()
             if task is not None:
+                if not begun and task.created_by_event is not None:  # its maker may have died, and finds it no more
+                    self._tell(Action.CREATED, task.id)
                 self._retire(state, [task.id], SKIPPED, Action.SKIPPED, whatever=True)
                 state.open.pop(task.id, None)
         changes = [_goes(task, "skipped")] if task is not None and not event.undo else self._gone

@@ -187,12 +187,16 @@ class SeriesReach(SeriesSlots):
         if self.finished < 0:
             return None
         day = wall_clock("completedAt", self._finished_at or self._now or self.original_date, self.zone)
-        number = self.line.after(self.finished)
+        number = self._following(self.finished)
         for at in self._counted_from(day):
             if str(number) not in self.skipped:
                 return Slot(number, at, in_utc(at, self.zone))
-            number = self.line.after(number)
+            number = self._following(number)
         return None
+
+    def _following(self, number: int) -> int:
+        """Return the next number of the rule that is followed now; an earlier one may have passed slots over."""
+        return max(self.line.after(number), self.revisions[-1].first)
 
     def _counted_from(self, day: datetime) -> Iterator[datetime]:
         known, recurrence = self._were_added, self.recurrence  # as by schedule, no slot is where an added date was
@@ -211,7 +215,7 @@ class SeriesReach(SeriesSlots):
         coming = self._coming if self.reach().number > max(known) else None
         count = self.recurrence.rule.count
         while True:
-            number = self.line.after(number) if coming is None else coming.number
+            number = self._following(number) if coming is None else coming.number
             if coming is None and (at := next(self._counted_from(at), None)) is None:  # type: ignore[assignment]
                 return
             at = at if coming is None else coming.at
