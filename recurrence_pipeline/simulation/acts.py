@@ -1,8 +1,8 @@
 """What may happen in a history, each drawn by chance: what people do, that time passes, and that workers come.
 
-Each act changes a history and says what it did; None where it could do nothing. A person deletes nothing while a worker
-that died has left an event half done: what is deleted in that moment may come back, which is a known limit
-(docs/explanation/guarantees.md).
+Each act changes a history and says what it did; None where it could do nothing. A person deletes nothing while an event
+is half done, because a worker died or another's change cut it off: what is deleted in that moment may come back, which
+is a known limit (docs/explanation/guarantees.md).
 """
 
 from collections.abc import Callable, Mapping

@@ -36,7 +36,7 @@ def _known(store: Store, beside: Store) -> dict[str, SeriesMemory]:
     Which slots were passed over matters behind the highest completed one, where they are slots still and nobody asked
     for that. Tasks behind the cursor, and behind what is passed over there, say the same as a cursor that has passed
     them, and when their slots are. On a slot that is void or was passed over a cursor says what it would say on the one
-    before: when that is matters where `beside` is on the same.
+    before: when that is matters where `beside` is on the same. Where slots from completion are their tasks alone say.
     """
     numbers = (task.occurrence_number or 0 for task in store.tasks.values() if task.is_completed)
     finished = max(numbers, default=-1)
@@ -74,7 +74,9 @@ def _that_matters(
     passed = frozenset(n for n in memory.passed if finished < n <= number and str(n) not in memory.skipped)
     if len(memory.revisions) > 1:  # what an earlier rule passed over is forgotten once a later slot is completed
         passed = frozenset()
-    is_told = number != memory.number or number in there or memory.skipped or memory.current.from_completion
+    ruled_by = next((each for each in reversed(memory.revisions) if each.first <= number), memory.current)
+    is_alone = memory.current.from_completion or ruled_by.from_completion
+    is_told = number != memory.number or number in there or memory.skipped or is_alone
     at = memory.at if not is_told and beside is not None and beside.number == number else None
     return replace(memory, number=number, passed=passed, at=at, skip_changes=0)
 

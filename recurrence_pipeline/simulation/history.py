@@ -173,7 +173,7 @@ class History(Past):
                 self.refusals.pop(event_id, None)
             self.refusals |= plan.refusals
         done = {i for i in asked if not isinstance(self.refusals.get(i), Transient)}
-        self.half_done -= done
+        self.half_done = (self.half_done | asked) - done  # what another's change cut off is tried again, too
         self.store.unfinished -= done - self.refusals.keys()
         newest = {event.id: event for event in self.queue if event.id in done}  # with what it has announced by now
         self.finished = [newest.pop(event.id, event) for event in self.finished] + list(newest.values())

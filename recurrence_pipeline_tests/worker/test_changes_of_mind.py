@@ -317,6 +317,39 @@ def test_what_a_dead_worker_made_by_another_rule_is_no_day_to_count_from(world: 
     assert days(world, head)[:3] == ["05-31", "07-31", "08-30"]
 
 
+def test_a_task_that_is_skipped_while_its_creation_is_tried_again_and_back_then_is_told_of(world: World) -> None:
+    head = world.create(MONDAY, "weekly")
+    second = world.occurrences(head)[1]["_id"]
+    died_over_its_creation(world, head)
+    world.worker.mongo.activities.delete_many({"action": "RECURRING_TASK_CREATED"})
+    change(world, "skip", second)
+    world.work()
+    change(world, "skip", head, slot=2, undo=True)
+    assert "01-15" in days(world, head)
+    told = [
+        world.worker.mongo.activities.count_documents({"action": "RECURRING_TASK_CREATED", "taskId": task["_id"]})
+        for task in world.occurrences(head)
+    ]
+    assert set(told) == {1}
+
+
+def test_from_completion_the_next_task_has_no_number_that_the_rule_before_had_passed_over(world: World) -> None:
+    """It would be read in the time zone of that rule."""
+    head = world.create(
+        MONDAY, "daily", timezone="Australia/Lord_Howe", recurrence={"paused": [{"from": "2024-01-01"}]}
+    )
+    world.now = utc(2024, 1, 9, 8)
+    finish(world, head)
+    edit(world, head, timezone="Europe/Berlin")
+    change(world, "update", head)
+    edit(world, head, repeatType="custom", recurrence={"rule": "FREQ=MONTHLY;BYDAY=-1FR", "from": "completion"})
+    change(world, "update", head)
+    (task,) = world.occurrences(head)
+    change(world, "update", head)
+    assert world.occurrences(head) == [task]
+    assert (task["dueDate"], task["occurrenceAt"]) == (utc(2024, 1, 26, 9), "2024-01-26T10:00")
+
+
 def test_a_skipped_task_that_is_back_is_where_its_slot_is_by_now(world: World) -> None:
     head = world.create(MONDAY, "daily", recurrence={"horizon": 6})
     saturday = world.occurrences(head)[4]["_id"]
