@@ -96,11 +96,12 @@ def main(arguments: Sequence[str]) -> int:
 def history_in_postgres(home: Path) -> Iterator[Mapping[str, str]]:
     """Have Dagster keep its history in a PostgreSQL, as where there are several machines; yield what says where."""
     home.chmod(0o711)  # PostgreSQL is another user
-    url = services.start_postgres(stack := ExitStack(), home / "postgres", HOST)[0]
     config = Path(__file__).parents[1] / "deploy" / "dagster.postgres.yaml"
-    variables = {"RECURRENCE_POSTGRES_URL": url}
-    with stack, patch.object(local_dagster, "shipped", lambda _: config), patch.dict(os.environ, variables):
-        yield variables
+    with ExitStack() as stack, patch.object(local_dagster, "shipped", lambda _: config):
+        url, _ = services.start_postgres(stack, home / "postgres", HOST)
+        variables = {"RECURRENCE_POSTGRES_URL": url}
+        with patch.dict(os.environ, variables):
+            yield variables
 
 
 def measured(home: Path, environment: Mapping[str, str], seconds: int) -> dict[str, float]:
