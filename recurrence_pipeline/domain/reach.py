@@ -88,7 +88,7 @@ class Progress:
     def _backward(self, now: datetime) -> Iterator[Slot]:
         """Yield slots whose time has come, the last one first."""
         near = now + NEAR if self.recurrence.shift else now
-        number = self.line.first_after(near, wall_clock("now", near, self.zone)) - 1
+        number = self.line.last_until(near, wall_clock("now", near, self.zone))
         for slot in self.line.backward(number, MAX_PASSED_OVER):
             if not self.passes_over(slot.number, slot.at) and self._due(slot.at) <= now:
                 yield slot

@@ -85,6 +85,15 @@ class Stretch:
         known = self._highest_on_the_rule(n for n, at in self.known.items() if n >= self.first and at <= wall)
         return self.first + next_number(time, self.rule, str(self.zone), begin, known=known)
 
+    def last_until(self, time: datetime, wall: datetime) -> int:
+        """Return the highest number of its slots up to a time, which is `wall` on the clock; -1 where there is none."""
+        if self.is_known_alone:
+            return max(
+                (slot.number for slot in self._known(self.first, len(self.known)) if slot.at <= wall), default=-1
+            )
+        number = self.first_after(time, wall) - 1
+        return number if self.last is None else min(number, self.last)
+
 
 class SlotLine:
     """The stretches of a series, in order."""
@@ -155,6 +164,13 @@ class SlotLine:
             if stretch.last is None or (number <= stretch.last and is_known):
                 return number
         return self.stretches[-1].last + 1 if self.stretches and self.stretches[-1].last is not None else 0
+
+    def last_until(self, time: datetime, wall: datetime) -> int:
+        """Return the highest number of a slot up to a time, which is `wall` on the clock; -1 where there is none.
+
+        One that was counted from an early completion may be before slots of lower numbers.
+        """
+        return next((n for each in reversed(self.stretches) if (n := each.last_until(time, wall)) >= each.first), -1)
 
     def at(self, number: int) -> datetime | None:
         """Return when a slot is on the wall clock, be it past the end of the rule; None where there is none."""

@@ -350,6 +350,25 @@ def test_from_completion_the_next_task_has_no_number_that_the_rule_before_had_pa
     assert (task["dueDate"], task["occurrenceAt"]) == (utc(2024, 1, 26, 9), "2024-01-26T10:00")
 
 
+def test_a_task_counted_from_an_early_completion_is_missed_when_the_one_behind_it_comes(world: World) -> None:
+    """Not when the first date has come, which was completed before its time: that task comes before it."""
+    head = world.create(utc(2024, 2, 5, 9), "monthly")
+    finish(world, head)
+    finish(world, world.occurrences(head)[0]["_id"])
+    edit(world, head, repeatType="weekly", recurrence={"from": "completion"})
+    change(world, "update", head)
+    edit(world, head, repeatType="monthly", recurrence={"missed": "next"})
+    world.pass_time(days=8)
+    change(world, "update", head)
+    assert days(world, head, still_open=True)[:2] == ["01-08", "04-05"]
+    world.pass_time(days=31)
+    change(world, "update", head)
+    assert days(world, head, still_open=True)[:2] == ["01-08", "04-05"]
+    world.pass_time(days=60)
+    change(world, "update", head)
+    assert days(world, head, still_open=True)[0] == "04-05"
+
+
 def test_a_skipped_task_that_is_back_is_where_its_slot_is_by_now(world: World) -> None:
     head = world.create(MONDAY, "daily", recurrence={"horizon": 6})
     saturday = world.occurrences(head)[4]["_id"]
